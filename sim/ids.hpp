@@ -1,0 +1,28 @@
+#pragma once
+// Strong names for the numbers that everything else is keyed by.
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+
+namespace shoal {
+
+/// One simulated client; 0 to population size - 1. 64 bits, so that populations are never a matter of memory.
+enum class ClientId : std::int64_t {};
+/// One client's one attempt to take part; numbered by the plan in the order of starts, the same on every rank.
+enum class ParticipationId : std::int64_t {};
+/// A version of the server's model; 0 is the initial one, each server update makes the next.
+enum class Version : std::int64_t {};
+/// Virtual time in microseconds since the start of the run.
+enum class Ticks : std::int64_t {};
+
+constexpr std::int64_t value(ClientId id) { return static_cast<std::int64_t>(id); }
+constexpr std::int64_t value(ParticipationId id) { return static_cast<std::int64_t>(id); }
+constexpr std::int64_t value(Version version) { return static_cast<std::int64_t>(version); }
+constexpr std::int64_t value(Ticks ticks) { return static_cast<std::int64_t>(ticks); }
+
+constexpr Ticks operator+(Ticks a, Ticks b) { return Ticks{value(a) + value(b)}; }
+constexpr Ticks operator-(Ticks a, Ticks b) { return Ticks{value(a) - value(b)}; }
+constexpr double seconds(Ticks ticks) { return static_cast<double>(value(ticks)) * 1e-6; }
+
+}  // namespace shoal
