@@ -1,0 +1,61 @@
+#pragma once
+// What ranks may say to each other. Implementations: one rank, MPI, ranks as threads (tests).
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace shoal {
+
+using Bytes = std::vector<std::byte>;
+
+/// A group of ranks. All functions but `rank` and `size` are collective: every rank of the group calls them in the same
+/// order, from its main thread. A rank that fails makes every other rank's next collective throw (threads) or ends the
+/// program (MPI, through `abort`).
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  virtual void barrier() = 0;
+  /// In place; integers only, because their sum does not depend on the order.
+  virtual void sum(std::span<std::int64_t> values) = 0;
+  /// In place float sum, for the aggregator that is named as not reproducible.
+  virtual void sum_inexact(std::span<float> values) = 0;
+  virtual void sum_inexact(std::span<double> values) = 0;
+  virtual void broadcast(Bytes& bytes, int root) = 0;
+  /// Everybody's bytes, by rank, on every rank.
+  virtual std::vector<Bytes> gather_all(const Bytes& mine) = 0;
+  /// Sends to_each[r] to rank r; returns what each rank sent here, by rank.
+  virtual std::vector<Bytes> exchange(const std::vector<Bytes>& to_each) = 0;
+  /// Ranks of equal color form a group, ordered by their rank here.
+  virtual std::unique_ptr<Communicator> split(int color) = 0;
+  /// Not collective: ends all ranks of the whole program promptly. The caller has printed the reason.
+  [[noreturn]] virtual void abort(int exit_code) = 0;
+};
+
+/// A group of one: no messages at all.
+std::unique_ptr<Communicator> single_rank();
+
+/// MPI for the lifetime of the object (MPI_THREAD_FUNNELED). Make one, first thing in main.
+class MpiSession {
+ public:
+  MpiSession(int* argc, char*** argv);
+  ~MpiSession();
+  MpiSession(const MpiSession&) = delete;
+  /// All ranks of MPI_COMM_WORLD.
+  std::unique_ptr<Communicator> world();
+  /// Version text of the MPI library, for the run's provenance.
+  static std::string library();
+};
+
+/// Runs `body` on `ranks` threads that form a group; returns when all are done. The first exception is rethrown; the
+/// others of the group are released from their collectives. For tests.
+void run_on_threads(int ranks, const std::function<void(Communicator&)>& body);
+
+}  // namespace shoal
