@@ -1,0 +1,56 @@
+#pragma once
+// What clients keep between rounds (control variates, personal models, residuals).
+//
+// A client's memory lives at its home rank: ids are hashed into 1,024 buckets and the buckets are spread over the ranks,
+// so that a checkpoint fits any number of ranks. Only clients that ever wrote take space.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "sim/comm/communicator.hpp"
+#include "sim/ids.hpp"
+
+namespace shoal {
+
+/// One tensor that every client keeps; zeros until first written.
+struct MemorySlot {
+  std::string name;
+  std::int64_t size;  // values per client
+  at::ScalarType type = at::kFloat;
+};
+
+/// One client's memory: a flat tensor per slot, in the order of the slots; undefined means zeros.
+using ClientRecord = std::vector<at::Tensor>;
+
+/// All memory whose home is this rank, and the exchange with the ranks that train the clients.
+class ClientMemory {
+ public:
+  ClientMemory(std::vector<MemorySlot> slots, int ranks, int rank);
+
+  bool empty() const { return slots_.empty(); }
+  const std::vector<MemorySlot>& slots() const { return slots_; }
+  std::size_t slot(std::string_view name) const;
+  int home(ClientId client) const;
+
+  /// Brings the records of the clients that each rank trains to that rank. Collective; `wanted[r]` (the same on every
+  /// rank) lists rank r's clients. Returns the records of this rank's clients, in that order.
+  std::vector<ClientRecord> fetch(const std::vector<std::vector<ClientId>>& wanted, Communicator& comm) const;
+  /// Takes records back to their homes. Collective; an undefined tensor leaves that slot as it was.
+  void store(const std::vector<std::pair<ClientId, ClientRecord>>& written, Communicator& comm);
+
+  /// Clients with memory at this rank, by id: for checkpoints and tests.
+  const std::map<ClientId, ClientRecord>& records() const { return records_; }
+
+ private:
+  std::vector<MemorySlot> slots_;
+  int ranks_, rank_;
+  std::map<ClientId, ClientRecord> records_;
+};
+
+}  // namespace shoal

@@ -1,0 +1,21 @@
+#pragma once
+// One client's one attempt to take part in a round.
+
+#include "sim/ids.hpp"
+
+namespace shoal {
+
+/// How an attempt ends: it completes, or the phase in which it is lost.
+enum class Outcome : std::int8_t { completes = 0, lost_in_download = 1, lost_in_training = 2, lost_in_upload = 3 };
+
+struct Participation {
+  ParticipationId id{};
+  ClientId client{};
+  Version version{};  // of the model that it downloads
+  Ticks start{};
+  Ticks finish{};        // when its update arrives, or when it is lost
+  double fraction = 1;   // share of the local work that is done, in (0, 1]
+  Outcome outcome = Outcome::completes;
+};
+
+}  // namespace shoal

@@ -1,0 +1,72 @@
+#pragma once
+// The examples of a federation as a task sees them. Sources and partitions (datasets/) produce it.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sim/ids.hpp"
+#include "sim/part.hpp"
+
+namespace shoal {
+
+/// Shape of one example, channels first; a plain vector of features is {n, 1, 1}.
+struct Shape {
+  std::int64_t channels = 1, height = 1, width = 1;
+  std::int64_t size() const { return channels * height * width; }
+  bool operator==(const Shape&) const = default;
+};
+
+/// Examples that a source holds: compact features and labels, read-only after loading and shared by all cells and
+/// threads of a process. Features stay in their storage type (uint8 images stay uint8) until a batch is gathered.
+struct Examples {
+  Shape shape;
+  std::int64_t classes = 0;
+  std::vector<std::uint8_t> bytes;   // [n, size] when the features are uint8
+  std::vector<float> floats;         // [n, size] otherwise
+  std::vector<std::int32_t> labels;  // [n], 0 to classes - 1
+  float scale = 1, offset = 0;       // the model sees feature * scale + offset
+  std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
+};
+
+/// A data set as published: training and test examples.
+struct Dataset {
+  Examples train, test;
+  std::string digest;  // of the files' contents or of the generator's settings; stands in the run's provenance
+};
+
+/// Loads or generates a data set. A part of datasets/sources.
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// UserError when a file is missing (says where to get it and its SHA-256), truncated or corrupt.
+  virtual Dataset load() const = 0;
+};
+
+/// Which training examples each client holds. Immutable; asked client by client.
+class ClientExamples {
+ public:
+  virtual ~ClientExamples() = default;
+  virtual std::int64_t clients() const = 0;
+  /// Number of the client's examples in `train`.
+  virtual std::int64_t count(ClientId client) const = 0;
+  /// Their indices into `Dataset::train`, written to `out`; size `count(client)`.
+  virtual void indices(ClientId client, std::span<std::int32_t> out) const = 0;
+};
+
+/// Deals a data set to clients. A part of datasets/partitions.
+class Partition {
+ public:
+  virtual ~Partition() = default;
+  /// A pure function of the labels and the seed. UserError when the labels do not allow it.
+  virtual std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const = 0;
+};
+
+template <>
+std::span<const Part<Source>> parts<Source>();  // generated from datasets/sources
+template <>
+std::span<const Part<Partition>> parts<Partition>();  // generated from datasets/partitions
+
+}  // namespace shoal

@@ -1,0 +1,44 @@
+#include "sim/task/local_settings.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace shoal {
+
+std::int64_t LocalSettings::local_steps(std::int64_t examples, double fraction) const {
+  const std::int64_t size = batch == 0 ? examples : std::min(batch, examples);
+  const std::int64_t per_epoch = size > 0 ? (examples + size - 1) / size : 0;
+  const double whole = steps > 0 ? static_cast<double>(steps) : std::ceil(epochs * static_cast<double>(per_epoch));
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::llround(whole * fraction)));
+}
+
+LocalTraining::LocalTraining(const Settings& settings) {
+  base_.epochs = settings.number("epochs", 1, "passes over the client's examples in a round", positive());
+  base_.steps = settings.integer("steps", 0, "steps in a round, instead of epochs; 0: use epochs", at_least(0));
+  base_.batch = settings.integer("batch", 10, "examples per step; 0 is the full batch", at_least(0));
+  base_.rate = settings.number("rate", 0.1, "learning rate of local SGD", positive());
+  base_.momentum = settings.number("momentum", 0, "momentum of local SGD, reset each round", between(0, 1));
+  base_.nesterov = settings.flag("nesterov", false, "Nesterov form of the momentum");
+  base_.weight_decay = settings.number("weight_decay", 0, "L2 penalty of local SGD", at_least(0));
+  base_.block = settings.integer("block", 1, "clients trained as one stacked problem", between(1, 4096));
+  schedule_ = settings.choice("schedule", "constant", {"constant", "exponential", "step", "inverse_sqrt"},
+                              "how the learning rate changes over rounds");
+  decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
+  period_ = settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)",
+                             at_least(1));
+  if (base_.nesterov && base_.momentum == 0) {
+    user_error("{}: nesterov needs momentum (found 0). Set 'momentum'?", settings.where());
+  }
+}
+
+LocalSettings LocalTraining::at(std::int64_t round) const {
+  LocalSettings now = base_;
+  const double periods = static_cast<double>(round - 1) / static_cast<double>(period_);
+  if (schedule_ == "exponential") now.rate *= std::pow(decay_, periods);
+  if (schedule_ == "step") now.rate *= std::pow(decay_, std::floor(periods));
+  if (schedule_ == "inverse_sqrt") now.rate /= std::sqrt(1 + periods);
+  return now;
+}
+
+}  // namespace shoal

@@ -1,0 +1,38 @@
+#pragma once
+// The updates of K clients: row = client.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace shoal {
+
+/// Updates [K, d] on the way from training to the sum. Dense today; a factored or sparse form is another
+/// representation behind the same functions, made dense only where somebody asks.
+class Rows {
+ public:
+  Rows() = default;
+  /// Dense rows, float32 or float64, contiguous; a [d] tensor is one row. Shares the tensor.
+  Rows(at::Tensor dense);  // NOLINT(google-explicit-constructor): a strategy returns tensor expressions
+
+  std::int64_t count() const { return dense_.size(0); }   // K
+  std::int64_t width() const { return dense_.size(1); }   // d
+  at::ScalarType type() const { return dense_.scalar_type(); }
+  const at::Tensor& dense() const { return dense_; }
+
+  /// Euclidean norm of each row.
+  std::vector<double> norms() const;
+  /// Multiplies row k by factors[k], in place.
+  void scale(std::span<const double> factors);
+  /// Largest magnitude of each row; not finite where a value of the row is not.
+  std::vector<double> largest() const;
+  /// sum += weight * rint(row * 2^exponent), exactly. The caller has checked `largest` against the channel's bound.
+  void add_to(std::span<std::int64_t> sum, std::int64_t row, std::int64_t weight, int exponent) const;
+
+ private:
+  at::Tensor dense_;
+};
+
+}  // namespace shoal

@@ -1,0 +1,92 @@
+#pragma once
+// What is learned: the parameters, the work of each client, training and evaluation.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "sim/participation.hpp"
+#include "sim/random.hpp"
+#include "sim/task/layout.hpp"
+#include "sim/task/local_settings.hpp"
+#include "sim/task/rows.hpp"
+
+namespace shoal {
+
+/// What one pass over a client's training examples costs. Cheap to ask; the same on all ranks.
+struct ClientWork {
+  std::int64_t examples = 0;
+  double flops_per_example = 0;  // forward and backward
+};
+
+/// Sums over evaluated examples, as integers so that any split over ranks adds up to the same.
+struct Evaluation {
+  static constexpr double loss_unit = 1.0 / (1 << 30);  // of `loss`; a chunk's sum is rounded to it once
+
+  std::int64_t examples = 0;
+  std::int64_t correct = 0;  // -1 in a task without a notion of correct
+  std::int64_t loss = 0;
+};
+
+/// Which examples an evaluation uses.
+enum class Split : std::int8_t { train, validation, test };
+
+/// A piece of an evaluation: cut by the task, never by the number of ranks.
+struct ExampleChunk {
+  Split split = Split::test;
+  std::int64_t index = 0;
+};
+
+/// Sees and changes the gradients of the block, [K, d], in place, before each local step.
+using GradientHook = std::function<void(at::Tensor& gradients, const at::Tensor& params)>;
+
+/// What a strategy adds to the local gradient g: it becomes g + pull (y - anchor) + shift. Declared rather than coded,
+/// so that a trainer can keep its fast form.
+struct Correction {
+  double pull = 0;
+  at::Tensor anchor{};  // [d] or [K, d]; needed when pull is not 0
+  at::Tensor shift{};   // [d] or [K, d]; undefined: none
+  GradientHook custom{};
+};
+
+/// What local training of K clients gave. Tensors are views of the trainer's buffers, valid until its next call.
+struct LocalResult {
+  Rows delta;                        // [K, d]: parameters after minus before
+  std::vector<double> loss;          // [K]: mean over the local steps of the loss on the step's batch
+  std::vector<std::int64_t> steps;   // [K]: steps done
+};
+
+/// The training machinery of one thread; owns all buffers. A block's result depends only on the block.
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+  /// Chooses the K clients that the next calls are about.
+  virtual void open(std::span<const Participation> block, const LocalSettings& local) = 0;
+  /// Trains the opened clients from `start`, [d] or [K, d].
+  virtual LocalResult fit(const at::Tensor& start, const Correction& correction) = 0;
+  /// The gradient of each opened client's mean loss over all its training examples at `params` ([d] or [K, d]): as
+  /// `delta`; `steps` is 1.
+  virtual LocalResult gradient(const at::Tensor& params) = 0;
+  /// Evaluates `params` [d] on one chunk.
+  virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;
+};
+
+/// One thing to learn over one population of clients.
+class Task {
+ public:
+  virtual ~Task() = default;
+  virtual const ParameterLayout& layout() const = 0;
+  virtual std::int64_t clients() const = 0;
+  /// [d]
+  virtual at::Tensor initial_parameters(RandomKey key) const = 0;
+  virtual ClientWork work(ClientId client) const = 0;
+  virtual std::unique_ptr<Trainer> trainer() const = 0;
+  /// Chunks of `split`; 0 where the task has no such examples.
+  virtual std::int64_t chunks(Split split) const = 0;
+};
+
+}  // namespace shoal
