@@ -107,7 +107,7 @@ class Group : public std::enable_shared_from_this<Group> {
   void check_alike(std::size_t a, std::size_t b) const {
     const Call &x = calls_[a], &y = calls_[b];
     ensure(std::strcmp(x.name, y.name) == 0, "rank {} calls {} while rank {} calls {}", a, x.name, b, y.name);
-    ensure(!x.same_count || x.count == y.count, "rank {} calls {} with {} while rank {} does with {}", a, x.name,
+    ensure(!x.same_count || x.count == y.count, "rank {} calls {} with {} while rank {} calls it with {}", a, x.name,
            x.count, b, y.count);
   }
 
