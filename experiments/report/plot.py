@@ -55,10 +55,12 @@ def read_run(path):
             rounds = cell["rounds"][()]
             wanted = ["round", "time_us", "accuracy", "loss"]
             table = pd.DataFrame({column: rounds[column] for column in wanted})
+            table = table.replace([np.inf, -np.inf], np.nan)
             table = table[table["accuracy"].notna() | table["loss"].notna()]
             named = {key: cell.attrs[key] for key in ("label", "seed", "status")}
             tables.append(table.assign(label=text(named["label"]), seed=int(named["seed"]), status=text(named["status"])))
-        if not any(len(table) for table in tables):
+        tables = [table for table in tables if len(table)]
+        if not tables:
             raise BadFile(f"{path}: holds no evaluated round")
         return text(file.attrs.get("name", "") or Path(path).stem), pd.concat(tables, ignore_index=True)
 
@@ -101,7 +103,7 @@ def draw(runs, x, metric, title):
         style = {"color": COLOURS[number % 7], "linestyle": DASHES[number // 7 % 3]}
         seeds = variant.drop_duplicates(["file", "seed"])
         diverged = int((seeds["status"] == "diverged").sum())
-        last = f"{mean.iloc[-1]:.1f} %" if metric == "accuracy" else f"{mean.iloc[-1]:.3g}"
+        last = f"{mean.iloc[-1]:.1f} %" if metric == "accuracy" else f"{mean.iloc[-1]:.3f}"
         note = f"; {diverged} of {len(seeds)} diverged" if diverged else ""
         axes.plot(mean.index, mean, linewidth=1.6, label=f"{label}  ({last}{note})", **style)
         if len(seeds) > 1:
