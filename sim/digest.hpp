@@ -1,0 +1,35 @@
+#pragma once
+// Content hashes: BLAKE2b for results, SHA-256 for files whose publishers state it.
+
+#include <sodium/crypto_generichash.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace shoal {
+
+/// BLAKE2b-128 over everything that was added, in order. Equal results of two runs have equal text.
+class Digest {
+ public:
+  Digest();
+  Digest& add(std::span<const std::byte> bytes);
+  Digest& add(std::string_view text) { return add(std::as_bytes(std::span(text))); }
+  /// The bytes of a number; the hash is that of its little-endian form.
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Digest& add(T number) {
+    return add(std::as_bytes(std::span(&number, 1)));
+  }
+  /// 32 hexadecimal digits. The object is used up.
+  std::string hex();
+
+ private:
+  crypto_generichash_state state_;
+};
+
+/// SHA-256 of `bytes` as 64 hexadecimal digits.
+std::string sha256(std::span<const std::byte> bytes);
+
+}  // namespace shoal

@@ -1,0 +1,57 @@
+#pragma once
+// How the updates of many clients become one: exact sums, sums under masks, robust rules over rows.
+
+#include <memory>
+#include <span>
+
+#include "sim/comm/communicator.hpp"
+#include "sim/part.hpp"
+#include "sim/round/channel.hpp"
+
+namespace shoal {
+
+/// The integer scale of one channel, chosen from the plan before training so that no sum can overflow:
+/// total weight (in units) * bound * 2^exponent < 2^62.
+struct ChannelScale {
+  int exponent = 0;
+  double weight_unit = 1;  // 1, or 2^-24 where weights are real
+};
+
+/// What is known of a round's sums before anybody trains.
+struct AggregationPlan {
+  std::vector<Channel> channels;
+  std::vector<ChannelScale> scales;  // per channel
+  at::ScalarType type = at::kFloat;  // of the means
+};
+
+/// Accepted and rejected clients of one block, with integer weights.
+struct Contribution {
+  std::vector<Rows> channels;                      // [K, size] each
+  std::vector<std::vector<std::int64_t>> weights;  // [channel][K], in the channel's weight unit
+  std::vector<bool> accepted;                      // [K]
+  std::vector<ClientId> clients;                   // [K]; robust rules break ties by it
+};
+
+/// Gathers the contributions of one round at one thread.
+class Collector {
+ public:
+  virtual ~Collector() = default;
+  virtual void add(const Contribution& contribution) = 0;
+  /// Takes over what another thread of this rank collected.
+  virtual void merge(Collector& other) = 0;
+  /// The round's only bulk communication. Collective; the same on every rank; one aggregate per group.
+  virtual std::vector<Aggregate> finish(Communicator& comm) = 0;
+};
+
+class Aggregator {
+ public:
+  virtual ~Aggregator() = default;
+  virtual std::unique_ptr<Collector> open(const AggregationPlan& plan) const = 0;
+  /// False where the result depends on the number of ranks; named in the record.
+  virtual bool reproducible() const { return true; }
+};
+
+template <>
+std::span<const Part<Aggregator>> parts<Aggregator>();  // generated from strategies/aggregators
+
+}  // namespace shoal

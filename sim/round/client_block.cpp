@@ -1,0 +1,49 @@
+#include "sim/round/client_block.hpp"
+
+#include <ATen/ops/zeros.h>
+
+namespace shoal {
+
+ClientBlock::ClientBlock(std::span<const Participation> block, const LocalSettings& local, const Task& task,
+                         Trainer& trainer, const ClientMemory& memory, std::vector<ClientRecord> records)
+    : block_(block),
+      local_(local),
+      task_(task),
+      trainer_(trainer),
+      memory_(memory),
+      records_(std::move(records)),
+      written_(block.size(), ClientRecord(memory.slots().size())) {
+  trainer_.open(block_, local_);
+}
+
+std::int64_t ClientBlock::examples(std::int64_t k) const {
+  return task_.work(block_[static_cast<std::size_t>(k)].client).examples;
+}
+
+const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction& correction) {
+  return last_ = trainer_.fit(start, correction);
+}
+
+const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return last_ = trainer_.gradient(params); }
+
+at::Tensor ClientBlock::recall(std::string_view name) const {
+  const std::size_t s = memory_.slot(name);
+  const MemorySlot& slot = memory_.slots()[s];
+  at::Tensor values = at::zeros({count(), slot.size}, at::TensorOptions(slot.type));
+  for (std::size_t k = 0; k < records_.size(); ++k) {
+    if (records_[k][s].defined()) values[static_cast<std::int64_t>(k)].copy_(records_[k][s]);
+  }
+  return values;
+}
+
+void ClientBlock::remember(std::string_view name, const at::Tensor& values) {
+  const std::size_t s = memory_.slot(name);
+  const MemorySlot& slot = memory_.slots()[s];
+  ensure(values.dim() == 2 && values.size(0) == count() && values.size(1) == slot.size,
+         "memory '{}' is written with another shape than [{}, {}]", name, count(), slot.size);
+  for (std::size_t k = 0; k < written_.size(); ++k) {
+    written_[k][s] = values[static_cast<std::int64_t>(k)].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
+  }
+}
+
+}  // namespace shoal

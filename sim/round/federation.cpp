@@ -1,0 +1,57 @@
+#include "sim/round/federation.hpp"
+
+#include "sim/digest.hpp"
+
+namespace shoal {
+
+std::vector<Channel> Federation::channels() const {
+  const ParameterLayout& layout = task->layout();
+  std::vector<Channel> all = strategy->channels(layout);
+  if (sums.weighting) {
+    for (Channel& channel : all) {
+      if (channel.weighting != Weighting::real) channel.weighting = *sums.weighting;
+    }
+  }
+  for (const auto& stage : stages) {
+    for (Channel& channel : stage->channels(layout)) all.push_back(std::move(channel));
+  }
+  for (Channel& channel : all) {
+    if (channel.bound == Channel{}.bound) channel.bound = sums.bound;
+  }
+  return all;
+}
+
+FederationState::FederationState(const Federation& federation, int ranks, int rank)
+    : stages(federation.stages.size()), memory(federation.strategy->memory(federation.task->layout()), ranks, rank) {
+  const Task& task = *federation.task;
+  strategy.put("params", task.initial_parameters(random_key(federation.seed, Purpose::initial_parameters)));
+  const ServerContext context{task.layout(), task.clients(), 0, random_key(federation.seed, Purpose::stage_noise)};
+  federation.strategy->init(strategy, context);
+  for (std::size_t s = 0; s < stages.size(); ++s) federation.stages[s]->init(stages[s], context);
+}
+
+Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Crew& crew) {
+  const std::int64_t chunks = task.chunks(split);
+  const std::int64_t mine = chunks > comm.rank() ? (chunks - comm.rank() - 1) / comm.size() + 1 : 0;
+  std::vector<Evaluation> results(static_cast<std::size_t>(mine));
+  crew.for_each(results.size(), [&](int, std::size_t i, Trainer& trainer) {
+    const std::int64_t chunk = comm.rank() + static_cast<std::int64_t>(i) * comm.size();
+    results[i] = trainer.evaluate(params, {split, chunk});
+  });
+  std::vector<std::int64_t> total(4, 0);
+  for (const Evaluation& part : results) {
+    total[0] += part.examples;
+    total[1] += std::max<std::int64_t>(part.correct, 0);
+    total[2] += part.loss;
+    total[3] += part.correct < 0 ? 1 : 0;
+  }
+  comm.sum(total);
+  return {.examples = total[0], .correct = total[3] > 0 ? -1 : total[1], .loss = total[2]};
+}
+
+std::string digest(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.contiguous().cpu();
+  return Digest().add({static_cast<const std::byte*>(flat.const_data_ptr()), flat.nbytes()}).hex();
+}
+
+}  // namespace shoal

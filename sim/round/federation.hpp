@@ -1,0 +1,94 @@
+#pragma once
+// The composed parts of one run, what changes while it runs, and one round of it.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/clients/memory.hpp"
+#include "sim/clients/population.hpp"
+#include "sim/comm/communicator.hpp"
+#include "sim/round/aggregator.hpp"
+#include "sim/round/codec.hpp"
+#include "sim/round/crew.hpp"
+#include "sim/round/planner.hpp"
+#include "sim/round/stage.hpp"
+#include "sim/round/strategy.hpp"
+
+namespace shoal {
+
+/// How updates are summed, whatever the aggregator.
+struct SumSettings {
+  double bound = 256;                  // of a value, unless the channel says otherwise
+  std::optional<Weighting> weighting;  // overrides the strategy's choice of examples or uniform
+};
+
+/// The parts of one cell of an experiment: const while it runs, the same on every rank.
+struct Federation {
+  std::uint64_t seed = 1;
+  std::shared_ptr<const Task> task;
+  std::shared_ptr<const Population> population;
+  std::shared_ptr<const LocalTraining> local;
+  std::shared_ptr<const Strategy> strategy;
+  std::vector<std::shared_ptr<const Stage>> stages;
+  std::shared_ptr<const Codec> codec;
+  std::shared_ptr<const Aggregator> aggregator;
+  std::shared_ptr<const Planner> planner;
+  SumSettings sums;
+
+  /// The strategy's channels, then each stage's, with the sum settings applied.
+  std::vector<Channel> channels() const;
+};
+
+/// Everything that changes. The same on every rank, but for the client memory, of which each rank holds its part.
+struct FederationState {
+  FederationState(const Federation& federation, int ranks, int rank);
+
+  std::int64_t round = 0;  // rounds done
+  Ticks now{};
+  Version version{};
+  State strategy, planner;
+  std::vector<State> stages;
+  std::map<Version, Message> messages;  // versions that somebody in flight, or the next round, needs
+  std::map<ParticipationId, Participation> in_flight;
+  std::vector<Feedback> feedback;  // of the last round
+  ClientMemory memory;
+};
+
+/// One participation that ended, for the record.
+struct ClientRow {
+  Participation participation;
+  bool committed = false;
+  bool accepted = false;
+  double weight = 1;
+  double loss = 0;
+  std::int64_t steps = 0, bytes_down = 0, bytes_up = 0;
+};
+
+/// What one round did; plain data.
+struct RoundRecord {
+  std::int64_t round = 0;
+  Version version{};  // after the round
+  Ticks time{};
+  Verdict verdict = Verdict::commit;
+  bool diverged = false;
+  std::int64_t started = 0, committed = 0, lost = 0, rejected = 0;
+  std::int64_t examples = 0;  // trained on by committed clients, each counted once
+  std::int64_t bytes_down = 0, bytes_up = 0;
+  double train_loss = 0;  // mean over accepted clients; NaN when there are none
+  std::vector<ClientRow> clients;
+};
+
+/// Plans, trains, aggregates and updates: one server step. Collective over `comm`.
+RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Crew& crew);
+
+/// Loss and accuracy of `params` over all chunks of `split`. Collective; the same for any number of ranks and threads.
+/// `correct` is -1 where the task has no accuracy.
+Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Crew& crew);
+
+/// BLAKE2b of a tensor's bytes.
+std::string digest(const at::Tensor& tensor);
+
+}  // namespace shoal

@@ -1,0 +1,53 @@
+#include "sim/round/placement.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <queue>
+#include <tuple>
+
+namespace shoal {
+
+std::vector<Block> compose_blocks(std::span<const Participation> participations, const Task& task,
+                                  const LocalSettings& local) {
+  std::vector<double> costs(participations.size());
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const ClientWork work = task.work(participations[i].client);
+    const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
+    costs[i] = work.flops_per_example * static_cast<double>(batch) *
+               static_cast<double>(local.local_steps(work.examples, participations[i].fraction));
+  }
+  std::vector<std::size_t> order(participations.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, {}, [&](std::size_t i) {
+    return std::tuple(participations[i].version, -costs[i], participations[i].client, participations[i].id);
+  });
+  std::vector<Block> blocks;
+  for (const std::size_t i : order) {
+    const bool fits = !blocks.empty() && std::ssize(blocks.back().positions) < local.block &&
+                      blocks.back().participations.front().version == participations[i].version;
+    if (!fits) blocks.emplace_back();
+    blocks.back().participations.push_back(participations[i]);
+    blocks.back().positions.push_back(i);
+    blocks.back().cost += costs[i];
+  }
+  return blocks;
+}
+
+std::vector<int> place(std::span<const double> costs, int ranks) {
+  std::vector<std::size_t> order(costs.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::greater<>{}, [&](std::size_t i) { return costs[i]; });
+  using Load = std::pair<double, int>;
+  std::priority_queue<Load, std::vector<Load>, std::greater<>> loads;
+  for (int r = 0; r < ranks; ++r) loads.emplace(0.0, r);
+  std::vector<int> owner(costs.size());
+  for (const std::size_t i : order) {
+    const auto [load, rank] = loads.top();
+    loads.pop();
+    owner[i] = rank;
+    loads.emplace(load + costs[i], rank);
+  }
+  return owner;
+}
+
+}  // namespace shoal

@@ -1,0 +1,72 @@
+#pragma once
+// When: who starts, from which version, which earlier starts are committed. Decided before anything is trained.
+
+#include <map>
+#include <span>
+#include <vector>
+
+#include "sim/clients/population.hpp"
+#include "sim/part.hpp"
+#include "sim/participation.hpp"
+#include "sim/state.hpp"
+#include "sim/task/task.hpp"
+
+namespace shoal {
+
+/// What came back about a committed participation; the same on every rank.
+struct Feedback {
+  ParticipationId id{};
+  ClientId client{};
+  double loss = 0;  // mean over its local steps
+  std::int64_t steps = 0;
+  bool accepted = true;
+};
+
+/// What a planner may ask about.
+struct World {
+  const Task& task;
+  const Population& population;
+  const LocalSettings& local;   // of this round
+  std::uint64_t seed;
+  std::int64_t round;           // 1-based
+  Ticks now;
+  Version version;              // newest
+  std::int64_t bytes_down;      // of the newest message
+  std::int64_t bytes_up;        // expected, per client
+  const std::map<ParticipationId, Participation>& in_flight;
+  std::span<const Feedback> feedback;  // of the last round's commits
+
+  /// Download, compute and upload of one participation by the client's device.
+  Ticks duration(ClientId client, double fraction = 1) const;
+};
+
+/// A committed participation; `weight` scales the client's own (staleness weights).
+struct Commit {
+  ParticipationId id{};
+  double weight = 1;
+};
+
+enum class Verdict : std::int8_t { commit = 0, abandoned = 1 };
+
+/// One server step.
+struct RoundPlan {
+  Verdict verdict = Verdict::commit;
+  Ticks time{};                        // when the step happens
+  std::vector<Participation> starts;   // new ones, in order of their ids
+  std::vector<Commit> commits;         // starts of this or an earlier round, completed
+  std::vector<ParticipationId> losses; // starts of this or an earlier round that ended without being committed
+};
+
+class Planner {
+ public:
+  virtual ~Planner() = default;
+  /// Checks what can be known before the first round (cohort against population): UserError.
+  virtual void check(const Task&, const Population&) const {}
+  /// Same on every rank; makes no messages. Ids of starts continue from `state.integer("starts")`.
+  virtual RoundPlan next(State& state, const World& world) const = 0;
+};
+
+template <>
+std::span<const Part<Planner>> parts<Planner>();  // generated from strategies/planners
+
+}  // namespace shoal

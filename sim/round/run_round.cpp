@@ -1,0 +1,142 @@
+// One round. Read this after sim/README.md: it is the whole protocol, top to bottom.
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
+
+#include <bit>
+#include <cmath>
+
+#include "sim/round/federation.hpp"
+#include "sim/round/placement.hpp"
+#include "sim/round/train_block.hpp"
+
+namespace shoal {
+namespace {
+
+// The newest message; made once per version.
+const Message& newest_message(const Federation& federation, FederationState& state) {
+  const auto found = state.messages.find(state.version);
+  if (found != state.messages.end()) return found->second;
+  Message message = federation.strategy->broadcast(state.strategy);
+  for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
+  message.version = state.version;
+  return state.messages.emplace(state.version, std::move(message)).first->second;
+}
+
+// Forgets versions that nobody needs, and copies the newest if somebody in flight still needs it: the strategy may
+// change the state's tensors in place, and that message shares them.
+void protect_versions(FederationState& state) {
+  std::map<Version, bool> needed;
+  for (const auto& [id, participation] : state.in_flight) needed[participation.version] = true;
+  std::erase_if(state.messages, [&](const auto& entry) { return !needed.contains(entry.first); });
+  const auto newest = state.messages.find(state.version);
+  if (newest == state.messages.end()) return;
+  for (auto& [name, tensor] : newest->second.tensors) tensor = tensor.clone();
+}
+
+// Losses, steps and acceptance of every commit on every rank. A loss travels as the bits of its double: all ranks but
+// one add zero, so the sum is exact.
+void share_feedback(std::vector<Feedback>& feedback, const std::vector<BlockOutcome>& outcomes, Communicator& comm) {
+  std::vector<std::int64_t> wire(3 * feedback.size(), 0);
+  for (const BlockOutcome& outcome : outcomes) {
+    for (std::size_t k = 0; k < outcome.positions.size(); ++k) {
+      std::int64_t* entry = &wire[3 * outcome.positions[k]];
+      entry[0] = std::bit_cast<std::int64_t>(outcome.loss[k]);
+      entry[1] = outcome.steps[k];
+      entry[2] = outcome.accepted[k] ? 1 : 0;
+    }
+  }
+  comm.sum(wire);
+  for (std::size_t i = 0; i < feedback.size(); ++i) {
+    feedback[i].loss = std::bit_cast<double>(wire[3 * i]);
+    feedback[i].steps = wire[3 * i + 1];
+    feedback[i].accepted = wire[3 * i + 2] != 0;
+  }
+}
+
+RoundRecord describe(const RoundPlan& plan, const FederationState& state, const std::vector<Participation>& committed,
+                     const Task& task, std::int64_t bytes_down, std::int64_t bytes_up) {
+  RoundRecord record{.round = state.round, .time = plan.time, .verdict = plan.verdict};
+  record.started = std::ssize(plan.starts);
+  record.lost = std::ssize(plan.losses);
+  record.bytes_down = record.started * bytes_down;
+  double loss = 0;
+  for (std::size_t i = 0; i < committed.size(); ++i) {
+    const Feedback& back = state.feedback[i];
+    record.clients.push_back({.participation = committed[i], .committed = true, .accepted = back.accepted,
+                              .weight = plan.commits[i].weight, .loss = back.loss, .steps = back.steps,
+                              .bytes_down = bytes_down, .bytes_up = bytes_up});
+    record.bytes_up += bytes_up;
+    record.rejected += back.accepted ? 0 : 1;
+    record.examples += task.work(committed[i].client).examples;
+    loss += back.accepted ? back.loss : 0;
+  }
+  record.committed = std::ssize(committed) - record.rejected;
+  record.train_loss = loss / static_cast<double>(record.committed);
+  for (const ParticipationId id : plan.losses) {
+    record.clients.push_back({.participation = state.in_flight.at(id), .bytes_down = bytes_down});
+  }
+  return record;
+}
+
+}  // namespace
+
+RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Crew& crew) {
+  const at::NoGradGuard no_gradients;
+  const Task& task = *federation.task;
+  const LocalSettings local = federation.local->at(++state.round);
+  const std::vector<Channel> channels = federation.channels();
+
+  // Plan: the same on every rank, without a message.
+  const std::int64_t bytes_down = newest_message(federation, state).bytes();
+  std::int64_t bytes_up = 0;
+  for (const Channel& channel : channels) {
+    bytes_up += federation.codec->expected_bytes(channel.size, task.layout().type);
+  }
+  const RoundPlan plan = federation.planner->next(
+      state.planner, World{task, *federation.population, local, federation.seed, state.round, state.now, state.version,
+                           bytes_down, bytes_up, state.in_flight, state.feedback});
+  for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
+  state.now = plan.time;
+
+  // Train what is committed: blocks depend on the plan, only their placement on the ranks.
+  std::vector<Participation> committed;
+  state.feedback.clear();
+  for (const Commit& commit : plan.commits) {
+    committed.push_back(state.in_flight.at(commit.id));
+    state.feedback.push_back({.id = commit.id, .client = committed.back().client});
+  }
+  const RoundTraining training(federation, state, plan, committed, local, channels, comm);
+  std::vector<BlockOutcome> outcomes(training.mine().size());
+  std::vector<std::unique_ptr<Collector>> collectors;
+  for (int w = 0; w < crew.size(); ++w) collectors.push_back(federation.aggregator->open(training.sums()));
+  crew.for_each(outcomes.size(), [&](int worker, std::size_t i, Trainer& trainer) {
+    outcomes[i] = training.train(i, trainer, *collectors[static_cast<std::size_t>(worker)]);
+  });
+
+  // One reduction; then everybody knows the same.
+  for (std::size_t w = 1; w < collectors.size(); ++w) collectors[0]->merge(*collectors[w]);
+  std::vector<Aggregate> groups = collectors[0]->finish(comm);
+  share_feedback(state.feedback, outcomes, comm);
+  training.store_memory(state.memory, outcomes, comm);
+
+  RoundRecord record = describe(plan, state, committed, task, bytes_down, bytes_up);
+  for (const Commit& commit : plan.commits) state.in_flight.erase(commit.id);
+  for (const ParticipationId id : plan.losses) state.in_flight.erase(id);
+
+  if (plan.verdict == Verdict::commit && record.committed > 0) {
+    protect_versions(state);
+    const ServerContext context{task.layout(), task.clients(), state.round,
+                                random_key(federation.seed, Purpose::stage_noise)};
+    for (Aggregate& group : groups) training.server_side(group, state, context);
+    federation.strategy->server_update(state.strategy, groups, context);
+    state.version = Version{value(state.version) + 1};
+    record.diverged = !at::isfinite(state.strategy.params()).all().item<bool>();
+  } else {
+    record.verdict = Verdict::abandoned;
+  }
+  record.version = state.version;
+  return record;
+}
+
+}  // namespace shoal

@@ -1,0 +1,28 @@
+#pragma once
+// A stage works on updates on their way: on the client's side in order, on the server's side in reverse, like an onion.
+
+#include "sim/round/strategy.hpp"
+
+namespace shoal {
+
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  /// Channels that the stage adds to the strategy's.
+  virtual std::vector<Channel> channels(const ParameterLayout&) const { return {}; }
+  virtual void init(State&, const ServerContext&) const {}
+  /// Adds what clients must know to the message (it is counted as download).
+  virtual void broadcast(const State&, Message&) const {}
+  /// Changes the update of a block in place and fills the stage's own channels, which it finds at `own`, .., in
+  /// `update.channels`.
+  virtual void client_side(const Message&, const ClientBlock&, UpdateBlock& update, std::size_t own) const {
+    (void)update, (void)own;
+  }
+  /// Sees and may change the aggregate before the strategy does.
+  virtual void server_side(State&, Aggregate&, std::size_t own, const ServerContext&) const { (void)own; }
+};
+
+template <>
+std::span<const Part<Stage>> parts<Stage>();  // generated from strategies/stages
+
+}  // namespace shoal

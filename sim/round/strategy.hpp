@@ -1,0 +1,49 @@
+#pragma once
+// How clients learn together: what the server sends, what a client does with it, what the server makes of the answers.
+
+#include <span>
+#include <vector>
+
+#include "sim/part.hpp"
+#include "sim/round/channel.hpp"
+#include "sim/round/client_block.hpp"
+#include "sim/state.hpp"
+
+namespace shoal {
+
+/// What the server side of a part may know.
+struct ServerContext {
+  const ParameterLayout& layout;
+  std::int64_t clients;  // in the population
+  std::int64_t round;    // 1-based
+  RandomKey key;         // for noise of the server
+};
+
+/// A federated-learning strategy. Const: settings only; what changes is in the State (same on every rank) and in the
+/// clients' memory. Written once for any number of clients K in a block.
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+  /// What each client returns, in this order; by default the change of the parameters, weighted by examples.
+  virtual std::vector<Channel> channels(const ParameterLayout& layout) const { return {delta_channel(layout)}; }
+  /// What each client keeps between rounds.
+  virtual std::vector<MemorySlot> memory(const ParameterLayout&) const { return {}; }
+  /// Called once; the state holds "params" already.
+  virtual void init(State&, const ServerContext&) const {}
+  /// What a client downloads; by default the parameters.
+  virtual Message broadcast(const State& state) const {
+    Message message;
+    message.tensors.emplace("params", state.params());
+    return message;
+  }
+  /// One Rows per declared channel.
+  virtual UpdateBlock client_update(const Message& server, ClientBlock& clients) const = 0;
+  /// One aggregate per group (a plain sum has one). Same inputs on every rank, hence the same bits. May change the
+  /// state's tensors in place.
+  virtual void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const = 0;
+};
+
+template <>
+std::span<const Part<Strategy>> parts<Strategy>();  // generated from strategies/algorithms
+
+}  // namespace shoal

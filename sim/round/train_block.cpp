@@ -1,0 +1,145 @@
+#include "sim/round/train_block.hpp"
+
+#include <cmath>
+
+#include "kernels/fixed_point.hpp"
+
+namespace shoal {
+namespace {
+
+constexpr double real_weight_unit = 1.0 / (1 << 24);
+
+}  // namespace
+
+AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
+                          std::span<const Participation> committed, const Task& task) {
+  AggregationPlan plan{.channels = channels, .type = task.layout().type};
+  const bool whole = std::ranges::all_of(commits, [](const Commit& commit) { return commit.weight == 1; });
+  for (const Channel& channel : channels) {
+    ChannelScale scale{.weight_unit = whole && channel.weighting != Weighting::real ? 1.0 : real_weight_unit};
+    double total = 0;
+    for (std::size_t i = 0; i < commits.size(); ++i) {
+      double weight = 1;
+      if (channel.weighting == Weighting::examples) {
+        weight = static_cast<double>(task.work(committed[i].client).examples);
+      }
+      if (channel.weighting == Weighting::real) weight = channel.largest_weight;
+      total += weight * commits[i].weight;
+    }
+    scale.exponent = unit_exponent(std::max(total / scale.weight_unit, 1.0), channel.bound);
+    plan.scales.push_back(scale);
+  }
+  return plan;
+}
+
+RoundTraining::RoundTraining(const Federation& federation, const FederationState& state, const RoundPlan& plan,
+                             std::span<const Participation> committed, const LocalSettings& local,
+                             const std::vector<Channel>& channels, Communicator& comm)
+    : federation_(federation),
+      state_(state),
+      plan_(plan),
+      local_(local),
+      sums_(plan_sums(channels, plan.commits, committed, *federation.task)) {
+  const ParameterLayout& layout = federation.task->layout();
+  std::size_t next = federation.strategy->channels(layout).size();
+  for (const auto& stage : federation.stages) {
+    stage_channels_.push_back(next);
+    next += stage->channels(layout).size();
+  }
+
+  std::vector<Block> blocks = compose_blocks(committed, *federation.task, local);
+  std::vector<double> costs;
+  for (const Block& block : blocks) costs.push_back(block.cost);
+  const std::vector<int> owners = place(costs, comm.size());
+  std::vector<std::vector<ClientId>> wanted(static_cast<std::size_t>(comm.size()));
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    for (const Participation& p : blocks[b].participations) {
+      wanted[static_cast<std::size_t>(owners[b])].push_back(p.client);
+    }
+    if (owners[b] == comm.rank()) mine_.push_back(std::move(blocks[b]));
+  }
+  memory_.resize(mine_.size());
+  if (state.memory.empty()) return;
+  std::vector<ClientRecord> fetched = state.memory.fetch(wanted, comm);
+  auto at = fetched.begin();
+  for (std::size_t b = 0; b < mine_.size(); ++b) {
+    for (std::size_t k = 0; k < mine_[b].positions.size(); ++k) memory_[b].push_back(std::move(*at++));
+  }
+}
+
+void RoundTraining::weigh(Contribution& contribution, const Block& block, const ClientBlock& clients,
+                          const UpdateBlock& update) const {
+  for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
+    const Channel& channel = sums_.channels[c];
+    std::vector<std::int64_t> weights(block.positions.size());
+    for (std::size_t k = 0; k < weights.size(); ++k) {
+      double weight = plan_.commits[block.positions[k]].weight;
+      if (channel.weighting == Weighting::examples) {
+        weight *= static_cast<double>(clients.examples(static_cast<std::int64_t>(k)));
+      }
+      if (channel.weighting == Weighting::real) {
+        ensure(k < update.weight.size() && update.weight[k] >= 0 && update.weight[k] <= channel.largest_weight,
+               "channel '{}' has a weight outside [0, {}]", channel.name, channel.largest_weight);
+        weight *= update.weight[k];
+      }
+      weights[k] = std::llround(weight / sums_.scales[c].weight_unit);
+    }
+    contribution.weights.push_back(std::move(weights));
+  }
+}
+
+BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector& collector) const {
+  const Block& block = mine_[index];
+  const Message& message = state_.messages.at(block.participations.front().version);
+  ClientBlock clients(block.participations, local_, *federation_.task, trainer, state_.memory, memory_[index]);
+  UpdateBlock update = federation_.strategy->client_update(message, clients);
+  update.channels.resize(sums_.channels.size());
+  for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
+    federation_.stages[s]->client_side(message, clients, update, stage_channels_[s]);
+  }
+
+  Contribution contribution{.accepted = std::vector<bool>(block.positions.size(), true)};
+  for (const Participation& p : block.participations) contribution.clients.push_back(p.client);
+  const RandomKey key = random_key(federation_.seed, Purpose::stage_noise);
+  for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
+    const Channel& channel = sums_.channels[c];
+    Rows rows = update.channels[c];
+    ensure(rows.count() == clients.count() && rows.width() == channel.size,
+           "channel '{}' was declared with {} values per client and filled with {}", channel.name, channel.size,
+           rows.width());
+    const Encoded encoded = federation_.codec->encode(std::move(rows), key, block.participations);
+    contribution.channels.push_back(federation_.codec->summable() ? encoded.words
+                                                                  : federation_.codec->decode_rows(encoded));
+    const std::vector<double> largest = contribution.channels.back().largest();
+    for (std::size_t k = 0; k < largest.size(); ++k) {
+      if (!(largest[k] <= channel.bound)) contribution.accepted[k] = false;  // also when it is not a number
+    }
+  }
+  weigh(contribution, block, clients, update);
+  collector.add(contribution);
+  return {.positions = block.positions, .loss = clients.last().loss, .steps = clients.last().steps,
+          .accepted = std::move(contribution.accepted), .written = clients.take_written()};
+}
+
+void RoundTraining::store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const {
+  if (memory.empty()) return;
+  std::vector<std::pair<ClientId, ClientRecord>> written;
+  for (std::size_t b = 0; b < outcomes.size(); ++b) {
+    for (std::size_t k = 0; k < outcomes[b].written.size(); ++k) {
+      if (!outcomes[b].accepted[k]) continue;
+      written.emplace_back(mine_[b].participations[k].client, std::move(outcomes[b].written[k]));
+    }
+  }
+  memory.store(written, comm);
+}
+
+void RoundTraining::server_side(Aggregate& group, FederationState& state, const ServerContext& context) const {
+  if (federation_.codec->summable()) {
+    for (at::Tensor& mean : group.means) mean = federation_.codec->decode_sum(std::move(mean));
+  }
+  for (std::size_t s = federation_.stages.size(); s-- > 0;) {
+    federation_.stages[s]->server_side(state.stages[s], group, stage_channels_[s], context);
+  }
+}
+
+}  // namespace shoal

@@ -1,0 +1,55 @@
+#pragma once
+// The client side of one round: which blocks are this rank's, and what happens to one block between download and sum.
+
+#include "sim/round/federation.hpp"
+#include "sim/round/placement.hpp"
+
+namespace shoal {
+
+/// What training one block gave besides its contribution to the sum.
+struct BlockOutcome {
+  std::vector<std::size_t> positions;  // of its clients among the round's commits
+  std::vector<double> loss;
+  std::vector<std::int64_t> steps;
+  std::vector<bool> accepted;
+  std::vector<ClientRecord> written;  // client memory
+};
+
+/// One round's training at one rank. Const after construction: workers train different blocks at the same time.
+class RoundTraining {
+ public:
+  /// Collective: brings client memory to where it is needed.
+  RoundTraining(const Federation& federation, const FederationState& state, const RoundPlan& plan,
+                std::span<const Participation> committed, const LocalSettings& local,
+                const std::vector<Channel>& channels, Communicator& comm);
+
+  const std::vector<Block>& mine() const { return mine_; }
+  const AggregationPlan& sums() const { return sums_; }
+
+  /// Message, local training, stages, codec, sum. Clients whose update is not finite or beyond its channel's bound are
+  /// left out and marked.
+  BlockOutcome train(std::size_t index, Trainer& trainer, Collector& collector) const;
+  /// Memory of accepted clients goes home. Collective.
+  void store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const;
+  /// Undoes the codec and the stages' wrapping of an aggregate, in reverse order.
+  void server_side(Aggregate& group, FederationState& state, const ServerContext& context) const;
+
+ private:
+  void weigh(Contribution& contribution, const Block& block, const ClientBlock& clients,
+             const UpdateBlock& update) const;
+
+  const Federation& federation_;
+  const FederationState& state_;
+  const RoundPlan& plan_;
+  const LocalSettings& local_;
+  AggregationPlan sums_;
+  std::vector<std::size_t> stage_channels_;  // first own channel of each stage
+  std::vector<Block> mine_;
+  std::vector<std::vector<ClientRecord>> memory_;  // per block of mine_, per client
+};
+
+/// The integer scale of each channel: from the plan's total weight and the channel's bound, before anybody trains.
+AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
+                          std::span<const Participation> committed, const Task& task);
+
+}  // namespace shoal
