@@ -2,11 +2,13 @@
 // Content hashes: BLAKE2b for results, SHA-256 for files whose publishers state it.
 
 #include <sodium/crypto_generichash.h>
+#include <sodium/crypto_hash_sha256.h>
 
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace shoal {
 
@@ -29,7 +31,19 @@ class Digest {
   crypto_generichash_state state_;
 };
 
-/// SHA-256 of `bytes` as 64 hexadecimal digits.
+/// SHA-256 over everything that was added, in order: the name of files and data sets in a run's provenance.
+class Sha256 {
+ public:
+  Sha256();
+  void add(std::span<const std::byte> bytes);
+  /// 64 hexadecimal digits. The object is used up.
+  std::string hex();
+
+ private:
+  crypto_hash_sha256_state state_;
+};
+
+/// SHA-256 of one piece.
 std::string sha256(std::span<const std::byte> bytes);
 
 }  // namespace shoal

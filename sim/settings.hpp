@@ -63,6 +63,17 @@ class Settings {
   /// A part section given as a string or table replaces the whole section; a dotted key below it changes one entry.
   void set(std::string_view dotted_key, std::string_view toml_value);
 
+  /// One value at the end of a dotted key. `items` are the elements of a list.
+  struct Leaf {
+    std::string key, toml;  // "planner.dropout", "0.1"
+    bool is_list = false;
+    std::vector<std::string> items;  // TOML text of each
+  };
+  /// All values of this section and the sections below it, in the file's order.
+  std::vector<Leaf> leaves() const;
+  /// Removes a direct key, if it is there.
+  void erase(std::string_view key);
+
   /// A deep, independent copy with nothing read yet.
   Settings clone() const;
   /// The section as TOML text, keys sorted; equal settings give equal text.

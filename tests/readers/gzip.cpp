@@ -4,7 +4,6 @@
 
 #include <random>
 
-#include "datasets/readers/digest.hpp"
 #include "tests/readers/files.hpp"
 
 namespace shoal {
@@ -93,17 +92,6 @@ TEST(Gzip, NoFile) {
   EXPECT_TRUE(contains(user_error_of([&] { read_file("/dev/zero"); }), "no regular file"));
   const std::string path = folder.write("file", bytes("x"));
   user_error_of([&] { read_file(path + "/below"); });
-}
-
-TEST(Digest, PublishedValues) {
-  // FIPS 180-2, appendix B.
-  EXPECT_EQ(readers::sha256(bytes("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(readers::sha256({}), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  readers::Sha256 pieces;
-  pieces.add(bytes("a"));
-  pieces.add({});
-  pieces.add(bytes("bc"));
-  EXPECT_EQ(pieces.hex(), readers::sha256(bytes("abc")));
 }
 
 }  // namespace
