@@ -26,6 +26,7 @@ std::vector<std::string> split_key(std::string_view dotted) {
     }
     keys.emplace_back(key);
     if (dot == std::string_view::npos) return keys;
+    if (keys.size() == 64) user_error("'{}...' has more than 64 parts", dotted.substr(0, 60));
     rest.remove_prefix(dot + 1);
   }
 }

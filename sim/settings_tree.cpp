@@ -2,6 +2,13 @@
 
 #define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
+#include <toml++/impl/preprocessor.h>
+// Some of toml++ 3.3's assertions do not hold for wrong input (`x = 1:`, a date without its time): they would end the
+// program, and under NDEBUG they are assumptions. The code after them reports the error properly.
+#undef TOML_ASSERT
+#undef TOML_ASSERT_ASSUME
+#define TOML_ASSERT(expr) static_assert(true)
+#define TOML_ASSERT_ASSUME(expr) static_assert(true)
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -12,9 +19,12 @@
 namespace shoal {
 namespace {
 
+constexpr int deepest = 64;  // tables and lists within each other; what walks the tree recurses
+
 struct Place {
   const std::string& origin;
   std::string path;
+  int depth = 0;
 };
 
 // {name = text}, which is what a bare string stands for where a section is expected.
@@ -30,6 +40,10 @@ SettingsTable table_of_name(const Settings::Node& parent, std::string path, std:
 SettingsTable convert(const toml::table& from, const Place& place);
 
 SettingsValue convert(const toml::node& from, const Place& place) {
+  if (place.depth > deepest) {
+    user_error("{}:{}: tables or lists within each other deeper than {}", place.origin, from.source().begin.line,
+               deepest);
+  }
   switch (from.type()) {
     case toml::node_type::string:
       return {from.as_string()->get()};
@@ -44,7 +58,8 @@ SettingsValue convert(const toml::node& from, const Place& place) {
     case toml::node_type::array: {
       SettingsList list;
       for (const auto& item : *from.as_array()) {
-        list.push_back(convert(item, {place.origin, fmt::format("{} #{}", place.path, list.size() + 1)}));
+        list.push_back(
+            convert(item, {place.origin, fmt::format("{} #{}", place.path, list.size() + 1), place.depth + 1}));
       }
       return {std::move(list)};
     }
@@ -68,8 +83,8 @@ SettingsTable convert(const toml::table& from, const Place& place) {
   for (const auto& [key, value] : from) {
     const std::string name(key.str());
     const auto position = key.source().begin ? key.source().begin : value.source().begin;
-    table->entries.push_back({name, convert(value, {place.origin, table->below(name)}), static_cast<int>(position.line),
-                              static_cast<int>(position.column)});
+    table->entries.push_back({name, convert(value, {place.origin, table->below(name), place.depth + 1}),
+                              static_cast<int>(position.line), static_cast<int>(position.column)});
   }
   // toml++ sorts by name; people expect the order of the file.
   std::stable_sort(table->entries.begin(), table->entries.end(), [](const auto& a, const auto& b) {

@@ -121,6 +121,13 @@ TEST(Settings, RefusesWhatIsNotToml) {
   EXPECT_NE(error_of([] { parse("a = 1\na = 2\n"); }), "(no error)");
   EXPECT_NE(error_of([] { parse("a = \"\xff\xfe\"\n"); }), "(no error)");
   EXPECT_NE(error_of([] { parse("a = \"open\n"); }), "(no error)");
+  // Half a time and half a date trip assertions of toml++; they must be errors like any other.
+  for (const char* half : {"a = 07:", "a = 07:3", "a = 1979-05-27T", "a = 1979-05-27T-", "a = 1979-"}) {
+    EXPECT_EQ(error_of([&] { parse(half); }).rfind("a.toml:1:", 0), 0u) << half;
+  }
+  std::string deep = "[a";
+  for (int i = 0; i < 100; ++i) deep += ".a";
+  EXPECT_EQ(error_of([&] { parse(deep + "]"); }), "a.toml:1: tables or lists within each other deeper than 64");
 }
 
 TEST(Settings, LoadsFiles) {
@@ -280,6 +287,9 @@ TEST(Settings, SetRefusesNonsense) {
   }
   EXPECT_EQ(error_of([&] { s.set("rounds.x", "1"); }), "cannot set 'rounds.x' ('rounds' is 5, not a table)");
   EXPECT_EQ(error_of([&] { s.set("list.x.y", "1"); }), "cannot set 'list.x.y' ('list' is a list, not a table)");
+  std::string deep = "a";
+  for (int i = 0; i < 100; ++i) deep += ".a";
+  EXPECT_NE(error_of([&] { s.set(deep, "1"); }).find("has more than 64 parts"), std::string::npos);
   EXPECT_EQ(s.canonical(), before);
 }
 
