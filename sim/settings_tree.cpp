@@ -114,24 +114,6 @@ const std::string* only_name(const SettingsValue& value) {
   return std::get_if<std::string>(&(*table)->entries[0].value.is);
 }
 
-std::string inline_text(const SettingsValue& value) {
-  if (const std::string* name = only_name(value)) return quoted(*name);
-  if (const auto* text = std::get_if<std::string>(&value.is)) return quoted(*text);
-  if (const auto* integer = std::get_if<std::int64_t>(&value.is)) return fmt::format("{}", *integer);
-  if (const auto* number = std::get_if<double>(&value.is)) return float_text(*number);
-  if (const auto* flag = std::get_if<bool>(&value.is)) return *flag ? "true" : "false";
-  if (const auto* date = std::get_if<SettingsDate>(&value.is)) return date->text;
-  std::string text;
-  if (const auto* list = std::get_if<SettingsList>(&value.is)) {
-    for (const auto& item : *list) text += (text.empty() ? "" : ", ") + inline_text(item);
-    return "[" + text + "]";
-  }
-  for (const auto* entry : sorted(*std::get<SettingsTable>(value.is))) {
-    text += (text.empty() ? "" : ", ") + key_text(entry->key) + " = " + inline_text(entry->value);
-  }
-  return "{" + text + "}";
-}
-
 void write_table(const Settings::Node& table, const std::string& header, std::string& out) {
   std::vector<const SettingsEntry*> sections;
   for (const auto* entry : sorted(table)) {
@@ -191,6 +173,24 @@ std::unique_ptr<SettingsValue> parse_settings_value(std::string_view toml, const
   } catch (const toml::parse_error&) {
     return nullptr;
   }
+}
+
+std::string inline_text(const SettingsValue& value) {
+  if (const std::string* name = only_name(value)) return quoted(*name);
+  if (const auto* text = std::get_if<std::string>(&value.is)) return quoted(*text);
+  if (const auto* integer = std::get_if<std::int64_t>(&value.is)) return fmt::format("{}", *integer);
+  if (const auto* number = std::get_if<double>(&value.is)) return float_text(*number);
+  if (const auto* flag = std::get_if<bool>(&value.is)) return *flag ? "true" : "false";
+  if (const auto* date = std::get_if<SettingsDate>(&value.is)) return date->text;
+  std::string text;
+  if (const auto* list = std::get_if<SettingsList>(&value.is)) {
+    for (const auto& item : *list) text += (text.empty() ? "" : ", ") + inline_text(item);
+    return "[" + text + "]";
+  }
+  for (const auto* entry : sorted(*std::get<SettingsTable>(value.is))) {
+    text += (text.empty() ? "" : ", ") + key_text(entry->key) + " = " + inline_text(entry->value);
+  }
+  return "{" + text + "}";
 }
 
 SettingsTable as_table(const Settings::Node& parent, SettingsValue& value, const std::string& path,

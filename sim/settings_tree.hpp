@@ -64,6 +64,8 @@ SettingsTable copy_table(const Settings::Node& table);
 
 /// "the string "many"", "2.5", "a list": for the facts of an error.
 std::string describe(const SettingsValue& value);
+/// The value as TOML on one line; tables with sorted keys.
+std::string inline_text(const SettingsValue& value);
 /// A TOML string in quotes, on one line.
 std::string quoted(std::string_view text);
 /// The shortest text that reads back as the same double; always a TOML float.
