@@ -30,6 +30,13 @@ struct Evaluation {
   std::int64_t examples = 0;
   std::int64_t correct = 0;  // -1 in a task without a notion of correct
   std::int64_t loss = 0;
+
+  /// A chunk's loss in units; what does not fit a 2^-10 share of the range (a diverged model) counts as that share, so
+  /// that sums over chunks cannot overflow.
+  static std::int64_t to_units(double loss);
+  /// Means over the examples; NaN where there are none or no notion of correct.
+  double mean_loss() const;
+  double accuracy() const;
 };
 
 /// Which examples an evaluation uses.

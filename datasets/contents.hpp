@@ -1,0 +1,14 @@
+#pragma once
+// What a data set holds, in one hash.
+
+#include <string>
+
+#include "sim/task/data.hpp"
+
+namespace shoal {
+
+/// SHA-256 over shapes, features and labels of both halves, in order. Independent of how the files were packed or named and
+/// of scale and offset, which are settings.
+std::string contents_digest(const Examples& train, const Examples& test);
+
+}  // namespace shoal

@@ -1,0 +1,31 @@
+#pragma once
+// Tables of numbers as text: one row a line, values between commas, no header.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "datasets/readers/gzip.hpp"
+
+namespace shoal::readers {
+
+/// A table of numbers, row by row.
+struct Table {
+  std::int64_t columns = 0;
+  std::vector<double> values;  // [rows, columns]
+  std::int64_t rows() const { return columns == 0 ? 0 : static_cast<std::int64_t>(values.size()) / columns; }
+  std::span<const double> row(std::int64_t i) const {
+    return std::span(values).subspan(static_cast<std::size_t>(i * columns), static_cast<std::size_t>(columns));
+  }
+};
+
+/// Reads a table whose every row has `columns` finite numbers, plain or gzip. Blanks around a number and CR LF are
+/// accepted. UserError with the line for anything else; also when the last line does not end, because a number may then be
+/// cut short unseen.
+Table read_csv(const std::string& path, std::int64_t columns, std::int64_t limit = gibibyte);
+
+/// The same from memory; `name` is for the errors.
+Table parse_csv(const Bytes& content, const std::string& name, std::int64_t columns);
+
+}  // namespace shoal::readers

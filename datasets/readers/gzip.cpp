@@ -1,0 +1,109 @@
+#include "datasets/readers/gzip.hpp"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "sim/error.hpp"
+
+namespace shoal::readers {
+namespace {
+
+bool is_gzip(const Bytes& content) { return content.size() >= 2 && content[0] == 0x1f && content[1] == 0x8b; }
+
+/// zlib's inflater for one file; ends with the scope.
+class Inflater {
+ public:
+  Inflater() {
+    // 16 + window bits: gzip members only.
+    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) system_error("zlib cannot start: {}", stream.msg ? stream.msg : "");
+  }
+  ~Inflater() { inflateEnd(&stream); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+
+  z_stream stream{};
+};
+
+}  // namespace
+
+Bytes gunzip(const Bytes& packed, const std::string& name, std::int64_t limit) {
+  constexpr std::size_t piece = 1 << 16;
+  Inflater inflater;
+  z_stream& stream = inflater.stream;
+  Bytes out, buffer(piece);
+  std::size_t read = 0;
+  while (true) {
+    // Pieces, because zlib counts in 32 bits.
+    const std::size_t given = std::min(piece, packed.size() - read);
+    stream.next_in = const_cast<Bytef*>(packed.data() + read);
+    stream.avail_in = static_cast<uInt>(given);
+    stream.next_out = buffer.data();
+    stream.avail_out = static_cast<uInt>(piece);
+    const int answer = inflate(&stream, Z_NO_FLUSH);
+    read += given - stream.avail_in;
+    const std::size_t made = piece - stream.avail_out;
+    if (made > static_cast<std::size_t>(limit) - out.size()) {
+      user_error("file '{}' unpacks to more than {} bytes (the most that is expected of it). Is it the right file?", name,
+                 limit);
+    }
+    out.insert(out.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(made));
+    if (answer == Z_STREAM_END) {
+      if (read == packed.size()) return out;
+      // Another member may follow; anything else is refused by the inflater.
+      if (packed[read] != 0x1f) {
+        user_error("file '{}' has {} bytes after the end of its gzip data (expected none). Download it again?", name,
+                   packed.size() - read);
+      }
+      inflateReset(&stream);
+      continue;
+    }
+    if (answer == Z_MEM_ERROR) throw std::bad_alloc();
+    if (answer != Z_OK && answer != Z_BUF_ERROR) {
+      user_error("file '{}' is damaged gzip data near byte {} of {} ({}). Download it again?", name, read, packed.size(),
+                 stream.msg ? stream.msg : "it does not inflate");
+    }
+    if (read == packed.size() && made == 0) {
+      user_error("file '{}' is cut short: its gzip data ends after {} bytes, before the end that gzip marks. Download it again?",
+                 name, packed.size());
+    }
+  }
+}
+
+Bytes read_file(const std::string& path, std::int64_t limit) {
+  namespace fs = std::filesystem;
+  ensure(limit >= 0, "size limit {} for '{}'", limit, path);
+  std::error_code failure;
+  const fs::file_status status = fs::status(path, failure);
+  if (status.type() == fs::file_type::not_found) user_error("file '{}' does not exist. Check the path?", path);
+  if (failure) user_error("file '{}' cannot be looked at ({}). Check the path and its rights?", path, failure.message());
+  if (!fs::is_regular_file(status)) {
+    user_error("'{}' is {} (expected a file). Check the path?", path,
+               fs::is_directory(status) ? "a folder" : "no regular file");
+  }
+  const std::uintmax_t size = fs::file_size(path, failure);
+  if (failure) system_error("size of '{}': {}", path, failure.message());
+  // Packed data can be a little larger than what it unpacks to.
+  if (size > static_cast<std::uintmax_t>(limit) + 4096) {
+    user_error("file '{}' holds {} bytes (at most {} are expected of it). Is it the right file?", path, size, limit);
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) user_error("file '{}' cannot be opened ({}). Check its rights?", path, std::strerror(errno));
+  Bytes content(static_cast<std::size_t>(size));
+  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size));
+  if (file.bad()) system_error("reading '{}': {}", path, std::strerror(errno));
+  if (static_cast<std::uintmax_t>(file.gcount()) != size) {
+    user_error("file '{}' gave {} of its {} bytes. Is something else writing it?", path, file.gcount(), size);
+  }
+  if (is_gzip(content)) return gunzip(content, path, limit);
+  if (size > static_cast<std::uintmax_t>(limit)) {
+    user_error("file '{}' holds {} bytes (at most {} are expected of it). Is it the right file?", path, size, limit);
+  }
+  return content;
+}
+
+}  // namespace shoal::readers

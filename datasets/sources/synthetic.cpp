@@ -1,0 +1,80 @@
+// Generated examples that need no file: every class is a normal cluster with unit variance around its own centre, classes
+// in turn. `separation` is the root mean square distance of two centres: 1 is hard, 10 nearly separable.
+#include <cmath>
+
+#include "datasets/contents.hpp"
+#include "sim/random.hpp"
+#include "sim/task/data.hpp"
+
+namespace shoal::sources {
+namespace {
+
+/// The second half of a draw's key, so that centres and examples never share numbers.
+enum class Draw : std::int64_t { centre = 0, train = 1, test = 2 };
+
+class Synthetic final : public Source {
+ public:
+  explicit Synthetic(Settings& s)
+      : examples_(s.integer("examples", 10000, "training examples", between(1, 2147483647))),
+        test_examples_(s.integer("test_examples", 2000, "test examples", between(1, 2147483647))),
+        features_(s.integer("features", 32, "numbers per example", between(1, 1e6))),
+        classes_(s.integer("classes", 10, "number of classes", between(2, 1e6))),
+        separation_(s.number("separation", 5, "root mean square distance of two class centres, in standard deviations",
+                             between(0, 1e6))),
+        seed_(static_cast<std::uint64_t>(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0)))),
+        where_(s.where()) {
+    constexpr std::int64_t most = std::int64_t{1} << 32;
+    const std::int64_t numbers = (examples_ + test_examples_ + classes_) * features_;
+    if (numbers > most) {
+      user_error("synthetic data of {} numbers (at most {} fit in memory). Lower 'examples' or 'features' ({})?", numbers,
+                 most, where_);
+    }
+  }
+
+  Dataset load() const override {
+    const RandomKey key = random_key(seed_, Purpose::synthetic_data);
+    // Two centres differ by 2 s^2 per feature in the mean square.
+    const double deviation = separation_ / std::sqrt(2.0 * static_cast<double>(features_));
+    std::vector<double> centres;
+    centres.reserve(static_cast<std::size_t>(classes_ * features_));
+    for (std::int64_t k = 0; k < classes_; ++k) {
+      RandomStream random(key, k, static_cast<std::int64_t>(Draw::centre));
+      for (std::int64_t j = 0; j < features_; ++j) centres.push_back(deviation * random.normal());
+    }
+    Dataset data{.train = draw(key, centres, examples_, Draw::train),
+                 .test = draw(key, centres, test_examples_, Draw::test),
+                 .digest = {}};
+    data.digest = contents_digest(data.train, data.test);
+    return data;
+  }
+
+ private:
+  Examples draw(RandomKey key, const std::vector<double>& centres, std::int64_t count, Draw what) const {
+    Examples examples;
+    examples.shape = {features_, 1, 1};
+    examples.classes = classes_;
+    examples.floats.reserve(static_cast<std::size_t>(count * features_));
+    examples.labels.reserve(static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t label = i % classes_;
+      examples.labels.push_back(static_cast<std::int32_t>(label));
+      RandomStream random(key, i, static_cast<std::int64_t>(what));
+      for (std::int64_t j = 0; j < features_; ++j) {
+        const double centre = centres[static_cast<std::size_t>(label * features_ + j)];
+        examples.floats.push_back(static_cast<float>(centre + random.normal()));
+      }
+    }
+    return examples;
+  }
+
+  std::int64_t examples_, test_examples_, features_, classes_;
+  double separation_;
+  std::uint64_t seed_;
+  std::string where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> synthetic(Settings& settings) { return std::make_unique<Synthetic>(settings); }
+
+}  // namespace shoal::sources

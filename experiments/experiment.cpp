@@ -1,0 +1,86 @@
+#include "experiments/experiment.hpp"
+
+#include "sim/task/model.hpp"
+#include "sim/task/quadratic.hpp"
+#include "sim/task/supervised.hpp"
+
+namespace shoal {
+namespace {
+
+std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, Datasets& datasets,
+                                      std::string& data_digest) {
+  const Settings task = root.section("task");
+  if (task.choice("name", "supervised", {"supervised", "quadratic"}, "what is learned") == "quadratic") {
+    return std::make_shared<Quadratic>(task, seed);
+  }
+  const Settings data = root.section("data");
+  const std::shared_ptr<const Dataset> dataset = datasets.load(data);
+  data_digest = dataset->digest;
+  auto dealt = make_part<Partition>("partition", "iid", root.section("partition"))->deal(dataset->train, seed);
+  Network network = make_part<Model>("model", "mlp", root.section("model"))
+                        ->network(dataset->train.shape, dataset->train.classes);
+  return std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(network), data, seed);
+}
+
+SumSettings sum_settings(const Settings& aggregator) {
+  SumSettings sums;
+  sums.bound = aggregator.number("bound", 256, "largest magnitude of a value in an update; beyond it a client is rejected",
+                                 positive());
+  const std::string weights = aggregator.choice("weights", "strategy", {"strategy", "examples", "uniform"},
+                                                "how clients are weighted; 'strategy': as its paper has it");
+  if (weights == "examples") sums.weighting = Weighting::examples;
+  if (weights == "uniform") sums.weighting = Weighting::uniform;
+  return sums;
+}
+
+void read_schedule(const Settings& root, Experiment& experiment) {
+  experiment.rounds = root.integer("rounds", 100, "server rounds", at_least(1));
+  const Settings evaluate = root.section("evaluate");
+  experiment.evaluate_every = evaluate.integer("every", 10, "rounds between evaluations", at_least(1));
+  const std::string on = evaluate.choice("on", "test", {"test", "validation", "train"}, "examples to evaluate on");
+  experiment.evaluate_on = on == "test" ? Split::test : on == "validation" ? Split::validation : Split::train;
+  experiment.target = evaluate.number("target", 0, "accuracy whose first round is reported; 0: none", between(0, 1));
+  experiment.stop_at_target = evaluate.flag("stop_at_target", false, "end the run when the target is reached");
+}
+
+}  // namespace
+
+std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
+  const std::unique_ptr<Source> source = make_part<Source>("data source", "optdigits", data);
+  std::shared_ptr<const Dataset>& entry = loaded_[data.canonical()];
+  if (!entry) entry = std::make_shared<const Dataset>(source->load());
+  return entry;
+}
+
+Experiment compose(const Settings& settings, Datasets& datasets) {
+  Experiment experiment;
+  Federation& parts = experiment.federation;
+  settings.text("name", "experiment", "name of the experiment, for tables and pictures");
+  parts.seed = static_cast<std::uint64_t>(
+      settings.integer("seed", 1, "seed of everything that is drawn: partition, parameters, cohorts, batches", at_least(0)));
+  read_schedule(settings, experiment);
+
+  parts.task = make_task(settings, parts.seed, datasets, experiment.data_digest);
+  parts.population = std::make_shared<Population>(settings.section("population"), parts.seed, parts.task->clients());
+  parts.local = std::make_shared<LocalTraining>(settings.section("local"));
+  parts.planner = make_part<Planner>("planner", "uniform", settings.section("planner"));
+  parts.strategy = make_part<Strategy>("strategy", "fed_avg", settings.section("strategy"));
+  for (const Settings& stage : settings.sections("stages")) {
+    parts.stages.push_back(make_part<Stage>("stage", "clip", stage));
+  }
+  parts.codec = make_part<Codec>("codec", "plain", settings.section("codec"));
+  const Settings aggregator = settings.section("aggregator");
+  parts.aggregator = make_part<Aggregator>("aggregator", "exact_sum", aggregator);
+  parts.sums = sum_settings(aggregator);
+  settings.finish();
+
+  parts.planner->check(*parts.task, *parts.population);
+  if (parts.task->chunks(experiment.evaluate_on) == 0) {
+    user_error("{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "
+               "[data]?",
+               settings.where());
+  }
+  return experiment;
+}
+
+}  // namespace shoal

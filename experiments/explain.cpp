@@ -1,0 +1,90 @@
+#include "experiments/explain.hpp"
+
+#include <functional>
+#include <vector>
+
+#include "experiments/experiment.hpp"
+#include "sim/task/model.hpp"
+#include "sim/task/quadratic.hpp"
+#include "sim/task/supervised.hpp"
+
+namespace shoal {
+namespace {
+
+// Something that can be named on the command line: what it is for, and how to make it read its settings.
+struct Entry {
+  std::string kind, section, name, about;
+  std::function<void(Settings&)> read;
+};
+
+template <class Contract>
+void add_parts(std::vector<Entry>& entries, const char* kind, const char* section) {
+  for (const Part<Contract>& part : parts<Contract>()) {
+    entries.push_back({kind, section, std::string(part.name), std::string(part.about),
+                       [make = part.make](Settings& settings) { make(settings); }});
+  }
+}
+
+std::vector<Entry> all_entries() {
+  std::vector<Entry> entries;
+  add_parts<Strategy>(entries, "strategy", "strategy");
+  add_parts<Planner>(entries, "planner", "planner");
+  add_parts<Aggregator>(entries, "aggregator", "aggregator");
+  add_parts<Stage>(entries, "stage", "stages");
+  add_parts<Codec>(entries, "codec", "codec");
+  entries.push_back({"task", "task", "supervised", "A model on a data set that is dealt to clients.",
+                     [](Settings& data) { HoldOut{data}; }});
+  entries.push_back({"task", "task", "quadratic", "Clients with quadratic objectives: everything can be computed by hand.",
+                     [](Settings& settings) { Quadratic(settings, 1); }});
+  add_parts<Model>(entries, "model", "model");
+  add_parts<Source>(entries, "data source", "data");
+  add_parts<Partition>(entries, "partition", "partition");
+  entries.push_back({"section", "local", "local", "How clients train: local SGD, the same for all strategies.",
+                     [](Settings& settings) { LocalTraining{settings}; }});
+  entries.push_back({"section", "population", "population", "The clients' devices, for the virtual clock.",
+                     [](Settings& settings) { Population(settings, 1, 1); }});
+  return entries;
+}
+
+std::string first_sentence(std::string text) {
+  for (char& c : text) c = c == '\n' ? ' ' : c;
+  const std::size_t end = text.find(". ");
+  return end == std::string::npos ? text : text.substr(0, end + 1);
+}
+
+}  // namespace
+
+std::string list_parts() {
+  std::string text, kind;
+  for (const Entry& entry : all_entries()) {
+    if (entry.kind != kind) text += fmt::format("{}{}   [{}]\n", text.empty() ? "" : "\n", entry.kind, entry.section);
+    kind = entry.kind;
+    text += fmt::format("  {:<20} {}\n", entry.name, first_sentence(entry.about));
+  }
+  return text + "\nshoal explain NAME tells a part's source and settings.\n";
+}
+
+std::string explain(const std::string& name) {
+  std::vector<std::string> names;
+  std::string text;
+  for (const Entry& entry : all_entries()) {
+    names.push_back(entry.name);
+    if (entry.name != name) continue;
+    if (!text.empty()) text += '\n';
+    text += fmt::format("{} ({})\n\n{}\n", entry.name, entry.kind, entry.about);
+    Settings settings;
+    entry.read(settings);
+    const bool named = entry.kind != "section";
+    text += fmt::format("\n[{}]\n", entry.section);
+    if (named) text += fmt::format("  {:<18} = {:<12}\n", "name", fmt::format("\"{}\"", entry.name));
+    for (const Declared& setting : settings.declared()) {
+      text += fmt::format("  {:<18} = {:<12} # {} ({})\n", setting.key, setting.fallback, setting.meaning, setting.type);
+    }
+  }
+  if (!text.empty()) return text;
+  const std::string near = nearest(name, names);
+  user_error("there is no part called '{}'. {}", name,
+             near.empty() ? "See 'shoal list'?" : fmt::format("Did you mean '{}'?", near));
+}
+
+}  // namespace shoal

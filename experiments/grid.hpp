@@ -1,0 +1,27 @@
+#pragma once
+// [grid]: lists of values for any keys. Every combination is a cell.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sim/settings.hpp"
+
+namespace shoal {
+
+/// One combination of the grid's values.
+struct Cell {
+  std::int64_t index = 0;
+  std::string label;  // what varies besides the seed: "fed_avg", "dirichlet alpha=0.3"; cells of one label are averaged
+  std::int64_t seed = 1;
+  Settings settings;
+};
+
+/// All cells in grid order: the first key of [grid] varies slowest. Without [grid] there is one.
+///
+/// `seed = [1, 2, 3]` and `"planner.dropout" = [0, 0.1]` list values of keys; `strategy = ["fed_avg", {name = "fed_prox",
+/// mu = 0.1}]` lists whole sections; `variants = [{strategy = "fed_avg"}, {strategy = "scaffold", local.rate = 0.1}]`
+/// changes several keys at once, with an optional `label`.
+std::vector<Cell> expand_grid(const Settings& experiment);
+
+}  // namespace shoal

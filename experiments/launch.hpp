@@ -1,0 +1,25 @@
+#pragma once
+// How the program gets onto its ranks, and the settings of the environment that results depend on.
+
+#include <string>
+#include <vector>
+
+namespace shoal {
+
+/// Matrix products change bits between one and two threads, and their libraries read the thread count from the
+/// environment when they are loaded: sets it to 1 and starts the program anew where it was not. Returns otherwise.
+void pin_library_threads(char** argv);
+
+/// True in a process that mpirun, srun or another launcher started as a rank.
+bool under_launcher();
+
+/// Whether the person in front sees a terminal; for ranks, whether whoever started them did.
+bool on_terminal();
+
+/// Replaces this process by `mpirun -n ranks program arguments`. Throws SystemError when mpirun cannot be started.
+[[noreturn]] void launch_ranks(int ranks, const std::vector<std::string>& arguments);
+
+/// The processor's name, as it stands in the run's provenance.
+std::string processor();
+
+}  // namespace shoal

@@ -1,0 +1,15 @@
+#pragma once
+// The comparison that a run ends with: one line per label, mean and deviation over seeds.
+
+#include <span>
+#include <string>
+
+#include "sim/record/cell_journal.hpp"
+
+namespace shoal {
+
+/// Accuracy (or loss, in a task without accuracy) at the end and at its best, rounds and virtual time to the target,
+/// bytes and losses per label. Text for a terminal, ending in a line break.
+std::string comparison_table(std::span<const CellContents> cells);
+
+}  // namespace shoal

@@ -1,0 +1,97 @@
+#pragma once
+// What a layer is (Layer) and a layer at work on K clients at once (StackedLayer).
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/task/data.hpp"
+#include "sim/task/layout.hpp"
+
+namespace shoal {
+
+/// Values between two layers and the gradient of the loss with respect to them: [K, B, size], float32, contiguous, of
+/// one example height by width by channels (channels last). Both buffers live as long as the stack; a layer that works
+/// in place hands on its input's. `gradient` is undefined where nobody needs it: at the network's input.
+struct Activation {
+  Shape shape;
+  at::Tensor value, gradient;
+
+  std::int64_t clients() const { return value.size(0); }
+  std::int64_t batch() const { return value.size(1); }
+};
+
+/// New buffers for examples of `shape`.
+Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape);
+
+/// The parameters of K clients and room for their gradients, [K, d]. Rows start on 64 bytes, so that a client's bits
+/// cannot depend on its place in the block.
+struct ParameterRows {
+  at::Tensor values, gradients;
+
+  ParameterRows(std::int64_t clients, std::int64_t size);
+  std::int64_t clients() const { return values.size(0); }
+};
+
+/// The place of one parameter in all rows: [K, shape...]. Shares the memory of `rows`.
+at::Tensor view_parameter(const at::Tensor& rows, const Parameter& parameter);
+
+/// What a backward pass does with a parameter's gradient g.
+struct GradientUse {
+  enum class Target { gradients, parameters } target;
+  float keep, scale;  // target = keep target + scale g
+
+  static GradientUse store() { return {Target::gradients, 0, 1}; }
+  static GradientUse add() { return {Target::gradients, 1, 1}; }
+  /// Plain SGD at once, without storing the gradient.
+  static GradientUse descend(double rate) { return {Target::parameters, 1, static_cast<float>(-rate)}; }
+};
+
+/// A layer at work on K clients of B examples each: buffers and views are made once, the steps allocate nothing
+/// (except convolutions). Forward only, or forward and then backward.
+class StackedLayer {
+ public:
+  virtual ~StackedLayer() = default;
+  virtual const Activation& output() const = 0;
+  virtual void forward() = 0;
+  /// From the output's gradient: the input's, where it is defined, with the parameters of the forward pass; then the
+  /// parameters'.
+  virtual void backward(const GradientUse& use) = 0;
+};
+
+/// One layer of a network; immutable.
+class Layer {
+ public:
+  virtual ~Layer() = default;
+  /// Parameters are called `<kind><number>.weight` and so on, numbered per kind from 1.
+  virtual std::string_view kind() const = 0;
+  /// Shape of one output. UserError when the layer cannot take `input`.
+  virtual Shape output(const Shape& input) const = 0;
+  /// Shape of the weight; the bias has its first side. Empty: no parameters.
+  virtual std::vector<std::int64_t> weight(const Shape&) const { return {}; }
+  /// Multiplications and additions of the forward pass for one example; only products of matrices are counted.
+  virtual double flops(const Shape&) const { return 0; }
+  /// `own` are this layer's parameters: weight and bias, or none.
+  virtual std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
+                                              std::span<const Parameter> own) const = 0;
+};
+
+namespace layers {
+
+/// y = x W^T + b on plain vectors; weight [units, in].
+std::shared_ptr<const Layer> linear(std::int64_t units);
+/// Convolution with stride 1 and `padding` zeros at each border; weight [channels, in, kernel, kernel].
+std::shared_ptr<const Layer> conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding);
+/// Largest value of each size x size window; windows do not overlap, incomplete ones are dropped.
+std::shared_ptr<const Layer> max_pool2d(std::int64_t size);
+std::shared_ptr<const Layer> relu();
+/// Images to plain vectors, channel by channel (PyTorch's order).
+std::shared_ptr<const Layer> flatten();
+
+}  // namespace layers
+}  // namespace shoal

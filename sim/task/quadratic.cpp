@@ -1,0 +1,193 @@
+#include "sim/task/quadratic.hpp"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+
+#include <cmath>
+
+#include "kernels/vector_ops.hpp"
+
+namespace shoal {
+namespace {
+
+constexpr std::int64_t clients_per_chunk = 256;
+constexpr std::int64_t evaluated_clients = 4096;
+
+template <class T>
+class QuadraticTrainer final : public Trainer {
+ public:
+  explicit QuadraticTrainer(const Quadratic& task) : task_(task), d_(task.layout().size) {}
+
+  void open(std::span<const Participation> block, const LocalSettings& local) override {
+    block_ = block;
+    local_ = local;
+    const auto k = static_cast<std::int64_t>(block.size());
+    if (!params_.defined() || params_.size(0) != k) {
+      const auto options = at::TensorOptions(task_.layout().type);
+      params_ = at::empty({k, d_}, options);
+      gradients_ = at::empty({k, d_}, options);
+      optima_ = at::empty({k, d_}, options);
+      buffer_ = at::empty({k, d_}, options);
+    }
+    for (std::int64_t i = 0; i < k; ++i) task_.optimum(block[static_cast<std::size_t>(i)].client, row(optima_, i).data());
+  }
+
+  LocalResult fit(const at::Tensor& start, const Correction& correction) override {
+    params_.copy_(start.expand_as(params_));
+    buffer_.zero_();
+    const auto count = static_cast<std::int64_t>(block_.size());
+    LocalResult result{.loss = std::vector<double>(block_.size(), 0)};
+    std::int64_t most = 0;
+    for (const Participation& p : block_) {
+      result.steps.push_back(local_.local_steps(task_.work(p.client).examples, p.fraction));
+      most = std::max(most, result.steps.back());
+    }
+    for (std::int64_t step = 0; step < most; ++step) {
+      for (std::int64_t k = 0; k < count; ++k) result.loss[static_cast<std::size_t>(k)] += differentiate(k, step, result);
+      if (correction.custom) correction.custom(gradients_, params_);
+      for (std::int64_t k = 0; k < count; ++k) {
+        if (step < result.steps[static_cast<std::size_t>(k)]) sgd_step<T>(row(params_, k), row(gradients_, k), step_of(k, correction));
+      }
+    }
+    for (std::size_t k = 0; k < block_.size(); ++k) result.loss[k] /= static_cast<double>(result.steps[k]);
+    result.delta = Rows(params_.sub_(start));
+    return result;
+  }
+
+  LocalResult gradient(const at::Tensor& params) override {
+    params_.copy_(params.expand_as(params_));
+    LocalResult result{.steps = std::vector<std::int64_t>(block_.size(), 1)};
+    for (std::size_t k = 0; k < block_.size(); ++k) {
+      result.loss.push_back(differentiate(static_cast<std::int64_t>(k), 0, result));
+    }
+    result.delta = Rows(gradients_);
+    return result;
+  }
+
+  Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override {
+    const at::Tensor x = params.contiguous();
+    const std::int64_t first = chunk.index * clients_per_chunk;
+    const std::int64_t end = std::min(first + clients_per_chunk, std::min(task_.clients(), evaluated_clients));
+    std::vector<T> optimum(static_cast<std::size_t>(d_));
+    double loss = 0;
+    Evaluation result{.correct = -1};
+    for (std::int64_t c = first; c < end; ++c) {
+      const ClientId client{c};
+      task_.optimum(client, optimum.data());
+      double squares = 0;
+      for (std::int64_t j = 0; j < d_; ++j) {
+        const double gap = static_cast<double>(x.const_data_ptr<T>()[j]) - static_cast<double>(optimum[static_cast<std::size_t>(j)]);
+        squares += gap * gap;
+      }
+      const std::int64_t examples = task_.work(client).examples;
+      result.examples += examples;
+      loss += static_cast<double>(examples) * 0.5 * task_.curvature(client) * squares;
+    }
+    result.loss = Evaluation::to_units(loss);
+    return result;
+  }
+
+ private:
+  std::span<T> row(at::Tensor& rows, std::int64_t k) const {
+    return {rows.mutable_data_ptr<T>() + k * d_, static_cast<std::size_t>(d_)};
+  }
+
+  // Gradient of client k into its row; returns the loss, 0 for a client that has done its steps.
+  double differentiate(std::int64_t k, std::int64_t step, const LocalResult& result) {
+    if (step >= result.steps[static_cast<std::size_t>(k)]) return 0;
+    const auto h = static_cast<T>(task_.curvature(block_[static_cast<std::size_t>(k)].client));
+    const T* x = row(params_, k).data();
+    const T* b = row(optima_, k).data();
+    T* g = row(gradients_, k).data();
+    double loss = 0;
+    for (std::int64_t j = 0; j < d_; ++j) {
+      const T gap = x[j] - b[j];
+      g[j] = h * gap;
+      loss += static_cast<double>(g[j]) * static_cast<double>(gap);
+    }
+    return 0.5 * loss;
+  }
+
+  SgdStep<T> step_of(std::int64_t k, const Correction& correction) {
+    const auto piece = [&](const at::Tensor& values) -> std::span<const T> {
+      if (!values.defined()) return {};
+      ensure(values.is_contiguous() && values.scalar_type() == task_.layout().type, "a correction is not contiguous");
+      return {values.const_data_ptr<T>() + (values.dim() == 2 ? k * d_ : 0), static_cast<std::size_t>(d_)};
+    };
+    SgdStep<T> step{.rate = local_.rate, .decay = local_.weight_decay, .pull = correction.pull,
+                    .anchor = piece(correction.anchor), .shift = piece(correction.shift),
+                    .momentum = local_.momentum, .nesterov = local_.nesterov};
+    if (local_.momentum > 0) step.buffer = row(buffer_, k);
+    return step;
+  }
+
+  const Quadratic& task_;
+  std::int64_t d_;
+  std::span<const Participation> block_;
+  LocalSettings local_;
+  at::Tensor params_, gradients_, optima_, buffer_;
+};
+
+}  // namespace
+
+Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
+    : clients_(settings.integer("clients", 100, "number of clients, unless curvatures are listed", at_least(1))),
+      dimension_(settings.integer("dimension", 10, "number of parameters, unless optima are listed", between(1, 1 << 28))),
+      examples_(settings.integer("examples", 1, "examples that each client claims: its weight", at_least(1))),
+      start_(settings.number("start", 0, "initial value of every parameter")),
+      spread_(settings.number("spread", 1, "deviation of the clients' optima: how non-IID they are", at_least(0))),
+      low_(settings.number("curvature_low", 0.5, "smallest curvature", positive())),
+      high_(settings.number("curvature_high", 2, "largest curvature", positive())),
+      curvatures_(settings.numbers("curvatures", {}, "the clients' curvatures, one each; empty: drawn", positive())),
+      optima_(settings.numbers("optima", {}, "the clients' optima in one dimension, one each; empty: drawn")),
+      key_(random_key(seed, Purpose::quadratic)) {
+  if (low_ > high_) user_error("{}: curvature_low {} is above curvature_high {}. Swap them?", settings.where(), low_, high_);
+  if (curvatures_.size() != optima_.size()) {
+    user_error("{}: {} curvatures and {} optima. List one of each per client?", settings.where(), curvatures_.size(),
+               optima_.size());
+  }
+  if (!curvatures_.empty()) {
+    clients_ = std::ssize(curvatures_);
+    dimension_ = 1;
+  }
+  layout_.type = settings.choice("precision", "float32", {"float32", "float64"}, "type of the parameters") == "float64"
+                     ? at::kDouble
+                     : at::kFloat;
+  layout_.add("x", {dimension_});
+}
+
+at::Tensor Quadratic::initial_parameters(RandomKey) const {
+  return at::full({dimension_}, start_, at::TensorOptions(layout_.type));
+}
+
+ClientWork Quadratic::work(ClientId) const { return {examples_, 4.0 * static_cast<double>(dimension_)}; }
+
+std::unique_ptr<Trainer> Quadratic::trainer() const {
+  if (layout_.type == at::kDouble) return std::make_unique<QuadraticTrainer<double>>(*this);
+  return std::make_unique<QuadraticTrainer<float>>(*this);
+}
+
+std::int64_t Quadratic::chunks(Split split) const {
+  if (split != Split::test) return 0;
+  return (std::min(clients_, evaluated_clients) + clients_per_chunk - 1) / clients_per_chunk;
+}
+
+double Quadratic::curvature(ClientId client) const {
+  if (!curvatures_.empty()) return curvatures_[static_cast<std::size_t>(value(client))];
+  return low_ + (high_ - low_) * RandomStream(key_, value(client), 0).uniform();
+}
+
+template <class T>
+void Quadratic::optimum(ClientId client, T* out) const {
+  if (!optima_.empty()) {
+    *out = static_cast<T>(optima_[static_cast<std::size_t>(value(client))]);
+    return;
+  }
+  RandomStream random(key_, value(client), 1);
+  for (std::int64_t j = 0; j < dimension_; ++j) out[j] = static_cast<T>(spread_ * random.normal());
+}
+
+template void Quadratic::optimum<float>(ClientId, float*) const;
+template void Quadratic::optimum<double>(ClientId, double*) const;
+
+}  // namespace shoal

@@ -1,0 +1,65 @@
+#include "sim/task/supervised.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "sim/task/stacked_trainer.hpp"
+
+namespace shoal {
+namespace {
+
+void check(const Examples& examples, const Network& network) {
+  if (examples.count() == 0) return;
+  ensure(examples.shape == network.input(), "the network was made for examples of another shape");
+  ensure(std::max(examples.bytes.size(), examples.floats.size()) ==
+             static_cast<std::size_t>(examples.count() * examples.shape.size()),
+         "{} labels do not fit the features", examples.count());
+  const auto [least, most] = std::ranges::minmax(examples.labels);
+  ensure(least >= 0 && most < network.output().size(), "labels {} to {} (the network has {} outputs)", least, most,
+         network.output().size());
+}
+
+}  // namespace
+
+SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients,
+                               Network network, HoldoutShares shares, std::uint64_t seed)
+    : data_(std::move(data)), holdout_(std::move(clients), shares, seed), network_(std::move(network)), seed_(seed) {
+  check(data_->train, network_);
+  check(data_->test, network_);
+}
+
+ClientWork SupervisedTask::work(ClientId client) const {
+  return {.examples = holdout_.count(client, Split::train), .flops_per_example = network_.flops_per_example()};
+}
+
+std::unique_ptr<Trainer> SupervisedTask::trainer() const { return std::make_unique<StackedTrainer>(*this); }
+
+const std::vector<std::int32_t>& SupervisedTask::collected(Split split) const {
+  Collected& held = collected_[static_cast<std::size_t>(split)];
+  std::call_once(held.once, [&] {
+    if (holdout_.holds_out(split)) held.indices = holdout_.all_indices(split);
+  });
+  return held.indices;
+}
+
+std::int64_t SupervisedTask::chunks(Split split) const {
+  const std::int64_t examples =
+      from_test_set(split) ? data_->test.count() : static_cast<std::int64_t>(collected(split).size());
+  return (examples + chunk_size - 1) / chunk_size;
+}
+
+SupervisedTask::Chunk SupervisedTask::chunk(const ExampleChunk& which) const {
+  ensure(which.index >= 0 && which.index < chunks(which.split), "evaluation chunk {} of {}", which.index,
+         chunks(which.split));
+  const std::int64_t first = which.index * chunk_size;
+  if (from_test_set(which.split)) {
+    std::vector<std::int32_t> positions(static_cast<std::size_t>(std::min(chunk_size, data_->test.count() - first)));
+    std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(first));
+    return {data_->test, std::move(positions)};
+  }
+  const std::vector<std::int32_t>& all = collected(which.split);
+  const std::int64_t last = std::min(first + chunk_size, static_cast<std::int64_t>(all.size()));
+  return {data_->train, {all.begin() + first, all.begin() + last}};
+}
+
+}  // namespace shoal

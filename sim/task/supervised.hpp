@@ -1,0 +1,60 @@
+#pragma once
+// Supervised learning: a network on the examples of a federation.
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "sim/task/holdout.hpp"
+#include "sim/task/network.hpp"
+#include "sim/task/task.hpp"
+
+namespace shoal {
+
+/// `Split::test` is the data set's test set or, where it has none, what the clients hold out for test; `Split::train`
+/// and `Split::validation` are the examples of all clients in the order of their ids.
+class SupervisedTask final : public Task {
+ public:
+  static constexpr std::int64_t chunk_size = 256;
+
+  /// UserError when network and data do not fit together.
+  SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients, Network network,
+                 HoldoutShares shares, std::uint64_t seed);
+
+  const ParameterLayout& layout() const override { return network_.layout(); }
+  std::int64_t clients() const override { return holdout_.clients(); }
+  at::Tensor initial_parameters(RandomKey key) const override { return network_.initial_parameters(key); }
+  ClientWork work(ClientId client) const override;
+  /// The task must outlive its trainers.
+  std::unique_ptr<Trainer> trainer() const override;
+  std::int64_t chunks(Split split) const override;
+
+  const Network& network() const { return network_; }
+  const Holdout& holdout() const { return holdout_; }
+  std::uint64_t seed() const { return seed_; }
+  const Examples& train() const { return data_->train; }
+
+  /// One chunk of an evaluation: positions in `from`.
+  struct Chunk {
+    const Examples& from;
+    std::vector<std::int32_t> positions;
+  };
+  Chunk chunk(const ExampleChunk& which) const;
+
+ private:
+  /// The examples of all clients, collected when first asked for.
+  struct Collected {
+    std::once_flag once;
+    std::vector<std::int32_t> indices;
+  };
+  bool from_test_set(Split split) const { return split == Split::test && data_->test.count() > 0; }
+  const std::vector<std::int32_t>& collected(Split split) const;
+
+  std::shared_ptr<const Dataset> data_;
+  Holdout holdout_;
+  Network network_;
+  std::uint64_t seed_;
+  mutable Collected collected_[3];
+};
+
+}  // namespace shoal

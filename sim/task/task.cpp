@@ -1,0 +1,24 @@
+#include "sim/task/task.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace shoal {
+
+std::int64_t Evaluation::to_units(double loss) {
+  constexpr double most = 0x1p53;
+  const double units = loss / loss_unit;
+  return units <= most ? std::llround(units) : static_cast<std::int64_t>(most);  // NaN fails the comparison too
+}
+
+double Evaluation::mean_loss() const {
+  if (examples == 0) return std::numeric_limits<double>::quiet_NaN();
+  return static_cast<double>(loss) * loss_unit / static_cast<double>(examples);
+}
+
+double Evaluation::accuracy() const {
+  if (examples == 0 || correct < 0) return std::numeric_limits<double>::quiet_NaN();
+  return static_cast<double>(correct) / static_cast<double>(examples);
+}
+
+}  // namespace shoal

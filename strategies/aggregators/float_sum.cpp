@@ -1,0 +1,72 @@
+// Weighted mean in floating point, for benchmarks and for tests in float64. Its last bits depend on the number of ranks
+// and threads; the run file says so.
+
+#include <ATen/ops/zeros.h>
+
+#include "sim/round/aggregator.hpp"
+
+namespace shoal::aggregators {
+namespace {
+
+class FloatSums final : public Collector {
+ public:
+  explicit FloatSums(const AggregationPlan& plan) : plan_(plan), counts_(plan.channels.size() + 1, 0) {
+    for (const Channel& channel : plan.channels) {
+      sums_.push_back(at::zeros({channel.size}, at::TensorOptions(plan.type)));
+    }
+  }
+
+  void add(const Contribution& contribution) override {
+    for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
+      if (!contribution.accepted[k]) continue;
+      for (std::size_t c = 0; c < sums_.size(); ++c) {
+        const std::int64_t weight = contribution.weights[c][k];
+        sums_[c].add_(contribution.channels[c].dense()[static_cast<std::int64_t>(k)], static_cast<double>(weight));
+        counts_[c] += weight;
+      }
+      ++counts_.back();
+    }
+  }
+
+  void merge(Collector& other) override {
+    auto& theirs = static_cast<FloatSums&>(other);
+    for (std::size_t c = 0; c < sums_.size(); ++c) sums_[c].add_(theirs.sums_[c]);
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += theirs.counts_[i];
+  }
+
+  std::vector<Aggregate> finish(Communicator& comm) override {
+    comm.sum(counts_);
+    Aggregate total{.clients = counts_.back()};
+    for (std::size_t c = 0; c < sums_.size(); ++c) {
+      const auto size = static_cast<std::size_t>(sums_[c].numel());
+      if (plan_.type == at::kDouble) {
+        comm.sum_inexact(std::span(sums_[c].mutable_data_ptr<double>(), size));
+      } else {
+        comm.sum_inexact(std::span(sums_[c].mutable_data_ptr<float>(), size));
+      }
+      const auto weight = static_cast<double>(counts_[c]);
+      total.means.push_back(weight > 0 ? sums_[c].div_(weight) : sums_[c]);
+      total.weights.push_back(weight * plan_.scales[c].weight_unit);
+    }
+    return {std::move(total)};
+  }
+
+ private:
+  AggregationPlan plan_;
+  std::vector<at::Tensor> sums_;
+  std::vector<std::int64_t> counts_;  // total weight per channel, then the accepted clients
+};
+
+class FloatSum final : public Aggregator {
+ public:
+  std::unique_ptr<Collector> open(const AggregationPlan& plan) const override {
+    return std::make_unique<FloatSums>(plan);
+  }
+  bool reproducible() const override { return false; }
+};
+
+}  // namespace
+
+std::unique_ptr<Aggregator> float_sum(Settings&) { return std::make_unique<FloatSum>(); }
+
+}  // namespace shoal::aggregators

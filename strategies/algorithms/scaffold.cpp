@@ -1,0 +1,57 @@
+// SCAFFOLD: control variates correct the drift of local training. Karimireddy et al., ICML 2020 (arXiv 1910.06378),
+// algorithm 1, option II.
+
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros_like.h>
+
+#include "sim/round/strategy.hpp"
+
+namespace shoal::algorithms {
+namespace {
+
+class Scaffold final : public Strategy {
+ public:
+  explicit Scaffold(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", positive())) {}
+
+  std::vector<Channel> channels(const ParameterLayout& layout) const override {
+    return {delta_channel(layout, Weighting::uniform),
+            {.name = "control_change", .size = layout.size, .weighting = Weighting::uniform}};
+  }
+  std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {
+    return {{"control", layout.size, layout.type}};
+  }
+  void init(State& state, const ServerContext&) const override {
+    state.put("control", at::zeros_like(state.params()));
+  }
+  Message broadcast(const State& state) const override {
+    Message message = Strategy::broadcast(state);
+    message.tensors.emplace("control", state.tensor("control"));
+    return message;
+  }
+
+  UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
+    const at::Tensor shift = server.tensors.at("control") - clients.recall("control");
+    const LocalResult& fit = clients.train(server.params(), {.shift = shift});
+    // Option II needs no extra pass over the data: c_i+ - c_i = (x - y) / (K rate) - c.
+    std::vector<double> per_step;
+    for (const std::int64_t steps : fit.steps) per_step.push_back(-1 / (static_cast<double>(steps) * clients.local().rate));
+    const at::Tensor mean_gradient =
+        fit.delta.dense() * at::from_blob(per_step.data(), {clients.count(), 1}, at::kDouble).to(fit.delta.type());
+    clients.remember("control", mean_gradient - shift);
+    return {{fit.delta, mean_gradient - server.tensors.at("control")}};
+  }
+  void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
+    state.params().add_(groups[0].mean(0), rate_);
+    const double share = static_cast<double>(groups[0].clients) / static_cast<double>(context.clients);
+    state.tensor("control").add_(groups[0].mean(1), share);
+  }
+
+ private:
+  double rate_;
+};
+
+}  // namespace
+
+std::unique_ptr<Strategy> scaffold(Settings& settings) { return std::make_unique<Scaffold>(settings); }
+
+}  // namespace shoal::algorithms

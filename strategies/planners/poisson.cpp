@@ -1,0 +1,54 @@
+// Poisson sampling: every client takes part in a round independently with probability cohort / clients, as the
+// accounting of differential privacy assumes. Mironov, Talwar and Zhang 2019 (arXiv 1908.10530).
+
+#include "strategies/planners/start.hpp"
+
+namespace shoal::planners {
+namespace {
+
+class Poisson final : public Planner {
+ public:
+  explicit Poisson(const Settings& s)
+      : cohort_(s.number("cohort", 10, "expected number of clients in a round", positive())),
+        minimum_(s.integer("minimum", 1, "reports below which a round is abandoned", at_least(1))),
+        drop_out_(s),
+        where_(s.where()) {}
+
+  void check(const Task& task, const Population&) const override {
+    if (cohort_ > static_cast<double>(task.clients())) {
+      user_error("{}: expected cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_,
+                 task.clients());
+    }
+  }
+
+  RoundPlan next(State& state, const World& world) const override {
+    const std::int64_t clients = world.task.clients();
+    const double q = cohort_ / static_cast<double>(clients);
+    // Gaps between members are geometric, so the cost is that of the cohort, not of the population.
+    RandomStream random(random_key(world.seed, Purpose::selection), -1, world.round);
+    std::vector<Participation> starts;
+    for (std::int64_t client = gap(q, random); client < clients; client += 1 + gap(q, random)) {
+      if (world.task.work(ClientId{client}).examples == 0) continue;
+      starts.push_back(drop_out_.start(ClientId{client}, state, world));
+    }
+    return close_round(std::move(starts), minimum_, world.now);
+  }
+
+ private:
+  static std::int64_t gap(double q, RandomStream& random) {
+    if (q >= 1) return 0;
+    const double draw = std::floor(std::log(1 - random.uniform()) / std::log1p(-q));
+    return static_cast<std::int64_t>(std::min(draw, 4e18));
+  }
+
+  double cohort_;
+  std::int64_t minimum_;
+  DropOut drop_out_;
+  std::string where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Planner> poisson(Settings& settings) { return std::make_unique<Poisson>(settings); }
+
+}  // namespace shoal::planners

@@ -1,0 +1,49 @@
+// Uniform cohort: every round starts `cohort` clients drawn without replacement and waits for those that are not lost.
+// Selection is a keyed permutation of the population, so that ten million clients cost as much as ten.
+
+#include "strategies/planners/start.hpp"
+
+namespace shoal::planners {
+namespace {
+
+class Uniform final : public Planner {
+ public:
+  explicit Uniform(const Settings& s)
+      : cohort_(s.integer("cohort", 10, "clients started in each round", at_least(1))),
+        minimum_(s.integer("minimum", 1, "reports below which a round is abandoned", at_least(1))),
+        drop_out_(s),
+        where_(s.where()) {}
+
+  void check(const Task& task, const Population&) const override {
+    if (cohort_ > task.clients()) {
+      user_error("{}: cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_, task.clients());
+    }
+  }
+
+  RoundPlan next(State& state, const World& world) const override {
+    const std::int64_t clients = world.task.clients();
+    const KeyedPermutation order(random_key(world.seed, Purpose::selection), static_cast<std::uint64_t>(world.round),
+                                 static_cast<std::uint64_t>(clients));
+    std::vector<Participation> starts;
+    for (std::int64_t i = 0; i < clients && std::ssize(starts) < cohort_; ++i) {
+      const ClientId client{static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
+      if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));
+    }
+    if (std::ssize(starts) < cohort_) {
+      user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'?", where_, cohort_, clients,
+                 starts.size());
+    }
+    return close_round(std::move(starts), minimum_, world.now);
+  }
+
+ private:
+  std::int64_t cohort_, minimum_;
+  DropOut drop_out_;
+  std::string where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Planner> uniform(Settings& settings) { return std::make_unique<Uniform>(settings); }
+
+}  // namespace shoal::planners
