@@ -1,0 +1,82 @@
+#pragma once
+// What one cell of a grid leaves behind while it runs: its journal, typed.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sim/record/journal.hpp"
+#include "sim/record/rows.hpp"
+
+namespace shoal {
+
+/// What is known before the first round.
+struct CellHeader {
+  std::int64_t index = 0;  // in the grid
+  std::string label;
+  std::int64_t seed = 1;
+  std::string config;                             // canonical TOML of this cell
+  std::map<std::string, std::string> provenance;  // commit, versions, ranks, data hashes, resolved choices
+};
+
+/// What is known after the last.
+struct CellResult {
+  std::string status;  // finished, diverged, target reached
+  std::string hash;
+  double final_accuracy = not_measured, best_accuracy = not_measured, final_loss = not_measured;
+  std::int64_t rounds = 0;
+  std::int64_t rounds_to_target = -1, time_to_target_us = -1;  // -1: no target, or not reached
+  std::int64_t bytes_down = 0, bytes_up = 0, dropped = 0, rejected = 0;
+  double wall_seconds = 0;
+};
+
+enum class ValueType : std::int8_t { float32 = 0, float64 = 1 };
+constexpr std::size_t bytes_of(ValueType type) { return type == ValueType::float32 ? 4 : 8; }
+
+/// One named array of the model; values in row-major order.
+struct ModelParameter {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  ValueType type = ValueType::float32;
+  std::vector<std::byte> values;
+};
+
+/// True when the values fill the shape exactly.
+bool is_whole(const ModelParameter& parameter);
+
+/// Writes; errors are those of `Journal`.
+class CellJournal {
+ public:
+  /// Starts anew at `path`.
+  CellJournal(std::string path, const CellHeader& header);
+  /// Continues after `length` bytes; rows behind them are cut.
+  static CellJournal resume(std::string path, std::uint64_t length);
+
+  /// One record for the row and its participations: a reader sees all of a round or nothing.
+  void round(const RoundRow& row, std::span<const ParticipationRow> participations);
+  void finish(const CellResult& result, std::span<const ModelParameter> model);
+  void sync() { journal_.sync(); }
+  /// For a checkpoint: where to resume.
+  std::uint64_t length() const { return journal_.length(); }
+
+ private:
+  explicit CellJournal(Journal journal) : journal_(std::move(journal)) {}
+  Journal journal_;
+};
+
+struct CellContents {
+  CellHeader header;
+  std::vector<RoundRow> rounds;
+  std::vector<ParticipationRow> participations;
+  std::optional<CellResult> result;   // none while the cell is unfinished
+  std::vector<ModelParameter> model;  // with the result
+  std::uint64_t length = 0;           // of the valid prefix of the journal
+};
+
+/// Everything up to the first torn record. UserError if the file is no journal of a cell.
+CellContents read_cell(const std::string& path);
+
+}  // namespace shoal

@@ -1,0 +1,76 @@
+#pragma once
+// The little of HDF5 that a run file needs, with every return code checked. For sim/record only.
+
+#include <hdf5.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/record/cell_journal.hpp"
+
+namespace shoal::hdf5 {
+
+/// HDF5 prints its errors by default; not while one of these lives.
+class QuietErrors {
+ public:
+  QuietErrors();
+  ~QuietErrors();
+  QuietErrors(const QuietErrors&) = delete;
+  QuietErrors& operator=(const QuietErrors&) = delete;
+
+ private:
+  H5E_auto2_t function_ = nullptr;
+  void* data_ = nullptr;
+};
+
+/// SystemError "cannot <what> (<innermost text of the HDF5 error stack>)" if `code` is negative.
+void check(herr_t code, std::string_view what);
+
+/// Owns one HDF5 object.
+class Handle {
+ public:
+  /// Throws as `check` does if `id` is negative.
+  Handle(hid_t id, herr_t (*close)(hid_t), std::string_view what);
+  Handle(Handle&& other) noexcept;
+  Handle& operator=(Handle&&) = delete;
+  ~Handle();
+  operator hid_t() const { return id_; }
+  /// Closes now, and throws if that fails; a file's last bytes are written here.
+  void close(std::string_view what);
+
+ private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+Handle make_group(hid_t place, const std::string& name);
+Handle open_group(hid_t place, const std::string& name);
+
+void write_attribute(hid_t object, const std::string& name, const std::string& text);
+void write_attribute(hid_t object, const std::string& name, std::int64_t number);
+void write_attribute(hid_t object, const std::string& name, double number);
+std::string read_text_attribute(hid_t object, const std::string& name);
+std::int64_t read_integer_attribute(hid_t object, const std::string& name);
+double read_real_attribute(hid_t object, const std::string& name);
+bool has_attribute(hid_t object, const std::string& name);
+std::vector<std::string> attribute_names(hid_t object);
+/// Names of the groups and data sets directly inside `group`.
+std::vector<std::string> member_names(hid_t group);
+
+void write_text(hid_t place, const std::string& name, const std::string& text);
+std::string read_text(hid_t place, const std::string& name);
+
+/// A one-dimensional compound data set; compressed in chunks from 64 KB on. Has attributes `units` and `axes`.
+template <class Row>
+void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes);
+template <class Row>
+std::vector<Row> read_table(hid_t place, const std::string& name);
+
+/// One data set of the parameter's shape under its name; slashes in the name make groups.
+void write_parameter(hid_t place, const ModelParameter& parameter, std::int64_t position);
+/// All parameters at or below `group`, in order of their positions.
+std::vector<ModelParameter> read_parameters(hid_t group);
+
+}  // namespace shoal::hdf5

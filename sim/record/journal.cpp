@@ -1,0 +1,164 @@
+#include "sim/record/journal.hpp"
+
+#define XXH_INLINE_ALL  // nothing to link
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "sim/error.hpp"
+
+namespace shoal {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the journal is written as it lies in memory");
+
+constexpr std::string_view magic = "shoaljournal";
+constexpr std::uint32_t format_version = 1;
+
+struct FileHead {
+  char magic[12];
+  std::uint32_t version;
+};
+static_assert(sizeof(FileHead) == 16);
+
+struct RecordHead {
+  std::uint32_t length, kind;
+  std::uint64_t hash;
+};
+static_assert(sizeof(RecordHead) == 16);
+
+std::uint64_t hash_of(std::uint32_t length, std::uint32_t kind, std::span<const std::byte> payload) {
+  const std::uint32_t head[2] = {length, kind};
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  XXH3_64bits_update(&state, head, sizeof head);
+  XXH3_64bits_update(&state, payload.data(), payload.size());
+  return XXH3_64bits_digest(&state);
+}
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+// False when a process was killed while it created the file: then it has no records yet.
+bool has_head(std::FILE* file, const std::string& path) {
+  FileHead head{};
+  const std::size_t got = std::fread(&head, 1, sizeof head, file);
+  if (std::memcmp(head.magic, magic.data(), std::min(got, magic.size())) != 0) {
+    user_error("'{}' is not a journal of Shoal. Is the path right?", path);
+  }
+  if (got < sizeof head) return false;
+  if (head.version != format_version) {
+    user_error("journal '{}' has format version {} (this program reads {}). Use the version that wrote it?", path,
+               head.version, format_version);
+  }
+  return true;
+}
+
+}  // namespace
+
+Journal::Journal(std::string path, int flags)
+    : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0666)) {
+  if (file_ < 0) system_error("cannot open journal '{}': {}", path_, std::strerror(errno));
+}
+
+Journal Journal::create(std::string path) {
+  Journal journal(std::move(path), O_CREAT | O_TRUNC);
+  FileHead head{{}, format_version};
+  std::memcpy(head.magic, magic.data(), magic.size());
+  journal.write_all(std::as_bytes(std::span(&head, 1)));
+  return journal;
+}
+
+Journal Journal::resume(std::string path, std::uint64_t length) {
+  const JournalContents contents = read_journal(path);
+  const bool is_end = (length == sizeof(FileHead) && contents.length >= length) ||
+                      std::ranges::any_of(contents.records, [&](const auto& record) { return record.end == length; });
+  if (!is_end) {
+    user_error("journal '{}' has no record that ends at byte {} (its valid part has {}). Does it belong to this run?",
+               path, length, contents.length);
+  }
+  Journal journal(std::move(path), 0);
+  if (::ftruncate(journal.file_, static_cast<off_t>(length)) != 0) {
+    system_error("cannot cut journal '{}': {}", journal.path_, std::strerror(errno));
+  }
+  journal.length_ = length;
+  return journal;
+}
+
+Journal::Journal(Journal&& other) noexcept
+    : path_(std::move(other.path_)), file_(std::exchange(other.file_, -1)), length_(other.length_) {}
+
+Journal::~Journal() {
+  if (file_ >= 0) ::close(file_);
+}
+
+void Journal::append(std::uint32_t kind, std::span<const std::byte> payload) {
+  ensure(payload.size() <= std::numeric_limits<std::uint32_t>::max(), "a journal record of {} bytes", payload.size());
+  const auto length = static_cast<std::uint32_t>(payload.size());
+  const RecordHead head{length, kind, hash_of(length, kind, payload)};
+  std::vector<std::byte> record(sizeof head + payload.size());
+  std::memcpy(record.data(), &head, sizeof head);
+  if (!payload.empty()) std::memcpy(record.data() + sizeof head, payload.data(), payload.size());
+  write_all(record);
+}
+
+void Journal::write_all(std::span<const std::byte> bytes) {
+  std::size_t written = 0;
+  while (written < bytes.size()) {  // once, unless the system takes only a part
+    const ssize_t count = ::write(file_, bytes.data() + written, bytes.size() - written);
+    if (count < 0 && errno == EINTR) continue;
+    if (count > 0) {
+      written += static_cast<std::size_t>(count);
+      continue;
+    }
+    const int reason = count < 0 ? errno : ENOSPC;
+    // Failing here too is harmless: readers stop before a torn record.
+    const bool cut = ::ftruncate(file_, static_cast<off_t>(length_)) == 0;
+    system_error("cannot write {} bytes to journal '{}': {} ({} bytes of whole records stay{})", bytes.size(), path_,
+                 std::strerror(reason), length_, cut ? "" : ", then a torn one");
+  }
+  length_ += bytes.size();
+}
+
+void Journal::sync() {
+  if (::fdatasync(file_) != 0) system_error("cannot sync journal '{}': {}", path_, std::strerror(errno));
+}
+
+JournalContents read_journal(const std::string& path) {
+  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
+  struct stat status {};
+  if (!file || ::fstat(::fileno(file.get()), &status) != 0) {
+    user_error("cannot read journal '{}' ({}). Is the path right?", path, std::strerror(errno));
+  }
+  if (!S_ISREG(status.st_mode)) user_error("journal '{}' is not a file. Is the path right?", path);
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+
+  JournalContents contents;
+  if (!has_head(file.get(), path)) return contents;
+  contents.length = sizeof(FileHead);
+  RecordHead head{};
+  while (size - contents.length >= sizeof head && std::fread(&head, sizeof head, 1, file.get()) == 1) {
+    if (head.length > size - contents.length - sizeof head) break;
+    JournalRecord record{head.kind, contents.length + sizeof head + head.length, std::vector<std::byte>(head.length)};
+    if (head.length > 0 && std::fread(record.payload.data(), head.length, 1, file.get()) != 1) break;
+    if (hash_of(head.length, head.kind, record.payload) != head.hash) break;
+    contents.length = record.end;
+    contents.records.push_back(std::move(record));
+  }
+  if (std::ferror(file.get())) system_error("cannot read journal '{}': {}", path, std::strerror(errno));
+  return contents;
+}
+
+}  // namespace shoal

@@ -1,0 +1,103 @@
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+#include "sim/error.hpp"
+#include "sim/record/hdf5_file.hpp"
+#include "sim/record/run_file.hpp"
+
+namespace shoal {
+namespace {
+
+using hdf5::read_integer_attribute;
+using hdf5::read_real_attribute;
+using hdf5::read_text_attribute;
+
+CellResult read_result(hid_t group) {
+  return {.status = read_text_attribute(group, "status"),
+          .hash = read_text_attribute(group, "hash"),
+          .final_accuracy = read_real_attribute(group, "final_accuracy"),
+          .best_accuracy = read_real_attribute(group, "best_accuracy"),
+          .final_loss = read_real_attribute(group, "final_loss"),
+          .rounds = read_integer_attribute(group, "rounds"),
+          .rounds_to_target = read_integer_attribute(group, "rounds_to_target"),
+          .time_to_target_us = read_integer_attribute(group, "time_to_target_us"),
+          .bytes_down = read_integer_attribute(group, "bytes_down"),
+          .bytes_up = read_integer_attribute(group, "bytes_up"),
+          .dropped = read_integer_attribute(group, "dropped"),
+          .rejected = read_integer_attribute(group, "rejected"),
+          .wall_seconds = read_real_attribute(group, "wall_seconds")};
+}
+
+CellContents read_cell_group(hid_t cells, std::int64_t index) {
+  const hdf5::Handle group = hdf5::open_group(cells, std::to_string(index));
+  CellContents cell;
+  cell.header.index = index;
+  cell.header.label = read_text_attribute(group, "label");
+  cell.header.seed = read_integer_attribute(group, "seed");
+  cell.header.config = hdf5::read_text(group, "config");
+  const hdf5::Handle provenance = hdf5::open_group(group, "provenance");
+  for (const std::string& name : hdf5::attribute_names(provenance)) {
+    cell.header.provenance[name] = read_text_attribute(provenance, name);
+  }
+  cell.rounds = hdf5::read_table<RoundRow>(group, "rounds");
+  cell.participations = hdf5::read_table<ParticipationRow>(group, "clients");
+  CellResult result = read_result(group);
+  if (result.status != "unfinished") cell.result = std::move(result);
+  cell.model = hdf5::read_parameters(hdf5::open_group(group, "model"));
+  return cell;
+}
+
+std::vector<std::int64_t> cell_indices(hid_t cells) {
+  std::vector<std::int64_t> indices;
+  for (const std::string& name : hdf5::member_names(cells)) {
+    std::int64_t index = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), index);
+    if (error != std::errc{} || end != name.data() + name.size()) system_error("cell '{}' has no number", name);
+    indices.push_back(index);
+  }
+  std::ranges::sort(indices);
+  return indices;
+}
+
+RunContents read_schema_1(hid_t file) {
+  RunContents run;
+  run.info = {read_text_attribute(file, "name"), read_text_attribute(file, "program")};
+  run.hash = read_text_attribute(file, "hash");
+  const hdf5::Handle cells = hdf5::open_group(file, "cells");
+  for (const std::int64_t index : cell_indices(cells)) run.cells.push_back(read_cell_group(cells, index));
+  return run;
+}
+
+}  // namespace
+
+RunContents read_run_file(const std::string& path) {
+  const hdf5::QuietErrors quiet;
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    user_error("cannot read run file '{}' ({}). Is the path right?", path, std::strerror(errno));
+  }
+  try {
+    const hdf5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open it");
+    if (!hdf5::has_attribute(file, "schema") || read_text_attribute(file, "schema") != "shoal-run") {
+      user_error("'{}' is an HDF5 file, but not of a run of Shoal. Is the path right?", path);
+    }
+    const std::int64_t version = read_integer_attribute(file, "schema_version");
+    if (version != run_schema_version) {
+      user_error("run file '{}' has schema version {} (this program reads {}). Use the version that wrote it?", path,
+                 version, run_schema_version);
+    }
+    return read_schema_1(file);
+  } catch (const SystemError& error) {
+    user_error("'{}' is not a whole run file: {}. Is it truncated, or the path wrong?", path, error.what());
+  } catch (const std::bad_alloc&) {
+    user_error("run file '{}' does not fit into memory, or is damaged. Is it whole?", path);
+  }
+}
+
+}  // namespace shoal

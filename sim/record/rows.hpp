@@ -1,0 +1,58 @@
+#pragma once
+// The two tables of a cell, as plain data: the same layout in the journal, in the run file and in memory.
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+
+namespace shoal {
+
+constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
+
+/// One server step.
+struct RoundRow {
+  std::int64_t round = 0;    // 1-based
+  std::int64_t version = 0;  // of the model after the round
+  std::int64_t time_us = 0;  // virtual
+  std::int64_t started = 0, committed = 0, dropped = 0, rejected = 0;
+  std::int64_t examples = 0;
+  std::int64_t bytes_down = 0, bytes_up = 0;
+  double train_loss = not_measured;
+  double accuracy = not_measured, loss = not_measured;  // of the server model, where it was evaluated
+  std::int64_t verdict = 0;                             // 0 commit, 1 abandoned, 2 diverged
+};
+
+/// One participation that ended in this round.
+struct ParticipationRow {
+  std::int64_t round = 0, participation = 0, client = 0;
+  std::int64_t version = 0;                  // of the model that it downloaded
+  std::int64_t start_us = 0, finish_us = 0;  // virtual
+  std::int64_t outcome = 0;                  // 0 completes, lost in 1 download, 2 training, 3 upload
+  std::int64_t committed = 0, accepted = 0;  // 0 or 1
+  double weight = 1, loss = not_measured;
+  std::int64_t steps = 0, bytes_down = 0, bytes_up = 0;
+};
+
+enum class FieldType : std::int8_t { integer, real };  // int64 or double
+
+/// One column of a table.
+struct Field {
+  const char* name;
+  std::size_t offset;  // into the row
+  FieldType type;
+  const char* unit;
+};
+
+template <class Row>
+std::span<const Field> fields();
+template <>
+std::span<const Field> fields<RoundRow>();
+template <>
+std::span<const Field> fields<ParticipationRow>();
+
+/// "name: unit; name: unit" over all columns.
+std::string units(std::span<const Field> fields);
+
+}  // namespace shoal

@@ -1,0 +1,42 @@
+#pragma once
+// The run file: all cells of a grid in one HDF5 file, assembled from their journals.
+//
+// Attributes of the root: schema = "shoal-run", schema_version, name, program, hash. Per cell a group /cells/<index>
+// with its label, seed, status, hash and totals as attributes; in it the tables `rounds` and `clients`, the text
+// `config`, the group `provenance` (one attribute each) and the group `model` (one data set per parameter).
+
+#include <string>
+#include <vector>
+
+#include "sim/record/cell_journal.hpp"
+
+namespace shoal {
+
+constexpr std::int64_t run_schema_version = 1;
+
+struct RunInfo {
+  std::string name;     // of the experiment
+  std::string program;  // version of Shoal
+};
+
+struct RunContents {
+  RunInfo info;
+  std::string hash;
+  std::vector<CellContents> cells;  // by index; `length` is 0
+};
+
+/// The hash of a whole run: of its cells' hashes in order; empty ones are cells that are not finished.
+std::string run_hash(const std::vector<std::string>& cell_hashes);
+
+/// Writes the cells of `journals` beside `path`, syncs, then renames: whoever opens `path` sees the old file or the
+/// whole new one. Unfinished cells are written with status "unfinished". SystemError on a full disk; the old file
+/// stays.
+void assemble_run_file(const std::string& path, const RunInfo& info, const std::vector<std::string>& journals);
+
+/// UserError for a missing, foreign, truncated or damaged file, or one of another schema version.
+RunContents read_run_file(const std::string& path);
+
+/// Before a run starts: UserError unless a run file can be written at `path`.
+void check_writable(const std::string& path);
+
+}  // namespace shoal
