@@ -18,7 +18,8 @@ RandomStream::RandomStream(RandomKey key, std::int64_t client, std::int64_t part
       client_high_(static_cast<std::uint32_t>(static_cast<std::uint64_t>(client) >> 32)),
       participation_(static_cast<std::uint32_t>(participation)) {
   if (participation < 0 || participation > 0xffffffffLL) {
-    user_error("participation {} does not fit the 32 bits that random draws have for it. Split the run?", participation);
+    user_error("participation {} does not fit the 32 bits that random draws have for it. Split the run?",
+               participation);
   }
 }
 
@@ -41,7 +42,10 @@ double RandomStream::uniform() {
 
 std::uint64_t RandomStream::below(std::uint64_t n) {
   // Lemire's multiply-shift with rejection of the biased remainder.
-  const auto draw = [&] { return (static_cast<std::uint64_t>(bits()) << 32) | bits(); };
+  const auto draw = [&] {
+    const std::uint64_t high = bits();  // one after the other: operands of | have no order
+    return high << 32 | bits();
+  };
   unsigned __int128 product = static_cast<unsigned __int128>(draw()) * n;
   if (static_cast<std::uint64_t>(product) < n) {
     const std::uint64_t threshold = (0 - n) % n;

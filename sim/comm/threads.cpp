@@ -1,0 +1,241 @@
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "sim/comm/communicator.hpp"
+#include "sim/error.hpp"
+
+namespace shoal {
+namespace {
+
+// Thrown out of the collectives of the ranks that did not fail.
+struct Released final : BrokenInvariant {
+  Released() : BrokenInvariant("another rank failed") {}
+};
+
+// What the whole group and all groups split from it share: one lock, and whether any rank has failed.
+struct Family {
+  explicit Family(int ranks) : finished(static_cast<std::size_t>(ranks), false) {}
+
+  void fail(std::exception_ptr error) {
+    const std::lock_guard lock(mutex);
+    if (!first_error) first_error = error;
+    changed.notify_all();
+  }
+  void finish(int rank) {
+    const std::lock_guard lock(mutex);
+    finished[static_cast<std::size_t>(rank)] = true;
+    changed.notify_all();
+  }
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::exception_ptr first_error;
+  std::vector<bool> finished;  // bodies that have returned, by rank of the whole group
+};
+
+// One rank's part in a collective. Data are copied in, so that nobody reads the memory of a rank that has failed.
+struct Call {
+  const char* name;
+  std::int64_t count;  // of values, or the root, or the color
+  bool same_count;     // must every rank have the same?
+  std::vector<Bytes> data;
+};
+
+class Group : public std::enable_shared_from_this<Group> {
+ public:
+  Group(std::shared_ptr<Family> family, std::vector<int> members)
+      : family_(std::move(family)), members_(std::move(members)), calls_(members_.size()) {}
+
+  int size() const { return static_cast<int>(members_.size()); }
+  Family& family() { return *family_; }
+
+  /// Brings all ranks' calls together and lets `read` look at them, by rank.
+  template <class Read>
+  void collective(int rank, Call call, const Read& read) {
+    const auto me = static_cast<std::size_t>(rank);
+    std::unique_lock lock(family_->mutex);
+    calls_[me] = std::move(call);
+    meet(lock);
+    // Every rank sees the same calls, so all of them throw or none.
+    for (std::size_t r = 0; r < calls_.size(); ++r) check_alike(0, r);
+    lock.unlock();
+    read(static_cast<const std::vector<Call>&>(calls_));
+    lock.lock();
+    meet(lock);
+  }
+
+  /// The group of those whose color is `color`; `members` by rank here.
+  std::shared_ptr<Group> child(int color, const std::vector<int>& members) {
+    const std::lock_guard lock(family_->mutex);
+    auto& group = children_[color];
+    if (!group) {
+      std::vector<int> in_family;
+      for (const int r : members) in_family.push_back(members_[static_cast<std::size_t>(r)]);
+      group = std::make_shared<Group>(family_, std::move(in_family));
+    }
+    return group;
+  }
+
+ private:
+  void meet(std::unique_lock<std::mutex>& lock) {
+    if (family_->first_error) throw Released();
+    const std::uint64_t mine = generation_;
+    if (++arrived_ == size()) {
+      arrived_ = 0;
+      ++generation_;
+      children_.clear();  // those of a split are in everybody's hands by now
+      family_->changed.notify_all();
+      return;
+    }
+    const auto gone = [&] {
+      return std::find_if(members_.begin(), members_.end(),
+                          [&](int r) { return family_->finished[static_cast<std::size_t>(r)]; });
+    };
+    family_->changed.wait(lock,
+                          [&] { return generation_ != mine || family_->first_error || gone() != members_.end(); });
+    if (generation_ != mine) return;
+    if (family_->first_error) throw Released();
+    throw BrokenInvariant(
+        fmt::format("rank {} has returned while others wait for it in a collective", gone() - members_.begin()));
+  }
+
+  void check_alike(std::size_t a, std::size_t b) const {
+    const Call &x = calls_[a], &y = calls_[b];
+    ensure(std::strcmp(x.name, y.name) == 0, "rank {} calls {} while rank {} calls {}", a, x.name, b, y.name);
+    ensure(!x.same_count || x.count == y.count, "rank {} calls {} with {} while rank {} calls it with {}", a, x.name,
+           x.count, b, y.count);
+  }
+
+  std::shared_ptr<Family> family_;
+  std::vector<int> members_;  // ranks of the whole group
+  std::vector<Call> calls_;
+  int arrived_ = 0;
+  std::uint64_t generation_ = 0;
+  std::map<int, std::shared_ptr<Group>> children_;
+};
+
+class ThreadRanks final : public Communicator {
+ public:
+  ThreadRanks(std::shared_ptr<Group> group, int rank) : group_(std::move(group)), rank_(rank) {}
+
+  int rank() const override { return rank_; }
+  int size() const override { return group_->size(); }
+
+  void barrier() override {
+    group_->collective(rank_, {"barrier", 0, true, {}}, [](const auto&) {});
+  }
+
+  void sum(std::span<std::int64_t> values) override {
+    // Unsigned, so that an overflow wraps as it does in MPI instead of being undefined.
+    add_up<std::uint64_t>(std::as_writable_bytes(values), "sum");
+  }
+  void sum_inexact(std::span<float> values) override {
+    add_up<float>(std::as_writable_bytes(values), "sum_inexact of floats");
+  }
+  void sum_inexact(std::span<double> values) override {
+    add_up<double>(std::as_writable_bytes(values), "sum_inexact of doubles");
+  }
+
+  void broadcast(Bytes& bytes, int root) override {
+    ensure(root >= 0 && root < size(), "broadcast from rank {} of a group of {}", root, size());
+    std::vector<Bytes> sent;
+    if (rank_ == root) sent.push_back(bytes);
+    group_->collective(rank_, {"broadcast", root, true, std::move(sent)},
+                       [&](const std::vector<Call>& calls) { bytes = calls[static_cast<std::size_t>(root)].data[0]; });
+  }
+
+  std::vector<Bytes> gather_all(const Bytes& mine) override {
+    std::vector<Bytes> all;
+    group_->collective(rank_, {"gather_all", 0, true, {mine}}, [&](const std::vector<Call>& calls) {
+      for (const Call& call : calls) all.push_back(call.data[0]);
+    });
+    return all;
+  }
+
+  std::vector<Bytes> exchange(const std::vector<Bytes>& to_each) override {
+    ensure(to_each.size() == static_cast<std::size_t>(size()), "exchange of {} messages in a group of {}",
+           to_each.size(), size());
+    std::vector<Bytes> from_each;
+    group_->collective(rank_, {"exchange", 0, true, to_each}, [&](const std::vector<Call>& calls) {
+      for (const Call& call : calls) from_each.push_back(call.data[static_cast<std::size_t>(rank_)]);
+    });
+    return from_each;
+  }
+
+  std::unique_ptr<Communicator> split(int color) override {
+    ensure(color >= 0, "split with the negative color {}", color);
+    std::shared_ptr<Group> part;
+    int rank = 0;
+    group_->collective(rank_, {"split", color, false, {}}, [&](const std::vector<Call>& calls) {
+      std::vector<int> members;
+      for (int r = 0; r < size(); ++r) {
+        if (r == rank_) rank = static_cast<int>(members.size());
+        if (calls[static_cast<std::size_t>(r)].count == color) members.push_back(r);
+      }
+      part = group_->child(color, members);
+    });
+    return std::make_unique<ThreadRanks>(std::move(part), rank);
+  }
+
+  // The other threads are released like after any failure; the error says who asked for it.
+  [[noreturn]] void abort(int exit_code) override {
+    const auto error = std::make_exception_ptr(SystemError(fmt::format("rank {} aborted ({})", rank_, exit_code)));
+    group_->family().fail(error);
+    std::rethrow_exception(error);
+  }
+
+ private:
+  // In the order of the ranks, so that even inexact sums repeat.
+  template <class T>
+  void add_up(std::span<std::byte> values, const char* name) {
+    const std::size_t n = values.size() / sizeof(T);
+    Call call{name, static_cast<std::int64_t>(n), true, {Bytes(values.begin(), values.end())}};
+    group_->collective(rank_, std::move(call), [&](const std::vector<Call>& calls) {
+      if (n == 0) return;
+      std::vector<T> total(n, T{0}), part(n);
+      for (const Call& each : calls) {
+        std::memcpy(part.data(), each.data[0].data(), n * sizeof(T));
+        for (std::size_t i = 0; i < n; ++i) total[i] += part[i];
+      }
+      std::memcpy(values.data(), total.data(), n * sizeof(T));
+    });
+  }
+
+  std::shared_ptr<Group> group_;
+  int rank_;
+};
+
+}  // namespace
+
+void run_on_threads(int ranks, const std::function<void(Communicator&)>& body) {
+  ensure(ranks >= 1, "a group of {} ranks", ranks);
+  const auto family = std::make_shared<Family>(ranks);
+  std::vector<int> members(static_cast<std::size_t>(ranks));
+  for (int r = 0; r < ranks; ++r) members[static_cast<std::size_t>(r)] = r;
+  const auto group = std::make_shared<Group>(family, std::move(members));
+  std::vector<std::thread> threads;
+  try {
+    for (int r = 0; r < ranks; ++r) {
+      threads.emplace_back([&, r] {
+        try {
+          ThreadRanks here(group, r);
+          body(here);
+          family->finish(r);
+        } catch (...) {
+          family->fail(std::current_exception());  // keeps the first; a released rank is never that
+        }
+      });
+    }
+  } catch (...) {
+    family->fail(std::current_exception());  // no more threads to be had: release those that started
+  }
+  for (auto& thread : threads) thread.join();
+  if (family->first_error) std::rethrow_exception(family->first_error);
+}
+
+}  // namespace shoal

@@ -1,0 +1,215 @@
+#include "sim/random.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <tuple>
+#include <vector>
+
+namespace {
+
+using namespace shoal;
+
+const RandomKey key = random_key(20240, Purpose::shuffle);
+
+std::vector<std::uint32_t> first_words(RandomKey of, std::int64_t client, std::int64_t participation) {
+  RandomStream random(of, client, participation);
+  std::vector<std::uint32_t> words(9);  // across block borders
+  for (auto& word : words) word = random.bits();
+  return words;
+}
+
+struct Moments {
+  double mean, variance;
+};
+
+template <class Draw>
+Moments moments(int n, const Draw& draw) {
+  double sum = 0, squares = 0;
+  for (int i = 0; i < n; ++i) {
+    const double x = draw();
+    sum += x;
+    squares += x * x;
+  }
+  const double mean = sum / n;
+  return {mean, squares / n - mean * mean};
+}
+
+TEST(RandomStream, SameValuesWhereverCreated) {
+  EXPECT_EQ(first_words(key, 5, 2), first_words(random_key(20240, Purpose::shuffle), 5, 2));
+  RandomStream a(key, 5, 2), b(key, 6, 2), again(key, 5, 2);
+  for (int i = 0; i < 10; ++i) {
+    const double x = a.normal();
+    b.gamma(0.3);  // other streams in between change nothing
+    EXPECT_EQ(x, again.normal());
+  }
+}
+
+TEST(RandomStream, StreamsDifferInEveryCoordinate) {
+  std::set<std::vector<std::uint32_t>> seen;
+  std::size_t streams = 0;
+  const std::int64_t clients[] = {0, 1, 2, 1'000'000, std::int64_t{1} << 32, std::int64_t{5} << 40};
+  for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 32}) {
+    for (std::uint32_t purpose = 1; purpose <= 10; ++purpose) {
+      for (const std::int64_t client : clients) {
+        for (const std::int64_t participation : {std::int64_t{0}, std::int64_t{1}, std::int64_t{0xffffffff}}) {
+          seen.insert(first_words(random_key(seed, Purpose{purpose}), client, participation));
+          ++streams;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), streams);
+}
+
+TEST(RandomStream, RefusesParticipationsBeyond32Bits) {
+  EXPECT_NO_THROW(RandomStream(key, 0, 0xffffffffLL));
+  EXPECT_THROW(RandomStream(key, 0, 0x100000000LL), UserError);
+  EXPECT_THROW(RandomStream(key, 0, -1), UserError);
+}
+
+TEST(RandomStream, UniformStaysBelowOne) {
+  RandomStream random(key, 1);
+  const int n = 200'000;
+  double least = 1, most = 0;
+  const Moments m = moments(n, [&] {
+    const double x = random.uniform();
+    least = std::min(least, x);
+    most = std::max(most, x);
+    return x;
+  });
+  EXPECT_GE(least, 0);
+  EXPECT_LT(most, 1);
+  EXPECT_NEAR(m.mean, 0.5, 4 * std::sqrt(1.0 / 12 / n));
+  EXPECT_NEAR(m.variance, 1.0 / 12, 4 * std::sqrt(1.0 / 180 / n));  // fourth central moment 1/80, minus 1/144
+}
+
+TEST(RandomStream, BelowIsUnbiased) {
+  RandomStream random(key, 2);
+  for (const std::uint64_t n : {2u, 3u, 7u, 10u, 100u}) {
+    const std::uint64_t draws = 5000 * n;
+    std::vector<double> counts(n);
+    for (std::uint64_t i = 0; i < draws; ++i) {
+      const std::uint64_t x = random.below(n);
+      ASSERT_LT(x, n);
+      ++counts[x];
+    }
+    double chi_square = 0;
+    for (const double count : counts) chi_square += (count - 5000) * (count - 5000) / 5000;
+    // Mean n - 1, variance 2 (n - 1); the skew of few degrees of freedom is covered by the constant.
+    const double freedom = static_cast<double>(n - 1);
+    EXPECT_LT(chi_square, freedom + 4 * std::sqrt(2 * freedom) + 6) << n;
+  }
+  EXPECT_EQ(random.below(1), 0u);
+}
+
+TEST(RandomStream, BelowRejectsTheBiasedRemainder) {
+  // With n = 3 * 2^62 a plain multiply-shift would give every third value twice as often.
+  RandomStream random(key, 3);
+  const std::uint64_t n = std::uint64_t{3} << 62;
+  std::vector<int> by_rest(3);
+  for (int i = 0; i < 60'000; ++i) {
+    const std::uint64_t x = random.below(n);
+    ASSERT_LT(x, n);
+    ++by_rest[x % 3];
+  }
+  for (const int count : by_rest) EXPECT_NEAR(count, 20'000, 4 * std::sqrt(60'000 * 2.0 / 9));
+}
+
+TEST(RandomStream, NormalMoments) {
+  RandomStream random(key, 4);
+  const int n = 400'000;
+  double cubes = 0;
+  int beyond = 0;
+  const Moments m = moments(n, [&] {
+    const double x = random.normal();
+    cubes += x * x * x;
+    beyond += std::fabs(x) > 1.959963984540054;
+    return x;
+  });
+  EXPECT_NEAR(m.mean, 0, 4 / std::sqrt(n));
+  EXPECT_NEAR(m.variance, 1, 4 * std::sqrt(2.0 / n));
+  EXPECT_NEAR(cubes / n, 0, 4 * std::sqrt(15.0 / n));
+  EXPECT_NEAR(beyond, 0.05 * n, 4 * std::sqrt(0.05 * 0.95 * n));
+}
+
+TEST(RandomStream, GammaMoments) {
+  RandomStream random(key, 5);
+  const int n = 400'000;
+  for (const double shape : {0.1, 0.5, 1.0, 2.5, 30.0}) {
+    const Moments m = moments(n, [&] {
+      const double x = random.gamma(shape);
+      EXPECT_GE(x, 0);
+      return x;
+    });
+    EXPECT_NEAR(m.mean, shape, 4 * std::sqrt(shape / n)) << shape;
+    const double fourth = 3 * shape * shape + 6 * shape;  // central moment of Gamma(shape, 1)
+    EXPECT_NEAR(m.variance, shape, 4 * std::sqrt((fourth - shape * shape) / n)) << shape;
+  }
+}
+
+TEST(Shuffle, KeepsTheItemsAndReachesEveryOrder) {
+  RandomStream random(key, 6);
+  std::vector<int> counts(6);
+  for (int i = 0; i < 12'000; ++i) {
+    std::vector<int> items = {0, 1, 2};
+    shuffle(std::span<int>(items), random);
+    ASSERT_TRUE(std::is_permutation(items.begin(), items.end(), std::vector<int>{0, 1, 2}.begin()));
+    ++counts[static_cast<std::size_t>(items[0] * 2 + (items[1] > items[2]))];
+  }
+  for (const int count : counts) EXPECT_NEAR(count, 2000, 4 * std::sqrt(12'000 * 5.0 / 36));
+}
+
+TEST(KeyedPermutation, IsABijection) {
+  for (const std::uint64_t n : {1u, 2u, 3u, 10u, 1000u, 4097u}) {
+    for (const std::uint64_t round : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 40}) {
+      const KeyedPermutation permutation(key, round, n);
+      std::vector<bool> hit(n, false);
+      for (std::uint64_t i = 0; i < n; ++i) {
+        const std::uint64_t x = permutation(i);
+        ASSERT_LT(x, n);
+        ASSERT_FALSE(hit[x]) << n;
+        hit[x] = true;
+      }
+    }
+  }
+}
+
+TEST(KeyedPermutation, DependsOnKeyAndRoundOnly) {
+  const auto first = [](RandomKey of, std::uint64_t round) {
+    std::vector<std::uint64_t> values;
+    for (std::uint64_t i = 0; i < 20; ++i) values.push_back(KeyedPermutation(of, round, 1'000'000)(i));
+    return values;
+  };
+  EXPECT_EQ(first(key, 3), first(key, 3));
+  EXPECT_NE(first(key, 3), first(key, 4));
+  EXPECT_NE(first(key, 3), first(key, 3 + (std::uint64_t{1} << 32)));
+  EXPECT_NE(first(key, 3), first(random_key(20241, Purpose::shuffle), 3));
+}
+
+TEST(KeyedPermutation, ChoosesEveryClientEquallyOften) {
+  // A cohort is the first m values; over many rounds every client must be in it equally often.
+  const std::uint64_t n = 50, m = 5, rounds = 20'000;
+  std::vector<double> counts(n);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const KeyedPermutation permutation(key, round, n);
+    for (std::uint64_t i = 0; i < m; ++i) ++counts[permutation(i)];
+  }
+  const double expected = static_cast<double>(rounds * m) / static_cast<double>(n);
+  for (const double count : counts) EXPECT_NEAR(count, expected, 4.5 * std::sqrt(expected * 0.9));
+}
+
+TEST(KeyedPermutation, ServesLargePopulations) {
+  const std::uint64_t n = std::uint64_t{1} << 61;
+  const KeyedPermutation permutation(key, 0, n);
+  std::set<std::uint64_t> seen;
+  for (std::uint64_t i = 0; i < 1000; ++i) seen.insert(permutation(i));
+  EXPECT_EQ(seen.size(), 1000u);
+  EXPECT_LT(*seen.rbegin(), n);
+  EXPECT_THROW(permutation(n), BrokenInvariant);
+}
+
+}  // namespace
