@@ -95,7 +95,8 @@ TEST(Optdigits, EveryNumberOfTheFiles) {
       for (std::int64_t j = 0; j < 65; ++j) {
         file >> number;
         if (j < 64) file >> separator;
-        ASSERT_EQ(number, j < 64 ? half->bytes[static_cast<std::size_t>(64 * i + j)] : half->labels[static_cast<std::size_t>(i)]);
+        ASSERT_EQ(number, j < 64 ? half->bytes[static_cast<std::size_t>(64 * i + j)]
+                                 : half->labels[static_cast<std::size_t>(i)]);
       }
     }
     EXPECT_FALSE(file >> number);
@@ -119,7 +120,8 @@ TEST(Optdigits, DamagedFiles) {
   EXPECT_TRUE(contains(error("0.5" + train.substr(1)), "column 1 is 0.5"));
   EXPECT_TRUE(contains(error("-1" + train.substr(1)), "column 1 is -1"));
   const std::size_t line = train.find('\n');
-  EXPECT_TRUE(contains(error(train.substr(0, line - 1) + "10" + train.substr(line)), "column 65 is 10 (expected an integer, 0 to 9)"));
+  EXPECT_TRUE(contains(error(train.substr(0, line - 1) + "10" + train.substr(line)),
+                       "column 65 is 10 (expected an integer, 0 to 9)"));
   folder.write("optdigits.tra", bytes(train));
   EXPECT_EQ(load("optdigits", in_folder(folder)).digest, load("optdigits").digest);
 }
@@ -194,7 +196,8 @@ TEST(IdxImages, MissingFilesSayWhereToGetThem) {
   Tiny().write(folder);
   std::filesystem::remove(folder.path() + "/train-labels.idx1-ubyte");
   const std::string one = user_error_of([&] { load("mnist", in_folder(folder)); });
-  EXPECT_TRUE(contains(one, "train-labels-idx1-ubyte.gz (sha-256 3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c)"));
+  EXPECT_TRUE(contains(
+      one, "train-labels-idx1-ubyte.gz (sha-256 3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c)"));
   EXPECT_FALSE(contains(one, "train-images"));
   EXPECT_TRUE(contains(one, "yann.lecun.com")) << one;
   const DataFolder unset(nullptr);
@@ -272,8 +275,8 @@ TEST(Synthetic, ClustersAsStated) {
       for (std::size_t j = 0; j < 50; ++j) between += std::pow(centre[a][j] - centre[b][j], 2) / 28;
     }
   }
-  EXPECT_NEAR(within, 499.0 / 500, 0.02);           // standard error .003
-  EXPECT_NEAR(between, 36 + 2 * 50 / 500.0, 8);      // 7 * 50 normal coordinates: standard error 36 sqrt(2 / 350) = 2.7
+  EXPECT_NEAR(within, 499.0 / 500, 0.02);        // standard error .003
+  EXPECT_NEAR(between, 36 + 2 * 50 / 500.0, 8);  // 7 * 50 normal coordinates: standard error 36 sqrt(2 / 350) = 2.7
 }
 
 TEST(Synthetic, SettledByItsSeed) {
@@ -289,8 +292,8 @@ TEST(Synthetic, SettledByItsSeed) {
 }
 
 TEST(Synthetic, ImpossibleSettings) {
-  for (const char* toml : {"examples = 0", "test_examples = 0", "features = 0", "classes = 1", "separation = -1", "seed = -1",
-                           "examples = 2_000_000_000", "examples = 1_000_000\nfeatures = 1_000_000"}) {
+  for (const char* toml : {"examples = 0", "test_examples = 0", "features = 0", "classes = 1", "separation = -1",
+                           "seed = -1", "examples = 2_000_000_000", "examples = 1_000_000\nfeatures = 1_000_000"}) {
     SCOPED_TRACE(toml);
     user_error_of([&] { load("synthetic", toml); });
   }
