@@ -18,8 +18,8 @@ Examples read_pair(const std::string& images_path, const std::string& labels_pat
   const readers::IdxArray labels = readers::read_idx(labels_path, {.type = IdxType::uint8, .dimensions = 1});
   const std::int64_t count = images.shape[0];
   if (count != labels.shape[0]) {
-    user_error("file '{}' holds {} images, but '{}' holds {} labels (expected as many). Are they of one set?", images_path,
-               count, labels_path, labels.shape[0]);
+    user_error("file '{}' holds {} images, but '{}' holds {} labels (expected as many). Are they of one set?",
+               images_path, count, labels_path, labels.shape[0]);
   }
   Examples examples;
   examples.shape = {1, images.shape[1], images.shape[2]};
@@ -50,11 +50,13 @@ class IdxImages final : public Source {
 
   Dataset load() const override {
     const auto [train_images, train_labels, test_images, test_labels] = paths();
-    Dataset data{.train = read_pair(train_images, train_labels), .test = read_pair(test_images, test_labels), .digest = {}};
+    Dataset data{
+        .train = read_pair(train_images, train_labels), .test = read_pair(test_images, test_labels), .digest = {}};
     if (data.train.shape != data.test.shape) {
-      user_error("file '{}' has images of {} x {} pixels, but '{}' of {} x {} (expected the same). Are they of one set?",
-                 test_images, data.test.shape.height, data.test.shape.width, train_images, data.train.shape.height,
-                 data.train.shape.width);
+      user_error(
+          "file '{}' has images of {} x {} pixels, but '{}' of {} x {} (expected the same). Are they of one set?",
+          test_images, data.test.shape.height, data.test.shape.width, train_images, data.train.shape.height,
+          data.train.shape.width);
     }
     for (Examples* half : {&data.train, &data.test}) {
       half->scale = static_cast<float>(standard_ ? 1 / (255 * published_.deviation) : 1.0 / 255);
@@ -71,8 +73,8 @@ class IdxImages final : public Source {
     if (folder.empty() && root != nullptr && *root != '\0') {
       folder = (std::filesystem::path(root) / published_.folder).string();
     }
-    const std::array<PublishedFile, 4> files = {published_.train_images, published_.train_labels, published_.test_images,
-                                                published_.test_labels};
+    const std::array<PublishedFile, 4> files = {published_.train_images, published_.train_labels,
+                                                published_.test_images, published_.test_labels};
     std::array<std::string, 4> paths;
     std::string missing;
     for (std::size_t i = 0; i < files.size(); ++i) {
@@ -83,7 +85,8 @@ class IdxImages final : public Source {
     if (missing.empty()) return paths;
     const std::string place = folder.empty() ? "no folder is given: neither 'folder' nor the environment's SHOAL_DATA"
                                              : fmt::format("not in '{}'", folder);
-    user_error("files of {} are missing ({}): {}. Get them from {}?", published_.title, place, missing, published_.page);
+    user_error("files of {} are missing ({}): {}. Get them from {}?", published_.title, place, missing,
+               published_.page);
   }
 
   PublishedImages published_;

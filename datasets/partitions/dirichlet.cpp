@@ -75,7 +75,7 @@ class Dirichlet final : public Partition {
   }
 
  private:
-  /// Cuts of every class, drawn until each client has its minimum. Draws are keyed by (class, try); try 0 is the shuffle.
+  /// Cuts of every class, drawn until each client has its minimum. Keyed by (class, try); try 0 is the shuffle.
   std::vector<std::vector<std::int32_t>> accepted_cuts(const std::vector<std::vector<std::int32_t>>& of_class,
                                                        RandomKey key) const {
     std::int64_t best = 0;
@@ -92,7 +92,8 @@ class Dirichlet final : public Partition {
       best = std::max(best, smallest);
     }
     user_error(
-        "no draw in {} gave every client {} examples or more (at best the smallest of {} clients had {}, alpha {}). Lower "
+        "no draw in {} gave every client {} examples or more (at best the smallest of {} clients had {}, alpha {}). "
+        "Lower "
         "'minimum' or 'clients', or raise 'alpha' ({})?",
         most_tries, minimum_, clients_, best, alpha_, where_);
   }

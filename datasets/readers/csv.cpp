@@ -32,8 +32,9 @@ Table parse_csv(const Bytes& content, const std::string& name, std::int64_t colu
   for (std::int64_t line = 1; !rest.empty(); ++line) {
     const std::size_t end = rest.find('\n');
     if (end == std::string_view::npos) {
-      user_error("file '{}', line {} has no line end (it may be cut short). Download it again, or end it with a newline?",
-                 name, line);
+      user_error(
+          "file '{}', line {} has no line end (it may be cut short). Download it again, or end it with a newline?",
+          name, line);
     }
     std::string_view row = rest.substr(0, end);
     rest.remove_prefix(end + 1);
@@ -47,8 +48,8 @@ Table parse_csv(const Bytes& content, const std::string& name, std::int64_t colu
       double number = 0;
       const auto [stop, failure] = std::from_chars(field.data(), field.data() + field.size(), number);
       if (failure != std::errc() || stop != field.data() + field.size() || !std::isfinite(number)) {
-        user_error("file '{}', line {}, column {} is '{}' (expected a number). Is it the right file?", name, line, found,
-                   shown(field));
+        user_error("file '{}', line {}, column {} is '{}' (expected a number). Is it the right file?", name, line,
+                   found, shown(field));
       }
       table.values.push_back(number);
     }

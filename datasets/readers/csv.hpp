@@ -21,8 +21,8 @@ struct Table {
 };
 
 /// Reads a table whose every row has `columns` finite numbers, plain or gzip. Blanks around a number and CR LF are
-/// accepted. UserError with the line for anything else; also when the last line does not end, because a number may then be
-/// cut short unseen.
+/// accepted. UserError with the line for anything else; also when the last line does not end, because a number may then
+/// be cut short unseen.
 Table read_csv(const std::string& path, std::int64_t columns, std::int64_t limit = gibibyte);
 
 /// The same from memory; `name` is for the errors.

@@ -20,7 +20,8 @@ class Inflater {
  public:
   Inflater() {
     // 16 + window bits: gzip members only.
-    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) system_error("zlib cannot start: {}", stream.msg ? stream.msg : "");
+    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK)
+      system_error("zlib cannot start: {}", stream.msg ? stream.msg : "");
   }
   ~Inflater() { inflateEnd(&stream); }
   Inflater(const Inflater&) = delete;
@@ -48,8 +49,8 @@ Bytes gunzip(const Bytes& packed, const std::string& name, std::int64_t limit) {
     read += given - stream.avail_in;
     const std::size_t made = piece - stream.avail_out;
     if (made > static_cast<std::size_t>(limit) - out.size()) {
-      user_error("file '{}' unpacks to more than {} bytes (the most that is expected of it). Is it the right file?", name,
-                 limit);
+      user_error("file '{}' unpacks to more than {} bytes (the most that is expected of it). Is it the right file?",
+                 name, limit);
     }
     out.insert(out.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(made));
     if (answer == Z_STREAM_END) {
@@ -64,12 +65,14 @@ Bytes gunzip(const Bytes& packed, const std::string& name, std::int64_t limit) {
     }
     if (answer == Z_MEM_ERROR) throw std::bad_alloc();
     if (answer != Z_OK && answer != Z_BUF_ERROR) {
-      user_error("file '{}' is damaged gzip data near byte {} of {} ({}). Download it again?", name, read, packed.size(),
-                 stream.msg ? stream.msg : "it does not inflate");
+      user_error("file '{}' is damaged gzip data near byte {} of {} ({}). Download it again?", name, read,
+                 packed.size(), stream.msg ? stream.msg : "it does not inflate");
     }
     if (read == packed.size() && made == 0) {
-      user_error("file '{}' is cut short: its gzip data ends after {} bytes, before the end that gzip marks. Download it again?",
-                 name, packed.size());
+      user_error(
+          "file '{}' is cut short: its gzip data ends after {} bytes, before the end that gzip marks. Download it "
+          "again?",
+          name, packed.size());
     }
   }
 }
@@ -80,7 +83,8 @@ Bytes read_file(const std::string& path, std::int64_t limit) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
   if (status.type() == fs::file_type::not_found) user_error("file '{}' does not exist. Check the path?", path);
-  if (failure) user_error("file '{}' cannot be looked at ({}). Check the path and its rights?", path, failure.message());
+  if (failure)
+    user_error("file '{}' cannot be looked at ({}). Check the path and its rights?", path, failure.message());
   if (!fs::is_regular_file(status)) {
     user_error("'{}' is {} (expected a file). Check the path?", path,
                fs::is_directory(status) ? "a folder" : "no regular file");

@@ -26,11 +26,12 @@ IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& ex
   const std::uint32_t wanted =
       std::uint32_t{static_cast<std::uint8_t>(expected.type)} << 8 | static_cast<std::uint32_t>(expected.dimensions);
   if (magic != wanted) {
-    user_error("file '{}' begins with 0x{:08x} (expected 0x{:08x}: IDX, {}, {} dimensions). Is it the right file?", name,
-               magic, wanted, word(expected.type), expected.dimensions);
+    user_error("file '{}' begins with 0x{:08x} (expected 0x{:08x}: IDX, {}, {} dimensions). Is it the right file?",
+               name, magic, wanted, word(expected.type), expected.dimensions);
   }
   if (content.size() < header) {
-    user_error("file '{}' holds {} bytes (its IDX header alone has {}). Download it again?", name, content.size(), header);
+    user_error("file '{}' holds {} bytes (its IDX header alone has {}). Download it again?", name, content.size(),
+               header);
   }
   IdxArray array;
   const std::size_t element = expected.type == IdxType::uint8 ? 1 : 4;

@@ -33,8 +33,8 @@ IdxArray read_idx(const std::string& path, const IdxExpected& expected);
 /// The same from memory; `name` is for the errors.
 IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& expected);
 
-/// The file of `folder` that holds `stem` (`train-images-idx3-ubyte`): also with a dot for the dash before `idx`, also with
-/// `.gz`; empty when there is none.
+/// The file of `folder` that holds `stem` (`train-images-idx3-ubyte`): also with a dot for the dash before `idx`, also
+/// with `.gz`; empty when there is none.
 std::string find_idx(const std::string& folder, const std::string& stem);
 
 }  // namespace shoal::readers

@@ -1,5 +1,5 @@
-// Fashion-MNIST: 60,000 training and 10,000 test images of clothing in ten classes, 28 x 28 grey. Zalando SE, MIT license;
-// needs the four published IDX files, packed or not. Xiao, Rasul, Vollgraf 2017 (arXiv 1708.07747).
+// Fashion-MNIST: 60,000 training and 10,000 test images of clothing in ten classes, 28 x 28 grey. Zalando SE, MIT
+// license; needs the four published IDX files, packed or not. Xiao, Rasul, Vollgraf 2017 (arXiv 1708.07747).
 #include "datasets/idx_images.hpp"
 
 namespace shoal::sources {

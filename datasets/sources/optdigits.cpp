@@ -1,5 +1,5 @@
-// Handwritten digits as 8 x 8 counts 0 to 16: 3,823 for training from 30 writers, 1,797 for testing from 13 others. Comes
-// with Shoal. E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0.
+// Handwritten digits as 8 x 8 counts 0 to 16: 3,823 for training from 30 writers, 1,797 for testing from 13 others.
+// Comes with Shoal. E. Alpaydin, C. Kaynak, UCI Machine Learning Repository, doi 10.24432/C50P49, CC BY 4.0.
 #include <cmath>
 #include <filesystem>
 
@@ -43,8 +43,8 @@ Examples read_half(const std::string& folder, const Half& half) {
       const double number = row[static_cast<std::size_t>(j)];
       const std::int64_t most = j < features ? largest : classes - 1;
       if (number < 0 || number > static_cast<double>(most) || number != std::floor(number)) {
-        user_error("file '{}', line {}, column {} is {} (expected an integer, 0 to {}). Download it again?", path, i + 1,
-                   j + 1, number, most);
+        user_error("file '{}', line {}, column {} is {} (expected an integer, 0 to {}). Download it again?", path,
+                   i + 1, j + 1, number, most);
       }
       if (j < features) {
         examples.bytes.push_back(static_cast<std::uint8_t>(number));
@@ -58,7 +58,8 @@ Examples read_half(const std::string& folder, const Half& half) {
 
 class Optdigits final : public Source {
  public:
-  explicit Optdigits(Settings& s) : folder_(s.text("folder", "", "folder of the files; empty: the ones that come with Shoal")) {}
+  explicit Optdigits(Settings& s)
+      : folder_(s.text("folder", "", "folder of the files; empty: the ones that come with Shoal")) {}
 
   Dataset load() const override {
     const std::string folder = folder_.empty() ? shipped_folder("optdigits") : folder_;

@@ -1,5 +1,5 @@
-// Generated examples that need no file: every class is a normal cluster with unit variance around its own centre, classes
-// in turn. `separation` is the root mean square distance of two centres: 1 is hard, 10 nearly separable.
+// Generated examples that need no file: every class is a normal cluster with unit variance around its own centre,
+// classes in turn. `separation` is the root mean square distance of two centres: 1 is hard, 10 nearly separable.
 #include <cmath>
 
 #include "datasets/contents.hpp"
@@ -21,13 +21,14 @@ class Synthetic final : public Source {
         classes_(s.integer("classes", 10, "number of classes", between(2, 1e6))),
         separation_(s.number("separation", 5, "root mean square distance of two class centres, in standard deviations",
                              between(0, 1e6))),
-        seed_(static_cast<std::uint64_t>(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0)))),
+        seed_(
+            static_cast<std::uint64_t>(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0)))),
         where_(s.where()) {
     constexpr std::int64_t most = std::int64_t{1} << 32;
     const std::int64_t numbers = (examples_ + test_examples_ + classes_) * features_;
     if (numbers > most) {
-      user_error("synthetic data of {} numbers (at most {} fit in memory). Lower 'examples' or 'features' ({})?", numbers,
-                 most, where_);
+      user_error("synthetic data of {} numbers (at most {} fit in memory). Lower 'examples' or 'features' ({})?",
+                 numbers, most, where_);
     }
   }
 

@@ -156,7 +156,8 @@ TEST(Shards, UnequalClasses) {
 
 TEST(Shards, MoreShardsThanExamples) {
   const std::string text = user_error_of("shards", "clients = 60", in_turn(100, 10));
-  EXPECT_TRUE(contains(text, "60 clients with 2 shards each need 120 training examples or more (the data set has 100)")) << text;
+  EXPECT_TRUE(contains(text, "60 clients with 2 shards each need 120 training examples or more (the data set has 100)"))
+      << text;
   EXPECT_TRUE(contains(text, "Lower 'clients' or 'shards_per_client' (test.toml")) << text;
 }
 
@@ -201,7 +202,8 @@ TEST(Dirichlet, ManySmallClients) {
     last += static_cast<double>(dealt->count(ClientId{499})) / seeds;
   }
   // Variance of a client's size: 10 * 382^2 * variance of a share, plus rounding.
-  const double deviation = std::sqrt((10 * 382.3 * 382.3 * (1 / 500.0) * (1 - 1 / 500.0) / (500 * 0.3 + 1) + 2.5) / seeds);
+  const double deviation =
+      std::sqrt((10 * 382.3 * 382.3 * (1 / 500.0) * (1 - 1 / 500.0) / (500 * 0.3 + 1) + 2.5) / seeds);
   EXPECT_NEAR(first, 7.646, 4 * deviation);
   EXPECT_NEAR(last, 7.646, 4 * deviation);
 }
@@ -234,7 +236,8 @@ TEST(Dirichlet, ImpossibleMinimum) {
 
 TEST(Partitions, ImpossibleSettings) {
   const Examples train = in_turn(100, 10);
-  for (const std::string toml : {"clients = 0", "clients = -5", "clients = 1.5", "clients = 1_000_000_000_000", "client = 5"}) {
+  for (const std::string toml :
+       {"clients = 0", "clients = -5", "clients = 1.5", "clients = 1_000_000_000_000", "client = 5"}) {
     for (const auto& part : parts<Partition>()) user_error_of(std::string(part.name), toml, train);
   }
   for (const std::string toml : {"alpha = 0", "alpha = -1", "alpha = nan", "alpha = inf", "minimum = -1"}) {

@@ -35,8 +35,8 @@ class Folder {
   std::string path() const { return path_; }
   std::string write(const std::string& name, const Bytes& content) const {
     const std::string path = (std::filesystem::path(path_) / name).string();
-    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(content.data()),
-                                                static_cast<std::streamsize>(content.size()));
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
     return path;
   }
 
@@ -76,8 +76,8 @@ inline Bytes idx(std::uint8_t type, const std::vector<std::uint32_t>& extents, c
   return content;
 }
 
-/// The message of the UserError that `call` must throw: one line, beginning in lower case or with a quote. Anything else
-/// fails the test.
+/// The message of the UserError that `call` must throw: one line, beginning in lower case or with a quote. Anything
+/// else fails the test.
 template <class Call>
 std::string user_error_of(Call&& call) {
   try {

@@ -27,8 +27,8 @@ TEST(Idx, Bytes) {
 }
 
 TEST(Idx, Ints) {
-  const IdxArray array =
-      parse_idx(idx(0x0c, {2, 2}, {0, 0, 0, 7, 0xff, 0xff, 0xff, 0xff, 0x12, 0x34, 0x56, 0x78, 0x80, 0, 0, 0}), "x", writers);
+  const IdxArray array = parse_idx(
+      idx(0x0c, {2, 2}, {0, 0, 0, 7, 0xff, 0xff, 0xff, 0xff, 0x12, 0x34, 0x56, 0x78, 0x80, 0, 0, 0}), "x", writers);
   EXPECT_EQ(array.shape, (std::vector<std::int64_t>{2, 2}));
   EXPECT_EQ(array.ints, (std::vector<std::int32_t>{7, -1, 0x12345678, INT32_MIN}));
   EXPECT_TRUE(array.bytes.empty());
@@ -87,8 +87,8 @@ TEST(Idx, AnotherKindOfArray) {
 
 TEST(Idx, NamesWithDashOrDotPackedOrNot) {
   const std::string stem = "t10k-labels-idx1-ubyte";
-  for (const std::string name : {"t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz", "t10k-labels.idx1-ubyte",
-                                 "t10k-labels.idx1-ubyte.gz"}) {
+  for (const std::string name :
+       {"t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz", "t10k-labels.idx1-ubyte", "t10k-labels.idx1-ubyte.gz"}) {
     const Folder folder;
     EXPECT_EQ(readers::find_idx(folder.path(), stem), "");
     const std::string path = folder.write(name, {});
