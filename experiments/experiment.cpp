@@ -19,7 +19,7 @@ std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, 
   auto dealt = make_part<Partition>("partition", "iid", root.section("partition"))->deal(dataset->train, seed);
   Network network = make_part<Model>("model", "mlp", root.section("model"))
                         ->network(dataset->train.shape, dataset->train.classes);
-  return std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(network), data, seed);
+  return std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(network), HoldoutShares(data), seed);
 }
 
 SumSettings sum_settings(const Settings& aggregator) {

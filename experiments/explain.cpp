@@ -33,7 +33,7 @@ std::vector<Entry> all_entries() {
   add_parts<Stage>(entries, "stage", "stages");
   add_parts<Codec>(entries, "codec", "codec");
   entries.push_back({"task", "task", "supervised", "A model on a data set that is dealt to clients.",
-                     [](Settings& data) { HoldOut{data}; }});
+                     [](Settings& data) { HoldoutShares{data}; }});
   entries.push_back({"task", "task", "quadratic", "Clients with quadratic objectives: everything can be computed by hand.",
                      [](Settings& settings) { Quadratic(settings, 1); }});
   add_parts<Model>(entries, "model", "model");

@@ -14,6 +14,13 @@ namespace shoal {
 
 /// One part's section of the state. Ordered by name, so that walking it is the same everywhere.
 class State {
+  template <class Map>
+  static auto& find(Map& map, std::string_view name) {
+    const auto found = map.find(name);
+    ensure(found != map.end(), "the state has no tensor '{}'", name);
+    return found->second;
+  }
+
  public:
   /// The tensor called `name`; BrokenInvariant when there is none.
   at::Tensor& tensor(std::string_view name) { return find(tensors_, name); }
@@ -40,13 +47,6 @@ class State {
   const std::map<std::string, std::string, std::less<>>& blobs() const { return blobs_; }
 
  private:
-  template <class Map>
-  static auto& find(Map& map, std::string_view name) {
-    const auto found = map.find(name);
-    ensure(found != map.end(), "the state has no tensor '{}'", name);
-    return found->second;
-  }
-
   std::map<std::string, at::Tensor, std::less<>> tensors_;
   std::map<std::string, std::int64_t, std::less<>> integers_;
   std::map<std::string, std::string, std::less<>> blobs_;

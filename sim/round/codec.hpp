@@ -1,7 +1,12 @@
 #pragma once
 // How an update travels: its words on the wire and their exact number of bytes.
 
+#include <span>
+#include <vector>
+
 #include "sim/part.hpp"
+#include "sim/participation.hpp"
+#include "sim/random.hpp"
 #include "sim/round/channel.hpp"
 
 namespace shoal {

@@ -7,7 +7,7 @@
 
 namespace shoal {
 
-std::vector<Block> compose_blocks(std::span<const Participation> participations, const Task& task,
+std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
                                   const LocalSettings& local) {
   std::vector<double> costs(participations.size());
   for (std::size_t i = 0; i < costs.size(); ++i) {
@@ -21,7 +21,7 @@ std::vector<Block> compose_blocks(std::span<const Participation> participations,
   std::ranges::sort(order, {}, [&](std::size_t i) {
     return std::tuple(participations[i].version, -costs[i], participations[i].client, participations[i].id);
   });
-  std::vector<Block> blocks;
+  std::vector<TrainingBlock> blocks;
   for (const std::size_t i : order) {
     const bool fits = !blocks.empty() && std::ssize(blocks.back().positions) < local.block &&
                       blocks.back().participations.front().version == participations[i].version;

@@ -11,7 +11,7 @@
 namespace shoal {
 
 /// Clients that train as one stacked problem: same version, positions in the round's list of commits.
-struct Block {
+struct TrainingBlock {
   std::vector<Participation> participations;
   std::vector<std::size_t> positions;
   double cost = 0;  // predicted floating-point operations
@@ -19,7 +19,7 @@ struct Block {
 
 /// Cuts participations into blocks of at most `local.block` clients. Depends on the plan only, never on ranks: sorted by
 /// version, then by predicted work so that stacked clients are of like length, then by client.
-std::vector<Block> compose_blocks(std::span<const Participation> participations, const Task& task,
+std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
                                   const LocalSettings& local);
 
 /// Longest predicted work first, each to the least loaded rank (Graham 1969: at most 4/3 of the optimum). The same on

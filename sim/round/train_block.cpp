@@ -47,9 +47,9 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
     next += stage->channels(layout).size();
   }
 
-  std::vector<Block> blocks = compose_blocks(committed, *federation.task, local);
+  std::vector<TrainingBlock> blocks = compose_blocks(committed, *federation.task, local);
   std::vector<double> costs;
-  for (const Block& block : blocks) costs.push_back(block.cost);
+  for (const TrainingBlock& block : blocks) costs.push_back(block.cost);
   const std::vector<int> owners = place(costs, comm.size());
   std::vector<std::vector<ClientId>> wanted(static_cast<std::size_t>(comm.size()));
   for (std::size_t b = 0; b < blocks.size(); ++b) {
@@ -67,7 +67,7 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
   }
 }
 
-void RoundTraining::weigh(Contribution& contribution, const Block& block, const ClientBlock& clients,
+void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block, const ClientBlock& clients,
                           const UpdateBlock& update) const {
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
@@ -89,7 +89,7 @@ void RoundTraining::weigh(Contribution& contribution, const Block& block, const 
 }
 
 BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector& collector) const {
-  const Block& block = mine_[index];
+  const TrainingBlock& block = mine_[index];
   const Message& message = state_.messages.at(block.participations.front().version);
   ClientBlock clients(block.participations, local_, *federation_.task, trainer, state_.memory, memory_[index]);
   UpdateBlock update = federation_.strategy->client_update(message, clients);

@@ -23,7 +23,7 @@ class RoundTraining {
                 std::span<const Participation> committed, const LocalSettings& local,
                 const std::vector<Channel>& channels, Communicator& comm);
 
-  const std::vector<Block>& mine() const { return mine_; }
+  const std::vector<TrainingBlock>& mine() const { return mine_; }
   const AggregationPlan& sums() const { return sums_; }
 
   /// Message, local training, stages, codec, sum. Clients whose update is not finite or beyond its channel's bound are
@@ -35,7 +35,7 @@ class RoundTraining {
   void server_side(Aggregate& group, FederationState& state, const ServerContext& context) const;
 
  private:
-  void weigh(Contribution& contribution, const Block& block, const ClientBlock& clients,
+  void weigh(Contribution& contribution, const TrainingBlock& block, const ClientBlock& clients,
              const UpdateBlock& update) const;
 
   const Federation& federation_;
@@ -44,7 +44,7 @@ class RoundTraining {
   const LocalSettings& local_;
   AggregationPlan sums_;
   std::vector<std::size_t> stage_channels_;  // first own channel of each stage
-  std::vector<Block> mine_;
+  std::vector<TrainingBlock> mine_;
   std::vector<std::vector<ClientRecord>> memory_;  // per block of mine_, per client
 };
 
