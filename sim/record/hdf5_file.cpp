@@ -88,7 +88,22 @@ Handle::~Handle() {
   if (id_ >= 0) close_(id_);
 }
 
-void Handle::close(std::string_view what) { check(close_(std::exchange(id_, H5I_INVALID_HID)), what); }
+MemoryFile::MemoryFile()
+    : file_([] {
+        const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a file in memory");
+        constexpr std::size_t growth = 1 << 20;
+        check(H5Pset_fapl_core(access, growth, 0), "make a file in memory");
+        return Handle(H5Fcreate("run", H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose, "make a file in memory");
+      }()) {}
+
+std::span<const std::byte> MemoryFile::image() {
+  check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "flush a file in memory");
+  const ssize_t size = H5Fget_file_image(file_, nullptr, 0);
+  check(size < 0 ? -1 : 0, "measure a file in memory");
+  void* place = nullptr;  // of the driver's own pointer to the bytes
+  check(H5Fget_vfd_handle(file_, H5P_DEFAULT, &place), "find a file in memory");
+  return {*static_cast<std::byte**>(place), static_cast<std::size_t>(size)};
+}
 
 Handle make_group(hid_t place, const std::string& name) {
   return {H5Gcreate2(place, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,

@@ -3,7 +3,9 @@
 
 #include <hdf5.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,12 +39,23 @@ class Handle {
   Handle& operator=(Handle&&) = delete;
   ~Handle();
   operator hid_t() const { return id_; }
-  /// Closes now, and throws if that fails; a file's last bytes are written here.
-  void close(std::string_view what);
 
  private:
   hid_t id_;
   herr_t (*close_)(hid_t);
+};
+
+/// A new file that HDF5 keeps in memory. HDF5 1.10 crashes at exit when the disk is full under an open file, so the
+/// disk is not its business.
+class MemoryFile {
+ public:
+  MemoryFile();
+  hid_t id() const { return file_; }
+  /// What would be on disk; valid until the file changes.
+  std::span<const std::byte> image();
+
+ private:
+  Handle file_;
 };
 
 Handle make_group(hid_t place, const std::string& name);

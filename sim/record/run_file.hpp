@@ -5,10 +5,12 @@
 // with its label, seed, status, hash and totals as attributes; in it the tables `rounds` and `clients`, the text
 // `config`, the group `provenance` (one attribute each) and the group `model` (one data set per parameter).
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "sim/record/cell_journal.hpp"
+#include "sim/record/replace_file.hpp"
 
 namespace shoal {
 
@@ -28,15 +30,11 @@ struct RunContents {
 /// The hash of a whole run: of its cells' hashes in order; empty ones are cells that are not finished.
 std::string run_hash(const std::vector<std::string>& cell_hashes);
 
-/// Writes the cells of `journals` beside `path`, syncs, then renames: whoever opens `path` sees the old file or the
-/// whole new one. Unfinished cells are written with status "unfinished". SystemError on a full disk; the old file
-/// stays.
+/// Builds the file in memory and puts it in place by `replace_file`: whoever opens `path` sees the old file or the
+/// whole new one. Unfinished cells are written with status "unfinished". Takes as much memory as the file and one cell.
 void assemble_run_file(const std::string& path, const RunInfo& info, const std::vector<std::string>& journals);
 
 /// UserError for a missing, foreign, truncated or damaged file, or one of another schema version.
 RunContents read_run_file(const std::string& path);
-
-/// Before a run starts: UserError unless a run file can be written at `path`.
-void check_writable(const std::string& path);
 
 }  // namespace shoal

@@ -1,0 +1,49 @@
+#pragma once
+// What the user sees while a cell runs.
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "sim/record/rows.hpp"
+
+namespace shoal {
+
+/// "0.25 s", "12 s", "3 min 05 s", "2 h 14 min", "3 d 04 h".
+std::string duration_text(double seconds);
+/// "512 B", "1.5 kB", "2.0 GB": powers of 1000.
+std::string bytes_text(std::int64_t bytes);
+
+/// Colours are for terminals whose user did not set NO_COLOR (no-color.org).
+bool wants_colour(bool is_terminal);
+
+/// Seconds on a clock that never goes back.
+double steady_seconds();
+
+/// On a terminal one line that is updated at most ten times a second; else one line per evaluation.
+class Progress {
+ public:
+  Progress(std::string label, std::int64_t total_rounds, bool is_terminal, std::FILE* out,
+           double (*clock)() = steady_seconds);
+
+  /// After each round; cheap enough for thousands a second.
+  void round(const RoundRow& row);
+  /// Ends the updated line; `status` as in CellResult.
+  void finish(const std::string& status);
+
+ private:
+  std::string numbers() const;
+  void show();
+
+  std::string label_;
+  std::int64_t total_;
+  bool is_terminal_, colour_;
+  std::FILE* out_;
+  double (*clock_)();
+  double start_, last_shown_;
+  std::int64_t rounds_here_ = 0;  // of this process: a resumed run does not count the others
+  RoundRow row_;
+  double accuracy_ = not_measured, loss_ = not_measured;  // of the last evaluation
+};
+
+}  // namespace shoal

@@ -1,0 +1,88 @@
+#include "sim/record/replace_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "sim/error.hpp"
+
+namespace shoal {
+namespace {
+
+std::string partial_name(const std::string& path) { return path + ".partial"; }
+
+std::string folder_of(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+struct OpenFile {
+  int id;
+  ~OpenFile() {
+    if (id >= 0) ::close(id);
+  }
+};
+
+// Removes a half-written file when an error leaves the scope.
+struct RemoveUnlessKept {
+  const std::string& path;
+  bool kept = false;
+  ~RemoveUnlessKept() {
+    if (!kept) ::unlink(path.c_str());
+  }
+};
+
+void write_synced(const std::string& path, std::span<const std::byte> bytes) {
+  const OpenFile file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+  if (file.id < 0) system_error("cannot write '{}': {}", path, std::strerror(errno));
+  for (auto left = bytes; !left.empty();) {
+    const ssize_t count = ::write(file.id, left.data(), left.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      system_error("cannot write {} bytes to '{}': {}", bytes.size(), path, std::strerror(count < 0 ? errno : ENOSPC));
+    }
+    left = left.subspan(static_cast<std::size_t>(count));
+  }
+  if (::fsync(file.id) != 0) system_error("cannot sync '{}': {}", path, std::strerror(errno));
+}
+
+void sync_folder(const std::string& path) {
+  const OpenFile folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  // Some file systems cannot sync folders, and say so with EINVAL.
+  if (folder.id < 0 || (::fsync(folder.id) != 0 && errno != EINVAL)) {
+    system_error("cannot sync folder '{}': {}", path, std::strerror(errno));
+  }
+}
+
+}  // namespace
+
+void replace_file(const std::string& path, std::span<const std::byte> bytes) {
+  const std::string partial = partial_name(path);
+  RemoveUnlessKept guard{partial};
+  write_synced(partial, bytes);
+  if (::rename(partial.c_str(), path.c_str()) != 0) {
+    system_error("cannot rename '{}' to '{}': {}", partial, path, std::strerror(errno));
+  }
+  guard.kept = true;
+  sync_folder(folder_of(path));
+}
+
+void check_writable(const std::string& path) {
+  const std::string folder = folder_of(path);
+  if (!std::filesystem::is_directory(folder)) {
+    user_error("folder '{}' of '{}' does not exist. Make it, or choose another place?", folder, path);
+  }
+  if (path.empty() || path.ends_with('/') || std::filesystem::is_directory(path)) {
+    user_error("'{}' is a folder. Add a file name?", path);
+  }
+  // Really tried: permissions alone do not tell of read-only file systems.
+  const std::string trial = partial_name(path);
+  const OpenFile file{::open(trial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)};
+  if (file.id < 0) user_error("'{}' cannot be written ({}). Choose another folder?", path, std::strerror(errno));
+  ::unlink(trial.c_str());
+}
+
+}  // namespace shoal

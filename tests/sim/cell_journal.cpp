@@ -1,0 +1,133 @@
+#include "sim/record/cell_journal.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "sim/error.hpp"
+#include "sim/record/packing.hpp"
+
+namespace shoal {
+namespace {
+
+class CellJournalTest : public testing::Test {
+ protected:
+  ~CellJournalTest() override { std::filesystem::remove(path_); }
+
+  const std::string path_ = testing::TempDir() + "/shoal_cell" + std::to_string(::getpid()) + ".journal";
+  const CellHeader header_{.index = 3,
+                           .label = "fed_prox, mu = 0.1 µ",
+                           .seed = 42,
+                           .config = "name = \"x\"\n",
+                           .provenance = {{"commit", "abc"}, {"ranks", "4"}}};
+};
+
+RoundRow row(std::int64_t round) { return {.round = round, .version = round, .time_us = 10 * round, .loss = 0.5}; }
+
+ModelParameter parameter(std::string name, std::vector<std::int64_t> shape, ValueType type, std::size_t values) {
+  ModelParameter made{std::move(name), std::move(shape), type, std::vector<std::byte>(values * bytes_of(type))};
+  for (std::size_t i = 0; i < made.values.size(); ++i) made.values[i] = static_cast<std::byte>(i);
+  return made;
+}
+
+TEST_F(CellJournalTest, GivesBackAFinishedCell) {
+  const std::vector<ModelParameter> model = {parameter("0.weight", {2, 3}, ValueType::float32, 6),
+                                             parameter("scale", {}, ValueType::float64, 1),
+                                             parameter("empty", {0, 4}, ValueType::float32, 0)};
+  {
+    CellJournal journal(path_, header_);
+    journal.round(row(1), std::vector<ParticipationRow>{{.round = 1, .client = 5}, {.round = 1, .client = 6}});
+    journal.round(row(2), {});
+    journal.finish({.status = "finished", .hash = "00ff", .final_accuracy = 0.9, .rounds = 2, .wall_seconds = 1.5},
+                   model);
+    EXPECT_EQ(journal.length(), std::filesystem::file_size(path_));
+  }
+  const CellContents cell = read_cell(path_);
+  EXPECT_EQ(cell.header.index, 3);
+  EXPECT_EQ(cell.header.label, header_.label);
+  EXPECT_EQ(cell.header.seed, 42);
+  EXPECT_EQ(cell.header.config, header_.config);
+  EXPECT_EQ(cell.header.provenance, header_.provenance);
+  ASSERT_EQ(cell.rounds.size(), 2);
+  EXPECT_EQ(cell.rounds[1].time_us, 20);
+  EXPECT_EQ(cell.rounds[1].loss, 0.5);
+  EXPECT_TRUE(std::isnan(cell.rounds[1].accuracy));
+  ASSERT_EQ(cell.participations.size(), 2);
+  EXPECT_EQ(cell.participations[1].client, 6);
+  ASSERT_TRUE(cell.result);
+  EXPECT_EQ(cell.result->status, "finished");
+  EXPECT_EQ(cell.result->hash, "00ff");
+  EXPECT_EQ(cell.result->final_accuracy, 0.9);
+  EXPECT_EQ(cell.result->rounds, 2);
+  EXPECT_EQ(cell.result->rounds_to_target, -1);
+  EXPECT_EQ(cell.result->wall_seconds, 1.5);
+  ASSERT_EQ(cell.model.size(), model.size());
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    EXPECT_EQ(cell.model[i].name, model[i].name);
+    EXPECT_EQ(cell.model[i].shape, model[i].shape);
+    EXPECT_EQ(cell.model[i].type, model[i].type);
+    EXPECT_EQ(cell.model[i].values, model[i].values);
+  }
+}
+
+TEST_F(CellJournalTest, CutsRowsAfterTheCheckpoint) {
+  std::uint64_t checkpoint = 0;
+  {
+    CellJournal journal(path_, header_);
+    journal.round(row(1), {});
+    checkpoint = journal.length();
+    journal.round(row(2), {});
+  }
+  CellJournal::resume(path_, checkpoint).round(row(7), {});
+  const CellContents cell = read_cell(path_);
+  ASSERT_EQ(cell.rounds.size(), 2);
+  EXPECT_EQ(cell.rounds[1].round, 7);
+  EXPECT_FALSE(cell.result);
+}
+
+TEST_F(CellJournalTest, IsUnfinishedUntilTheResultIsWhole) {
+  {
+    CellJournal journal(path_, header_);
+    journal.round(row(1), {});
+    journal.finish({.status = "finished", .hash = "1"}, std::vector{parameter("weight", {4}, ValueType::float32, 4)});
+  }
+  std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 1);
+  const CellContents cell = read_cell(path_);
+  EXPECT_EQ(cell.rounds.size(), 1);
+  EXPECT_FALSE(cell.result);
+  EXPECT_TRUE(cell.model.empty());
+}
+
+TEST_F(CellJournalTest, RefusesRecordsThatDoNotFit) {
+  const auto error_of = [&](std::uint32_t kind, std::span<const std::byte> payload) -> std::string {
+    {
+      CellJournal journal(path_, header_);
+      Journal::resume(path_, journal.length()).append(kind, payload);
+    }
+    try {
+      read_cell(path_);
+    } catch (const UserError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(error_of(99, {}).find("unknown kind 99"), std::string::npos);
+  EXPECT_NE(error_of(2, Packer().number(1).bytes()).find("ends early"), std::string::npos);
+  EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(~0ULL).bytes()).find("ends early"), std::string::npos);
+  EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(0ULL).number(1).bytes()).find("4 unknown bytes"),
+            std::string::npos);
+  const std::vector<std::int64_t> shape = {1LL << 40, 1LL << 40};
+  Packer wrong;
+  wrong.text("w").array(std::span(shape)).number(std::int8_t{0}).text("abcd");
+  EXPECT_NE(error_of(3, wrong.bytes()).find("not those of its shape"), std::string::npos);
+  { Journal::create(path_); }
+  EXPECT_THROW(read_cell(path_), UserError);
+  EXPECT_THROW(CellJournal(path_, header_).finish({}, std::vector{ModelParameter{"w", {3}, ValueType::float32, {}}}),
+               BrokenInvariant);
+}
+
+}  // namespace
+}  // namespace shoal
