@@ -1,0 +1,71 @@
+#include "sim/record/from_round.hpp"
+
+#include <ATen/ops/arange.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "sim/error.hpp"
+
+namespace shoal {
+namespace {
+
+TEST(FromRound, TellsRoundsApart) {
+  RoundRecord record;
+  record.round = 4;
+  record.version = Version{3};
+  record.time = Ticks{77};
+  record.lost = 2;
+  record.verdict = Verdict::abandoned;
+  const RoundRow row = round_row(record);
+  EXPECT_EQ(row.round, 4);
+  EXPECT_EQ(row.version, 3);
+  EXPECT_EQ(row.time_us, 77);
+  EXPECT_EQ(row.dropped, 2);
+  EXPECT_EQ(row.verdict, 1);
+  EXPECT_TRUE(std::isnan(row.accuracy));
+  record.verdict = Verdict::commit;
+  EXPECT_EQ(round_row(record, 0.5).verdict, 0);
+  EXPECT_EQ(round_row(record, 0.5).accuracy, 0.5);
+  record.diverged = true;
+  EXPECT_EQ(round_row(record).verdict, 2);
+}
+
+TEST(FromRound, HasNoLossWithoutACommit) {
+  RoundRecord record;
+  record.round = 4;
+  record.clients.resize(2);
+  record.clients[0].participation = {.id = ParticipationId{8}, .client = ClientId{5}, .finish = Ticks{9}};
+  record.clients[0].committed = record.clients[0].accepted = true;
+  record.clients[0].loss = 0.25;
+  record.clients[1].participation.outcome = Outcome::lost_in_upload;
+  const auto rows = participation_rows(record);
+  ASSERT_EQ(rows.size(), 2);
+  EXPECT_EQ(rows[0].round, 4);
+  EXPECT_EQ(rows[0].participation, 8);
+  EXPECT_EQ(rows[0].client, 5);
+  EXPECT_EQ(rows[0].finish_us, 9);
+  EXPECT_EQ(rows[0].accepted, 1);
+  EXPECT_EQ(rows[0].loss, 0.25);
+  EXPECT_EQ(rows[1].outcome, 3);
+  EXPECT_TRUE(std::isnan(rows[1].loss));
+}
+
+TEST(FromRound, CutsTheFlatVectorIntoParameters) {
+  ParameterLayout layout;
+  layout.add("weight", {2, 3});
+  layout.add("bias", {3});
+  const auto model = model_parameters(layout, at::arange(9, at::kFloat));
+  ASSERT_EQ(model.size(), 2);
+  EXPECT_EQ(model[1].name, "bias");
+  EXPECT_TRUE(is_whole(model[0]) && is_whole(model[1]));
+  const float expected[3] = {6, 7, 8};
+  EXPECT_EQ(std::memcmp(model[1].values.data(), expected, sizeof expected), 0);
+  EXPECT_EQ(model_parameters(layout, at::arange(9, at::kDouble))[0].type, ValueType::float64);
+  EXPECT_THROW(model_parameters(layout, at::arange(8, at::kFloat)), BrokenInvariant);
+  EXPECT_THROW(model_parameters(layout, at::arange(9, at::kLong)), BrokenInvariant);
+}
+
+}  // namespace
+}  // namespace shoal
