@@ -20,7 +20,10 @@ std::string unquoted(const std::string& text) {
 
 std::string last_word(const std::string& dotted) { return dotted.substr(dotted.rfind('.') + 1); }
 
-void append_label(std::string& label, const std::string& word) { label += (label.empty() ? "" : ", ") + word; }
+void append_label(std::string& label, const std::string& word) {
+  if (!label.empty()) label += ", ";
+  label += word;
+}
 
 // The keys that a table of the grid sets below `prefix`. A part's name comes first and alone, since it replaces the
 // whole section; the label tells the name and, unless there is one, what else is set.

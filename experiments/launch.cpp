@@ -74,9 +74,9 @@ std::string processor() {
     if (colon == std::string::npos) continue;
     if (line.starts_with("model name")) name = line.substr(colon + 2);
     if (line.starts_with("cpu family")) family = line.substr(colon + 2);
-    if (line.starts_with("model\t")) family += "." + line.substr(colon + 2);
+    if (line.starts_with("model\t")) family += fmt::format(".{}", line.substr(colon + 2));
   }
-  return name + " (" + family + ")";
+  return fmt::format("{} ({})", name, family);
 }
 
 }  // namespace shoal

@@ -9,7 +9,6 @@
 #include "experiments/grid.hpp"
 #include "experiments/launch.hpp"
 #include "experiments/run_cell.hpp"
-#include "sim/digest.hpp"
 #include "sim/record/run_file.hpp"
 
 namespace shoal {
@@ -109,15 +108,15 @@ GridResult run_grid(const Settings& experiment, const RunOptions& options, Commu
   GridResult result{.out = out};
   if (world.rank() != 0) return result;
   std::vector<std::string> journals;
-  Digest hash;
+  std::vector<std::string> hashes;
   for (const Cell& cell : cells) {
     journals.push_back(journal_path(out, cell.index));
     result.cells.push_back(read_cell(journals.back()));
     ensure(result.cells.back().result.has_value(), "cell {} has no result", cell.index);
-    hash.add(result.cells.back().result->hash);
+    hashes.push_back(result.cells.back().result->hash);
   }
-  result.hash = hash.hex();
-  assemble_run_file(out, {.name = experiment_name(experiment), .hash = result.hash, .program = SHOAL_VERSION}, journals);
+  result.hash = run_hash(hashes);
+  assemble_run_file(out, {.name = experiment_name(experiment), .program = SHOAL_VERSION}, journals);
   std::filesystem::remove_all(journal_folder(out));
   return result;
 }

@@ -1,5 +1,6 @@
 #include "experiments/table.hpp"
 
+#include <fmt/core.h>
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -86,7 +87,7 @@ Line describe(const std::string& label, const std::vector<const CellResult*>& re
     line.push_back(reached == 0 ? "not reached" : fmt::format("{:.0f} ({} of {})", spread(rounds).mean, reached, results.size()));
   }
   const auto mean = [&](auto&& get) { return spread(column(results, get)).mean; };
-  line.push_back(human_bytes(mean([](const CellResult& r) { return r.bytes_up; })));
+  line.push_back(bytes_text(std::llround(mean([](const CellResult& r) { return r.bytes_up; }))));
   line.push_back(fmt::format("{:.0f}", mean([](const CellResult& r) { return r.dropped; })));
   line.push_back(fmt::format("{:.0f}", mean([](const CellResult& r) { return r.rejected; })));
   const auto diverged = std::ranges::count_if(results, [](const CellResult* r) { return r->status == "diverged"; });
