@@ -55,7 +55,8 @@ bool on_terminal() {
 void launch_ranks(int ranks, const std::vector<std::string>& arguments) {
   setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1);
   // More ranks than cores is a normal way to test; threads of a rank must not be bound to one core.
-  std::vector<std::string> command = {"mpirun", "--quiet", "-n", std::to_string(ranks), "--oversubscribe", "--bind-to", "none"};
+  std::vector<std::string> command = {"mpirun",          "--quiet",   "-n",  std::to_string(ranks),
+                                      "--oversubscribe", "--bind-to", "none"};
   if (geteuid() == 0) command.emplace_back("--allow-run-as-root");
   command.push_back(own_path());
   command.insert(command.end(), arguments.begin(), arguments.end());

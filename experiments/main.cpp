@@ -93,7 +93,8 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write(), not a death
 
   CLI::App app{
-      "Shoal compares federated-learning strategies on simulated clients, with the same bits on any number of ranks.\n\n"
+      "Shoal compares federated-learning strategies on simulated clients, with the same bits on any number of "
+      "ranks.\n\n"
       "  shoal run experiments/quickstart.toml --ranks 2     run an experiment\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
       "  shoal explain fed_prox                              what a part does and which settings it reads"};
@@ -104,12 +105,14 @@ int main(int argc, char** argv) {
   RunCommand command;
   CLI::App* run_app = app.add_subcommand("run", "Run an experiment file: every cell of its grid, into one run file");
   run_app->add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();
-  run_app->add_option("--set", command.sets, "KEY=VALUE: change a setting, for example --set strategy.mu=0.1 (repeatable)")
+  run_app
+      ->add_option("--set", command.sets, "KEY=VALUE: change a setting, for example --set strategy.mu=0.1 (repeatable)")
       ->allow_extra_args(false);
   run_app->add_option("--out", command.options.out, "run file to write (HDF5); default: results/NAME.h5");
   run_app->add_option("--ranks", command.ranks, "start this many MPI ranks; or run under mpirun or srun yourself")
       ->check(CLI::Range(1, 1'000'000));
-  run_app->add_option("--threads", command.options.threads, "threads of each rank (default 1); never changes the result")
+  run_app
+      ->add_option("--threads", command.options.threads, "threads of each rank (default 1); never changes the result")
       ->check(CLI::Range(1, 1024));
   run_app
       ->add_option("--ranks-per-cell", command.options.ranks_per_cell,

@@ -61,8 +61,11 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
 
   std::optional<CellJournal> journal;
   if (comm.rank() == 0) {
-    CellHeader header{.index = cell.index, .label = cell.label, .seed = cell.seed,
-                      .config = cell.settings.canonical(), .provenance = recording.provenance};
+    CellHeader header{.index = cell.index,
+                      .label = cell.label,
+                      .seed = cell.seed,
+                      .config = cell.settings.canonical(),
+                      .provenance = recording.provenance};
     header.provenance["data"] = experiment.data_digest;
     header.provenance["reproducible"] = federation.aggregator->reproducible() ? "yes" : "no (float sum)";
     journal.emplace(recording.journal, header);
@@ -75,8 +78,7 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
     RoundRow row = round_row(record);
     const bool due = record.round % experiment.evaluate_every == 0 || record.round == experiment.rounds;
     if (due && !record.diverged) {
-      const Evaluation seen =
-          evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, crew);
+      const Evaluation seen = evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, crew);
       row.accuracy = seen.accuracy();
       row.loss = seen.mean_loss();
     }

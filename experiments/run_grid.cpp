@@ -30,19 +30,24 @@ std::string journal_path(const std::string& out, std::int64_t cell) {
 
 // Ranks must be of one kind: other processors or libraries give other bits.
 std::map<std::string, std::string> provenance(Communicator& world, const RunOptions& options) {
-  std::map<std::string, std::string> facts{
-      {"program", SHOAL_VERSION},        {"commit", SHOAL_COMMIT},          {"compiler", SHOAL_COMPILER},
-      {"libtorch", SHOAL_TORCH_VERSION}, {"mpi", MpiSession::library()},    {"processor", processor()},
-      {"ranks", std::to_string(world.size())}, {"threads", std::to_string(options.threads)}};
+  std::map<std::string, std::string> facts{{"program", SHOAL_VERSION},
+                                           {"commit", SHOAL_COMMIT},
+                                           {"compiler", SHOAL_COMPILER},
+                                           {"libtorch", SHOAL_TORCH_VERSION},
+                                           {"mpi", MpiSession::library()},
+                                           {"processor", processor()},
+                                           {"ranks", std::to_string(world.size())},
+                                           {"threads", std::to_string(options.threads)}};
   const std::string kind = facts["processor"] + "; LibTorch " + facts["libtorch"];
   const auto bytes = std::as_bytes(std::span(kind));
   const std::vector<Bytes> kinds = world.gather_all(Bytes(bytes.begin(), bytes.end()));
   for (std::size_t r = 0; r < kinds.size(); ++r) {
     const std::string theirs(reinterpret_cast<const char*>(kinds[r].data()), kinds[r].size());
     if (theirs != kind) {
-      user_error("ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use nodes "
-                 "of one kind?",
-                 world.rank(), r, kind, theirs);
+      user_error(
+          "ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use nodes "
+          "of one kind?",
+          world.rank(), r, kind, theirs);
     }
   }
   return facts;
@@ -93,15 +98,17 @@ GridResult run_grid(const Settings& experiment, const RunOptions& options, Commu
   const Groups groups = form_groups(world.size(), world.rank(), cells.size(), options.ranks_per_cell);
   const std::unique_ptr<Communicator> group = world.split(groups.mine);
   Datasets datasets;
-  for (std::size_t i = static_cast<std::size_t>(groups.mine); i < cells.size(); i += static_cast<std::size_t>(groups.count)) {
+  for (std::size_t i = static_cast<std::size_t>(groups.mine); i < cells.size();
+       i += static_cast<std::size_t>(groups.count)) {
     const Cell& cell = cells[i];
     const Experiment parts = compose(cell.settings, datasets);
-    const std::string title = cells.size() == 1 ? cell.label
-                                                : fmt::format("[{}/{}] {} seed {}", i + 1, cells.size(), cell.label, cell.seed);
+    const std::string title =
+        cells.size() == 1 ? cell.label : fmt::format("[{}/{}] {} seed {}", i + 1, cells.size(), cell.label, cell.seed);
     // On a terminal only rank 0 draws its line; elsewhere every group reports its evaluations.
     const bool reports = group->rank() == 0 && (world.rank() == 0 || !on_terminal());
     Progress progress(title, parts.rounds, on_terminal(), stdout);
-    run_cell(cell, parts, *group, options.threads, {journal_path(out, cell.index), facts, reports ? &progress : nullptr});
+    run_cell(cell, parts, *group, options.threads,
+             {journal_path(out, cell.index), facts, reports ? &progress : nullptr});
   }
   world.barrier();  // all journals are complete
 

@@ -39,7 +39,8 @@ std::string percent(const std::vector<double>& values) {
 std::string plain(const std::vector<double>& values, const char* unit) {
   const Spread s = spread(values);
   if (std::isnan(s.mean)) return "-";
-  return values.size() > 1 ? fmt::format("{:.6g} ± {:.2g}{}", s.mean, s.deviation, unit) : fmt::format("{:.6g}{}", s.mean, unit);
+  return values.size() > 1 ? fmt::format("{:.6g} ± {:.2g}{}", s.mean, s.deviation, unit)
+                           : fmt::format("{:.6g}{}", s.mean, unit);
 }
 
 std::vector<double> column(const std::vector<const CellResult*>& results, auto&& get) {
@@ -84,7 +85,8 @@ Line describe(const std::string& label, const std::vector<const CellResult*>& re
     const auto rounds = column(results, [](const CellResult& r) {
       return r.rounds_to_target >= 0 ? static_cast<double>(r.rounds_to_target) : not_measured;
     });
-    line.push_back(reached == 0 ? "not reached" : fmt::format("{:.0f} ({} of {})", spread(rounds).mean, reached, results.size()));
+    line.push_back(reached == 0 ? "not reached"
+                                : fmt::format("{:.0f} ({} of {})", spread(rounds).mean, reached, results.size()));
   }
   const auto mean = [&](auto&& get) { return spread(column(results, get)).mean; };
   line.push_back(bytes_text(std::llround(mean([](const CellResult& r) { return r.bytes_up; }))));

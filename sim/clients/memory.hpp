@@ -1,8 +1,8 @@
 #pragma once
 // What clients keep between rounds (control variates, personal models, residuals).
 //
-// A client's memory lives at its home rank: ids are hashed into 1,024 buckets and the buckets are spread over the ranks,
-// so that a checkpoint fits any number of ranks. Only clients that ever wrote take space.
+// A client's memory lives at its home rank: ids are hashed into 1,024 buckets and the buckets are spread over the
+// ranks, so that a checkpoint fits any number of ranks. Only clients that ever wrote take space.
 
 #include <ATen/core/Tensor.h>
 

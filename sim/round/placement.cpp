@@ -8,7 +8,7 @@
 namespace shoal {
 
 std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
-                                  const LocalSettings& local) {
+                                          const LocalSettings& local) {
   std::vector<double> costs(participations.size());
   for (std::size_t i = 0; i < costs.size(); ++i) {
     const ClientWork work = task.work(participations[i].client);

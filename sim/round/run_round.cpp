@@ -63,9 +63,14 @@ RoundRecord describe(const RoundPlan& plan, const FederationState& state, const 
   double loss = 0;
   for (std::size_t i = 0; i < committed.size(); ++i) {
     const Feedback& back = state.feedback[i];
-    record.clients.push_back({.participation = committed[i], .committed = true, .accepted = back.accepted,
-                              .weight = plan.commits[i].weight, .loss = back.loss, .steps = back.steps,
-                              .bytes_down = bytes_down, .bytes_up = bytes_up});
+    record.clients.push_back({.participation = committed[i],
+                              .committed = true,
+                              .accepted = back.accepted,
+                              .weight = plan.commits[i].weight,
+                              .loss = back.loss,
+                              .steps = back.steps,
+                              .bytes_down = bytes_down,
+                              .bytes_up = bytes_up});
     record.bytes_up += bytes_up;
     record.rejected += back.accepted ? 0 : 1;
     record.examples += task.work(committed[i].client).examples;

@@ -117,8 +117,11 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
   }
   weigh(contribution, block, clients, update);
   collector.add(contribution);
-  return {.positions = block.positions, .loss = clients.last().loss, .steps = clients.last().steps,
-          .accepted = std::move(contribution.accepted), .written = clients.take_written()};
+  return {.positions = block.positions,
+          .loss = clients.last().loss,
+          .steps = clients.last().steps,
+          .accepted = std::move(contribution.accepted),
+          .written = clients.take_written()};
 }
 
 void RoundTraining::store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const {

@@ -25,8 +25,8 @@ LocalTraining::LocalTraining(const Settings& settings) {
   schedule_ = settings.choice("schedule", "constant", {"constant", "exponential", "step", "inverse_sqrt"},
                               "how the learning rate changes over rounds");
   decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
-  period_ = settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)",
-                             at_least(1));
+  period_ =
+      settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)", at_least(1));
   if (base_.nesterov && base_.momentum == 0) {
     user_error("{}: nesterov needs momentum (found 0). Set 'momentum'?", settings.where());
   }

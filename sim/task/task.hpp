@@ -62,9 +62,9 @@ struct Correction {
 
 /// What local training of K clients gave. Tensors are views of the trainer's buffers, valid until its next call.
 struct LocalResult {
-  Rows delta;                        // [K, d]: parameters after minus before
-  std::vector<double> loss;          // [K]: mean over the local steps of the loss on the step's batch
-  std::vector<std::int64_t> steps;   // [K]: steps done
+  Rows delta;                       // [K, d]: parameters after minus before
+  std::vector<double> loss;         // [K]: mean over the local steps of the loss on the step's batch
+  std::vector<std::int64_t> steps;  // [K]: steps done
 };
 
 /// The training machinery of one thread; owns all buffers. A block's result depends only on the block.
