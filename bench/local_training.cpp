@@ -6,6 +6,7 @@
 // Bound: (b). The engine is held to 1.15 times (b), and to 0.50 (W1), 0.30 (W3) of (a).
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <benchmark/benchmark.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -74,26 +75,53 @@ struct Workload {
   at::Tensor start, images, labels;
 };
 
-void report(benchmark::State& state, const Workload& w) {
-  const double flops = w.task->network().flops_per_example() * per_client;
+void report(benchmark::State& state, const Workload& w, std::int64_t trained = 1) {
+  const double flops = w.task->network().flops_per_example() * static_cast<double>(per_client * trained);
   state.counters["flop/s"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["clients/s"] = benchmark::Counter(1, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["clients/s"] =
+      benchmark::Counter(static_cast<double>(trained), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 // --- the engine ---------------------------------------------------------------------------------------------------
 
-void shoal_client(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&)) {
+void train_blocks(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&), const LocalSettings& local) {
   const Workload w(make);
   const auto trainer = w.task->trainer();
-  const LocalSettings local{.rate = rate};
+  std::vector<Participation> block(static_cast<std::size_t>(local.block));
   std::int64_t next = 0;
   for (auto _ : state) {
-    const Participation who{.id = ParticipationId{next}, .client = ClientId{next % clients}};
-    ++next;
-    trainer->open({&who, 1}, local);
+    for (Participation& who : block) {
+      who.id = ParticipationId{next};
+      who.client = ClientId{next++ % clients};
+    }
+    trainer->open(block, local);
     benchmark::DoNotOptimize(trainer->fit(w.start, {}).delta);
   }
-  report(state, w);
+  report(state, w, local.block);
+}
+
+LocalSettings plain_sgd() {
+  LocalSettings local;
+  local.rate = rate;
+  return local;
+}
+
+void shoal_client(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&)) {
+  train_blocks(state, make, plain_sgd());
+}
+
+/// The form that stores gradients: momentum, weight decay, corrections.
+void shoal_momentum(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&)) {
+  LocalSettings local = plain_sgd();
+  local.momentum = 0.9;
+  train_blocks(state, make, local);
+}
+
+/// Time of a block of eight clients.
+void shoal_block_of_8(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&)) {
+  LocalSettings local = plain_sgd();
+  local.block = 8;
+  train_blocks(state, make, local);
 }
 
 // --- (a) and (b): a plain loop over one client's batches ----------------------------------------------------------
@@ -160,33 +188,42 @@ void autograd_client(benchmark::State& state, std::unique_ptr<Model> (*make)(Set
   });
 }
 
-/// d loss / d scores of the mean cross entropy.
-at::Tensor score_gradient(const at::Tensor& scores, const at::Tensor& y) {
-  at::Tensor d = at::softmax(scores, 1);
-  d.scatter_add_(1, y.unsqueeze(1), at::full({y.size(0), 1}, -1.0));
-  return d.div_(static_cast<double>(y.size(0)));
-}
+/// Dense layers as one would write them by hand for a fixed batch: buffers and transposed views outside the loop.
+class DenseLoop {
+ public:
+  explicit DenseLoop(Parameters parameters) : p_(std::move(parameters)) {
+    for (std::size_t i = 0; i < p_.size(); i += 2) {
+      transposed_.push_back(p_[i].t());
+      outputs_.push_back(at::empty({batch, p_[i].size(0)}));
+      gradients_.push_back(at::empty({batch, p_[i].size(0)}));
+    }
+  }
 
-/// Forward and backward through dense layers, changing them in place; the gradient of `x` where it is wanted.
-at::Tensor dense_step(const Parameters& p, const at::Tensor& x, const at::Tensor& y, bool wants_gradient) {
-  std::vector<at::Tensor> inputs{x};
-  at::Tensor out;
-  for (std::size_t i = 0; i < p.size(); i += 2) {
-    out = at::addmm(p[i + 1], inputs.back(), p[i].t());
-    if (i + 2 < p.size()) inputs.push_back(out.relu_());
+  /// Forward, backward and the change of the weights; the gradient of `x` goes to `dx` where it is defined.
+  void step(const at::Tensor& x, const at::Tensor& y, at::Tensor dx) {
+    const std::size_t last = outputs_.size() - 1;
+    const auto input = [&](std::size_t i) -> const at::Tensor& { return i == 0 ? x : outputs_[i - 1]; };
+    for (std::size_t i = 0; i <= last; ++i) {
+      at::addmm_out(outputs_[i], p_[2 * i + 1], input(i), transposed_[i]);
+      if (i < last) outputs_[i].relu_();
+    }
+    at::_softmax_out(gradients_[last], outputs_[last], 1, false);
+    gradients_[last].scatter_add_(1, y.unsqueeze(1), minus_one_);
+    gradients_[last].div_(static_cast<double>(batch));
+    for (std::size_t i = last + 1; i-- > 0;) {
+      if (i > 0) at::mm_out(gradients_[i - 1], gradients_[i], p_[2 * i]);
+      if (i == 0 && dx.defined()) at::mm_out(dx, gradients_[0], p_[0]);
+      p_[2 * i].addmm_(gradients_[i].t(), input(i), 1, -rate);
+      p_[2 * i + 1].sub_(gradients_[i].sum(0), rate);
+      if (i > 0) at::threshold_backward_out(gradients_[i - 1], gradients_[i - 1], outputs_[i - 1], 0);
+    }
   }
-  at::Tensor d = score_gradient(out, y);
-  for (std::size_t i = p.size(); i > 0; i -= 2) {
-    at::Tensor before;
-    const at::Tensor& input = inputs[i / 2 - 1];
-    if (i > 2 || wants_gradient) before = d.mm(p[i - 2]);
-    at::Tensor(p[i - 2]).addmm_(d.t(), input, 1, -rate);
-    at::Tensor(p[i - 1]).sub_(d.sum(0), rate);
-    if (i > 2) before = at::threshold_backward(before, input, 0);
-    d = before;
-  }
-  return d;
-}
+
+ private:
+  Parameters p_;
+  std::vector<at::Tensor> transposed_, outputs_, gradients_;
+  at::Tensor minus_one_ = at::full({batch, 1}, -1.0);
+};
 
 at::Tensor conv_step(const Parameters& p, std::size_t i, const at::Tensor& d, const at::Tensor& x,
                      bool wants_gradient) {
@@ -197,40 +234,64 @@ at::Tensor conv_step(const Parameters& p, std::size_t i, const at::Tensor& d, co
   return dx;
 }
 
-void cnn_step(const Parameters& p, const at::Tensor& images, const at::Tensor& y) {
-  const auto conv = [&](const at::Tensor& x, std::size_t i) {
-    return at::convolution(x, p[i], p[i + 1], {1, 1}, {0, 0}, {1, 1}, false, {0, 0}, 1).relu_();
-  };
-  const at::Tensor x = images.as_strided({batch, 1, 28, 28}, {pixels, 1, 28, 1});
-  const at::Tensor first = conv(x, 0), second = conv(first, 2);
-  auto [pooled, winners] = at::max_pool2d_with_indices(second, 2);
-  at::Tensor d = dense_step({p.begin() + 4, p.end()}, pooled.flatten(1), y, true).view_as(pooled);
-  d = at::max_pool2d_with_indices_backward(d.contiguous(at::MemoryFormat::ChannelsLast), second, {2, 2}, {2, 2}, {0, 0},
-                                           {1, 1}, false, winners);
-  d = conv_step(p, 2, at::threshold_backward(d, second, 0), first, true);
-  conv_step(p, 0, at::threshold_backward(d, first, 0), x, false);
-}
+/// (b) for dense models.
+class DenseByHand {
+ public:
+  explicit DenseByHand(const Parameters& p) : dense_(p) {}
+  void step(const at::Tensor& x, const at::Tensor& y) { dense_.step(x, y, {}); }
 
-using ExplicitStep = void (*)(const Parameters&, const at::Tensor&, const at::Tensor&);
+ private:
+  DenseLoop dense_;
+};
 
-void dense_only_step(const Parameters& p, const at::Tensor& x, const at::Tensor& y) { dense_step(p, x, y, false); }
+/// (b) for the CNN.
+class CnnByHand {
+ public:
+  explicit CnnByHand(const Parameters& p) : p_(p), dense_({p.begin() + 4, p.end()}) {}
 
-void explicit_client(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&), ExplicitStep step) {
+  void step(const at::Tensor& images, const at::Tensor& y) {
+    const auto conv = [&](const at::Tensor& x, std::size_t i) {
+      return at::convolution(x, p_[i], p_[i + 1], {1, 1}, {0, 0}, {1, 1}, false, {0, 0}, 1).relu_();
+    };
+    const at::Tensor x = images.as_strided({batch, 1, 28, 28}, {pixels, 1, 28, 1});
+    const at::Tensor first = conv(x, 0), second = conv(first, 2);
+    const auto [pooled, winners] = at::max_pool2d_with_indices(second, 2);
+    dense_.step(pooled.flatten(1), y, dpooled_);
+    at::Tensor d = dpooled_.view(pooled.sizes()).contiguous(at::MemoryFormat::ChannelsLast);
+    d = at::max_pool2d_with_indices_backward(d, second, {2, 2}, {2, 2}, {0, 0}, {1, 1}, false, winners);
+    d = conv_step(p_, 2, at::threshold_backward(d, second, 0), first, true);
+    conv_step(p_, 0, at::threshold_backward(d, first, 0), x, false);
+  }
+
+ private:
+  Parameters p_;
+  DenseLoop dense_;
+  at::Tensor dpooled_ = at::empty({batch, 9216});
+};
+
+template <class ByHand>
+void explicit_client(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&), ByHand*) {
   const Workload w(make);
   const Parameters parameters = w.parameters();
-  plain_client(state, w, parameters, [&](const at::Tensor& x, const at::Tensor& y) { step(parameters, x, y); });
+  ByHand loop(parameters);
+  plain_client(state, w, parameters, [&](const at::Tensor& x, const at::Tensor& y) {
+    const at::AutoDispatchBelowADInplaceOrView no_autograd;
+    loop.step(x, y);
+  });
 }
 
 at::Tensor dense_model(const Parameters& p, at::Tensor x) { return dense_scores(p, std::move(x)); }
 at::Tensor cnn_model(const Parameters& p, at::Tensor x) { return cnn_scores(p, x); }
 
-#define SHOAL_COMPARE(name, model, scores, step)                                                  \
-  BENCHMARK_CAPTURE(autograd_client, name, models::model, scores)->Unit(benchmark::kMicrosecond); \
-  BENCHMARK_CAPTURE(explicit_client, name, models::model, step)->Unit(benchmark::kMicrosecond);   \
-  BENCHMARK_CAPTURE(shoal_client, name, models::model)->Unit(benchmark::kMicrosecond)
-SHOAL_COMPARE(w1_mlp, mlp, dense_model, dense_only_step);
-SHOAL_COMPARE(w2_cnn, cnn_fedjax, cnn_model, cnn_step);
-SHOAL_COMPARE(w3_logistic_regression, logistic_regression, dense_model, dense_only_step);
+#define SHOAL_COMPARE(name, model, scores, step)                                                                       \
+  BENCHMARK_CAPTURE(autograd_client, name, models::model, scores)->Unit(benchmark::kMicrosecond);                      \
+  BENCHMARK_CAPTURE(explicit_client, name, models::model, static_cast<step*>(nullptr))->Unit(benchmark::kMicrosecond); \
+  BENCHMARK_CAPTURE(shoal_client, name, models::model)->Unit(benchmark::kMicrosecond);                                 \
+  BENCHMARK_CAPTURE(shoal_momentum, name, models::model)->Unit(benchmark::kMicrosecond);                               \
+  BENCHMARK_CAPTURE(shoal_block_of_8, name, models::model)->Unit(benchmark::kMicrosecond)
+SHOAL_COMPARE(w1_mlp, mlp, dense_model, DenseByHand);
+SHOAL_COMPARE(w2_cnn, cnn_fedjax, cnn_model, CnnByHand);
+SHOAL_COMPARE(w3_logistic_regression, logistic_regression, dense_model, DenseByHand);
 #undef SHOAL_COMPARE
 
 }  // namespace
