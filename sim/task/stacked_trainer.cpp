@@ -6,7 +6,6 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/vector_ops.hpp"
 #include "sim/task/local_batches.hpp"
@@ -46,12 +45,6 @@ void write_features(const T* from, const Shape& shape, float scale, float offset
 }
 
 double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
-
-/// In units of Evaluation::loss_unit; `most` for what is larger or not finite.
-std::int64_t saturated(double loss, std::int64_t most) {
-  const double units = std::rint(loss / Evaluation::loss_unit);
-  return units < static_cast<double>(most) ? static_cast<std::int64_t>(units) : most;  // NaN: most
-}
 
 }  // namespace
 
@@ -248,10 +241,9 @@ Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk
   gather(net, 0, chunk.from, chunk.positions);
   net.forward();
   const StackedNetwork::Score score = net.score();
-  const std::int64_t most = (std::int64_t{1} << 62) / task_.chunks(which.split);
   return {.examples = static_cast<std::int64_t>(chunk.positions.size()),
           .correct = score.correct,
-          .loss = saturated(score.loss, most)};
+          .loss = Evaluation::to_units(score.loss)};
 }
 
 }  // namespace shoal

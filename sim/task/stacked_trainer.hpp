@@ -25,8 +25,6 @@ class StackedTrainer final : public Trainer {
   void open(std::span<const Participation> block, const LocalSettings& local) override;
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
   LocalResult gradient(const at::Tensor& params) override;
-  /// A chunk whose summed loss is not finite, or above an equal share of 2^62 units, counts as that share: a diverged
-  /// model shows, and no sum over chunks can overflow.
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
 
  private:
