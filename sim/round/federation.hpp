@@ -40,6 +40,10 @@ struct Federation {
 
   /// The strategy's channels, then each stage's, with the sum settings applied.
   std::vector<Channel> channels() const;
+  /// Whether updates are added as their words and decoded after the sum, or decoded one by one before.
+  bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
+  /// UserError where the parts do not go together.
+  void check() const;
 };
 
 /// Everything that changes. The same on every rank, but for the client memory, of which each rank holds its part.
@@ -80,6 +84,9 @@ struct RoundRecord {
   double train_loss = 0;  // mean over accepted clients; NaN when there are none
   std::vector<ClientRow> clients;
 };
+
+/// What a client that starts now downloads. Shares the state's tensors.
+Message newest_message(const Federation& federation, const FederationState& state);
 
 /// Plans, trains, aggregates and updates: one server step. Collective over `comm`.
 RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Crew& crew);

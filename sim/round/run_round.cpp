@@ -14,13 +14,10 @@ namespace shoal {
 namespace {
 
 // The newest message; made once per version.
-const Message& newest_message(const Federation& federation, FederationState& state) {
+const Message& publish(const Federation& federation, FederationState& state) {
   const auto found = state.messages.find(state.version);
   if (found != state.messages.end()) return found->second;
-  Message message = federation.strategy->broadcast(state.strategy);
-  for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
-  message.version = state.version;
-  return state.messages.emplace(state.version, std::move(message)).first->second;
+  return state.messages.emplace(state.version, newest_message(federation, state)).first->second;
 }
 
 // Forgets versions that nobody needs, and copies the newest if somebody in flight still needs it: the strategy may
@@ -93,7 +90,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const std::vector<Channel> channels = federation.channels();
 
   // Plan: the same on every rank, without a message.
-  const std::int64_t bytes_down = newest_message(federation, state).bytes();
+  const std::int64_t bytes_down = publish(federation, state).bytes();
   std::int64_t bytes_up = 0;
   for (const Channel& channel : channels) {
     bytes_up += federation.codec->expected_bytes(channel.size, task.layout().type);
