@@ -49,6 +49,13 @@ std::vector<double> column(const std::vector<const CellResult*>& results, auto&&
   return values;
 }
 
+// The last value that was measured.
+double last_of(const CellContents& cell, double RoundRow::*field) {
+  double last = not_measured;
+  for (const RoundRow& row : cell.rounds) last = std::isnan(row.*field) ? last : row.*field;
+  return last;
+}
+
 // Width on the screen: continuation bytes of UTF-8 take none.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
@@ -73,20 +80,59 @@ std::string render(const std::vector<Line>& lines) {
   return text;
 }
 
-Line describe(const std::string& label, const std::vector<const CellResult*>& results, bool accuracy, bool target) {
+// What the table has a column for: whatever some cell measured.
+struct Columns {
+  bool accuracy = false, target = false, personal_accuracy = false, personal_loss = false;
+
+  void see(const CellContents& cell) {
+    accuracy = accuracy || !std::isnan(cell.result->best_accuracy);
+    target = target || cell.result->rounds_to_target >= 0;
+    personal_accuracy = personal_accuracy || !std::isnan(last_of(cell, &RoundRow::personal_accuracy));
+    personal_loss = personal_loss || !std::isnan(last_of(cell, &RoundRow::personal_loss));
+  }
+  Line head() const {
+    Line line{"", "seeds"};
+    if (accuracy) line.insert(line.end(), {"final accuracy", "best accuracy"});
+    line.emplace_back("loss");
+    if (personal_accuracy) line.insert(line.end(), {"personal accuracy", "10th percentile"});
+    if (personal_loss && !personal_accuracy) line.emplace_back("personal loss");
+    if (target) line.insert(line.end(), {"rounds to target", "virtual time"});
+    line.insert(line.end(), {"upload", "lost", "rejected", "status"});
+    return line;
+  }
+};
+
+Line describe(const std::string& label, const std::vector<const CellContents*>& cells, const Columns& columns) {
+  const auto personal = [&](double RoundRow::*field) {
+    std::vector<double> values;
+    for (const CellContents* cell : cells) values.push_back(last_of(*cell, field));
+    return values;
+  };
+  std::vector<const CellResult*> results;
+  for (const CellContents* cell : cells) results.push_back(&*cell->result);
   Line line{label, std::to_string(results.size())};
-  if (accuracy) {
+  if (columns.accuracy) {
     line.push_back(percent(column(results, [](const CellResult& r) { return r.final_accuracy; })));
     line.push_back(percent(column(results, [](const CellResult& r) { return r.best_accuracy; })));
   }
   line.push_back(plain(column(results, [](const CellResult& r) { return r.final_loss; }), ""));
-  if (target) {
+  if (columns.personal_accuracy) {
+    line.push_back(percent(personal(&RoundRow::personal_accuracy)));
+    line.push_back(percent(personal(&RoundRow::personal_accuracy_p10)));
+  }
+  if (columns.personal_loss && !columns.personal_accuracy)
+    line.push_back(plain(personal(&RoundRow::personal_loss), ""));
+  if (columns.target) {
     const auto reached = std::ranges::count_if(results, [](const CellResult* r) { return r->rounds_to_target >= 0; });
     const auto rounds = column(results, [](const CellResult& r) {
       return r.rounds_to_target >= 0 ? static_cast<double>(r.rounds_to_target) : not_measured;
     });
+    const auto time = column(results, [](const CellResult& r) {
+      return r.rounds_to_target >= 0 ? 1e-6 * static_cast<double>(r.time_to_target_us) : not_measured;
+    });
     line.push_back(reached == 0 ? "not reached"
                                 : fmt::format("{:.0f} ({} of {})", spread(rounds).mean, reached, results.size()));
+    line.push_back(reached == 0 ? "-" : duration_text(spread(time).mean));
   }
   const auto mean = [&](auto&& get) { return spread(column(results, get)).mean; };
   line.push_back(bytes_text(std::llround(mean([](const CellResult& r) { return r.bytes_up; }))));
@@ -100,22 +146,16 @@ Line describe(const std::string& label, const std::vector<const CellResult*>& re
 }  // namespace
 
 std::string comparison_table(std::span<const CellContents> cells) {
-  std::vector<std::pair<std::string, std::vector<const CellResult*>>> groups;  // in grid order
-  bool accuracy = false, target = false;
+  std::vector<std::pair<std::string, std::vector<const CellContents*>>> groups;  // in grid order
+  Columns columns;
   for (const CellContents& cell : cells) {
     auto group = std::ranges::find(groups, cell.header.label, [](const auto& g) { return g.first; });
     if (group == groups.end()) group = groups.insert(groups.end(), {cell.header.label, {}});
-    group->second.push_back(&*cell.result);
-    accuracy = accuracy || !std::isnan(cell.result->best_accuracy);
-    target = target || cell.result->rounds_to_target >= 0;
+    group->second.push_back(&cell);
+    columns.see(cell);
   }
-  Line head{"", "seeds"};
-  if (accuracy) head.insert(head.end(), {"final accuracy", "best accuracy"});
-  head.emplace_back("loss");
-  if (target) head.emplace_back("rounds to target");
-  head.insert(head.end(), {"upload", "lost", "rejected", "status"});
-  std::vector<Line> lines{head};
-  for (const auto& [label, results] : groups) lines.push_back(describe(label, results, accuracy, target));
+  std::vector<Line> lines{columns.head()};
+  for (const auto& [label, members] : groups) lines.push_back(describe(label, members, columns));
   return render(lines);
 }
 
