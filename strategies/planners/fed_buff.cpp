@@ -24,8 +24,8 @@ struct Earlier {
 class FedBuff final : public Planner {
  public:
   explicit FedBuff(const Settings& s)
-      : concurrency_(s.integer("concurrency", 20, "clients that train at any time", at_least(1))),
-        buffer_(s.integer("buffer", 10, "updates that make a server step", at_least(1))),
+      : concurrency_(s.integer("concurrency", 10, "clients that train at any time", at_least(1))),
+        buffer_(s.integer("buffer", 5, "updates that make a server step", at_least(1))),
         at_once_(s.choice("refill", "at_once", {"at_once", "at_step"},
                           "when another client starts: as soon as one ended, or after the server's step") == "at_once"),
         polynomial_(s.choice("staleness_weight", "polynomial", {"polynomial", "constant"},

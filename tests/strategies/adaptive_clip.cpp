@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include "tests/strategies/federations.hpp"
 
@@ -25,7 +26,7 @@ class Records final : public Strategy {
       rows[k][0] =
           records_[static_cast<std::size_t>(value(clients.participations()[static_cast<std::size_t>(k)].client))];
     }
-    return rows;
+    return Rows(rows);
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const override {
     state.params().copy_(groups[0].mean());

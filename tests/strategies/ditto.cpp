@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "experiments/table.hpp"
 #include "tests/sim/small_federation.hpp"
 #include "tests/strategies/federations.hpp"
 
@@ -168,6 +170,23 @@ TEST(PersonalEvaluation, IsOnWhereItMakesSense) {
   const std::string own = "[data]\nname = \"optdigits\"\ntest = 0.2\n";
   EXPECT_EQ(experiment(own).personal_clients, 0);
   EXPECT_EQ(experiment(own + "[evaluate]\npersonal = true").personal_clients, 1000);  // each client with the server's
+}
+
+TEST(PersonalEvaluation, HasColumnsInTheTableWhereItIs) {
+  CellContents cell;
+  cell.header.label = "ditto";
+  cell.result = CellResult{.status = "finished"};
+  cell.rounds.resize(3);
+  const auto table = [&] { return comparison_table(std::span(&cell, 1)); };
+  EXPECT_THAT(table(), testing::Not(testing::HasSubstr("personal")));
+  cell.rounds[1].personal_loss = 0.5;
+  EXPECT_THAT(table(), testing::AllOf(testing::HasSubstr("personal loss"), testing::HasSubstr("0.5")));
+  cell.rounds[0].personal_accuracy = 0.25;
+  cell.rounds[1].personal_accuracy = 0.75;
+  cell.rounds[1].personal_accuracy_p10 = 0.125;
+  EXPECT_THAT(table(), testing::AllOf(testing::HasSubstr("personal accuracy"), testing::HasSubstr("75.00 %"),
+                                      testing::HasSubstr("10th percentile"), testing::HasSubstr("12.50 %"),
+                                      testing::Not(testing::HasSubstr("personal loss"))));
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ std::vector<at::Tensor> medians_on(int ranks, const std::vector<at::Tensor>& cha
       if (i * 7 % ranks != comm.rank()) continue;
       add(i % 2 == 0 ? *first : *second, channels, {i});
     }
-    add(*first, channels, {0, 1}, false);  // rejected clients do not count
+    add(*first, channels, {0, 0}, false);  // rejected clients do not count
     first->merge(*second);
     const std::vector<Aggregate> groups = first->finish(comm);
     ASSERT_EQ(groups.size(), 1U);
