@@ -6,6 +6,7 @@
 
 #include "experiments/explain.hpp"
 #include "experiments/launch.hpp"
+#include "experiments/plan.hpp"
 #include "experiments/run_grid.hpp"
 #include "experiments/table.hpp"
 
@@ -77,6 +78,12 @@ int run_as_rank(RunCommand command) {
   return code;
 }
 
+void plan(const RunCommand& command) {
+  const Settings experiment = load_experiment(command.file, command.sets);
+  const PlanOptions options{.ranks = std::max(1, command.ranks)};
+  fmt::print("{}", plan_text(plan_experiment(experiment, options), options));
+}
+
 int run(const RunCommand& command, int argc, char** argv) {
   if (command.ranks == 0 || under_launcher()) return run_as_rank(command);
   return guarded("", [&] {
@@ -96,6 +103,7 @@ int main(int argc, char** argv) {
       "Shoal compares federated-learning strategies on simulated clients, with the same bits on any number of "
       "ranks.\n\n"
       "  shoal run experiments/quickstart.toml --ranks 2     run an experiment\n"
+      "  shoal plan experiments/quickstart.toml              what it will cost, without training\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
       "  shoal explain fed_prox                              what a part does and which settings it reads"};
   app.name("shoal");
@@ -118,6 +126,12 @@ int main(int argc, char** argv) {
       ->add_option("--ranks-per-cell", command.options.ranks_per_cell,
                    "ranks that share a cell of the grid (default: as many as make all cells run side by side)")
       ->check(CLI::Range(1, 1'000'000));
+  CLI::App* plan_app = app.add_subcommand(
+      "plan", "Tell what an experiment will cost: clients, work, bytes, memory, time; trains nothing");
+  plan_app->add_option("FILE", command.file, "experiment (TOML)")->required();
+  plan_app->add_option("--set", command.sets, "KEY=VALUE: change a setting (repeatable)")->allow_extra_args(false);
+  plan_app->add_option("--ranks", command.ranks, "ranks of the run (default 1); none is started")
+      ->check(CLI::Range(1, 1'000'000));
   CLI::App* list_app = app.add_subcommand("list", "List all parts by kind");
   std::string part;
   CLI::App* explain_app = app.add_subcommand("explain", "Explain a part: what it does, its source, its settings");
@@ -128,6 +142,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : user_error_code;
   }
+  if (*plan_app) return guarded("", [&] { plan(command); });
   if (*list_app) return guarded("", [] { fmt::print("{}", list_parts()); });
   if (*explain_app) return guarded("", [&] { fmt::print("{}", explain(part)); });
   return run(command, argc, argv);
