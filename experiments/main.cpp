@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 
 #include "experiments/explain.hpp"
 #include "experiments/launch.hpp"
@@ -48,8 +49,10 @@ void report(const GridResult& result) {
 // One process per rank. What is wrong with the user's input shows on every rank alike, so the first that sees it
 // speaks for all; once the run is under way a failing rank ends the others.
 int run_as_rank(RunCommand command) {
-  MpiSession session(nullptr, nullptr);
-  const std::unique_ptr<Communicator> world = session.world();
+  // A process of its own needs no MPI, whose daemon and connections would take longer than a small run.
+  std::optional<MpiSession> session;
+  if (under_launcher()) session.emplace(nullptr, nullptr);
+  const std::unique_ptr<Communicator> world = session ? session->world() : single_rank();
   std::string problem;
   Settings experiment;
   int code = 0;
