@@ -4,9 +4,11 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "experiments/explain.hpp"
 #include "experiments/launch.hpp"
+#include "experiments/plan.hpp"
 #include "experiments/run_grid.hpp"
 #include "experiments/table.hpp"
 #include "experiments/verify.hpp"
@@ -71,8 +73,10 @@ int report(const RunCommand& command, const Run& run, const RunResult& result) {
 // One process per rank. What is wrong with the user's input shows on every rank alike, so the first that sees it
 // speaks for all; once the run is under way a failing rank ends the others.
 int run_as_rank(const RunCommand& command) {
-  MpiSession session(nullptr, nullptr);
-  const std::unique_ptr<Communicator> world = session.world();
+  // A process of its own needs no MPI, whose daemon and connections would take longer than a small run.
+  std::optional<MpiSession> session;
+  if (under_launcher()) session.emplace(nullptr, nullptr);
+  const std::unique_ptr<Communicator> world = session ? session->world() : single_rank();
   std::string problem;
   Run run;
   int code = 0;
@@ -100,6 +104,12 @@ int run_as_rank(const RunCommand& command) {
   });
   if (code != 0 && world->size() > 1) world->abort(code);
   return code != 0 ? code : outcome;
+}
+
+void plan(const RunCommand& command) {
+  const Settings experiment = load_experiment(command.file, command.sets);
+  const PlanOptions options{.ranks = std::max(1, command.ranks)};
+  fmt::print("{}", plan_text(plan_experiment(experiment, options), options));
 }
 
 int run(const RunCommand& command, int argc, char** argv) {
@@ -147,6 +157,7 @@ int main(int argc, char** argv) {
       "Shoal compares federated-learning strategies on simulated clients, with the same bits on any number of "
       "ranks.\n\n"
       "  shoal run experiments/quickstart.toml --ranks 2     run an experiment\n"
+      "  shoal plan experiments/quickstart.toml              what it will cost, without training\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
       "  shoal explain fed_prox                              what a part does and which settings it reads\n"
       "  shoal verify results/quickstart.h5                  run it again and compare the hashes"};
@@ -160,6 +171,12 @@ int main(int argc, char** argv) {
   CLI::App* verify_app = app.add_subcommand("verify", "Run a run file's cells again and compare the hashes");
   verify_app->add_option("RUN", command.file, "run file (HDF5)")->required();
   add_rank_options(*verify_app, command);
+  CLI::App* plan_app = app.add_subcommand(
+      "plan", "Tell what an experiment will cost: clients, work, bytes, memory, time; trains nothing");
+  plan_app->add_option("FILE", command.file, "experiment (TOML)")->required();
+  plan_app->add_option("--set", command.sets, "KEY=VALUE: change a setting (repeatable)")->allow_extra_args(false);
+  plan_app->add_option("--ranks", command.ranks, "ranks of the run (default 1); none is started")
+      ->check(CLI::Range(1, 1'000'000));
   CLI::App* list_app = app.add_subcommand("list", "List all parts by kind");
   std::string part;
   CLI::App* explain_app = app.add_subcommand("explain", "Explain a part: what it does, its source, its settings");
@@ -170,6 +187,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : user_error_code;
   }
+  if (*plan_app) return guarded("", [&] { plan(command); });
   if (*list_app) return guarded("", [] { fmt::print("{}", list_parts()); });
   if (*explain_app) return guarded("", [&] { fmt::print("{}", explain(part)); });
   command.verify = verify_app->parsed();

@@ -79,11 +79,11 @@ void go_on(Progression& to, FederationState& state, const Experiment& experiment
            const CellRecording& recording) {
   CellContents earlier;
   if (comm.rank() == 0) earlier = read_cell(recording.journal);
-  const std::optional<Resumed> resumed = read_checkpoint(recording.journal, earlier.length, state, comm);
-  if (comm.rank() == 0 && resumed) {
-    for (const std::string& damage : resumed->damaged)
-      fmt::print(stderr, "shoal: {}; the one before it is used\n", damage);
-    to.journal.emplace(CellJournal::resume(recording.journal, resumed->journal_length));
+  const Resumed resumed = read_checkpoint(recording.journal, earlier.length, state, comm);
+  if (comm.rank() == 0) {
+    for (const std::string& damage : resumed.damaged)
+      fmt::print(stderr, "shoal: {}; an earlier state is used\n", damage);
+    if (resumed.journal_length) to.journal.emplace(CellJournal::resume(recording.journal, *resumed.journal_length));
   }
   // Every rank needs the rows for the result, which is the same on each.
   Packer rows;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "experiments/experiment.hpp"
 #include "experiments/launch.hpp"
 #include "experiments/run_cell.hpp"
+#include "sim/record/file_lock.hpp"
 #include "sim/record/replace_file.hpp"
 #include "sim/record/run_file.hpp"
 
@@ -14,6 +16,8 @@ namespace shoal {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* lock_name = "lock";
 
 std::string journal_folder(const std::string& out) { return out + ".journal"; }
 
@@ -78,12 +82,18 @@ Start start_of(const Cell& cell, const std::string& journal) {
   return earlier.result ? Start::done : Start::resume;
 }
 
+// Discards what an earlier process left, but not the lock that this one holds.
+void remove_cells(const std::string& out) {
+  for (const auto& entry : fs::directory_iterator(journal_folder(out))) {
+    if (entry.path().filename() != lock_name) fs::remove(entry.path());
+  }
+}
+
 // How each cell starts, as rank 0 sees the folder. Collective.
 std::vector<std::int64_t> starts_of(const Run& run, const RunOptions& options, Communicator& world) {
   std::vector<std::int64_t> starts(run.cells.size(), 0);
   if (world.rank() == 0) {
-    if (!options.resume) fs::remove_all(journal_folder(run.out));
-    fs::create_directories(journal_folder(run.out));
+    if (!options.resume) remove_cells(run.out);
     for (std::size_t i = 0; options.resume && i < starts.size(); ++i) {
       starts[i] = static_cast<std::int64_t>(start_of(run.cells[i], journal_path(run.out, run.cells[i].index)));
     }
@@ -148,6 +158,11 @@ Run check_experiment(const Settings& experiment, const RunOptions& options) {
 RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world) {
   const auto program_start = std::chrono::steady_clock::now();
   const std::map<std::string, std::string> facts = provenance(world, options);
+  std::optional<FileLock> lock;
+  if (world.rank() == 0) {
+    fs::create_directories(journal_folder(run.out));
+    lock.emplace(fmt::format("{}/{}", journal_folder(run.out), lock_name));
+  }
   const std::vector<std::int64_t> starts = starts_of(run, options, world);
   const Groups groups = form_groups(world.size(), world.rank(), run.cells.size(), options.ranks_per_cell);
   const std::unique_ptr<Communicator> group = world.split(groups.mine);

@@ -133,8 +133,8 @@ void write_checkpoint(const std::string& stem, const FederationState& state, std
   comm.barrier();
 }
 
-std::optional<Resumed> read_checkpoint(const std::string& stem, std::uint64_t journal_length, FederationState& state,
-                                       Communicator& comm) {
+Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, FederationState& state,
+                        Communicator& comm) {
   Packer list;
   const std::vector<std::int64_t> on_disk = comm.rank() == 0 ? rounds_on_disk(stem) : std::vector<std::int64_t>();
   list.array(std::span<const std::int64_t>(on_disk)).number(journal_length);
@@ -155,7 +155,7 @@ std::optional<Resumed> read_checkpoint(const std::string& stem, std::uint64_t jo
       try {
         Unpacker unpacker(content, path);
         resumed.journal_length = unpacker.number<std::uint64_t>();
-        if (resumed.journal_length > journal_length) user_error("{}: is ahead of its journal", path);
+        if (*resumed.journal_length > journal_length) user_error("{}: is ahead of its journal", path);
         std::vector<std::string> hashes;
         for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) hashes.push_back(unpacker.text());
         unpack(unpacker, state);
@@ -179,7 +179,8 @@ std::optional<Resumed> read_checkpoint(const std::string& stem, std::uint64_t jo
     resumed.damaged.push_back(problem.empty() ? fmt::format("{}: another rank cannot read its part", path) : problem);
     state = before;
   }
-  return std::nullopt;
+  resumed.journal_length.reset();
+  return resumed;
 }
 
 void remove_checkpoints(const std::string& stem) {

@@ -22,14 +22,14 @@ void write_checkpoint(const std::string& stem, const FederationState& state, std
                       Communicator& comm);
 
 struct Resumed {
-  std::uint64_t journal_length = 0;
-  std::vector<std::string> damaged;  // newer checkpoints that could not be used, and why
+  std::optional<std::uint64_t> journal_length;  // where the journal goes on; none: there is no usable checkpoint
+  std::vector<std::string> damaged;             // newer checkpoints that could not be used, and why
 };
 
 /// Brings `state` to the newest whole checkpoint whose journal is at most `journal_length` long; none: `state` is as it
 /// was. Client memory goes to its home at the present number of ranks. Collective; the same on every rank.
-std::optional<Resumed> read_checkpoint(const std::string& stem, std::uint64_t journal_length, FederationState& state,
-                                       Communicator& comm);
+Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, FederationState& state,
+                        Communicator& comm);
 
 /// Removes all checkpoints of a cell. Not collective.
 void remove_checkpoints(const std::string& stem);

@@ -25,12 +25,11 @@ void Federation::check() const {
   if (aggregator->needs_rows() && !codec->decodes_rows()) {
     user_error(
         "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Take an aggregator that "
-        "adds "
-        "or a codec that decodes single updates?");
+        "adds or a codec that decodes single updates?");
   }
 }
 
-Message newest_message(const Federation& federation, const FederationState& state) {
+Message make_message(const Federation& federation, const FederationState& state) {
   Message message = federation.strategy->broadcast(state.strategy);
   for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
   message.version = state.version;
@@ -44,6 +43,20 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
   const ServerContext context{task.layout(), task.clients(), 0, random_key(federation.seed, Purpose::stage_noise)};
   federation.strategy->init(strategy, context);
   for (std::size_t s = 0; s < stages.size(); ++s) federation.stages[s]->init(stages[s], context);
+}
+
+const Message& newest_message(const Federation& federation, FederationState& state) {
+  const auto found = state.messages.find(state.version);
+  if (found != state.messages.end()) return found->second;
+  return state.messages.emplace(state.version, make_message(federation, state)).first->second;
+}
+
+std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation) {
+  std::int64_t bytes = 0;
+  for (const Channel& channel : channels) {
+    bytes += federation.codec->expected_bytes(channel.size, federation.task->layout().type);
+  }
+  return bytes;
 }
 
 Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Crew& crew) {

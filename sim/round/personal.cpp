@@ -41,7 +41,7 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   for (std::size_t i = 0; i < clients.size(); ++i) {
     if (state.memory.home(clients[i]) == comm.rank()) mine.push_back(i);
   }
-  const Message message = newest_message(federation, state);
+  const Message message = make_message(federation, state);
   const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
   std::vector<std::int64_t> results(3 * clients.size(), 0);
   crew.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {

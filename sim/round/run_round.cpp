@@ -13,13 +13,6 @@
 namespace shoal {
 namespace {
 
-// The newest message; made once per version.
-const Message& publish(const Federation& federation, FederationState& state) {
-  const auto found = state.messages.find(state.version);
-  if (found != state.messages.end()) return found->second;
-  return state.messages.emplace(state.version, newest_message(federation, state)).first->second;
-}
-
 // Forgets versions that nobody needs, and copies the newest if somebody in flight still needs it: the strategy may
 // change the state's tensors in place, and that message shares them.
 void protect_versions(FederationState& state) {
@@ -90,11 +83,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const std::vector<Channel> channels = federation.channels();
 
   // Plan: the same on every rank, without a message.
-  const std::int64_t bytes_down = publish(federation, state).bytes();
-  std::int64_t bytes_up = 0;
-  for (const Channel& channel : channels) {
-    bytes_up += federation.codec->expected_bytes(channel.size, task.layout().type);
-  }
+  const std::int64_t bytes_down = newest_message(federation, state).bytes();
+  const std::int64_t bytes_up = expected_bytes(channels, federation);
   const RoundPlan plan = federation.planner->next(
       state.planner, World{task, *federation.population, local, federation.seed, state.round, state.now, state.version,
                            bytes_down, bytes_up, state.in_flight, state.feedback});

@@ -35,7 +35,7 @@ class QuadraticTrainer final : public Trainer {
 
   LocalResult fit(const at::Tensor& start, const Correction& correction) override {
     params_.copy_(start.expand_as(params_));
-    buffer_.zero_();
+    if (local_.momentum > 0) buffer_.zero_();
     const auto count = static_cast<std::int64_t>(block_.size());
     LocalResult result{.loss = std::vector<double>(block_.size(), 0)};
     std::int64_t most = 0;

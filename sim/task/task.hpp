@@ -23,6 +23,9 @@ struct ClientWork {
   double flops_per_example = 0;  // forward and backward
 };
 
+/// Predicted floating-point operations of one participation that does `fraction` of its local work.
+double local_flops(const ClientWork& work, const LocalSettings& local, double fraction);
+
 /// Sums over evaluated examples, as integers so that any split over ranks adds up to the same.
 struct Evaluation {
   static constexpr double loss_unit = 1.0 / (1 << 30);  // of `loss`; a chunk's sum is rounded to it once
