@@ -22,7 +22,7 @@ class Resume : public testing::TestWithParam<const char*> {
       FederationState state(parts, comm.size(), comm.rank());
       Crew crew(*parts.task, 1);
       if (!from.empty()) {
-        ASSERT_TRUE(read_checkpoint(from, 0, state, comm).has_value());
+        ASSERT_TRUE(read_checkpoint(from, 0, state, comm).journal_length.has_value());
       }
       Digest all;
       for (int r = first; r <= last; ++r) {
@@ -69,7 +69,7 @@ TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
   run_on_threads(2, [&](Communicator& comm) {
     FederationState state(parts, 2, comm.rank());
     Crew crew(*parts.task, 1);
-    ASSERT_TRUE(read_checkpoint(stem, 0, state, comm).has_value());
+    ASSERT_TRUE(read_checkpoint(stem, 0, state, comm).journal_length.has_value());
     EXPECT_EQ(state.round, 9);
     for (int r = 10; r <= 18; ++r) run_round(parts, state, comm, crew);
     if (comm.rank() == 0) resumed = digest(state.strategy.params());
