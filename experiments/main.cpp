@@ -3,9 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <optional>
 
 #include "experiments/explain.hpp"
+#include "experiments/export_run.hpp"
 #include "experiments/launch.hpp"
+#include "experiments/report/report.hpp"
 #include "experiments/run_grid.hpp"
 #include "experiments/table.hpp"
 
@@ -86,6 +90,33 @@ int run(const RunCommand& command, int argc, char** argv) {
   });
 }
 
+struct ExportCommand {
+  std::string file, folder;
+  std::optional<std::int64_t> cell;
+};
+
+void export_files(const ExportCommand& command) {
+  const RunContents run = read_run(command.file);
+  std::string folder = command.folder;
+  if (folder.empty()) folder = std::filesystem::path(command.file).replace_extension().string() + "-export";
+  const std::vector<std::string> paths = export_run(run, folder, command.cell);
+  for (const std::string& path : paths) fmt::print("{}\n", path);
+  for (const CellContents& cell : run.cells) {
+    const bool wanted = !command.cell || cell.header.index == *command.cell;
+    if (wanted && !cell.result)
+      fmt::print(stderr, "shoal: cell {} is unfinished and has no model yet\n", cell.header.index);
+  }
+}
+
+void write_report(const std::vector<std::string>& files, const std::string& out) {
+  check_writable(out);
+  std::vector<ReportedRun> runs;
+  for (const std::string& file : files) runs.push_back({file, read_run(file)});
+  const std::string page = report_page(runs);
+  replace_file(out, std::as_bytes(std::span(page)));
+  fmt::print("{}\n", out);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -96,6 +127,8 @@ int main(int argc, char** argv) {
       "Shoal compares federated-learning strategies on simulated clients, with the same bits on any number of "
       "ranks.\n\n"
       "  shoal run experiments/quickstart.toml --ranks 2     run an experiment\n"
+      "  shoal report results/quickstart.h5 --out page.html  its tables and curves as a page\n"
+      "  shoal export results/quickstart.h5                  its models as safetensors, its tables as CSV\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
       "  shoal explain fed_prox                              what a part does and which settings it reads"};
   app.name("shoal");
@@ -118,6 +151,20 @@ int main(int argc, char** argv) {
       ->add_option("--ranks-per-cell", command.options.ranks_per_cell,
                    "ranks that share a cell of the grid (default: as many as make all cells run side by side)")
       ->check(CLI::Range(1, 1'000'000));
+  ExportCommand exported;
+  CLI::App* export_app =
+      app.add_subcommand("export", "Write a run as files for other programs: models as safetensors, tables as CSV");
+  export_app->add_option("RUN.h5", exported.file, "run file; of an interrupted run the journals beside it count too")
+      ->required();
+  export_app->add_option("--out", exported.folder, "folder to write to; default: RUN-export");
+  export_app->add_option("--cell", exported.cell, "only this cell of the grid, counted from 0");
+  std::vector<std::string> reported;
+  std::string page;
+  CLI::App* report_app =
+      app.add_subcommand("report", "Write runs as one HTML page: tables, curves, configurations, provenance");
+  report_app->add_option("RUN.h5", reported, "run files; of an interrupted run the journals beside it count too")
+      ->required();
+  report_app->add_option("--out", page, "page to write (HTML)")->required();
   CLI::App* list_app = app.add_subcommand("list", "List all parts by kind");
   std::string part;
   CLI::App* explain_app = app.add_subcommand("explain", "Explain a part: what it does, its source, its settings");
@@ -130,5 +177,7 @@ int main(int argc, char** argv) {
   }
   if (*list_app) return guarded("", [] { fmt::print("{}", list_parts()); });
   if (*explain_app) return guarded("", [&] { fmt::print("{}", explain(part)); });
+  if (*export_app) return guarded("", [&] { export_files(exported); });
+  if (*report_app) return guarded("", [&] { write_report(reported, page); });
   return run(command, argc, argv);
 }
