@@ -110,7 +110,10 @@ std::string percent_text(const Spread& s) {
 
 std::string loss_text(const Spread& s) {
   if (s.count == 0) return "-";
-  return s.count > 1 ? fmt::format("{:.4g} ± {:.2g}", s.mean, s.deviation) : fmt::format("{:.4g}", s.mean);
+  if (s.count == 1 || s.deviation == 0 || std::abs(s.mean) >= 1e6) return fmt::format("{:.4g}", s.mean);
+  // As many decimals as show two digits of the deviation.
+  const int decimals = std::clamp(1 - static_cast<int>(std::floor(std::log10(s.deviation))), 0, 8);
+  return fmt::format("{:.{}f} ± {:.{}f}", s.mean, decimals, s.deviation, decimals);
 }
 
 std::string count_text(const Spread& s) {

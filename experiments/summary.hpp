@@ -40,7 +40,7 @@ CellResult result_of(const CellContents& cell);
 double target_of(const CellContents& cell);
 std::int64_t abandoned_rounds(const CellContents& cell);
 
-/// "94.40 ± 0.06 %", "0.169 ± 0.003", "-" where nothing was measured. The deviation only over several values.
+/// "94.40 ± 0.06 %", "0.1690 ± 0.0028", "-" where nothing was measured. The deviation only over several values.
 std::string percent_text(const Spread& accuracy);
 std::string loss_text(const Spread& loss);
 /// A mean of counts: small ones with two digits, so that one event in several seeds does not round to none.

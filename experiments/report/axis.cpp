@@ -19,7 +19,7 @@ Step step_for(double range, int wanted) {
   const double rough = range / wanted;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   const double factor = rough / power;
-  const double size = power * (factor <= 1.5 ? 1 : factor <= 3.5 ? 2 : factor <= 7.5 ? 5 : 10);
+  const double size = power * (factor < 1.5 ? 1 : factor < 3.2 ? 2 : factor < 7.1 ? 5 : 10);
   return {size, std::max(0, -static_cast<int>(std::floor(std::log10(size) + slack)))};
 }
 

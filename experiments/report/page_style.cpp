@@ -23,13 +23,13 @@ p { margin: .4rem 0; max-width: 60rem; }
 code, pre, .hash { font-family: ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   font-size: .87em; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
+table { margin-bottom: 1rem; border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: .36rem .65rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; color: var(--soft); vertical-align: bottom; border-bottom-color: var(--soft); }
 th:first-child, td:first-child, th.text, td.text { text-align: left; }
 td:first-child, th:first-child { padding-left: .2rem; }
 tbody tr:hover { background: var(--shade); }
-td.name { font-weight: 600; white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
+td.name { font-weight: 600; white-space: normal; overflow-wrap: break-word; min-width: 13rem; max-width: 26rem; }
 td.long { white-space: normal; overflow-wrap: anywhere; max-width: 60rem; }
 .pm { color: var(--soft); }
 .alarm { color: var(--alarm); font-weight: 600; }
@@ -42,6 +42,7 @@ svg.chart { display: block; width: 100%; height: auto; }
 svg.swatch { width: 30px; height: 10px; margin-right: .5rem; vertical-align: middle; }
 svg text { fill: var(--soft); font-size: 12px; }
 svg text.name { fill: var(--ink); font-size: 13px; }
+svg text.halo { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
 svg .end { text-anchor: end; }
 svg .middle { text-anchor: middle; }
 svg .grid { stroke: var(--rule); stroke-width: 1; }

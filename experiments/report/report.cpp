@@ -55,8 +55,7 @@ std::string heading(std::span<const ReportedRun> runs, std::span<const LabelSumm
 }
 
 std::string table_note(std::span<const LabelSummary> summaries) {
-  std::string note =
-      "Accuracy and loss: mean ± sample standard deviation over seeds. All other numbers: means over seeds";
+  std::string note = "Accuracy and loss: mean ± sample standard deviation over seeds. All else: means over seeds";
   if (std::ranges::any_of(summaries, [](const LabelSummary& s) { return s.target > 0; })) {
     note += "; rounds and time to the target: over the seeds that reached it";
   }
@@ -137,8 +136,8 @@ std::string report_page(std::span<const ReportedRun> runs) {
       "<h2>Results</h2>\n{}{}\n<h2>Curves</h2>\n{}\n"
       "<h2>Cells</h2>\n<details><summary>Every cell by itself</summary>\n{}</details>\n"
       "<h2>Configurations</h2>\n{}\n<h2>Provenance</h2>\n{}</body>\n</html>\n",
-      escaped(title_of(runs)), page_style, heading(runs, summaries), label_table(summaries), table_note(summaries),
-      charts(summaries), cell_table(summaries), configurations(summaries), sources);
+      escaped(title_of(runs)), page_style, heading(runs, summaries), quality_table(summaries) + cost_table(summaries),
+      table_note(summaries), charts(summaries), cell_table(summaries), configurations(summaries), sources);
 }
 
 }  // namespace shoal

@@ -47,33 +47,56 @@ std::string head(const std::vector<std::string>& names, std::size_t texts) {
   return html + "</tr></thead>\n<tbody>\n";
 }
 
+// The accuracy that all labels aim at.
+std::string target_name(std::span<const LabelSummary> summaries) {
+  double target = 0;
+  for (const LabelSummary& s : summaries) {
+    if (target > 0 && s.target > 0 && s.target != target) return "target";
+    target = std::max(target, s.target);
+  }
+  return fmt::format("{:g} %", 100 * target);
+}
+
+void add_measures(std::vector<std::string>& names, const Columns& columns, std::span<const LabelSummary> summaries) {
+  if (columns.accuracy) names.insert(names.end(), {"final accuracy", "best accuracy"});
+  names.emplace_back("final loss");
+  if (!columns.target) return;
+  const std::string target = target_name(summaries);
+  names.insert(names.end(), {"rounds<br>to " + target, "virtual time<br>to " + target});
+}
+
 std::string table(const std::string& rows) {
   return "<div class=\"wide\"><table>\n" + rows + "</tbody></table></div>\n";
 }
 
-std::string row(const LabelSummary& s, std::size_t style, const Columns& columns) {
-  std::string html =
-      fmt::format("<tr><td class=\"name\">{}{}</td><td>{}</td>", svg_swatch(style), escaped(s.label), s.cells.size());
+std::string name_cell(const LabelSummary& s, std::size_t style) {
+  return fmt::format("<td class=\"name\">{}{}</td>", svg_swatch(style), escaped(s.label));
+}
+
+std::string quality_row(const LabelSummary& s, std::size_t style, const Columns& columns) {
+  std::string html = "<tr>" + name_cell(s, style) + fmt::format("<td>{}</td>", s.cells.size());
   if (columns.accuracy) html += cell(percent_text(s.final_accuracy)) + cell(percent_text(s.best_accuracy));
   html += cell(loss_text(s.final_loss));
   if (columns.target) html += cell(rounds_to_target_text(s)) + cell(time_to_target_text(s));
-  html += cell(count_text(s.rounds)) + cell(duration_text(s.seconds.mean));
+  return html + alarming(status_text(s), s.diverged + s.unfinished > 0) + "</tr>\n";
+}
+
+std::string cost_row(const LabelSummary& s, std::size_t style) {
+  std::string html = "<tr>" + name_cell(s, style) + cell(count_text(s.rounds)) + cell(duration_text(s.seconds.mean));
   html += cell(bytes_text(s.bytes_down)) + cell(bytes_text(s.bytes_up)) + cell(count_text(s.dropped));
   html += alarming(count_text(s.rejected), s.rejected.mean > 0);
   html += alarming(count_text(s.abandoned), s.abandoned.mean > 0);
-  html += alarming(status_text(s), s.diverged + s.unfinished > 0);
   return html + "</tr>\n";
 }
 
-std::string row(const LabelSummary& s, std::size_t i, std::size_t style, const Columns& columns) {
+std::string cell_row(const LabelSummary& s, std::size_t i, std::size_t style, const Columns& columns) {
   const CellHeader& header = s.cells[i]->header;
   const CellResult& r = s.results[i];
   const auto number = [](double value, const char* unit, double scale, int digits) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.{}f}{}", scale * value, digits, unit);
   };
   const bool reached = r.rounds_to_target >= 0;
-  std::string html = fmt::format("<tr><td>{}</td><td class=\"name\">{}{}</td><td>{}</td>", header.index,
-                                 svg_swatch(style), escaped(s.label), header.seed);
+  std::string html = fmt::format("<tr><td>{}</td>{}<td>{}</td>", header.index, name_cell(s, style), header.seed);
   if (columns.accuracy)
     html += cell(number(r.final_accuracy, " %", 100, 2)) + cell(number(r.best_accuracy, " %", 100, 2));
   html += cell(std::isnan(r.final_loss) ? "-" : fmt::format("{:.4g}", r.final_loss));
@@ -92,45 +115,33 @@ std::string row(const LabelSummary& s, std::size_t i, std::size_t style, const C
 
 }  // namespace
 
-std::string target_name(std::span<const LabelSummary> summaries) {
-  double target = 0;
-  for (const LabelSummary& s : summaries) {
-    if (target > 0 && s.target > 0 && s.target != target) return "target";
-    target = std::max(target, s.target);
-  }
-  return fmt::format("{:g} %", 100 * target);
-}
-
-std::string label_table(std::span<const LabelSummary> summaries) {
+std::string quality_table(std::span<const LabelSummary> summaries) {
   const Columns columns = columns_of(summaries);
   std::vector<std::string> names{"", "seeds"};
-  if (columns.accuracy) names.insert(names.end(), {"final accuracy", "best accuracy"});
-  names.emplace_back("final loss");
-  if (columns.target) {
-    const std::string target = target_name(summaries);
-    names.insert(names.end(), {"rounds<br>to " + target, "virtual time<br>to " + target});
-  }
-  names.insert(names.end(), {"rounds", "virtual<br>time", "down", "up", "clients<br>lost", "updates<br>rejected",
-                             "rounds<br>abandoned", "cells"});
+  add_measures(names, columns, summaries);
+  names.emplace_back("ended");
   std::string rows = head(names, 1);
-  for (std::size_t i = 0; i < summaries.size(); ++i) rows += row(summaries[i], i, columns);
+  for (std::size_t i = 0; i < summaries.size(); ++i) rows += quality_row(summaries[i], i, columns);
+  return table(rows);
+}
+
+std::string cost_table(std::span<const LabelSummary> summaries) {
+  std::string rows = head(
+      {"", "rounds", "virtual time", "bytes down", "bytes up", "clients lost", "updates rejected", "rounds abandoned"},
+      1);
+  for (std::size_t i = 0; i < summaries.size(); ++i) rows += cost_row(summaries[i], i);
   return table(rows);
 }
 
 std::string cell_table(std::span<const LabelSummary> summaries) {
   const Columns columns = columns_of(summaries);
   std::vector<std::string> names{"cell", "", "seed"};
-  if (columns.accuracy) names.insert(names.end(), {"final accuracy", "best accuracy"});
-  names.emplace_back("final loss");
-  if (columns.target) {
-    const std::string target = target_name(summaries);
-    names.insert(names.end(), {"rounds<br>to " + target, "virtual time<br>to " + target});
-  }
+  add_measures(names, columns, summaries);
   names.insert(names.end(), {"rounds", "down", "up", "clients<br>lost", "updates<br>rejected", "rounds<br>abandoned",
                              "ended", "wall time", "hash"});
   std::string rows = head(names, 2);
   for (std::size_t s = 0; s < summaries.size(); ++s) {
-    for (std::size_t i = 0; i < summaries[s].cells.size(); ++i) rows += row(summaries[s], i, s, columns);
+    for (std::size_t i = 0; i < summaries[s].cells.size(); ++i) rows += cell_row(summaries[s], i, s, columns);
   }
   return table(rows);
 }

@@ -12,13 +12,15 @@ namespace {
 // In user units; the picture scales with its column.
 constexpr double width = 560, height = 340;
 constexpr double left = 58, right = 544, top = 12, bottom = 290;
-constexpr std::size_t colours = 7, dashes = 3;  // of the page's style: 21 lines can be told apart
+// Of the page's style. 7 times 3 lines can be told apart, neighbours without colour too; and where two lie on each
+// other, the lower one shows through the gaps.
+constexpr std::size_t colours = 7, dashes = 3;
 constexpr double cross = 4;
 
 double x_of(const Chart& chart, double x) { return left + (right - left) * chart.x.position(x); }
 double y_of(const Chart& chart, double y) { return bottom - (bottom - top) * std::clamp(chart.y.position(y), -1., 2.); }
 
-std::string classes(std::size_t style) { return fmt::format("c{} d{}", style % colours, style / colours % dashes); }
+std::string classes(std::size_t style) { return fmt::format("c{} d{}", style % colours, style % dashes); }
 
 std::string axes(const Chart& chart) {
   std::string svg;
@@ -89,8 +91,8 @@ std::string mean(const Chart& chart, const ChartLine& line) {
 std::string target_line(const Chart& chart) {
   const double y = y_of(chart, *chart.target);
   return fmt::format(
-      "<line class=\"target\" x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\"/><text class=\"tick end\" x=\"{}\" "
-      "y=\"{:.1f}\">target {:g}</text>\n",
+      "<line class=\"target\" x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\"/><text class=\"tick end halo\" x=\"{}\" "
+      "y=\"{:.1f}\">target {:g} %</text>\n",
       left, y, right, y, right - 2, y - 5, *chart.target);
 }
 
@@ -103,13 +105,14 @@ std::string svg_chart(const Chart& chart) {
       "<clipPath id=\"{}\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/></clipPath>\n",
       width, height, escaped(chart.title), chart.id, left, top - 4, right - left + 6, bottom - top + 4);
   svg += axes(chart);
-  if (chart.target) svg += target_line(chart);
   svg += fmt::format("<g clip-path=\"url(#{})\">\n", chart.id);
   for (const ChartLine& line : chart.lines) svg += band(chart, line);
   for (const ChartLine& line : chart.lines) {
     svg += fmt::format("<g><title>{}</title>\n{}</g>\n", escaped(line.label), mean(chart, line));
   }
-  return svg + "</g>\n</svg>\n";
+  svg += "</g>\n";
+  if (chart.target) svg += target_line(chart);
+  return svg + "</svg>\n";
 }
 
 std::string svg_swatch(std::size_t style) {

@@ -22,7 +22,7 @@ struct Chart {
   std::string title, x_title, y_title;
   Axis x, y;
   std::vector<ChartLine> lines;
-  std::optional<double> target;  // a horizontal line
+  std::optional<double> target;  // percent; a horizontal line
 };
 
 std::string svg_chart(const Chart& chart);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -185,13 +186,14 @@ void write_safetensors(const std::string& path, std::span<const ModelParameter> 
 }
 
 SafeTensors read_safetensors(const std::string& path) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
-  if (size < 0) user_error("cannot read model '{}' ({}). Is the path right?", path, std::strerror(errno));
-  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-  in.seekg(0);
-  in.read(reinterpret_cast<char*>(bytes.data()), size);
-  if (!in) user_error("cannot read model '{}' ({}). Is it a file?", path, std::strerror(errno));
+  std::error_code problem;
+  const std::uintmax_t size = std::filesystem::file_size(path, problem);  // of files only
+  if (problem) user_error("cannot read model '{}' ({}). Is the path right?", path, problem.message());
+  std::vector<std::byte> bytes(size);
+  std::ifstream in(path, std::ios::binary);
+  if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
+    user_error("cannot read model '{}' ({}). Is it readable?", path, std::strerror(errno));
+  }
   return parse_safetensors(bytes, path);
 }
 
