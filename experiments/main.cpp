@@ -12,12 +12,14 @@
 #include "experiments/report/report.hpp"
 #include "experiments/run_grid.hpp"
 #include "experiments/table.hpp"
+#include "experiments/verify.hpp"
 
 namespace {
 
 using namespace shoal;  // NOLINT: the program is written in its own namespace's words
 
 constexpr int user_error_code = 2, other_error_code = 1;
+constexpr int stopped_code = 75;  // EX_TEMPFAIL: saved, run again with --resume
 
 // Runs `body`; prints what it throws as one line, prefixed where several ranks might speak. Returns the exit code.
 template <class Body>
@@ -38,27 +40,47 @@ int guarded(const std::string& prefix, Body&& body) {
 }
 
 struct RunCommand {
-  std::string file;
+  std::string file;  // experiment, or run file to verify
   std::vector<std::string> sets;
   RunOptions options;
   int ranks = 0;
+  bool verify = false;
 };
 
-void report(const GridResult& result) {
-  fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), result.out, result.hash);
+// What a rank does before it needs the others: everything that can be the user's error.
+Run prepare(const RunCommand& command) {
+  if (command.verify) return run_from_file(command.file);
+  return check_experiment(load_experiment(command.file, command.sets), command.options);
+}
+
+// Returns the exit code.
+int report(const RunCommand& command, const Run& run, const RunResult& result) {
+  if (command.verify) {
+    bool equal = false;
+    fmt::print("\n{}", compare_with_file(command.file, result, equal));
+    std::filesystem::remove(run.out);
+    fmt::print("{}\n", equal ? "verified: every hash is the same" : "not verified");
+    return equal ? 0 : other_error_code;
+  }
+  if (result.stopped) {
+    fmt::print("\nstopped and saved; go on with: shoal run {} --out {} --resume (and the same --set)\n", command.file,
+               run.out);
+    return stopped_code;
+  }
+  fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);
+  return 0;
 }
 
 // One process per rank. What is wrong with the user's input shows on every rank alike, so the first that sees it
 // speaks for all; once the run is under way a failing rank ends the others.
-int run_as_rank(RunCommand command) {
+int run_as_rank(const RunCommand& command) {
   MpiSession session(nullptr, nullptr);
   const std::unique_ptr<Communicator> world = session.world();
   std::string problem;
-  Settings experiment;
+  Run run;
   int code = 0;
   try {
-    experiment = load_experiment(command.file, command.sets);
-    command.options.out = check_experiment(experiment, command.options);
+    run = prepare(command);
   } catch (const UserError& error) {
     problem = error.what(), code = user_error_code;
   } catch (const std::exception& error) {
@@ -73,19 +95,20 @@ int run_as_rank(RunCommand command) {
   }
 
   const std::string prefix = world->size() > 1 ? fmt::format("rank {} of {}: ", world->rank(), world->size()) : "";
+  catch_signals();
+  int outcome = 0;
   code = guarded(prefix, [&] {
-    const GridResult result = run_grid(experiment, command.options, *world);
-    if (world->rank() == 0) report(result);
+    const RunResult result = run_cells(run, command.options, *world);
+    outcome = world->rank() == 0 ? report(command, run, result) : result.stopped ? stopped_code : 0;
   });
   if (code != 0 && world->size() > 1) world->abort(code);
-  return code;
+  return code != 0 ? code : outcome;
 }
 
 int run(const RunCommand& command, int argc, char** argv) {
   if (command.ranks == 0 || under_launcher()) return run_as_rank(command);
   return guarded("", [&] {
-    // Errors in the experiment show here, once and before any rank starts.
-    check_experiment(load_experiment(command.file, command.sets), command.options);
+    prepare(command);  // errors show here, once and before any rank starts
     launch_ranks(command.ranks, {argv + 1, argv + argc});
   });
 }
@@ -117,6 +140,33 @@ void write_report(const std::vector<std::string>& files, const std::string& out)
   fmt::print("{}\n", out);
 }
 
+void add_rank_options(CLI::App& app, RunCommand& command) {
+  app.add_option("--ranks", command.ranks, "start this many MPI ranks; or run under mpirun or srun yourself")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--threads", command.options.threads, "threads of each rank (default 1); never changes the result")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--ranks-per-cell", command.options.ranks_per_cell,
+                 "ranks that share a cell of the grid (default: as many as make all cells run side by side)")
+      ->check(CLI::Range(1, 1'000'000));
+}
+
+void add_run_options(CLI::App& app, RunCommand& command) {
+  app.add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();
+  app.add_option("--set", command.sets, "KEY=VALUE: change a setting, for example --set strategy.mu=0.1 (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("--out", command.options.out, "run file to write (HDF5); default: results/NAME.h5");
+  add_rank_options(app, command);
+  CLI::Option* resume = app.add_flag("--resume", command.options.resume,
+                                     "go on with an interrupted run of the same experiment, or start it");
+  app.add_flag("--anew", command.options.anew, "discard an interrupted run")->excludes(resume);
+  app.add_option("--checkpoint-every", command.options.limits.checkpoint_every,
+                 "seconds between checkpoints (default 60); SIGUSR1 and SIGTERM save and stop")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--time-limit", command.options.limits.stop_after,
+                 "save and stop (exit code 75) before this many seconds have passed; 0: never")
+      ->check(CLI::NonNegativeNumber);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -130,27 +180,18 @@ int main(int argc, char** argv) {
       "  shoal report results/quickstart.h5 --out page.html  its tables and curves as a page\n"
       "  shoal export results/quickstart.h5                  its models as safetensors, its tables as CSV\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
-      "  shoal explain fed_prox                              what a part does and which settings it reads"};
+      "  shoal explain fed_prox                              what a part does and which settings it reads\n"
+      "  shoal verify results/quickstart.h5                  run it again and compare the hashes"};
   app.name("shoal");
   app.require_subcommand(1);
   app.set_version_flag("--version", SHOAL_VERSION " (" SHOAL_COMMIT ")");
 
   RunCommand command;
   CLI::App* run_app = app.add_subcommand("run", "Run an experiment file: every cell of its grid, into one run file");
-  run_app->add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();
-  run_app
-      ->add_option("--set", command.sets, "KEY=VALUE: change a setting, for example --set strategy.mu=0.1 (repeatable)")
-      ->allow_extra_args(false);
-  run_app->add_option("--out", command.options.out, "run file to write (HDF5); default: results/NAME.h5");
-  run_app->add_option("--ranks", command.ranks, "start this many MPI ranks; or run under mpirun or srun yourself")
-      ->check(CLI::Range(1, 1'000'000));
-  run_app
-      ->add_option("--threads", command.options.threads, "threads of each rank (default 1); never changes the result")
-      ->check(CLI::Range(1, 1024));
-  run_app
-      ->add_option("--ranks-per-cell", command.options.ranks_per_cell,
-                   "ranks that share a cell of the grid (default: as many as make all cells run side by side)")
-      ->check(CLI::Range(1, 1'000'000));
+  add_run_options(*run_app, command);
+  CLI::App* verify_app = app.add_subcommand("verify", "Run a run file's cells again and compare the hashes");
+  verify_app->add_option("RUN", command.file, "run file (HDF5)")->required();
+  add_rank_options(*verify_app, command);
   ExportCommand exported;
   CLI::App* export_app =
       app.add_subcommand("export", "Write a run as files for other programs: models as safetensors, tables as CSV");
@@ -179,5 +220,6 @@ int main(int argc, char** argv) {
   if (*explain_app) return guarded("", [&] { fmt::print("{}", explain(part)); });
   if (*export_app) return guarded("", [&] { export_files(exported); });
   if (*report_app) return guarded("", [&] { write_report(reported, page); });
+  command.verify = verify_app->parsed();
   return run(command, argc, argv);
 }

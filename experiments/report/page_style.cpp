@@ -61,7 +61,7 @@ svg .dot { stroke: none; }
 details { border-bottom: 1px solid var(--rule); padding: .35rem 0; }
 summary { cursor: pointer; overflow-wrap: anywhere; }
 pre { background: var(--shade); padding: .7rem .9rem; overflow-x: auto; margin: .5rem 0; line-height: 1.4; }
-@media print { body { font-size: 10px; padding: 0; max-width: none; } @page { margin: 14mm; }
+@media print { html { font-size: 11px; } body { font-size: 1rem; padding: 0; max-width: none; } @page { margin: 14mm; }
   .wide { overflow: visible; } th, td { padding: .2rem .35rem; } .charts { grid-template-columns: 1fr 1fr; gap: .8rem; }
   tr, details { break-inside: avoid; } h2 { break-after: avoid; } * { print-color-adjust: exact; } }
 )";

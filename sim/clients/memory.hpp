@@ -10,7 +10,6 @@
 #include <map>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "sim/comm/communicator.hpp"
@@ -46,6 +45,10 @@ class ClientMemory {
 
   /// Clients with memory at this rank, by id: for checkpoints and tests.
   const std::map<ClientId, ClientRecord>& records() const { return records_; }
+  /// Puts back a record of a checkpoint if this rank is its home.
+  void restore(ClientId client, ClientRecord record) {
+    if (home(client) == rank_) records_.insert_or_assign(client, std::move(record));
+  }
 
  private:
   std::vector<MemorySlot> slots_;

@@ -31,7 +31,7 @@ class StackedTrainer final : public Trainer {
   /// Parameters for K clients, and networks for the batch sizes that were used last.
   struct Lane {
     ParameterRows rows;
-    Recent<std::int64_t, StackedNetwork> networks;
+    Recent<StackedNetwork> networks;
     at::Tensor momentum{};
   };
   struct Pass;
@@ -45,7 +45,7 @@ class StackedTrainer final : public Trainer {
   std::vector<Participation> block_;
   LocalSettings local_;
   std::vector<std::vector<std::int32_t>> examples_;  // of each opened client
-  Recent<std::int64_t, Lane> lanes_{4};
+  Recent<Lane> lanes_{4};
   at::Tensor delta_;
 };
 
