@@ -24,9 +24,10 @@ AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const 
         weight = static_cast<double>(task.work(committed[i].client).examples);
       }
       if (channel.weighting == Weighting::real) weight = channel.largest_weight;
-      total += weight * commits[i].weight;
+      // In whole units, as the sum counts them: weights below a unit may be rounded up to one.
+      total += std::ceil(weight * commits[i].weight / scale.weight_unit);
     }
-    scale.exponent = unit_exponent(std::max(total / scale.weight_unit, 1.0), channel.bound);
+    scale.exponent = unit_exponent(std::max(total, 1.0), channel.bound);
     plan.scales.push_back(scale);
   }
   return plan;
