@@ -1,6 +1,7 @@
 #include "sim/round/train_block.hpp"
 
 #include <cmath>
+#include <map>
 
 #include "kernels/fixed_point.hpp"
 
@@ -127,11 +128,16 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
 
 void RoundTraining::store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const {
   if (memory.empty()) return;
+  std::map<ClientId, std::size_t> last;  // accepted commit
+  for (std::size_t i = 0; i < state_.feedback.size(); ++i) {
+    if (state_.feedback[i].accepted) last[state_.feedback[i].client] = i;
+  }
   std::vector<std::pair<ClientId, ClientRecord>> written;
   for (std::size_t b = 0; b < outcomes.size(); ++b) {
     for (std::size_t k = 0; k < outcomes[b].written.size(); ++k) {
-      if (!outcomes[b].accepted[k]) continue;
-      written.emplace_back(mine_[b].participations[k].client, std::move(outcomes[b].written[k]));
+      const ClientId client = mine_[b].participations[k].client;
+      if (!outcomes[b].accepted[k] || last.at(client) != outcomes[b].positions[k]) continue;
+      written.emplace_back(client, std::move(outcomes[b].written[k]));
     }
   }
   memory.store(written, comm);

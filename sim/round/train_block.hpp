@@ -29,7 +29,8 @@ class RoundTraining {
   /// Message, local training, stages, codec, sum. Clients whose update is not finite or beyond its channel's bound are
   /// left out and marked.
   BlockOutcome train(std::size_t index, Trainer& trainer, Collector& collector) const;
-  /// Memory of accepted clients goes home. Collective.
+  /// Memory of accepted clients goes home; of a client that is committed twice, what it wrote last in the plan's order,
+  /// whichever ranks trained it. The state's feedback has been shared. Collective.
   void store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const;
   /// Undoes the codec and the stages' wrapping of an aggregate, in reverse order.
   void server_side(Aggregate& group, FederationState& state, const ServerContext& context) const;
