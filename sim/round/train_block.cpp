@@ -103,6 +103,7 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
   Contribution contribution{.accepted = std::vector<bool>(block.positions.size(), true)};
   for (const Participation& p : block.participations) contribution.clients.push_back(p.client);
   const RandomKey key = random_key(federation_.seed, Purpose::stage_noise);
+  std::vector<std::int64_t> bytes(block.positions.size(), 0);
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
     Rows rows = update.channels[c];
@@ -110,10 +111,12 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
            "channel '{}' was declared with {} values per client and filled with {}", channel.name, channel.size,
            rows.width());
     const Encoded encoded = federation_.codec->encode(std::move(rows), key, block.participations);
+    ensure(std::ssize(encoded.bytes) == clients.count(), "a codec has not counted every client's bytes");
     contribution.channels.push_back(federation_.codec->summable() ? encoded.words
                                                                   : federation_.codec->decode_rows(encoded));
     const std::vector<double> largest = contribution.channels.back().largest();
     for (std::size_t k = 0; k < largest.size(); ++k) {
+      bytes[k] += encoded.bytes[k];
       if (!(largest[k] <= channel.bound)) contribution.accepted[k] = false;  // also when it is not a number
     }
   }
@@ -122,6 +125,7 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
   return {.positions = block.positions,
           .loss = clients.last().loss,
           .steps = clients.last().steps,
+          .bytes = std::move(bytes),
           .accepted = std::move(contribution.accepted),
           .written = clients.take_written()};
 }
