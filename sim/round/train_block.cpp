@@ -95,6 +95,8 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
   const Message& message = state_.messages.at(block.participations.front().version);
   ClientBlock clients(block.participations, local_, *federation_.task, trainer, state_.memory, memory_[index]);
   UpdateBlock update = federation_.strategy->client_update(message, clients);
+  ensure(std::ssize(clients.last().steps) == clients.count(),
+         "a strategy returned an update of clients it did not train");
   update.channels.resize(sums_.channels.size());
   for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
     federation_.stages[s]->client_side(message, clients, update, stage_channels_[s]);
