@@ -80,7 +80,12 @@ void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block
         weight *= static_cast<double>(clients.examples(static_cast<std::int64_t>(k)));
       }
       if (channel.weighting == Weighting::real) {
-        ensure(k < update.weight.size() && update.weight[k] >= 0 && update.weight[k] <= channel.largest_weight,
+        ensure(k < update.weight.size(), "channel '{}' has no weight for a client", channel.name);
+        if (!std::isfinite(update.weight[k])) {
+          contribution.accepted[k] = false;
+          continue;
+        }
+        ensure(update.weight[k] >= 0 && update.weight[k] <= channel.largest_weight,
                "channel '{}' has a weight outside [0, {}]", channel.name, channel.largest_weight);
         weight *= update.weight[k];
       }
