@@ -46,7 +46,7 @@ TEST(Placement, TakesAnyNumberOfRanks) {
   EXPECT_EQ(place(std::vector<double>{4, 1, 3}, 8), (std::vector<int>{0, 2, 1}));
 }
 
-// Twelve costs by brute force over all 3^12 placements.
+// Ten costs, by brute force over all 3^10 placements.
 TEST(Placement, StaysWithinGrahamsBound) {
   RandomStream random(random_key(1, Purpose::selection), 0);
   for (int trial = 0; trial < 5; ++trial) {

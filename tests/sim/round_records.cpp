@@ -1,7 +1,8 @@
 // Does a round's record tell what happened, and does a round that goes wrong fail on every rank?
 
+#include <ATen/ops/full.h>
+
 #include <cmath>
-#include <thread>
 
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/scripted.hpp"

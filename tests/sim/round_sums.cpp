@@ -1,6 +1,7 @@
 // Is the mean of a round the one that its weights ask for, and can its integer sums never overflow?
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/fixed_point.hpp"
 #include "sim/round/train_block.hpp"

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/scripted.hpp"

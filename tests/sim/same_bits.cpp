@@ -1,6 +1,5 @@
 // Does every strategy give the same bits on any number of ranks and threads, with clients lost and updates clipped?
 
-#include <ATen/ops/allclose.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/isfinite.h>
 

@@ -4,6 +4,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
+#include <functional>
+#include <memory>
+
 #include "sim/round/federation.hpp"
 #include "tests/sim/unequal_task.hpp"
 

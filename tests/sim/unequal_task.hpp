@@ -2,6 +2,7 @@
 // A quadratic task whose clients hold as many examples as a test says.
 
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "sim/task/quadratic.hpp"

@@ -7,8 +7,7 @@
 #include <ATen/ops/equal.h>
 
 #include <cmath>
-
-#include "sim/round/placement.hpp"
+#include <set>
 
 namespace shoal {
 namespace {

@@ -6,7 +6,6 @@
 #include "tests/sim/rounds.hpp"
 
 #include <ATen/ops/full.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 namespace shoal {
