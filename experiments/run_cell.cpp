@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <optional>
 
 #include "sim/digest.hpp"
 #include "sim/record/checkpoint.hpp"
 #include "sim/record/from_round.hpp"
 #include "sim/record/packing.hpp"
+#include "sim/record/totals.hpp"
 #include "sim/round/personal.hpp"
 
 namespace shoal {
@@ -37,22 +37,6 @@ class ResultHash {
  private:
   Digest digest_;
 };
-
-void count(CellResult& result, const RoundRow& row, double target) {
-  result.rounds = row.round;
-  result.bytes_down += row.bytes_down;
-  result.bytes_up += row.bytes_up;
-  result.dropped += row.dropped;
-  result.rejected += row.rejected;
-  if (std::isnan(row.accuracy) && std::isnan(row.loss)) return;
-  result.final_accuracy = row.accuracy;
-  result.final_loss = row.loss;
-  result.best_accuracy = std::fmax(result.best_accuracy, row.accuracy);
-  if (target > 0 && row.accuracy >= target && result.rounds_to_target < 0) {
-    result.rounds_to_target = row.round;
-    result.time_to_target_us = row.time_us;
-  }
-}
 
 CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellRecording& recording) {
   CellHeader header{.index = cell.index,
@@ -99,7 +83,7 @@ void go_on(Progression& to, FederationState& state, const Experiment& experiment
     if (row.round > state.round) break;
     const auto last = std::find_if(first, participations.end(), [&](const auto& p) { return p.round != row.round; });
     to.hash.add(row, {first, last});
-    count(to.result, row, experiment.target);
+    add_round(to.result, row, experiment.target);
     first = last;
   }
 }
@@ -145,7 +129,7 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
     const std::vector<ParticipationRow> participations = participation_rows(record);
     on.hash.add(row, participations);
     if (on.journal) on.journal->round(row, participations);
-    count(result, row, experiment.target);
+    add_round(result, row, experiment.target);
     if (record.diverged) result.status = "diverged";
     if (experiment.stop_at_target && result.rounds_to_target >= 0) result.status = "target reached";
     if (recording.progress) recording.progress->round(row);

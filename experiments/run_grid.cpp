@@ -19,12 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* lock_name = "lock";
 
-std::string journal_folder(const std::string& out) { return out + ".journal"; }
-
-std::string journal_path(const std::string& out, std::int64_t cell) {
-  return fmt::format("{}/cell-{:06d}", journal_folder(out), cell);
-}
-
 // Ranks must be of one kind: other processors or libraries give other bits.
 std::map<std::string, std::string> provenance(Communicator& world, const RunOptions& options) {
   std::map<std::string, std::string> facts{{"program", SHOAL_VERSION},

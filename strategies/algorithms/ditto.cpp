@@ -11,7 +11,7 @@ class Ditto final : public Strategy {
  public:
   explicit Ditto(const Settings& s)
       : lambda_(s.number("lambda", 1, "strength of the pull of a client's own model to the server's", at_least(0))),
-        rate_(s.number("rate", 1, "server learning rate", positive())) {}
+        rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
   std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {
     return {{"personal", layout.size, layout.type}};

@@ -11,7 +11,7 @@ namespace {
 
 class Scaffold final : public Strategy {
  public:
-  explicit Scaffold(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", positive())) {}
+  explicit Scaffold(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {delta_channel(layout, Weighting::uniform),
