@@ -13,6 +13,9 @@ void pin_library_threads(char** argv);
 /// True in a process that mpirun, srun or another launcher started as a rank.
 bool under_launcher();
 
+/// True in one of the processes that were started together: the one to say what all of them see.
+bool speaks_for_all();
+
 /// Whether the person in front sees a terminal; for ranks, whether whoever started them did.
 bool on_terminal();
 
