@@ -17,15 +17,16 @@ std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, 
   const std::shared_ptr<const Dataset> dataset = datasets.load(data);
   data_digest = dataset->digest;
   auto dealt = make_part<Partition>("partition", "iid", root.section("partition"))->deal(dataset->train, seed);
-  Network network = make_part<Model>("model", "mlp", root.section("model"))
-                        ->network(dataset->train.shape, dataset->train.classes);
+  Network network =
+      make_part<Model>("model", "mlp", root.section("model"))->network(dataset->train.shape, dataset->train.classes);
   return std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(network), HoldoutShares(data), seed);
 }
 
 SumSettings sum_settings(const Settings& aggregator) {
   SumSettings sums;
-  sums.bound = aggregator.number("bound", 256, "largest magnitude of a value in an update; beyond it a client is rejected",
-                                 positive());
+  // Far beyond these there is no power of two that values could be counted in.
+  sums.bound = aggregator.number(
+      "bound", 256, "largest magnitude of a value in an update; beyond it a client is rejected", between(1e-30, 1e30));
   const std::string weights = aggregator.choice("weights", "strategy", {"strategy", "examples", "uniform"},
                                                 "how clients are weighted; 'strategy': as its paper has it");
   if (weights == "examples") sums.weighting = Weighting::examples;
@@ -56,8 +57,8 @@ Experiment compose(const Settings& settings, Datasets& datasets) {
   Experiment experiment;
   Federation& parts = experiment.federation;
   settings.text("name", "experiment", "name of the experiment, for tables and pictures");
-  parts.seed = static_cast<std::uint64_t>(
-      settings.integer("seed", 1, "seed of everything that is drawn: partition, parameters, cohorts, batches", at_least(0)));
+  parts.seed = static_cast<std::uint64_t>(settings.integer(
+      "seed", 1, "seed of everything that is drawn: partition, parameters, cohorts, batches", at_least(0)));
   read_schedule(settings, experiment);
 
   parts.task = make_task(settings, parts.seed, datasets, experiment.data_digest);
@@ -76,9 +77,10 @@ Experiment compose(const Settings& settings, Datasets& datasets) {
 
   parts.planner->check(*parts.task, *parts.population);
   if (parts.task->chunks(experiment.evaluate_on) == 0) {
-    user_error("{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "
-               "[data]?",
-               settings.where());
+    user_error(
+        "{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "
+        "[data]?",
+        settings.where());
   }
   return experiment;
 }

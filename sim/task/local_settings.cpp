@@ -14,8 +14,9 @@ std::int64_t LocalSettings::local_steps(std::int64_t examples, double fraction) 
 }
 
 LocalTraining::LocalTraining(const Settings& settings) {
-  base_.epochs = settings.number("epochs", 1, "passes over the client's examples in a round", positive());
-  base_.steps = settings.integer("steps", 0, "steps in a round, instead of epochs; 0: use epochs", at_least(0));
+  base_.epochs = settings.number("epochs", 1, "passes over the client's examples in a round",
+                                 {.least = 0, .most = 1e6, .least_excluded = true});
+  base_.steps = settings.integer("steps", 0, "steps in a round, instead of epochs; 0: use epochs", between(0, 1e9));
   base_.batch = settings.integer("batch", 10, "examples per step; 0 is the full batch", at_least(0));
   base_.rate = settings.number("rate", 0.1, "learning rate of local SGD", positive());
   base_.momentum = settings.number("momentum", 0, "momentum of local SGD, reset each round", between(0, 1));
@@ -25,8 +26,8 @@ LocalTraining::LocalTraining(const Settings& settings) {
   schedule_ = settings.choice("schedule", "constant", {"constant", "exponential", "step", "inverse_sqrt"},
                               "how the learning rate changes over rounds");
   decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
-  period_ = settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)",
-                             at_least(1));
+  period_ =
+      settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)", at_least(1));
   if (base_.nesterov && base_.momentum == 0) {
     user_error("{}: nesterov needs momentum (found 0). Set 'momentum'?", settings.where());
   }
