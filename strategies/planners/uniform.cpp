@@ -18,6 +18,14 @@ class Uniform final : public Planner {
     if (cohort_ > task.clients()) {
       user_error("{}: cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_, task.clients());
     }
+    std::int64_t able = 0;
+    for (std::int64_t client = 0; client < task.clients() && able < cohort_; ++client) {
+      able += task.work(ClientId{client}).examples > 0 ? 1 : 0;
+    }
+    if (able < cohort_) {
+      user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'?", where_, cohort_,
+                 task.clients(), able);
+    }
   }
 
   RoundPlan next(State& state, const World& world) const override {
@@ -29,10 +37,7 @@ class Uniform final : public Planner {
       const ClientId client{static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
       if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));
     }
-    if (std::ssize(starts) < cohort_) {
-      user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'?", where_, cohort_, clients,
-                 starts.size());
-    }
+    ensure(std::ssize(starts) == cohort_, "a cohort of {} clients instead of {}", starts.size(), cohort_);
     return close_round(std::move(starts), minimum_, world.now);
   }
 
