@@ -83,7 +83,9 @@ int run_as_rank(RunCommand command) {
 }
 
 int run(const RunCommand& command, int argc, char** argv) {
-  if (command.ranks == 0 || under_launcher()) return run_as_rank(command);
+  const bool is_rank = under_launcher();  // MPI sets a launcher's variables in a process without one, too
+  if (!is_rank) note_terminal();
+  if (command.ranks == 0 || is_rank) return run_as_rank(command);
   return guarded("", [&] {
     // Errors in the experiment show here, once and before any rank starts.
     check_experiment(load_experiment(command.file, command.sets), command.options);
