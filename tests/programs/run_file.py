@@ -159,7 +159,8 @@ def test_accuracy_again():
             assert cell.attrs["final_accuracy"] == correct / 1797, (cell.attrs["final_accuracy"] * 1797, correct)
             shifted = values - values.max(axis=1, keepdims=True)
             loss = (np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(1797), labels]).mean()
-            assert abs(cell.attrs["final_loss"] - loss) < 1e-5, (cell.attrs["final_loss"], loss)  # float32 against float64
+            # The program computes in float32.
+            assert abs(cell.attrs["final_loss"] - loss) < 1e-5, (cell.attrs["final_loss"], loss)
 
 
 def test_hashes():
