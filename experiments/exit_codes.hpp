@@ -13,6 +13,9 @@ namespace shoal {
 inline constexpr int user_error_code = 2, other_error_code = 1;
 inline constexpr int stopped_code = 75;  // EX_TEMPFAIL: saved, run again with --resume
 
+/// LibTorch's messages go on with a stack trace.
+inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 /// Runs `body`; prints what it throws as one line, prefixed where several ranks might speak. Returns the exit code.
 template <class Body>
 int guarded(const std::string& prefix, Body&& body) {
@@ -26,7 +29,7 @@ int guarded(const std::string& prefix, Body&& body) {
     fmt::print(stderr, "shoal: {}this is a defect of the program, please report it: {}\n", prefix, error.what());
     return other_error_code;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "shoal: {}{}\n", prefix, error.what());
+    fmt::print(stderr, "shoal: {}{}\n", prefix, first_line(error.what()));
     return other_error_code;
   }
 }

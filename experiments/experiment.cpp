@@ -24,8 +24,9 @@ std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, 
 
 SumSettings sum_settings(const Settings& aggregator) {
   SumSettings sums;
+  // Far beyond these there is no power of two that values could be counted in.
   sums.bound = aggregator.number(
-      "bound", 256, "largest magnitude of a value in an update; beyond it a client is rejected", positive());
+      "bound", 256, "largest magnitude of a value in an update; beyond it a client is rejected", between(1e-30, 1e30));
   const std::string weights = aggregator.choice("weights", "strategy", {"strategy", "examples", "uniform"},
                                                 "how clients are weighted; 'strategy': as its paper has it");
   if (weights == "examples") sums.weighting = Weighting::examples;

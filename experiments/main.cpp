@@ -1,6 +1,8 @@
 // The program `shoal`: its command line.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <filesystem>
 #include <optional>
@@ -64,8 +66,9 @@ void add_rank_options(CLI::App& app, RunCommand& command) {
 
 void add_experiment_options(CLI::App& app, RunCommand& command) {
   app.add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();
-  app.add_option("--set", command.sets, "KEY=VALUE: change a setting, for example --set strategy.mu=0.1 (repeatable)")
-      ->allow_extra_args(false);
+  app.add_option("--set", command.sets, "change a setting, for example --set strategy.mu=0.1 (repeatable)")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
 }
 
 void add_run_options(CLI::App& app, RunCommand& command) {
@@ -93,46 +96,72 @@ struct Commands {
 
 void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
                      const std::vector<std::string>& arguments) {
-  const auto add = [&](const char* name, const char* about, std::function<int()> does) {
+  const auto add = [&](const char* name, const char* about, const char* examples, std::function<int()> does) {
     CLI::App* sub = app.add_subcommand(name, about);
+    sub->footer(std::string("Examples:\n") + examples);
     sub->callback([&chosen, does] { chosen = does; });
     return sub;
   };
   const auto simple = [](auto body) { return [body] { return guarded("", body); }; };
 
-  add_run_options(*add("run", "Run an experiment file: every cell of its grid, into one run file",
-                       [&] { return run(on.run, arguments); }),
-                  on.run);
-  CLI::App* plan_app =
-      add("plan", "Tell what an experiment will cost: clients, work, bytes, memory, time; trains nothing",
-          simple([&] { plan(on.run); }));
+  add_run_options(
+      *add("run", "Run an experiment file: every cell of its grid, into one run file",
+           "  shoal run experiments/quickstart.toml --ranks 2\n"
+           "  shoal run experiments/quickstart.toml --set planner.cohort=20 --set 'grid.seed=[1, 2]' --out c20.h5\n"
+           "  mpirun -n 4 shoal run experiments/quickstart.toml --ranks-per-cell 2\n"
+           "  shoal run experiments/quickstart.toml --time-limit 3600 --resume",
+           [&] { return run(on.run, arguments); }),
+      on.run);
+  CLI::App* plan_app = add(
+      "plan", "Tell what an experiment will cost: clients, work, bytes, memory, time; trains nothing",
+      "  shoal plan experiments/quickstart.toml --set planner.cohort=100 --ranks 16", simple([&] { plan(on.run); }));
   add_experiment_options(*plan_app, on.run);
   plan_app->add_option("--ranks", on.run.ranks, "ranks of the run (default 1); none is started")
       ->check(CLI::Range(1, 1'000'000));
 
   CLI::App* report_app = add("report", "Write runs as one HTML page: tables, curves, configurations, provenance",
+                             "  shoal report results/quickstart.h5 --out quickstart.html",
                              simple([&] { write_report(on.reported, on.page); }));
   report_app->add_option("RUN.h5", on.reported, "run files; of an interrupted run the journals beside it count too")
       ->required();
   report_app->add_option("--out", on.page, "page to write (HTML)")->required();
-  CLI::App* export_app = add("export", "Write a run as files for other programs: models as safetensors, tables as CSV",
-                             simple([&] { export_files(on.exported); }));
+  CLI::App* export_app =
+      add("export", "Write a run as files for other programs: models as safetensors, tables as CSV",
+          "  shoal export results/quickstart.h5 --out quickstart --cell 0", simple([&] { export_files(on.exported); }));
   export_app->add_option("RUN.h5", on.exported.file, "run file; of an interrupted run the journals beside it count too")
       ->required();
   export_app->add_option("--out", on.exported.folder, "folder to write to; default: RUN-export");
   export_app->add_option("--cell", on.exported.cell, "only this cell of the grid, counted from 0");
-  CLI::App* verify_app = add("verify", "Run a run file's cells again and compare the hashes", [&] {
-    on.run.verify = true;
-    return run(on.run, arguments);
-  });
+  CLI::App* verify_app = add("verify", "Run a run file's cells again and compare the hashes",
+                             "  shoal verify results/quickstart.h5 --ranks 3", [&] {
+                               on.run.verify = true;
+                               return run(on.run, arguments);
+                             });
   verify_app->add_option("RUN.h5", on.run.file, "run file")->required();
   add_rank_options(*verify_app, on.run);
 
-  add("list", "List all parts by kind", simple([] { fmt::print("{}", list_parts()); }));
+  add("list", "List all parts by kind", "  shoal list", simple([] { fmt::print("{}", list_parts()); }));
   add("explain", "Explain a part: what it does, its source, its settings",
-      simple([&] { fmt::print("{}", explain(on.part)); }))
+      "  shoal explain fed_prox\n  shoal explain local", simple([&] { fmt::print("{}", explain(on.part)); }))
       ->add_option("PART", on.part, "name of a part, as 'shoal list' prints it")
       ->required();
+}
+
+// A wrong command line is one line too. All ranks got the same one.
+int reject_arguments(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+  const std::string first = argc > 1 ? argv[1] : "";
+  const bool known = std::ranges::find(commands, first) != commands.end();
+  std::string problem = first_line(error.what()), help = known ? first + " --help" : "--help";
+  const bool word = problem.size() > 1 && std::islower(static_cast<unsigned char>(problem[1])) != 0;  // FILE stays
+  if (word) problem[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(problem[0])));
+  if (!known && !first.empty() && !first.starts_with('-')) {
+    problem = fmt::format("there is no command '{}'", first);
+    if (const std::string near = nearest(first, commands); !near.empty()) help = near;
+  }
+  if (speaks_for_all()) fmt::print(stderr, "shoal: {}. Try 'shoal {}'?\n", problem, help);
+  return user_error_code;
 }
 
 }  // namespace
@@ -161,7 +190,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : user_error_code;
+    return error.get_exit_code() == 0 ? app.exit(error) : reject_arguments(app, error, argc, argv);  // 0: --help
   }
   return chosen();
 }

@@ -51,7 +51,7 @@ int run_as_rank(const RunCommand& command) {
   } catch (const UserError& error) {
     problem = error.what(), code = user_error_code;
   } catch (const std::exception& error) {
-    problem = error.what(), code = other_error_code;
+    problem = first_line(error.what()), code = other_error_code;
   }
   const auto bytes = std::as_bytes(std::span(problem));
   const std::vector<Bytes> problems = world->gather_all(Bytes(bytes.begin(), bytes.end()));
@@ -75,7 +75,9 @@ int run_as_rank(const RunCommand& command) {
 }  // namespace
 
 int run(const RunCommand& command, const std::vector<std::string>& arguments) {
-  if (command.ranks == 0 || under_launcher()) return run_as_rank(command);
+  const bool is_rank = under_launcher();  // MPI sets a launcher's variables in a process without one, too
+  if (!is_rank) note_terminal();
+  if (command.ranks == 0 || is_rank) return run_as_rank(command);
   return guarded("", [&] {
     prepare(command);  // errors show here, once and before any rank starts
     launch_ranks(command.ranks, arguments);

@@ -97,7 +97,7 @@ std::string read_file(const std::string& path) {
   const auto fail = [&]() {
     std::string reason = std::strerror(errno);
     reason[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(reason[0])));
-    user_error("cannot read '{}' ({})", path, reason);
+    user_error("cannot read '{}' ({}). Is the path right?", path, reason);
   };
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file) fail();
@@ -108,6 +108,9 @@ std::string read_file(const std::string& path) {
     if (text.size() > most) user_error("'{}' is larger than the 16 MiB that an experiment file may have", path);
   }
   if (std::ferror(file.get())) fail();
+  if (text.find('\0') != std::string::npos) {
+    user_error("'{}' holds binary data (expected text). Is it an experiment file (TOML)?", path);
+  }
   return text;
 }
 

@@ -14,8 +14,9 @@ std::int64_t LocalSettings::local_steps(std::int64_t examples, double fraction) 
 }
 
 LocalTraining::LocalTraining(const Settings& settings) {
-  base_.epochs = settings.number("epochs", 1, "passes over the client's examples in a round", positive());
-  base_.steps = settings.integer("steps", 0, "steps in a round, instead of epochs; 0: use epochs", at_least(0));
+  base_.epochs = settings.number("epochs", 1, "passes over the client's examples in a round",
+                                 {.least = 0, .most = 1e6, .least_excluded = true});
+  base_.steps = settings.integer("steps", 0, "steps in a round, instead of epochs; 0: use epochs", between(0, 1e9));
   base_.batch = settings.integer("batch", 10, "examples per step; 0 is the full batch", at_least(0));
   base_.rate =
       settings.number("rate", 0.1, "learning rate of local SGD", {.least = 0, .most = 1e30, .least_excluded = true});

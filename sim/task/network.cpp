@@ -5,13 +5,30 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/error.hpp"
+
 namespace shoal {
+
+namespace {
+
+// Settings may ask for any width; sizes are counted in 64 bits.
+void require_possible(std::int64_t before, const std::vector<std::int64_t>& weight) {
+  constexpr double most = 1e12;
+  double values = 1;
+  for (const std::int64_t side : weight) values *= static_cast<double>(side);
+  values += static_cast<double>(before) + static_cast<double>(weight.front());
+  if (values > most)
+    user_error("a model of {:.3g} parameters (at most {:.0e} are possible). Lower its widths?", values, most);
+}
+
+}  // namespace
 
 Network& Network::add(std::shared_ptr<const Layer> layer) {
   const Shape after = layer->output(output_);
   Place place{std::move(layer), output_, layout_.parameters.size(), 0};
   const std::vector<std::int64_t> weight = place.layer->weight(output_);
   if (!weight.empty()) {
+    require_possible(layout_.size, weight);
     const auto same_kind = [&](const Place& p) { return p.layer->kind() == place.layer->kind(); };
     const auto number = 1 + std::count_if(places_.begin(), places_.end(), same_kind);
     const std::string name = fmt::format("{}{}", place.layer->kind(), number);

@@ -18,14 +18,19 @@ class Uniform final : public Planner {
     if (cohort_ > task.clients()) {
       user_error("{}: cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_, task.clients());
     }
+    std::int64_t able = 0;
+    for (std::int64_t client = 0; client < task.clients() && able < cohort_; ++client) {
+      able += task.work(ClientId{client}).examples > 0 ? 1 : 0;
+    }
+    if (able < cohort_) {
+      user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'?", where_, cohort_,
+                 task.clients(), able);
+    }
   }
 
   RoundPlan next(State& state, const World& world) const override {
     const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
-    if (std::ssize(cohort) < cohort_) {
-      user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'?", where_, cohort_,
-                 world.task.clients(), cohort.size());
-    }
+    ensure(std::ssize(cohort) == cohort_, "a cohort of {} clients instead of {}", cohort.size(), cohort_);
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));
     return close_round(std::move(starts), minimum_, world.now);

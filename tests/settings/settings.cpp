@@ -135,8 +135,11 @@ TEST(Settings, LoadsFiles) {
   std::ofstream(path) << "seed = 3\n";
   EXPECT_EQ(Settings::load(path).integer("seed", 0, ""), 3);
   EXPECT_EQ(error_of([&] { Settings::load(folder / "absent.toml"); }),
-            "cannot read '" + (folder / "absent.toml").string() + "' (no such file or directory)");
-  EXPECT_EQ(error_of([&] { Settings::load(folder); }), "cannot read '" + folder.string() + "' (is a directory)");
+            "cannot read '" + (folder / "absent.toml").string() + "' (no such file or directory). Is the path right?");
+  EXPECT_EQ(error_of([&] { Settings::load(folder); }), "cannot read '" + folder.string() + "' (is a directory). Is the path right?");
+  std::ofstream(path) << std::string("seed = 3\n\0\1", 11);
+  EXPECT_EQ(error_of([&] { Settings::load(path); }),
+            "'" + path + "' holds binary data (expected text). Is it an experiment file (TOML)?");
   std::ofstream(path) << '#' << std::string((16u << 20) + 1, 'x');
   EXPECT_EQ(error_of([&] { Settings::load(path); }),
             "'" + path + "' is larger than the 16 MiB that an experiment file may have");

@@ -1,0 +1,51 @@
+"""Experiment files are short and say what they show; those that need no data and little time show it."""
+
+import math
+import tomllib
+
+import h5py
+import program
+
+FOLDER = program.SOURCE / "experiments"
+
+
+def run(name, *arguments):
+    program.run(FOLDER / f"{name}.toml", "--out", f"{name}.h5", *arguments)
+    return h5py.File(f"{name}.h5")
+
+
+def test_short_and_explained():
+    files = sorted(FOLDER.glob("*.toml"))
+    assert len(files) >= 5, files
+    for file in files:
+        lines = file.read_text().splitlines()
+        assert len(lines) <= 40, f"{file.name} has {len(lines)} lines"
+        comment = " ".join(line for line in lines[:4] if line.startswith("#"))
+        assert lines[0].startswith("# ") and any(c.isdigit() for c in comment), f"{file.name} promises no result"
+        assert tomllib.loads(file.read_text())["name"].replace("-", "_") == file.stem, f"the name in {file.name}"
+
+
+def test_quadratic_drift():
+    curvatures, optima, rate, steps = (1, 4), (0, 1), 0.1, 5
+    pull = [1 - (1 - rate * h) ** steps for h in curvatures]
+    biased = sum(c * b for c, b in zip(pull, optima)) / sum(pull)
+    with run("quadratic_drift", "--ranks", 2) as file:
+        for index, expected in enumerate((biased, 0.8)):
+            cell = file[f"cells/{index}"]
+            # In float64 the fixed point is met to 1e-15; the exact sum rounds updates, far below this bound.
+            assert abs(cell["model/x"][0] - expected) < 1e-9, (cell.attrs["label"], cell["model/x"][0], expected)
+            loss = sum(h * (expected - b) ** 2 / 4 for h, b in zip(curvatures, optima))  # mean of two halves
+            assert math.isclose(cell.attrs["final_loss"], loss, abs_tol=1e-6), (cell.attrs["final_loss"], loss)
+
+
+def test_synthetic_scale():
+    with run("synthetic_scale", "--ranks", 2) as file:
+        assert len(file["cells"]) == 3
+        for cell in file["cells"].values():
+            assert 62 < cell.attrs["final_loss"] < 65, cell.attrs["final_loss"]
+            assert len(cell["clients"]) == 50_000 and cell["clients"]["client"].max() > 990_000
+            # 10 % of 50,000: mean 5000, deviation 67; five deviations.
+            assert abs(cell.attrs["dropped"] - 5000) < 335, cell.attrs["dropped"]
+
+
+program.main(globals())

@@ -1,0 +1,83 @@
+"""What the tests of the program share: how it is started, and how a file of tests is run.
+
+A test is a function `test_...` that raises when something is wrong; `main` runs all of a file. By hand:
+
+    SHOAL=build/release/experiments/shoal SHOAL_SOURCE=. .venv/bin/python tests/programs/one_hash.py
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+SHOAL = str(Path(os.environ["SHOAL"]).resolve())
+SOURCE = Path(os.environ["SHOAL_SOURCE"]).resolve()
+LIMIT = 150  # seconds that one run may take: far more than it needs, on a busy machine too
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n"]
+
+
+class Skip(Exception):
+    """This file's tests cannot run here; the text says why."""
+
+
+def environment(**changes):
+    """The environment of a run, without colours or data of whoever started the tests. None removes a variable."""
+    names = {**os.environ, **MPI, **PINNED, "NO_COLOR": None, "SHOAL_DATA": None, **changes}
+    return {name: value for name, value in names.items() if value is not None}
+
+
+def shoal(*arguments, mpirun=0, variables=None):
+    """Runs the program, under `mpirun -n` if wanted; returns its exit code, stdout and stderr."""
+    command = (MPIRUN + [str(mpirun)] if mpirun else []) + [SHOAL, *map(str, arguments)]
+    return subprocess.run(command, env=environment(**(variables or {})), text=True, errors="replace", timeout=LIMIT,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+
+
+def run(*arguments, **how):
+    """The same, and it must succeed without a word on stderr. Returns stdout."""
+    done = shoal("run", *arguments, **how)
+    assert done.returncode == 0 and done.stderr == "", f"exit code {done.returncode} of {done.args}:\n{done.stderr}"
+    return done.stdout
+
+
+def result_hash(stdout):
+    """The hash that a run ends with."""
+    found = re.findall(r"^hash +([0-9a-f]{32})$", stdout, re.MULTILINE)
+    assert len(found) == 1, f"not one line with a hash:\n{stdout[-2000:]}"
+    return found[0]
+
+
+def two_at_once(function, items):
+    """function(item) of every item, in order; the tests may count on two cores."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(function, items))
+
+
+def main(names):
+    """Runs the tests among `names`, each in the same fresh folder, and exits: 0, 1 after a failure, 77 when skipped."""
+    failed = 0
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        os.chdir(folder)
+        try:
+            for name, test in [(n, t) for n, t in names.items() if n.startswith("test_")]:
+                begin = time.monotonic()
+                try:
+                    test()
+                    print(f"ok      {name} ({time.monotonic() - begin:.1f} s)", flush=True)
+                except Skip as reason:
+                    print(f"skipped {name}: {reason}")
+                    failed = failed or 77
+                except Exception:
+                    traceback.print_exc(file=sys.stdout)
+                    print(f"FAILED  {name}", flush=True)
+                    failed = 1
+        finally:
+            os.chdir("..")
+    sys.exit(failed)
