@@ -1,5 +1,5 @@
-// Is the median right by hand, for every number of rows and columns, with ties, infinities and signed zeros, and does the
-// order of the rows leave its bits alone?
+// Is the median right by hand, for every number of rows and columns, with ties, infinities and signed zeros, and does
+// the order of the rows leave its bits alone?
 #include "kernels/order_statistics.hpp"
 
 #include <gtest/gtest.h>
@@ -52,7 +52,8 @@ TYPED_TEST(OrderStatistics, MediansByHand) {
 TYPED_TEST(OrderStatistics, MediansOfAnySizeAreThoseOfSortedValues) {
   using T = TypeParam;
   std::mt19937 random(1);
-  for (const std::size_t n : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 100, 255, 256, 1000, 2047, 2048, 2049, 4096}) {
+  for (const std::size_t n :
+       {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 100, 255, 256, 1000, 2047, 2048, 2049, 4096}) {
     for (const std::size_t columns : {1, 63, 64, 65, 200}) {
       if (n > 300 && columns > 65) continue;
       Matrix<T> rows(n, std::vector<T>(columns));
