@@ -21,6 +21,8 @@ class Synthetic final : public Source {
         classes_(s.integer("classes", 10, "number of classes", between(2, 1e6))),
         separation_(s.number("separation", 5, "root mean square distance of two class centres, in standard deviations",
                              between(0, 1e6))),
+        groups_(s.integer("groups", 0, "natural clients that the examples come from, in turn; 0: none are named",
+                          between(0, 2147483647))),
         seed_(
             static_cast<std::uint64_t>(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0)))),
         where_(s.where()) {
@@ -45,6 +47,9 @@ class Synthetic final : public Source {
     Dataset data{.train = draw(key, centres, examples_, Draw::train),
                  .test = draw(key, centres, test_examples_, Draw::test),
                  .digest = {}};
+    for (std::int64_t i = 0; groups_ > 0 && i < examples_; ++i) {
+      data.train.groups.push_back(static_cast<std::int32_t>(i / classes_ % groups_));
+    }
     data.digest = contents_digest(data.train, data.test);
     return data;
   }
@@ -70,6 +75,7 @@ class Synthetic final : public Source {
 
   std::int64_t examples_, test_examples_, features_, classes_;
   double separation_;
+  std::int64_t groups_;
   std::uint64_t seed_;
   std::string where_;
 };

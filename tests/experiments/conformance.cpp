@@ -72,6 +72,8 @@ const std::string optdigits =
 Settings settings_of(const Candidate& part, const std::string& base, int block = 1, std::string extra = "") {
   Settings settings = Settings::parse(base, "test.toml");
   if (part.section == "partition") extra += ", clients = 20";
+  // Natural clients are those that the data set names; this one names as many as the base has.
+  if (part.name == "natural") settings.set("data", "{name = \"synthetic\", examples = 400, groups = 20}");
   settings.set(part.section, part.toml(extra));
   settings.set("local.block", std::to_string(block));
   return settings;

@@ -111,12 +111,12 @@ TEST(RoundRecords, FlagModelsThatAreNoLongerFinite) {
   const auto with_rate = [](const char* rate) {
     return federation(
         fmt::format("strategy = {{name = \"fed_avg\", rate = {}}}\nplanner = {{cohort = 2}}\naggregator = {{name = "
-                    "\"float_sum\", bound = 1e35}}\n"
+                    "\"float_sum\", bound = 1e30}}\n"
                     "[task]\nname = \"quadratic\"\ncurvatures = [1, 1]\noptima = [1000, 1000]\n",
                     rate));
   };
-  // A gradient of 1000 makes a model of 10^32, and that one of more than a float32 holds.
-  const Played played = play(with_rate("1e30"), 3, {2, 1});
+  // A change of 100 makes a model of 10^22, that one a change of 10^21 and a model of more than a float32 holds.
+  const Played played = play(with_rate("1e20"), 3, {2, 1});
   EXPECT_FALSE(played.records[0].diverged);
   EXPECT_TRUE(played.records[1].diverged);
   EXPECT_EQ(played.records[1].verdict, Verdict::commit);

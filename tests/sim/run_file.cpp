@@ -134,9 +134,10 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
   ASSERT_GE(rounds, 0);
   const hid_t type = H5Dget_type(rounds);
   const char* names[] = {"round",    "version",    "time_us",  "started",    "committed", "dropped", "rejected",
-                         "examples", "bytes_down", "bytes_up", "train_loss", "accuracy",  "loss",    "verdict"};
-  ASSERT_EQ(H5Tget_nmembers(type), 14);
-  for (unsigned i = 0; i < 14; ++i) {
+                         "examples", "bytes_down", "bytes_up", "train_loss", "accuracy",  "loss",    "verdict",
+                         "personal_accuracy", "personal_accuracy_p10", "personal_loss"};
+  ASSERT_EQ(H5Tget_nmembers(type), 17);
+  for (unsigned i = 0; i < 17; ++i) {
     char* name = H5Tget_member_name(type, i);
     EXPECT_STREQ(name, names[i]);
     H5free_memory(name);
