@@ -21,6 +21,7 @@ std::string contents_digest(const Examples& train, const Examples& test) {
     digest.add(std::as_bytes(std::span(half->bytes)));
     digest.add(std::as_bytes(std::span(half->floats)));
     digest.add(std::as_bytes(std::span(half->labels)));
+    digest.add(std::as_bytes(std::span(half->groups)));
   }
   return digest.hex();
 }

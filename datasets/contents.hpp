@@ -7,8 +7,8 @@
 
 namespace shoal {
 
-/// SHA-256 over shapes, features and labels of both halves, in order. Independent of how the files were packed or named
-/// and of scale and offset, which are settings.
+/// SHA-256 over shapes, features, labels and groups of both halves, in order. Independent of how the files were packed
+/// or named and of scale and offset, which are settings.
 std::string contents_digest(const Examples& train, const Examples& test);
 
 }  // namespace shoal

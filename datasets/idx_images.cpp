@@ -1,8 +1,5 @@
 #include "datasets/idx_images.hpp"
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "datasets/contents.hpp"
 #include "datasets/readers/idx.hpp"
 
@@ -49,7 +46,12 @@ class IdxImages final : public Source {
                                        published.deviation)) == "standard") {}
 
   Dataset load() const override {
-    const auto [train_images, train_labels, test_images, test_labels] = paths();
+    const std::vector<PublishedFile> files = {published_.train_images, published_.train_labels, published_.test_images,
+                                              published_.test_labels};
+    const std::vector<std::string> paths =
+        find_published({published_.title, published_.folder, published_.page}, files, folder_);
+    const std::string &train_images = paths[0], &train_labels = paths[1], &test_images = paths[2],
+                      &test_labels = paths[3];
     Dataset data{
         .train = read_pair(train_images, train_labels), .test = read_pair(test_images, test_labels), .digest = {}};
     if (data.train.shape != data.test.shape) {
@@ -67,28 +69,6 @@ class IdxImages final : public Source {
   }
 
  private:
-  std::array<std::string, 4> paths() const {
-    const char* root = std::getenv("SHOAL_DATA");
-    std::string folder = folder_;
-    if (folder.empty() && root != nullptr && *root != '\0') {
-      folder = (std::filesystem::path(root) / published_.folder).string();
-    }
-    const std::array<PublishedFile, 4> files = {published_.train_images, published_.train_labels,
-                                                published_.test_images, published_.test_labels};
-    std::array<std::string, 4> paths;
-    std::string missing;
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      if (!folder.empty()) paths[i] = readers::find_idx(folder, std::string(files[i].stem));
-      if (!paths[i].empty()) continue;
-      missing += fmt::format("{}{}.gz (sha-256 {})", missing.empty() ? "" : ", ", files[i].stem, files[i].sha256);
-    }
-    if (missing.empty()) return paths;
-    const std::string place = folder.empty() ? "no folder is given: neither 'folder' nor the environment's SHOAL_DATA"
-                                             : fmt::format("not in '{}'", folder);
-    user_error("files of {} are missing ({}): {}. Get them from {}?", published_.title, place, missing,
-               published_.page);
-  }
-
   PublishedImages published_;
   std::string folder_;
   bool standard_;

@@ -17,9 +17,9 @@ struct Experiment {
   std::int64_t rounds = 100;
   std::int64_t evaluate_every = 10;
   Split evaluate_on = Split::test;
-  double target = 0;            // accuracy; 0: none
+  double target = 0;  // accuracy; 0: none
   bool stop_at_target = false;
-  std::string data_digest;      // of the files or the generator; empty for tasks without data
+  std::string data_digest;  // of the files or the generator; empty for tasks without data
 };
 
 /// Data sets that cells of one process share.

@@ -34,7 +34,8 @@ std::vector<Entry> all_entries() {
   add_parts<Codec>(entries, "codec", "codec");
   entries.push_back({"task", "task", "supervised", "A model on a data set that is dealt to clients.",
                      [](Settings& data) { HoldoutShares{data}; }});
-  entries.push_back({"task", "task", "quadratic", "Clients with quadratic objectives: everything can be computed by hand.",
+  entries.push_back({"task", "task", "quadratic",
+                     "Clients with quadratic objectives: everything can be computed by hand.",
                      [](Settings& settings) { Quadratic(settings, 1); }});
   add_parts<Model>(entries, "model", "model");
   add_parts<Source>(entries, "data source", "data");
@@ -78,7 +79,8 @@ std::string explain(const std::string& name) {
     text += fmt::format("\n[{}]\n", entry.section);
     if (named) text += fmt::format("  {:<18} = {:<12}\n", "name", fmt::format("\"{}\"", entry.name));
     for (const Declared& setting : settings.declared()) {
-      text += fmt::format("  {:<18} = {:<12} # {} ({})\n", setting.key, setting.fallback, setting.meaning, setting.type);
+      text +=
+          fmt::format("  {:<18} = {:<12} # {} ({})\n", setting.key, setting.fallback, setting.meaning, setting.type);
     }
   }
   if (!text.empty()) return text;

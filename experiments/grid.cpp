@@ -55,7 +55,8 @@ Choice from_table(const std::string& toml, const std::string& prefix) {
 
 Choice from_value(const std::string& key, const std::string& toml) {
   if (toml.starts_with('{')) return from_table(toml, key == "variants" ? "" : key);
-  if (key == "variants") user_error("[grid]: a variant is a table of keys (found {}). Write {{strategy = {}}}?", toml, toml);
+  if (key == "variants")
+    user_error("[grid]: a variant is a table of keys (found {}). Write {{strategy = {}}}?", toml, toml);
   const bool part = toml.starts_with('"') && key.find('.') == std::string::npos;
   const bool name = last_word(key) == "name" && key.find('.') != std::string::npos;
   const std::string target = name ? key.substr(0, key.rfind('.')) : key;
@@ -63,15 +64,17 @@ Choice from_value(const std::string& key, const std::string& toml) {
 }
 
 Axis read_axis(const Settings::Leaf& leaf) {
-  if (!leaf.is_list) user_error("[grid]: '{}' must be a list of values (found {}). Write [{}]?", leaf.key, leaf.toml, leaf.toml);
-  if (leaf.items.empty()) user_error("[grid]: '{}' is an empty list, so there is nothing to run. Give it a value?", leaf.key);
+  if (!leaf.is_list)
+    user_error("[grid]: '{}' must be a list of values (found {}). Write [{}]?", leaf.key, leaf.toml, leaf.toml);
+  if (leaf.items.empty())
+    user_error("[grid]: '{}' is an empty list, so there is nothing to run. Give it a value?", leaf.key);
   Axis axis;
   std::set<std::string> labels;
   for (const std::string& item : leaf.items) {
     axis.push_back(from_value(leaf.key, item));
     if (labels.insert(axis.back().label).second) continue;
-    user_error("[grid]: two values of '{}' are both called '{}'. Give variants a 'label' that tells them apart?", leaf.key,
-               axis.back().label);
+    user_error("[grid]: two values of '{}' are both called '{}'. Give variants a 'label' that tells them apart?",
+               leaf.key, axis.back().label);
   }
   return axis;
 }

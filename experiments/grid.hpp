@@ -19,9 +19,9 @@ struct Cell {
 
 /// All cells in grid order: the first key of [grid] varies slowest. Without [grid] there is one.
 ///
-/// `seed = [1, 2, 3]` and `"planner.dropout" = [0, 0.1]` list values of keys; `strategy = ["fed_avg", {name = "fed_prox",
-/// mu = 0.1}]` lists whole sections; `variants = [{strategy = "fed_avg"}, {strategy = "scaffold", local.rate = 0.1}]`
-/// changes several keys at once, with an optional `label`.
+/// `seed = [1, 2, 3]` and `"planner.dropout" = [0, 0.1]` list values of keys; `strategy = ["fed_avg", {name =
+/// "fed_prox", mu = 0.1}]` lists whole sections; `variants = [{strategy = "fed_avg"}, {strategy = "scaffold",
+/// local.rate = 0.1}]` changes several keys at once, with an optional `label`.
 std::vector<Cell> expand_grid(const Settings& experiment);
 
 }  // namespace shoal

@@ -1,103 +1,155 @@
-// The program `shoal`.
+// The program `shoal`: its command line.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <csignal>
-#include <cstdio>
+#include <filesystem>
+#include <optional>
 
+#include "experiments/exit_codes.hpp"
 #include "experiments/explain.hpp"
+#include "experiments/export_run.hpp"
 #include "experiments/launch.hpp"
-#include "experiments/run_grid.hpp"
-#include "experiments/table.hpp"
+#include "experiments/plan.hpp"
+#include "experiments/report/report.hpp"
+#include "experiments/run_command.hpp"
+#include "sim/record/replace_file.hpp"
+#include "sim/record/run_file.hpp"
 
 namespace {
 
 using namespace shoal;  // NOLINT: the program is written in its own namespace's words
 
-constexpr int user_error_code = 2, other_error_code = 1;
-
-// LibTorch's messages go on with a stack trace.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-// Runs `body`; prints what it throws as one line, prefixed where several ranks might speak. Returns the exit code.
-template <class Body>
-int guarded(const std::string& prefix, Body&& body) {
-  try {
-    body();
-    return 0;
-  } catch (const UserError& error) {
-    fmt::print(stderr, "shoal: {}{}\n", prefix, error.what());
-    return user_error_code;
-  } catch (const BrokenInvariant& error) {
-    fmt::print(stderr, "shoal: {}this is a defect of the program, please report it: {}\n", prefix, error.what());
-    return other_error_code;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "shoal: {}{}\n", prefix, first_line(error.what()));
-    return other_error_code;
-  }
+void plan(const RunCommand& command) {
+  const Settings experiment = load_experiment(command.file, command.sets);
+  const PlanOptions options{.ranks = std::max(1, command.ranks)};
+  fmt::print("{}", plan_text(plan_experiment(experiment, options), options));
 }
 
-struct RunCommand {
-  std::string file;
-  std::vector<std::string> sets;
-  RunOptions options;
-  int ranks = 0;
+struct ExportCommand {
+  std::string file, folder;
+  std::optional<std::int64_t> cell;
 };
 
-void report(const GridResult& result) {
-  fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), result.out, result.hash);
+void export_files(const ExportCommand& command) {
+  const RunContents run = read_run(command.file);
+  std::string folder = command.folder;
+  if (folder.empty()) folder = std::filesystem::path(command.file).replace_extension().string() + "-export";
+  const std::vector<std::string> paths = export_run(run, folder, command.cell);
+  for (const std::string& path : paths) fmt::print("{}\n", path);
+  for (const CellContents& cell : run.cells) {
+    const bool wanted = !command.cell || cell.header.index == *command.cell;
+    if (wanted && !cell.result)
+      fmt::print(stderr, "shoal: cell {} is unfinished and has no model yet\n", cell.header.index);
+  }
 }
 
-// One process per rank. What is wrong with the user's input shows on every rank alike, so the first that sees it
-// speaks for all; once the run is under way a failing rank ends the others.
-int run_as_rank(RunCommand command) {
-  MpiSession session(nullptr, nullptr);
-  const std::unique_ptr<Communicator> world = session.world();
-  std::string problem;
-  Settings experiment;
-  int code = 0;
-  try {
-    experiment = load_experiment(command.file, command.sets);
-    command.options.out = check_experiment(experiment, command.options);
-  } catch (const UserError& error) {
-    problem = error.what(), code = user_error_code;
-  } catch (const std::exception& error) {
-    problem = first_line(error.what()), code = other_error_code;
-  }
-  const auto bytes = std::as_bytes(std::span(problem));
-  const std::vector<Bytes> problems = world->gather_all(Bytes(bytes.begin(), bytes.end()));
-  const auto first = std::ranges::find_if(problems, [](const Bytes& text) { return !text.empty(); });
-  if (first != problems.end()) {
-    if (first - problems.begin() == world->rank()) fmt::print(stderr, "shoal: {}\n", problem);
-    return code == 0 ? user_error_code : code;
-  }
-
-  const std::string prefix = world->size() > 1 ? fmt::format("rank {} of {}: ", world->rank(), world->size()) : "";
-  code = guarded(prefix, [&] {
-    const GridResult result = run_grid(experiment, command.options, *world);
-    if (world->rank() == 0) report(result);
-  });
-  if (code != 0 && world->size() > 1) world->abort(code);
-  return code;
+void write_report(const std::vector<std::string>& files, const std::string& out) {
+  check_writable(out);
+  std::vector<ReportedRun> runs;
+  for (const std::string& file : files) runs.push_back({file, read_run(file)});
+  const std::string page = report_page(runs);
+  replace_file(out, std::as_bytes(std::span(page)));
+  fmt::print("{}\n", out);
 }
 
-int run(const RunCommand& command, int argc, char** argv) {
-  const bool is_rank = under_launcher();  // MPI sets a launcher's variables in a process without one, too
-  if (!is_rank) note_terminal();
-  if (command.ranks == 0 || is_rank) return run_as_rank(command);
-  return guarded("", [&] {
-    // Errors in the experiment show here, once and before any rank starts.
-    check_experiment(load_experiment(command.file, command.sets), command.options);
-    launch_ranks(command.ranks, {argv + 1, argv + argc});
-  });
+void add_rank_options(CLI::App& app, RunCommand& command) {
+  app.add_option("--ranks", command.ranks, "start this many MPI ranks; or run under mpirun or srun yourself")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--threads", command.options.threads, "threads of each rank (default 1); never changes the result")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--ranks-per-cell", command.options.ranks_per_cell,
+                 "ranks that share a cell of the grid (default: as many as make all cells run side by side)")
+      ->check(CLI::Range(1, 1'000'000));
+}
+
+void add_experiment_options(CLI::App& app, RunCommand& command) {
+  app.add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();
+  app.add_option("--set", command.sets, "change a setting, for example --set strategy.mu=0.1 (repeatable)")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+}
+
+void add_run_options(CLI::App& app, RunCommand& command) {
+  add_experiment_options(app, command);
+  app.add_option("--out", command.options.out, "run file to write (HDF5); default: results/NAME.h5");
+  add_rank_options(app, command);
+  CLI::Option* resume = app.add_flag("--resume", command.options.resume,
+                                     "go on with an interrupted run of the same experiment, or start it");
+  app.add_flag("--anew", command.options.anew, "discard an interrupted run")->excludes(resume);
+  app.add_option("--checkpoint-every", command.options.limits.checkpoint_every,
+                 "seconds between checkpoints (default 60); SIGUSR1 and SIGTERM save and stop")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--time-limit", command.options.limits.stop_after,
+                 "save and stop (exit code 75) before this many seconds have passed; 0: never")
+      ->check(CLI::NonNegativeNumber);
+}
+
+// Subcommands set `command`, which is then run; what they read lives as long as main.
+struct Commands {
+  RunCommand run;
+  ExportCommand exported;
+  std::vector<std::string> reported;
+  std::string page, part;
+};
+
+void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
+                     const std::vector<std::string>& arguments) {
+  const auto add = [&](const char* name, const char* about, const char* examples, std::function<int()> does) {
+    CLI::App* sub = app.add_subcommand(name, about);
+    sub->footer(std::string("Examples:\n") + examples);
+    sub->callback([&chosen, does] { chosen = does; });
+    return sub;
+  };
+  const auto simple = [](auto body) { return [body] { return guarded("", body); }; };
+
+  add_run_options(*add("run", "Run an experiment file: every cell of its grid, into one run file",
+                       "  shoal run experiments/quickstart.toml --ranks 2\n"
+                       "  shoal run experiments/quickstart.toml --set planner.cohort=20 --out cohort-20.h5\n"
+                       "  mpirun -n 4 shoal run experiments/quickstart.toml --ranks-per-cell 2",
+                       [&] { return run(on.run, arguments); }),
+                  on.run);
+  CLI::App* plan_app =
+      add("plan", "Tell what an experiment will cost: clients, work, bytes, memory, time; trains nothing",
+          "  shoal plan experiments/quickstart.toml --set planner.cohort=200 --ranks 4", simple([&] { plan(on.run); }));
+  add_experiment_options(*plan_app, on.run);
+  plan_app->add_option("--ranks", on.run.ranks, "ranks of the run (default 1); none is started")
+      ->check(CLI::Range(1, 1'000'000));
+
+  CLI::App* report_app =
+      add("report", "Write runs as one HTML page: tables, curves, configurations, provenance",
+          "  shoal report results/quickstart.h5 --out page.html", simple([&] { write_report(on.reported, on.page); }));
+  report_app->add_option("RUN.h5", on.reported, "run files; of an interrupted run the journals beside it count too")
+      ->required();
+  report_app->add_option("--out", on.page, "page to write (HTML)")->required();
+  CLI::App* export_app =
+      add("export", "Write a run as files for other programs: models as safetensors, tables as CSV",
+          "  shoal export results/quickstart.h5 --cell 0 --out exported", simple([&] { export_files(on.exported); }));
+  export_app->add_option("RUN.h5", on.exported.file, "run file; of an interrupted run the journals beside it count too")
+      ->required();
+  export_app->add_option("--out", on.exported.folder, "folder to write to; default: RUN-export");
+  export_app->add_option("--cell", on.exported.cell, "only this cell of the grid, counted from 0");
+  CLI::App* verify_app = add("verify", "Run a run file's cells again and compare the hashes",
+                             "  shoal verify results/quickstart.h5 --ranks 2", [&] {
+                               on.run.verify = true;
+                               return run(on.run, arguments);
+                             });
+  verify_app->add_option("RUN.h5", on.run.file, "run file")->required();
+  add_rank_options(*verify_app, on.run);
+
+  add("list", "List all parts by kind", "  shoal list", simple([] { fmt::print("{}", list_parts()); }));
+  add("explain", "Explain a part: what it does, its source, its settings",
+      "  shoal explain fed_prox\n  shoal explain local", simple([&] { fmt::print("{}", explain(on.part)); }))
+      ->add_option("PART", on.part, "name of a part, as 'shoal list' prints it")
+      ->required();
 }
 
 // A wrong command line is one line too. All ranks got the same one.
-int reject_arguments(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+int reject_arguments(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
   std::vector<std::string> commands;
   for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
-  const std::string first = argc > 1 ? argv[1] : "";
+  const std::string first = arguments.empty() ? "" : arguments.front();
   const bool known = std::ranges::find(commands, first) != commands.end();
   std::string problem = first_line(error.what()), help = known ? first + " --help" : "--help";
   const bool word = problem.size() > 1 && std::islower(static_cast<unsigned char>(problem[1])) != 0;  // FILE stays
@@ -120,46 +172,23 @@ int main(int argc, char** argv) {
       "Shoal compares federated-learning strategies on simulated clients, with the same bits on any number of "
       "ranks.\n\n"
       "  shoal run experiments/quickstart.toml --ranks 2     run an experiment\n"
+      "  shoal plan experiments/quickstart.toml              what it will cost, without training\n"
+      "  shoal report results/quickstart.h5 --out page.html  its tables and curves as a page\n"
+      "  shoal export results/quickstart.h5                  its models as safetensors, its tables as CSV\n"
+      "  shoal verify results/quickstart.h5                  run it again and compare the hashes\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
       "  shoal explain fed_prox                              what a part does and which settings it reads"};
   app.name("shoal");
   app.require_subcommand(1);
   app.set_version_flag("--version", SHOAL_VERSION " (" SHOAL_COMMIT ")");
-
-  RunCommand command;
-  CLI::App* run_app = app.add_subcommand("run", "Run an experiment file: every cell of its grid, into one run file");
-  run_app->add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();
-  run_app->add_option("--set", command.sets, "change a setting, for example --set strategy.mu=0.1 (repeatable)")
-      ->allow_extra_args(false)
-      ->type_name("KEY=VALUE");
-  run_app->add_option("--out", command.options.out, "run file to write (HDF5); default: results/NAME.h5");
-  run_app->add_option("--ranks", command.ranks, "start this many MPI ranks; or run under mpirun or srun yourself")
-      ->check(CLI::Range(1, 1'000'000));
-  run_app
-      ->add_option("--threads", command.options.threads, "threads of each rank (default 1); never changes the result")
-      ->check(CLI::Range(1, 1024));
-  run_app
-      ->add_option("--ranks-per-cell", command.options.ranks_per_cell,
-                   "ranks that share a cell of the grid (default: as many as make all cells run side by side)")
-      ->check(CLI::Range(1, 1'000'000));
-  run_app->footer(
-      "Examples:\n"
-      "  shoal run experiments/quickstart.toml --ranks 2\n"
-      "  shoal run experiments/quickstart.toml --set planner.cohort=20 --set 'grid.seed=[1, 2]' --out cohort-20.h5\n"
-      "  mpirun -n 4 shoal run experiments/quickstart.toml --ranks-per-cell 2");
-  CLI::App* list_app = app.add_subcommand("list", "List all parts by kind");
-  list_app->footer("Example:\n  shoal list");
-  std::string part;
-  CLI::App* explain_app = app.add_subcommand("explain", "Explain a part: what it does, its source, its settings");
-  explain_app->add_option("PART", part, "name of a part, as 'shoal list' prints it")->required();
-  explain_app->footer("Examples:\n  shoal explain fed_prox\n  shoal explain local");
-
+  Commands commands;
+  std::function<int()> chosen;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  add_subcommands(app, commands, chosen, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return error.get_exit_code() == 0 ? app.exit(error) : reject_arguments(app, error, argc, argv);  // 0: --help
+    return error.get_exit_code() == 0 ? app.exit(error) : reject_arguments(app, error, arguments);  // 0: --help
   }
-  if (*list_app) return guarded("", [] { fmt::print("{}", list_parts()); });
-  if (*explain_app) return guarded("", [&] { fmt::print("{}", explain(part)); });
-  return run(command, argc, argv);
+  return chosen();
 }

@@ -1,11 +1,14 @@
 #include "experiments/run_cell.hpp"
 
+#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <optional>
 
 #include "sim/digest.hpp"
+#include "sim/record/checkpoint.hpp"
 #include "sim/record/from_round.hpp"
+#include "sim/record/packing.hpp"
+#include "sim/record/totals.hpp"
 
 namespace shoal {
 namespace {
@@ -34,49 +37,81 @@ class ResultHash {
   Digest digest_;
 };
 
-void count(CellResult& result, const RoundRow& row, double target) {
-  result.rounds = row.round;
-  result.bytes_down += row.bytes_down;
-  result.bytes_up += row.bytes_up;
-  result.dropped += row.dropped;
-  result.rejected += row.rejected;
-  if (std::isnan(row.accuracy) && std::isnan(row.loss)) return;
-  result.final_accuracy = row.accuracy;
-  result.final_loss = row.loss;
-  result.best_accuracy = std::fmax(result.best_accuracy, row.accuracy);
-  if (target > 0 && row.accuracy >= target && result.rounds_to_target < 0) {
-    result.rounds_to_target = row.round;
-    result.time_to_target_us = row.time_us;
+CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellRecording& recording) {
+  CellHeader header{.index = cell.index,
+                    .label = cell.label,
+                    .seed = cell.seed,
+                    .config = cell.settings.canonical(),
+                    .provenance = recording.provenance};
+  header.provenance["data"] = experiment.data_digest;
+  header.provenance["block"] = std::to_string(experiment.federation.local->at(1).block);
+  header.provenance["reproducible"] = experiment.federation.aggregator->reproducible() ? "yes" : "no (float sum)";
+  return header;
+}
+
+// A cell on its way: what run_cell changes besides the engine's state.
+struct Progression {
+  CellResult result{.status = "finished"};
+  ResultHash hash;
+  std::optional<CellJournal> journal;  // at the group's first rank
+};
+
+// Rounds that an earlier process did count as if this one had done them; the engine's state comes from the newest
+// checkpoint, and rows behind it are cut. Collective.
+void go_on(Progression& to, FederationState& state, const Experiment& experiment, Communicator& comm,
+           const CellRecording& recording) {
+  CellContents earlier;
+  if (comm.rank() == 0) earlier = read_cell(recording.journal);
+  const Resumed resumed = read_checkpoint(recording.journal, earlier.length, state, comm);
+  if (comm.rank() == 0) {
+    for (const std::string& damage : resumed.damaged)
+      fmt::print(stderr, "shoal: {}; an earlier state is used\n", damage);
+    if (resumed.journal_length) to.journal.emplace(CellJournal::resume(recording.journal, *resumed.journal_length));
   }
+  // Every rank needs the rows for the result, which is the same on each.
+  Packer rows;
+  rows.array(std::span<const RoundRow>(earlier.rounds))
+      .array(std::span<const ParticipationRow>(earlier.participations));
+  Bytes bytes(rows.bytes().begin(), rows.bytes().end());
+  comm.broadcast(bytes, 0);
+  Unpacker unpacker(bytes, recording.journal);
+  const auto rounds = unpacker.array<RoundRow>();
+  const auto participations = unpacker.array<ParticipationRow>();
+  auto first = participations.begin();
+  for (const RoundRow& row : rounds) {
+    if (row.round > state.round) break;
+    const auto last = std::find_if(first, participations.end(), [&](const auto& p) { return p.round != row.round; });
+    to.hash.add(row, {first, last});
+    add_round(to.result, row, experiment.target);
+    first = last;
+  }
+}
+
+void save(Progression& progression, const FederationState& state, Communicator& comm, const CellRecording& recording) {
+  if (progression.journal) progression.journal->sync();
+  write_checkpoint(recording.journal, state, progression.journal ? progression.journal->length() : 0, comm);
+  if (comm.rank() == 0) recording.saved();
 }
 
 }  // namespace
 
 CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator& comm, int threads,
-                    const CellRecording& recording) {
+                    Interruption& interruption, const CellRecording& recording) {
   const auto begin = std::chrono::steady_clock::now();
   const Federation& federation = experiment.federation;
   FederationState state(federation, comm.size(), comm.rank());
   Crew crew(*federation.task, threads);
+  Progression on;
+  CellResult& result = on.result;
+  if (recording.resume) go_on(on, state, experiment, comm, recording);
+  if (comm.rank() == 0 && !on.journal) on.journal.emplace(recording.journal, header_of(cell, experiment, recording));
 
-  std::optional<CellJournal> journal;
-  if (comm.rank() == 0) {
-    CellHeader header{.index = cell.index, .label = cell.label, .seed = cell.seed,
-                      .config = cell.settings.canonical(), .provenance = recording.provenance};
-    header.provenance["data"] = experiment.data_digest;
-    header.provenance["reproducible"] = federation.aggregator->reproducible() ? "yes" : "no (float sum)";
-    journal.emplace(recording.journal, header);
-  }
-
-  CellResult result{.status = "finished"};
-  ResultHash hash;
   while (state.round < experiment.rounds && result.status == "finished") {
     const RoundRecord record = run_round(federation, state, comm, crew);
     RoundRow row = round_row(record);
     const bool due = record.round % experiment.evaluate_every == 0 || record.round == experiment.rounds;
     if (due && !record.diverged) {
-      const Evaluation seen =
-          evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, crew);
+      const Evaluation seen = evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, crew);
       row.accuracy = seen.accuracy();
       row.loss = seen.mean_loss();
     }
@@ -84,17 +119,26 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
       compare_models(state.strategy.params(), record.round, comm);
     }
     const std::vector<ParticipationRow> participations = participation_rows(record);
-    hash.add(row, participations);
-    if (journal) journal->round(row, participations);
-    count(result, row, experiment.target);
+    on.hash.add(row, participations);
+    if (on.journal) on.journal->round(row, participations);
+    add_round(result, row, experiment.target);
     if (record.diverged) result.status = "diverged";
     if (experiment.stop_at_target && result.rounds_to_target >= 0) result.status = "target reached";
     if (recording.progress) recording.progress->round(row);
+
+    const Action action = interruption.next(comm);
+    if (result.status != "finished" || state.round == experiment.rounds) continue;
+    if (action != Action::go_on) save(on, state, comm, recording);
+    if (action == Action::save_and_stop) result.status = stopped;
   }
 
-  result.hash = hash.finish(state.strategy.params());
+  result.hash = on.hash.finish(state.strategy.params());
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (journal) journal->finish(result, model_parameters(federation.task->layout(), state.strategy.params()));
+  if (on.journal && result.status != stopped) {
+    on.journal->finish(result, model_parameters(federation.task->layout(), state.strategy.params()));
+    on.journal->sync();
+    remove_checkpoints(recording.journal);
+  }
   if (recording.progress) recording.progress->finish(result.status);
   return result;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// One cell from its first round to its last.
+// One cell from its first round to its last, or from its last checkpoint.
 
 #include <functional>
 #include <map>
@@ -7,6 +7,7 @@
 
 #include "experiments/experiment.hpp"
 #include "experiments/grid.hpp"
+#include "experiments/interruption.hpp"
 #include "sim/comm/communicator.hpp"
 #include "sim/record/cell_journal.hpp"
 #include "sim/record/progress.hpp"
@@ -15,14 +16,19 @@ namespace shoal {
 
 /// Where a cell's record goes.
 struct CellRecording {
-  std::string journal;                            // path, written by the group's first rank
+  std::string journal;  // path, written by the group's first rank; checkpoints stand beside it
   std::map<std::string, std::string> provenance;  // of the whole run; the cell adds its own
   Progress* progress = nullptr;                   // of the group's first rank; null: silent
+  bool resume = false;                            // go on from the journal and the newest checkpoint, if there are any
+  std::function<void()> saved = [] {};            // called at the group's first rank after each checkpoint
 };
 
+/// What a cell would be called where it was saved and stopped; other statuses are in CellResult.
+inline constexpr const char* stopped = "stopped";
+
 /// Runs `cell` on the ranks of `comm`. Collective; the result is the same on each. A model that is no longer finite
-/// ends the cell with status "diverged", not the program.
+/// ends the cell with status "diverged", not the program. Status "stopped": saved, to be resumed.
 CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator& comm, int threads,
-                    const CellRecording& recording);
+                    Interruption& interruption, const CellRecording& recording);
 
 }  // namespace shoal

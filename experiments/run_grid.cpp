@@ -3,46 +3,42 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <set>
+#include <optional>
 
 #include "experiments/experiment.hpp"
-#include "experiments/grid.hpp"
 #include "experiments/launch.hpp"
 #include "experiments/run_cell.hpp"
+#include "sim/record/file_lock.hpp"
+#include "sim/record/replace_file.hpp"
 #include "sim/record/run_file.hpp"
 
 namespace shoal {
 namespace {
 
-std::string experiment_name(const Settings& experiment) {
-  return experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
-}
+namespace fs = std::filesystem;
 
-std::string run_path(const Settings& experiment, const RunOptions& options) {
-  return options.out.empty() ? "results/" + experiment_name(experiment) + ".h5" : options.out;
-}
-
-std::string journal_folder(const std::string& out) { return out + ".journal"; }
-
-std::string journal_path(const std::string& out, std::int64_t cell) {
-  return fmt::format("{}/cell-{:06d}", journal_folder(out), cell);
-}
+constexpr const char* lock_name = "lock";
 
 // Ranks must be of one kind: other processors or libraries give other bits.
 std::map<std::string, std::string> provenance(Communicator& world, const RunOptions& options) {
-  std::map<std::string, std::string> facts{
-      {"program", SHOAL_VERSION},        {"commit", SHOAL_COMMIT},          {"compiler", SHOAL_COMPILER},
-      {"libtorch", SHOAL_TORCH_VERSION}, {"mpi", MpiSession::library()},    {"processor", processor()},
-      {"ranks", std::to_string(world.size())}, {"threads", std::to_string(options.threads)}};
+  std::map<std::string, std::string> facts{{"program", SHOAL_VERSION},
+                                           {"commit", SHOAL_COMMIT},
+                                           {"compiler", SHOAL_COMPILER},
+                                           {"libtorch", SHOAL_TORCH_VERSION},
+                                           {"mpi", MpiSession::library()},
+                                           {"processor", processor()},
+                                           {"ranks", std::to_string(world.size())},
+                                           {"threads", std::to_string(options.threads)}};
   const std::string kind = facts["processor"] + "; LibTorch " + facts["libtorch"];
   const auto bytes = std::as_bytes(std::span(kind));
   const std::vector<Bytes> kinds = world.gather_all(Bytes(bytes.begin(), bytes.end()));
   for (std::size_t r = 0; r < kinds.size(); ++r) {
     const std::string theirs(reinterpret_cast<const char*>(kinds[r].data()), kinds[r].size());
     if (theirs != kind) {
-      user_error("ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use nodes "
-                 "of one kind?",
-                 world.rank(), r, kind, theirs);
+      user_error(
+          "ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use "
+          "nodes of one kind?",
+          world.rank(), r, kind, theirs);
     }
   }
   return facts;
@@ -60,6 +56,69 @@ Groups form_groups(int ranks, int rank, std::size_t cells, int wanted) {
   return {std::min(rank / per_cell, count - 1), count};  // left-over ranks join the last group
 }
 
+enum class Start : std::int64_t { anew, resume, done };
+
+// What an earlier, interrupted process left of a cell.
+Start start_of(const Cell& cell, const std::string& journal) {
+  if (!fs::exists(journal)) return Start::anew;
+  CellContents earlier;
+  try {
+    earlier = read_cell(journal);
+  } catch (const UserError&) {
+    return Start::anew;  // killed before its header was whole
+  }
+  if (earlier.header.config != cell.settings.canonical()) {
+    user_error(
+        "{}: was written with other settings than cell {} ({}) has now. Resume with the same experiment and --set, "
+        "or discard it with --anew?",
+        journal, cell.index, cell.label);
+  }
+  return earlier.result ? Start::done : Start::resume;
+}
+
+// Discards what an earlier process left, but not the lock that this one holds.
+void remove_cells(const std::string& out) {
+  for (const auto& entry : fs::directory_iterator(journal_folder(out))) {
+    if (entry.path().filename() != lock_name) fs::remove(entry.path());
+  }
+}
+
+// How each cell starts, as rank 0 sees the folder. Collective.
+std::vector<std::int64_t> starts_of(const Run& run, const RunOptions& options, Communicator& world) {
+  std::vector<std::int64_t> starts(run.cells.size(), 0);
+  if (world.rank() == 0) {
+    if (!options.resume) remove_cells(run.out);
+    for (std::size_t i = 0; options.resume && i < starts.size(); ++i) {
+      starts[i] = static_cast<std::int64_t>(start_of(run.cells[i], journal_path(run.out, run.cells[i].index)));
+    }
+  }
+  world.sum(starts);
+  return starts;
+}
+
+// The run file as far as it has got, so that readers see a long run grow. Rarely enough not to cost time.
+class PartialRunFile {
+ public:
+  explicit PartialRunFile(const Run& run) : run_(run) {}
+  void write() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - written_ < 20 * cost_) return;
+    std::vector<std::string> journals;
+    for (const Cell& cell : run_.cells) {
+      const std::string path = journal_path(run_.out, cell.index);
+      if (fs::exists(path)) journals.push_back(path);
+    }
+    assemble_run_file(run_.out, {.name = run_.name, .program = SHOAL_VERSION}, journals);
+    written_ = std::chrono::steady_clock::now();
+    cost_ = written_ - now;
+  }
+
+ private:
+  const Run& run_;
+  std::chrono::steady_clock::time_point written_{};
+  std::chrono::steady_clock::duration cost_{};
+};
+
 }  // namespace
 
 Settings load_experiment(const std::string& file, const std::vector<std::string>& sets) {
@@ -72,52 +131,76 @@ Settings load_experiment(const std::string& file, const std::vector<std::string>
   return experiment;
 }
 
-std::string check_experiment(const Settings& experiment, const RunOptions& options) {
+Run check_experiment(const Settings& experiment, const RunOptions& options) {
+  Run run;
+  run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
+  run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
+  run.cells = expand_grid(experiment);
   Datasets datasets;
-  for (const Cell& cell : expand_grid(experiment)) compose(cell.settings, datasets);
-  const std::string out = run_path(experiment, options);
-  const std::filesystem::path folder = std::filesystem::path(out).parent_path();
+  for (const Cell& cell : run.cells) compose(cell.settings.clone(), datasets);
+
   std::error_code ignored;  // check_writable says what is wrong
-  if (options.out.empty()) std::filesystem::create_directories(folder, ignored);
-  check_writable(out);
-  return out;
+  if (options.out.empty()) fs::create_directories("results", ignored);
+  check_writable(run.out);
+  if (fs::exists(journal_folder(run.out)) && !options.resume && !options.anew) {
+    user_error("{}: an interrupted run stands there. Go on with it by --resume, or discard it by --anew?",
+               journal_folder(run.out));
+  }
+  return run;
 }
 
-GridResult run_grid(const Settings& experiment, const RunOptions& options, Communicator& world) {
-  const std::string out = run_path(experiment, options);
-  const std::vector<Cell> cells = expand_grid(experiment);
+RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world) {
+  const auto program_start = std::chrono::steady_clock::now();
   const std::map<std::string, std::string> facts = provenance(world, options);
-  if (world.rank() == 0) std::filesystem::create_directories(journal_folder(out));
-  world.barrier();
-
-  const Groups groups = form_groups(world.size(), world.rank(), cells.size(), options.ranks_per_cell);
+  std::optional<FileLock> lock;
+  if (world.rank() == 0) {
+    fs::create_directories(journal_folder(run.out));
+    lock.emplace(fmt::format("{}/{}", journal_folder(run.out), lock_name));
+  }
+  const std::vector<std::int64_t> starts = starts_of(run, options, world);
+  const Groups groups = form_groups(world.size(), world.rank(), run.cells.size(), options.ranks_per_cell);
   const std::unique_ptr<Communicator> group = world.split(groups.mine);
+  PartialRunFile partial(run);
+  Interruption interruption(options.limits, program_start);
   Datasets datasets;
-  for (std::size_t i = static_cast<std::size_t>(groups.mine); i < cells.size(); i += static_cast<std::size_t>(groups.count)) {
-    const Cell& cell = cells[i];
+  std::vector<std::int64_t> stops(1, 0);
+  for (auto i = static_cast<std::size_t>(groups.mine); i < run.cells.size();
+       i += static_cast<std::size_t>(groups.count)) {
+    const Cell& cell = run.cells[i];
+    if (starts[i] == static_cast<std::int64_t>(Start::done)) continue;
     const Experiment parts = compose(cell.settings, datasets);
-    const std::string title = cells.size() == 1 ? cell.label
-                                                : fmt::format("[{}/{}] {} seed {}", i + 1, cells.size(), cell.label, cell.seed);
+    const std::string title = run.cells.size() == 1
+                                  ? cell.label
+                                  : fmt::format("[{}/{}] {} seed {}", i + 1, run.cells.size(), cell.label, cell.seed);
     // On a terminal only rank 0 draws its line; elsewhere every group reports its evaluations.
     const bool reports = group->rank() == 0 && (world.rank() == 0 || !on_terminal());
     Progress progress(title, parts.rounds, on_terminal(), stdout);
-    run_cell(cell, parts, *group, options.threads, {journal_path(out, cell.index), facts, reports ? &progress : nullptr});
+    CellRecording recording{.journal = journal_path(run.out, cell.index),
+                            .provenance = facts,
+                            .progress = reports ? &progress : nullptr,
+                            .resume = starts[i] == static_cast<std::int64_t>(Start::resume)};
+    if (world.rank() == 0) recording.saved = [&] { partial.write(); };
+    const CellResult result = run_cell(cell, parts, *group, options.threads, interruption, recording);
+    if (result.status != stopped) continue;
+    stops[0] = 1;
+    break;
   }
-  world.barrier();  // all journals are complete
+  world.sum(stops);  // also: all journals are complete
 
-  GridResult result{.out = out};
+  RunResult result{.stopped = stops[0] > 0};
   if (world.rank() != 0) return result;
-  std::vector<std::string> journals;
-  std::vector<std::string> hashes;
-  for (const Cell& cell : cells) {
-    journals.push_back(journal_path(out, cell.index));
-    result.cells.push_back(read_cell(journals.back()));
-    ensure(result.cells.back().result.has_value(), "cell {} has no result", cell.index);
-    hashes.push_back(result.cells.back().result->hash);
+  std::vector<std::string> journals, hashes;
+  for (const Cell& cell : run.cells) {
+    const std::string path = journal_path(run.out, cell.index);
+    if (result.stopped && !fs::exists(path)) continue;
+    journals.push_back(path);
+    result.cells.push_back(read_cell(path));
+    ensure(result.stopped || result.cells.back().result, "cell {} has no result", cell.index);
+    hashes.push_back(result.cells.back().result ? result.cells.back().result->hash : "");
   }
   result.hash = run_hash(hashes);
-  assemble_run_file(out, {.name = experiment_name(experiment), .program = SHOAL_VERSION}, journals);
-  std::filesystem::remove_all(journal_folder(out));
+  assemble_run_file(run.out, {.name = run.name, .program = SHOAL_VERSION}, journals);
+  if (!result.stopped) fs::remove_all(journal_folder(run.out));
   return result;
 }
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "experiments/grid.hpp"
+#include "experiments/interruption.hpp"
 #include "sim/comm/communicator.hpp"
 #include "sim/record/cell_journal.hpp"
 #include "sim/settings.hpp"
@@ -14,22 +16,33 @@ struct RunOptions {
   std::string out;         // run file; empty: results/NAME.h5
   int threads = 1;         // of each rank
   int ranks_per_cell = 0;  // 0: one rank a cell while there are more cells than ranks, else all share
+  bool resume = false;     // go on with an interrupted run
+  bool anew = false;       // discard an interrupted run
+  WallLimits limits;
 };
 
-/// Reads the experiment, applies `sets` (KEY=VALUE each): what every command starts with. UserError.
+/// An experiment that has been read and checked.
+struct Run {
+  std::string name, out;
+  std::vector<Cell> cells;
+};
+
+/// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.
 Settings load_experiment(const std::string& file, const std::vector<std::string>& sets);
 
-/// Composes every cell once and checks that the run file can be written: errors show before anything is trained.
-/// Returns the path of the run file. UserError.
-std::string check_experiment(const Settings& experiment, const RunOptions& options);
+/// Expands the grid, composes every cell once and checks that the run file can be written: errors show before anything
+/// is trained. UserError.
+Run check_experiment(const Settings& experiment, const RunOptions& options);
 
-/// Runs all cells and merges their records in grid order. Collective over the world; rank 0 returns the cells' contents
-/// and the hash of the whole, others nothing.
-struct GridResult {
-  std::vector<CellContents> cells;
+struct RunResult {
+  std::vector<CellContents> cells;  // in grid order
   std::string hash;
-  std::string out;
+  bool stopped = false;  // saved before the end, to be resumed
 };
-GridResult run_grid(const Settings& experiment, const RunOptions& options, Communicator& world);
+
+/// Runs all cells and merges their records in grid order into `run.out`. While it runs, and after a kill, the journals
+/// and checkpoints of the cells stand in `run.out`.journal. Collective over the world; rank 0 returns the cells'
+/// contents and the hash of the whole.
+RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world);
 
 }  // namespace shoal

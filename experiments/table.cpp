@@ -1,52 +1,14 @@
 #include "experiments/table.hpp"
 
-#include <fmt/core.h>
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
-#include "sim/record/progress.hpp"
+#include "experiments/summary.hpp"
 
 namespace shoal {
 namespace {
 
 using Line = std::vector<std::string>;
-
-struct Spread {
-  double mean = not_measured, deviation = 0;
-};
-
-// Sample standard deviation; of finite values only.
-Spread spread(const std::vector<double>& values) {
-  double sum = 0, squares = 0, n = 0;
-  for (const double v : values) {
-    if (!std::isfinite(v)) continue;
-    sum += v;
-    ++n;
-  }
-  if (n == 0) return {};
-  for (const double v : values) squares += std::isfinite(v) ? (v - sum / n) * (v - sum / n) : 0;
-  return {sum / n, n > 1 ? std::sqrt(squares / (n - 1)) : 0};
-}
-
-std::string percent(const std::vector<double>& values) {
-  const Spread s = spread(values);
-  if (std::isnan(s.mean)) return "-";
-  return values.size() > 1 ? fmt::format("{:.2f} ± {:.2f} %", 100 * s.mean, 100 * s.deviation)
-                           : fmt::format("{:.2f} %", 100 * s.mean);
-}
-
-std::string plain(const std::vector<double>& values, const char* unit) {
-  const Spread s = spread(values);
-  if (std::isnan(s.mean)) return "-";
-  return values.size() > 1 ? fmt::format("{:.6g} ± {:.2g}{}", s.mean, s.deviation, unit) : fmt::format("{:.6g}{}", s.mean, unit);
-}
-
-std::vector<double> column(const std::vector<const CellResult*>& results, auto&& get) {
-  std::vector<double> values;
-  for (const CellResult* result : results) values.push_back(static_cast<double>(get(*result)));
-  return values;
-}
 
 // Width on the screen: continuation bytes of UTF-8 take none.
 std::size_t width(const std::string& text) {
@@ -72,48 +34,41 @@ std::string render(const std::vector<Line>& lines) {
   return text;
 }
 
-Line describe(const std::string& label, const std::vector<const CellResult*>& results, bool accuracy, bool target) {
-  Line line{label, std::to_string(results.size())};
-  if (accuracy) {
-    line.push_back(percent(column(results, [](const CellResult& r) { return r.final_accuracy; })));
-    line.push_back(percent(column(results, [](const CellResult& r) { return r.best_accuracy; })));
-  }
-  line.push_back(plain(column(results, [](const CellResult& r) { return r.final_loss; }), ""));
-  if (target) {
-    const auto reached = std::ranges::count_if(results, [](const CellResult* r) { return r->rounds_to_target >= 0; });
-    const auto rounds = column(results, [](const CellResult& r) {
-      return r.rounds_to_target >= 0 ? static_cast<double>(r.rounds_to_target) : not_measured;
-    });
-    line.push_back(reached == 0 ? "not reached" : fmt::format("{:.0f} ({} of {})", spread(rounds).mean, reached, results.size()));
-  }
-  const auto mean = [&](auto&& get) { return spread(column(results, get)).mean; };
-  line.push_back(bytes_text(std::llround(mean([](const CellResult& r) { return r.bytes_up; }))));
-  line.push_back(fmt::format("{:.0f}", mean([](const CellResult& r) { return r.dropped; })));
-  line.push_back(fmt::format("{:.0f}", mean([](const CellResult& r) { return r.rejected; })));
-  const auto diverged = std::ranges::count_if(results, [](const CellResult* r) { return r->status == "diverged"; });
-  line.push_back(diverged == 0 ? "finished" : fmt::format("{} diverged", diverged));
+// Columns that would say nothing are left out.
+struct Columns {
+  bool accuracy = false, target = false, abandoned = false;
+};
+
+Line describe(const LabelSummary& s, const Columns& columns) {
+  Line line{s.label, std::to_string(s.cells.size())};
+  if (columns.accuracy) line.insert(line.end(), {percent_text(s.final_accuracy), percent_text(s.best_accuracy)});
+  line.push_back(loss_text(s.final_loss));
+  if (columns.target) line.push_back(rounds_to_target_text(s));
+  line.insert(line.end(), {bytes_text(s.bytes_up), count_text(s.dropped), count_text(s.rejected)});
+  if (columns.abandoned) line.push_back(count_text(s.abandoned));
+  line.push_back(status_text(s));
   return line;
 }
 
 }  // namespace
 
 std::string comparison_table(std::span<const CellContents> cells) {
-  std::vector<std::pair<std::string, std::vector<const CellResult*>>> groups;  // in grid order
-  bool accuracy = false, target = false;
-  for (const CellContents& cell : cells) {
-    auto group = std::ranges::find(groups, cell.header.label, [](const auto& g) { return g.first; });
-    if (group == groups.end()) group = groups.insert(groups.end(), {cell.header.label, {}});
-    group->second.push_back(&*cell.result);
-    accuracy = accuracy || !std::isnan(cell.result->best_accuracy);
-    target = target || cell.result->rounds_to_target >= 0;
+  const std::vector<LabelSummary> summaries = summarize(cells);
+  Columns columns;
+  for (const LabelSummary& s : summaries) {
+    columns.accuracy = columns.accuracy || s.best_accuracy.count > 0;
+    columns.target = columns.target || s.target > 0;
+    columns.abandoned = columns.abandoned || s.abandoned.mean > 0;
   }
   Line head{"", "seeds"};
-  if (accuracy) head.insert(head.end(), {"final accuracy", "best accuracy"});
+  if (columns.accuracy) head.insert(head.end(), {"final accuracy", "best accuracy"});
   head.emplace_back("loss");
-  if (target) head.emplace_back("rounds to target");
-  head.insert(head.end(), {"upload", "lost", "rejected", "status"});
+  if (columns.target) head.emplace_back("rounds to target");
+  head.insert(head.end(), {"upload", "lost", "rejected"});
+  if (columns.abandoned) head.emplace_back("abandoned");
+  head.emplace_back("status");
   std::vector<Line> lines{head};
-  for (const auto& [label, results] : groups) lines.push_back(describe(label, results, accuracy, target));
+  for (const LabelSummary& s : summaries) lines.push_back(describe(s, columns));
   return render(lines);
 }
 

@@ -29,8 +29,8 @@ class RowView {
   RowView(T* data, std::int64_t rows, std::int64_t columns) : RowView(data, rows, columns, columns) {}
 
   template <class U>
-  requires(std::is_same_v<const U, T> && !std::is_const_v<U>) RowView(const RowView<U>& other)
-      : RowView(other.data(), other.rows(), other.columns(), other.stride()) {}
+    requires(std::is_same_v<const U, T> && !std::is_const_v<U>)
+  RowView(const RowView<U>& other) : RowView(other.data(), other.rows(), other.columns(), other.stride()) {}
 
   SHOAL_HD T* data() const { return data_; }
   SHOAL_HD std::int64_t rows() const { return rows_; }

@@ -11,7 +11,8 @@
 
 namespace shoal {
 
-/// Something in the user's hands is wrong: a setting, a file, an argument. The program prints one line and exits with 2.
+/// Something in the user's hands is wrong: a setting, a file, an argument. The program prints one line and exits
+/// with 2.
 struct UserError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

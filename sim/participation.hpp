@@ -13,8 +13,8 @@ struct Participation {
   ClientId client{};
   Version version{};  // of the model that it downloads
   Ticks start{};
-  Ticks finish{};        // when its update arrives, or when it is lost
-  double fraction = 1;   // share of the local work that is done, in (0, 1]
+  Ticks finish{};       // when its update arrives, or when it is lost
+  double fraction = 1;  // share of the local work that is done, in (0, 1]
   Outcome outcome = Outcome::completes;
 };
 

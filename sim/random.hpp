@@ -1,8 +1,8 @@
 #pragma once
 // Random numbers that depend on who draws them for what, never on when, where or in which order they are drawn.
 //
-// Philox4x32-10 (Salmon et al., SC'11): key = hash of (seed, purpose), counter = (client: 64 bits, participation: 32 bits,
-// block index: 32 bits). Nothing else may enter: no rank, no thread, no wall time.
+// Philox4x32-10 (Salmon et al., SC'11): key = hash of (seed, purpose), counter = (client: 64 bits, participation: 32
+// bits, block index: 32 bits). Nothing else may enter: no rank, no thread, no wall time.
 
 #include <cmath>
 #include <cstdint>

@@ -2,42 +2,15 @@
 // clients share a class. Hsu, Qi, Brown 2019 (arXiv 1909.06335); class by class as in NIID-Bench, Li et al., ICDE 2022
 // (arXiv 2102.02079), without its cap on large clients. Clients may be empty unless `minimum` is set.
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "datasets/dealt.hpp"
-#include "sim/random.hpp"
+#include "datasets/proportions.hpp"
 
 namespace shoal::partitions {
 namespace {
 
 constexpr std::int64_t most_tries = 1000;
-
-/// Where each client's part of `total` examples begins, [clients + 1]: proportions ~ Dirichlet(alpha). Cut at
-/// floor(cumulative share * total + u), u uniform: every client's expected number is then exactly its share (cutting at
-/// the floor alone, the first clients would pay for the last).
-std::vector<std::int32_t> draw_cuts(std::int64_t clients, double alpha, std::int64_t total, RandomStream& random) {
-  // Gamma(a) = Gamma(a + 1) U^(1/a), as logarithms: with a small alpha all the gammas would underflow to zero.
-  std::vector<double> weight(static_cast<std::size_t>(clients));
-  for (double& w : weight) {
-    const double log_gamma = std::log(random.gamma(alpha < 1 ? alpha + 1 : alpha));
-    w = alpha < 1 ? log_gamma + std::log(1 - random.uniform()) / alpha : log_gamma;
-  }
-  const double largest = *std::max_element(weight.begin(), weight.end());
-  double sum = 0;
-  for (double& w : weight) sum += w = std::exp(w - largest);
-
-  const double offset = random.uniform();
-  std::vector<std::int32_t> cuts(weight.size() + 1);
-  double below = 0;
-  for (std::size_t c = 0; c + 1 < weight.size(); ++c) {
-    below += weight[c];
-    const auto cut = static_cast<std::int64_t>(std::floor(below / sum * static_cast<double>(total) + offset));
-    cuts[c + 1] = static_cast<std::int32_t>(std::min(cut, total));
-  }
-  cuts.back() = static_cast<std::int32_t>(total);
-  return cuts;
-}
 
 class Dirichlet final : public Partition {
  public:
@@ -84,7 +57,7 @@ class Dirichlet final : public Partition {
       std::vector<std::int64_t> size(static_cast<std::size_t>(clients_));
       for (std::size_t k = 0; k < of_class.size(); ++k) {
         RandomStream random(key, static_cast<std::int64_t>(k), attempt);
-        cuts.push_back(draw_cuts(clients_, alpha_, static_cast<std::int64_t>(of_class[k].size()), random));
+        cuts.push_back(dirichlet_cuts(clients_, alpha_, static_cast<std::int64_t>(of_class[k].size()), random));
         for (std::size_t c = 0; c < size.size(); ++c) size[c] += cuts[k][c + 1] - cuts[k][c];
       }
       const std::int64_t smallest = *std::min_element(size.begin(), size.end());

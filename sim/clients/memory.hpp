@@ -1,8 +1,8 @@
 #pragma once
 // What clients keep between rounds (control variates, personal models, residuals).
 //
-// A client's memory lives at its home rank: ids are hashed into 1,024 buckets and the buckets are spread over the ranks,
-// so that a checkpoint fits any number of ranks. Only clients that ever wrote take space.
+// A client's memory lives at its home rank: ids are hashed into 1,024 buckets and the buckets are spread over the
+// ranks, so that a checkpoint fits any number of ranks. Only clients that ever wrote take space.
 
 #include <ATen/core/Tensor.h>
 
@@ -10,7 +10,6 @@
 #include <map>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "sim/comm/communicator.hpp"
@@ -46,6 +45,10 @@ class ClientMemory {
 
   /// Clients with memory at this rank, by id: for checkpoints and tests.
   const std::map<ClientId, ClientRecord>& records() const { return records_; }
+  /// Puts back a record of a checkpoint if this rank is its home.
+  void restore(ClientId client, ClientRecord record) {
+    if (home(client) == rank_) records_.insert_or_assign(client, std::move(record));
+  }
 
  private:
   std::vector<MemorySlot> slots_;

@@ -5,8 +5,9 @@ namespace shoal {
 Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size)
     : size_(size),
       key_(random_key(seed, Purpose::device_traits)),
-      speed_(settings.number("gflops", 1.0, "median training speed of a device, 10^9 operations per second", positive()) *
-             1e9),
+      speed_(
+          settings.number("gflops", 1.0, "median training speed of a device, 10^9 operations per second", positive()) *
+          1e9),
       speed_sigma_(settings.number("speed_sigma", 0.0,
                                    "spread of device speeds: sigma of a log-normal factor with median 1", at_least(0))),
       down_(settings.number("down_mbytes", 4.0, "download bandwidth, 10^6 bytes per second", positive()) * 1e6),

@@ -20,7 +20,10 @@ static_assert(std::endian::native == std::endian::little, "records are written a
 class Packer {
  public:
   template <class T>
-  requires std::is_arithmetic_v<T> Packer& number(T value) { return raw(std::as_bytes(std::span(&value, 1))); }
+    requires std::is_arithmetic_v<T>
+  Packer& number(T value) {
+    return raw(std::as_bytes(std::span(&value, 1)));
+  }
   Packer& text(std::string_view text) { return array(std::span(text)); }
   template <class T>
   Packer& array(std::span<const T> values) {
@@ -49,7 +52,8 @@ class Unpacker {
   Unpacker(std::span<const std::byte> bytes, std::string_view source) : bytes_(bytes), source_(source) {}
 
   template <class T>
-  requires std::is_trivially_copyable_v<T> T number() {
+    requires std::is_trivially_copyable_v<T>
+  T number() {
     T value;
     std::memcpy(&value, take(1, sizeof(T)).data(), sizeof(T));
     return value;

@@ -5,6 +5,7 @@
 #include "sim/digest.hpp"
 #include "sim/error.hpp"
 #include "sim/record/hdf5_file.hpp"
+#include "sim/record/totals.hpp"
 
 namespace shoal {
 namespace {
@@ -25,22 +26,11 @@ void write_result(hid_t group, const CellResult& result) {
   hdf5::write_attribute(group, "rejected", result.rejected);
 }
 
-CellResult so_far(const CellContents& cell) {
-  CellResult result{.status = "unfinished", .hash = "", .rounds = std::ssize(cell.rounds)};
-  for (const RoundRow& row : cell.rounds) {
-    result.bytes_down += row.bytes_down;
-    result.bytes_up += row.bytes_up;
-    result.dropped += row.dropped;
-    result.rejected += row.rejected;
-  }
-  return result;
-}
-
 void write_cell(hid_t cells, const CellContents& cell) {
   const hdf5::Handle group = hdf5::make_group(cells, std::to_string(cell.header.index));
   hdf5::write_attribute(group, "label", cell.header.label);
   hdf5::write_attribute(group, "seed", cell.header.seed);
-  write_result(group, cell.result.value_or(so_far(cell)));
+  write_result(group, cell.result.value_or(totals_so_far(cell.rounds, 0)));
   hdf5::write_text(group, "config", cell.header.config);
   hdf5::write_table(group, "rounds", cell.rounds, "row: one server step, in order");
   hdf5::write_table(group, "clients", cell.participations, "row: one participation, in the order in which they ended");

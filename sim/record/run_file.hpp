@@ -34,7 +34,15 @@ std::string run_hash(const std::vector<std::string>& cell_hashes);
 /// whole new one. Unfinished cells are written with status "unfinished". Takes as much memory as the file and one cell.
 void assemble_run_file(const std::string& path, const RunInfo& info, const std::vector<std::string>& journals);
 
+/// The folder beside the run file in which its cells keep their journals while they run, and the journal of one cell.
+std::string journal_folder(const std::string& run);
+std::string journal_path(const std::string& run, std::int64_t cell);
+
 /// UserError for a missing, foreign, truncated or damaged file, or one of another schema version.
 RunContents read_run_file(const std::string& path);
+
+/// The run file together with the journals of a run that was interrupted, or is still going on: of every cell what
+/// reaches further. A file left by an earlier run of another configuration or program does not count. Errors as above.
+RunContents read_run(const std::string& path);
 
 }  // namespace shoal

@@ -37,9 +37,9 @@ struct Channel {
   std::string name;
   std::int64_t size = 0;  // values per client
   Weighting weighting = Weighting::examples;
-  double bound = 256;       // largest magnitude of a value; a client beyond it is rejected, like one that is not finite
-  double largest_weight = 1; // of one client, for Weighting::real
-  bool is_private = true;    // derived from the client's data, so that masks and noise concern it
+  double bound = 256;  // largest magnitude of a value; a client beyond it is rejected, like one that is not finite
+  double largest_weight = 1;  // of one client, for Weighting::real
+  bool is_private = true;     // derived from the client's data, so that masks and noise concern it
 };
 
 /// The usual only channel: the change of the parameters.

@@ -30,6 +30,23 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
   for (std::size_t s = 0; s < stages.size(); ++s) federation.stages[s]->init(stages[s], context);
 }
 
+const Message& newest_message(const Federation& federation, FederationState& state) {
+  const auto found = state.messages.find(state.version);
+  if (found != state.messages.end()) return found->second;
+  Message message = federation.strategy->broadcast(state.strategy);
+  for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
+  message.version = state.version;
+  return state.messages.emplace(state.version, std::move(message)).first->second;
+}
+
+std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation) {
+  std::int64_t bytes = 0;
+  for (const Channel& channel : channels) {
+    bytes += federation.codec->expected_bytes(channel.size, federation.task->layout().type);
+  }
+  return bytes;
+}
+
 Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Crew& crew) {
   const std::int64_t chunks = task.chunks(split);
   const std::int64_t mine = chunks > comm.rank() ? (chunks - comm.rank() - 1) / comm.size() + 1 : 0;

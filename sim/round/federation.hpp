@@ -81,6 +81,11 @@ struct RoundRecord {
   std::vector<ClientRow> clients;
 };
 
+/// What clients download now; made once per version and kept in `state.messages`.
+const Message& newest_message(const Federation& federation, FederationState& state);
+/// Bytes that a client is expected to send.
+std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);
+
 /// Plans, trains, aggregates and updates: one server step. Collective over `comm`.
 RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Crew& crew);
 

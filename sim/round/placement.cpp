@@ -8,13 +8,10 @@
 namespace shoal {
 
 std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
-                                  const LocalSettings& local) {
+                                          const LocalSettings& local) {
   std::vector<double> costs(participations.size());
   for (std::size_t i = 0; i < costs.size(); ++i) {
-    const ClientWork work = task.work(participations[i].client);
-    const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
-    costs[i] = work.flops_per_example * static_cast<double>(batch) *
-               static_cast<double>(local.local_steps(work.examples, participations[i].fraction));
+    costs[i] = local_flops(task.work(participations[i].client), local, participations[i].fraction);
   }
   std::vector<std::size_t> order(participations.size());
   std::iota(order.begin(), order.end(), 0);

@@ -17,10 +17,10 @@ struct TrainingBlock {
   double cost = 0;  // predicted floating-point operations
 };
 
-/// Cuts participations into blocks of at most `local.block` clients. Depends on the plan only, never on ranks: sorted by
-/// version, then by predicted work so that stacked clients are of like length, then by client.
+/// Cuts participations into blocks of at most `local.block` clients. Depends on the plan only, never on ranks: sorted
+/// by version, then by predicted work so that stacked clients are of like length, then by client.
 std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
-                                  const LocalSettings& local);
+                                          const LocalSettings& local);
 
 /// Longest predicted work first, each to the least loaded rank (Graham 1969: at most 4/3 of the optimum). The same on
 /// every rank, without messages. Returns the rank of each cost; ties go to the lower index and the lower rank.

@@ -9,10 +9,7 @@ namespace shoal {
 
 Ticks World::duration(ClientId client, double fraction) const {
   const Device device = population.device(client);
-  const ClientWork work = task.work(client);
-  const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
-  const double flops = work.flops_per_example * static_cast<double>(batch) *
-                       static_cast<double>(local.local_steps(work.examples, fraction));
+  const double flops = local_flops(task.work(client), local, fraction);
   const double time = static_cast<double>(bytes_down) / device.down_bytes_per_second + flops / device.flops_per_second +
                       static_cast<double>(bytes_up) / device.up_bytes_per_second;
   return Ticks{std::max<std::int64_t>(1, std::llround(time * 1e6))};

@@ -26,13 +26,13 @@ struct Feedback {
 struct World {
   const Task& task;
   const Population& population;
-  const LocalSettings& local;   // of this round
+  const LocalSettings& local;  // of this round
   std::uint64_t seed;
-  std::int64_t round;           // 1-based
+  std::int64_t round;  // 1-based
   Ticks now;
-  Version version;              // newest
-  std::int64_t bytes_down;      // of the newest message
-  std::int64_t bytes_up;        // expected, per client
+  Version version;          // newest
+  std::int64_t bytes_down;  // of the newest message
+  std::int64_t bytes_up;    // expected, per client
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback;  // of the last round's commits
 
@@ -51,10 +51,10 @@ enum class Verdict : std::int8_t { commit = 0, abandoned = 1 };
 /// One server step.
 struct RoundPlan {
   Verdict verdict = Verdict::commit;
-  Ticks time{};                        // when the step happens
-  std::vector<Participation> starts;   // new ones, in order of their ids
-  std::vector<Commit> commits;         // starts of this or an earlier round, completed
-  std::vector<ParticipationId> losses; // starts of this or an earlier round that ended without being committed
+  Ticks time{};                         // when the step happens
+  std::vector<Participation> starts;    // new ones, in order of their ids
+  std::vector<Commit> commits;          // starts of this or an earlier round, completed
+  std::vector<ParticipationId> losses;  // starts of this or an earlier round that ended without being committed
 };
 
 class Planner {

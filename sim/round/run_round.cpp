@@ -13,16 +13,6 @@
 namespace shoal {
 namespace {
 
-// The newest message; made once per version.
-const Message& newest_message(const Federation& federation, FederationState& state) {
-  const auto found = state.messages.find(state.version);
-  if (found != state.messages.end()) return found->second;
-  Message message = federation.strategy->broadcast(state.strategy);
-  for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
-  message.version = state.version;
-  return state.messages.emplace(state.version, std::move(message)).first->second;
-}
-
 // Forgets versions that nobody needs, and copies the newest if somebody in flight still needs it: the strategy may
 // change the state's tensors in place, and that message shares them.
 void protect_versions(FederationState& state) {
@@ -34,28 +24,33 @@ void protect_versions(FederationState& state) {
   for (auto& [name, tensor] : newest->second.tensors) tensor = tensor.clone();
 }
 
-// Losses, steps and acceptance of every commit on every rank. A loss travels as the bits of its double: all ranks but
-// one add zero, so the sum is exact.
-void share_feedback(std::vector<Feedback>& feedback, const std::vector<BlockOutcome>& outcomes, Communicator& comm) {
-  std::vector<std::int64_t> wire(3 * feedback.size(), 0);
+// Losses, steps and acceptance of every commit on every rank; returns the bytes that each has sent. A loss travels as
+// the bits of its double: all ranks but one add zero, so the sum is exact.
+std::vector<std::int64_t> share_feedback(std::vector<Feedback>& feedback, const std::vector<BlockOutcome>& outcomes,
+                                         Communicator& comm) {
+  std::vector<std::int64_t> wire(4 * feedback.size(), 0);
   for (const BlockOutcome& outcome : outcomes) {
     for (std::size_t k = 0; k < outcome.positions.size(); ++k) {
-      std::int64_t* entry = &wire[3 * outcome.positions[k]];
+      std::int64_t* entry = &wire[4 * outcome.positions[k]];
       entry[0] = std::bit_cast<std::int64_t>(outcome.loss[k]);
       entry[1] = outcome.steps[k];
       entry[2] = outcome.accepted[k] ? 1 : 0;
+      entry[3] = outcome.bytes[k];
     }
   }
   comm.sum(wire);
+  std::vector<std::int64_t> bytes;
   for (std::size_t i = 0; i < feedback.size(); ++i) {
-    feedback[i].loss = std::bit_cast<double>(wire[3 * i]);
-    feedback[i].steps = wire[3 * i + 1];
-    feedback[i].accepted = wire[3 * i + 2] != 0;
+    feedback[i].loss = std::bit_cast<double>(wire[4 * i]);
+    feedback[i].steps = wire[4 * i + 1];
+    feedback[i].accepted = wire[4 * i + 2] != 0;
+    bytes.push_back(wire[4 * i + 3]);
   }
+  return bytes;
 }
 
 RoundRecord describe(const RoundPlan& plan, const FederationState& state, const std::vector<Participation>& committed,
-                     const Task& task, std::int64_t bytes_down, std::int64_t bytes_up) {
+                     const Task& task, std::int64_t bytes_down, const std::vector<std::int64_t>& bytes_up) {
   RoundRecord record{.round = state.round, .time = plan.time, .verdict = plan.verdict};
   record.started = std::ssize(plan.starts);
   record.lost = std::ssize(plan.losses);
@@ -63,10 +58,15 @@ RoundRecord describe(const RoundPlan& plan, const FederationState& state, const 
   double loss = 0;
   for (std::size_t i = 0; i < committed.size(); ++i) {
     const Feedback& back = state.feedback[i];
-    record.clients.push_back({.participation = committed[i], .committed = true, .accepted = back.accepted,
-                              .weight = plan.commits[i].weight, .loss = back.loss, .steps = back.steps,
-                              .bytes_down = bytes_down, .bytes_up = bytes_up});
-    record.bytes_up += bytes_up;
+    record.clients.push_back({.participation = committed[i],
+                              .committed = true,
+                              .accepted = back.accepted,
+                              .weight = plan.commits[i].weight,
+                              .loss = back.loss,
+                              .steps = back.steps,
+                              .bytes_down = bytes_down,
+                              .bytes_up = bytes_up[i]});
+    record.bytes_up += bytes_up[i];
     record.rejected += back.accepted ? 0 : 1;
     record.examples += task.work(committed[i].client).examples;
     loss += back.accepted ? back.loss : 0;
@@ -89,10 +89,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
 
   // Plan: the same on every rank, without a message.
   const std::int64_t bytes_down = newest_message(federation, state).bytes();
-  std::int64_t bytes_up = 0;
-  for (const Channel& channel : channels) {
-    bytes_up += federation.codec->expected_bytes(channel.size, task.layout().type);
-  }
+  const std::int64_t bytes_up = expected_bytes(channels, federation);
   const RoundPlan plan = federation.planner->next(
       state.planner, World{task, *federation.population, local, federation.seed, state.round, state.now, state.version,
                            bytes_down, bytes_up, state.in_flight, state.feedback});
@@ -117,10 +114,10 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   // One reduction; then everybody knows the same.
   for (std::size_t w = 1; w < collectors.size(); ++w) collectors[0]->merge(*collectors[w]);
   std::vector<Aggregate> groups = collectors[0]->finish(comm);
-  share_feedback(state.feedback, outcomes, comm);
+  const std::vector<std::int64_t> sent = share_feedback(state.feedback, outcomes, comm);
   training.store_memory(state.memory, outcomes, comm);
 
-  RoundRecord record = describe(plan, state, committed, task, bytes_down, bytes_up);
+  RoundRecord record = describe(plan, state, committed, task, bytes_down, sent);
   for (const Commit& commit : plan.commits) state.in_flight.erase(commit.id);
   for (const ParticipationId id : plan.losses) state.in_flight.erase(id);
 

@@ -11,6 +11,9 @@
 
 namespace shoal {
 
+/// What a server learning rate may be: arithmetic in float32 must be able to hold it.
+inline Bounds server_rate() { return {.least = 0, .most = 1e30, .least_excluded = true}; }
+
 /// What the server side of a part may know.
 struct ServerContext {
   const ParameterLayout& layout;

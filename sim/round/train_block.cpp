@@ -1,6 +1,7 @@
 #include "sim/round/train_block.hpp"
 
 #include <cmath>
+#include <map>
 
 #include "kernels/fixed_point.hpp"
 
@@ -24,9 +25,10 @@ AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const 
         weight = static_cast<double>(task.work(committed[i].client).examples);
       }
       if (channel.weighting == Weighting::real) weight = channel.largest_weight;
-      total += weight * commits[i].weight;
+      // In whole units, as the sum counts them: weights below a unit may be rounded up to one.
+      total += std::ceil(weight * commits[i].weight / scale.weight_unit);
     }
-    scale.exponent = unit_exponent(std::max(total / scale.weight_unit, 1.0), channel.bound);
+    scale.exponent = unit_exponent(std::max(total, 1.0), channel.bound);
     plan.scales.push_back(scale);
   }
   return plan;
@@ -78,7 +80,12 @@ void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block
         weight *= static_cast<double>(clients.examples(static_cast<std::int64_t>(k)));
       }
       if (channel.weighting == Weighting::real) {
-        ensure(k < update.weight.size() && update.weight[k] >= 0 && update.weight[k] <= channel.largest_weight,
+        ensure(k < update.weight.size(), "channel '{}' has no weight for a client", channel.name);
+        if (!std::isfinite(update.weight[k])) {
+          contribution.accepted[k] = false;
+          continue;
+        }
+        ensure(update.weight[k] >= 0 && update.weight[k] <= channel.largest_weight,
                "channel '{}' has a weight outside [0, {}]", channel.name, channel.largest_weight);
         weight *= update.weight[k];
       }
@@ -93,6 +100,8 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
   const Message& message = state_.messages.at(block.participations.front().version);
   ClientBlock clients(block.participations, local_, *federation_.task, trainer, state_.memory, memory_[index]);
   UpdateBlock update = federation_.strategy->client_update(message, clients);
+  ensure(std::ssize(clients.last().steps) == clients.count(),
+         "a strategy returned an update of clients it did not train");
   update.channels.resize(sums_.channels.size());
   for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
     federation_.stages[s]->client_side(message, clients, update, stage_channels_[s]);
@@ -101,6 +110,7 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
   Contribution contribution{.accepted = std::vector<bool>(block.positions.size(), true)};
   for (const Participation& p : block.participations) contribution.clients.push_back(p.client);
   const RandomKey key = random_key(federation_.seed, Purpose::stage_noise);
+  std::vector<std::int64_t> bytes(block.positions.size(), 0);
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
     Rows rows = update.channels[c];
@@ -108,26 +118,37 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
            "channel '{}' was declared with {} values per client and filled with {}", channel.name, channel.size,
            rows.width());
     const Encoded encoded = federation_.codec->encode(std::move(rows), key, block.participations);
+    ensure(std::ssize(encoded.bytes) == clients.count(), "a codec has not counted every client's bytes");
     contribution.channels.push_back(federation_.codec->summable() ? encoded.words
                                                                   : federation_.codec->decode_rows(encoded));
     const std::vector<double> largest = contribution.channels.back().largest();
     for (std::size_t k = 0; k < largest.size(); ++k) {
+      bytes[k] += encoded.bytes[k];
       if (!(largest[k] <= channel.bound)) contribution.accepted[k] = false;  // also when it is not a number
     }
   }
   weigh(contribution, block, clients, update);
   collector.add(contribution);
-  return {.positions = block.positions, .loss = clients.last().loss, .steps = clients.last().steps,
-          .accepted = std::move(contribution.accepted), .written = clients.take_written()};
+  return {.positions = block.positions,
+          .loss = clients.last().loss,
+          .steps = clients.last().steps,
+          .bytes = std::move(bytes),
+          .accepted = std::move(contribution.accepted),
+          .written = clients.take_written()};
 }
 
 void RoundTraining::store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const {
   if (memory.empty()) return;
+  std::map<ClientId, std::size_t> last;  // accepted commit
+  for (std::size_t i = 0; i < state_.feedback.size(); ++i) {
+    if (state_.feedback[i].accepted) last[state_.feedback[i].client] = i;
+  }
   std::vector<std::pair<ClientId, ClientRecord>> written;
   for (std::size_t b = 0; b < outcomes.size(); ++b) {
     for (std::size_t k = 0; k < outcomes[b].written.size(); ++k) {
-      if (!outcomes[b].accepted[k]) continue;
-      written.emplace_back(mine_[b].participations[k].client, std::move(outcomes[b].written[k]));
+      const ClientId client = mine_[b].participations[k].client;
+      if (!outcomes[b].accepted[k] || last.at(client) != outcomes[b].positions[k]) continue;
+      written.emplace_back(client, std::move(outcomes[b].written[k]));
     }
   }
   memory.store(written, comm);

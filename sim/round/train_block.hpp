@@ -11,6 +11,7 @@ struct BlockOutcome {
   std::vector<std::size_t> positions;  // of its clients among the round's commits
   std::vector<double> loss;
   std::vector<std::int64_t> steps;
+  std::vector<std::int64_t> bytes;  // sent, over all channels
   std::vector<bool> accepted;
   std::vector<ClientRecord> written;  // client memory
 };
@@ -29,7 +30,8 @@ class RoundTraining {
   /// Message, local training, stages, codec, sum. Clients whose update is not finite or beyond its channel's bound are
   /// left out and marked.
   BlockOutcome train(std::size_t index, Trainer& trainer, Collector& collector) const;
-  /// Memory of accepted clients goes home. Collective.
+  /// Memory of accepted clients goes home; of a client that is committed twice, what it wrote last in the plan's order,
+  /// whichever ranks trained it. The state's feedback has been shared. Collective.
   void store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const;
   /// Undoes the codec and the stages' wrapping of an aggregate, in reverse order.
   void server_side(Aggregate& group, FederationState& state, const ServerContext& context) const;

@@ -27,6 +27,7 @@ struct Examples {
   std::vector<std::uint8_t> bytes;   // [n, size] when the features are uint8
   std::vector<float> floats;         // [n, size] otherwise
   std::vector<std::int32_t> labels;  // [n], 0 to classes - 1
+  std::vector<std::int32_t> groups;  // [n], who an example is from (its writer), any number; empty where nobody knows
   float scale = 1, offset = 0;       // the model sees feature * scale + offset
   std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
 };
@@ -60,7 +61,7 @@ class ClientExamples {
 class Partition {
  public:
   virtual ~Partition() = default;
-  /// A pure function of the labels and the seed. UserError when the labels do not allow it.
+  /// A pure function of labels, groups and the seed. UserError when they do not allow it.
   virtual std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const = 0;
 };
 

@@ -18,7 +18,8 @@ LocalTraining::LocalTraining(const Settings& settings) {
                                  {.least = 0, .most = 1e6, .least_excluded = true});
   base_.steps = settings.integer("steps", 0, "steps in a round, instead of epochs; 0: use epochs", between(0, 1e9));
   base_.batch = settings.integer("batch", 10, "examples per step; 0 is the full batch", at_least(0));
-  base_.rate = settings.number("rate", 0.1, "learning rate of local SGD", positive());
+  base_.rate =
+      settings.number("rate", 0.1, "learning rate of local SGD", {.least = 0, .most = 1e30, .least_excluded = true});
   base_.momentum = settings.number("momentum", 0, "momentum of local SGD, reset each round", between(0, 1));
   base_.nesterov = settings.flag("nesterov", false, "Nesterov form of the momentum");
   base_.weight_decay = settings.number("weight_decay", 0, "L2 penalty of local SGD", at_least(0));

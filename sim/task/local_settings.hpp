@@ -10,14 +10,14 @@ namespace shoal {
 
 /// Local stochastic gradient descent. `rate` is that of the current round (see `LocalTraining::at`).
 struct LocalSettings {
-  double epochs = 1;         // passes over the client's training examples, unless `steps` is set
-  std::int64_t steps = 0;    // > 0: this many steps instead, cycling through the shuffled examples
-  std::int64_t batch = 10;   // examples per step; 0 is the full batch
+  double epochs = 1;        // passes over the client's training examples, unless `steps` is set
+  std::int64_t steps = 0;   // > 0: this many steps instead, cycling through the shuffled examples
+  std::int64_t batch = 10;  // examples per step; 0 is the full batch
   double rate = 0.1;
-  double momentum = 0;       // reset at each participation
+  double momentum = 0;  // reset at each participation
   bool nesterov = false;
   double weight_decay = 0;
-  std::int64_t block = 1;    // clients trained as one stacked problem
+  std::int64_t block = 1;  // clients trained as one stacked problem
 
   /// Steps that a client with `examples` does when it does `fraction` of its work; at least 1.
   std::int64_t local_steps(std::int64_t examples, double fraction) const;

@@ -29,12 +29,13 @@ class QuadraticTrainer final : public Trainer {
       optima_ = at::empty({k, d_}, options);
       buffer_ = at::empty({k, d_}, options);
     }
-    for (std::int64_t i = 0; i < k; ++i) task_.optimum(block[static_cast<std::size_t>(i)].client, row(optima_, i).data());
+    for (std::int64_t i = 0; i < k; ++i)
+      task_.optimum(block[static_cast<std::size_t>(i)].client, row(optima_, i).data());
   }
 
   LocalResult fit(const at::Tensor& start, const Correction& correction) override {
     params_.copy_(start.expand_as(params_));
-    buffer_.zero_();
+    if (local_.momentum > 0) buffer_.zero_();
     const auto count = static_cast<std::int64_t>(block_.size());
     LocalResult result{.loss = std::vector<double>(block_.size(), 0)};
     std::int64_t most = 0;
@@ -43,10 +44,12 @@ class QuadraticTrainer final : public Trainer {
       most = std::max(most, result.steps.back());
     }
     for (std::int64_t step = 0; step < most; ++step) {
-      for (std::int64_t k = 0; k < count; ++k) result.loss[static_cast<std::size_t>(k)] += differentiate(k, step, result);
+      for (std::int64_t k = 0; k < count; ++k)
+        result.loss[static_cast<std::size_t>(k)] += differentiate(k, step, result);
       if (correction.custom) correction.custom(gradients_, params_);
       for (std::int64_t k = 0; k < count; ++k) {
-        if (step < result.steps[static_cast<std::size_t>(k)]) sgd_step<T>(row(params_, k), row(gradients_, k), step_of(k, correction));
+        if (step < result.steps[static_cast<std::size_t>(k)])
+          sgd_step<T>(row(params_, k), row(gradients_, k), step_of(k, correction));
       }
     }
     for (std::size_t k = 0; k < block_.size(); ++k) result.loss[k] /= static_cast<double>(result.steps[k]);
@@ -76,7 +79,8 @@ class QuadraticTrainer final : public Trainer {
       task_.optimum(client, optimum.data());
       double squares = 0;
       for (std::int64_t j = 0; j < d_; ++j) {
-        const double gap = static_cast<double>(x.const_data_ptr<T>()[j]) - static_cast<double>(optimum[static_cast<std::size_t>(j)]);
+        const double gap =
+            static_cast<double>(x.const_data_ptr<T>()[j]) - static_cast<double>(optimum[static_cast<std::size_t>(j)]);
         squares += gap * gap;
       }
       const std::int64_t examples = task_.work(client).examples;
@@ -114,9 +118,13 @@ class QuadraticTrainer final : public Trainer {
       ensure(values.is_contiguous() && values.scalar_type() == task_.layout().type, "a correction is not contiguous");
       return {values.const_data_ptr<T>() + (values.dim() == 2 ? k * d_ : 0), static_cast<std::size_t>(d_)};
     };
-    SgdStep<T> step{.rate = local_.rate, .decay = local_.weight_decay, .pull = correction.pull,
-                    .anchor = piece(correction.anchor), .shift = piece(correction.shift),
-                    .momentum = local_.momentum, .nesterov = local_.nesterov};
+    SgdStep<T> step{.rate = local_.rate,
+                    .decay = local_.weight_decay,
+                    .pull = correction.pull,
+                    .anchor = piece(correction.anchor),
+                    .shift = piece(correction.shift),
+                    .momentum = local_.momentum,
+                    .nesterov = local_.nesterov};
     if (local_.momentum > 0) step.buffer = row(buffer_, k);
     return step;
   }
@@ -132,7 +140,8 @@ class QuadraticTrainer final : public Trainer {
 
 Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
     : clients_(settings.integer("clients", 100, "number of clients, unless curvatures are listed", at_least(1))),
-      dimension_(settings.integer("dimension", 10, "number of parameters, unless optima are listed", between(1, 1 << 28))),
+      dimension_(
+          settings.integer("dimension", 10, "number of parameters, unless optima are listed", between(1, 1 << 28))),
       examples_(settings.integer("examples", 1, "examples that each client claims: its weight", at_least(1))),
       start_(settings.number("start", 0, "initial value of every parameter")),
       spread_(settings.number("spread", 1, "deviation of the clients' optima: how non-IID they are", at_least(0))),
@@ -141,7 +150,8 @@ Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
       curvatures_(settings.numbers("curvatures", {}, "the clients' curvatures, one each; empty: drawn", positive())),
       optima_(settings.numbers("optima", {}, "the clients' optima in one dimension, one each; empty: drawn")),
       key_(random_key(seed, Purpose::quadratic)) {
-  if (low_ > high_) user_error("{}: curvature_low {} is above curvature_high {}. Swap them?", settings.where(), low_, high_);
+  if (low_ > high_)
+    user_error("{}: curvature_low {} is above curvature_high {}. Swap them?", settings.where(), low_, high_);
   if (curvatures_.size() != optima_.size()) {
     user_error("{}: {} curvatures and {} optima. List one of each per client?", settings.where(), curvatures_.size(),
                optima_.size());

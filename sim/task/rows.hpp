@@ -17,8 +17,8 @@ class Rows {
   /// Dense rows, float32 or float64, contiguous; a [d] tensor is one row. Shares the tensor.
   Rows(at::Tensor dense);  // NOLINT(google-explicit-constructor): a strategy returns tensor expressions
 
-  std::int64_t count() const { return dense_.size(0); }   // K
-  std::int64_t width() const { return dense_.size(1); }   // d
+  std::int64_t count() const { return dense_.size(0); }  // K
+  std::int64_t width() const { return dense_.size(1); }  // d
   at::ScalarType type() const { return dense_.scalar_type(); }
   const at::Tensor& dense() const { return dense_; }
 

@@ -1,5 +1,7 @@
 #include "sim/task/stacked_network.hpp"
 
+#include <ATen/core/LegacyTypeDispatch.h>
+
 #include <algorithm>
 
 #include "sim/task/layers/cross_entropy.hpp"
@@ -30,6 +32,7 @@ std::span<const float> StackedNetwork::row(std::size_t i) const {
 }
 
 void StackedNetwork::forward() {
+  const at::AutoDispatchBelowADInplaceOrView no_autograd;  // saves half a microsecond per operation
   for (const auto& layer : layers_) layer->forward();
 }
 
@@ -49,6 +52,7 @@ void StackedNetwork::loss_and_gradient(std::span<const double> factors, std::spa
 }
 
 void StackedNetwork::backward(const GradientUse& use) {
+  const at::AutoDispatchBelowADInplaceOrView no_autograd;
   for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) (*layer)->backward(use);
 }
 

@@ -2,11 +2,11 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/sub.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/vector_ops.hpp"
 #include "sim/task/local_batches.hpp"
@@ -14,8 +14,8 @@
 namespace shoal {
 namespace {
 
-constexpr std::int64_t gradient_chunk = 64;    // examples per pass of a full gradient: bounds the buffers
-constexpr std::size_t networks_per_lane = 16;  // a batch size of 10 has 10 sizes of partial batches
+constexpr std::int64_t gradient_chunk = 64;  // examples per pass of a full gradient: bounds the buffers
+constexpr std::int64_t most_rows = 512;      // examples that the buffers of all batch sizes of a lane hold together
 
 std::span<float> row(const at::Tensor& rows, std::int64_t k) {
   return {rows.mutable_data_ptr<float>() + k * rows.stride(0), static_cast<std::size_t>(rows.size(1))};
@@ -47,25 +47,19 @@ void write_features(const T* from, const Shape& shape, float scale, float offset
 
 double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
 
-/// In units of Evaluation::loss_unit; `most` for what is larger or not finite.
-std::int64_t saturated(double loss, std::int64_t most) {
-  const double units = std::rint(loss / Evaluation::loss_unit);
-  return units < static_cast<double>(most) ? static_cast<std::int64_t>(units) : most;  // NaN: most
-}
-
 }  // namespace
 
 StackedTrainer::StackedTrainer(const SupervisedTask& task) : task_(task) {}
 
 StackedTrainer::Lane& StackedTrainer::lane(std::int64_t clients) {
-  return lanes_.get(clients, [&] {
-    return std::make_unique<Lane>(
-        Lane{ParameterRows(clients, task_.layout().size), Recent<std::int64_t, StackedNetwork>(networks_per_lane)});
+  return lanes_.get(clients, 1, [&] {
+    return std::make_unique<Lane>(Lane{ParameterRows(clients, task_.layout().size), Recent<StackedNetwork>(most_rows)});
   });
 }
 
 StackedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch) {
-  return lane.networks.get(batch, [&] { return std::make_unique<StackedNetwork>(task_.network(), lane.rows, batch); });
+  return lane.networks.get(batch, lane.rows.clients() * batch,
+                           [&] { return std::make_unique<StackedNetwork>(task_.network(), lane.rows, batch); });
 }
 
 void StackedTrainer::gather(StackedNetwork& to, std::size_t k, const Examples& from,
@@ -248,10 +242,9 @@ Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk
   gather(net, 0, chunk.from, chunk.positions);
   net.forward();
   const StackedNetwork::Score score = net.score();
-  const std::int64_t most = (std::int64_t{1} << 62) / task_.chunks(which.split);
   return {.examples = static_cast<std::int64_t>(chunk.positions.size()),
           .correct = score.correct,
-          .loss = saturated(score.loss, most)};
+          .loss = Evaluation::to_units(score.loss)};
 }
 
 }  // namespace shoal

@@ -25,15 +25,13 @@ class StackedTrainer final : public Trainer {
   void open(std::span<const Participation> block, const LocalSettings& local) override;
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
   LocalResult gradient(const at::Tensor& params) override;
-  /// A chunk whose summed loss is not finite, or above an equal share of 2^62 units, counts as that share: a diverged
-  /// model shows, and no sum over chunks can overflow.
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
 
  private:
   /// Parameters for K clients, and networks for the batch sizes that were used last.
   struct Lane {
     ParameterRows rows;
-    Recent<std::int64_t, StackedNetwork> networks;
+    Recent<StackedNetwork> networks;
     at::Tensor momentum{};
   };
   struct Pass;
@@ -47,7 +45,7 @@ class StackedTrainer final : public Trainer {
   std::vector<Participation> block_;
   LocalSettings local_;
   std::vector<std::vector<std::int32_t>> examples_;  // of each opened client
-  Recent<std::int64_t, Lane> lanes_{4};
+  Recent<Lane> lanes_{4};
   at::Tensor delta_;
 };
 

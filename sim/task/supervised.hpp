@@ -33,6 +33,7 @@ class SupervisedTask final : public Task {
   const Holdout& holdout() const { return holdout_; }
   std::uint64_t seed() const { return seed_; }
   const Examples& train() const { return data_->train; }
+  const Examples& test() const { return data_->test; }
 
   /// One chunk of an evaluation: positions in `from`.
   struct Chunk {

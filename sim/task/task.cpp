@@ -1,9 +1,16 @@
 #include "sim/task/task.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace shoal {
+
+double local_flops(const ClientWork& work, const LocalSettings& local, double fraction) {
+  const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
+  return work.flops_per_example * static_cast<double>(batch) *
+         static_cast<double>(local.local_steps(work.examples, fraction));
+}
 
 std::int64_t Evaluation::to_units(double loss) {
   constexpr double most = 0x1p53;

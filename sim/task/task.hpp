@@ -23,6 +23,9 @@ struct ClientWork {
   double flops_per_example = 0;  // forward and backward
 };
 
+/// Predicted floating-point operations of one participation that does `fraction` of its local work.
+double local_flops(const ClientWork& work, const LocalSettings& local, double fraction);
+
 /// Sums over evaluated examples, as integers so that any split over ranks adds up to the same.
 struct Evaluation {
   static constexpr double loss_unit = 1.0 / (1 << 30);  // of `loss`; a chunk's sum is rounded to it once
@@ -62,9 +65,9 @@ struct Correction {
 
 /// What local training of K clients gave. Tensors are views of the trainer's buffers, valid until its next call.
 struct LocalResult {
-  Rows delta;                        // [K, d]: parameters after minus before
-  std::vector<double> loss;          // [K]: mean over the local steps of the loss on the step's batch
-  std::vector<std::int64_t> steps;   // [K]: steps done
+  Rows delta;                       // [K, d]: parameters after minus before
+  std::vector<double> loss;         // [K]: mean over the local steps of the loss on the step's batch
+  std::vector<std::int64_t> steps;  // [K]: steps done
 };
 
 /// The training machinery of one thread; owns all buffers. A block's result depends only on the block.

@@ -8,7 +8,7 @@ namespace {
 
 class FedAvg final : public Strategy {
  public:
-  explicit FedAvg(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", positive())) {}
+  explicit FedAvg(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     return clients.train(server.params()).delta;

@@ -10,7 +10,7 @@ namespace {
 class FedAvgM final : public Strategy {
  public:
   explicit FedAvgM(const Settings& s)
-      : rate_(s.number("rate", 1, "server learning rate", positive())),
+      : rate_(s.number("rate", 1, "server learning rate", server_rate())),
         momentum_(s.number("momentum", 0.9, "server momentum", between(0, 1))),
         nesterov_(s.flag("nesterov", false, "Nesterov form of the momentum")) {}
 

@@ -14,13 +14,15 @@ template <class SecondMoment>
 class FedOpt final : public Strategy {
  public:
   FedOpt(const Settings& s, double beta1, SecondMoment second_moment)
-      : rate_(s.number("rate", 0.1, "server learning rate", positive())),
+      : rate_(s.number("rate", 0.1, "server learning rate", server_rate())),
         beta1_(s.number("beta1", beta1, "decay of the first moment", between(0, 1))),
         beta2_(s.number("beta2", 0.99, "decay of the second moment (FedAdam, FedYogi)", between(0, 1))),
         tau_(s.number("tau", 1e-3, "degree of adaptivity: added to the root of the second moment", positive())),
-        start_(s.number("initial_v", tau_ * tau_, "second moment before the first round; the paper has tau^2", at_least(0))),
-        bias_correction_(s.flag("bias_correction", false,
-                                "multiply the step by sqrt(1 - beta2^(r+1)) / (1 - beta1^(r+1)) as Flower's FedAdam does")),
+        start_(s.number("initial_v", tau_ * tau_, "second moment before the first round; the paper has tau^2",
+                        at_least(0))),
+        bias_correction_(
+            s.flag("bias_correction", false,
+                   "multiply the step by sqrt(1 - beta2^(r+1)) / (1 - beta1^(r+1)) as Flower's FedAdam does")),
         second_moment_(second_moment) {}
 
   void init(State& state, const ServerContext&) const override {

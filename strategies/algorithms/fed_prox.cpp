@@ -7,7 +7,8 @@ namespace {
 
 class FedProx final : public Strategy {
  public:
-  explicit FedProx(const Settings& s) : mu_(s.number("mu", 0.01, "strength of the pull to the server model", at_least(0))) {}
+  explicit FedProx(const Settings& s)
+      : mu_(s.number("mu", 0.01, "strength of the pull to the server model", at_least(0))) {}
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     return clients.train(server.params(), {.pull = mu_, .anchor = server.params()}).delta;

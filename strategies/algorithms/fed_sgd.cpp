@@ -8,7 +8,8 @@ namespace {
 
 class FedSgd final : public Strategy {
  public:
-  explicit FedSgd(const Settings& s) : rate_(s.number("rate", 0.1, "learning rate of the server's step", positive())) {}
+  explicit FedSgd(const Settings& s)
+      : rate_(s.number("rate", 0.1, "learning rate of the server's step", server_rate())) {}
 
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {{.name = "gradient", .size = layout.size}};

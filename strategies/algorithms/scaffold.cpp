@@ -11,7 +11,7 @@ namespace {
 
 class Scaffold final : public Strategy {
  public:
-  explicit Scaffold(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", positive())) {}
+  explicit Scaffold(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {delta_channel(layout, Weighting::uniform),
@@ -20,9 +20,7 @@ class Scaffold final : public Strategy {
   std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {
     return {{"control", layout.size, layout.type}};
   }
-  void init(State& state, const ServerContext&) const override {
-    state.put("control", at::zeros_like(state.params()));
-  }
+  void init(State& state, const ServerContext&) const override { state.put("control", at::zeros_like(state.params())); }
   Message broadcast(const State& state) const override {
     Message message = Strategy::broadcast(state);
     message.tensors.emplace("control", state.tensor("control"));
@@ -34,7 +32,8 @@ class Scaffold final : public Strategy {
     const LocalResult& fit = clients.train(server.params(), {.shift = shift});
     // Option II needs no extra pass over the data: c_i+ - c_i = (x - y) / (K rate) - c.
     std::vector<double> per_step;
-    for (const std::int64_t steps : fit.steps) per_step.push_back(-1 / (static_cast<double>(steps) * clients.local().rate));
+    for (const std::int64_t steps : fit.steps)
+      per_step.push_back(-1 / (static_cast<double>(steps) * clients.local().rate));
     const at::Tensor mean_gradient =
         fit.delta.dense() * at::from_blob(per_step.data(), {clients.count(), 1}, at::kDouble).to(fit.delta.type());
     clients.remember("control", mean_gradient - shift);

@@ -15,7 +15,9 @@ class DropOut {
 
   /// A new participation of `client` from the newest version, starting now.
   Participation start(ClientId client, State& state, const World& world) const {
-    Participation p{.id = ParticipationId{state.integer("starts")++}, .client = client, .version = world.version,
+    Participation p{.id = ParticipationId{state.integer("starts")++},
+                    .client = client,
+                    .version = world.version,
                     .start = world.now};
     p.finish = p.start + world.duration(client);
     RandomStream random(random_key(world.seed, Purpose::dropout), value(client), value(p.id));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <numeric>
 #include <set>
 
@@ -18,7 +19,7 @@ std::unique_ptr<Partition> partition(const std::string& name, const std::string&
   return made;
 }
 
-/// Labels only: a partition looks at nothing else.
+/// Labels only: most partitions look at nothing else.
 Examples labelled(std::vector<std::int32_t> labels, std::int64_t classes) {
   Examples examples;
   examples.classes = classes;
@@ -26,11 +27,13 @@ Examples labelled(std::vector<std::int32_t> labels, std::int64_t classes) {
   return examples;
 }
 
-/// `n` examples, classes in turn.
+/// `n` examples, classes in turn, from 60 groups one after the other.
 Examples in_turn(std::int64_t n, std::int64_t classes) {
   std::vector<std::int32_t> labels;
   for (std::int64_t i = 0; i < n; ++i) labels.push_back(static_cast<std::int32_t>(i % classes));
-  return labelled(std::move(labels), classes);
+  Examples examples = labelled(std::move(labels), classes);
+  for (std::int64_t i = 0; i < n; ++i) examples.groups.push_back(static_cast<std::int32_t>(i * 60 / n));
+  return examples;
 }
 
 std::vector<std::int32_t> held(const ClientExamples& clients, std::int64_t client) {
@@ -234,16 +237,114 @@ TEST(Dirichlet, ImpossibleMinimum) {
   EXPECT_TRUE(contains(hardly, "raise 'alpha' (test.toml")) << hardly;
 }
 
+/// Examples of classes in turn with these groups.
+Examples grouped(std::vector<std::int32_t> groups) {
+  Examples examples = in_turn(std::ssize(groups), 2);
+  examples.groups = std::move(groups);
+  return examples;
+}
+
+TEST(Natural, EachGroupIsAClient) {
+  // Groups have any numbers; clients are in the order of the numbers.
+  const auto dealt = partition("natural", "")->deal(grouped({7, -3, 7, 2000, -3, 7}), 1);
+  EXPECT_EQ(all_held(*dealt), (std::vector<std::vector<std::int32_t>>{{1, 4}, {0, 2, 5}, {3}}));
+}
+
+TEST(Natural, GroupsAreDealtWholeAndEvenly) {
+  std::vector<std::int32_t> groups;
+  for (std::int32_t i = 0; i < 1000; ++i) groups.push_back(i * i % 103);  // 52 squares modulo 103
+  const Examples train = grouped(groups);
+  const auto dealt = partition("natural", "clients = 5")->deal(train, 1);
+  expect_exact_cover(*dealt, 1000);
+  std::set<std::int32_t> seen;
+  for (std::int64_t c = 0; c < 5; ++c) {
+    std::set<std::int32_t> own;
+    for (const std::int32_t i : held(*dealt, c)) own.insert(groups[static_cast<std::size_t>(i)]);
+    EXPECT_GE(own.size(), 10U);
+    EXPECT_LE(own.size(), 11U);
+    for (const std::int32_t group : own) EXPECT_TRUE(seen.insert(group).second) << group;
+  }
+  EXPECT_EQ(seen.size(), 52U);
+}
+
+TEST(Natural, Impossible) {
+  const std::string none = user_error_of("natural", "", labelled({0, 1}, 2));
+  EXPECT_TRUE(contains(none, "test.toml: the data set does not say who its examples are from")) << none;
+  const std::string many = user_error_of("natural", "clients = 4", grouped({1, 1, 2, 3}));
+  EXPECT_TRUE(contains(many, "4 clients (the data set has 3 groups)")) << many;
+}
+
+// 539 people wrote MNIST's training images: 19, 116 and 131 of them the one with the fewest, the median and the most.
+TEST(Natural, WritersOfMnist) {
+  if (std::getenv("SHOAL_DATA") == nullptr) GTEST_SKIP() << "SHOAL_DATA is not set";
+  Settings none;
+  const Dataset data = find_part<Source>("source", "qmnist").make(none)->load();
+  const auto dealt = partition("natural", "")->deal(data.train, 1);
+  expect_exact_cover(*dealt, 60000);
+  ASSERT_EQ(dealt->clients(), 539);
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t c = 0; c < 539; ++c) sizes.push_back(dealt->count(ClientId{c}));
+  std::ranges::sort(sizes);
+  EXPECT_EQ(sizes.front(), 19);
+  EXPECT_EQ(sizes[269], 116);
+  EXPECT_EQ(sizes.back(), 131);
+}
+
+// A client's share is Beta(beta, (n - 1) beta), as in Dirichlet above, and its labels are a random draw.
+TEST(Quantity, SharesHaveTheStatedMeanAndVariance) {
+  for (const double beta : {0.1, 0.5, 2.0}) {
+    const std::int64_t n = 10, total = 5000;
+    const Examples train = in_turn(total, 2);
+    const auto dealer = partition("quantity", fmt::format("clients = {}\nbeta = {}", n, beta));
+    const double variance = (1.0 / n) * (1 - 1.0 / n) / (n * beta + 1);
+    double squares = 0, last = 0, label_squares = 0, parted = 0;
+    const int seeds = 800;
+    for (int seed = 0; seed < seeds; ++seed) {
+      const auto dealt = dealer->deal(train, static_cast<std::uint64_t>(seed));
+      for (std::int64_t c = 0; c < n; ++c) {
+        const std::vector<std::int32_t> own = held(*dealt, c);
+        const double size = static_cast<double>(own.size()), share = size / total;
+        squares += (share - 1.0 / n) * (share - 1.0 / n) / (seeds * n);
+        if (c == n - 1) last += share / seeds;
+        const auto ones = std::ranges::count_if(own, [](std::int32_t i) { return i % 2 == 1; });
+        // Hypergeometric: variance size / 4 (total - size) / (total - 1).
+        if (size > 0 && size < total) {
+          const double excess = static_cast<double>(ones) - size / 2;
+          label_squares += excess * excess / (size / 4 * (total - size) / (total - 1));
+          ++parted;
+        }
+      }
+    }
+    EXPECT_NEAR(squares, variance, 0.1 * variance) << beta;
+    EXPECT_NEAR(last, 1.0 / n, 4 * std::sqrt(variance / seeds)) << beta;
+    EXPECT_NEAR(label_squares / parted, 1, 0.1) << beta;
+  }
+}
+
+TEST(Quantity, EveryClientHasItsMinimum) {
+  const auto dealt = partition("quantity", "clients = 10\nminimum = 10")->deal(in_turn(3823, 10), 1);
+  expect_exact_cover(*dealt, 3823);
+  for (std::int64_t c = 0; c < 10; ++c) EXPECT_GE(dealt->count(ClientId{c}), 10);
+  const std::string never = user_error_of("quantity", "clients = 30\nminimum = 40", in_turn(1000, 10));
+  EXPECT_TRUE(contains(never, "each need 1200 (the data set has 1000")) << never;
+  const std::string hardly = user_error_of("quantity", "clients = 30\nbeta = 0.01\nminimum = 30", in_turn(1000, 10));
+  EXPECT_TRUE(contains(hardly, "no draw in 1000 gave every client 30 examples")) << hardly;
+}
+
 TEST(Partitions, ImpossibleSettings) {
   const Examples train = in_turn(100, 10);
   for (const std::string toml :
        {"clients = 0", "clients = -5", "clients = 1.5", "clients = 1_000_000_000_000", "client = 5"}) {
-    for (const auto& part : parts<Partition>()) user_error_of(std::string(part.name), toml, train);
+    for (const auto& part : parts<Partition>()) {
+      if (part.name == "natural" && toml == "clients = 0") continue;  // as many as there are groups
+      user_error_of(std::string(part.name), toml, train);
+    }
   }
   for (const std::string toml : {"alpha = 0", "alpha = -1", "alpha = nan", "alpha = inf", "minimum = -1"}) {
     user_error_of("dirichlet", toml, train);
   }
   user_error_of("shards", "shards_per_client = 0", train);
+  user_error_of("quantity", "beta = 0", train);
 }
 
 }  // namespace

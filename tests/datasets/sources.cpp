@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <set>
 #include <sstream>
 
 #include "datasets/contents.hpp"
@@ -252,6 +253,70 @@ TEST(IdxImages, Mnist) {
 TEST(IdxImages, FashionMnist) {
   check_published(
       {"fashion_mnist", .28604, .35302, "5b2483432cc85dc4fcfe5ef6d1b9975a5186efd07b57ccaebc2e6aeaf4e06531"});
+}
+
+/// A tiny MNIST with QMNIST's rows for it: class, series, writer, index, class in NIST, number, duplicate, unused.
+struct TinyQmnist {
+  Tiny images;
+  Bytes train = idx(0x0c, {3, 8}, words({0, 0, 500, 1, 2, 3, 0, 0, 5, 0, 12, 1, 2, 3, 0, 0, 9, 4, 500, 1, 2, 3, 0, 0}));
+  Bytes test = idx(0x0c, {2, 8}, words({3, 4, 2600, 0, 0, 0, 0, 0, 8, 4, 2601, 0, 0, 0, 0, 0}));
+
+  static Bytes words(const std::vector<int>& numbers) {
+    Bytes out;
+    for (const int n : numbers) {
+      for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<std::uint8_t>(n >> shift));
+    }
+    return out;
+  }
+  std::string settings(const Folder& folder) const {
+    images.write(folder);
+    folder.write("qmnist-train-labels-idx2-int.gz", gzip(train));
+    folder.write("qmnist-test-labels-idx2-int", test);
+    return in_folder(folder) + fmt::format("\nlabel_folder = '{}'", folder.path());
+  }
+  std::string error() const {
+    const Folder folder;
+    return user_error_of([&] { load("qmnist", settings(folder)); });
+  }
+};
+
+TEST(Qmnist, WritersOfTheImages) {
+  const Folder folder;
+  TinyQmnist tiny;
+  const Dataset data = load("qmnist", tiny.settings(folder));
+  EXPECT_EQ(data.train.groups, (std::vector<std::int32_t>{500, 12, 500}));
+  EXPECT_EQ(data.test.groups, (std::vector<std::int32_t>{2600}));
+  const Dataset images = load("mnist", in_folder(folder));
+  EXPECT_EQ(data.train.bytes, images.train.bytes);
+  EXPECT_NE(data.digest, images.digest);
+}
+
+TEST(Qmnist, LabelsOfOtherImages) {
+  TinyQmnist tiny;
+  tiny.images.train_labels = idx(0x08, {3}, {0, 6, 9});
+  EXPECT_TRUE(contains(tiny.error(), "has label 5 at example 1 (MNIST has 6)"));
+  tiny = {};
+  tiny.train = tiny.test;
+  EXPECT_TRUE(contains(tiny.error(), "holds 2 x 8 numbers (expected 3 rows or more of 8)"));
+  const Folder folder;
+  Tiny().write(folder);
+  const std::string missing =
+      user_error_of([&] { load("qmnist", in_folder(folder) + fmt::format("\nlabel_folder = '{}'", folder.path())); });
+  EXPECT_TRUE(contains(missing, "files of QMNIST are missing")) << missing;
+  EXPECT_TRUE(contains(missing, "facebookresearch/qmnist")) << missing;
+}
+
+TEST(Qmnist, Published) {
+  if (std::getenv("SHOAL_DATA") == nullptr) GTEST_SKIP() << "SHOAL_DATA is not set";
+  const Dataset data = load("qmnist");
+  const auto writers = [](const Examples& half) {
+    return std::set<std::int32_t>(half.groups.begin(), half.groups.end()).size();
+  };
+  EXPECT_EQ(data.train.groups.size(), 60000U);
+  EXPECT_EQ(data.test.groups.size(), 10000U);
+  EXPECT_EQ(writers(data.train), 539U);
+  EXPECT_EQ(writers(data.test), 297U);
+  EXPECT_EQ(load("mnist").train.bytes, data.train.bytes);
 }
 
 TEST(Synthetic, ClustersAsStated) {

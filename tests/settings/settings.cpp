@@ -101,9 +101,7 @@ TEST(Settings, ErrorsOfTypeAndBounds) {
   EXPECT_EQ(error_of([] { parse("x = 1").flag("x", true, ""); }), "a.toml:1: 'x' must be true or false (found 1)");
   EXPECT_EQ(error_of([] { parse("x = []").text("x", "", ""); }),
             "a.toml:1: 'x' must be a string (found an empty list)");
-  EXPECT_EQ(error_of([] {
-              parse("x = \"mox\"").choice("x", "min", {"min", "max"}, "");
-            }),
+  EXPECT_EQ(error_of([] { parse("x = \"mox\"").choice("x", "min", {"min", "max"}, ""); }),
             "a.toml:1: 'x' must be one of min, max (found the string \"mox\"). Did you mean 'max'?");
   EXPECT_EQ(error_of([] { parse("x = 64").integers("x", {}, ""); }),
             "a.toml:1: 'x' must be a list of integers (found 64). Write [64]?");

@@ -79,8 +79,8 @@ TEST(Progress, ShortensALongLabelBetweenLetters) {
   std::string label;
   for (int i = 0; i < 100; ++i) label += "µ";
   for (const char* prefix : {"", "x"}) {
-    const std::string text = printed(
-        true, [](Progress& progress) { progress.round({.round = 1}); }, (prefix + label).c_str());
+    const std::string text =
+        printed(true, [](Progress& progress) { progress.round({.round = 1}); }, (prefix + label).c_str());
     EXPECT_LE(text.size(), 4 + 79);
     EXPECT_TRUE(text.ends_with("µ"));
   }

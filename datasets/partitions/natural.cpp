@@ -1,0 +1,68 @@
+// Deals the examples as they come in life: a client is a person (or another natural group, such as a play's role) with
+// all its examples. With `clients` set, the groups are dealt to that many clients at random and evenly, the
+// "real-world" partition of NIID-Bench, Li et al., ICDE 2022 (arXiv 2102.02079).
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "datasets/dealt.hpp"
+#include "sim/random.hpp"
+
+namespace shoal::partitions {
+namespace {
+
+class Natural final : public Partition {
+ public:
+  explicit Natural(Settings& s)
+      : clients_(s.integer("clients", 0, "clients that the groups are dealt to; 0: each group is a client of its own",
+                           between(0, 1e8))),
+        where_(s.where()) {}
+
+  std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
+    if (train.groups.empty()) {
+      user_error(
+          "{}: the data set does not say who its examples are from. Use one that does, as \"qmnist\", or "
+          "another partition?",
+          where_);
+    }
+    ensure(train.groups.size() == train.labels.size(), "{} groups for {} examples", train.groups.size(),
+           train.labels.size());
+    std::vector<std::int32_t> names = train.groups;
+    std::ranges::sort(names);
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    const std::vector<std::int32_t> client_of = clients_of_groups(names.size(), seed);
+
+    std::vector<std::int32_t> owner;
+    owner.reserve(train.groups.size());
+    for (const std::int32_t group : train.groups) {
+      owner.push_back(client_of[static_cast<std::size_t>(std::ranges::lower_bound(names, group) - names.begin())]);
+    }
+    return dealt(owner, clients_ == 0 ? std::ssize(names) : clients_);
+  }
+
+ private:
+  /// The client of each group, groups in the order of their numbers.
+  std::vector<std::int32_t> clients_of_groups(std::size_t groups, std::uint64_t seed) const {
+    std::vector<std::int32_t> client_of(groups);
+    std::iota(client_of.begin(), client_of.end(), 0);
+    if (clients_ == 0) return client_of;
+    if (clients_ > std::ssize(client_of)) {
+      user_error("{}: {} clients (the data set has {} groups). Lower 'clients'?", where_, clients_, groups);
+    }
+    RandomStream random(random_key(seed, Purpose::partition), 0);
+    shuffle(std::span(client_of), random);
+    for (std::int32_t& place : client_of) {
+      place = static_cast<std::int32_t>(place * clients_ / std::ssize(client_of));
+    }
+    return client_of;
+  }
+
+  std::int64_t clients_;
+  std::string where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Partition> natural(Settings& settings) { return std::make_unique<Natural>(settings); }
+
+}  // namespace shoal::partitions

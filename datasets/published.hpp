@@ -1,0 +1,26 @@
+#pragma once
+// Files as their publishers offer them, and where they lie here.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace shoal {
+
+/// An IDX file. The name is without .gz, the SHA-256 of the file with .gz.
+struct PublishedFile {
+  std::string_view stem, sha256;
+};
+
+/// What errors call a data set, its folder below SHOAL_DATA, and where to get it.
+struct Publication {
+  std::string_view title, folder, page;
+};
+
+/// Paths of `files` in `folder`, or in `$SHOAL_DATA/<publication.folder>` where `folder` is empty. UserError that lists
+/// the missing ones with their SHA-256 and where to get them.
+std::vector<std::string> find_published(const Publication& publication, std::span<const PublishedFile> files,
+                                        std::string folder);
+
+}  // namespace shoal

@@ -1,0 +1,62 @@
+// MNIST with the person who wrote each digit: its images and labels, and the writers that QMNIST found for them (539 in
+// the training set, 297 in the test set), for partition "natural". Needs the files of MNIST and the two label files of
+// QMNIST. C. Yadav and L. Bottou, NeurIPS 2019 (arXiv 1905.10498); github.com/facebookresearch/qmnist.
+#include <array>
+
+#include "datasets/contents.hpp"
+#include "datasets/idx_images.hpp"
+#include "datasets/readers/idx.hpp"
+
+namespace shoal::sources {
+namespace {
+
+constexpr Publication publication = {"QMNIST", "qmnist", "https://github.com/facebookresearch/qmnist"};
+constexpr std::array<PublishedFile, 2> label_files = {
+    {{"qmnist-train-labels-idx2-int", "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f"},
+     {"qmnist-test-labels-idx2-int", "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06"}}};
+// Of the eight columns; the others say where the image stands in NIST's collection.
+constexpr std::int64_t class_column = 0, writer_column = 2, columns = 8;
+
+/// The test labels go on beyond MNIST's 10,000 images, to those that MNIST had lost.
+void add_writers(Examples& examples, const std::string& path) {
+  const readers::IdxArray table = readers::read_idx(path, {.type = readers::IdxType::int32, .dimensions = 2});
+  if (table.shape[0] < examples.count() || table.shape[1] != columns) {
+    user_error("file '{}' holds {} x {} numbers (expected {} rows or more of {}). Is it the right file?", path,
+               table.shape[0], table.shape[1], examples.count(), columns);
+  }
+  for (std::int64_t i = 0; i < examples.count(); ++i) {
+    const std::int32_t* row = table.ints.data() + i * columns;
+    const std::int32_t label = examples.labels[static_cast<std::size_t>(i)];
+    if (row[class_column] != label) {
+      user_error("file '{}' has label {} at example {} (MNIST has {}). Are they of one set?", path, row[class_column],
+                 i, label);
+    }
+    examples.groups.push_back(row[writer_column]);
+  }
+}
+
+class Qmnist final : public Source {
+ public:
+  explicit Qmnist(Settings& s)
+      : images_(idx_images(mnist_images, s)),
+        folder_(s.text("label_folder", "", "folder of QMNIST's label files; empty: $SHOAL_DATA/qmnist")) {}
+
+  Dataset load() const override {
+    Dataset data = images_->load();
+    const std::vector<std::string> paths = find_published(publication, label_files, folder_);
+    add_writers(data.train, paths[0]);
+    add_writers(data.test, paths[1]);
+    data.digest = contents_digest(data.train, data.test);
+    return data;
+  }
+
+ private:
+  std::unique_ptr<Source> images_;
+  std::string folder_;
+};
+
+}  // namespace
+
+std::unique_ptr<Source> qmnist(Settings& settings) { return std::make_unique<Qmnist>(settings); }
+
+}  // namespace shoal::sources

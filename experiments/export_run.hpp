@@ -1,0 +1,28 @@
+#pragma once
+// `shoal export`: a run as files that other programs read.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/record/run_file.hpp"
+
+namespace shoal {
+
+/// Writes `folder`/cells.csv (a row for every cell: label, seed, status, totals and the name of its files), and per
+/// cell
+///   NAME.safetensors   the model (none while the cell is unfinished)
+///   NAME.rounds.csv, NAME.clients.csv   the tables of the run file, columns as there
+///   NAME.config.toml   what the cell ran
+/// with NAME = cell-<index>-<label>-seed<seed>, its label reduced to letters, digits and ".=_-". `cell`: files of this
+/// one only. Returns the paths. UserError if there is no such cell.
+std::vector<std::string> export_run(const RunContents& run, const std::string& folder,
+                                    std::optional<std::int64_t> cell = {});
+
+/// RFC 4180, CRLF line ends. Reals in the shortest form that reads back to the same bits; NaN is an empty field, which
+/// pandas reads as NaN (to the same bits: read_csv(..., float_precision="round_trip")).
+template <class Row>
+std::string csv_table(const std::vector<Row>& rows);
+
+}  // namespace shoal

@@ -1,0 +1,74 @@
+#include "experiments/plan_clients.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+
+#include "sim/task/supervised.hpp"
+
+namespace shoal {
+namespace {
+
+constexpr std::int64_t most_clients = 100'000, sample_size = 10'000;
+constexpr std::int64_t most_bins = 8, bar_width = 30;
+
+void look_at_labels(const SupervisedTask& task, ClientId client, ClientsPlan& plan) {
+  const Examples& train = task.train();
+  std::vector<std::int64_t> own(static_cast<std::size_t>(train.classes));
+  std::set<std::int32_t> groups;
+  const std::vector<std::int32_t> indices = task.holdout().indices(client, Split::train);
+  for (const std::int32_t i : indices) {
+    ++own[static_cast<std::size_t>(train.labels[static_cast<std::size_t>(i)])];
+    if (!train.groups.empty()) groups.insert(train.groups[static_cast<std::size_t>(i)]);
+  }
+  if (indices.empty()) return;
+  for (std::size_t label = 0; label < own.size(); ++label) plan.of_label[label] += own[label];
+  plan.labels.push_back(std::ssize(own) - std::ranges::count(own, 0));
+  plan.top_share.push_back(static_cast<double>(std::ranges::max(own)) / static_cast<double>(indices.size()));
+  if (!train.groups.empty()) plan.groups.push_back(std::ssize(groups));
+}
+
+}  // namespace
+
+ClientsPlan look_at_clients(const Task& task, std::uint64_t seed) {
+  ClientsPlan plan{.clients = task.clients()};
+  plan.sampled = plan.clients > most_clients ? sample_size : plan.clients;
+  const auto* supervised = dynamic_cast<const SupervisedTask*>(&task);
+  if (supervised != nullptr) plan.of_label.resize(static_cast<std::size_t>(supervised->train().classes));
+  const KeyedPermutation order(random_key(seed, Purpose::selection), 0, static_cast<std::uint64_t>(plan.clients));
+  for (std::int64_t i = 0; i < plan.sampled; ++i) {
+    const bool all = plan.sampled == plan.clients;
+    const ClientId client{all ? i : static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
+    plan.examples.push_back(task.work(client).examples);
+    plan.empty += plan.examples.back() == 0 ? 1 : 0;
+    if (supervised != nullptr) look_at_labels(*supervised, client, plan);
+  }
+  std::ranges::sort(plan.examples);
+  std::ranges::sort(plan.top_share);
+  return plan;
+}
+
+std::vector<std::string> histogram(std::span<const std::int64_t> values) {
+  if (values.empty()) return {};
+  const auto [least, most] = std::ranges::minmax(values);
+  const std::int64_t width = (most - least) / most_bins + 1;
+  std::vector<std::int64_t> counts(static_cast<std::size_t>((most - least) / width + 1));
+  for (const std::int64_t v : values) ++counts[static_cast<std::size_t>((v - least) / width)];
+  const std::int64_t highest = std::ranges::max(counts);
+  std::vector<std::string> names;
+  for (std::int64_t first = least; first <= most; first += width) {
+    const std::int64_t last = std::min(first + width - 1, most);
+    names.push_back(first == last ? std::to_string(first) : fmt::format("{} to {}", first, last));
+  }
+  std::vector<std::string> lines;
+  const std::size_t longest = std::ranges::max(names, {}, &std::string::size).size();
+  for (std::size_t b = 0; b < counts.size(); ++b) {
+    const std::int64_t filled = (counts[b] * bar_width + highest - 1) / highest;  // a mark for a single one, too
+    lines.push_back(fmt::format("{:>{}}  {:<{}}  {}", names[b], longest,
+                                std::string(static_cast<std::size_t>(filled), '#'), bar_width, counts[b]));
+  }
+  return lines;
+}
+
+}  // namespace shoal

@@ -1,0 +1,85 @@
+#include "experiments/run_command.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "experiments/exit_codes.hpp"
+#include "experiments/launch.hpp"
+#include "experiments/table.hpp"
+#include "experiments/verify.hpp"
+
+namespace shoal {
+namespace {
+
+// What a rank does before it needs the others: everything that can be the user's error.
+Run prepare(const RunCommand& command) {
+  if (command.verify) return run_from_file(command.file);
+  return check_experiment(load_experiment(command.file, command.sets), command.options);
+}
+
+// Returns the exit code.
+int report(const RunCommand& command, const Run& run, const RunResult& result) {
+  if (command.verify) {
+    bool equal = false;
+    fmt::print("\n{}", compare_with_file(command.file, result, equal));
+    std::filesystem::remove(run.out);
+    fmt::print("{}\n", equal ? "verified: every hash is the same" : "not verified");
+    return equal ? 0 : other_error_code;
+  }
+  if (result.stopped) {
+    fmt::print("\nstopped and saved; go on with: shoal run {} --out {} --resume (and the same --set)\n", command.file,
+               run.out);
+    return stopped_code;
+  }
+  fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);
+  return 0;
+}
+
+// One process per rank. What is wrong with the user's input shows on every rank alike, so the first that sees it
+// speaks for all; once the run is under way a failing rank ends the others.
+int run_as_rank(const RunCommand& command) {
+  // A process of its own needs no MPI, whose daemon and connections would take longer than a small run.
+  std::optional<MpiSession> session;
+  if (under_launcher()) session.emplace(nullptr, nullptr);
+  const std::unique_ptr<Communicator> world = session ? session->world() : single_rank();
+  std::string problem;
+  Run run;
+  int code = 0;
+  try {
+    run = prepare(command);
+  } catch (const UserError& error) {
+    problem = error.what(), code = user_error_code;
+  } catch (const std::exception& error) {
+    problem = first_line(error.what()), code = other_error_code;
+  }
+  const auto bytes = std::as_bytes(std::span(problem));
+  const std::vector<Bytes> problems = world->gather_all(Bytes(bytes.begin(), bytes.end()));
+  const auto first = std::ranges::find_if(problems, [](const Bytes& text) { return !text.empty(); });
+  if (first != problems.end()) {
+    if (first - problems.begin() == world->rank()) fmt::print(stderr, "shoal: {}\n", problem);
+    return code == 0 ? user_error_code : code;
+  }
+
+  const std::string prefix = world->size() > 1 ? fmt::format("rank {} of {}: ", world->rank(), world->size()) : "";
+  catch_signals();
+  int outcome = 0;
+  code = guarded(prefix, [&] {
+    const RunResult result = run_cells(run, command.options, *world);
+    outcome = world->rank() == 0 ? report(command, run, result) : result.stopped ? stopped_code : 0;
+  });
+  if (code != 0 && world->size() > 1) world->abort(code);
+  return code != 0 ? code : outcome;
+}
+
+}  // namespace
+
+int run(const RunCommand& command, const std::vector<std::string>& arguments) {
+  if (command.ranks == 0 || under_launcher()) return run_as_rank(command);
+  return guarded("", [&] {
+    prepare(command);  // errors show here, once and before any rank starts
+    launch_ranks(command.ranks, arguments);
+  });
+}
+
+}  // namespace shoal

@@ -1,0 +1,20 @@
+#pragma once
+// One writer at a time.
+
+#include <string>
+
+namespace shoal {
+
+/// Holds an advisory lock (flock) on a file, made if need be, until it is destroyed or its process dies.
+class FileLock {
+ public:
+  /// UserError when another process holds it.
+  explicit FileLock(const std::string& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
+}  // namespace shoal

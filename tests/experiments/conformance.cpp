@@ -1,0 +1,328 @@
+// Does every registered part keep the promises of its contract? A new part is covered as soon as its file is there: it
+// is composed with its defaults into small experiments, which must give the same bits on any number of ranks and
+// threads.
+
+#include <ATen/ops/isfinite.h>
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <numeric>
+#include <set>
+
+#include "experiments/explain.hpp"
+#include "sim/task/model.hpp"
+#include "tests/sim/rounds.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+using ::testing::HasSubstr;
+
+/// A registered part, and how an experiment names it.
+struct Candidate {
+  std::string kind, section, name, about;
+  std::function<bool(Settings&)> make;  // true if it made something
+
+  std::vector<Declared> declared() const {
+    Settings settings;
+    make(settings);
+    return settings.declared();
+  }
+  /// TOML of the part's section; `extra` are further keys.
+  std::string toml(const std::string& extra = "") const {
+    const std::string table = fmt::format("{{name = \"{}\"{}}}", name, extra);
+    return section == "stages" ? "[" + table + "]" : table;
+  }
+};
+
+std::ostream& operator<<(std::ostream& out, const Candidate& part) { return out << part.kind << " " << part.name; }
+
+template <class Contract>
+void add(std::vector<Candidate>& all, const std::string& kind, const std::string& section) {
+  for (const Part<Contract>& part : parts<Contract>()) {
+    all.push_back({kind, section, std::string(part.name), std::string(part.about),
+                   [make = part.make](Settings& settings) { return make(settings) != nullptr; }});
+  }
+}
+
+std::vector<Candidate> candidates() {
+  std::vector<Candidate> all;
+  add<Strategy>(all, "strategy", "strategy");
+  add<Planner>(all, "planner", "planner");
+  add<Aggregator>(all, "aggregator", "aggregator");
+  add<Stage>(all, "stage", "stages");
+  add<Codec>(all, "codec", "codec");
+  add<Model>(all, "model", "model");
+  add<Source>(all, "source", "data");
+  add<Partition>(all, "partition", "partition");
+  return all;
+}
+
+const std::string quadratic =
+    "rounds = 3\ntask = {name = \"quadratic\", clients = 20, dimension = 6, spread = 0.5}\n"
+    "local = {steps = 3}\n";
+const std::string optdigits =
+    "rounds = 3\ndata = \"optdigits\"\nmodel = \"logistic_regression\"\n"
+    "partition = {name = \"dirichlet\", clients = 20, minimum = 1}\n"
+    "local = {steps = 4, batch = 5}\n";
+
+/// `base` with the part in it, at its defaults; a partition gets the number of clients that the base has.
+Settings settings_of(const Candidate& part, const std::string& base, int block = 1, std::string extra = "") {
+  Settings settings = Settings::parse(base, "test.toml");
+  if (part.section == "partition") extra += ", clients = 20";
+  settings.set(part.section, part.toml(extra));
+  settings.set("local.block", std::to_string(block));
+  return settings;
+}
+
+Experiment composed(const Candidate& part, const std::string& base, int block = 1) {
+  static Datasets datasets;
+  return compose(settings_of(part, base, block), datasets);
+}
+
+/// Experiments that the part makes a difference in. A quadratic task has no data and no model.
+std::vector<std::string> bases(const Candidate& part) {
+  if (part.kind == "model" || part.kind == "source" || part.kind == "partition") return {optdigits};
+  return {quadratic, optdigits};
+}
+
+class Conformance : public ::testing::TestWithParam<Candidate> {
+ protected:
+  const Candidate& part() const { return GetParam(); }
+
+  /// False, with the reason, for a data source whose files are not here.
+  bool is_available(std::string& why) const {
+    if (part().kind != "source") return true;
+    try {
+      composed(part(), optdigits);
+      return true;
+    } catch (const UserError& error) {
+      why = error.what();
+      return false;
+    }
+  }
+};
+
+TEST_P(Conformance, TellsWhatItDoes) {
+  const std::string& about = part().about;
+  ASSERT_GE(about.size(), 20U);
+  // Whole sentences; a source may stand at the end in parentheses.
+  EXPECT_TRUE(std::isupper(static_cast<unsigned char>(about.front()))) << about;
+  EXPECT_TRUE(about.ends_with('.') || about.ends_with(')')) << about;
+  EXPECT_EQ(about.find("//"), std::string::npos);
+}
+
+TEST_P(Conformance, ConstructsWithDefaultsAndNamesItsSettings) {
+  Settings none;
+  EXPECT_TRUE(part().make(none));
+  std::set<std::string> keys;
+  for (const Declared& setting : part().declared()) {
+    EXPECT_TRUE(keys.insert(setting.key).second) << setting.key << " is declared twice";
+    EXPECT_FALSE(setting.type.empty()) << setting.key;
+    EXPECT_FALSE(setting.fallback.empty()) << setting.key;
+    EXPECT_GE(setting.meaning.size(), 5U) << setting.key;
+  }
+}
+
+// What `shoal explain` shows is what a file may say: the defaults, written out, are accepted.
+TEST_P(Conformance, AcceptsItsOwnDefaults) {
+  std::string written;
+  for (const Declared& setting : part().declared()) written += fmt::format("{} = {}\n", setting.key, setting.fallback);
+  Settings settings = Settings::parse(written, "defaults.toml");
+  EXPECT_TRUE(part().make(settings)) << written;
+  EXPECT_NO_THROW(settings.finish()) << written;
+}
+
+TEST_P(Conformance, RefusesUnknownKeys) {
+  std::string why;
+  if (!is_available(why)) GTEST_SKIP() << why;
+  Datasets datasets;
+  for (const std::string& base : bases(part())) {
+    EXPECT_NO_THROW(compose(settings_of(part(), base), datasets));
+    try {
+      compose(settings_of(part(), base, 1, ", no_such_key = 1"), datasets);
+      ADD_FAILURE() << "the key was accepted";
+    } catch (const UserError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("no_such_key"));
+    }
+  }
+}
+
+TEST_P(Conformance, GivesTheSameBitsOnAnyRanksAndThreads) {
+  std::string why;
+  if (!is_available(why)) GTEST_SKIP() << why;
+  for (const std::string& base : bases(part())) {
+    const Experiment experiment = composed(part(), base);
+    const Federation& federation = experiment.federation;
+    const int rounds = static_cast<int>(experiment.rounds);
+    ASSERT_EQ(rounds, 3);
+    const Played one = play(federation, rounds);
+    EXPECT_EQ(play(federation, rounds).bits, one.bits) << "a second run through the same parts";
+    EXPECT_EQ(play(composed(part(), base).federation, rounds).bits, one.bits) << "parts composed again";
+    for (const Hands hands : {Hands{1, 2}, Hands{2, 1}, Hands{2, 2}, Hands{3, 1}, Hands{3, 2}}) {
+      const Played many = play(federation, rounds, hands);
+      if (federation.aggregator->reproducible()) {
+        EXPECT_EQ(many.bits, one.bits) << hands.ranks << " ranks, " << hands.threads << " threads\n" << base;
+      } else {
+        expect_close(many.last(), numbers(one.last()), 1e-5, "params");
+      }
+    }
+  }
+}
+
+TEST_P(Conformance, LearnsSomethingFinite) {
+  std::string why;
+  if (!is_available(why)) GTEST_SKIP() << why;
+  for (const std::string& base : bases(part())) {
+    const Experiment experiment = composed(part(), base);
+    const Played played = play(experiment.federation, 3);
+    for (const auto& [name, tensor] : played.strategy.tensors()) {
+      EXPECT_TRUE(at::isfinite(tensor).all().item<bool>()) << name;
+    }
+    for (const auto& [client, record] : played.memory) {
+      for (const at::Tensor& slot : record) EXPECT_TRUE(!slot.defined() || at::isfinite(slot).all().item<bool>());
+    }
+    const at::Tensor before = experiment.federation.task->initial_parameters(
+        random_key(experiment.federation.seed, Purpose::initial_parameters));
+    EXPECT_NE(digest(played.last()), digest(before));
+    for (const RoundRecord& record : played.records) {
+      EXPECT_EQ(record.verdict, Verdict::commit);
+      EXPECT_FALSE(record.diverged);
+      EXPECT_EQ(record.rejected, 0);
+      EXPECT_GT(record.committed, 0);
+    }
+  }
+}
+
+TEST_P(Conformance, TrainsStackedClientsLikeSingleOnes) {
+  std::string why;
+  if (!is_available(why)) GTEST_SKIP() << why;
+  for (const std::string& base : bases(part())) {
+    const Played single = play(composed(part(), base, 1).federation, 3);
+    const Federation stacked = composed(part(), base, 4).federation;
+    const Played four = play(stacked, 3);
+    expect_close(four.last(), numbers(single.last()), 1e-5, "params");
+    if (!stacked.aggregator->reproducible()) continue;
+    EXPECT_EQ(play(stacked, 3).bits, four.bits);
+    EXPECT_EQ(play(stacked, 3, {2, 2}).bits, four.bits);
+  }
+}
+
+TEST_P(Conformance, EvaluatesAlikeOnAnyRanksAndThreads) {
+  std::string why;
+  if (!is_available(why)) GTEST_SKIP() << why;
+  for (const std::string& base : bases(part())) {
+    const Experiment experiment = composed(part(), base);
+    const Task& task = *experiment.federation.task;
+    const at::Tensor params = play(experiment.federation, 1).last();
+    std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t>> seen;
+    for (const Hands hands : {Hands{1, 1}, Hands{1, 2}, Hands{2, 1}, Hands{3, 2}}) {
+      std::mutex mutex;
+      run_on_threads(hands.ranks, [&](Communicator& comm) {
+        Crew crew(task, hands.threads);
+        const Evaluation result = evaluate(params, experiment.evaluate_on, task, comm, crew);
+        const std::lock_guard lock(mutex);
+        seen.emplace(result.examples, result.correct, result.loss);
+      });
+    }
+    ASSERT_EQ(seen.size(), 1U);
+    const auto& [examples, correct, loss] = *seen.begin();
+    EXPECT_GT(examples, 0);
+    EXPECT_LE(correct, examples);
+    EXPECT_GT(loss, 0);
+  }
+}
+
+std::string test_name(const ::testing::TestParamInfo<Candidate>& info) {
+  return info.param.kind + "_" + info.param.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Parts, Conformance, ::testing::ValuesIn(candidates()), test_name);
+
+// --- The tables themselves -------------------------------------------------------------------------------------------
+
+template <class Contract>
+void expect_sorted() {
+  const auto table = parts<Contract>();
+  EXPECT_FALSE(table.empty());
+  for (std::size_t i = 1; i < table.size(); ++i) EXPECT_LT(table[i - 1].name, table[i].name);
+}
+
+TEST(PartTables, AreSortedByName) {
+  expect_sorted<Strategy>();
+  expect_sorted<Planner>();
+  expect_sorted<Aggregator>();
+  expect_sorted<Stage>();
+  expect_sorted<Codec>();
+  expect_sorted<Model>();
+  expect_sorted<Source>();
+  expect_sorted<Partition>();
+}
+
+// Every part file of the repository is tested above, and can be asked about.
+TEST(PartTables, HoldEveryPartFile) {
+  const char* source = std::getenv("SHOAL_SOURCE");
+  if (source == nullptr) GTEST_SKIP() << "SHOAL_SOURCE is not set (ctest sets it)";
+  namespace fs = std::filesystem;
+  std::set<std::string> names;
+  for (const Candidate& part : candidates()) names.insert(part.name);
+  const std::string list = list_parts();
+  int files = 0;
+  for (const char* top : {"strategies", "datasets", "sim/task"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(source) / top)) {
+      const std::string folder = entry.path().parent_path().filename().string(), top_folder = fs::path(top).filename();
+      const bool machinery = folder == top_folder || folder == "readers" || folder == "layers";
+      if (entry.path().extension() != ".cpp" || machinery) continue;
+      ++files;
+      EXPECT_TRUE(names.contains(entry.path().stem().string())) << entry.path() << " is tested by nobody";
+      EXPECT_THAT(list, HasSubstr("  " + entry.path().stem().string() + " "));
+    }
+  }
+  EXPECT_GE(files, static_cast<int>(names.size()));
+}
+
+TEST(PartTables, SuggestTheNearestName) {
+  Datasets datasets;
+  try {
+    compose(Settings::parse("task = \"quadratic\"\nstrategy = \"fed_avgg\"\n", "test.toml"), datasets);
+    ADD_FAILURE() << "no error";
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(), "there is no strategy called 'fed_avgg'. Did you mean 'fed_avg'?");
+  }
+}
+
+// --- Partitions ------------------------------------------------------------------------------------------------------
+
+std::vector<std::vector<std::int32_t>> dealt(const Part<Partition>& part, const Examples& train, std::uint64_t seed) {
+  Settings settings = Settings::parse("clients = 20", "test.toml");
+  const auto clients = part.make(settings)->deal(train, seed);
+  EXPECT_EQ(clients->clients(), 20);
+  std::vector<std::vector<std::int32_t>> all;
+  for (std::int64_t c = 0; c < clients->clients(); ++c) {
+    all.emplace_back(static_cast<std::size_t>(clients->count(ClientId{c})));
+    clients->indices(ClientId{c}, all.back());
+  }
+  return all;
+}
+
+TEST(Partitions, DealEveryExampleOnce) {
+  Datasets datasets;
+  const auto data = datasets.load(Settings::parse("name = \"optdigits\"", "test.toml"));
+  for (const Part<Partition>& part : parts<Partition>()) {
+    for (const std::uint64_t seed : {1, 2, 3}) {
+      std::vector<std::int32_t> indices;
+      for (const auto& own : dealt(part, data->train, seed)) indices.insert(indices.end(), own.begin(), own.end());
+      std::ranges::sort(indices);
+      std::vector<std::int32_t> every(static_cast<std::size_t>(data->train.count()));
+      std::iota(every.begin(), every.end(), 0);
+      EXPECT_EQ(indices, every) << part.name << ", seed " << seed;
+    }
+    EXPECT_EQ(dealt(part, data->train, 1), dealt(part, data->train, 1)) << part.name;
+    EXPECT_NE(dealt(part, data->train, 1), dealt(part, data->train, 2)) << part.name;
+  }
+}
+
+}  // namespace
+}  // namespace shoal

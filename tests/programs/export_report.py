@@ -1,0 +1,208 @@
+"""`shoal export` and `shoal report` from outside: what they write says the same as the run file."""
+
+import csv
+import html.parser
+import json
+import math
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import tomllib
+
+import h5py
+import numpy as np
+import pandas as pd
+
+SHOAL, SOURCE = os.environ["SHOAL"], os.environ["SHOAL_SOURCE"]
+LABEL = "rate <b>& 'low'"
+
+EXPERIMENT = f"""
+name = "a < b"
+rounds = 6
+[data]
+name = "optdigits"
+[partition]
+clients = 50
+[model]
+widths = [16]
+[planner]
+cohort = 10
+dropout = 0.2
+[evaluate]
+every = 2
+target = 0.5
+[grid]
+variants = [{{strategy = "fed_avg"}}, {{strategy = "fed_prox", local.rate = 0.01, label = "{LABEL}"}}]
+seed = [1, 2]
+"""
+
+
+def shoal(*arguments, code=0):
+    done = subprocess.run([SHOAL, *arguments], capture_output=True, text=True)
+    assert done.returncode == code, (arguments, done.returncode, done.stderr)
+    return done
+
+
+def text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def read_safetensors(path):
+    """By the published format; and by PyTorch's own reader where it is installed."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    metadata = header.pop("__metadata__")
+    types = {"F32": "<f4", "F64": "<f8"}
+    values = data[8 + length :]
+    tensors = {
+        name: np.frombuffer(values[slice(*entry["data_offsets"])], types[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in header.items()}
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        return tensors, metadata
+    loaded = load_file(path)
+    assert loaded.keys() == tensors.keys()
+    assert all(np.array_equal(loaded[name].numpy(), tensors[name]) for name in tensors)
+    return tensors, metadata
+
+
+def datasets(group):
+    found = {}
+    group.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def same_table(path, table):
+    # Exactly, to the bit: with Python's own parser, and with that of pandas.
+    with open(path, newline="") as lines:
+        rows = list(csv.reader(lines, strict=True))
+    assert rows[0] == list(table.dtype.names), rows[0]
+    assert len(rows) == len(table) + 1
+    frame = pd.read_csv(path, float_precision="round_trip")
+    for column, name in enumerate(rows[0]):
+        expected = table[name]
+        if expected.dtype.kind == "f":
+            ours = np.array([float(row[column]) if row[column] else math.nan for row in rows[1:]])
+        else:
+            ours = np.array([int(row[column]) for row in rows[1:]])
+        assert np.array_equal(ours, expected, equal_nan=expected.dtype.kind == "f"), name
+        assert frame[name].dtype == expected.dtype, (name, frame[name].dtype)
+        assert np.array_equal(frame[name], expected, equal_nan=expected.dtype.kind == "f"), name
+    assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n")
+
+
+class Page(html.parser.HTMLParser):
+    """Checks that elements nest and that nothing is loaded; keeps the text."""
+
+    VOID = {"meta", "br"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.tags = [], "", []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        assert tag not in ("script", "link", "img", "iframe", "b"), tag
+        for name, value in attributes:
+            assert name not in ("src", "href", "onclick"), (tag, name)
+            assert name == "xmlns" or "http" not in (value or ""), (tag, name, value)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, (tag, self.open)
+        self.open.pop()
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "style":
+            assert "url(" not in data and "@import" not in data
+        self.text += data
+
+
+def page(path):
+    parser = Page()
+    parser.feed(path.read_text())
+    parser.close()
+    assert not parser.open, parser.open
+    return parser
+
+
+for leftover in ("export", "one", "unfinished.h5.journal", "run-export"):
+    shutil.rmtree(leftover, ignore_errors=True)
+pathlib.Path("experiment.toml").write_text(EXPERIMENT)
+shoal("run", "experiment.toml", "--out", "run.h5")
+
+# --- export ---------------------------------------------------------------------------------------------------------
+printed = shoal("export", "run.h5", "--out", "export").stdout.splitlines()
+written = sorted(str(path) for path in pathlib.Path("export").iterdir())
+assert sorted(printed) == written and len(written) == 1 + 4 * 4, written
+cells_csv = pd.read_csv("export/cells.csv", float_precision="round_trip")
+names = {f"cell-{i}-{label}-seed{seed}" for i, label, seed in
+         [(0, "fed_avg", 1), (1, "fed_avg", 2), (2, "rate_b_low_", 1), (3, "rate_b_low_", 2)]}
+assert set(cells_csv["files"]) == names, list(cells_csv["files"])
+with h5py.File("run.h5") as run:
+    whole_hash = text(run.attrs["hash"])
+    for _, row in cells_csv.iterrows():
+        cell, stem = run["cells"][str(row["cell"])], f"export/{row['files']}"
+        assert row["label"] == text(cell.attrs["label"]) and row["hash"] == text(cell.attrs["hash"])
+        assert row["final_accuracy"] == cell.attrs["final_accuracy"] and row["dropped"] == cell.attrs["dropped"]
+        tensors, metadata = read_safetensors(pathlib.Path(stem + ".safetensors"))
+        model = datasets(cell["model"])
+        assert tensors.keys() == model.keys() and len(model) == 4
+        for name, value in model.items():
+            assert tensors[name].shape == value.shape and tensors[name].tobytes() == value.tobytes(), name
+        assert metadata["label"] == row["label"] and metadata["hash"] == row["hash"] and metadata["format"] == "pt"
+        same_table(pathlib.Path(stem + ".rounds.csv"), cell["rounds"][()])
+        same_table(pathlib.Path(stem + ".clients.csv"), cell["clients"][()])
+        config = pathlib.Path(stem + ".config.toml").read_text()
+        assert config == text(cell["config"][()]) and tomllib.loads(config)["rounds"] == 6
+        assert cell["rounds"]["dropped"].sum() == row["dropped"] > 0
+
+shoal("export", "run.h5", "--cell", "2")
+assert len(list(pathlib.Path("run-export").glob("cell-2-*"))) == 4
+assert len(list(pathlib.Path("run-export").iterdir())) == 5
+assert "there is no cell 9" in shoal("export", "run.h5", "--cell", "9", code=2).stderr
+assert "run file 'nowhere.h5'" in shoal("export", "nowhere.h5", code=2).stderr
+
+# --- report ---------------------------------------------------------------------------------------------------------
+shoal("report", "run.h5", "--out", "run.html")
+seen = page(pathlib.Path("run.html"))
+assert seen.tags.count("figure") == 4
+for wanted in ("a < b", "fed_avg", LABEL, whole_hash, "to 50 %", "2 variants, 2 seeds each"):
+    assert wanted in seen.text, wanted
+for label, cells in cells_csv.groupby("label"):
+    accuracy = 100 * cells["final_accuracy"]
+    assert f"{accuracy.mean():.2f} ± {accuracy.std():.2f} %" in seen.text, label
+first = pathlib.Path("run.html").read_bytes()
+shoal("report", "run.h5", "--out", "run.html")
+assert pathlib.Path("run.html").read_bytes() == first
+
+shoal("run", "experiment.toml", "--out", "more.h5", "--set", "rounds=2")
+shoal("report", "run.h5", "more.h5", "--out", "both.html")
+both = page(pathlib.Path("both.html")).text
+assert "run: fed_avg" in both and "more: fed_avg" in both and f"more: {LABEL}" in both
+assert "folder '/nowhere'" in shoal("report", "run.h5", "--out", "/nowhere/x.html", code=2).stderr
+
+# --- a run that was killed ------------------------------------------------------------------------------------------
+# It never ends by itself: killed once two rounds are evaluated, it can be reported and exported from its journals alone.
+endless = subprocess.Popen(
+    [SHOAL, "run", "experiment.toml", "--out", "unfinished.h5", "--set", "rounds=1000000000", "--set", "grid.seed=[1]"],
+    stdout=subprocess.PIPE, text=True)
+for _ in range(2):
+    assert "round" in endless.stdout.readline()
+endless.kill()
+endless.wait()
+shoal("report", "unfinished.h5", "--out", "unfinished.html")
+assert "1 unfinished" in page(pathlib.Path("unfinished.html")).text
+done = shoal("export", "unfinished.h5")
+assert "cell 0 is unfinished" in done.stderr and "safetensors" not in done.stdout
+partial = pd.read_csv("unfinished-export/cells.csv")
+assert list(partial["status"]) == ["unfinished"] and partial["rounds"][0] >= 4 and partial["final_accuracy"][0] > 0

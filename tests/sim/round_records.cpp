@@ -1,0 +1,187 @@
+// Does a round's record tell what happened, and does a round that goes wrong fail on every rank?
+
+#include <ATen/ops/full.h>
+
+#include <cmath>
+
+#include "tests/sim/rounds.hpp"
+#include "tests/sim/scripted.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+
+TEST(RoundRecords, TellWhoWasLostAndWhen) {
+  const Federation parts = federation(
+      "strategy = \"scaffold\"\ntask = {name = \"quadratic\", clients = 30, dimension = 5}\n"
+      "planner = {cohort = 20, dropout = 0.5}\npopulation = {speed_sigma = 1}\n");
+  const Played played = play(parts, 10, {2, 1});
+  std::map<Outcome, int> outcomes;
+  Ticks now{};
+  for (const RoundRecord& record : played.records) {
+    std::int64_t lost = 0;
+    Ticks last = now;
+    ASSERT_EQ(record.clients.size(), 20U);
+    EXPECT_EQ(record.started, 20);
+    for (const ClientRow& row : record.clients) {
+      const Participation& p = row.participation;
+      ++outcomes[p.outcome];
+      EXPECT_EQ(p.start, now);
+      EXPECT_EQ(row.committed, p.outcome == Outcome::completes);
+      EXPECT_EQ(row.accepted, row.committed);
+      lost += row.committed ? 0 : 1;
+      last = std::max(last, p.finish);
+      // Download, one step of 4 * 5 operations, upload: 2 vectors of 5 float32 each way.
+      const double speed = parts.population->device(p.client).flops_per_second;
+      const double whole = 40 / 4e6 + 20 / speed + 40 / 1e6;
+      const double took = seconds(p.finish - p.start);
+      EXPECT_NEAR(row.committed ? took : whole, whole, 1e-6);
+      EXPECT_GE(took, 0);
+      EXPECT_LE(took, whole + 1e-6);
+      // Everybody downloads the parameters and the control; who is lost uploads nothing.
+      EXPECT_EQ(row.bytes_down, 40);
+      EXPECT_EQ(row.bytes_up, row.committed ? 40 : 0);
+      EXPECT_EQ(row.steps, row.committed ? 1 : 0);
+    }
+    EXPECT_EQ(record.lost, lost);
+    EXPECT_EQ(record.committed, 20 - lost);
+    EXPECT_EQ(record.examples, 20 - lost);
+    EXPECT_EQ(record.bytes_down, 20 * 40);
+    EXPECT_EQ(record.bytes_up, (20 - lost) * 40);
+    EXPECT_EQ(record.time, last);  // the server waits for the last of them
+    now = record.time;
+  }
+  EXPECT_EQ(outcomes.size(), 4U);  // completes, and three ways to be lost
+}
+
+TEST(RoundRecords, HaveTheMeanOfTheLosses) {
+  // h = 2, optimum i, x = 0: the first step's loss is i^2.
+  const Played played = play(federation("[task]\nname = \"quadratic\"\nprecision = \"float64\"\n"
+                                        "curvatures = [2, 2, 2]\noptima = [1, 2, 3]\n[planner]\ncohort = 3\n"
+                                        "[local]\nblock = 2\n"),
+                             1, {2, 1});
+  for (const ClientRow& row : played.records[0].clients) {
+    const auto optimum = static_cast<double>(1 + value(row.participation.client));
+    EXPECT_DOUBLE_EQ(row.loss, optimum * optimum);
+  }
+  EXPECT_DOUBLE_EQ(played.records[0].train_loss, (1 + 4 + 9) / 3.0);
+}
+
+/// Plain, but every client's bytes are its own: 100 expected, 10 + its id sent.
+class Chatty final : public Codec {
+ public:
+  std::int64_t expected_bytes(std::int64_t, at::ScalarType) const override { return 100; }
+  Encoded encode(Rows rows, RandomKey, std::span<const Participation> block) const override {
+    Encoded encoded{.words = std::move(rows)};
+    for (const Participation& p : block) encoded.bytes.push_back(10 + value(p.client));
+    return encoded;
+  }
+  bool summable() const override { return false; }
+  Rows decode_rows(const Encoded& encoded) const override { return encoded.words; }
+  at::Tensor decode_sum(at::Tensor mean) const override { return mean; }
+};
+
+TEST(RoundRecords, CountTheBytesThatTheCodecSent) {
+  const auto strategy = std::make_shared<Scripted>();
+  strategy->declared = {{.name = "a", .weighting = Weighting::uniform}, {.name = "b", .weighting = Weighting::uniform}};
+  strategy->value = [](const Participation& p, std::size_t) { return p.client == ClientId{2} ? 1e9 : 1.0; };
+  std::int64_t expected_by_planner = 0;
+  const auto plan = [&, all = everybody()](State& state, const World& world) {
+    if (world.round == 1) expected_by_planner = world.bytes_up;
+    return all(state, world);
+  };
+  Federation parts = scripted(std::make_shared<UnequalTask>(5, 1), strategy, plan, 2);
+  parts.codec = std::make_shared<Chatty>();
+  const Played played = play(parts, 1);
+  EXPECT_EQ(expected_by_planner, 200);
+  std::int64_t total = 0;
+  for (const ClientRow& row : played.records[0].clients) {
+    // Two channels each; a client that is rejected has sent its update all the same.
+    EXPECT_EQ(row.bytes_up, 2 * (10 + value(row.participation.client)));
+    total += row.bytes_up;
+  }
+  EXPECT_EQ(played.records[0].rejected, 1);
+  EXPECT_EQ(played.records[0].bytes_up, total);
+  EXPECT_EQ(total, 2 * (50 + 0 + 1 + 2 + 3 + 4));
+  EXPECT_EQ(play(parts, 2, {3, 2}).records[1].bytes_up, total);
+}
+
+TEST(RoundRecords, FlagModelsThatAreNoLongerFinite) {
+  const auto with_rate = [](const char* rate) {
+    return federation(
+        fmt::format("strategy = {{name = \"fed_avg\", rate = {}}}\nplanner = {{cohort = 2}}\naggregator = {{name = "
+                    "\"float_sum\", bound = 1e35}}\n"
+                    "[task]\nname = \"quadratic\"\ncurvatures = [1, 1]\noptima = [1000, 1000]\n",
+                    rate));
+  };
+  // A gradient of 1000 makes a model of 10^32, and that one of more than a float32 holds.
+  const Played played = play(with_rate("1e30"), 3, {2, 1});
+  EXPECT_FALSE(played.records[0].diverged);
+  EXPECT_TRUE(played.records[1].diverged);
+  EXPECT_EQ(played.records[1].verdict, Verdict::commit);
+  // A model that is lost does not come back, and nothing crashes: its clients have nothing finite to return.
+  EXPECT_EQ(played.records[2].rejected, 2);
+  EXPECT_EQ(played.records[2].verdict, Verdict::abandoned);
+  EXPECT_FALSE(std::isfinite(numbers(played.last())[0]));
+  // What float32 cannot even multiply with is refused before the first round.
+  EXPECT_THROW(with_rate("1e39"), UserError);
+  EXPECT_THROW(federation("task = {name = \"quadratic\", clients = 20}\nlocal = {rate = 1e39}\n"), UserError);
+}
+
+/// The round's failure, as the program would print it.
+std::string failure(const Federation& parts, Hands hands) {
+  try {
+    play(parts, 2, hands);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "(none)";
+}
+
+TEST(RoundRecords, FailureOfOneClientsTrainingSurfacesOnAllRanks) {
+  const auto strategy = std::make_shared<Scripted>();
+  strategy->value = [](const Participation& p, std::size_t) -> double {
+    if (p.client == ClientId{5}) system_error("client 5 cannot train");
+    return 1;
+  };
+  for (const Hands hands : {Hands{1, 1}, Hands{1, 2}, Hands{2, 1}, Hands{3, 2}, Hands{5, 1}}) {
+    // play() returns only when the bodies of all ranks have ended; a rank that waits for ever would hang here.
+    EXPECT_EQ(failure(scripted(std::make_shared<UnequalTask>(9, 1), strategy), hands), "client 5 cannot train");
+  }
+}
+
+/// Returns rows of another size than declared, or the wrong number of rows.
+class WrongShape final : public Strategy {
+ public:
+  std::int64_t rows, columns;
+  WrongShape(std::int64_t r, std::int64_t c) : rows(r), columns(c) {}
+  UpdateBlock client_update(const Message& server, ClientBlock& block) const override {
+    block.train(server.params());
+    return Rows(at::full({rows, columns}, 1.0, server.params().options()));
+  }
+  void server_update(State&, std::span<const Aggregate>, const ServerContext&) const override {}
+};
+
+TEST(RoundRecords, UpdatesOfAnotherShapeThanDeclaredAreBugs) {
+  const auto task = std::make_shared<UnequalTask>(4, 3);
+  EXPECT_EQ(failure(scripted(task, std::make_shared<WrongShape>(2, 3), everybody(), 2), {}), "(none)");
+  EXPECT_NE(failure(scripted(task, std::make_shared<WrongShape>(2, 2), everybody(), 2), {}), "(none)");
+  EXPECT_NE(failure(scripted(task, std::make_shared<WrongShape>(1, 3), everybody(), 2), {}), "(none)");
+}
+
+/// Returns zeros and never asks its clients to train.
+class Idle final : public Strategy {
+ public:
+  UpdateBlock client_update(const Message& server, ClientBlock& block) const override {
+    return Rows(at::full({block.count(), server.params().numel()}, 0.0, server.params().options()));
+  }
+  void server_update(State&, std::span<const Aggregate>, const ServerContext&) const override {}
+};
+
+TEST(RoundRecords, ClientsThatNeverTrainedAreABug) {
+  EXPECT_THROW(play(scripted(std::make_shared<UnequalTask>(4, 3), std::make_shared<Idle>()), 1), BrokenInvariant);
+}
+
+}  // namespace
+}  // namespace shoal

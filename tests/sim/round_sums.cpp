@@ -1,0 +1,125 @@
+// Is the mean of a round the one that its weights ask for, and can its integer sums never overflow?
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/fixed_point.hpp"
+#include "sim/round/train_block.hpp"
+#include "tests/sim/rounds.hpp"
+#include "tests/sim/scripted.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+
+TEST(RoundSums, WeighByExamplesUniformlyOrByRealWeights) {
+  const std::vector<std::int64_t> examples = {3, 10, 1, 7, 40};
+  const std::vector<double> values = {1.25, -3, 100, 0.1, -7.5}, real = {0.3, 1, 0.77, 1e-9, 0.05};
+  const auto strategy = std::make_shared<Scripted>();
+  strategy->declared = {{.name = "examples", .weighting = Weighting::examples},
+                        {.name = "uniform", .weighting = Weighting::uniform},
+                        {.name = "real", .weighting = Weighting::real}};
+  const auto of = [](const auto& list, const Participation& p) {
+    return list[static_cast<std::size_t>(value(p.client))];
+  };
+  strategy->value = [&](const Participation& p, std::size_t) { return of(values, p); };
+  strategy->weight = [&](const Participation& p) { return of(real, p); };
+
+  const auto expect_means = [&](const std::vector<double>& commits, bool whole) {
+    const Played played = play(scripted(std::make_shared<UnequalTask>(examples), strategy,
+                                        everybody(whole ? std::vector<double>{} : commits), 2),
+                               1, {2, 1});
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+      double sum = 0, total = 0;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const double own = channel == 0 ? static_cast<double>(examples[i]) : channel == 1 ? 1 : real[i];
+        double weight = own * commits[i];
+        if (channel == 2 || !whole) weight = std::round(weight * 0x1p24) * 0x1p-24;  // real weights come in such units
+        sum += weight * values[i];
+        total += weight;
+      }
+      const std::string name = strategy->declared[channel].name;
+      expect_close(played.strategy.tensor(fmt::format("weight {}", channel)), {total}, 1e-15, name + " weight");
+      expect_close(played.strategy.tensor(fmt::format("mean {}", channel)), {sum / total}, 1e-13, name + " mean");
+    }
+  };
+  expect_means({1, 1, 1, 1, 1}, true);
+  expect_means({0.5, 1.0 / 3, 1, 0, 1 / std::sqrt(7.0)}, false);
+  EXPECT_NE(std::round(0.3 * 0x1p24) * 0x1p-24, 0.3);  // the test tells units from exact weights
+}
+
+TEST(RoundSums, TakeWeightingFromTheExperimentIfItSays) {
+  const std::vector<std::int64_t> examples = {1, 9};
+  const auto strategy = std::make_shared<Scripted>();
+  strategy->value = [](const Participation& p, std::size_t) { return static_cast<double>(value(p.client)); };
+  Federation parts = scripted(std::make_shared<UnequalTask>(examples), strategy);
+  expect_close(play(parts, 1).last(), {0.5}, 1e-12, "as the strategy says");
+  parts.sums.weighting = Weighting::examples;
+  expect_close(play(parts, 1).last(), {0.9}, 1e-12, "by examples");
+}
+
+TEST(RoundSums, StayExactAtTheBound) {
+  for (const double bound : {1e-30, 1.0, 1e30}) {
+    for (const std::int64_t many : {std::int64_t{1}, std::int64_t{1000003}, std::int64_t{1} << 40}) {
+      for (const double sign : {1.0, -1.0}) {
+        const auto strategy = std::make_shared<Scripted>();
+        strategy->declared = {{.name = "value", .weighting = Weighting::examples, .bound = bound}};
+        strategy->value = [&](const Participation&, std::size_t) { return sign * bound; };
+        const Played played =
+            play(scripted(std::make_shared<UnequalTask>(std::vector<std::int64_t>(37, many)), strategy), 1, {3, 1});
+        EXPECT_EQ(played.records[0].rejected, 0);
+        // A unit is at most 2^-61 of weight times bound, 37 2^40 < 2^46: 14 bits are left at the worst.
+        EXPECT_NEAR(numbers(played.strategy.tensor("mean 0"))[0] / (sign * bound), 1, 1e-4) << bound << ", " << many;
+      }
+    }
+  }
+}
+
+/// The largest magnitude that a sum can reach: every client at the bound, with the weight that the engine gives it.
+__int128 largest_sum(const ChannelScale& scale, double bound, const std::vector<double>& weights) {
+  const auto q = static_cast<__int128>(fixed(bound, scale.exponent));
+  __int128 sum = 0;
+  for (const double weight : weights) sum += q * std::llround(weight / scale.weight_unit);
+  return sum;
+}
+
+TEST(RoundSums, CannotOverflowForAnyWeightsAndBounds) {
+  constexpr __int128 most = std::numeric_limits<std::int64_t>::max();
+  const double tiny = 0x1p-25;  // half a unit of real weights: rounds up to a whole one
+  struct Case {
+    std::int64_t clients, examples;
+    double commit, largest_weight;
+  };
+  const std::vector<Case> cases = {{1, 1, 1, 1},          {3, 5, tiny, 1},          {1 << 20, 1, tiny, 1},
+                                   {1000, 1, 0.3, 1e-9},  {7, 1 << 30, 1, 1e6},     {4096, 3, 1e-12, tiny},
+                                   {1, 1, 1e-300, 1e-40}, {100, 1 << 20, 0.999, 3}, {1 << 20, 1, 1.5 * 0x1p-24, 1}};
+  for (const Case& c : cases) {
+    const UnequalTask task(std::vector<std::int64_t>(1, c.examples));
+    const std::vector<Commit> commits(static_cast<std::size_t>(c.clients), Commit{.weight = c.commit});
+    const std::vector<Participation> committed(commits.size());
+    for (const double bound : {1.0, std::nextafter(1.0, 0.0), 256.0, 1e-30, 1e30, 0.75, 1 / 3.0}) {
+      const std::vector<Channel> channels = {
+          {.name = "examples", .size = 1, .weighting = Weighting::examples, .bound = bound},
+          {.name = "uniform", .size = 1, .weighting = Weighting::uniform, .bound = bound},
+          {.name = "real",
+           .size = 1,
+           .weighting = Weighting::real,
+           .bound = bound,
+           .largest_weight = c.largest_weight}};
+      const AggregationPlan plan = plan_sums(channels, commits, committed, task);
+      const double own[] = {static_cast<double>(c.examples), 1, c.largest_weight};
+      for (std::size_t i = 0; i < channels.size(); ++i) {
+        const std::vector<double> weights(commits.size(), own[i] * c.commit);
+        const __int128 sum = largest_sum(plan.scales[i], bound, weights);
+        EXPECT_LE(sum, most) << channels[i].name << ": " << c.clients << " clients of weight " << weights[0]
+                             << ", bound " << bound;
+        // The range is used: four bits at most are given away where weights are not below their unit.
+        EXPECT_TRUE(weights[0] < 1 || sum > most >> 4) << channels[i].name << ", bound " << bound;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace shoal

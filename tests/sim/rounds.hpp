@@ -1,0 +1,110 @@
+#pragma once
+// Rounds in a test: an experiment in a few lines of TOML, played on ranks as threads, and everything it left behind.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "experiments/experiment.hpp"
+#include "sim/digest.hpp"
+#include "sim/record/from_round.hpp"
+#include "sim/round/federation.hpp"
+
+namespace shoal::test {
+
+inline Experiment experiment(const std::string& toml) {
+  static Datasets datasets;  // read once for all tests of a program
+  return compose(Settings::parse(toml, "test.toml"), datasets);
+}
+
+inline Federation federation(const std::string& toml) { return experiment(toml).federation; }
+
+/// How many share the work.
+struct Hands {
+  int ranks = 1, threads = 1;
+};
+
+/// What a game left: the records and models of every round, and the state at the end.
+struct Played {
+  std::vector<RoundRecord> records;
+  std::vector<at::Tensor> params;           // after each round
+  State strategy;                           // at the end
+  std::map<ClientId, ClientRecord> memory;  // of all ranks together
+  std::string bits;                         // of all of the above, and of what else changes
+
+  at::Tensor last() const { return params.back(); }
+};
+
+inline void add_state(Digest& all, const State& state) {
+  for (const auto& [name, tensor] : state.tensors()) all.add(name).add(digest(tensor));
+  for (const auto& [name, number] : state.integers()) all.add(name).add(number);
+  for (const auto& [name, bytes] : state.blobs()) all.add(name).add(bytes);
+}
+
+inline void add_record(Digest& all, const RoundRecord& record) {
+  const RoundRow row = round_row(record);
+  const std::vector<ParticipationRow> clients = participation_rows(record);
+  all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
+}
+
+/// Plays `rounds` rounds. Every rank must end with the same bits. `after` is called on each rank after each round.
+inline Played play(const Federation& federation, int rounds, Hands hands = {},
+                   const std::function<void(const FederationState&, const Communicator&)>& after = {}) {
+  Played played;
+  std::mutex mutex;
+  std::map<int, std::string> of_rank;
+  run_on_threads(hands.ranks, [&](Communicator& comm) {
+    FederationState state(federation, comm.size(), comm.rank());
+    Crew crew(*federation.task, hands.threads);
+    Digest all;
+    for (int r = 0; r < rounds; ++r) {
+      const RoundRecord record = run_round(federation, state, comm, crew);
+      add_record(all, record);
+      all.add(digest(state.strategy.params()));
+      if (after) after(state, comm);
+      if (comm.rank() != 0) continue;
+      played.records.push_back(record);
+      played.params.push_back(state.strategy.params().clone());
+    }
+    add_state(all, state.strategy);
+    add_state(all, state.planner);
+    for (const State& stage : state.stages) add_state(all, stage);
+    const std::lock_guard lock(mutex);
+    of_rank[comm.rank()] = all.hex();
+    if (comm.rank() == 0) played.strategy = state.strategy;
+    for (const auto& [client, memory] : state.memory.records()) {
+      EXPECT_TRUE(played.memory.emplace(client, memory).second) << "two ranks are home to client " << value(client);
+    }
+  });
+  for (const auto& [rank, bits] : of_rank) EXPECT_EQ(bits, of_rank.at(0)) << "rank " << rank;
+  Digest all;
+  all.add(of_rank.at(0));
+  for (const auto& [client, memory] : played.memory) {
+    all.add(value(client));
+    for (const at::Tensor& slot : memory) all.add(slot.defined() ? digest(slot) : "nothing");
+  }
+  played.bits = all.hex();
+  return played;
+}
+
+/// Every value as a double, so that tests compare with one type.
+inline std::vector<double> numbers(const at::Tensor& tensor) {
+  const at::Tensor wide = tensor.to(at::kDouble).contiguous();
+  return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
+}
+
+/// |a - b| <= tolerance max(1, |b|), value by value.
+inline void expect_close(const at::Tensor& a, const std::vector<double>& b, double tolerance, const std::string& what) {
+  const std::vector<double> values = numbers(a);
+  ASSERT_EQ(values.size(), b.size()) << what;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    EXPECT_NEAR(values[i], b[i], tolerance * std::max(1.0, std::fabs(b[i]))) << what << ", value " << i;
+  }
+}
+
+}  // namespace shoal::test

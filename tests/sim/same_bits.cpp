@@ -1,0 +1,79 @@
+// Does every strategy give the same bits on any number of ranks and threads, with clients lost and updates clipped?
+
+#include <ATen/ops/equal.h>
+#include <ATen/ops/isfinite.h>
+
+#include "tests/sim/rounds.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+
+std::vector<std::string> strategies() {
+  std::vector<std::string> names;
+  for (const Part<Strategy>& part : parts<Strategy>()) names.emplace_back(part.name);
+  return names;
+}
+
+const std::vector<std::string> tasks = {
+    "task = {name = \"quadratic\", clients = 40, dimension = 33, spread = 0.3}\n",
+    "model = {name = \"mlp\", widths = [7]}\n"
+    "data = {name = \"synthetic\", examples = 400, test_examples = 20, features = 9, classes = 4}\n"
+    "partition = {name = \"dirichlet\", clients = 40, alpha = 0.5}\n"};
+
+std::string toml(const std::string& task, const std::string& strategy, int block) {
+  return fmt::format(
+      "strategy = \"{}\"\nstages = [{{name = \"clip\", bound = 0.4}}]\nplanner = {{cohort = 15, dropout = 0.2}}\n"
+      "local = {{epochs = 3, batch = 4, momentum = 0.5, block = {}}}\n{}",
+      strategy, block, task);
+}
+
+class SameBits : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(SameBits, OnAnyNumberOfRanksAndThreads) {
+  for (const std::string& task : tasks) {
+    for (const int block : {1, 4}) {
+      const Federation parts = federation(toml(task, GetParam(), block));
+      const Played one = play(parts, 5);
+      EXPECT_TRUE(at::isfinite(one.last()).all().item<bool>());
+      EXPECT_FALSE(at::equal(one.params[0], one.last()));
+      std::int64_t lost = 0;
+      for (const RoundRecord& record : one.records) lost += record.lost;
+      EXPECT_GT(lost, 0);
+      for (const int ranks : {1, 2, 3, 5, 8}) {
+        for (const int threads : {1, 2}) {
+          EXPECT_EQ(play(parts, 5, {ranks, threads}).bits, one.bits)
+              << ranks << " ranks, " << threads << " threads, blocks of " << block << "\n"
+              << task;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Strategies, SameBits, ::testing::ValuesIn(strategies()),
+                         [](const auto& info) { return info.param; });
+
+// The test above compares something: other seeds and other settings have other bits.
+TEST(SameBits, AreOtherBitsForOtherExperiments) {
+  const std::string base = toml(tasks[0], "fed_avg", 1);
+  const std::string bits = play(federation(base), 2).bits;
+  EXPECT_EQ(play(federation(base), 2).bits, bits);
+  EXPECT_NE(play(federation("seed = 2\n" + base), 2).bits, bits);
+  EXPECT_NE(play(federation(toml(tasks[0], "fed_prox", 1)), 2).bits, bits);
+  EXPECT_NE(play(federation(base), 3).bits, bits);
+}
+
+// Clipping by hand: one client, an update of known length.
+TEST(SameBits, ClippedUpdatesHaveTheBoundsLength) {
+  const std::string one = "planner = {cohort = 1}\ntask = {name = \"quadratic\", curvatures = [1], optima = [10]}\n";
+  EXPECT_FLOAT_EQ(static_cast<float>(numbers(play(federation(one), 1).last())[0]), 1);  // rate .1 of a gradient of -10
+  const std::string clip = "stages = [{name = \"clip\", bound = 0.25}]\n";
+  EXPECT_FLOAT_EQ(static_cast<float>(numbers(play(federation(clip + one), 1).last())[0]), 0.25F);
+  const std::string wide = "stages = [{name = \"clip\", bound = 2}]\n";
+  EXPECT_FLOAT_EQ(static_cast<float>(numbers(play(federation(wide + one), 1).last())[0]), 1);
+}
+
+}  // namespace
+}  // namespace shoal

@@ -1,0 +1,169 @@
+// Division of clients' examples, and evaluation in chunks.
+#include "sim/task/supervised.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "tests/sim/small_federation.hpp"
+
+namespace shoal {
+namespace {
+
+const std::vector<std::int64_t> sizes{400, 1, 0, 2, 60, 157};
+
+HoldoutShares shares(double validation, double test) {
+  HoldoutShares out;
+  out.validation = validation;
+  out.test = test;
+  return out;
+}
+
+SupervisedTask task_with(HoldoutShares held, std::int64_t test_examples = 600, std::uint64_t seed = 7) {
+  auto data = std::make_shared<Dataset>();
+  data->train = test::random_examples({8, 1, 1}, 5, 620, 1);
+  data->test = test::random_examples({8, 1, 1}, 5, test_examples, 2);
+  Network network({8, 1, 1});
+  network.linear(9).relu().linear(5);
+  return {data, std::make_unique<test::Consecutive>(sizes), network, held, seed};
+}
+
+TEST(Holdout, SplitsAreDisjointAndComplete) {
+  const SupervisedTask task = task_with(shares(0.2, 0.1));
+  const Holdout& holdout = task.holdout();
+  std::set<std::int32_t> seen;
+  for (std::int64_t client = 0; client < task.clients(); ++client) {
+    std::int64_t sum = 0;
+    for (const Split split : {Split::train, Split::validation, Split::test}) {
+      const std::vector<std::int32_t> own = holdout.indices(ClientId{client}, split);
+      EXPECT_EQ(static_cast<std::int64_t>(own.size()), holdout.count(ClientId{client}, split));
+      sum += static_cast<std::int64_t>(own.size());
+      for (const std::int32_t i : own) EXPECT_TRUE(seen.insert(i).second) << "example " << i << " stands twice";
+    }
+    EXPECT_EQ(sum, sizes[static_cast<std::size_t>(client)]);
+    EXPECT_EQ(holdout.count(ClientId{client}, Split::train) > 0, sum > 0);
+    EXPECT_EQ(task.work(ClientId{client}).examples, holdout.count(ClientId{client}, Split::train));
+  }
+  EXPECT_EQ(seen.size(), 620U);
+  EXPECT_EQ(holdout.count(ClientId{0}, Split::validation), 80);
+  EXPECT_EQ(holdout.count(ClientId{0}, Split::test), 40);
+}
+
+TEST(Holdout, KeepsOneExampleToTrainOn) {
+  const SupervisedTask task = task_with(shares(0.5, 0.49));
+  EXPECT_EQ(task.holdout().count(ClientId{1}, Split::train), 1);
+  EXPECT_EQ(task.holdout().count(ClientId{3}, Split::train), 1);
+}
+
+TEST(Holdout, DependsOnTheSeedAndIsOffByDefault) {
+  const auto held = [](std::uint64_t seed) {
+    return task_with(shares(0.2, 0), 600, seed).holdout().indices(ClientId{0}, Split::validation);
+  };
+  EXPECT_EQ(held(7), held(7));
+  EXPECT_NE(held(7), held(8));
+  const SupervisedTask task = task_with({});
+  EXPECT_TRUE(task.holdout().indices(ClientId{0}, Split::validation).empty());
+  EXPECT_EQ(task.holdout().indices(ClientId{0}, Split::train).size(), 400U);
+  EXPECT_EQ(task.chunks(Split::validation), 0);
+}
+
+TEST(Holdout, RefusesToHoldOutEverything) {
+  const Settings all = Settings::parse("validation = 0.5\ntest = 0.5", "test");
+  EXPECT_THROW(HoldoutShares{all}, UserError);
+}
+
+struct Direct {
+  std::int64_t correct;
+  double loss;
+};
+
+Direct evaluate_directly(const SupervisedTask& task, const at::Tensor& params, const Examples& from,
+                         const std::vector<std::int32_t>& which) {
+  const at::Tensor scores =
+      test::dense_scores(test::leaves(task.layout(), params), 0, test::features(from, which)).detach();
+  const at::Tensor y = test::labels(from, which);
+  return {(scores.argmax(1) == y).sum().item<std::int64_t>(),
+          at::cross_entropy_loss(scores.to(at::kDouble), y, {}, at::Reduction::Sum).item<double>()};
+}
+
+Evaluation sum_over(Trainer& trainer, const at::Tensor& params, Split split, const std::vector<std::int64_t>& order) {
+  Evaluation sum;
+  for (const std::int64_t i : order) {
+    const Evaluation one = trainer.evaluate(params, {split, i});
+    sum.examples += one.examples;
+    sum.correct += one.correct;
+    sum.loss += one.loss;
+  }
+  return sum;
+}
+
+void expect_direct(const SupervisedTask& task, Split split, const Examples& from,
+                   const std::vector<std::int32_t>& which) {
+  const at::Tensor params = task.initial_parameters(random_key(3, Purpose::initial_parameters)) * 3;
+  std::vector<std::int64_t> order(static_cast<std::size_t>(task.chunks(split)));
+  std::iota(order.begin(), order.end(), 0);
+  const auto trainer = task.trainer();
+  const Evaluation forwards = sum_over(*trainer, params, split, order);
+  const Direct want = evaluate_directly(task, params, from, which);
+  EXPECT_EQ(forwards.examples, static_cast<std::int64_t>(which.size()));
+  EXPECT_EQ(forwards.correct, want.correct);
+  EXPECT_NEAR(static_cast<double>(forwards.loss) * Evaluation::loss_unit, want.loss, 1e-6 * want.loss);
+
+  std::ranges::reverse(order);
+  const auto another = task.trainer();
+  const Evaluation backwards = sum_over(*another, params, split, order);
+  EXPECT_EQ(forwards.loss, backwards.loss);
+  EXPECT_EQ(forwards.correct, backwards.correct);
+}
+
+std::vector<std::int32_t> first(std::int32_t count) {
+  std::vector<std::int32_t> out(static_cast<std::size_t>(count));
+  std::iota(out.begin(), out.end(), 0);
+  return out;
+}
+
+TEST(SupervisedTask, EvaluatesTheTestSet) {
+  const SupervisedTask task = task_with({});
+  EXPECT_EQ(task.chunks(Split::test), 3);
+  expect_direct(task, Split::test, test::random_examples({8, 1, 1}, 5, 600, 2), first(600));
+}
+
+TEST(SupervisedTask, EvaluatesWhatClientsTrainOnAndHoldOut) {
+  const SupervisedTask task = task_with(shares(0.2, 0.1));
+  expect_direct(task, Split::train, task.train(), task.holdout().all_indices(Split::train));
+  expect_direct(task, Split::validation, task.train(), task.holdout().all_indices(Split::validation));
+  expect_direct(task_with({}), Split::train, task.train(), first(620));
+}
+
+TEST(SupervisedTask, WithoutATestSetTestsOnWhatClientsHoldOut) {
+  const SupervisedTask task = task_with(shares(0.2, 0.1), 0);
+  expect_direct(task, Split::test, task.train(), task.holdout().all_indices(Split::test));
+}
+
+TEST(SupervisedTask, ADivergedModelHasALargeLossAndNothingCorrect) {
+  const SupervisedTask task = task_with({});
+  for (const double poison : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    const Evaluation got = task.trainer()->evaluate(at::full({task.layout().size}, poison), {Split::test, 0});
+    EXPECT_EQ(got.examples, 256);
+    EXPECT_EQ(got.correct, 0);
+    EXPECT_EQ(got.loss, Evaluation::to_units(std::nan("")));
+  }
+}
+
+TEST(SupervisedTask, RefusesDataThatDoNotFitTheNetwork) {
+  auto data = std::make_shared<Dataset>();
+  data->train = test::random_examples({8, 1, 1}, 5, 620, 1);
+  Network narrow({8, 1, 1}), other({9, 1, 1});
+  narrow.linear(4);
+  other.linear(5);
+  const auto build = [&](const Network& network) {
+    SupervisedTask(data, std::make_unique<test::Consecutive>(sizes), network, {}, 1);
+  };
+  EXPECT_THROW(build(narrow), BrokenInvariant);
+  EXPECT_THROW(build(other), BrokenInvariant);
+}
+
+}  // namespace
+}  // namespace shoal

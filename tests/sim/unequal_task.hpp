@@ -1,0 +1,46 @@
+#pragma once
+// A quadratic task whose clients hold as many examples as a test says.
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "sim/task/quadratic.hpp"
+
+namespace shoal::test {
+
+/// Trains like `Quadratic` (one dimension unless said otherwise); `work` tells the listed examples, and counts how
+/// often it is asked.
+class UnequalTask final : public Task {
+ public:
+  explicit UnequalTask(std::vector<std::int64_t> examples, std::int64_t dimension = 1)
+      : UnequalTask(std::ssize(examples), dimension) {
+    examples_ = std::move(examples);
+  }
+  /// `clients` clients with one example each; nothing of that size is stored.
+  UnequalTask(std::int64_t clients, std::int64_t dimension)
+      : clients_(clients),
+        inner_(Settings::parse(fmt::format("clients = {}\ndimension = {}\nprecision = \"float64\"", clients, dimension),
+                               "test.toml"),
+               1) {}
+
+  const ParameterLayout& layout() const override { return inner_.layout(); }
+  std::int64_t clients() const override { return clients_; }
+  at::Tensor initial_parameters(RandomKey key) const override { return inner_.initial_parameters(key); }
+  ClientWork work(ClientId client) const override {
+    ++*asked_;
+    return {examples_.empty() ? 1 : examples_.at(static_cast<std::size_t>(value(client))), 10};
+  }
+  std::unique_ptr<Trainer> trainer() const override { return inner_.trainer(); }
+  std::int64_t chunks(Split split) const override { return inner_.chunks(split); }
+
+  std::int64_t times_asked() const { return *asked_; }
+
+ private:
+  std::int64_t clients_;
+  std::vector<std::int64_t> examples_;
+  Quadratic inner_;
+  std::shared_ptr<std::atomic<std::int64_t>> asked_ = std::make_shared<std::atomic<std::int64_t>>(0);
+};
+
+}  // namespace shoal::test
