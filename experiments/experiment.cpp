@@ -44,6 +44,24 @@ void read_schedule(const Settings& root, Experiment& experiment) {
   experiment.stop_at_target = evaluate.flag("stop_at_target", false, "end the run when the target is reached");
 }
 
+// After the parts: the default depends on them.
+void read_personal(const Settings& evaluate, Experiment& experiment) {
+  const Federation& parts = experiment.federation;
+  const bool possible = parts.task->clients_have(experiment.evaluate_on);
+  const bool wanted = evaluate.flag("personal", parts.strategy->is_personal() && possible,
+                                    "evaluate the models that clients use on examples of their own; by default where "
+                                    "the strategy has such models and [data] holds out such examples");
+  const std::int64_t most =
+      evaluate.integer("personal_clients", 1000, "clients whose models are evaluated", at_least(1));
+  if (wanted && !possible) {
+    user_error(
+        "{}: clients have no examples of their own to evaluate on. Hold some out in [data], with 'test' or "
+        "'validation' as in 'on'?",
+        evaluate.where());
+  }
+  experiment.personal_clients = wanted ? most : 0;
+}
+
 }  // namespace
 
 std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
@@ -73,8 +91,10 @@ Experiment compose(const Settings& settings, Datasets& datasets) {
   const Settings aggregator = settings.section("aggregator");
   parts.aggregator = make_part<Aggregator>("aggregator", "exact_sum", aggregator);
   parts.sums = sum_settings(aggregator);
+  read_personal(settings.section("evaluate"), experiment);
   settings.finish();
 
+  parts.check();
   parts.planner->check(*parts.task, *parts.population);
   if (parts.task->chunks(experiment.evaluate_on) == 0) {
     user_error(

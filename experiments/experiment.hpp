@@ -19,7 +19,8 @@ struct Experiment {
   Split evaluate_on = Split::test;
   double target = 0;  // accuracy; 0: none
   bool stop_at_target = false;
-  std::string data_digest;  // of the files or the generator; empty for tasks without data
+  std::int64_t personal_clients = 0;  // whose own models are evaluated, on what they hold out; 0: none
+  std::string data_digest;            // of the files or the generator; empty for tasks without data
 };
 
 /// Data sets that cells of one process share.

@@ -53,14 +53,12 @@ bool speaks_for_all() {
   return true;
 }
 
-bool on_terminal() {
-  // A rank's own output is a pipe or mpirun's pseudo-terminal and tells nothing.
-  if (under_launcher()) return is_one(terminal_variable);
-  return isatty(STDOUT_FILENO) == 1;
-}
+void note_terminal() { setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1); }
+
+// A rank's own output is a pipe or mpirun's pseudo-terminal and tells nothing.
+bool on_terminal() { return is_one(terminal_variable); }
 
 void launch_ranks(int ranks, const std::vector<std::string>& arguments) {
-  setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1);
   // More ranks than cores is a normal way to test; threads of a rank must not be bound to one core.
   std::vector<std::string> command = {"mpirun",          "--quiet",   "-n",  std::to_string(ranks),
                                       "--oversubscribe", "--bind-to", "none"};

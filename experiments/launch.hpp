@@ -16,7 +16,10 @@ bool under_launcher();
 /// True in one of the processes that were started together: the one to say what all of them see.
 bool speaks_for_all();
 
-/// Whether the person in front sees a terminal; for ranks, whether whoever started them did.
+/// Notes in the environment whether stdout is a terminal, for this process and the ranks that it starts.
+void note_terminal();
+
+/// Whether the person in front sees a terminal, as noted; false for ranks that somebody else started.
 bool on_terminal();
 
 /// Replaces this process by `mpirun -n ranks program arguments`. Throws SystemError when mpirun cannot be started.

@@ -104,34 +104,36 @@ void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
   };
   const auto simple = [](auto body) { return [body] { return guarded("", body); }; };
 
-  add_run_options(*add("run", "Run an experiment file: every cell of its grid, into one run file",
-                       "  shoal run experiments/quickstart.toml --ranks 2\n"
-                       "  shoal run experiments/quickstart.toml --set planner.cohort=20 --out cohort-20.h5\n"
-                       "  mpirun -n 4 shoal run experiments/quickstart.toml --ranks-per-cell 2",
-                       [&] { return run(on.run, arguments); }),
-                  on.run);
-  CLI::App* plan_app =
-      add("plan", "Tell what an experiment will cost: clients, work, bytes, memory, time; trains nothing",
-          "  shoal plan experiments/quickstart.toml --set planner.cohort=200 --ranks 4", simple([&] { plan(on.run); }));
+  add_run_options(
+      *add("run", "Run an experiment file: every cell of its grid, into one run file",
+           "  shoal run experiments/quickstart.toml --ranks 2\n"
+           "  shoal run experiments/quickstart.toml --set planner.cohort=20 --set 'grid.seed=[1, 2]' --out c20.h5\n"
+           "  mpirun -n 4 shoal run experiments/quickstart.toml --ranks-per-cell 2\n"
+           "  shoal run experiments/quickstart.toml --time-limit 3600 --resume",
+           [&] { return run(on.run, arguments); }),
+      on.run);
+  CLI::App* plan_app = add(
+      "plan", "Tell what an experiment will cost: clients, work, bytes, memory, time; trains nothing",
+      "  shoal plan experiments/quickstart.toml --set planner.cohort=100 --ranks 16", simple([&] { plan(on.run); }));
   add_experiment_options(*plan_app, on.run);
   plan_app->add_option("--ranks", on.run.ranks, "ranks of the run (default 1); none is started")
       ->check(CLI::Range(1, 1'000'000));
 
-  CLI::App* report_app =
-      add("report", "Write runs as one HTML page: tables, curves, configurations, provenance",
-          "  shoal report results/quickstart.h5 --out page.html", simple([&] { write_report(on.reported, on.page); }));
+  CLI::App* report_app = add("report", "Write runs as one HTML page: tables, curves, configurations, provenance",
+                             "  shoal report results/quickstart.h5 --out quickstart.html",
+                             simple([&] { write_report(on.reported, on.page); }));
   report_app->add_option("RUN.h5", on.reported, "run files; of an interrupted run the journals beside it count too")
       ->required();
   report_app->add_option("--out", on.page, "page to write (HTML)")->required();
   CLI::App* export_app =
       add("export", "Write a run as files for other programs: models as safetensors, tables as CSV",
-          "  shoal export results/quickstart.h5 --cell 0 --out exported", simple([&] { export_files(on.exported); }));
+          "  shoal export results/quickstart.h5 --out quickstart --cell 0", simple([&] { export_files(on.exported); }));
   export_app->add_option("RUN.h5", on.exported.file, "run file; of an interrupted run the journals beside it count too")
       ->required();
   export_app->add_option("--out", on.exported.folder, "folder to write to; default: RUN-export");
   export_app->add_option("--cell", on.exported.cell, "only this cell of the grid, counted from 0");
   CLI::App* verify_app = add("verify", "Run a run file's cells again and compare the hashes",
-                             "  shoal verify results/quickstart.h5 --ranks 2", [&] {
+                             "  shoal verify results/quickstart.h5 --ranks 3", [&] {
                                on.run.verify = true;
                                return run(on.run, arguments);
                              });
@@ -146,10 +148,10 @@ void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
 }
 
 // A wrong command line is one line too. All ranks got the same one.
-int reject_arguments(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+int reject_arguments(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::vector<std::string> commands;
   for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
-  const std::string first = arguments.empty() ? "" : arguments.front();
+  const std::string first = argc > 1 ? argv[1] : "";
   const bool known = std::ranges::find(commands, first) != commands.end();
   std::string problem = first_line(error.what()), help = known ? first + " --help" : "--help";
   const bool word = problem.size() > 1 && std::islower(static_cast<unsigned char>(problem[1])) != 0;  // FILE stays
@@ -188,7 +190,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return error.get_exit_code() == 0 ? app.exit(error) : reject_arguments(app, error, arguments);  // 0: --help
+    return error.get_exit_code() == 0 ? app.exit(error) : reject_arguments(app, error, argc, argv);  // 0: --help
   }
   return chosen();
 }

@@ -9,6 +9,7 @@
 #include "sim/record/from_round.hpp"
 #include "sim/record/packing.hpp"
 #include "sim/record/totals.hpp"
+#include "sim/round/personal.hpp"
 
 namespace shoal {
 namespace {
@@ -114,6 +115,13 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
       const Evaluation seen = evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, crew);
       row.accuracy = seen.accuracy();
       row.loss = seen.mean_loss();
+      if (experiment.personal_clients > 0) {
+        const PersonalEvaluation own =
+            evaluate_personal(federation, state, experiment.evaluate_on, experiment.personal_clients, comm, crew);
+        row.personal_accuracy = own.accuracy;
+        row.personal_accuracy_p10 = own.accuracy_p10;
+        row.personal_loss = own.loss;
+      }
     }
     if (record.round % rounds_between_comparisons == 0 && comm.size() > 1 && federation.aggregator->reproducible()) {
       compare_models(state.strategy.params(), record.round, comm);

@@ -75,7 +75,9 @@ int run_as_rank(const RunCommand& command) {
 }  // namespace
 
 int run(const RunCommand& command, const std::vector<std::string>& arguments) {
-  if (command.ranks == 0 || under_launcher()) return run_as_rank(command);
+  const bool is_rank = under_launcher();  // MPI sets a launcher's variables in a process without one, too
+  if (!is_rank) note_terminal();
+  if (command.ranks == 0 || is_rank) return run_as_rank(command);
   return guarded("", [&] {
     prepare(command);  // errors show here, once and before any rank starts
     launch_ranks(command.ranks, arguments);

@@ -30,6 +30,13 @@ Spread over_cells(const LabelSummary& summary, Get&& get) {
   return spread(values);
 }
 
+// The last value that was measured.
+double last_of(const CellContents& cell, double RoundRow::*field) {
+  double last = not_measured;
+  for (const RoundRow& row : cell.rounds) last = std::isnan(row.*field) ? last : row.*field;
+  return last;
+}
+
 void fill(LabelSummary& s) {
   const auto reached = [](const CellResult& r, std::int64_t value) {
     return r.rounds_to_target >= 0 ? static_cast<double>(value) : not_measured;
@@ -38,6 +45,12 @@ void fill(LabelSummary& s) {
   s.final_accuracy = over(s, [](const CellResult& r) { return r.final_accuracy; });
   s.best_accuracy = over(s, [](const CellResult& r) { return r.best_accuracy; });
   s.final_loss = over(s, [](const CellResult& r) { return r.final_loss; });
+  const auto last = [&s](double RoundRow::*field) {
+    return over_cells(s, [field](const CellContents& cell) { return last_of(cell, field); });
+  };
+  s.personal_accuracy = last(&RoundRow::personal_accuracy);
+  s.personal_accuracy_p10 = last(&RoundRow::personal_accuracy_p10);
+  s.personal_loss = last(&RoundRow::personal_loss);
   s.rounds_to_target = over(s, [&](const CellResult& r) { return reached(r, r.rounds_to_target); });
   s.seconds_to_target = over(s, [&](const CellResult& r) { return microseconds * reached(r, r.time_to_target_us); });
   s.rounds = over(s, [](const CellResult& r) { return r.rounds; });

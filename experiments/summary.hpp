@@ -25,8 +25,9 @@ struct LabelSummary {
   double target = 0;                       // accuracy; 0: none
 
   Spread final_accuracy, best_accuracy, final_loss;
-  Spread rounds_to_target, seconds_to_target;  // virtual; over the cells that reached the target
-  Spread rounds, seconds;                      // virtual
+  Spread personal_accuracy, personal_accuracy_p10, personal_loss;  // of the last evaluation
+  Spread rounds_to_target, seconds_to_target;                      // virtual; over the cells that reached the target
+  Spread rounds, seconds;                                          // virtual
   Spread bytes_down, bytes_up, dropped, rejected, abandoned;
   std::int64_t diverged = 0, unfinished = 0;  // cells
 };

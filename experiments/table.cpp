@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "experiments/summary.hpp"
+#include "sim/record/progress.hpp"
 
 namespace shoal {
 namespace {
@@ -36,14 +37,21 @@ std::string render(const std::vector<Line>& lines) {
 
 // Columns that would say nothing are left out.
 struct Columns {
-  bool accuracy = false, target = false, abandoned = false;
+  bool accuracy = false, personal_accuracy = false, personal_loss = false, target = false, abandoned = false;
 };
 
 Line describe(const LabelSummary& s, const Columns& columns) {
   Line line{s.label, std::to_string(s.cells.size())};
   if (columns.accuracy) line.insert(line.end(), {percent_text(s.final_accuracy), percent_text(s.best_accuracy)});
   line.push_back(loss_text(s.final_loss));
-  if (columns.target) line.push_back(rounds_to_target_text(s));
+  if (columns.personal_accuracy) {
+    line.insert(line.end(), {percent_text(s.personal_accuracy), percent_text(s.personal_accuracy_p10)});
+  }
+  if (columns.personal_loss) line.push_back(loss_text(s.personal_loss));
+  if (columns.target) {
+    const bool reached = s.seconds_to_target.count > 0;
+    line.insert(line.end(), {rounds_to_target_text(s), reached ? duration_text(s.seconds_to_target.mean) : "-"});
+  }
   line.insert(line.end(), {bytes_text(s.bytes_up), count_text(s.dropped), count_text(s.rejected)});
   if (columns.abandoned) line.push_back(count_text(s.abandoned));
   line.push_back(status_text(s));
@@ -57,13 +65,18 @@ std::string comparison_table(std::span<const CellContents> cells) {
   Columns columns;
   for (const LabelSummary& s : summaries) {
     columns.accuracy = columns.accuracy || s.best_accuracy.count > 0;
+    columns.personal_accuracy = columns.personal_accuracy || s.personal_accuracy.count > 0;
+    columns.personal_loss = columns.personal_loss || s.personal_loss.count > 0;
     columns.target = columns.target || s.target > 0;
     columns.abandoned = columns.abandoned || s.abandoned.mean > 0;
   }
+  columns.personal_loss = columns.personal_loss && !columns.personal_accuracy;
   Line head{"", "seeds"};
   if (columns.accuracy) head.insert(head.end(), {"final accuracy", "best accuracy"});
   head.emplace_back("loss");
-  if (columns.target) head.emplace_back("rounds to target");
+  if (columns.personal_accuracy) head.insert(head.end(), {"personal accuracy", "10th percentile"});
+  if (columns.personal_loss) head.emplace_back("personal loss");
+  if (columns.target) head.insert(head.end(), {"rounds to target", "virtual time"});
   head.insert(head.end(), {"upload", "lost", "rejected"});
   if (columns.abandoned) head.emplace_back("abandoned");
   head.emplace_back("status");

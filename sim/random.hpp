@@ -26,6 +26,7 @@ enum class Purpose : std::uint32_t {
   synthetic_data = 8,
   quadratic = 9,
   stage_noise = 10,
+  personal_evaluation = 11,
 };
 
 struct RandomKey {

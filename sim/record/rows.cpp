@@ -23,6 +23,11 @@ constexpr std::array round_fields = {
     Field{"accuracy", offsetof(RoundRow, accuracy), real, "fraction, NaN where not evaluated"},
     Field{"loss", offsetof(RoundRow, loss), real, "mean over examples, NaN where not evaluated"},
     Field{"verdict", offsetof(RoundRow, verdict), integer, "0 commit, 1 abandoned, 2 diverged"},
+    Field{"personal_accuracy", offsetof(RoundRow, personal_accuracy), real,
+          "mean over clients of their models' accuracy on their own examples, NaN where not evaluated"},
+    Field{"personal_accuracy_p10", offsetof(RoundRow, personal_accuracy_p10), real,
+          "10th percentile over clients, NaN where not evaluated"},
+    Field{"personal_loss", offsetof(RoundRow, personal_loss), real, "mean over clients, NaN where not evaluated"},
 };
 
 constexpr std::array participation_fields = {

@@ -22,6 +22,8 @@ struct RoundRow {
   double train_loss = not_measured;
   double accuracy = not_measured, loss = not_measured;  // of the server model, where it was evaluated
   std::int64_t verdict = 0;                             // 0 commit, 1 abandoned, 2 diverged
+  // Of the models that clients use, on their own examples, where they were evaluated.
+  double personal_accuracy = not_measured, personal_accuracy_p10 = not_measured, personal_loss = not_measured;
 };
 
 /// One participation that ended in this round.

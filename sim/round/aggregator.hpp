@@ -27,7 +27,8 @@ struct AggregationPlan {
 /// Accepted and rejected clients of one block, with integer weights.
 struct Contribution {
   std::vector<Rows> channels;                      // [K, size] each
-  std::vector<std::vector<std::int64_t>> weights;  // [channel][K], in the channel's weight unit
+  std::vector<std::vector<std::int64_t>> weights;  // [channel][K], in the channel's weight unit: multiply the values
+  std::vector<std::vector<std::int64_t>> shares;   // [channel][K], same unit: what the sum is divided by; see Divisor
   std::vector<bool> accepted;                      // [K]
   std::vector<ClientId> clients;                   // [K]; robust rules break ties by it
 };
@@ -47,6 +48,9 @@ class Aggregator {
  public:
   virtual ~Aggregator() = default;
   virtual std::unique_ptr<Collector> open(const AggregationPlan& plan) const = 0;
+  /// True where it compares clients' updates with each other instead of adding them: what it gets is then decoded
+  /// first, and a codec that only decodes sums is refused at start-up.
+  virtual bool needs_rows() const { return false; }
   /// False where the result depends on the number of ranks; named in the record.
   virtual bool reproducible() const { return true; }
 };

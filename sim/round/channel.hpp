@@ -58,7 +58,7 @@ struct UpdateBlock {
       : channels(std::move(rows)), weight(std::move(weights)) {}
 };
 
-/// The weighted mean of each channel over the accepted clients of one group.
+/// The weighted mean of each channel over the accepted clients of one group, or what a robust rule puts in its place.
 struct Aggregate {
   std::vector<at::Tensor> means;  // per channel, [size], in the model's type
   std::vector<double> weights;    // per channel, the total weight behind the mean

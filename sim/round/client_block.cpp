@@ -26,10 +26,11 @@ const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction&
 
 const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return last_ = trainer_.gradient(params); }
 
-at::Tensor ClientBlock::recall(std::string_view name) const {
+at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwise) const {
   const std::size_t s = memory_.slot(name);
   const MemorySlot& slot = memory_.slots()[s];
   at::Tensor values = at::zeros({count(), slot.size}, at::TensorOptions(slot.type));
+  if (otherwise.defined()) values.copy_(otherwise.expand_as(values));
   for (std::size_t k = 0; k < records_.size(); ++k) {
     if (records_[k][s].defined()) values[static_cast<std::int64_t>(k)].copy_(records_[k][s]);
   }

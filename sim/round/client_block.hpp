@@ -28,8 +28,9 @@ class ClientBlock {
   /// The gradient of each client's mean loss over all its examples, as `delta`.
   const LocalResult& gradient(const at::Tensor& params);
 
-  /// What the clients remember under `slot`, [K, size]; zeros where nothing was written.
-  at::Tensor recall(std::string_view slot) const;
+  /// What the clients remember under `slot`, [K, size]. Where nothing was written yet: `otherwise` ([size] or [K,
+  /// size]), or zeros where that is undefined.
+  at::Tensor recall(std::string_view slot, const at::Tensor& otherwise = {}) const;
   /// Replaces it by `values` [K, size] if the participation's outcome says so and the update is accepted.
   void remember(std::string_view slot, const at::Tensor& values);
 

@@ -25,7 +25,10 @@ class Codec {
   virtual Encoded encode(Rows rows, RandomKey key, std::span<const Participation> block) const = 0;
   /// Whether encoded words may be added (`decode_sum` then sees their mean) or each must be decoded first.
   virtual bool summable() const = 0;
-  /// The rows behind the words. For codecs that are not summable.
+  /// Whether each client's row can be had from its words, as robust aggregators need it. A codec is one of the two, or
+  /// both.
+  virtual bool decodes_rows() const { return !summable(); }
+  /// The rows behind the words. For codecs that decode rows.
   virtual Rows decode_rows(const Encoded& encoded) const = 0;
   /// The mean behind the mean of the words. For summable codecs.
   virtual at::Tensor decode_sum(at::Tensor mean) const = 0;

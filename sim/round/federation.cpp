@@ -21,6 +21,21 @@ std::vector<Channel> Federation::channels() const {
   return all;
 }
 
+void Federation::check() const {
+  if (aggregator->needs_rows() && !codec->decodes_rows()) {
+    user_error(
+        "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Take an aggregator that "
+        "adds or a codec that decodes single updates?");
+  }
+}
+
+Message make_message(const Federation& federation, const FederationState& state) {
+  Message message = federation.strategy->broadcast(state.strategy);
+  for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
+  message.version = state.version;
+  return message;
+}
+
 FederationState::FederationState(const Federation& federation, int ranks, int rank)
     : stages(federation.stages.size()), memory(federation.strategy->memory(federation.task->layout()), ranks, rank) {
   const Task& task = *federation.task;
@@ -33,10 +48,7 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
 const Message& newest_message(const Federation& federation, FederationState& state) {
   const auto found = state.messages.find(state.version);
   if (found != state.messages.end()) return found->second;
-  Message message = federation.strategy->broadcast(state.strategy);
-  for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
-  message.version = state.version;
-  return state.messages.emplace(state.version, std::move(message)).first->second;
+  return state.messages.emplace(state.version, make_message(federation, state)).first->second;
 }
 
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation) {

@@ -40,6 +40,10 @@ struct Federation {
 
   /// The strategy's channels, then each stage's, with the sum settings applied.
   std::vector<Channel> channels() const;
+  /// Whether updates are added as their words and decoded after the sum, or decoded one by one before.
+  bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
+  /// UserError where the parts do not go together.
+  void check() const;
 };
 
 /// Everything that changes. The same on every rank, but for the client memory, of which each rank holds its part.
@@ -81,7 +85,9 @@ struct RoundRecord {
   std::vector<ClientRow> clients;
 };
 
-/// What clients download now; made once per version and kept in `state.messages`.
+/// What a client that starts now downloads, afresh. Shares the state's tensors.
+Message make_message(const Federation& federation, const FederationState& state);
+/// The same, made once per version and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state);
 /// Bytes that a client is expected to send.
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);

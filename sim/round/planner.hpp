@@ -48,6 +48,11 @@ struct Commit {
 
 enum class Verdict : std::int8_t { commit = 0, abandoned = 1 };
 
+/// What the weighted sum of the strategy's channels is divided by. With the commits' weights in the divisor it is a
+/// mean, whatever they are; without, stale updates make a smaller step (FedBuff's paper divides by the number of
+/// clients).
+enum class Divisor : std::int8_t { committed_weights, own_weights };
+
 /// One server step.
 struct RoundPlan {
   Verdict verdict = Verdict::commit;
@@ -55,6 +60,7 @@ struct RoundPlan {
   std::vector<Participation> starts;    // new ones, in order of their ids
   std::vector<Commit> commits;          // starts of this or an earlier round, completed
   std::vector<ParticipationId> losses;  // starts of this or an earlier round that ended without being committed
+  Divisor divisor = Divisor::committed_weights;
 };
 
 class Planner {

@@ -17,9 +17,13 @@ inline Bounds server_rate() { return {.least = 0, .most = 1e30, .least_excluded 
 /// What the server side of a part may know.
 struct ServerContext {
   const ParameterLayout& layout;
-  std::int64_t clients;  // in the population
-  std::int64_t round;    // 1-based
-  RandomKey key;         // for noise of the server
+  std::int64_t clients;   // in the population
+  std::int64_t round;     // 1-based
+  RandomKey key;          // for noise of the server
+  std::int64_t part = 0;  // 0: the strategy; 1, 2, ..: the stages in order
+
+  /// Noise of one part in one round: the same on every rank, another for every part.
+  RandomStream noise() const { return {key, -1 - part, round}; }
 };
 
 /// A federated-learning strategy. Const: settings only; what changes is in the State (same on every rank) and in the
@@ -44,6 +48,12 @@ class Strategy {
   /// One aggregate per group (a plain sum has one). Same inputs on every rank, hence the same bits. May change the
   /// state's tensors in place.
   virtual void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const = 0;
+
+  /// Whether clients use models of their own, so that evaluating those is worth its time.
+  virtual bool is_personal() const { return false; }
+  /// The models that the clients of the block would use now, [d] or [K, d]; by default the server's. May train, must
+  /// not remember.
+  virtual at::Tensor personal(const Message& server, ClientBlock&) const { return server.params(); }
 };
 
 template <>

@@ -43,7 +43,8 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
       local_(local),
       sums_(plan_sums(channels, plan.commits, committed, *federation.task)) {
   const ParameterLayout& layout = federation.task->layout();
-  std::size_t next = federation.strategy->channels(layout).size();
+  strategy_channels_ = federation.strategy->channels(layout).size();
+  std::size_t next = strategy_channels_;
   for (const auto& stage : federation.stages) {
     stage_channels_.push_back(next);
     next += stage->channels(layout).size();
@@ -73,12 +74,12 @@ void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block
                           const UpdateBlock& update) const {
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
-    std::vector<std::int64_t> weights(block.positions.size());
+    const bool by_own = c < strategy_channels_ && plan_.divisor == Divisor::own_weights;
+    std::vector<std::int64_t> weights(block.positions.size()), shares(weights.size());
     for (std::size_t k = 0; k < weights.size(); ++k) {
-      double weight = plan_.commits[block.positions[k]].weight;
-      if (channel.weighting == Weighting::examples) {
-        weight *= static_cast<double>(clients.examples(static_cast<std::int64_t>(k)));
-      }
+      double own = 1;
+      if (channel.weighting == Weighting::examples)
+        own = static_cast<double>(clients.examples(static_cast<std::int64_t>(k)));
       if (channel.weighting == Weighting::real) {
         ensure(k < update.weight.size(), "channel '{}' has no weight for a client", channel.name);
         if (!std::isfinite(update.weight[k])) {
@@ -87,11 +88,14 @@ void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block
         }
         ensure(update.weight[k] >= 0 && update.weight[k] <= channel.largest_weight,
                "channel '{}' has a weight outside [0, {}]", channel.name, channel.largest_weight);
-        weight *= update.weight[k];
+        own = update.weight[k];
       }
-      weights[k] = std::llround(weight / sums_.scales[c].weight_unit);
+      const double unit = sums_.scales[c].weight_unit;
+      weights[k] = std::llround(own * plan_.commits[block.positions[k]].weight / unit);
+      shares[k] = by_own ? std::llround(own / unit) : weights[k];
     }
     contribution.weights.push_back(std::move(weights));
+    contribution.shares.push_back(std::move(shares));
   }
 }
 
@@ -119,8 +123,7 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
            rows.width());
     const Encoded encoded = federation_.codec->encode(std::move(rows), key, block.participations);
     ensure(std::ssize(encoded.bytes) == clients.count(), "a codec has not counted every client's bytes");
-    contribution.channels.push_back(federation_.codec->summable() ? encoded.words
-                                                                  : federation_.codec->decode_rows(encoded));
+    contribution.channels.push_back(federation_.sums_words() ? encoded.words : federation_.codec->decode_rows(encoded));
     const std::vector<double> largest = contribution.channels.back().largest();
     for (std::size_t k = 0; k < largest.size(); ++k) {
       bytes[k] += encoded.bytes[k];
@@ -154,11 +157,12 @@ void RoundTraining::store_memory(ClientMemory& memory, std::vector<BlockOutcome>
   memory.store(written, comm);
 }
 
-void RoundTraining::server_side(Aggregate& group, FederationState& state, const ServerContext& context) const {
-  if (federation_.codec->summable()) {
+void RoundTraining::server_side(Aggregate& group, FederationState& state, ServerContext context) const {
+  if (federation_.sums_words()) {
     for (at::Tensor& mean : group.means) mean = federation_.codec->decode_sum(std::move(mean));
   }
   for (std::size_t s = federation_.stages.size(); s-- > 0;) {
+    context.part = 1 + static_cast<std::int64_t>(s);
     federation_.stages[s]->server_side(state.stages[s], group, stage_channels_[s], context);
   }
 }

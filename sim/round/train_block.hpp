@@ -34,7 +34,7 @@ class RoundTraining {
   /// whichever ranks trained it. The state's feedback has been shared. Collective.
   void store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const;
   /// Undoes the codec and the stages' wrapping of an aggregate, in reverse order.
-  void server_side(Aggregate& group, FederationState& state, const ServerContext& context) const;
+  void server_side(Aggregate& group, FederationState& state, ServerContext context) const;
 
  private:
   void weigh(Contribution& contribution, const TrainingBlock& block, const ClientBlock& clients,
@@ -45,6 +45,7 @@ class RoundTraining {
   const RoundPlan& plan_;
   const LocalSettings& local_;
   AggregationPlan sums_;
+  std::size_t strategy_channels_;            // the first ones
   std::vector<std::size_t> stage_channels_;  // first own channel of each stage
   std::vector<TrainingBlock> mine_;
   std::vector<std::vector<ClientRecord>> memory_;  // per block of mine_, per client

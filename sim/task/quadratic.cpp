@@ -68,9 +68,19 @@ class QuadraticTrainer final : public Trainer {
   }
 
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override {
-    const at::Tensor x = params.contiguous();
     const std::int64_t first = chunk.index * clients_per_chunk;
     const std::int64_t end = std::min(first + clients_per_chunk, std::min(task_.clients(), evaluated_clients));
+    return evaluate(params, first, end);
+  }
+
+  Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) override {
+    return task_.clients_have(split) ? evaluate(params, value(client), value(client) + 1) : Evaluation{.correct = -1};
+  }
+
+ private:
+  // The objectives of the clients in [first, end).
+  Evaluation evaluate(const at::Tensor& params, std::int64_t first, std::int64_t end) const {
+    const at::Tensor x = params.contiguous();
     std::vector<T> optimum(static_cast<std::size_t>(d_));
     double loss = 0;
     Evaluation result{.correct = -1};
@@ -91,7 +101,6 @@ class QuadraticTrainer final : public Trainer {
     return result;
   }
 
- private:
   std::span<T> row(at::Tensor& rows, std::int64_t k) const {
     return {rows.mutable_data_ptr<T>() + k * d_, static_cast<std::size_t>(d_)};
   }

@@ -25,6 +25,7 @@ class Quadratic final : public Task {
   std::unique_ptr<Trainer> trainer() const override;
   /// One chunk per 256 clients, of at most the first 4,096.
   std::int64_t chunks(Split split) const override;
+  bool clients_have(Split split) const override { return split == Split::test; }
 
   double curvature(ClientId client) const;
   /// Writes b_i to `out`, [d].

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "kernels/vector_ops.hpp"
 #include "sim/task/local_batches.hpp"
@@ -236,15 +237,33 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
 Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk& which) {
   const at::NoGradGuard no_grad;
   const SupervisedTask::Chunk chunk = task_.chunk(which);
-  Lane& lane = this->lane(1);
-  lane.rows.values.copy_(params);
-  StackedNetwork& net = network(lane, static_cast<std::int64_t>(chunk.positions.size()));
-  gather(net, 0, chunk.from, chunk.positions);
+  lane(1).rows.values.copy_(params);
+  return score(chunk.from, chunk.positions, std::ssize(chunk.positions));
+}
+
+Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId client, Split split) {
+  const at::NoGradGuard no_grad;
+  const std::vector<std::int32_t> positions = task_.holdout().indices(client, split);
+  lane(1).rows.values.copy_(params);
+  Evaluation total;
+  for (std::size_t first = 0; first < positions.size(); first += SupervisedTask::chunk_size) {
+    const auto piece = std::span(positions).subspan(
+        first, std::min<std::size_t>(SupervisedTask::chunk_size, positions.size() - first));
+    // Clients hold every number of examples; powers of two keep the number of networks small.
+    const Evaluation part = score(task_.train(), piece, static_cast<std::int64_t>(std::bit_ceil(piece.size())));
+    total.examples += part.examples;
+    total.correct += part.correct;
+    total.loss += part.loss;
+  }
+  return total;
+}
+
+Evaluation StackedTrainer::score(const Examples& from, std::span<const std::int32_t> positions, std::int64_t batch) {
+  StackedNetwork& net = network(lane(1), batch);
+  gather(net, 0, from, positions);
   net.forward();
   const StackedNetwork::Score score = net.score();
-  return {.examples = static_cast<std::int64_t>(chunk.positions.size()),
-          .correct = score.correct,
-          .loss = Evaluation::to_units(score.loss)};
+  return {.examples = std::ssize(positions), .correct = score.correct, .loss = Evaluation::to_units(score.loss)};
 }
 
 }  // namespace shoal

@@ -26,6 +26,7 @@ class StackedTrainer final : public Trainer {
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
+  Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) override;
 
  private:
   /// Parameters for K clients, and networks for the batch sizes that were used last.
@@ -40,6 +41,9 @@ class StackedTrainer final : public Trainer {
   StackedNetwork& network(Lane& lane, std::int64_t batch);
   /// Fills row block `k` of the network's inputs and labels with these examples and masks the rest.
   void gather(StackedNetwork& to, std::size_t k, const Examples& from, std::span<const std::int32_t> positions) const;
+
+  /// Evaluates the first lane's weights on at most `batch` examples.
+  Evaluation score(const Examples& from, std::span<const std::int32_t> positions, std::int64_t batch);
 
   const SupervisedTask& task_;
   std::vector<Participation> block_;

@@ -28,6 +28,7 @@ class SupervisedTask final : public Task {
   /// The task must outlive its trainers.
   std::unique_ptr<Trainer> trainer() const override;
   std::int64_t chunks(Split split) const override;
+  bool clients_have(Split split) const override { return holdout_.holds_out(split); }
 
   const Network& network() const { return network_; }
   const Holdout& holdout() const { return holdout_; }

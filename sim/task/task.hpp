@@ -83,6 +83,8 @@ class Trainer {
   virtual LocalResult gradient(const at::Tensor& params) = 0;
   /// Evaluates `params` [d] on one chunk.
   virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;
+  /// Evaluates `params` [d] on what one client has of `split`; no examples where it has none.
+  virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) = 0;
 };
 
 /// One thing to learn over one population of clients.
@@ -97,6 +99,8 @@ class Task {
   virtual std::unique_ptr<Trainer> trainer() const = 0;
   /// Chunks of `split`; 0 where the task has no such examples.
   virtual std::int64_t chunks(Split split) const = 0;
+  /// Whether clients have examples of their own in `split`.
+  virtual bool clients_have(Split) const { return false; }
 };
 
 }  // namespace shoal

@@ -28,7 +28,7 @@ class ExactSums final : public Collector {
         const std::int64_t weight = contribution.weights[c][k];
         contribution.channels[c].add_to(std::span(sums_).subspan(at, size), static_cast<std::int64_t>(k), weight,
                                         plan_.scales[c].exponent);
-        weight_of(c) += weight;
+        weight_of(c) += contribution.shares[c][k];
       }
       at += size;
     }

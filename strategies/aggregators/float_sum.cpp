@@ -22,7 +22,7 @@ class FloatSums final : public Collector {
       for (std::size_t c = 0; c < sums_.size(); ++c) {
         const std::int64_t weight = contribution.weights[c][k];
         sums_[c].add_(contribution.channels[c].dense()[static_cast<std::int64_t>(k)], static_cast<double>(weight));
-        counts_[c] += weight;
+        counts_[c] += contribution.shares[c][k];
       }
       ++counts_.back();
     }

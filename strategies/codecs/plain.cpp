@@ -16,6 +16,7 @@ class Plain final : public Codec {
     return {std::move(rows), std::move(each)};
   }
   bool summable() const override { return true; }
+  bool decodes_rows() const override { return true; }
   Rows decode_rows(const Encoded& encoded) const override { return encoded.words; }
   at::Tensor decode_sum(at::Tensor mean) const override { return mean; }
 };

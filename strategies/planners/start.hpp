@@ -1,17 +1,34 @@
 #pragma once
-// What synchronous planners share: starting a participation, its fate, and closing the round.
+// What planners share: drawing clients, starting a participation, its fate, and closing a synchronous round.
 
 #include <algorithm>
+#include <set>
 
 #include "sim/round/planner.hpp"
 
 namespace shoal::planners {
+
+/// `count` clients with examples that are not `busy`, fewer if there are no more: the first of keyed permutation number
+/// `draw` of the population, so that ten million clients cost as much as ten.
+inline std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
+                                          const std::set<ClientId>& busy = {}) {
+  const auto clients = static_cast<std::uint64_t>(world.task.clients());
+  const KeyedPermutation order(random_key(world.seed, Purpose::selection), static_cast<std::uint64_t>(draw), clients);
+  std::vector<ClientId> drawn;
+  for (std::uint64_t i = 0; i < clients && std::ssize(drawn) < count; ++i) {
+    const ClientId client{static_cast<std::int64_t>(order(i))};
+    if (!busy.contains(client) && world.task.work(client).examples > 0) drawn.push_back(client);
+  }
+  return drawn;
+}
 
 /// Drop-out by chance: a fixed probability, the same for all clients; the phase is drawn as well.
 class DropOut {
  public:
   explicit DropOut(const Settings& s)
       : probability_(s.number("dropout", 0, "probability that a started client is lost", between(0, 1))) {}
+
+  double probability() const { return probability_; }
 
   /// A new participation of `client` from the newest version, starting now.
   Participation start(ClientId client, State& state, const World& world) const {

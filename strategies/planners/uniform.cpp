@@ -29,15 +29,10 @@ class Uniform final : public Planner {
   }
 
   RoundPlan next(State& state, const World& world) const override {
-    const std::int64_t clients = world.task.clients();
-    const KeyedPermutation order(random_key(world.seed, Purpose::selection), static_cast<std::uint64_t>(world.round),
-                                 static_cast<std::uint64_t>(clients));
+    const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
+    ensure(std::ssize(cohort) == cohort_, "a cohort of {} clients instead of {}", cohort.size(), cohort_);
     std::vector<Participation> starts;
-    for (std::int64_t i = 0; i < clients && std::ssize(starts) < cohort_; ++i) {
-      const ClientId client{static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
-      if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));
-    }
-    ensure(std::ssize(starts) == cohort_, "a cohort of {} clients instead of {}", starts.size(), cohort_);
+    for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));
     return close_round(std::move(starts), minimum_, world.now);
   }
 

@@ -25,6 +25,9 @@ TEST(FromRound, TellsRoundsApart) {
   EXPECT_EQ(row.dropped, 2);
   EXPECT_EQ(row.verdict, 1);
   EXPECT_TRUE(std::isnan(row.accuracy));
+  EXPECT_TRUE(std::isnan(row.personal_accuracy));
+  EXPECT_TRUE(std::isnan(row.personal_accuracy_p10));
+  EXPECT_TRUE(std::isnan(row.personal_loss));
   record.verdict = Verdict::commit;
   EXPECT_EQ(round_row(record, 0.5).verdict, 0);
   EXPECT_EQ(round_row(record, 0.5).accuracy, 0.5);

@@ -1,0 +1,73 @@
+#include "sim/round/personal.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace shoal {
+namespace {
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64_t most) {
+  const auto clients = static_cast<std::uint64_t>(federation.task->clients());
+  const KeyedPermutation order(random_key(federation.seed, Purpose::personal_evaluation), 0, clients);
+  std::vector<ClientId> chosen;
+  for (std::uint64_t i = 0; i < clients && std::ssize(chosen) < most; ++i) {
+    const ClientId client{static_cast<std::int64_t>(order(i))};
+    if (federation.task->work(client).examples > 0) chosen.push_back(client);
+  }
+  return chosen;
+}
+
+Evaluation evaluate_client(const Federation& federation, const FederationState& state, const Message& message,
+                           const LocalSettings& local, ClientId client, Split split, Trainer& trainer) {
+  // Not part of the plan: the number of the round stands in for that of a participation.
+  const Participation visit{.id = ParticipationId{state.round}, .client = client, .version = state.version};
+  const auto kept = state.memory.records().find(client);
+  ClientRecord record(state.memory.slots().size());
+  if (kept != state.memory.records().end()) record = kept->second;
+  ClientBlock block(std::span(&visit, 1), local, *federation.task, trainer, state.memory, {std::move(record)});
+  const at::Tensor model = federation.strategy->personal(message, block);
+  return trainer.evaluate_own(model.dim() == 2 ? model[0] : model, client, split);
+}
+
+}  // namespace
+
+PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
+                                     std::int64_t most, Communicator& comm, Crew& crew) {
+  const std::vector<ClientId> clients = evaluated_clients(federation, most);
+  std::vector<std::size_t> mine;
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    if (state.memory.home(clients[i]) == comm.rank()) mine.push_back(i);
+  }
+  const Message message = make_message(federation, state);
+  const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
+  std::vector<std::int64_t> results(3 * clients.size(), 0);
+  crew.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
+    const Evaluation seen = evaluate_client(federation, state, message, local, clients[mine[i]], split, trainer);
+    std::ranges::copy(std::array{seen.examples, seen.correct, seen.loss}, &results[3 * mine[i]]);
+  });
+  comm.sum(results);
+
+  PersonalEvaluation total{.accuracy = not_a_number, .accuracy_p10 = not_a_number, .loss = not_a_number};
+  std::vector<double> accuracies;
+  double accuracy = 0, loss = 0;  // added in the order of the permutation, on every rank
+  for (std::size_t i = 0; i < results.size(); i += 3) {
+    const Evaluation one{.examples = results[i], .correct = results[i + 1], .loss = results[i + 2]};
+    if (one.examples == 0) continue;
+    ++total.clients;
+    loss += one.mean_loss();
+    if (one.correct < 0) continue;
+    accuracies.push_back(one.accuracy());
+    accuracy += one.accuracy();
+  }
+  if (total.clients > 0) total.loss = loss / static_cast<double>(total.clients);
+  if (accuracies.empty()) return total;
+  total.accuracy = accuracy / static_cast<double>(accuracies.size());
+  std::ranges::sort(accuracies);
+  total.accuracy_p10 = accuracies[(accuracies.size() + 9) / 10 - 1];
+  return total;
+}
+
+}  // namespace shoal

@@ -1,0 +1,70 @@
+// Adaptive clip: updates are scaled down to a norm that follows a quantile of the clients' norms. Each client says with
+// one bit whether its norm was within the bound C; then C *= exp(-rate (mean bit - quantile)). Andrew, Thakkar, McMahan
+// and Ramaswamy, NeurIPS 2021 (arXiv 1905.03871), algorithm 1. C goes down with the model: a stale update is measured
+// by the bound that it was told.
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+
+#include "sim/round/stage.hpp"
+
+namespace shoal::stages {
+namespace {
+
+constexpr const char* broadcast_name = "clip_bound";
+
+class AdaptiveClip final : public Stage {
+ public:
+  explicit AdaptiveClip(const Settings& s)
+      : initial_(s.number("initial", 0.1, "bound in the first round", positive())),
+        quantile_(s.number("quantile", 0.5, "share of clients whose norm is to be within the bound", between(0, 1))),
+        rate_(s.number("rate", 0.2, "speed at which the bound follows, per round", positive())),
+        bit_noise_(s.number("bit_noise", 0,
+                            "deviation of the noise on the number of clients within the bound (paper: a "
+                            "twentieth of the cohort); drawn for simulation only",
+                            at_least(0))),
+        where_(s.where()) {}
+
+  std::vector<Channel> channels(const ParameterLayout&) const override {
+    return {{.name = "within_bound", .size = 1, .weighting = Weighting::uniform, .bound = 1}};
+  }
+  void init(State& state, const ServerContext&) const override {
+    state.put("bound", at::full({1}, initial_, at::TensorOptions(at::kDouble)));
+  }
+  void broadcast(const State& state, Message& message) const override {
+    if (!message.tensors.emplace(broadcast_name, state.tensor("bound")).second) {
+      user_error("{}: two stages broadcast a '{}'. Remove one?", where_, broadcast_name);
+    }
+  }
+
+  void client_side(const Message& message, const ClientBlock&, UpdateBlock& update, std::size_t own) const override {
+    const double bound = message.tensors.at(broadcast_name).item<double>();
+    Rows& rows = update.channels[0];  // of the strategy: the change of the parameters
+    std::vector<double> factors = rows.norms();
+    std::vector<double> within;
+    for (double& norm : factors) {
+      within.push_back(norm <= bound ? 1 : 0);
+      norm = norm > bound ? bound / norm : 1;
+    }
+    rows.scale(factors);
+    update.channels[own] = at::tensor(within, at::TensorOptions(rows.type())).unsqueeze(1);
+  }
+
+  void server_side(State& state, Aggregate& total, std::size_t own, const ServerContext& context) const override {
+    double within = total.mean(own).item<double>();
+    if (bit_noise_ > 0) within += bit_noise_ * context.noise().normal() / static_cast<double>(total.clients);
+    state.tensor("bound").mul_(std::exp(-rate_ * (within - quantile_)));
+  }
+
+ private:
+  double initial_, quantile_, rate_, bit_noise_;
+  std::string where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> adaptive_clip(Settings& settings) { return std::make_unique<AdaptiveClip>(settings); }
+
+}  // namespace shoal::stages

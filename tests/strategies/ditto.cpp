@@ -1,0 +1,193 @@
+// Do clients get the models of their own that the paper promises, and is their evaluation that of each client alone?
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "experiments/table.hpp"
+#include "tests/sim/small_federation.hpp"
+#include "tests/strategies/federations.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+
+constexpr double lambda_of_oracle = 1;
+
+// Two clients with F = h (x - b)^2 / 2, h = (1, 4), b = (0, 1).
+std::string two_clients(const std::string& ditto, const std::string& local, double start) {
+  return fmt::format(
+      "[task]\nname = \"quadratic\"\ncurvatures = [1, 4]\noptima = [0, 1]\nprecision = \"float64\"\nstart = {}\n"
+      "[planner]\ncohort = 2\n[local]\n{}\n[strategy]\nname = \"ditto\"\n{}\n",
+      start, local, ditto);
+}
+
+std::vector<double> personal_models(const Federation& parts, int rounds) {
+  std::vector<double> found;
+  run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Crew&) {
+    found.clear();
+    for (const auto& [client, record] : state.memory.records()) found.push_back(record[0].item<double>());
+  });
+  return found;
+}
+
+// argmin F_i(v) + lambda / 2 (v - x)^2 = (h b + lambda x) / (h + lambda) at x = 1/2: 0.25 and 0.9.
+TEST(Ditto, ReachesTheExactPersonalModels) {
+  const std::vector<double> found =
+      personal_models(federation(two_clients("lambda = 1", "steps = 2000\nrate = 0.01", 0.5)), 1);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_NEAR(found[0], (0 + lambda_of_oracle * 0.5) / 2, 1e-6);
+  EXPECT_NEAR(found[1], (4 + lambda_of_oracle * 0.5) / 5, 1e-6);
+}
+
+TEST(Ditto, WithoutPullIsLocalTraining) {
+  const int rounds = 4, steps = 3;
+  const std::vector<double> found =
+      personal_models(federation(two_clients("lambda = 0", "steps = 3\nrate = 0.05", 2)), rounds);
+  EXPECT_NEAR(found[0], 0 + std::pow(1 - 0.05 * 1, rounds * steps) * (2 - 0), 1e-12);
+  EXPECT_NEAR(found[1], 1 + std::pow(1 - 0.05 * 4, rounds * steps) * (2 - 1), 1e-12);
+}
+
+TEST(Ditto, LeavesTheServerModelToFedAvg) {
+  const std::string base =
+      "[task]\nname = \"quadratic\"\nclients = 30\ndimension = 7\n[local]\nsteps = 4\nblock = 2\n[strategy]\nname = ";
+  const auto rows = [](const std::string& toml) {
+    Digest all;
+    run(federation(toml), 10, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+      const RoundRow row = round_row(record);
+      all.add(std::as_bytes(std::span(&row, 1))).add(digest(state.strategy.params()));
+    });
+    return all.hex();
+  };
+  EXPECT_EQ(rows(base + "\"ditto\"\n"), rows(base + "\"fed_avg\"\n"));
+}
+
+// Personal loss of the two clients by hand; clients without memory use the server's model.
+TEST(PersonalEvaluation, OfQuadraticsIsTheirMeanLoss) {
+  const Federation parts = federation(two_clients("lambda = 1", "steps = 3\nrate = 0.05", 2));
+  const auto at_start = [&] {
+    PersonalEvaluation seen;
+    run_on_threads(1, [&](Communicator& comm) {
+      FederationState state(parts, 1, 0);
+      Crew crew(*parts.task, 1);
+      seen = evaluate_personal(parts, state, Split::test, 1000, comm, crew);
+    });
+    return seen;
+  }();
+  EXPECT_EQ(at_start.clients, 2);
+  EXPECT_NEAR(at_start.loss, (0.5 * 1 * 4 + 0.5 * 4 * 1) / 2, 1e-8);
+  EXPECT_TRUE(std::isnan(at_start.accuracy));
+
+  run(parts, 3, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Crew& crew) {
+    const double v = state.memory.records().at(ClientId{0})[0].item<double>();
+    const double w = state.memory.records().at(ClientId{1})[0].item<double>();
+    const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, crew);
+    EXPECT_NEAR(seen.loss, (0.5 * v * v + 0.5 * 4 * (w - 1) * (w - 1)) / 2, 1e-8);
+    EXPECT_EQ(evaluate_personal(parts, state, Split::train, 1000, comm, crew).clients, 0);
+    EXPECT_EQ(evaluate_personal(parts, state, Split::test, 1, comm, crew).clients, 1);
+  });
+}
+
+constexpr const char* supervised = R"(
+[data]
+name = "optdigits"
+test = 0.3
+[partition]
+name = "dirichlet"
+clients = 60
+alpha = 0.2
+[model]
+name = "mlp"
+widths = [16]
+[planner]
+cohort = 10
+[strategy]
+name = "ditto"
+)";
+
+TEST(PersonalEvaluation, IsThatOfEachClientAlone) {
+  const Federation parts = federation(supervised);
+  const auto& task = dynamic_cast<const SupervisedTask&>(*parts.task);
+  run(parts, 3, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Crew& crew) {
+    if (record.round < 3) return;
+    const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, crew);
+    std::vector<double> accuracies;
+    double loss = 0;
+    int without_memory = 0;
+    for (std::int64_t c = 0; c < task.clients(); ++c) {
+      const std::vector<std::int32_t> own = task.holdout().indices(ClientId{c}, Split::test);
+      if (own.empty()) continue;
+      const auto kept = state.memory.records().find(ClientId{c});
+      without_memory += kept == state.memory.records().end() ? 1 : 0;
+      const at::Tensor model = kept == state.memory.records().end() ? state.strategy.params() : kept->second[0];
+      const at::Tensor scores = dense_scores(leaves(task.layout(), model), 0, features(task.train(), own));
+      accuracies.push_back(at::eq(scores.argmax(1), labels(task.train(), own)).to(at::kDouble).mean().item<double>());
+      loss += at::cross_entropy_loss(scores, labels(task.train(), own)).item<double>();
+    }
+    ASSERT_GT(without_memory, 10);
+    ASSERT_EQ(seen.clients, std::ssize(accuracies));
+    double sum = 0;
+    for (const double a : accuracies) sum += a;
+    EXPECT_NEAR(seen.accuracy, sum / static_cast<double>(accuracies.size()), 1e-12);
+    EXPECT_NEAR(seen.loss, loss / static_cast<double>(accuracies.size()), 1e-5);
+    std::ranges::sort(accuracies);
+    EXPECT_NEAR(seen.accuracy_p10,
+                accuracies[static_cast<std::size_t>(std::ceil(0.1 * static_cast<double>(accuracies.size()))) - 1],
+                1e-12);
+  });
+}
+
+TEST(PersonalEvaluation, HasTheSameBitsOnAnyRanks) {
+  for (const std::string block : {"1", "4"}) {
+    const Federation parts = federation(supervised + ("[local]\nblock = " + block));
+    std::set<std::string> hashes;
+    std::set<std::tuple<std::int64_t, double, double, double>> results;
+    std::mutex mutex;
+    for (const auto& [ranks, threads] : {std::pair{1, 1}, {1, 2}, {2, 1}, {3, 2}, {5, 1}}) {
+      hashes.insert(run(parts, 3, ranks, threads,
+                        [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Crew& crew) {
+                          const PersonalEvaluation p = evaluate_personal(parts, state, Split::test, 40, comm, crew);
+                          const std::lock_guard lock(mutex);
+                          if (record.round == 3) results.emplace(p.clients, p.accuracy, p.accuracy_p10, p.loss);
+                        }));
+    }
+    EXPECT_EQ(hashes.size(), 1U);
+    EXPECT_EQ(results.size(), 1U);
+  }
+}
+
+TEST(PersonalEvaluation, IsOnWhereItMakesSense) {
+  EXPECT_EQ(experiment(supervised).personal_clients, 1000);
+  EXPECT_EQ(experiment(supervised + std::string("[evaluate]\npersonal = false")).personal_clients, 0);
+  EXPECT_EQ(experiment(supervised + std::string("[evaluate]\npersonal_clients = 7")).personal_clients, 7);
+  const std::string shared = "[data]\nname = \"optdigits\"\n[strategy]\n";  // clients hold nothing out
+  EXPECT_EQ(experiment(shared + "name = \"ditto\"").personal_clients, 0);
+  EXPECT_THAT(user_error_of([&] { experiment(shared + "name = \"ditto\"\n[evaluate]\npersonal = true"); }),
+              testing::HasSubstr("clients have no examples of their own"));
+  const std::string own = "[data]\nname = \"optdigits\"\ntest = 0.2\n";
+  EXPECT_EQ(experiment(own).personal_clients, 0);
+  EXPECT_EQ(experiment(own + "[evaluate]\npersonal = true").personal_clients, 1000);  // each client with the server's
+}
+
+TEST(PersonalEvaluation, HasColumnsInTheTableWhereItIs) {
+  CellContents cell;
+  cell.header.label = "ditto";
+  cell.result = CellResult{.status = "finished"};
+  cell.rounds.resize(3);
+  const auto table = [&] { return comparison_table(std::span(&cell, 1)); };
+  EXPECT_THAT(table(), testing::Not(testing::HasSubstr("personal")));
+  cell.rounds[1].personal_loss = 0.5;
+  EXPECT_THAT(table(), testing::AllOf(testing::HasSubstr("personal loss"), testing::HasSubstr("0.5")));
+  cell.rounds[0].personal_accuracy = 0.25;
+  cell.rounds[1].personal_accuracy = 0.75;
+  cell.rounds[1].personal_accuracy_p10 = 0.125;
+  EXPECT_THAT(table(), testing::AllOf(testing::HasSubstr("personal accuracy"), testing::HasSubstr("75.00 %"),
+                                      testing::HasSubstr("10th percentile"), testing::HasSubstr("12.50 %"),
+                                      testing::Not(testing::HasSubstr("personal loss"))));
+}
+
+}  // namespace
+}  // namespace shoal

@@ -1,0 +1,361 @@
+// Does the asynchronous planner order events as promised, with the staleness that queueing theory predicts?
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <set>
+
+#include "sim/task/quadratic.hpp"
+#include "tests/strategies/federations.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+
+/// Client c has `examples[c]` examples and takes examples[c] milliseconds (with batches of 1, free transfers, 1
+/// GFLOP/s).
+class TimedTask final : public Task {
+ public:
+  explicit TimedTask(std::vector<std::int64_t> examples) : examples_(std::move(examples)), inner_(Settings(), 1) {}
+  const ParameterLayout& layout() const override { return inner_.layout(); }
+  std::int64_t clients() const override { return std::ssize(examples_); }
+  at::Tensor initial_parameters(RandomKey key) const override { return inner_.initial_parameters(key); }
+  ClientWork work(ClientId client) const override {
+    return {.examples = examples_[static_cast<std::size_t>(value(client))], .flops_per_example = 1e6};
+  }
+  std::unique_ptr<Trainer> trainer() const override { return inner_.trainer(); }
+  std::int64_t chunks(Split split) const override { return inner_.chunks(split); }
+
+ private:
+  std::vector<std::int64_t> examples_;
+  Quadratic inner_;
+};
+
+/// Plans without training: keeps what the engine would keep.
+class Desk {
+ public:
+  Desk(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
+       const std::string& population = "")
+      : task_(std::move(task)), population_(Settings::parse(population, "test.toml"), 1, task_->clients()) {
+    Settings settings = Settings::parse(toml, "test.toml");
+    planner_ = find_part<Planner>("planner", name).make(settings);
+    settings.finish();
+    planner_->check(*task_, population_);
+    local_.batch = 1;
+  }
+
+  RoundPlan next() {
+    const RoundPlan plan = planner_->next(
+        state_, World{*task_, population_, local_, 1, ++round_, now_, Version{version_}, 0, 0, in_flight_, {}});
+    now_ = plan.time;
+    for (const Participation& p : plan.starts) {
+      for (const auto& [id, other] : in_flight_) twice_in_flight_ += other.client == p.client && ends_after(other, p);
+      EXPECT_TRUE(in_flight_.emplace(p.id, p).second);
+      EXPECT_GT(task_->work(p.client).examples, 0);
+    }
+    committed.clear();
+    for (const Commit& commit : plan.commits) {
+      committed.push_back(in_flight_.at(commit.id));
+      EXPECT_EQ(committed.back().outcome, Outcome::completes);
+      EXPECT_LE(value(committed.back().finish), value(plan.time));
+      EXPECT_EQ(in_flight_.erase(commit.id), 1U);
+    }
+    for (const ParticipationId id : plan.losses) EXPECT_EQ(in_flight_.erase(id), 1U);
+    version_before = version_;
+    if (plan.verdict == Verdict::commit) ++version_;
+    return plan;
+  }
+  double mean_staleness(int skipped, int steps) {
+    for (int i = 0; i < skipped; ++i) next();
+    double sum = 0, count = 0;
+    for (int i = 0; i < steps; ++i) {
+      next();
+      for (const Participation& p : committed) sum += static_cast<double>(version_before - value(p.version));
+      count += static_cast<double>(committed.size());
+    }
+    return sum / count;
+  }
+
+  std::vector<Participation> committed;  // of the last step
+  std::int64_t version_before = 0;
+  std::int64_t twice_in_flight() const { return twice_in_flight_; }
+  std::size_t in_flight() const { return in_flight_.size(); }
+
+ private:
+  static bool ends_after(const Participation& earlier, const Participation& later) {
+    return earlier.outcome == Outcome::completes ? true : earlier.finish > later.start;
+  }
+
+  std::shared_ptr<const Task> task_;
+  Population population_;
+  std::shared_ptr<const Planner> planner_;
+  LocalSettings local_;
+  State state_;
+  std::map<ParticipationId, Participation> in_flight_;
+  std::int64_t round_ = 0, version_ = 0, twice_in_flight_ = 0;
+  Ticks now_{};
+};
+
+std::shared_ptr<const Task> equal_clients(std::int64_t count) {
+  return std::make_shared<TimedTask>(std::vector<std::int64_t>(static_cast<std::size_t>(count), 1));
+}
+
+bool same(const RoundPlan& a, const RoundPlan& b) {
+  const auto tied = [](const Participation& p) {
+    return std::tuple(p.id, p.client, p.version, p.start, p.finish, p.fraction, p.outcome);
+  };
+  const auto commit = [](const Commit& c) { return std::pair(c.id, c.weight); };
+  return a.verdict == b.verdict && a.time == b.time && a.losses == b.losses &&
+         std::ranges::equal(a.starts, b.starts, {}, tied, tied) &&
+         std::ranges::equal(a.commits, b.commits, {}, commit, commit);
+}
+
+/// What a hand-computed step says; times in milliseconds.
+struct Step {
+  std::int64_t time;
+  std::vector<std::array<std::int64_t, 4>> starts;       // client, version, start, finish
+  std::vector<std::pair<std::int64_t, double>> commits;  // participation, staleness
+};
+
+void expect_steps(Desk& desk, const std::vector<Step>& steps) {
+  std::int64_t next_id = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const RoundPlan plan = desk.next();
+    EXPECT_EQ(value(plan.time), 1000 * steps[i].time) << "step " << i;
+    EXPECT_TRUE(plan.losses.empty());
+    ASSERT_EQ(plan.starts.size(), steps[i].starts.size()) << "step " << i;
+    for (std::size_t k = 0; k < plan.starts.size(); ++k) {
+      const Participation& p = plan.starts[k];
+      EXPECT_EQ(value(p.id), next_id++);
+      EXPECT_EQ((std::array{value(p.client), value(p.version), value(p.start) / 1000, value(p.finish) / 1000}),
+                steps[i].starts[k])
+          << "step " << i << ", start " << k;
+    }
+    ASSERT_EQ(plan.commits.size(), steps[i].commits.size()) << "step " << i;
+    for (std::size_t k = 0; k < plan.commits.size(); ++k) {
+      EXPECT_EQ(value(plan.commits[k].id), steps[i].commits[k].first) << "step " << i;
+      EXPECT_DOUBLE_EQ(plan.commits[k].weight, 1 / std::sqrt(1 + steps[i].commits[k].second)) << "step " << i;
+    }
+  }
+}
+
+// Clients 0 to 4 take 1, 2, -, 4 and 8 ms; client 2 has no examples. A draw is the head of its permutation without the
+// busy ones, so the traces below follow by hand from these ten.
+class FedBuffByHand : public testing::Test {
+ protected:
+  FedBuffByHand() {
+    const char* expected[] = {"23014", "01342", "34102", "10234", "21034", "41032", "24301", "12403", "12304", "34120"};
+    for (std::uint64_t draw = 1; draw <= 10; ++draw) {
+      const KeyedPermutation order(random_key(1, Purpose::selection), draw, 5);
+      std::string found;
+      for (std::uint64_t i = 0; i < 5; ++i) found += std::to_string(order(i));
+      EXPECT_EQ(found, expected[draw - 1]);
+    }
+  }
+  std::shared_ptr<const Task> task_ = std::make_shared<TimedTask>(std::vector<std::int64_t>{1, 2, 0, 4, 8});
+};
+
+TEST_F(FedBuffByHand, RefillsAtOnce) {
+  Desk desk("fed_buff", "concurrency = 2\nbuffer = 2", task_);
+  expect_steps(desk, {
+                         {3, {{3, 0, 0, 4}, {0, 0, 0, 1}, {1, 0, 1, 3}}, {{1, 0}, {2, 0}}},
+                         {6, {{4, 1, 3, 11}, {1, 1, 4, 6}}, {{0, 1}, {4, 0}}},
+                         {9, {{1, 2, 6, 8}, {0, 2, 8, 9}}, {{5, 0}, {6, 0}}},
+                         // Clients 1 and 3 both end at 13 ms: client 1 counts, client 3 waits for the next step.
+                         {13, {{3, 3, 9, 13}, {1, 3, 11, 13}}, {{3, 2}, {8, 0}}},
+                         {15, {{1, 4, 13, 15}, {4, 4, 13, 21}}, {{7, 1}, {9, 0}}},
+                     });
+}
+
+TEST_F(FedBuffByHand, RefillsAtTheStep) {
+  Desk desk("fed_buff", "concurrency = 3\nbuffer = 2\nrefill = \"at_step\"", task_);
+  expect_steps(desk, {
+                         {2, {{3, 0, 0, 4}, {0, 0, 0, 1}, {1, 0, 0, 2}}, {{1, 0}, {2, 0}}},
+                         {4, {{0, 1, 2, 3}, {1, 1, 2, 4}}, {{3, 0}, {4, 0}}},
+                         {6, {{4, 2, 4, 12}, {1, 2, 4, 6}}, {{0, 2}, {6, 0}}},
+                     });
+}
+
+TEST(FedBuff, HasTheStalenessOfLittlesLaw) {
+  struct Case {
+    int concurrency, buffer;
+  };
+  for (const double sigma : {0.0, 0.5, 1.0}) {
+    for (const auto [c, k] : {Case{20, 1}, Case{20, 10}, Case{50, 7}, Case{10, 15}}) {
+      const std::string toml = fmt::format("concurrency = {}\nbuffer = {}\nmax_staleness = 1000000\n", c, k);
+      const std::string population = fmt::format("speed_sigma = {}", sigma);
+      const auto task = equal_clients(3000);
+      const double expected = static_cast<double>(c - 1) / k;
+      // 2,000 steps after a warm-up; the law holds for the mean whatever the durations are.
+      EXPECT_NEAR(Desk("fed_buff", toml, task, population).mean_staleness(200, 2000), expected, 0.03 * expected + 0.01)
+          << "at once, " << c << " in flight, buffer " << k << ", sigma " << sigma;
+      if (k > c) continue;
+      const double at_step = static_cast<double>(c) / k - 1;
+      EXPECT_NEAR(Desk("fed_buff", toml + "refill = \"at_step\"", task, population).mean_staleness(200, 2000), at_step,
+                  0.03 * at_step + 0.01)
+          << "at step, " << c << " in flight, buffer " << k << ", sigma " << sigma;
+    }
+  }
+}
+
+TEST(FedBuff, IsSynchronousWhenTheBufferIsTheCohort) {
+  std::vector<std::int64_t> examples;
+  for (std::int64_t c = 0; c < 60; ++c) examples.push_back(c % 7);  // some have none
+  const auto task = std::make_shared<TimedTask>(examples);
+  for (const std::string dropout : {"0", "0.3", "1"}) {
+    const std::string population = "speed_sigma = 1";
+    Desk sync("uniform", "cohort = 12\ndropout = " + dropout, task, population);
+    Desk async("fed_buff", "concurrency = 12\nbuffer = 12\nrefill = \"at_step\"\ndropout = " + dropout, task,
+               population);
+    for (int round = 0; round < 50; ++round) {
+      ASSERT_TRUE(same(sync.next(), async.next())) << "round " << round << ", dropout " << dropout;
+    }
+  }
+}
+
+TEST(FedBuff, GivesTheSynchronousModel) {
+  const std::string rest =
+      "\n[task]\nname = \"quadratic\"\nclients = 40\n[population]\nspeed_sigma = 1\n[strategy]\nname = \"scaffold\"\n";
+  EXPECT_EQ(run(federation("[planner]\nname = \"uniform\"\ncohort = 8\ndropout = 0.2" + rest), 10),
+            run(federation("[planner]\nname = \"fed_buff\"\nconcurrency = 8\nbuffer = 8\nrefill = \"at_step\"\n"
+                           "dropout = 0.2" +
+                           rest),
+                10));
+}
+
+TEST(FedBuff, KeepsClientsApartAndTheFlightFull) {
+  for (const std::string refill : {"at_once", "at_step"}) {
+    Desk desk("fed_buff", "concurrency = 30\nbuffer = 10\ndropout = 0.3\nrefill = \"" + refill + "\"",
+              equal_clients(60), "speed_sigma = 1");
+    std::int64_t lost = 0;
+    for (int step = 0; step < 300; ++step) {
+      const RoundPlan plan = desk.next();
+      lost += std::ssize(plan.losses);
+      EXPECT_EQ(plan.commits.size(), 10U);
+      std::set<ClientId> clients;
+      for (const Participation& p : desk.committed) EXPECT_TRUE(clients.insert(p.client).second);
+      EXPECT_TRUE(refill == "at_step" || desk.in_flight() == 29U);  // the last arrival is replaced after the step
+    }
+    EXPECT_EQ(desk.twice_in_flight(), 0);
+    EXPECT_NEAR(static_cast<double>(lost), 300 * 10 * 0.3 / 0.7, 200);  // five deviations
+  }
+}
+
+TEST(FedBuff, StopsClientsThatAreTooStale) {
+  // Client 0 takes a thousand times as long as the others.
+  std::vector<std::int64_t> examples(12, 1);
+  examples[0] = 1000;
+  Desk desk("fed_buff", "concurrency = 5\nbuffer = 2\nmax_staleness = 3", std::make_shared<TimedTask>(examples));
+  int stopped = 0;
+  for (int step = 0; step < 300; ++step) {
+    const RoundPlan plan = desk.next();
+    stopped += static_cast<int>(plan.losses.size());
+    for (const Participation& p : desk.committed) EXPECT_LE(desk.version_before - value(p.version), 3);
+    for (const Participation& p : desk.committed) EXPECT_NE(p.client, ClientId{0});
+  }
+  EXPECT_GT(stopped, 5);
+}
+
+TEST(FedBuff, BoundsLiveVersions) {
+  const Federation parts = federation(
+      "[task]\nname = \"quadratic\"\nclients = 200\n[population]\nspeed_sigma = 2\n"
+      "[planner]\nname = \"fed_buff\"\nconcurrency = 40\nbuffer = 4\nmax_staleness = 6\n");
+  std::size_t most = 0;
+  std::int64_t stopped = 0;
+  run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+    most = std::max(most, state.messages.size());
+    std::set<ClientId> clients;
+    for (const auto& [id, p] : state.in_flight) {
+      EXPECT_TRUE(clients.insert(p.client).second);
+      EXPECT_TRUE(state.messages.contains(p.version));
+    }
+    for (const ClientRow& row : record.clients) {
+      stopped += !row.committed && row.participation.outcome == Outcome::completes ? 1 : 0;
+    }
+  });
+  EXPECT_GT(most, 3U);
+  EXPECT_LE(most, 7U);
+  EXPECT_GT(stopped, 0);
+}
+
+TEST(FedBuff, HasTheSameBitsOnAnyRanks) {
+  for (const std::string strategy : {"fed_avg", "scaffold"}) {
+    const Federation parts = federation(
+        "[task]\nname = \"quadratic\"\nclients = 100\ndimension = 30\n[population]\nspeed_sigma = 1\n"
+        "[local]\nsteps = 3\nblock = 4\n[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 5\ndropout = 0.1\n"
+        "[strategy]\nname = \"" +
+        strategy + "\"\n");
+    const std::string one = run(parts, 20);
+    for (const auto& [ranks, threads] : {std::pair{1, 1}, {1, 2}, {2, 1}, {3, 2}}) {
+      EXPECT_EQ(run(parts, 20, ranks, threads), one) << ranks << " ranks, " << threads << " threads";
+    }
+  }
+}
+
+/// Every client returns 1, weighted alike: the server's step is what normalisation makes of the weights.
+class Ones final : public Strategy {
+ public:
+  std::vector<Channel> channels(const ParameterLayout& layout) const override {
+    return {delta_channel(layout, Weighting::uniform)};
+  }
+  UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
+    return Rows(at::ones_like(clients.train(server.params()).delta.dense()));
+  }
+  void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const override {
+    state.params().copy_(groups[0].mean());
+  }
+};
+
+TEST(FedBuff, DividesAsNormaliseSays) {
+  struct Case {
+    std::string toml;
+    std::function<double(const std::vector<double>&)> expected;  // from the staleness of each commit
+  };
+  const auto mean_of = [](double exponent) {
+    return [exponent](const std::vector<double>& staleness) {
+      double sum = 0;
+      for (const double s : staleness) sum += std::pow(1 + s, -exponent);
+      return sum / static_cast<double>(staleness.size());
+    };
+  };
+  const auto one = [](const std::vector<double>&) { return 1.0; };
+  for (const auto& [toml, expected] :
+       {Case{"", mean_of(0.5)}, Case{"exponent = 2\n", mean_of(2)}, Case{"normalise = \"weights\"\n", one},
+        Case{"staleness_weight = \"constant\"\n", one}}) {
+    Federation parts = federation(
+        "[task]\nname = \"quadratic\"\nclients = 100\nprecision = \"float64\"\n[population]\nspeed_sigma = 1\n"
+        "[planner]\nname = \"fed_buff\"\nconcurrency = 20\nbuffer = 4\n" +
+        toml);
+    parts.strategy = std::make_shared<Ones>();
+    bool stale = false;
+    run(parts, 30, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+      std::vector<double> staleness;
+      for (const ClientRow& row : record.clients) {
+        if (row.committed)
+          staleness.push_back(static_cast<double>(record.round - 1 - value(row.participation.version)));
+      }
+      for (const double s : staleness) stale = stale || s > 0;
+      EXPECT_NEAR(state.strategy.params()[0].item<double>(), expected(staleness), 1e-7) << toml;  // weights: 2^-24
+    });
+    EXPECT_TRUE(stale);
+  }
+}
+
+TEST(FedBuff, RefusesWhatCannotRun) {
+  const auto error = [](const std::string& toml, std::int64_t clients) {
+    return user_error_of([&] { Desk("fed_buff", toml, equal_clients(clients)); });
+  };
+  EXPECT_THAT(error("", 13), testing::HasSubstr("14 clients in flight or in the buffer (the population has 13)"));
+  EXPECT_EQ(error("", 14), "");
+  EXPECT_THAT(error("buffer = 11\nrefill = \"at_step\"", 100), testing::HasSubstr("Lower 'buffer'?"));
+  EXPECT_THAT(error("dropout = 1", 100), testing::HasSubstr("no update ever arrives"));
+  std::vector<std::int64_t> examples(40, 0);
+  std::fill_n(examples.begin(), 9, 1);
+  Desk desk("fed_buff", "", std::make_shared<TimedTask>(examples));
+  EXPECT_THAT(user_error_of([&] { desk.next(); }), testing::HasSubstr("not enough clients have examples"));
+}
+
+}  // namespace
+}  // namespace shoal

@@ -1,0 +1,64 @@
+#pragma once
+// Experiments in a few lines of TOML, run round by round on ranks as threads.
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "experiments/experiment.hpp"
+#include "sim/digest.hpp"
+#include "sim/record/from_round.hpp"
+#include "sim/round/personal.hpp"
+
+namespace shoal::test {
+
+inline Experiment experiment(const std::string& toml) {
+  static Datasets datasets;
+  return compose(Settings::parse(toml, "test.toml"), datasets);
+}
+inline Federation federation(const std::string& toml) { return experiment(toml).federation; }
+
+using AfterRound = std::function<void(const RoundRecord&, const FederationState&, Communicator&, Crew&)>;
+
+/// Runs `rounds` rounds; `after` is called on every rank. Returns a hash of rows, participations, model and memory.
+inline std::string run(const Federation& parts, int rounds, int ranks = 1, int threads = 1,
+                       const AfterRound& after = {}) {
+  std::mutex mutex;
+  std::string hash;
+  std::map<ClientId, std::string> memory;
+  run_on_threads(ranks, [&](Communicator& comm) {
+    FederationState state(parts, comm.size(), comm.rank());
+    Crew crew(*parts.task, threads);
+    Digest all;
+    for (int r = 0; r < rounds; ++r) {
+      const RoundRecord record = run_round(parts, state, comm, crew);
+      const RoundRow row = round_row(record);
+      const std::vector<ParticipationRow> clients = participation_rows(record);
+      all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
+      if (after) after(record, state, comm, crew);
+    }
+    all.add(digest(state.strategy.params()));
+    const std::lock_guard lock(mutex);
+    if (comm.rank() == 0) hash = all.hex();
+    for (const auto& [client, record] : state.memory.records()) {
+      for (const at::Tensor& slot : record) memory[client] += slot.defined() ? digest(slot) : "-";
+    }
+  });
+  Digest all;
+  all.add(hash);
+  for (const auto& [client, slots] : memory) all.add(value(client)).add(slots);
+  return all.hex();
+}
+
+inline std::string user_error_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace shoal::test

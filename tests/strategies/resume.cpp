@@ -1,0 +1,89 @@
+// Does what parts keep in their states survive a checkpoint: versions in flight, clipping bounds, clients' own models?
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "sim/record/checkpoint.hpp"
+#include "tests/strategies/federations.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+
+class Resume : public testing::TestWithParam<const char*> {
+ protected:
+  // Rounds `first` to `last`, after the checkpoint `from` where it is not empty; leaves one at `to` where that is not.
+  std::string rounds(const Federation& parts, int first, int last, int ranks, const std::string& from,
+                     const std::string& to) {
+    std::string hash;
+    run_on_threads(ranks, [&](Communicator& comm) {
+      FederationState state(parts, comm.size(), comm.rank());
+      Crew crew(*parts.task, 1);
+      if (!from.empty()) {
+        ASSERT_TRUE(read_checkpoint(from, 0, state, comm).journal_length.has_value());
+      }
+      Digest all;
+      for (int r = first; r <= last; ++r) {
+        const RoundRecord record = run_round(parts, state, comm, crew);
+        const RoundRow row = round_row(record);
+        const std::vector<ParticipationRow> clients = participation_rows(record);
+        all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
+        all.add(digest(state.strategy.params()));
+        if (parts.strategy->is_personal()) {
+          all.add(evaluate_personal(parts, state, Split::test, 1000, comm, crew).loss);
+        }
+      }
+      if (!to.empty()) write_checkpoint(to, state, 0, comm);
+      if (comm.rank() == 0) hash = all.hex();
+    });
+    return hash;
+  }
+};
+
+TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
+  const std::string base =
+      "[task]\nname = \"quadratic\"\nclients = 60\ndimension = 11\n[population]\nspeed_sigma = 1.5\n"
+      "[local]\nsteps = 3\nblock = 2\n";
+  const Federation parts = federation(base + GetParam());
+  const auto folder = std::filesystem::path(testing::TempDir()) / fmt::format("shoal_resume_{}", ::getpid());
+  std::filesystem::create_directory(folder);
+  const std::string stem = (folder / "cell").string();
+  rounds(parts, 1, 9, 2, "", stem);
+  const std::string whole = [&] {
+    rounds(parts, 1, 9, 1, "", (folder / "other").string());
+    return rounds(parts, 10, 18, 1, (folder / "other").string(), "");
+  }();
+  for (const int ranks : {1, 2, 3}) EXPECT_EQ(rounds(parts, 10, 18, ranks, stem, ""), whole) << ranks << " ranks";
+
+  // Without any checkpoint, too.
+  std::string straight;
+  run_on_threads(1, [&](Communicator& comm) {
+    FederationState state(parts, 1, 0);
+    Crew crew(*parts.task, 1);
+    for (int r = 1; r <= 18; ++r) run_round(parts, state, comm, crew);
+    straight = digest(state.strategy.params());
+  });
+  std::string resumed;
+  run_on_threads(2, [&](Communicator& comm) {
+    FederationState state(parts, 2, comm.rank());
+    Crew crew(*parts.task, 1);
+    ASSERT_TRUE(read_checkpoint(stem, 0, state, comm).journal_length.has_value());
+    EXPECT_EQ(state.round, 9);
+    for (int r = 10; r <= 18; ++r) run_round(parts, state, comm, crew);
+    if (comm.rank() == 0) resumed = digest(state.strategy.params());
+  });
+  EXPECT_EQ(resumed, straight);
+  std::filesystem::remove_all(folder);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Parts, Resume,
+    testing::Values("[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\ndropout = 0.2\nmax_staleness = 5\n"
+                    "[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"adaptive_clip\"\nbit_noise = 1\n",
+                    "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\n[strategy]\nname = \"ditto\"\n",
+                    "[planner]\ncohort = 9\n[aggregator]\nname = \"median\"\n[strategy]\nname = \"ditto\"\n"));
+
+}  // namespace
+}  // namespace shoal
