@@ -13,8 +13,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-CellContents cell(const std::string& label, const CellResult& result) {
+CellContents cell(const std::string& label, const CellResult& result, const std::string& config = "") {
   CellContents contents;
+  contents.header.config = config;
   contents.header.label = label;
   contents.result = result;
   return contents;
@@ -72,8 +73,8 @@ TEST(Table, CountsBytesAndLosses) {
   b.bytes_up = 4'000'000, b.dropped = 20, b.rejected = 4, b.final_loss = 4;
   const auto all = lines({cell("x", a), cell("x", b)});
   // Means. Loss: deviation sqrt(2 * 1.5^2).
-  EXPECT_THAT(columns(all[2]),
-              ElementsAre("x", "2", "50.00 ± 0.00 %", "50.00 ± 0.00 %", "2.5 ± 2.1", "2.5 MB", "15", "2.5", "finished"));
+  EXPECT_THAT(columns(all[2]), ElementsAre("x", "2", "50.00 ± 0.00 %", "50.00 ± 0.00 %", "2.5 ± 2.1", "2.5 MB", "15",
+                                           "2.5", "finished"));
 }
 
 TEST(Table, TellsWhoReachedTheTargetAndWhen) {
@@ -81,8 +82,13 @@ TEST(Table, TellsWhoReachedTheTargetAndWhen) {
   const CellResult never = fast;
   fast.rounds_to_target = 10;
   slow.rounds_to_target = 20;
-  const auto all = lines({cell("some", fast), cell("some", slow), cell("some", never), cell("none", never)});
-  EXPECT_THAT(all[0], HasSubstr("rounds to target"));
+  fast.time_to_target_us = 1'000'000;
+  slow.time_to_target_us = 3'000'000;
+  const std::string config = "[evaluate]\ntarget = 0.8\n";
+  const auto all = lines({cell("some", fast, config), cell("some", slow, config), cell("some", never, config),
+                          cell("none", never, config)});
+  EXPECT_THAT(all[0], HasSubstr("rounds to target   virtual time"));
+  EXPECT_EQ(columns(all[2]).at(6), "2.0 s");
   EXPECT_EQ(columns(all[2]).at(5), "15 (2 of 3)");
   EXPECT_EQ(columns(all[3]).at(5), "not reached");
   EXPECT_THAT(lines({cell("none", never)})[0], ::testing::Not(HasSubstr("target")));
@@ -100,8 +106,7 @@ TEST(Table, HasNoAccuracyWhereTheTaskHasNone) {
 TEST(Table, ShowsRunsThatDiverged) {
   const CellResult lost{.status = "diverged"};
   const auto all = lines({cell("wild", accuracy(0.25, 0.5)), cell("wild", lost), cell("lost", lost)});
-  EXPECT_THAT(columns(all[2]),
-              ElementsAre("wild", "2", "25.00 ± 0.00 %", "50.00 ± 0.00 %", "0.5", "0 B", "0", "0", "1 diverged"));
+  EXPECT_THAT(columns(all[2]), ElementsAre("wild", "2", "25.00 %", "50.00 %", "0.5", "0 B", "0", "0", "1 diverged"));
   EXPECT_THAT(columns(all[3]), ElementsAre("lost", "1", "-", "-", "-", "0 B", "0", "0", "1 diverged"));
 }
 

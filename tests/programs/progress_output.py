@@ -120,11 +120,11 @@ def test_help():
     whole = program.shoal("--help")
     assert whole.returncode == 0
     words = {"": ["shoal run experiments/quickstart.toml", "shoal list", "shoal explain fed_prox", "--version"],
-             "run": ["FILE", "--set KEY=VALUE", "--out", "--ranks", "--threads", "--ranks-per-cell", "results/NAME.h5", "--resume", "--anew",
-                     "--checkpoint-every", "--time-limit",
+             "run": ["FILE", "--set KEY=VALUE", "--out", "--ranks", "--threads", "--ranks-per-cell", "results/NAME.h5",
+                     "--resume", "--anew", "--checkpoint-every", "--time-limit",
                      "shoal run experiments/quickstart.toml --ranks 2", "mpirun -n 4 shoal run"],
              "plan": ["FILE", "--set KEY=VALUE", "--ranks", "shoal plan experiments/quickstart.toml"],
-             "report": ["RUN.h5", "--out", "shoal report results/quickstart.h5"],
+             "report": ["RUN.h5", "--out", "shoal report results/quickstart.h5 --out"],
              "export": ["RUN.h5", "--out", "--cell", "shoal export results/quickstart.h5"],
              "verify": ["RUN.h5", "--ranks", "shoal verify results/quickstart.h5"],
              "list": ["shoal list"],

@@ -32,6 +32,7 @@ ROUNDS = {
     "round": "count", "version": "updates", "time_us": "microseconds", "started": "clients", "committed": "clients",
     "dropped": "clients", "rejected": "clients", "examples": "examples", "bytes_down": "bytes", "bytes_up": "bytes",
     "train_loss": "mean", "accuracy": "fraction", "loss": "mean", "verdict": "commit",
+    "personal_accuracy": "accuracy", "personal_accuracy_p10": "percentile", "personal_loss": "mean",
 }  # fmt: skip
 CLIENTS = {
     "round": "count", "participation": "id", "client": "id", "version": "updates", "start_us": "microseconds",

@@ -136,7 +136,8 @@ TEST(Settings, LoadsFiles) {
   EXPECT_EQ(Settings::load(path).integer("seed", 0, ""), 3);
   EXPECT_EQ(error_of([&] { Settings::load(folder / "absent.toml"); }),
             "cannot read '" + (folder / "absent.toml").string() + "' (no such file or directory). Is the path right?");
-  EXPECT_EQ(error_of([&] { Settings::load(folder); }), "cannot read '" + folder.string() + "' (is a directory). Is the path right?");
+  EXPECT_EQ(error_of([&] { Settings::load(folder); }),
+            "cannot read '" + folder.string() + "' (is a directory). Is the path right?");
   std::ofstream(path) << std::string("seed = 3\n\0\1", 11);
   EXPECT_EQ(error_of([&] { Settings::load(path); }),
             "'" + path + "' holds binary data (expected text). Is it an experiment file (TOML)?");

@@ -133,9 +133,11 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
   const hid_t rounds = H5Dopen2(file, "/cells/0/rounds", H5P_DEFAULT);
   ASSERT_GE(rounds, 0);
   const hid_t type = H5Dget_type(rounds);
-  const char* names[] = {"round",    "version",    "time_us",  "started",    "committed", "dropped", "rejected",
-                         "examples", "bytes_down", "bytes_up", "train_loss", "accuracy",  "loss",    "verdict",
-                         "personal_accuracy", "personal_accuracy_p10", "personal_loss"};
+  const char* names[] = {"round",        "version",  "time_us",           "started",
+                         "committed",    "dropped",  "rejected",          "examples",
+                         "bytes_down",   "bytes_up", "train_loss",        "accuracy",
+                         "loss",         "verdict",  "personal_accuracy", "personal_accuracy_p10",
+                         "personal_loss"};
   ASSERT_EQ(H5Tget_nmembers(type), 17);
   for (unsigned i = 0; i < 17; ++i) {
     char* name = H5Tget_member_name(type, i);

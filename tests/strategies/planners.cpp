@@ -184,7 +184,7 @@ TEST(Uniform, RefusesCohortsThatCannotBe) {
   EXPECT_EQ(user_error_of([] { Desk("uniform", "cohort = 21", population(20)); }),
             "test.toml: cohort of 21 clients (the population has 20). Lower 'cohort'?");
   const auto task = std::make_shared<UnequalTask>(std::vector<std::int64_t>{0, 3, 0, 1, 0});
-  const std::string error = user_error_of([&] { Desk("uniform", "cohort = 3", task).plan(1); });
+  const std::string error = user_error_of([&] { Desk("uniform", "cohort = 3", task); });
   EXPECT_EQ(error, "test.toml: cohort of 3 clients (of 5 only 2 have examples). Lower 'cohort'?");
 }
 
