@@ -11,7 +11,8 @@ enum class Outcome : std::int8_t { completes = 0, lost_in_download = 1, lost_in_
 struct Participation {
   ParticipationId id{};
   ClientId client{};
-  Version version{};  // of the model that it downloads
+  Version version{};       // of the model that it downloads
+  std::int64_t round = 1;  // in which it starts: its learning rate is that round's, however late it is committed
   Ticks start{};
   Ticks finish{};       // when its update arrives, or when it is lost
   double fraction = 1;  // share of the local work that is done, in (0, 1]

@@ -71,8 +71,8 @@ State unpack_state(Unpacker& unpacker) {
 }
 
 void pack(Packer& packer, const Participation& p) {
-  packer.number(value(p.id)).number(value(p.client)).number(value(p.version)).number(value(p.start));
-  packer.number(value(p.finish)).number(p.fraction).number(static_cast<std::int8_t>(p.outcome));
+  packer.number(value(p.id)).number(value(p.client)).number(value(p.version)).number(p.round);
+  packer.number(value(p.start)).number(value(p.finish)).number(p.fraction).number(static_cast<std::int8_t>(p.outcome));
 }
 
 Participation unpack_participation(Unpacker& unpacker) {
@@ -80,6 +80,7 @@ Participation unpack_participation(Unpacker& unpacker) {
   p.id = ParticipationId{unpacker.number<std::int64_t>()};
   p.client = ClientId{unpacker.number<std::int64_t>()};
   p.version = Version{unpacker.number<std::int64_t>()};
+  p.round = unpacker.number<std::int64_t>();
   p.start = Ticks{unpacker.number<std::int64_t>()};
   p.finish = Ticks{unpacker.number<std::int64_t>()};
   p.fraction = unpacker.number<double>();

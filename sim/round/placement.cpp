@@ -16,12 +16,14 @@ std::vector<TrainingBlock> compose_blocks(std::span<const Participation> partici
   std::vector<std::size_t> order(participations.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::sort(order, {}, [&](std::size_t i) {
-    return std::tuple(participations[i].version, -costs[i], participations[i].client, participations[i].id);
+    return std::tuple(participations[i].version, participations[i].round, -costs[i], participations[i].client,
+                      participations[i].id);
   });
   std::vector<TrainingBlock> blocks;
   for (const std::size_t i : order) {
     const bool fits = !blocks.empty() && std::ssize(blocks.back().positions) < local.block &&
-                      blocks.back().participations.front().version == participations[i].version;
+                      blocks.back().participations.front().version == participations[i].version &&
+                      blocks.back().participations.front().round == participations[i].round;
     if (!fits) blocks.emplace_back();
     blocks.back().participations.push_back(participations[i]);
     blocks.back().positions.push_back(i);

@@ -10,7 +10,7 @@
 
 namespace shoal {
 
-/// Clients that train as one stacked problem: same version, positions in the round's list of commits.
+/// Clients that train as one stacked problem: same version and starting round, positions in the round's list of commits.
 struct TrainingBlock {
   std::vector<Participation> participations;
   std::vector<std::size_t> positions;
@@ -18,7 +18,7 @@ struct TrainingBlock {
 };
 
 /// Cuts participations into blocks of at most `local.block` clients. Depends on the plan only, never on ranks: sorted
-/// by version, then by predicted work so that stacked clients are of like length, then by client.
+/// by version and round, then by predicted work so that stacked clients are of like length, then by client.
 std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
                                           const LocalSettings& local);
 

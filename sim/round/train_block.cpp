@@ -40,7 +40,6 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
     : federation_(federation),
       state_(state),
       plan_(plan),
-      local_(local),
       sums_(plan_sums(channels, plan.commits, committed, *federation.task)) {
   const ParameterLayout& layout = federation.task->layout();
   strategy_channels_ = federation.strategy->channels(layout).size();
@@ -102,7 +101,8 @@ void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block
 BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector& collector) const {
   const TrainingBlock& block = mine_[index];
   const Message& message = state_.messages.at(block.participations.front().version);
-  ClientBlock clients(block.participations, local_, *federation_.task, trainer, state_.memory, memory_[index]);
+  const LocalSettings local = federation_.local->at(block.participations.front().round);
+  ClientBlock clients(block.participations, local, *federation_.task, trainer, state_.memory, memory_[index]);
   UpdateBlock update = federation_.strategy->client_update(message, clients);
   ensure(std::ssize(clients.last().steps) == clients.count(),
          "a strategy returned an update of clients it did not train");

@@ -43,7 +43,6 @@ class RoundTraining {
   const Federation& federation_;
   const FederationState& state_;
   const RoundPlan& plan_;
-  const LocalSettings& local_;
   AggregationPlan sums_;
   std::size_t strategy_channels_;            // the first ones
   std::vector<std::size_t> stage_channels_;  // first own channel of each stage

@@ -35,6 +35,7 @@ class DropOut {
     Participation p{.id = ParticipationId{state.integer("starts")++},
                     .client = client,
                     .version = world.version,
+                    .round = world.round,
                     .start = world.now};
     p.finish = p.start + world.duration(client);
     RandomStream random(random_key(world.seed, Purpose::dropout), value(client), value(p.id));

@@ -246,6 +246,27 @@ TEST(RunRound, TrainsFromTheVersionThatWasDownloaded) {
   }
 }
 
+// F(x) = (x - 1)^2 / 2 from x = 0, one step, rate 0.4 in round 1 and 0.2 in round 2. Client 1 is committed in round 1:
+// x = 0.4. Client 0 started then too and arrives in round 2: its step is from version 0 with the rate of round 1.
+TEST(RunRound, TrainsWithTheRateOfTheRoundThatAClientStartedIn) {
+  Federation parts = federation(
+      "[task]\nname = \"quadratic\"\ncurvatures = [1, 1]\noptima = [1, 1]\nprecision = \"float64\"\n"
+      "[local]\nsteps = 1\nrate = 0.4\nschedule = \"exponential\"\ndecay = 0.5\n[planner]\ncohort = 2\n");
+  parts.planner = std::make_shared<Planned>([](State& state, const World& world) {
+    RoundPlan plan{.time = world.now + Ticks{1}};
+    if (world.round == 1) {
+      plan.starts = {start(0, state, world), start(1, state, world)};
+      plan.commits = {{plan.starts[1].id}};
+    } else {
+      plan.commits = {{ParticipationId{0}}};
+    }
+    return plan;
+  });
+  const Played played = play(parts, 2, {2, 1});
+  EXPECT_NEAR(numbers(played.params[0])[0], 0.4, 1e-9);
+  EXPECT_NEAR(numbers(played.params[1])[0], 0.8, 1e-9);
+}
+
 // --- Memory ----------------------------------------------------------------------------------------------------------
 
 TEST(RunRound, BringsMemoryBackInLaterRounds) {

@@ -68,6 +68,7 @@ inline Participation start(std::int64_t client, State& state, const World& world
   return {.id = ParticipationId{state.integer("starts")++},
           .client = ClientId{client},
           .version = world.version,
+          .round = world.round,
           .start = world.now,
           .finish = world.now + Ticks{1}};
 }
