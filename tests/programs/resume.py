@@ -10,10 +10,12 @@ from pathlib import Path
 from program import MPIRUN, SHOAL, SOURCE, environment, main, result_hash, run, shoal
 
 EXPERIMENT = SOURCE / "experiments/quickstart.toml"
-# A synchronous strategy, one with client memory and one with server state; every round is evaluated, so that a run takes
-# long enough to be caught.
+# A synchronous strategy, one with client memory, one with server state, and clients in flight over several versions; every
+# round is evaluated, so that a run takes long enough to be caught.
 SMALL = ["--set", "rounds=250", "--set", "grid.seed=[1]", "--set", "evaluate.every=1", "--set",
-         'grid.variants=[{strategy="fed_avg"}, {strategy="scaffold"}, {strategy="fed_adam"}]']
+         'grid.variants=[{strategy="fed_avg"}, {strategy="scaffold"}, {strategy="fed_adam"}, '
+         '{label="asynchronous", strategy="scaffold", planner={name="fed_buff", concurrency=20, buffer=5, dropout=0.1}, '
+         'population.speed_sigma=1.0}]']
 QUICK = ["--checkpoint-every", "0.2"]
 random.seed(20)  # the moments of the kills
 
@@ -154,7 +156,7 @@ def test_verify():
     reference()
     done = shoal("verify", "reference.h5", mpirun=2)
     assert done.returncode == 0 and "verified" in done.stdout, done.stdout + done.stderr
-    assert done.stdout.count("same  ") == 3
+    assert done.stdout.count("same  ") == 4
 
 
 if __name__ == "__main__":
