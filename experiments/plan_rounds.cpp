@@ -57,7 +57,7 @@ RoundsPlan plan_rounds(const Experiment& experiment, double seconds) {
 
   const double begin = processor_seconds();
   while (sums.planned < experiment.rounds && (sums.planned == 0 || processor_seconds() - begin < seconds)) {
-    const LocalSettings local = parts.local->at(++state.round);
+    const LocalSettings local = parts.strategy->work(parts.local->at(++state.round));
     const World world{*parts.task,       *parts.population, local,         parts.seed,
                       state.round,       state.now,         state.version, sums.message_bytes,
                       sums.update_bytes, state.in_flight,   state.feedback};

@@ -11,7 +11,7 @@
 namespace shoal {
 
 /// The integer scale of one channel, chosen from the plan before training so that no sum can overflow:
-/// total weight (in units) * bound * 2^exponent < 2^62.
+/// total weight * bound * 2^exponent < 2^62.
 struct ChannelScale {
   int exponent = 0;
   double weight_unit = 1;  // 1, or 2^-24 where weights are real
@@ -51,6 +51,8 @@ class Aggregator {
   /// True where it compares clients' updates with each other instead of adding them: what it gets is then decoded
   /// first, and a codec that only decodes sums is refused at start-up.
   virtual bool needs_rows() const { return false; }
+  /// False where the aggregate of a channel is something else than its weighted mean.
+  virtual bool gives_means() const { return true; }
   /// False where the result depends on the number of ranks; named in the record.
   virtual bool reproducible() const { return true; }
 };

@@ -39,7 +39,7 @@ struct Channel {
   Weighting weighting = Weighting::examples;
   double bound = 256;  // largest magnitude of a value; a client beyond it is rejected, like one that is not finite
   double largest_weight = 1;  // of one client, for Weighting::real
-  bool is_private = true;     // derived from the client's data, so that masks and noise concern it
+  bool needs_mean = false;    // a count over clients, of which a median says nothing
 };
 
 /// The usual only channel: the change of the parameters.

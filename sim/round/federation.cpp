@@ -22,6 +22,14 @@ std::vector<Channel> Federation::channels() const {
 }
 
 void Federation::check() const {
+  strategy->check(local->at(1));
+  for (const Channel& channel : channels()) {
+    if (!channel.needs_mean || aggregator->gives_means()) continue;
+    user_error(
+        "[aggregator] gives no mean, and the channel '{}' is a count that needs one. Take another aggregator, or "
+        "leave out the stage?",
+        channel.name);
+  }
   if (aggregator->needs_rows() && !codec->decodes_rows()) {
     user_error(
         "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Take an aggregator that "
@@ -40,7 +48,8 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
     : stages(federation.stages.size()), memory(federation.strategy->memory(federation.task->layout()), ranks, rank) {
   const Task& task = *federation.task;
   strategy.put("params", task.initial_parameters(random_key(federation.seed, Purpose::initial_parameters)));
-  const ServerContext context{task.layout(), task.clients(), 0, random_key(federation.seed, Purpose::stage_noise)};
+  const ServerContext context{task.layout(), task.clients_with_examples(), 0,
+                              random_key(federation.seed, Purpose::stage_noise)};
   federation.strategy->init(strategy, context);
   for (std::size_t s = 0; s < stages.size(); ++s) federation.stages[s]->init(stages[s], context);
 }

@@ -10,7 +10,8 @@
 
 namespace shoal {
 
-/// Clients that train as one stacked problem: same version and starting round, positions in the round's list of commits.
+/// Clients that train as one stacked problem: same version and starting round, positions in the round's list of
+/// commits.
 struct TrainingBlock {
   std::vector<Participation> participations;
   std::vector<std::size_t> positions;

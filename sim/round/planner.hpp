@@ -26,7 +26,7 @@ struct Feedback {
 struct World {
   const Task& task;
   const Population& population;
-  const LocalSettings& local;  // of this round
+  const LocalSettings& local;  // of this round: the work that devices are charged for
   std::uint64_t seed;
   std::int64_t round;  // 1-based
   Ticks now;

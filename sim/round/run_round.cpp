@@ -85,14 +85,15 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const at::NoGradGuard no_gradients;
   const Task& task = *federation.task;
   const LocalSettings local = federation.local->at(++state.round);
+  const LocalSettings charged = federation.strategy->work(local);
   const std::vector<Channel> channels = federation.channels();
 
   // Plan: the same on every rank, without a message.
   const std::int64_t bytes_down = newest_message(federation, state).bytes();
   const std::int64_t bytes_up = expected_bytes(channels, federation);
   const RoundPlan plan = federation.planner->next(
-      state.planner, World{task, *federation.population, local, federation.seed, state.round, state.now, state.version,
-                           bytes_down, bytes_up, state.in_flight, state.feedback});
+      state.planner, World{task, *federation.population, charged, federation.seed, state.round, state.now,
+                           state.version, bytes_down, bytes_up, state.in_flight, state.feedback});
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
   state.now = plan.time;
 
@@ -123,7 +124,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
 
   if (plan.verdict == Verdict::commit && record.committed > 0) {
     protect_versions(state);
-    const ServerContext context{task.layout(), task.clients(), state.round,
+    const ServerContext context{task.layout(), task.clients_with_examples(), state.round,
                                 random_key(federation.seed, Purpose::stage_noise)};
     for (Aggregate& group : groups) training.server_side(group, state, context);
     federation.strategy->server_update(state.strategy, groups, context);

@@ -17,7 +17,7 @@ inline Bounds server_rate() { return {.least = 0, .most = 1e30, .least_excluded 
 /// What the server side of a part may know.
 struct ServerContext {
   const ParameterLayout& layout;
-  std::int64_t clients;   // in the population
+  std::int64_t clients;   // of the population, with training examples
   std::int64_t round;     // 1-based
   RandomKey key;          // for noise of the server
   std::int64_t part = 0;  // 0: the strategy; 1, 2, ..: the stages in order
@@ -31,6 +31,10 @@ struct ServerContext {
 class Strategy {
  public:
   virtual ~Strategy() = default;
+  /// UserError when the strategy cannot work with these local settings.
+  virtual void check(const LocalSettings&) const {}
+  /// The local training that a client's device is charged for on the virtual clock; by default one `train`.
+  virtual LocalSettings work(const LocalSettings& local) const { return local; }
   /// What each client returns, in this order; by default the change of the parameters, weighted by examples.
   virtual std::vector<Channel> channels(const ParameterLayout& layout) const { return {delta_channel(layout)}; }
   /// What each client keeps between rounds.

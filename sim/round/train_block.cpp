@@ -10,6 +10,11 @@ namespace {
 
 constexpr double real_weight_unit = 1.0 / (1 << 24);
 
+bool is_finite(const ClientRecord& record) {
+  return std::ranges::all_of(
+      record, [](const at::Tensor& values) { return !values.defined() || std::isfinite(Rows(values).largest()[0]); });
+}
+
 }  // namespace
 
 AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
@@ -26,9 +31,9 @@ AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const 
       }
       if (channel.weighting == Weighting::real) weight = channel.largest_weight;
       // In whole units, as the sum counts them: weights below a unit may be rounded up to one.
-      total += std::ceil(weight * commits[i].weight / scale.weight_unit);
+      total += std::ceil(weight * commits[i].weight / scale.weight_unit) * scale.weight_unit;
     }
-    scale.exponent = unit_exponent(std::max(total, 1.0), channel.bound);
+    scale.exponent = unit_exponent(std::max(total, scale.weight_unit), channel.bound);
     plan.scales.push_back(scale);
   }
   return plan;
@@ -130,6 +135,11 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
       if (!(largest[k] <= channel.bound)) contribution.accepted[k] = false;  // also when it is not a number
     }
   }
+  std::vector<ClientRecord> written = clients.take_written();
+  for (std::size_t k = 0; k < written.size(); ++k) {
+    // A client that would remember infinity could never come back from it.
+    if (!is_finite(written[k])) contribution.accepted[k] = false;
+  }
   weigh(contribution, block, clients, update);
   collector.add(contribution);
   return {.positions = block.positions,
@@ -137,7 +147,7 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
           .steps = clients.last().steps,
           .bytes = std::move(bytes),
           .accepted = std::move(contribution.accepted),
-          .written = clients.take_written()};
+          .written = std::move(written)};
 }
 
 void RoundTraining::store_memory(ClientMemory& memory, std::vector<BlockOutcome>& outcomes, Communicator& comm) const {

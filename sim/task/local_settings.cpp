@@ -29,6 +29,10 @@ LocalTraining::LocalTraining(const Settings& settings) {
   decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
   period_ =
       settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)", at_least(1));
+  if ((schedule_ == "exponential" || schedule_ == "step") && decay_ == 1) {
+    user_error("{}: schedule \"{}\" with a decay of 1 changes nothing. Set 'decay' below 1?", settings.where(),
+               schedule_);
+  }
   if (base_.nesterov && base_.momentum == 0) {
     user_error("{}: nesterov needs momentum (found 0). Set 'momentum'?", settings.where());
   }

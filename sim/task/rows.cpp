@@ -57,4 +57,9 @@ void Rows::add_to(std::span<std::int64_t> sum, std::int64_t row, std::int64_t we
   with_type(dense_, [&]<class T>(T) { accumulate<T>(sum, row_of<T>(dense_, row), weight, exponent); });
 }
 
+void Rows::add_weighted(std::span<std::int64_t> sum, std::int64_t row, double weight, int exponent) const {
+  const at::Tensor product = (dense_[row].to(at::kDouble) * weight).unsqueeze(0);
+  accumulate<double>(sum, row_of<double>(product, 0), 1, exponent);
+}
+
 }  // namespace shoal

@@ -30,6 +30,9 @@ class Rows {
   std::vector<double> largest() const;
   /// sum += weight * rint(row * 2^exponent), exactly. The caller has checked `largest` against the channel's bound.
   void add_to(std::span<std::int64_t> sum, std::int64_t row, std::int64_t weight, int exponent) const;
+  /// sum += rint(row * weight * 2^exponent): for weights that are not whole. Rounded after the product, so that small
+  /// values keep the sum's whole resolution.
+  void add_weighted(std::span<std::int64_t> sum, std::int64_t row, double weight, int exponent) const;
 
  private:
   at::Tensor dense_;

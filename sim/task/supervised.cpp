@@ -26,6 +26,9 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
     : data_(std::move(data)), holdout_(std::move(clients), shares, seed), network_(std::move(network)), seed_(seed) {
   check(data_->train, network_);
   check(data_->test, network_);
+  for (std::int64_t client = 0; client < holdout_.clients(); ++client) {
+    clients_with_examples_ += holdout_.count(ClientId{client}, Split::train) > 0 ? 1 : 0;
+  }
 }
 
 ClientWork SupervisedTask::work(ClientId client) const {

@@ -24,6 +24,7 @@ class SupervisedTask final : public Task {
   const ParameterLayout& layout() const override { return network_.layout(); }
   std::int64_t clients() const override { return holdout_.clients(); }
   at::Tensor initial_parameters(RandomKey key) const override { return network_.initial_parameters(key); }
+  std::int64_t clients_with_examples() const override { return clients_with_examples_; }
   ClientWork work(ClientId client) const override;
   /// The task must outlive its trainers.
   std::unique_ptr<Trainer> trainer() const override;
@@ -56,6 +57,7 @@ class SupervisedTask final : public Task {
   Holdout holdout_;
   Network network_;
   std::uint64_t seed_;
+  std::int64_t clients_with_examples_ = 0;
   mutable Collected collected_[3];
 };
 

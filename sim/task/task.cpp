@@ -7,9 +7,14 @@
 namespace shoal {
 
 double local_flops(const ClientWork& work, const LocalSettings& local, double fraction) {
+  if (work.examples == 0) return 0;
+  // An epoch's last batch may be smaller: whole epochs count their examples, the rest its full batches.
   const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
-  return work.flops_per_example * static_cast<double>(batch) *
-         static_cast<double>(local.local_steps(work.examples, fraction));
+  const std::int64_t per_epoch = (work.examples + batch - 1) / batch;
+  const std::int64_t steps = local.local_steps(work.examples, fraction);
+  const double visited = static_cast<double>(steps / per_epoch) * static_cast<double>(work.examples) +
+                         static_cast<double>(steps % per_epoch * batch);
+  return work.flops_per_example * visited;
 }
 
 std::int64_t Evaluation::to_units(double loss) {

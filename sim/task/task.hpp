@@ -93,6 +93,8 @@ class Task {
   virtual ~Task() = default;
   virtual const ParameterLayout& layout() const = 0;
   virtual std::int64_t clients() const = 0;
+  /// Of these, the ones with training examples: the others are never selected.
+  virtual std::int64_t clients_with_examples() const { return clients(); }
   /// [d]
   virtual at::Tensor initial_parameters(RandomKey key) const = 0;
   virtual ClientWork work(ClientId client) const = 0;

@@ -26,8 +26,14 @@ class ExactSums final : public Collector {
       for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
         if (!contribution.accepted[k]) continue;
         const std::int64_t weight = contribution.weights[c][k];
-        contribution.channels[c].add_to(std::span(sums_).subspan(at, size), static_cast<std::int64_t>(k), weight,
-                                        plan_.scales[c].exponent);
+        const auto row = static_cast<std::int64_t>(k);
+        const ChannelScale& scale = plan_.scales[c];
+        if (scale.weight_unit == 1) {
+          contribution.channels[c].add_to(std::span(sums_).subspan(at, size), row, weight, scale.exponent);
+        } else {
+          contribution.channels[c].add_weighted(std::span(sums_).subspan(at, size), row,
+                                                static_cast<double>(weight) * scale.weight_unit, scale.exponent);
+        }
         weight_of(c) += contribution.shares[c][k];
       }
       at += size;
@@ -46,7 +52,7 @@ class ExactSums final : public Collector {
     std::size_t at = 0;
     for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
       const auto size = static_cast<std::size_t>(plan_.channels[c].size);
-      total.means.push_back(mean_of(std::span(sums_).subspan(at, size), weight_of(c), plan_.scales[c].exponent));
+      total.means.push_back(mean_of(std::span(sums_).subspan(at, size), weight_of(c), plan_.scales[c]));
       total.weights.push_back(static_cast<double>(weight_of(c)) * plan_.scales[c].weight_unit);
       at += size;
     }
@@ -56,14 +62,14 @@ class ExactSums final : public Collector {
  private:
   std::int64_t& weight_of(std::size_t channel) { return sums_[sums_.size() - 1 - plan_.channels.size() + channel]; }
 
-  at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, int exponent) const {
+  at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const {
     at::Tensor mean = at::empty({std::ssize(sum)}, at::TensorOptions(plan_.type));
     if (weight == 0) return mean.zero_();  // nobody was accepted; the round will be abandoned
-    const auto total = static_cast<double>(weight);
+    const double total = static_cast<double>(weight) * scale.weight_unit;
     if (plan_.type == at::kDouble) {
-      to_mean<double>(sum, exponent, total, {mean.mutable_data_ptr<double>(), sum.size()});
+      to_mean<double>(sum, scale.exponent, total, {mean.mutable_data_ptr<double>(), sum.size()});
     } else {
-      to_mean<float>(sum, exponent, total, {mean.mutable_data_ptr<float>(), sum.size()});
+      to_mean<float>(sum, scale.exponent, total, {mean.mutable_data_ptr<float>(), sum.size()});
     }
     return mean;
   }

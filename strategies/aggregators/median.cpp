@@ -123,6 +123,7 @@ class Median final : public Aggregator {
     return std::make_unique<MedianRows>(plan);
   }
   bool needs_rows() const override { return true; }
+  bool gives_means() const override { return false; }
 };
 
 }  // namespace

@@ -13,6 +13,11 @@ class Ditto final : public Strategy {
       : lambda_(s.number("lambda", 1, "strength of the pull of a client's own model to the server's", at_least(0))),
         rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
+  LocalSettings work(const LocalSettings& local) const override {
+    LocalSettings twice = local;
+    twice.epochs *= 2, twice.steps *= 2;
+    return twice;
+  }
   std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {
     return {{"personal", layout.size, layout.type}};
   }

@@ -6,7 +6,7 @@
 namespace shoal::algorithms {
 
 std::unique_ptr<Strategy> fed_adagrad(Settings& settings) {
-  const auto second_moment = [](at::Tensor& v, const at::Tensor& change, double) { v.addcmul_(change, change); };
+  const auto second_moment = [](at::Tensor& v, const at::Tensor& change) { v.addcmul_(change, change); };
   return std::make_unique<FedOpt<decltype(second_moment)>>(settings, 0.0, second_moment);
 }
 

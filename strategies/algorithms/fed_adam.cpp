@@ -6,10 +6,17 @@
 namespace shoal::algorithms {
 
 std::unique_ptr<Strategy> fed_adam(Settings& settings) {
-  const auto second_moment = [](at::Tensor& v, const at::Tensor& change, double beta2) {
-    v.mul_(beta2).addcmul_(change, change, 1 - beta2);
+  const double first = beta1(settings), second = beta2(settings);
+  const bool corrected = settings.flag("bias_correction", false,
+                                       "multiply the step by sqrt(1 - beta2^(r+1)) / (1 - beta1^(r+1)) as Flower does");
+  const auto second_moment = [second](at::Tensor& v, const at::Tensor& change) {
+    v.mul_(second).addcmul_(change, change, 1 - second);
   };
-  return std::make_unique<FedOpt<decltype(second_moment)>>(settings, 0.9, second_moment);
+  const auto correction = [=](std::int64_t round) {
+    const auto power = static_cast<double>(round + 1);
+    return corrected ? std::sqrt(1 - std::pow(second, power)) / (1 - std::pow(first, power)) : 1.0;
+  };
+  return std::make_unique<FedOpt<decltype(second_moment)>>(settings, first, second_moment, correction);
 }
 
 }  // namespace shoal::algorithms

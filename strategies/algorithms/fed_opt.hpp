@@ -4,26 +4,33 @@
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <functional>
+
 #include "sim/round/strategy.hpp"
 
 namespace shoal::algorithms {
 
+inline double beta1(const Settings& s) {
+  return s.number("beta1", 0.9, "decay of the first moment", between(0, 0.999999));
+}
+inline double beta2(const Settings& s) {
+  return s.number("beta2", 0.99, "decay of the second moment", between(0, 0.999999));
+}
+
 /// x += rate m / (sqrt(v) + tau) with m = beta1 m + (1 - beta1) change; `SecondMoment` says how v follows the change:
-/// void(at::Tensor& v, const at::Tensor& change, double beta2), in place. The paper has no bias correction.
+/// void(at::Tensor& v, const at::Tensor& change), in place. `step_factor(round)` scales the step: 1 in the paper.
 template <class SecondMoment>
 class FedOpt final : public Strategy {
  public:
-  FedOpt(const Settings& s, double beta1, SecondMoment second_moment)
+  FedOpt(const Settings& s, double beta1, SecondMoment second_moment,
+         std::function<double(std::int64_t)> step_factor = {})
       : rate_(s.number("rate", 0.1, "server learning rate", server_rate())),
-        beta1_(s.number("beta1", beta1, "decay of the first moment", between(0, 1))),
-        beta2_(s.number("beta2", 0.99, "decay of the second moment (FedAdam, FedYogi)", between(0, 1))),
+        beta1_(beta1),
         tau_(s.number("tau", 1e-3, "degree of adaptivity: added to the root of the second moment", positive())),
         start_(s.number("initial_v", tau_ * tau_, "second moment before the first round; the paper has tau^2",
                         at_least(0))),
-        bias_correction_(
-            s.flag("bias_correction", false,
-                   "multiply the step by sqrt(1 - beta2^(r+1)) / (1 - beta1^(r+1)) as Flower's FedAdam does")),
-        second_moment_(second_moment) {}
+        second_moment_(second_moment),
+        step_factor_(std::move(step_factor)) {}
 
   void init(State& state, const ServerContext&) const override {
     state.put("m", at::zeros_like(state.params()));
@@ -36,19 +43,15 @@ class FedOpt final : public Strategy {
     const at::Tensor& change = groups[0].mean();
     at::Tensor& m = state.tensor("m").mul_(beta1_).add_(change, 1 - beta1_);
     at::Tensor& v = state.tensor("v");
-    second_moment_(v, change, beta2_);
-    double rate = rate_;
-    if (bias_correction_) {
-      const auto power = static_cast<double>(context.round + 1);
-      rate *= std::sqrt(1 - std::pow(beta2_, power)) / (1 - std::pow(beta1_, power));
-    }
+    second_moment_(v, change);
+    const double rate = step_factor_ ? rate_ * step_factor_(context.round) : rate_;
     state.params().addcdiv_(m, v.sqrt().add_(tau_), rate);
   }
 
  private:
-  double rate_, beta1_, beta2_, tau_, start_;
-  bool bias_correction_;
+  double rate_, beta1_, tau_, start_;
   SecondMoment second_moment_;
+  std::function<double(std::int64_t)> step_factor_;
 };
 
 }  // namespace shoal::algorithms

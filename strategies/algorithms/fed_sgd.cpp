@@ -14,6 +14,11 @@ class FedSgd final : public Strategy {
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {{.name = "gradient", .size = layout.size}};
   }
+  LocalSettings work(const LocalSettings& local) const override {
+    LocalSettings one_pass = local;
+    one_pass.steps = 1, one_pass.batch = 0;
+    return one_pass;
+  }
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     return clients.gradient(server.params()).delta;
   }

@@ -8,11 +8,12 @@
 namespace shoal::algorithms {
 
 std::unique_ptr<Strategy> fed_yogi(Settings& settings) {
-  const auto second_moment = [](at::Tensor& v, const at::Tensor& change, double beta2) {
+  const double first = beta1(settings), second = beta2(settings);
+  const auto second_moment = [second](at::Tensor& v, const at::Tensor& change) {
     const at::Tensor square = at::square(change);
-    v.sub_(square * (v - square).sign_(), 1 - beta2);
+    v.sub_(square * (v - square).sign_(), 1 - second);
   };
-  return std::make_unique<FedOpt<decltype(second_moment)>>(settings, 0.9, second_moment);
+  return std::make_unique<FedOpt<decltype(second_moment)>>(settings, first, second_moment);
 }
 
 }  // namespace shoal::algorithms

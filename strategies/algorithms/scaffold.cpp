@@ -13,6 +13,12 @@ class Scaffold final : public Strategy {
  public:
   explicit Scaffold(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
+  void check(const LocalSettings& local) const override {
+    if (local.momentum > 0) {
+      user_error("[local] momentum of {} with scaffold (its control variates are gradients of plain SGD). Set it to 0?",
+                 local.momentum);
+    }
+  }
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {delta_channel(layout, Weighting::uniform),
             {.name = "control_change", .size = layout.size, .weighting = Weighting::uniform}};

@@ -3,7 +3,8 @@
 // paper divides the weighted sum by the number of updates, so that stale ones make a smaller step; with normalise =
 // "weights" it is a weighted mean. refill = "at_once" is the paper's protocol, with a mean staleness of (concurrency -
 // 1) / buffer; "at_step" starts clients only after a server step, concurrency / buffer - 1 (Little's law); with buffer
-// = concurrency that is the synchronous protocol.
+// = concurrency that is the synchronous protocol. Then a step has fewer updates when all that ran were lost. Updates
+// count alike in the paper: say aggregator.weights = "uniform" for strategies that weight by examples.
 
 #include <cmath>
 #include <tuple>
@@ -25,7 +26,7 @@ class FedBuff final : public Planner {
  public:
   explicit FedBuff(const Settings& s)
       : concurrency_(s.integer("concurrency", 10, "clients that train at any time", at_least(1))),
-        buffer_(s.integer("buffer", 5, "updates that make a server step", at_least(1))),
+        buffer_(s.integer("buffer", 10, "updates that make a server step", at_least(1))),
         at_once_(s.choice("refill", "at_once", {"at_once", "at_step"},
                           "when another client starts: as soon as one ended, or after the server's step") == "at_once"),
         polynomial_(s.choice("staleness_weight", "polynomial", {"polynomial", "constant"},
@@ -47,6 +48,10 @@ class FedBuff final : public Planner {
       user_error("{}: {} clients in flight or in the buffer (the population has {}). Lower 'concurrency'?", where_,
                  needed(), task.clients());
     }
+    if (const std::int64_t able = count_able(task, needed()); able < needed()) {
+      user_error("{}: {} clients in flight or in the buffer (of {} only {} have examples). Lower 'concurrency'?",
+                 where_, needed(), task.clients(), able);
+    }
     if (!at_once_ && buffer_ > concurrency_) {
       user_error("{}: a buffer of {} that {} clients cannot fill before the step. Lower 'buffer'?", where_, buffer_,
                  concurrency_);
@@ -64,12 +69,7 @@ class FedBuff final : public Planner {
     const auto refill = [&](Ticks now) {
       const std::int64_t missing = concurrency_ - std::ssize(running);
       const std::vector<ClientId> drawn = draw_clients(missing, ++state.integer("draws"), world, busy);
-      if (std::ssize(drawn) < missing) {
-        user_error(
-            "{}: not enough clients have examples to keep {} in flight or in the buffer (population of {}). Lower "
-            "'concurrency'?",
-            where_, needed(), world.task.clients());
-      }
+      ensure(std::ssize(drawn) == missing, "{} clients drawn instead of {}", drawn.size(), missing);
       World then = world;
       then.now = now;
       for (const ClientId client : drawn) {

@@ -51,6 +51,15 @@ class DropOut {
   double probability_;
 };
 
+/// How many clients have examples, counted up to `enough`: the first ones usually have.
+inline std::int64_t count_able(const Task& task, std::int64_t enough) {
+  std::int64_t able = 0;
+  for (std::int64_t client = 0; client < task.clients() && able < enough; ++client) {
+    able += task.work(ClientId{client}).examples > 0 ? 1 : 0;
+  }
+  return able;
+}
+
 /// A synchronous round: the server waits for all that complete and commits them if they are at least `minimum`.
 inline RoundPlan close_round(std::vector<Participation> starts, std::int64_t minimum, Ticks now) {
   RoundPlan plan{.time = now, .starts = std::move(starts)};

@@ -18,10 +18,7 @@ class Uniform final : public Planner {
     if (cohort_ > task.clients()) {
       user_error("{}: cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_, task.clients());
     }
-    std::int64_t able = 0;
-    for (std::int64_t client = 0; client < task.clients() && able < cohort_; ++client) {
-      able += task.work(ClientId{client}).examples > 0 ? 1 : 0;
-    }
+    const std::int64_t able = count_able(task, cohort_);
     if (able < cohort_) {
       user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'?", where_, cohort_,
                  task.clients(), able);

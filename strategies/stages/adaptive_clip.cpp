@@ -28,7 +28,7 @@ class AdaptiveClip final : public Stage {
         where_(s.where()) {}
 
   std::vector<Channel> channels(const ParameterLayout&) const override {
-    return {{.name = "within_bound", .size = 1, .weighting = Weighting::uniform, .bound = 1}};
+    return {{.name = "within_bound", .size = 1, .weighting = Weighting::uniform, .bound = 1, .needs_mean = true}};
   }
   void init(State& state, const ServerContext&) const override {
     state.put("bound", at::full({1}, initial_, at::TensorOptions(at::kDouble)));

@@ -90,7 +90,10 @@ class Running:
             out, err = self.process.communicate(timeout=SOON)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {SOON} s") from None
-        left = [pid for pid in self.pids.values() if Path(f"/proc/{pid}/exe").exists()]
+        while (left := [pid for pid in self.pids.values() if Path(f"/proc/{pid}/exe").exists()]):
+            if time.monotonic() - begin > SOON:
+                break
+            time.sleep(0.05)
         assert not left, f"ranks outlive the program: {left}"
         print(f"        ended after {time.monotonic() - begin:.1f} s")
         return self.process.returncode, out, err

@@ -2,10 +2,13 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
+
+import h5py
 
 from program import MPIRUN, SHOAL, SOURCE, environment, main, result_hash, run, shoal
 
@@ -157,6 +160,15 @@ def test_verify():
     done = shoal("verify", "reference.h5", mpirun=2)
     assert done.returncode == 0 and "verified" in done.stdout, done.stdout + done.stderr
     assert done.stdout.count("same  ") == 4
+
+
+def test_verify_notices_another_result():
+    reference()
+    shutil.copy("reference.h5", "altered.h5")
+    with h5py.File("altered.h5", "r+") as file:
+        file["cells/1"].attrs["hash"] = "0" * 32
+    done = shoal("verify", "altered.h5")
+    assert done.returncode == 1 and done.stdout.count("DIFFERENT") == 1 and "not verified" in done.stdout, done.stdout
 
 
 if __name__ == "__main__":

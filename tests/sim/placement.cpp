@@ -86,8 +86,14 @@ LocalSettings with_block(std::int64_t block) {
 double expected_cost(const UnequalTask& task, const Participation& p) {
   const std::int64_t n = task.work(p.client).examples;
   const double whole = 2.0 * static_cast<double>((n + 2) / 3);
-  const double steps = std::max(1.0, std::round(whole * p.fraction));
-  return task.work(p.client).flops_per_example * static_cast<double>(std::min<std::int64_t>(3, n)) * steps;
+  auto steps = static_cast<std::int64_t>(std::max(1.0, std::round(whole * p.fraction)));
+  std::int64_t visited = 0;  // batch by batch: of 3, and of what is left at an epoch's end
+  for (std::int64_t left = n; steps > 0; --steps) {
+    const std::int64_t batch = std::min<std::int64_t>(3, left);
+    visited += batch;
+    left = left == batch ? n : left - batch;
+  }
+  return task.work(p.client).flops_per_example * static_cast<double>(visited);
 }
 
 UnequalTask unequal_task() {

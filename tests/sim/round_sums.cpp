@@ -78,9 +78,13 @@ TEST(RoundSums, StayExactAtTheBound) {
 
 /// The largest magnitude that a sum can reach: every client at the bound, with the weight that the engine gives it.
 __int128 largest_sum(const ChannelScale& scale, double bound, const std::vector<double>& weights) {
-  const auto q = static_cast<__int128>(fixed(bound, scale.exponent));
   __int128 sum = 0;
-  for (const double weight : weights) sum += q * std::llround(weight / scale.weight_unit);
+  for (const double weight : weights) {
+    const std::int64_t units = std::llround(weight / scale.weight_unit);
+    // Whole weights multiply after rounding, others before.
+    sum += scale.weight_unit == 1 ? static_cast<__int128>(fixed(bound, scale.exponent)) * units
+                                  : fixed(bound * static_cast<double>(units) * scale.weight_unit, scale.exponent);
+  }
   return sum;
 }
 

@@ -25,8 +25,8 @@ const std::vector<std::string> tasks = {
 std::string toml(const std::string& task, const std::string& strategy, int block) {
   return fmt::format(
       "strategy = \"{}\"\nstages = [{{name = \"clip\", bound = 0.4}}]\nplanner = {{cohort = 15, dropout = 0.2}}\n"
-      "local = {{epochs = 3, batch = 4, momentum = 0.5, block = {}}}\n{}",
-      strategy, block, task);
+      "local = {{epochs = 3, batch = 4, momentum = {}, block = {}}}\n{}",
+      strategy, strategy == "scaffold" ? 0 : 0.5, block, task);
 }
 
 class SameBits : public ::testing::TestWithParam<std::string> {};

@@ -347,14 +347,14 @@ TEST(FedBuff, RefusesWhatCannotRun) {
   const auto error = [](const std::string& toml, std::int64_t clients) {
     return user_error_of([&] { Desk("fed_buff", toml, equal_clients(clients)); });
   };
-  EXPECT_THAT(error("", 13), testing::HasSubstr("14 clients in flight or in the buffer (the population has 13)"));
-  EXPECT_EQ(error("", 14), "");
+  EXPECT_THAT(error("", 18), testing::HasSubstr("19 clients in flight or in the buffer (the population has 18)"));
+  EXPECT_EQ(error("", 19), "");
   EXPECT_THAT(error("buffer = 11\nrefill = \"at_step\"", 100), testing::HasSubstr("Lower 'buffer'?"));
   EXPECT_THAT(error("dropout = 1", 100), testing::HasSubstr("no update ever arrives"));
   std::vector<std::int64_t> examples(40, 0);
   std::fill_n(examples.begin(), 9, 1);
-  Desk desk("fed_buff", "", std::make_shared<TimedTask>(examples));
-  EXPECT_THAT(user_error_of([&] { desk.next(); }), testing::HasSubstr("not enough clients have examples"));
+  EXPECT_THAT(user_error_of([&] { Desk("fed_buff", "", std::make_shared<TimedTask>(examples)); }),
+              testing::HasSubstr("(of 40 only 9 have examples)"));
 }
 
 }  // namespace

@@ -1,0 +1,108 @@
+// Do parts that are right alone stay right together, and are the wrong pairs refused?
+
+#include <gmock/gmock.h>
+
+#include "sim/task/task.hpp"
+#include "tests/sim/rounds.hpp"
+
+namespace shoal::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string small =
+    "task = {name = \"quadratic\", clients = 20, dimension = 4}\nlocal = {steps = 2, rate = 0.1}\n";
+
+std::string refusal(const std::string& toml) {
+  try {
+    federation(toml);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Combinations, ScaffoldRefusesMomentum) {
+  EXPECT_THAT(refusal("strategy = \"scaffold\"\nlocal = {momentum = 0.9}\n" + small.substr(0, small.find('\n') + 1)),
+              HasSubstr("momentum of 0.9 with scaffold"));
+}
+
+TEST(Combinations, AMedianOfCountsIsRefused) {
+  EXPECT_THAT(refusal("aggregator = \"median\"\nstages = [\"adaptive_clip\"]\n" + small), HasSubstr("needs one"));
+  EXPECT_EQ(refusal("aggregator = \"median\"\nstages = [\"clip\"]\n" + small), "accepted");
+}
+
+TEST(Combinations, AScheduleThatChangesNothingIsRefused) {
+  EXPECT_THAT(refusal("local = {schedule = \"step\"}\n" + small.substr(0, small.find('\n') + 1)),
+              HasSubstr("decay of 1"));
+}
+
+// Stale updates have weights that are not whole. Updates of 1e-6 must not be lost in the sum: the exact one agrees with
+// the float one (here in float64, on one rank) to a small part of their size.
+TEST(Combinations, TheExactSumKeepsSmallStaleUpdates) {
+  const auto moved = [](const char* aggregator) {
+    const Federation parts = federation(fmt::format(
+        "aggregator = \"{}\"\nplanner = {{name = \"fed_buff\", concurrency = 12, buffer = 4}}\npopulation = "
+        "{{speed_sigma = 1}}\nlocal = {{steps = 1, rate = 1e-6}}\n[task]\nname = \"quadratic\"\nclients = "
+        "40\ndimension = "
+        "3\nexamples = 600\nprecision = \"float64\"\n",
+        aggregator));
+    return numbers(play(parts, 12).last());
+  };
+  const std::vector<double> exact = moved("exact_sum"), inexact = moved("float_sum");
+  for (std::size_t j = 0; j < exact.size(); ++j) {
+    ASSERT_GT(std::abs(inexact[j]), 1e-9);
+    EXPECT_NEAR(exact[j] / inexact[j], 1, 1e-5);
+  }
+}
+
+// rate * lambda = 3: the personal model alternates with growing amplitude until it is infinite. Such a client is
+// rejected and counted, and keeps what it had.
+TEST(Combinations, PersonalModelsThatDivergeAreNotKept) {
+  const Federation parts = federation(
+      "planner = {cohort = 2}\nstrategy = {name = \"ditto\", lambda = 30}\nlocal = {steps = 400, rate = 0.1}\n"
+      "task = {name = \"quadratic\", clients = 2, dimension = 2}\n");
+  const Played played = play(parts, 2);
+  EXPECT_EQ(played.records[0].rejected, 2);
+  for (const auto& [client, record] : played.memory) {
+    for (const at::Tensor& values : record) {
+      if (values.defined()) {
+        EXPECT_TRUE(at::isfinite(values).all().item<bool>()) << value(client);
+      }
+    }
+  }
+}
+
+// 11 examples in batches of 10: an epoch has a step of 10 and one of 1.
+TEST(Work, CountsTheExamplesThatAreVisited) {
+  const ClientWork work{.examples = 11, .flops_per_example = 1};
+  LocalSettings local;
+  local.batch = 10;
+  EXPECT_EQ(local_flops(work, local, 1), 11);
+  local.epochs = 3;
+  EXPECT_EQ(local_flops(work, local, 1), 33);
+  local.steps = 3;  // an epoch and one full batch
+  EXPECT_EQ(local_flops(work, local, 1), 21);
+  local.batch = 0;
+  EXPECT_EQ(local_flops(work, local, 1), 33);
+  EXPECT_EQ(local_flops({.examples = 0, .flops_per_example = 1}, local, 1), 0);
+}
+
+// A round's virtual time without transfers worth the name: FedSGD computes one gradient whatever the epochs say, Ditto
+// trains twice.
+TEST(Work, IsWhatTheStrategyDoes) {
+  const auto time = [](const char* strategy, int steps) {
+    const Federation parts = federation(fmt::format(
+        "strategy = \"{}\"\nplanner = {{cohort = 2}}\nlocal = {{steps = {}, rate = 0.01}}\npopulation = {{gflops = "
+        "1e-6, "
+        "down_mbytes = 1e6, up_mbytes = 1e6}}\ntask = {{name = \"quadratic\", clients = 2, dimension = 10}}\n",
+        strategy, steps));
+    return static_cast<double>(value(play(parts, 1).records[0].time));
+  };
+  const double once = time("fed_avg", 50);
+  EXPECT_NEAR(time("ditto", 50) / once, 2, 1e-3);
+  EXPECT_NEAR(time("fed_sgd", 50) / once, 1.0 / 50, 1e-3);
+}
+
+}  // namespace
+}  // namespace shoal::test
