@@ -73,8 +73,10 @@ Axis read_axis(const Settings::Leaf& leaf) {
   for (const std::string& item : leaf.items) {
     axis.push_back(from_value(leaf.key, item));
     if (labels.insert(axis.back().label).second) continue;
-    user_error("[grid]: two values of '{}' are both called '{}'. Give variants a 'label' that tells them apart?",
-               leaf.key, axis.back().label);
+    user_error(
+        "[grid]: two values of '{}' are both called '{}'. Remove one, or give variants a 'label' that tells them "
+        "apart?",
+        leaf.key, axis.back().label);
   }
   return axis;
 }

@@ -7,13 +7,15 @@
 
 namespace shoal {
 
-/// From now on SIGUSR1 and SIGTERM do not end the process but ask it to save and stop (`Interruption::next`).
+/// From now on SIGUSR1 and SIGTERM do not end the process but ask it to save and stop (`Interruption::next`) after
+/// the present round. Asked twice, it ends at once.
 void catch_signals();
 
 /// Limits that the user set, in seconds of wall time.
 struct WallLimits {
   double checkpoint_every = 60;
-  double stop_after = 0;  // since the program started; 0: never
+  double stop_after = 0;                                                           // since `start`; 0: never
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();  // of the program
 };
 
 enum class Action { go_on, save, save_and_stop };
@@ -21,14 +23,15 @@ enum class Action { go_on, save, save_and_stop };
 /// One group's clock. Wall time decides when to save, never what is computed.
 class Interruption {
  public:
-  Interruption(WallLimits limits, std::chrono::steady_clock::time_point program_start);
+  explicit Interruption(WallLimits limits);
 
-  /// After each round. Collective: all ranks of the group get the same answer, though clocks and signals differ.
+  /// After each round and before a cell. Collective: all ranks of the group get the same answer, though clocks and
+  /// signals differ.
   Action next(Communicator& comm);
 
  private:
   WallLimits limits_;
-  std::chrono::steady_clock::time_point program_start_, last_save_, last_call_;
+  std::chrono::steady_clock::time_point last_save_, last_call_;
   double longest_round_ = 0;
 };
 

@@ -105,7 +105,10 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
   Progression on;
   CellResult& result = on.result;
   if (recording.resume) go_on(on, state, experiment, comm, recording);
-  if (comm.rank() == 0 && !on.journal) on.journal.emplace(recording.journal, header_of(cell, experiment, recording));
+  if (comm.rank() == 0 && !on.journal) {
+    remove_checkpoints(recording.journal);
+    on.journal.emplace(recording.journal, header_of(cell, experiment, recording));
+  }
 
   while (state.round < experiment.rounds && result.status == "finished") {
     const RoundRecord record = run_round(federation, state, comm, crew);

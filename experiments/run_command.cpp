@@ -20,6 +20,12 @@ Run prepare(const RunCommand& command) {
 
 // Returns the exit code.
 int report(const RunCommand& command, const Run& run, const RunResult& result) {
+  if (command.verify && result.stopped) {
+    std::filesystem::remove(run.out);
+    std::filesystem::remove_all(run.out + ".journal");
+    fmt::print("\nnot verified: stopped before the end\n");
+    return stopped_code;
+  }
   if (command.verify) {
     bool equal = false;
     fmt::print("\n{}", compare_with_file(command.file, result, equal));
@@ -38,7 +44,7 @@ int report(const RunCommand& command, const Run& run, const RunResult& result) {
 
 // One process per rank. What is wrong with the user's input shows on every rank alike, so the first that sees it
 // speaks for all; once the run is under way a failing rank ends the others.
-int run_as_rank(const RunCommand& command) {
+int take_part(const RunCommand& command) {
   // A process of its own needs no MPI, whose daemon and connections would take longer than a small run.
   std::optional<MpiSession> session;
   if (under_launcher()) session.emplace(nullptr, nullptr);
@@ -69,6 +75,12 @@ int run_as_rank(const RunCommand& command) {
     outcome = world->rank() == 0 ? report(command, run, result) : result.stopped ? stopped_code : 0;
   });
   if (code != 0 && world->size() > 1) world->abort(code);
+  return code != 0 ? code : outcome;
+}
+
+int run_as_rank(const RunCommand& command) {
+  int outcome = 0;
+  const int code = guarded("", [&] { outcome = take_part(command); });
   return code != 0 ? code : outcome;
 }
 

@@ -9,6 +9,7 @@
 #include "experiments/launch.hpp"
 #include "experiments/run_cell.hpp"
 #include "sim/record/file_lock.hpp"
+#include "sim/record/journal.hpp"
 #include "sim/record/replace_file.hpp"
 #include "sim/record/run_file.hpp"
 
@@ -59,21 +60,26 @@ Groups form_groups(int ranks, int rank, std::size_t cells, int wanted) {
 enum class Start : std::int64_t { anew, resume, done };
 
 // What an earlier, interrupted process left of a cell.
-Start start_of(const Cell& cell, const std::string& journal) {
+Start start_of(const Cell& cell, const std::string& journal, const std::map<std::string, std::string>& facts) {
   if (!fs::exists(journal)) return Start::anew;
-  CellContents earlier;
-  try {
-    earlier = read_cell(journal);
-  } catch (const UserError&) {
-    return Start::anew;  // killed before its header was whole
-  }
+  if (read_journal(journal).records.empty()) return Start::anew;  // killed before its header was whole
+  const CellContents earlier = read_cell(journal);
   if (earlier.header.config != cell.settings.canonical()) {
     user_error(
         "{}: was written with other settings than cell {} ({}) has now. Resume with the same experiment and --set, "
         "or discard it with --anew?",
         journal, cell.index, cell.label);
   }
-  return earlier.result ? Start::done : Start::resume;
+  if (earlier.result) return Start::done;
+  for (const char* fact : {"commit", "libtorch", "processor"}) {
+    const auto was = earlier.header.provenance.find(fact);
+    if (was == earlier.header.provenance.end() || was->second == facts.at(fact)) continue;
+    user_error(
+        "{}: was begun with another {} ({}; here {}), which may give other bits. Resume with the same, or discard "
+        "it with --anew?",
+        journal, fact, was->second, facts.at(fact));
+  }
+  return Start::resume;
 }
 
 // Discards what an earlier process left, but not the lock that this one holds.
@@ -84,16 +90,41 @@ void remove_cells(const std::string& out) {
 }
 
 // How each cell starts, as rank 0 sees the folder. Collective.
-std::vector<std::int64_t> starts_of(const Run& run, const RunOptions& options, Communicator& world) {
+std::vector<std::int64_t> starts_of(const Run& run, const RunOptions& options,
+                                    const std::map<std::string, std::string>& facts, Communicator& world) {
   std::vector<std::int64_t> starts(run.cells.size(), 0);
   if (world.rank() == 0) {
     if (!options.resume) remove_cells(run.out);
     for (std::size_t i = 0; options.resume && i < starts.size(); ++i) {
-      starts[i] = static_cast<std::int64_t>(start_of(run.cells[i], journal_path(run.out, run.cells[i].index)));
+      starts[i] = static_cast<std::int64_t>(start_of(run.cells[i], journal_path(run.out, run.cells[i].index), facts));
     }
   }
   world.sum(starts);
   return starts;
+}
+
+// Whether an interrupted run has left more than the beginning of a journal.
+bool has_rounds(const Run& run) {
+  return std::ranges::any_of(run.cells, [&](const Cell& cell) {
+    const std::string path = journal_path(run.out, cell.index);
+    return fs::exists(path) && read_journal(path).records.size() > 1;
+  });
+}
+
+// Whether the run file holds every cell's result already; UserError when it holds those of other settings.
+bool is_complete(const Run& run) {
+  if (!fs::exists(run.out) || fs::exists(journal_folder(run.out))) return false;
+  const RunContents file = read_run_file(run.out);
+  bool same = file.cells.size() == run.cells.size();
+  for (std::size_t i = 0; same && i < run.cells.size(); ++i) {
+    same = file.cells[i].header.config == run.cells[i].settings.canonical();
+  }
+  if (!same) {
+    user_error(
+        "{}: holds a finished run of other settings. Choose another --out, or run without --resume to replace it?",
+        run.out);
+  }
+  return std::ranges::all_of(file.cells, [](const CellContents& cell) { return cell.result.has_value(); });
 }
 
 // The run file as far as it has got, so that readers see a long run grow. Rarely enough not to cost time.
@@ -139,35 +170,46 @@ Run check_experiment(const Settings& experiment, const RunOptions& options) {
   Datasets datasets;
   for (const Cell& cell : run.cells) compose(cell.settings.clone(), datasets);
 
-  std::error_code ignored;  // check_writable says what is wrong
-  if (options.out.empty()) fs::create_directories("results", ignored);
-  check_writable(run.out);
-  if (fs::exists(journal_folder(run.out)) && !options.resume && !options.anew) {
+  if (options.out.empty() && run.name.find('/') != std::string::npos) {
+    user_error("'name' \"{}\" would be a path. Take out the '/', or say where with --out?", run.name);
+  }
+  if (has_rounds(run) && !options.resume && !options.anew) {
     user_error("{}: an interrupted run stands there. Go on with it by --resume, or discard it by --anew?",
                journal_folder(run.out));
   }
+  run.complete = options.resume && is_complete(run);
+  std::error_code ignored;  // check_writable says what is wrong
+  if (options.out.empty()) fs::create_directories("results", ignored);
+  check_writable(run.out);
   return run;
 }
 
 RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world) {
-  const auto program_start = std::chrono::steady_clock::now();
+  if (run.complete) {
+    RunContents file = read_run_file(run.out);
+    return {.cells = std::move(file.cells), .hash = file.hash};
+  }
   const std::map<std::string, std::string> facts = provenance(world, options);
   std::optional<FileLock> lock;
   if (world.rank() == 0) {
     fs::create_directories(journal_folder(run.out));
     lock.emplace(fmt::format("{}/{}", journal_folder(run.out), lock_name));
   }
-  const std::vector<std::int64_t> starts = starts_of(run, options, world);
+  const std::vector<std::int64_t> starts = starts_of(run, options, facts, world);
   const Groups groups = form_groups(world.size(), world.rank(), run.cells.size(), options.ranks_per_cell);
   const std::unique_ptr<Communicator> group = world.split(groups.mine);
   PartialRunFile partial(run);
-  Interruption interruption(options.limits, program_start);
+  Interruption interruption(options.limits);
   Datasets datasets;
   std::vector<std::int64_t> stops(1, 0);
   for (auto i = static_cast<std::size_t>(groups.mine); i < run.cells.size();
        i += static_cast<std::size_t>(groups.count)) {
     const Cell& cell = run.cells[i];
     if (starts[i] == static_cast<std::int64_t>(Start::done)) continue;
+    if (interruption.next(*group) == Action::save_and_stop) {
+      stops[0] = 1;
+      break;
+    }
     const Experiment parts = compose(cell.settings, datasets);
     const std::string title = run.cells.size() == 1
                                   ? cell.label

@@ -25,6 +25,7 @@ struct RunOptions {
 struct Run {
   std::string name, out;
   std::vector<Cell> cells;
+  bool complete = false;  // the run file holds all results already, and --resume was asked for
 };
 
 /// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.

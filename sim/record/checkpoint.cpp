@@ -175,7 +175,10 @@ Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, F
       }
     }
     comm.sum(bad);
-    if (bad[0] == 0) return resumed;
+    if (bad[0] == 0) {
+      if (comm.rank() == 0) remove_rounds(stem, [&](std::int64_t other) { return other > round; });
+      return resumed;
+    }
     resumed.damaged.push_back(problem.empty() ? fmt::format("{}: another rank cannot read its part", path) : problem);
     state = before;
   }

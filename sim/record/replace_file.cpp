@@ -79,7 +79,7 @@ void check_writable(const std::string& path) {
     user_error("'{}' is a folder. Add a file name?", path);
   }
   // Really tried: permissions alone do not tell of read-only file systems.
-  const std::string trial = partial_name(path);
+  const std::string trial = path + ".trial-" + std::to_string(::getpid());  // nobody else's
   const OpenFile file{::open(trial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)};
   if (file.id < 0) user_error("'{}' cannot be written ({}). Choose another folder?", path, std::strerror(errno));
   ::unlink(trial.c_str());

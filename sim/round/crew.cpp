@@ -3,16 +3,25 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <system_error>
+
 namespace shoal {
 
 Crew::Crew(const Task& task, int threads) {
   for (int w = 0; w < threads; ++w) trainers_.push_back(task.trainer());
   // Matrix products change bits between one and two threads, so LibTorch gets one, in every thread that calls it.
   at::set_num_threads(1);
-  for (int w = 1; w < threads; ++w) threads_.emplace_back([this, w] { serve(w); });
+  try {
+    for (int w = 1; w < threads; ++w) threads_.emplace_back([this, w] { serve(w); });
+  } catch (const std::system_error& error) {
+    end();
+    user_error("cannot start {} threads ({}). Lower --threads?", threads, error.what());
+  }
 }
 
-Crew::~Crew() {
+Crew::~Crew() { end(); }
+
+void Crew::end() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;

@@ -28,6 +28,7 @@ class Crew {
   void for_each(std::size_t count, const std::function<void(int, std::size_t, Trainer&)>& work);
 
  private:
+  void end();
   void serve(int worker);
   void labour(int worker);
 

@@ -93,9 +93,8 @@ class QuadraticTrainer final : public Trainer {
             static_cast<double>(x.const_data_ptr<T>()[j]) - static_cast<double>(optimum[static_cast<std::size_t>(j)]);
         squares += gap * gap;
       }
-      const std::int64_t examples = task_.work(client).examples;
-      result.examples += examples;
-      loss += static_cast<double>(examples) * 0.5 * task_.curvature(client) * squares;
+      ++result.examples;  // all clients claim as many examples, so each counts once
+      loss += 0.5 * task_.curvature(client) * squares;
     }
     result.loss = Evaluation::to_units(loss);
     return result;
@@ -151,7 +150,7 @@ Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
     : clients_(settings.integer("clients", 100, "number of clients, unless curvatures are listed", at_least(1))),
       dimension_(
           settings.integer("dimension", 10, "number of parameters, unless optima are listed", between(1, 1 << 28))),
-      examples_(settings.integer("examples", 1, "examples that each client claims: its weight", at_least(1))),
+      examples_(settings.integer("examples", 1, "examples that each client claims: its weight", between(1, 1e9))),
       start_(settings.number("start", 0, "initial value of every parameter")),
       spread_(settings.number("spread", 1, "deviation of the clients' optima: how non-IID they are", at_least(0))),
       low_(settings.number("curvature_low", 0.5, "smallest curvature", positive())),

@@ -14,6 +14,8 @@
 namespace shoal::planners {
 namespace {
 
+constexpr std::int64_t most_losses = 1'000'000;  // in one server step
+
 // Ends of participations in their total order: time, kind (arrivals before losses), client, participation.
 struct Earlier {
   bool operator()(const Participation& a, const Participation& b) const { return key(a) < key(b); }
@@ -97,6 +99,10 @@ class FedBuff final : public Planner {
       } else {
         plan.losses.push_back(p.id);
         busy.erase(p.client);
+      }
+      if (std::ssize(plan.losses) > most_losses) {
+        user_error("{}: {} clients were lost before {} updates arrived. Lower 'dropout'?", where_, plan.losses.size(),
+                   buffer_);
       }
       if (at_once_ && std::ssize(plan.commits) < buffer_) refill(plan.time);
     }
