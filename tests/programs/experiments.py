@@ -48,4 +48,32 @@ def test_synthetic_scale():
             assert abs(cell.attrs["dropped"] - 5000) < 335, cell.attrs["dropped"]
 
 
+def mean(file, label, attribute):
+    values = [cell.attrs[attribute] for cell in file["cells"].values() if cell.attrs["label"] == label]
+    assert len(values) == 3, (label, values)
+    return sum(values) / len(values)
+
+
+def test_async_fedbuff():
+    with run("async_fedbuff", "--ranks", 2) as file:
+        assert mean(file, "fed_buff", "rounds_to_target") > mean(file, "uniform", "rounds_to_target") > 0
+        assert mean(file, "fed_buff", "time_to_target_us") < 0.1 * mean(file, "uniform", "time_to_target_us")
+        assert mean(file, "fed_buff", "bytes_up") < mean(file, "uniform", "bytes_up")
+        assert mean(file, "constant weights", "rounds_to_target") < mean(file, "fed_buff", "rounds_to_target")
+
+
+def test_ditto_personal():
+    with run("ditto_personal", "--ranks", 2) as file:
+        labels = {cell.attrs["label"] for cell in file["cells"].values()}
+        def last(label, column):
+            ends = [c["rounds"][column][-1] for c in file["cells"].values() if c.attrs["label"] == label]
+            return sum(ends) / len(ends)
+
+        accuracy = {label: last(label, "personal_accuracy") for label in labels}
+        worst = {label: last(label, "personal_accuracy_p10") for label in labels}
+        # Stated: about 97, 94 and 86 %, worst served tenth 90 and 81 %; the order is the claim.
+        assert accuracy["ditto, lambda=1"] > accuracy["fed_avg"] + 0.01 > accuracy["ditto, lambda=0"] + 0.06, accuracy
+        assert worst["ditto, lambda=1"] > worst["fed_avg"] + 0.05, worst
+
+
 program.main(globals())
