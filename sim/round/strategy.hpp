@@ -1,6 +1,8 @@
 #pragma once
 // How clients learn together: what the server sends, what a client does with it, what the server makes of the answers.
 
+#include <ATen/TensorOperators.h>  // strategies are tensor expressions
+
 #include <span>
 #include <vector>
 

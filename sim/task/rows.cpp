@@ -1,5 +1,7 @@
 #include "sim/task/rows.hpp"
 
+#include <ATen/TensorOperators.h>
+
 #include "kernels/fixed_point.hpp"
 #include "kernels/vector_ops.hpp"
 #include "sim/error.hpp"
