@@ -138,9 +138,9 @@ TEST(Grid, RefusesWhatIsNoListOfValues) {
 }
 
 TEST(Grid, RefusesTwoValuesOfOneName) {
-  EXPECT_EQ(
-      error_of("[grid]\nlocal.rate = [0.1, 0.2, 0.1]\n"),
-      "[grid]: two values of 'local.rate' are both called 'rate=0.1'. Remove one, or give variants a 'label' that tells them apart?");
+  EXPECT_EQ(error_of("[grid]\nlocal.rate = [0.1, 0.2, 0.1]\n"),
+            "[grid]: two values of 'local.rate' are both called 'rate=0.1'. Remove one, or give variants a 'label' "
+            "that tells them apart?");
   const std::string twins =
       "[grid]\nvariants = [{strategy = {name = \"fed_prox\", mu = 1}}, "
       "{strategy = {name = \"fed_prox\", mu = 2}";
