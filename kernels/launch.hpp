@@ -2,6 +2,9 @@
 // One text for host and device. A kernel is a function object for one of three shapes: element, row, block with phases.
 // The only header that asks which compiler is at work. Bodies are structs, or lambdas that capture by value: nvcc
 // refuses annotated lambdas that capture by reference. Plain `[&](int lane) {...}` phases inside a body are fine.
+//
+// Device forms stand in *.cu files. With nvcc they become device code; without, g++ compiles the same text and a launch
+// on the "device" is a loop on the host, so that the shared-memory logic is tested on machines without a GPU.
 
 #include <cstdint>
 #include <type_traits>
@@ -75,6 +78,11 @@ class Block {
 
 struct OnHost {};
 
+/// A stream of the device that is current in the calling thread; the null stream if empty.
+struct OnDevice {
+  void* stream = nullptr;  // a cudaStream_t
+};
+
 /// body(i) for i in [0, count); no order is promised.
 template <class Body>
 void run_elements(OnHost, std::int64_t count, const Body& body) {
@@ -98,10 +106,6 @@ void run_blocks(OnHost, std::int64_t blocks, const Body& body) {
 }
 
 #ifdef __CUDACC__
-struct OnDevice {
-  cudaStream_t stream = nullptr;
-};
-
 template <class Body>
 __global__ void element_kernel(std::int64_t count, Body body) {
   const std::int64_t first = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
@@ -123,7 +127,7 @@ __global__ void block_kernel(Body body) {
 template <class... Parameters>
 void start(void (*kernel)(Parameters...), OnDevice device, std::int64_t blocks, int threads, Parameters... parameters) {
   if (blocks == 0) return;
-  kernel<<<dim3(static_cast<unsigned>(blocks)), threads, 0, device.stream>>>(parameters...);
+  kernel<<<dim3(static_cast<unsigned>(blocks)), threads, 0, static_cast<cudaStream_t>(device.stream)>>>(parameters...);
   const cudaError_t error = cudaGetLastError();
   if (error != cudaSuccess) throw std::runtime_error(std::string("kernel did not start: ") + cudaGetErrorString(error));
 }
@@ -142,6 +146,21 @@ void run_rows(OnDevice device, std::int64_t rows, const Body& body) {
 template <class Body>
 void run_blocks(OnDevice device, std::int64_t blocks, const Body& body) {
   start(block_kernel<Body>, device, blocks, Body::lanes, body);
+}
+#else
+template <class Body>
+void run_elements(OnDevice, std::int64_t count, const Body& body) {
+  run_elements(OnHost{}, count, body);
+}
+
+template <class Body>
+void run_rows(OnDevice, std::int64_t rows, const Body& body) {
+  run_rows(OnHost{}, rows, body);
+}
+
+template <class Body>
+void run_blocks(OnDevice, std::int64_t blocks, const Body& body) {
+  run_blocks(OnHost{}, blocks, body);
 }
 #endif
 

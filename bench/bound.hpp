@@ -1,0 +1,55 @@
+#pragma once
+// Bounds that benchmarks state beside their results, measured in the same run.
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <vector>
+
+namespace shoal::bench {
+
+/// Seconds of the fastest of `tries` calls.
+inline double fastest(int tries, const std::function<void()>& work) {
+  double best = 1e30;
+  for (int i = 0; i < tries; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+/// Bytes a second of a memcpy of `bytes` bytes on one core; a byte that is read and written counts twice.
+inline double copy_rate(std::size_t bytes) {
+  const std::vector<char> from(bytes, 1);
+  std::vector<char> to(bytes);
+  return 2 * static_cast<double>(bytes) / fastest(9, [&] {
+           std::memcpy(to.data(), from.data(), bytes);
+           benchmark::DoNotOptimize(to.data());
+           benchmark::ClobberMemory();
+         });
+}
+
+/// Bytes a second at which one core reads `bytes` bytes and does next to nothing with them.
+inline double read_rate(std::size_t bytes) {
+  const std::vector<std::uint64_t> from(bytes / 8, 1);
+  return static_cast<double>(bytes) / fastest(9, [&] {
+           std::uint64_t sum = std::accumulate(from.begin(), from.end(), std::uint64_t{0});
+           benchmark::DoNotOptimize(sum);
+         });
+}
+
+/// Reports `work` per call (bytes, values, operations) against `bound` of it per second: the counter `of_bound` is the
+/// fraction reached, `work` what a call does; the label names the bound. bench/report prints both.
+inline void state_bound(benchmark::State& state, double work, double bound, const char* name) {
+  state.counters["work"] = work;
+  state.counters["of_bound"] = benchmark::Counter(work / bound, benchmark::Counter::kIsIterationInvariantRate);
+  state.SetLabel(name);
+}
+
+}  // namespace shoal::bench

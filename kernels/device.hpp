@@ -1,0 +1,79 @@
+#pragma once
+// Memory of the device that *.cu files compute on. In a build without nvcc that memory is the host's own, because
+// device forms then run on the host (launch.hpp); device_cuda.cu or device_host.cpp implements this, whichever CMake
+// chose.
+//
+// Device forms follow one convention: the first parameter is an OnDevice, pointers and views point to device memory,
+// work is queued on the stream in order, and nothing waits for it but copy_to_host and wait.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "kernels/launch.hpp"
+
+namespace shoal {
+
+/// GPUs that this process can use; 0 in a build without nvcc.
+int gpu_count();
+/// True if device forms can run: a GPU is there, or the build runs them on the host.
+bool has_device();
+/// For provenance: "NVIDIA H100 80GB HBM3, compute capability 9.0", or "host" in a build without nvcc.
+std::string device_description();
+/// Makes GPU `index` the calling thread's device. Does nothing in a build without nvcc.
+void use_device(int index);
+
+/// Memory in stream order: it may be used by work queued on that stream from now on. Throws std::bad_alloc.
+void* device_allocate(OnDevice device, std::size_t bytes);
+/// In stream order too: work queued before may still use it.
+void device_free(OnDevice device, void* memory) noexcept;
+void copy_to_device(OnDevice device, void* to, const void* from, std::size_t bytes);
+/// Waits until the stream's work, and the copy, are done.
+void copy_to_host(OnDevice device, void* to, const void* from, std::size_t bytes);
+void set_zero(OnDevice device, void* memory, std::size_t bytes);
+/// Waits until all work queued on the stream is done; throws std::runtime_error if some of it failed.
+void wait(OnDevice device);
+
+/// `size` values of plain type T in device memory, uninitialised.
+template <class T>
+class DeviceArray {
+ public:
+  DeviceArray(OnDevice device, std::size_t size)
+      : device_(device),
+        size_(size),
+        data_(size == 0 ? nullptr : static_cast<T*>(device_allocate(device, size * sizeof(T)))) {}
+  DeviceArray(OnDevice device, std::span<const T> values) : DeviceArray(device, values.size()) {
+    if (size_ > 0) copy_to_device(device_, data_, values.data(), size_ * sizeof(T));
+  }
+  DeviceArray(DeviceArray&& other) noexcept
+      : device_(other.device_), size_(std::exchange(other.size_, 0)), data_(std::exchange(other.data_, nullptr)) {}
+  DeviceArray& operator=(DeviceArray&& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(size_, other.size_);
+    std::swap(data_, other.data_);
+    return *this;
+  }
+  ~DeviceArray() {
+    if (data_ != nullptr) device_free(device_, data_);
+  }
+
+  std::size_t size() const { return size_; }
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  /// Waits for the stream.
+  void read(std::span<T> to) const {
+    if (size_ > 0) copy_to_host(device_, to.data(), data_, size_ * sizeof(T));
+  }
+  void zero() {
+    if (size_ > 0) set_zero(device_, data_, size_ * sizeof(T));
+  }
+
+ private:
+  OnDevice device_;
+  std::size_t size_;
+  T* data_;
+};
+
+}  // namespace shoal

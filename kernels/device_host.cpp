@@ -1,0 +1,20 @@
+// A build without nvcc: the device is the host.
+#include <cstring>
+#include <new>
+
+#include "kernels/device.hpp"
+
+namespace shoal {
+
+int gpu_count() { return 0; }
+bool has_device() { return true; }
+std::string device_description() { return "host"; }
+void use_device(int) {}
+void* device_allocate(OnDevice, std::size_t bytes) { return ::operator new(bytes, std::align_val_t{256}); }
+void device_free(OnDevice, void* memory) noexcept { ::operator delete(memory, std::align_val_t{256}); }
+void copy_to_device(OnDevice, void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+void copy_to_host(OnDevice, void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+void set_zero(OnDevice, void* memory, std::size_t bytes) { std::memset(memory, 0, bytes); }
+void wait(OnDevice) {}
+
+}  // namespace shoal

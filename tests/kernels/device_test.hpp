@@ -1,0 +1,25 @@
+#pragma once
+// What tests of device forms share: they are skipped where a build with nvcc finds no GPU. Without nvcc they run, with
+// the host as the device.
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "kernels/device.hpp"
+
+class Device : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!shoal::has_device()) GTEST_SKIP() << "no GPU is here";
+  }
+
+  template <class T>
+  static std::vector<T> on_host(const shoal::DeviceArray<T>& values) {
+    std::vector<T> copy(values.size());
+    values.read(copy);
+    return copy;
+  }
+
+  const shoal::OnDevice device;
+};
