@@ -8,8 +8,10 @@
 // accumulate<float>(...). The rounding mode is expected to be the default, to nearest.
 
 #include <cstdint>
+#include <limits>
 #include <span>
 
+#include "kernels/launch.hpp"
 #include "kernels/view.hpp"
 
 namespace shoal {
@@ -44,7 +46,7 @@ template <class T>
 void accumulate(std::span<std::int64_t> sum, std::span<const T> row, std::int64_t weight, int exponent);
 
 /// accumulate for the K rows of [K, d] with K weights, blocked over coordinates so that the sums stay in cache: costs
-/// one pass over the rows. Same integers as K calls of accumulate.
+/// one pass over the rows. Same integers as K calls of accumulate. The error names the first row that does not fit.
 template <class T>
 void accumulate_rows(std::span<std::int64_t> sum, RowView<const T> rows, std::span<const std::int64_t> weights,
                      int exponent);
@@ -58,5 +60,27 @@ void accumulate_difference(std::span<std::int64_t> sum, std::span<const T> after
 /// agree and total_weight is positive and finite.
 template <class T>
 void to_mean(std::span<const std::int64_t> sum, int exponent, double total_weight, std::span<T> out);
+
+// On the device (device.hpp). Same integers and the same means as on the host.
+
+/// What bad_row holds while every product fits.
+inline constexpr std::int64_t no_row = std::numeric_limits<std::int64_t>::max();
+
+/// out[k] = scan of row k; out has K places.
+template <class T>
+void scan_rows(OnDevice device, RowView<const T> rows, RowRange* out);
+
+/// accumulate_rows with sum [d] and weights [K]. Nothing can throw in stream order: *bad_row, one integer that the
+/// caller sets to no_row, is lowered to the first row with a product that would_overflow. Hand it to require_no_row.
+template <class T>
+void accumulate_rows(OnDevice device, std::int64_t* sum, RowView<const T> rows, const std::int64_t* weights,
+                     int exponent, std::int64_t* bad_row);
+
+/// For a bad_row that came back to the host: throws std::overflow_error, naming the row, unless it is no_row.
+void require_no_row(std::int64_t bad_row, int exponent);
+
+/// out [size] = sum [size] 2^-exponent / total_weight, rounded as on the host. Throws as on the host.
+template <class T>
+void to_mean(OnDevice device, const std::int64_t* sum, std::int64_t size, int exponent, double total_weight, T* out);
 
 }  // namespace shoal

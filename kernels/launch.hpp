@@ -71,6 +71,28 @@ class Block {
 #endif
   }
 
+  /// cell = min(cell, value) or max(cell, value), safe when lanes meet, of any block.
+  template <class T>
+  SHOAL_HD static void lower(T& cell, T value) {
+    static_assert(std::is_signed_v<T> && std::is_integral_v<T> && sizeof(T) >= 4, "32 or 64 bit signed integers");
+#ifdef __CUDA_ARCH__
+    using Word = std::conditional_t<sizeof(T) == 8, long long, int>;
+    atomicMin(reinterpret_cast<Word*>(&cell), static_cast<Word>(value));
+#else
+    if (value < cell) cell = value;
+#endif
+  }
+  template <class T>
+  SHOAL_HD static void raise(T& cell, T value) {
+    static_assert(std::is_signed_v<T> && std::is_integral_v<T> && sizeof(T) >= 4, "32 or 64 bit signed integers");
+#ifdef __CUDA_ARCH__
+    using Word = std::conditional_t<sizeof(T) == 8, long long, int>;
+    atomicMax(reinterpret_cast<Word*>(&cell), static_cast<Word>(value));
+#else
+    if (value > cell) cell = value;
+#endif
+  }
+
  private:
   std::int64_t index_;
   int lanes_;

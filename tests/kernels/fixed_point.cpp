@@ -7,6 +7,8 @@
 #include <limits>
 #include <random>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -152,6 +154,57 @@ TYPED_TEST(FixedPoint, ProductsThatDoNotFitAreErrors) {
     EXPECT_THROW(shoal::accumulate<TypeParam>(sum, x, 1, 40), std::overflow_error) << bad;
     const std::vector<TypeParam> zero(2);
     EXPECT_THROW(shoal::accumulate_difference<TypeParam>(sum, x, zero, 1, 40), std::overflow_error) << bad;
+  }
+}
+
+TYPED_TEST(FixedPoint, TheErrorNamesTheFirstBadRow) {
+  constexpr std::int64_t d = 9001;
+  for (const std::int64_t count : {3, 20}) {  // added one by one, and in tiles
+    auto values = random_values<TypeParam>(static_cast<std::size_t>(count * d), 7, 1.0);
+    const Sums weights(static_cast<std::size_t>(count), 1);
+    const shoal::RowView<const TypeParam> rows(values.data(), count, d);
+    values[static_cast<std::size_t>((count - 1) * d)] = std::numeric_limits<TypeParam>::infinity();
+    values[static_cast<std::size_t>(2 * d - 1)] = std::numeric_limits<TypeParam>::quiet_NaN();  // later, but in row 1
+    Sums sum(d);
+    try {
+      shoal::accumulate_rows<TypeParam>(sum, rows, weights, 40);
+      FAIL() << "the error is missing";
+    } catch (const std::overflow_error& error) {
+      EXPECT_EQ(std::string(error.what()).substr(0, 7), "row 1: ") << error.what();
+    }
+  }
+}
+
+TYPED_TEST(FixedPoint, RangesOfCoordinatesGiveTheWhole) {
+  constexpr std::size_t d = 12'345, count = 13;
+  const auto values = random_values<TypeParam>(count * d, 8, 1.0);
+  const Sums weights(count, 600);
+  for (const int exponent : {20, 45}) {
+    Sums whole(d), parts(d);
+    shoal::accumulate_rows<TypeParam>(whole, {values.data(), count, d}, weights, exponent);
+    for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{0, 1}, {1, 5000}, {5000, 5007}, {5007, d}})
+      shoal::accumulate_rows<TypeParam>(std::span(parts).subspan(begin, end - begin),
+                                        {values.data() + begin, count, static_cast<std::int64_t>(end - begin), d},
+                                        weights, exponent);
+    EXPECT_EQ(parts, whole);
+  }
+}
+
+TYPED_TEST(FixedPoint, WeightsOfEverySizeAreExactInTiles) {
+  // Sums of weights on both sides of every limit between one double, two and integers.
+  constexpr std::size_t d = 67, count = 11;
+  const auto values = random_values<TypeParam>(count * d, 9, 1.0);
+  for (int bits = 0; bits < 60; bits += 3) {
+    const int exponent = 58 - bits;
+    Sums weights(count), sum(d);
+    for (std::size_t k = 0; k < count; ++k)
+      weights[k] = (k % 2 == 0 ? 1 : -1) * ((std::int64_t{1} << bits) - static_cast<std::int64_t>(k));
+    shoal::accumulate_rows<TypeParam>(sum, {values.data(), count, d}, weights, exponent);
+    for (std::size_t i = 0; i < d; ++i) {
+      __int128 expected = 0;
+      for (std::size_t k = 0; k < count; ++k) expected += exact_product(values[k * d + i], weights[k], exponent);
+      ASSERT_TRUE(sum[i] == expected) << bits << " bits, value " << i;
+    }
   }
 }
 
