@@ -1,25 +1,23 @@
-#include "kernels/vector_ops.hpp"
-
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
-#include <string>
+
+#include "kernels/vector_bodies.hpp"
 
 namespace shoal {
 namespace {
 
-constexpr std::size_t chunk_size = 4096;
-constexpr std::size_t lanes = 16;
+// Coordinates whose sums stay in the first-level cache, and rows that share one load and store of them.
+constexpr std::size_t sum_tile = 2048, sum_group = 4;
 
 template <class T>
-double chunk_of_squares(const T* x, std::size_t n) {
-  double lane[lanes] = {};
-  const std::size_t whole = n - n % lanes;
-  for (std::size_t i = 0; i < whole; i += lanes)
-    for (std::size_t l = 0; l < lanes; ++l) lane[l] += static_cast<double>(x[i + l]) * static_cast<double>(x[i + l]);
-  for (std::size_t i = whole; i < n; ++i) lane[i - whole] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  for (std::size_t width = lanes / 2; width > 0; width /= 2)
-    for (std::size_t l = 0; l < width; ++l) lane[l] += lane[l + width];
+double chunk_of_squares(const T* x, std::int64_t n) {
+  double lane[norm_lanes] = {};
+  const std::int64_t whole = n - n % norm_lanes;
+  for (std::int64_t i = 0; i < whole; i += norm_lanes)
+    for (std::int64_t l = 0; l < norm_lanes; ++l) lane[l] += square(x[i + l]);
+  for (std::int64_t i = whole; i < n; ++i) lane[i - whole] += square(x[i]);
+  for (std::int64_t width = norm_lanes / 2; width > 0; width /= 2)
+    for (std::int64_t l = 0; l < width; ++l) lane[l] += lane[l + width];
   return lane[0];
 }
 
@@ -28,35 +26,30 @@ void scale(std::span<T> row, T factor) {
   for (T& x : row) x *= factor;
 }
 
-enum class Momentum { none, heavy_ball, nesterov };
-
-// Absent terms are left out at compile time: the loop has no branches and reads no array that it does not need.
-template <class T, bool with_anchor, bool with_shift, Momentum kind>
-void step_loop(std::size_t n, T* __restrict y, const T* __restrict g, const SgdStep<T>& step) {
-  const T rate = static_cast<T>(step.rate), decay = static_cast<T>(step.decay), pull = static_cast<T>(step.pull);
-  const T momentum = static_cast<T>(step.momentum);
-  const T* __restrict anchor = step.anchor.data();
-  const T* __restrict shift = step.shift.data();
-  T* __restrict buffer = step.buffer.data();
+template <std::size_t rows, class T>
+void add_weighted(T* __restrict sum, RowView<const T> all, std::int64_t first, const double* weights, std::size_t begin,
+                  std::size_t n) {
+  const T* x[rows];
+  T weight[rows];
+  for (std::size_t k = 0; k < rows; ++k) {
+    x[k] = all.at(first + static_cast<std::int64_t>(k)) + begin;
+    weight[k] = static_cast<T>(weights[static_cast<std::size_t>(first) + k]);
+  }
   for (std::size_t i = 0; i < n; ++i) {
-    T grad = g[i];
-    if constexpr (with_anchor) grad += pull * (y[i] - anchor[i]);
-    if constexpr (with_shift) grad += shift[i];
-    grad += decay * y[i];
-    if constexpr (kind != Momentum::none) {
-      const T m = momentum * buffer[i] + grad;
-      buffer[i] = m;
-      grad = kind == Momentum::nesterov ? grad + momentum * m : m;
-    }
-    y[i] -= rate * grad;
+    T total = sum[begin + i];
+    for (std::size_t k = 0; k < rows; ++k) total += weight[k] * x[k][i];
+    sum[begin + i] = total;
   }
 }
 
-template <class T, bool with_anchor, bool with_shift>
-void step_with(std::span<T> y, const T* g, const SgdStep<T>& step) {
-  if (step.buffer.empty()) return step_loop<T, with_anchor, with_shift, Momentum::none>(y.size(), y.data(), g, step);
-  if (step.nesterov) return step_loop<T, with_anchor, with_shift, Momentum::nesterov>(y.size(), y.data(), g, step);
-  step_loop<T, with_anchor, with_shift, Momentum::heavy_ball>(y.size(), y.data(), g, step);
+template <class Terms, class T>
+void sgd_loop(const SgdFactors<T>& factors, std::span<T> values, const T* __restrict g, const SgdStep<T>& step) {
+  T* __restrict y = values.data();
+  const T* __restrict anchor = step.anchor.data();
+  const T* __restrict shift = step.shift.data();
+  T* __restrict buffer = step.buffer.data();
+  const auto size = static_cast<std::int64_t>(values.size());
+  for (std::int64_t i = 0; i < size; ++i) sgd_value<Terms>(factors, y, g, anchor, shift, buffer, i);
 }
 
 }  // namespace
@@ -64,8 +57,9 @@ void step_with(std::span<T> y, const T* g, const SgdStep<T>& step) {
 template <class T>
 double norm(std::span<const T> row) {
   double sum = 0;
-  for (std::size_t begin = 0; begin < row.size(); begin += chunk_size)
-    sum += chunk_of_squares(row.data() + begin, std::min(chunk_size, row.size() - begin));
+  const auto size = static_cast<std::int64_t>(row.size());
+  for (std::int64_t begin = 0; begin < size; begin += norm_chunk)
+    sum += chunk_of_squares(row.data() + begin, std::min(norm_chunk, size - begin));
   return std::sqrt(sum);
 }
 
@@ -84,11 +78,11 @@ void scale_rows(RowView<T> rows, std::span<const double> factors) {
 
 template <class T>
 void clip_rows(RowView<T> rows, double bound, std::span<double> norms_out) {
-  if (!(bound > 0)) throw std::invalid_argument("clipping bound of " + std::to_string(bound) + " (must be positive)");
+  require_clipping_bound(bound);
   norms<T>(rows, norms_out);
   for (std::int64_t k = 0; k < rows.rows(); ++k) {
     const double length = norms_out[static_cast<std::size_t>(k)];
-    if (length > bound) scale(rows.row(k), static_cast<T>(bound / length));
+    if (length > bound) scale(rows.row(k), clip_factor<T>(length, bound));
   }
 }
 
@@ -102,23 +96,46 @@ void axpy(std::span<T> y, double a, std::span<const T> x) {
 }
 
 template <class T>
+void add(std::span<T> y, std::span<const T> x) {
+  require_size("x", x.size(), y.size());
+  T* __restrict to = y.data();
+  const T* __restrict from = x.data();
+  for (std::size_t i = 0; i < y.size(); ++i) to[i] += from[i];
+}
+
+template <class T>
+void weighted_sum_inexact(std::span<T> sum, RowView<const T> rows, std::span<const double> weights) {
+  require_size("sum", sum.size(), static_cast<std::size_t>(rows.columns()));
+  require_size("weights", weights.size(), static_cast<std::size_t>(rows.rows()));
+  constexpr auto group = static_cast<std::int64_t>(sum_group);
+  for (std::size_t begin = 0; begin < sum.size(); begin += sum_tile) {
+    const std::size_t n = std::min(sum_tile, sum.size() - begin);
+    std::int64_t k = 0;
+    for (; k + group <= rows.rows(); k += group) add_weighted<sum_group>(sum.data(), rows, k, weights.data(), begin, n);
+    for (; k < rows.rows(); ++k) add_weighted<1>(sum.data(), rows, k, weights.data(), begin, n);
+  }
+}
+
+template <class T>
 void sgd_step(std::span<T> y, std::span<const T> g, const SgdStep<T>& step) {
   require_size("gradient", g.size(), y.size());
   if (!step.anchor.empty()) require_size("anchor", step.anchor.size(), y.size());
   if (!step.shift.empty()) require_size("shift", step.shift.size(), y.size());
   if (!step.buffer.empty()) require_size("momentum buffer", step.buffer.size(), y.size());
-  if (step.anchor.empty())
-    return step.shift.empty() ? step_with<T, false, false>(y, g.data(), step)
-                              : step_with<T, false, true>(y, g.data(), step);
-  step.shift.empty() ? step_with<T, true, false>(y, g.data(), step) : step_with<T, true, true>(y, g.data(), step);
+  const SgdFactors<T> factors{static_cast<T>(step.rate), static_cast<T>(step.decay), static_cast<T>(step.pull),
+                              static_cast<T>(step.momentum)};
+  with_terms(!step.anchor.empty(), !step.shift.empty(), momentum_of(!step.buffer.empty(), step.nesterov),
+             [&]<class Terms>(Terms) { sgd_loop<Terms>(factors, y, g.data(), step); });
 }
 
-#define SHOAL_INSTANTIATE(T)                                         \
-  template double norm<T>(std::span<const T>);                       \
-  template void norms<T>(RowView<const T>, std::span<double>);       \
-  template void scale_rows<T>(RowView<T>, std::span<const double>);  \
-  template void clip_rows<T>(RowView<T>, double, std::span<double>); \
-  template void axpy<T>(std::span<T>, double, std::span<const T>);   \
+#define SHOAL_INSTANTIATE(T)                                                                      \
+  template double norm<T>(std::span<const T>);                                                    \
+  template void norms<T>(RowView<const T>, std::span<double>);                                    \
+  template void scale_rows<T>(RowView<T>, std::span<const double>);                               \
+  template void clip_rows<T>(RowView<T>, double, std::span<double>);                              \
+  template void axpy<T>(std::span<T>, double, std::span<const T>);                                \
+  template void add<T>(std::span<T>, std::span<const T>);                                         \
+  template void weighted_sum_inexact<T>(std::span<T>, RowView<const T>, std::span<const double>); \
   template void sgd_step<T>(std::span<T>, std::span<const T>, const SgdStep<T>&);
 SHOAL_INSTANTIATE(float)
 SHOAL_INSTANTIATE(double)

@@ -5,12 +5,14 @@
 
 #include <span>
 
+#include "kernels/launch.hpp"
 #include "kernels/view.hpp"
 
 namespace shoal {
 
-/// Euclidean norm. Squares are summed in double over fixed chunks of 4096 values and 16 fixed lanes, so the bits depend
-/// on the values only. NaN and infinity pass through; double values beyond 1e154 overflow to infinity.
+/// Euclidean norm. Squares are summed in double, in a fixed order: chunks of 4096 values one after the other, in each
+/// 32 lanes (value i to lane i mod 32) that are then added pairwise, far halves first. So the bits depend on the values
+/// only, on the host and on the device. NaN and infinity pass through; double values beyond 1e154 overflow to infinity.
 template <class T>
 double norm(std::span<const T> row);
 
@@ -32,6 +34,16 @@ void clip_rows(RowView<T> rows, double bound, std::span<double> norms_out);
 template <class T>
 void axpy(std::span<T> y, double a, std::span<const T> x);
 
+/// y += x.
+template <class T>
+void add(std::span<T> y, std::span<const T> x);
+
+/// sum += weights[0] x_0 + ... + weights[K - 1] x_{K-1} over the rows of [K, d]: rows in this order, each product and
+/// sum rounded to T. Inexact: another order of rows gives other bits (the same order, spread over several calls, does
+/// not). Exact sums: fixed_point.hpp.
+template <class T>
+void weighted_sum_inexact(std::span<T> sum, RowView<const T> rows, std::span<const double> weights);
+
 /// One local step's coefficients. Empty spans: the term is absent.
 template <class T>
 struct SgdStep {
@@ -50,5 +62,39 @@ struct SgdStep {
 /// The steps of torch.optim.SGD (dampening 0) on the corrected gradient; one pass over all arrays.
 template <class T>
 void sgd_step(std::span<T> y, std::span<const T> g, const SgdStep<T>& step);
+
+// On the device (device.hpp): the same bits as on the host, since both do the same IEEE operations in the same order.
+// Views of what is read may have stride 0: one row for all clients. No errors but std::invalid_argument for sizes.
+
+template <class T>
+void norms(OnDevice device, RowView<const T> rows, double* out);
+template <class T>
+void scale_rows(OnDevice device, RowView<T> rows, const double* factors);
+template <class T>
+void clip_rows(OnDevice device, RowView<T> rows, double bound, double* norms_out);
+template <class T>
+void axpy(OnDevice device, RowView<T> y, double a, RowView<const T> x);
+template <class T>
+void add(OnDevice device, RowView<T> y, RowView<const T> x);
+template <class T>
+void weighted_sum_inexact(OnDevice device, T* sum, RowView<const T> rows, const double* weights);
+
+/// SgdStep of K rows. Views without data: the term is absent.
+template <class T>
+struct SgdRows {
+  const double* rates =
+      nullptr;  ///< [K]; rows with rate 0 are left as they are, with their buffer: clients that are done
+  double decay = 0;
+  double pull = 0;
+  RowView<const T> anchor;
+  RowView<const T> shift;
+  double momentum = 0;
+  RowView<T> buffer;
+  bool nesterov = false;
+};
+
+/// sgd_step of every row of y [K, d] with its row of g.
+template <class T>
+void sgd_step(OnDevice device, RowView<T> y, RowView<const T> g, const SgdRows<T>& step);
 
 }  // namespace shoal

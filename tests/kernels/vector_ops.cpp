@@ -31,7 +31,7 @@ TYPED_TEST(VectorOps, NormAgreesWithLongDouble) {
     long double squares = 0;
     for (const TypeParam v : x) squares += static_cast<long double>(v) * v;
     const auto expected = static_cast<double>(std::sqrt(squares));
-    // At most 256 + 4 + 245 additions in a chain, each half a unit of double, halved by the root.
+    // At most 128 + 5 + 245 additions in a chain, each half a unit of double, halved by the root.
     EXPECT_NEAR(shoal::norm<TypeParam>(x), expected, 6e-14 * expected);
   }
 }
