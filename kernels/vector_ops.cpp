@@ -7,7 +7,7 @@ namespace shoal {
 namespace {
 
 // Coordinates whose sums stay in the first-level cache, and rows that share one load and store of them.
-constexpr std::size_t sum_tile = 2048, sum_group = 4;
+constexpr std::size_t sum_tile = 8192, sum_group = 8;
 
 template <class T>
 double chunk_of_squares(const T* x, std::int64_t n) {
