@@ -27,6 +27,7 @@ enum class Purpose : std::uint32_t {
   quadratic = 9,
   stage_noise = 10,
   personal_evaluation = 11,
+  availability = 40,
 };
 
 struct RandomKey {

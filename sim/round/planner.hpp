@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "sim/clients/population.hpp"
+#include "sim/clients/fate.hpp"
 #include "sim/part.hpp"
 #include "sim/participation.hpp"
 #include "sim/state.hpp"
@@ -36,8 +36,15 @@ struct World {
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback;  // of the last round's commits
 
-  /// Download, compute and upload of one participation by the client's device.
-  Ticks duration(ClientId client, double fraction = 1) const;
+  /// When download, training and upload of one participation end if nothing interrupts it, counted from its start.
+  PhaseEnds phases(ClientId client, double fraction = 1) const;
+  /// All of them: bytes_down / download bandwidth + operations / speed + bytes_up / upload bandwidth, at least 1.
+  Ticks duration(ClientId client, double fraction = 1) const { return phases(client, fraction).back(); }
+  /// Participation `id` of `client` from the newest version, starting now, with its fate.
+  Participation start(ParticipationId id, ClientId client, const Terms& terms = {}) const;
+  /// The first instant from now on at which a client with examples that is not in flight is available: exact for up to
+  /// 10,000 clients, else the first for as many of them. UserError when none comes within a bounded search.
+  Ticks next_available() const;
 };
 
 /// A committed participation; `weight` scales the client's own (staleness weights).
@@ -71,6 +78,10 @@ class Planner {
   /// Same on every rank; makes no messages. Ids of starts continue from `state.integer("starts")`.
   virtual RoundPlan next(State& state, const World& world) const = 0;
 };
+
+/// The planner's next server step. When it starts nobody and nobody is in flight, because nobody is available, the
+/// abandoned round ends at the next instant when somebody is: time always goes on.
+RoundPlan next_plan(const Planner& planner, State& state, const World& world);
 
 template <>
 std::span<const Part<Planner>> parts<Planner>();  // generated from strategies/planners
