@@ -28,6 +28,21 @@ enum class Purpose : std::uint32_t {
   stage_noise = 10,
   personal_evaluation = 11,
   availability = 40,
+  traced_device = 41,
+  region = 42,
+  outage = 43,
+  consent = 44,
+  charging = 45,
+  sleep = 46,
+  at_home = 47,
+  in_use = 48,
+  connected = 49,
+  battery = 50,
+  check_in = 51,
+  partial_work = 52,
+  bandwidth = 53,
+  network = 54,
+  tier = 55,
 };
 
 struct RandomKey {

@@ -5,6 +5,7 @@
 
 #include "sim/ids.hpp"
 #include "sim/part.hpp"
+#include "sim/random.hpp"
 
 namespace shoal {
 
@@ -21,6 +22,10 @@ struct Who {
   Ticks utc_offset{};  // to be added to virtual time for the client's local time; virtual time 0 is midnight UTC
 
   Ticks local(Ticks time) const { return time + utc_offset; }
+  /// The client's draws for `purpose`; `index` counts periods, days or whatever has draws of its own.
+  RandomStream draws(Purpose purpose, std::int64_t index = 0) const {
+    return {random_key(seed, purpose), value(client), index};
+  }
 };
 
 /// A state that holds from the instant it was asked for until, but not at, `until`; what comes then may be the same.
@@ -40,8 +45,9 @@ inline Stretch both(Stretch a, Stretch b) {
 class Availability {
  public:
   virtual ~Availability() = default;
-  /// UserError when this form cannot serve a population of that many clients.
-  virtual void check(std::int64_t /*clients*/) const {}
+  /// Reads the files that this form needs; UserError when it cannot serve a population of that many clients. Called
+  /// once, before anything is asked.
+  virtual void open(std::int64_t /*clients*/) {}
   /// Whether the client is available at `time` >= 0, and until when at least that stays so: `until` > `time`. Depends
   /// on nothing but its arguments, so that asking in any order gives the same answers.
   virtual Stretch at(const Who& who, Ticks time) const = 0;

@@ -16,8 +16,9 @@ using PhaseEnds = std::vector<Ticks>;
 
 /// What the server demands of one participation.
 struct Terms {
-  double dropout = 0;     // probability that the client is lost by chance, beside what [population] says
-  Ticks deadline{never};  // whoever has not finished by then is lost
+  double dropout = 0;        // probability that the client is lost by chance, beside what [population] says
+  Ticks deadline{never};     // whoever has not finished by then is lost
+  bool keeps_result = true;  // or the client is lost when its training ends
 };
 
 struct Fate {
@@ -25,8 +26,11 @@ struct Fate {
   Outcome outcome = Outcome::completes;
 };
 
-/// The fate of participation `id` of `client` that starts at `start` and would take `phases`. Chance comes first, then
-/// the end of availability, then the deadline: the earliest of them decides. A pure function of its arguments.
+/// The fate of participation `id` of `client` that starts at `start` and would take `phases` undisturbed: lost by
+/// chance
+/// (`Terms::dropout`, the device's, [population] losses) at a uniform moment of a phase, by the end of availability, or
+/// by the deadline, whichever comes first; otherwise it completes. Under Offline::pause times are those of work done,
+/// and who never comes back is lost when it worked last. A pure function of its arguments.
 Fate fate_of(const Population& population, ClientId client, ParticipationId id, Ticks start,
              std::span<const Ticks> phases, const Terms& terms);
 

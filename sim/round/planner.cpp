@@ -13,8 +13,7 @@ constexpr std::int64_t most_steps = 10'000'000;  // of their changes, in all: ab
 
 }  // namespace
 
-PhaseEnds World::phases(ClientId client, double fraction) const {
-  const Device device = population.device(client);
+PhaseEnds World::phases(const Device& device, ClientId client, double fraction) const {
   const double flops = local_flops(task.work(client), local, fraction);
   const double download = static_cast<double>(bytes_down) / device.down_bytes_per_second;
   const double trained = download + flops / device.flops_per_second;
@@ -22,9 +21,19 @@ PhaseEnds World::phases(ClientId client, double fraction) const {
   return {ticks(download), ticks(trained), std::max(Ticks{1}, ticks(upload))};
 }
 
-Participation World::start(ParticipationId id, ClientId client, const Terms& terms) const {
+double World::joules(ClientId client, double fraction) const {
+  const Device device = population.device(client);
+  const PhaseEnds ends = phases(device, client, fraction);
+  const double training = seconds(ends[1] - ends[0]);
+  return device.training_watts * training + device.radio_watts * (seconds(ends.back()) - training);
+}
+
+Participation World::start(ParticipationId id, ClientId client, Terms terms) const {
   Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
-  const Fate fate = fate_of(population, client, id, now, phases(client, p.fraction), terms);
+  p.fraction = population.partial().fraction(seed, client, id);
+  terms.keeps_result &= p.fraction == 1 || population.partial().keeps();
+  const Fate fate =
+      fate_of(population, client, id, now, phases(population.device(client, id), client, p.fraction), terms);
   p.finish = fate.finish;
   p.outcome = fate.outcome;
   return p;

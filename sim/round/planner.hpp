@@ -36,12 +36,20 @@ struct World {
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback;  // of the last round's commits
 
-  /// When download, training and upload of one participation end if nothing interrupts it, counted from its start.
-  PhaseEnds phases(ClientId client, double fraction = 1) const;
-  /// All of them: bytes_down / download bandwidth + operations / speed + bytes_up / upload bandwidth, at least 1.
+  /// When download, training and upload end if nothing interrupts them, counted from the start:
+  /// bytes_down / download bandwidth, + operations / speed, + bytes_up / upload bandwidth (bytes, seconds), at least 1
+  /// microsecond in all. `fraction` of the local work is done.
+  PhaseEnds phases(const Device& device, ClientId client, double fraction) const;
+  /// The same at the median of the client's device: what can be known before a participation.
+  PhaseEnds phases(ClientId client, double fraction = 1) const {
+    return phases(population.device(client), client, fraction);
+  }
   Ticks duration(ClientId client, double fraction = 1) const { return phases(client, fraction).back(); }
-  /// Participation `id` of `client` from the newest version, starting now, with its fate.
-  Participation start(ParticipationId id, ClientId client, const Terms& terms = {}) const;
+  /// Participation `id` of `client` from the newest version, starting now, with its share of work and its fate.
+  Participation start(ParticipationId id, ClientId client, Terms terms = {}) const;
+  /// Energy of a participation that nothing interrupts, joules: power x time, of training and of transfers. A proxy:
+  /// the powers are assumptions of [population], and idling, screen and memory are not in it.
+  double joules(ClientId client, double fraction = 1) const;
   /// The first instant from now on at which a client with examples that is not in flight is available: exact for up to
   /// 10,000 clients, else the first for as many of them. UserError when none comes within a bounded search.
   Ticks next_available() const;
