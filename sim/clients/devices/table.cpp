@@ -57,6 +57,9 @@ class Table final : public Devices {
     }
     std::vector<double> weights;
     for (const Row& row : rows_) weights.push_back(row.share);
+    if (std::accumulate(weights.begin(), weights.end(), 0.0) == 0) {
+      user_error("'{}': all shares are 0 (their sum must be above it). Raise one?", file_);
+    }
     shares_ = Shares(weights);
   }
 
