@@ -37,12 +37,12 @@ enum class Purpose : std::uint32_t {
   at_home = 47,
   in_use = 48,
   connected = 49,
-  battery = 50,
-  check_in = 51,
-  partial_work = 52,
-  bandwidth = 53,
-  network = 54,
-  tier = 55,
+  battery = 60,
+  check_in = 61,
+  partial_work = 62,
+  bandwidth = 63,
+  network = 64,
+  tier = 65,
 };
 
 struct RandomKey {
