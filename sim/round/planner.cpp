@@ -1,7 +1,6 @@
 #include "sim/round/planner.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "sim/round/channel.hpp"
 
@@ -39,16 +38,14 @@ Participation World::start(ParticipationId id, ClientId client, Terms terms) con
   return p;
 }
 
-Ticks World::next_available() const {
+Ticks World::next_available(Ticks from) const {
   const std::int64_t clients = task.clients(), asked = std::min(clients, most_asked);
   const KeyedPermutation order(random_key(seed, Purpose::selection), 0, static_cast<std::uint64_t>(clients));
-  std::set<ClientId> busy;
-  for (const auto& [id, p] : in_flight) busy.insert(p.client);
   Ticks first = never;
-  for (std::int64_t i = 0; i < asked && first > now; ++i) {
+  for (std::int64_t i = 0; i < asked && first > from; ++i) {
     const ClientId client{clients == asked ? i : static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
-    if (busy.contains(client) || task.work(client).examples == 0) continue;
-    Ticks time = now;
+    if (task.work(client).examples == 0) continue;
+    Ticks time = from;
     for (std::int64_t step = 0; step < most_steps / asked && time < first; ++step) {
       const Stretch stretch = population.stretch(client, time);
       if (stretch.on) first = time;
@@ -59,7 +56,7 @@ Ticks World::next_available() const {
     user_error(
         "no client is available at {:.0f} s of virtual time or later ({} of {} clients were asked, up to {} changes "
         "each). Loosen [population]: 'availability', 'limits', 'consent'?",
-        seconds(now), asked, clients, most_steps / asked);
+        seconds(from), asked, clients, most_steps / asked);
   }
   return first;
 }
@@ -68,7 +65,7 @@ RoundPlan next_plan(const Planner& planner, State& state, const World& world) {
   RoundPlan plan = planner.next(state, world);
   if (plan.starts.empty() && plan.commits.empty() && world.in_flight.size() == plan.losses.size()) {
     plan.verdict = Verdict::abandoned;
-    plan.time = std::max(plan.time, world.next_available());
+    plan.time = world.next_available(std::max(plan.time, world.now));
   }
   return plan;
 }

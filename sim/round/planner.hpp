@@ -50,9 +50,9 @@ struct World {
   /// Energy of a participation that nothing interrupts, joules: power x time, of training and of transfers. A proxy:
   /// the powers are assumptions of [population], and idling, screen and memory are not in it.
   double joules(ClientId client, double fraction = 1) const;
-  /// The first instant from now on at which a client with examples that is not in flight is available: exact for up to
-  /// 10,000 clients, else the first for as many of them. UserError when none comes within a bounded search.
-  Ticks next_available() const;
+  /// The first instant from `from` on at which a client with examples is available: exact for up to 10,000 clients,
+  /// else the first for as many of them. UserError when none comes within a bounded search.
+  Ticks next_available(Ticks from) const;
 };
 
 /// A committed participation; `weight` scales the client's own (staleness weights).

@@ -2,7 +2,7 @@
 // ratio r of peak to trough needs A = (r - 1) / (r + 1). A production population swings four-fold, A = 0.6: Bonawitz et
 // al., MLSys 2019 (arXiv 1902.01046). Within a session, a period that begins at a moment of each client's own, a client
 // is available while a(t) is above a threshold that is uniform in [0, 1): its probability is a(t) at every instant, and
-// it comes and goes at most once. Zones of local time are those of [population].
+// it changes at most twice. Zones of local time are those of [population].
 
 #include <cmath>
 #include <numbers>
