@@ -38,9 +38,10 @@ Participation World::start(ParticipationId id, ClientId client, Terms terms) con
   return p;
 }
 
-Ticks World::next_available(Ticks from) const {
+Ticks next_available(const Task& task, const Population& population, Ticks from) {
   const std::int64_t clients = task.clients(), asked = std::min(clients, most_asked);
-  const KeyedPermutation order(random_key(seed, Purpose::selection), 0, static_cast<std::uint64_t>(clients));
+  const KeyedPermutation order(random_key(population.seed(), Purpose::selection), 0,
+                               static_cast<std::uint64_t>(clients));
   Ticks first = never;
   for (std::int64_t i = 0; i < asked && first > from; ++i) {
     const ClientId client{clients == asked ? i : static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
@@ -65,7 +66,7 @@ RoundPlan next_plan(const Planner& planner, State& state, const World& world) {
   RoundPlan plan = planner.next(state, world);
   if (plan.starts.empty() && plan.commits.empty() && world.in_flight.size() == plan.losses.size()) {
     plan.verdict = Verdict::abandoned;
-    plan.time = world.next_available(std::max(plan.time, world.now));
+    plan.time = next_available(world.task, world.population, std::max(plan.time, world.now));
   }
   return plan;
 }

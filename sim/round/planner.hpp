@@ -50,9 +50,6 @@ struct World {
   /// Energy of a participation that nothing interrupts, joules: power x time, of training and of transfers. A proxy:
   /// the powers are assumptions of [population], and idling, screen and memory are not in it.
   double joules(ClientId client, double fraction = 1) const;
-  /// The first instant from `from` on at which a client with examples is available: exact for up to 10,000 clients,
-  /// else the first for as many of them. UserError when none comes within a bounded search.
-  Ticks next_available(Ticks from) const;
 };
 
 /// A committed participation; `weight` scales the client's own (staleness weights).
@@ -86,6 +83,10 @@ class Planner {
   /// Same on every rank; makes no messages. Ids of starts continue from `state.integer("starts")`.
   virtual RoundPlan next(State& state, const World& world) const = 0;
 };
+
+/// The first instant from `from` on at which a client with examples is available: exact for up to 10,000 clients, else
+/// the first for as many of them. UserError when none comes within a bounded search.
+Ticks next_available(const Task& task, const Population& population, Ticks from);
 
 /// The planner's next server step. When it starts nobody and nobody is in flight, because nobody is available, the
 /// abandoned round ends at the next instant when somebody is: time always goes on.

@@ -185,6 +185,23 @@ TEST(ClientsInTime, NobodyEverIsAClearErrorAndNoHang) {
               HasSubstr("Loosen [population]"));
 }
 
+TEST(ClientsInTime, AllHavingLeftIsAClearErrorToo) {
+  for (const std::string& planner : planners) {
+    const Federation parts =
+        federation(experiment_of(planner, "population = {gflops = 1e-6, consent = {withdrawals = 20000}}\n"));
+    std::int64_t trained = 0;
+    EXPECT_THAT(user_error_of([&] {
+                  run(parts, 100'000, 1, 1,
+                      [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) {
+                        trained += record.committed;
+                      });
+                }),
+                HasSubstr("Loosen [population]"))
+        << planner;
+    EXPECT_GT(trained, 0) << planner;
+  }
+}
+
 /// A world around a population, without a run.
 struct Scene {
   std::shared_ptr<UnequalTask> task;
