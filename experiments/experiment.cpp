@@ -96,6 +96,7 @@ Experiment compose(const Settings& settings, Datasets& datasets) {
 
   parts.check();
   parts.planner->check(*parts.task, *parts.population);
+  next_available(*parts.task, *parts.population, Ticks{});  // somebody must come at all
   if (parts.task->chunks(experiment.evaluate_on) == 0) {
     user_error(
         "{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "

@@ -42,8 +42,29 @@ std::vector<Entry> all_entries() {
   add_parts<Partition>(entries, "partition", "partition");
   entries.push_back({"section", "local", "local", "How clients train: local SGD, the same for all strategies.",
                      [](Settings& settings) { LocalTraining{settings}; }});
-  entries.push_back({"section", "population", "population", "The clients' devices, for the virtual clock.",
-                     [](Settings& settings) { Population(settings, 1, 1); }});
+  add_parts<Devices>(entries, "form of devices", "population.devices");
+  add_parts<Availability>(entries, "form of availability", "population.availability");
+  entries.push_back(
+      {"section", "population", "population",
+       "Who the clients are: their devices and when they are there, for the virtual clock. Below it stand "
+       "devices (a form of devices: plain, tiers, flash, ...), availability (a form of availability: "
+       "always, diurnal, trace, ...), regions, limits, consent and partial.",
+       [](Settings& settings) { Population(settings, 1, 1); }});
+  entries.push_back({"section", "population.regions", "regions",
+                     "Zones of local time, and outages that hit all clients of a zone at once.",
+                     [](Settings& settings) { Regions{settings}; }});
+  entries.push_back(
+      {"section", "population.limits", "limits",
+       "What users let their devices do: train only when charging, idle, on an unmetered network, at most "
+       "so often.",
+       [](Settings& settings) { Limits{settings}; }});
+  entries.push_back({"section", "population.consent", "consent",
+                     "Who has agreed to take part, in general and in this task, and until when.",
+                     [](Settings& settings) { Consent{settings}; }});
+  entries.push_back({"section", "population.partial", "partial",
+                     "Clients that do only a part of their local work, as in FedProx's experiments. Li et al., MLSys "
+                     "2020 (arXiv 1812.06127).",
+                     [](Settings& settings) { PartialWork{settings}; }});
   return entries;
 }
 

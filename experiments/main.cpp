@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "datasets/traces.hpp"
 #include "experiments/exit_codes.hpp"
 #include "experiments/explain.hpp"
 #include "experiments/export_run.hpp"
@@ -43,6 +44,16 @@ void export_files(const ExportCommand& command) {
     if (wanted && !cell.result)
       fmt::print(stderr, "shoal: cell {} is unfinished and has no model yet\n", cell.header.index);
   }
+}
+
+void convert_trace(const std::string& layout, const std::string& in, const std::string& out) {
+  if (layout != "fedscale" && layout != "flash") {
+    user_error("there is no layout of traces called '{}'. Take fedscale or flash?", layout);
+  }
+  check_writable(out);
+  const Trace trace = layout == "flash" ? convert_flash(in) : convert_fedscale(in);
+  write_trace(trace, out);
+  fmt::print("{}: {} devices, {} intervals of availability\n", out, trace.devices(), trace.intervals.size());
 }
 
 void write_report(const std::vector<std::string>& files, const std::string& out) {
@@ -92,6 +103,7 @@ struct Commands {
   ExportCommand exported;
   std::vector<std::string> reported;
   std::string page, part;
+  std::string trace_layout, trace_in, trace_out;
 };
 
 void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
@@ -139,6 +151,15 @@ void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
                              });
   verify_app->add_option("RUN.h5", on.run.file, "run file")->required();
   add_rank_options(*verify_app, on.run);
+
+  CLI::App* trace_app =
+      add("trace", "Convert a recording of clients' availability to a trace file",
+          "  shoal trace fedscale behaviour.json trace.h5\n  shoal trace flash state_traces.json trace.h5\n"
+          "  then, in an experiment: population.availability = {name = \"trace\", file = \"trace.h5\"}",
+          simple([&] { convert_trace(on.trace_layout, on.trace_in, on.trace_out); }));
+  trace_app->add_option("LAYOUT", on.trace_layout, "fedscale or flash")->required();
+  trace_app->add_option("IN.json", on.trace_in, "recording, as JSON")->required();
+  trace_app->add_option("OUT.h5", on.trace_out, "trace file to write")->required();
 
   add("list", "List all parts by kind", "  shoal list", simple([] { fmt::print("{}", list_parts()); }));
   add("explain", "Explain a part: what it does, its source, its settings",

@@ -61,7 +61,7 @@ RoundsPlan plan_rounds(const Experiment& experiment, double seconds) {
     const World world{*parts.task,       *parts.population, local,         parts.seed,
                       state.round,       state.now,         state.version, sums.message_bytes,
                       sums.update_bytes, state.in_flight,   state.feedback};
-    const RoundPlan plan = parts.planner->next(state.planner, world);
+    const RoundPlan plan = next_plan(*parts.planner, state.planner, world);
     for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
     count(plan, state, world, sums);
     advance(plan, state);

@@ -1,6 +1,8 @@
 #pragma once
 // Strong names for the numbers that everything else is keyed by.
 
+#include <algorithm>
+#include <cmath>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -24,5 +26,7 @@ constexpr std::int64_t value(Ticks ticks) { return static_cast<std::int64_t>(tic
 constexpr Ticks operator+(Ticks a, Ticks b) { return Ticks{value(a) + value(b)}; }
 constexpr Ticks operator-(Ticks a, Ticks b) { return Ticks{value(a) - value(b)}; }
 constexpr double seconds(Ticks ticks) { return static_cast<double>(value(ticks)) * 1e-6; }
+/// To the nearest microsecond; at most 4e18, so that sums with other times fit.
+inline Ticks ticks(double seconds) { return Ticks{std::llround(std::min(seconds * 1e6, 4e18))}; }
 
 }  // namespace shoal

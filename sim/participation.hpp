@@ -5,8 +5,12 @@
 
 namespace shoal {
 
-/// How an attempt ends: it completes, or the phase in which it is lost.
+/// How an attempt ends: it completes, or the phase in which it is lost. Protocols with more phases continue the
+/// numbers.
 enum class Outcome : std::int8_t { completes = 0, lost_in_download = 1, lost_in_training = 2, lost_in_upload = 3 };
+
+/// Lost in phase 0, 1, 2, ... of download, training, upload and what a protocol adds.
+constexpr Outcome lost_in(std::size_t phase) { return static_cast<Outcome>(1 + phase); }
 
 struct Participation {
   ParticipationId id{};

@@ -27,6 +27,22 @@ enum class Purpose : std::uint32_t {
   quadratic = 9,
   stage_noise = 10,
   personal_evaluation = 11,
+  availability = 40,
+  traced_device = 41,
+  region = 42,
+  outage = 43,
+  consent = 44,
+  charging = 45,
+  sleep = 46,
+  at_home = 47,
+  in_use = 48,
+  connected = 49,
+  battery = 60,
+  check_in = 61,
+  partial_work = 62,
+  bandwidth = 63,
+  network = 64,
+  tier = 65,
 };
 
 struct RandomKey {

@@ -1,23 +1,88 @@
 #include "sim/clients/population.hpp"
 
 namespace shoal {
+namespace {
+
+Device read_base(const Settings& s) {
+  Device base;
+  const auto rate = [&](const char* key, double fallback, const char* meaning) {
+    return s.number(key, fallback, meaning, between(1e-9, 1e12));
+  };
+  base.flops_per_second = 1e9 * rate("gflops", 1, "median training speed of a device, 10^9 operations per second");
+  base.down_bytes_per_second = 1e6 * rate("down_mbytes", 4, "download bandwidth, 10^6 bytes per second");
+  base.up_bytes_per_second = 1e6 * rate("up_mbytes", 1, "upload bandwidth, 10^6 bytes per second");
+  base.training_watts = rate("training_watts", 3, "power while training: for the energy proxy");
+  base.radio_watts = rate("radio_watts", 1, "power while downloading or uploading: for the energy proxy");
+  return base;
+}
+
+Offline read_offline(const Settings& s) {
+  const std::string policy = s.choice("offline", "abort", {"abort", "pause", "check_at_end"},
+                                      "a client that goes offline in the middle is lost at once, or pauses and goes on "
+                                      "later, or is lost if it is not there at its end");
+  return policy == "abort" ? Offline::abort : policy == "pause" ? Offline::pause : Offline::check_at_end;
+}
+
+template <class Contract>
+std::shared_ptr<const Contract> open_part(std::string_view kind, std::string_view fallback, const Settings& section,
+                                          std::int64_t clients) {
+  std::shared_ptr<Contract> part = make_part<Contract>(kind, fallback, section);
+  part->open(clients);
+  return part;
+}
+
+// A normal draw, cut below a tenth of the mean: no transfer takes for ever.
+double bandwidth(double mean, double deviation, RandomStream& random) {
+  return std::max(mean / 10, mean + deviation * random.normal());
+}
+
+}  // namespace
 
 Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size)
     : size_(size),
-      key_(random_key(seed, Purpose::device_traits)),
-      speed_(settings.number("gflops", 1.0, "median training speed of a device, 10^9 operations per second",
-                             between(1e-9, 1e12)) *
-             1e9),
+      seed_(seed),
+      base_(read_base(settings)),
       speed_sigma_(settings.number("speed_sigma", 0.0,
                                    "spread of device speeds: sigma of a log-normal factor with median 1", at_least(0))),
-      down_(settings.number("down_mbytes", 4.0, "download bandwidth, 10^6 bytes per second", between(1e-9, 1e12)) *
-            1e6),
-      up_(settings.number("up_mbytes", 1.0, "upload bandwidth, 10^6 bytes per second", between(1e-9, 1e12)) * 1e6) {}
+      devices_(open_part<Devices>("form of devices", "plain", settings.section("devices"), size)),
+      regions_(settings.section("regions")),
+      availability_(open_part<Availability>("form of availability", "always", settings.section("availability"), size)),
+      limits_(settings.section("limits")),
+      consent_(settings.section("consent")),
+      offline_(read_offline(settings)),
+      losses_(settings.numbers("losses", {},
+                               "probabilities to be lost in download, training, upload (and further phases of a "
+                               "protocol), each for a client that has come so far",
+                               between(0, 1))),
+      partial_(settings.section("partial")) {}
 
 Device Population::device(ClientId client) const {
-  double speed = speed_;
-  if (speed_sigma_ > 0) speed *= std::exp(speed_sigma_ * RandomStream(key_, value(client)).normal());
-  return {speed, down_, up_};
+  Device base = base_;
+  if (speed_sigma_ > 0) {
+    const RandomKey key = random_key(seed_, Purpose::device_traits);
+    base.flops_per_second *= std::exp(speed_sigma_ * RandomStream(key, value(client)).normal());
+  }
+  return devices_->device({.seed = seed_, .client = client}, base);
+}
+
+Device Population::device(ClientId client, ParticipationId id) const {
+  Device device = this->device(client);
+  if (device.down_deviation == 0 && device.up_deviation == 0) return device;
+  RandomStream random(random_key(seed_, Purpose::bandwidth), value(client), value(id));
+  device.down_bytes_per_second = bandwidth(device.down_bytes_per_second, device.down_deviation, random);
+  device.up_bytes_per_second = bandwidth(device.up_bytes_per_second, device.up_deviation, random);
+  return device;
+}
+
+Stretch Population::stretch(ClientId client, Ticks time) const {
+  const Who who = regions_.who(seed_, client);
+  Stretch all;
+  // The cheapest first; what is off needs no further asking.
+  if (consent_.any()) all = both(all, consent_.at(who, time));
+  if (all.on && regions_.have_outages()) all = both(all, regions_.at(who, time));
+  if (all.on) all = both(all, availability_->at(who, time));
+  if (all.on && limits_.any()) all = both(all, limits_.at(who, time));
+  return all;
 }
 
 }  // namespace shoal

@@ -2,33 +2,65 @@
 // Who the clients are. Asked lazily, client by client; ten million clients cost nothing until asked.
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
-#include "sim/ids.hpp"
-#include "sim/random.hpp"
+#include "sim/clients/availability.hpp"
+#include "sim/clients/consent.hpp"
+#include "sim/clients/devices.hpp"
+#include "sim/clients/limits.hpp"
+#include "sim/clients/partial_work.hpp"
+#include "sim/clients/regions.hpp"
 #include "sim/settings.hpp"
 
 namespace shoal {
 
-/// What a client's device can do.
-struct Device {
-  double flops_per_second;
-  double down_bytes_per_second;
-  double up_bytes_per_second;
+/// What a participation comes to when its client goes offline in the middle of it. Simulators differ silently here, and
+/// so do their results.
+enum class Offline {
+  abort,         // it is lost at that instant (Bonawitz et al., MLSys 2019)
+  pause,         // it stands still and goes on when the client is back (FLASH: Yang et al., WWW 2021)
+  check_at_end,  // it is lost at its end, unless the client is available then (FedScale: Lai et al., ICML 2022)
 };
 
-/// The clients and their devices; every trait is a pure function of (seed, client).
+/// The clients, their devices and when they are available; all of it pure functions of (seed, client, time).
 class Population {
  public:
-  /// Reads [population]: median speed and bandwidths, and the spread of speeds between clients.
+  /// Reads [population] and the sections below it.
   Population(const Settings& settings, std::uint64_t seed, std::int64_t size);
 
   std::int64_t size() const { return size_; }
+  std::uint64_t seed() const { return seed_; }
+
+  /// The client's device at its median.
   Device device(ClientId client) const;
+  /// The same with the bandwidths of one participation.
+  Device device(ClientId client, ParticipationId id) const;
+  int region(ClientId client) const { return regions_.region(seed_, client); }
+
+  /// Whether the client can take part at `time` >= 0, and until when at least that stays so: consent, region,
+  /// availability and limits together.
+  Stretch stretch(ClientId client, Ticks time) const;
+  bool available(ClientId client, Ticks time) const { return stretch(client, time).on; }
+
+  Offline offline() const { return offline_; }
+  /// Probability to be lost in phase 0, 1, 2, ... of a participation that has come so far.
+  double loss(std::size_t phase) const { return phase < losses_.size() ? losses_[phase] : 0; }
+  const PartialWork& partial() const { return partial_; }
 
  private:
   std::int64_t size_;
-  RandomKey key_;
-  double speed_, speed_sigma_, down_, up_;
+  std::uint64_t seed_;
+  Device base_;
+  double speed_sigma_;
+  std::shared_ptr<const Devices> devices_;
+  Regions regions_;
+  std::shared_ptr<const Availability> availability_;
+  Limits limits_;
+  Consent consent_;
+  Offline offline_;
+  std::vector<double> losses_;
+  PartialWork partial_;
 };
 
 }  // namespace shoal

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "sim/clients/population.hpp"
+#include "sim/clients/fate.hpp"
 #include "sim/part.hpp"
 #include "sim/participation.hpp"
 #include "sim/state.hpp"
@@ -36,8 +36,20 @@ struct World {
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback;  // of the last round's commits
 
-  /// Download, compute and upload of one participation by the client's device.
-  Ticks duration(ClientId client, double fraction = 1) const;
+  /// When download, training and upload end if nothing interrupts them, counted from the start:
+  /// bytes_down / download bandwidth, + operations / speed, + bytes_up / upload bandwidth (bytes, seconds), at least 1
+  /// microsecond in all. `fraction` of the local work is done.
+  PhaseEnds phases(const Device& device, ClientId client, double fraction) const;
+  /// The same at the median of the client's device: what can be known before a participation.
+  PhaseEnds phases(ClientId client, double fraction = 1) const {
+    return phases(population.device(client), client, fraction);
+  }
+  Ticks duration(ClientId client, double fraction = 1) const { return phases(client, fraction).back(); }
+  /// Participation `id` of `client` from the newest version, starting now, with its share of work and its fate.
+  Participation start(ParticipationId id, ClientId client, Terms terms = {}) const;
+  /// Energy of a participation that nothing interrupts, joules: power x time, of training and of transfers. A proxy:
+  /// the powers are assumptions of [population], and idling, screen and memory are not in it.
+  double joules(ClientId client, double fraction = 1) const;
 };
 
 /// A committed participation; `weight` scales the client's own (staleness weights).
@@ -71,6 +83,14 @@ class Planner {
   /// Same on every rank; makes no messages. Ids of starts continue from `state.integer("starts")`.
   virtual RoundPlan next(State& state, const World& world) const = 0;
 };
+
+/// The first instant from `from` on at which a client with examples is available: exact for up to 10,000 clients, else
+/// the first for as many of them. UserError when none comes within a bounded search.
+Ticks next_available(const Task& task, const Population& population, Ticks from);
+
+/// The planner's next server step. When it starts nobody and nobody is in flight, because nobody is available, the
+/// abandoned round ends at the next instant when somebody is: time always goes on.
+RoundPlan next_plan(const Planner& planner, State& state, const World& world);
 
 template <>
 std::span<const Part<Planner>> parts<Planner>();  // generated from strategies/planners

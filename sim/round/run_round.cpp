@@ -91,9 +91,9 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   // Plan: the same on every rank, without a message.
   const std::int64_t bytes_down = newest_message(federation, state).bytes();
   const std::int64_t bytes_up = expected_bytes(channels, federation);
-  const RoundPlan plan = federation.planner->next(
-      state.planner, World{task, *federation.population, charged, federation.seed, state.round, state.now,
-                           state.version, bytes_down, bytes_up, state.in_flight, state.feedback});
+  const RoundPlan plan = next_plan(*federation.planner, state.planner,
+                                   World{task, *federation.population, charged, federation.seed, state.round, state.now,
+                                         state.version, bytes_down, bytes_up, state.in_flight, state.feedback});
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
   state.now = plan.time;
 

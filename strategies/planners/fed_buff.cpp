@@ -70,10 +70,9 @@ class FedBuff final : public Planner {
     const auto staleness = [&](const Participation& p) { return value(world.version) - value(p.version); };
     const auto refill = [&](Ticks now) {
       const std::int64_t missing = concurrency_ - std::ssize(running);
-      const std::vector<ClientId> drawn = draw_clients(missing, ++state.integer("draws"), world, busy);
-      ensure(std::ssize(drawn) == missing, "{} clients drawn instead of {}", drawn.size(), missing);
       World then = world;
       then.now = now;
+      const std::vector<ClientId> drawn = draw_clients(missing, ++state.integer("draws"), then, busy);
       for (const ClientId client : drawn) {
         plan.starts.push_back(drop_out_.start(client, state, then));
         running.insert(plan.starts.back());

@@ -1,5 +1,6 @@
 // Poisson sampling: every client takes part in a round independently with probability cohort / clients, as the
-// accounting of differential privacy assumes. Mironov, Talwar and Zhang 2019 (arXiv 1908.10530).
+// accounting of differential privacy assumes; of those drawn, the available ones start. Mironov, Talwar and Zhang 2019
+// (arXiv 1908.10530).
 
 #include "strategies/planners/start.hpp"
 
@@ -28,6 +29,7 @@ class Poisson final : public Planner {
     RandomStream random(random_key(world.seed, Purpose::selection), -1, world.round);
     std::vector<Participation> starts;
     for (std::int64_t client = gap(q, random); client < clients; client += 1 + gap(q, random)) {
+      if (!world.population.available(ClientId{client}, world.now)) continue;
       if (world.task.work(ClientId{client}).examples == 0) continue;
       starts.push_back(drop_out_.start(ClientId{client}, state, world));
     }

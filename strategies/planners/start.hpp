@@ -8,21 +8,25 @@
 
 namespace shoal::planners {
 
-/// `count` clients with examples that are not `busy`, fewer if there are no more: the first of keyed permutation number
-/// `draw` of the population, so that ten million clients cost as much as ten.
+/// `count` clients with examples that are available now and not `busy`, fewer if there are no more: the first of keyed
+/// permutation number `draw` of the population, so that ten million clients cost as much as ten. Looks at no more than
+/// 100 clients for each that is wanted, or 100,000: a population of which less is available gives fewer.
 inline std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
                                           const std::set<ClientId>& busy = {}) {
   const auto clients = static_cast<std::uint64_t>(world.task.clients());
   const KeyedPermutation order(random_key(world.seed, Purpose::selection), static_cast<std::uint64_t>(draw), clients);
   std::vector<ClientId> drawn;
-  for (std::uint64_t i = 0; i < clients && std::ssize(drawn) < count; ++i) {
+  const auto most = std::min(clients, std::max<std::uint64_t>(100'000, 100 * static_cast<std::uint64_t>(count)));
+  for (std::uint64_t i = 0; i < most && std::ssize(drawn) < count; ++i) {
     const ClientId client{static_cast<std::int64_t>(order(i))};
-    if (!busy.contains(client) && world.task.work(client).examples > 0) drawn.push_back(client);
+    if (busy.contains(client) || !world.population.available(client, world.now)) continue;
+    if (world.task.work(client).examples > 0) drawn.push_back(client);
   }
   return drawn;
 }
 
-/// Drop-out by chance: a fixed probability, the same for all clients; the phase is drawn as well.
+/// Drop-out by chance: a fixed probability, the same for all clients, beside what [population] says. The phase is drawn
+/// as well, and the moment in it.
 class DropOut {
  public:
   explicit DropOut(const Settings& s)
@@ -32,19 +36,7 @@ class DropOut {
 
   /// A new participation of `client` from the newest version, starting now.
   Participation start(ClientId client, State& state, const World& world) const {
-    Participation p{.id = ParticipationId{state.integer("starts")++},
-                    .client = client,
-                    .version = world.version,
-                    .round = world.round,
-                    .start = world.now};
-    p.finish = p.start + world.duration(client);
-    RandomStream random(random_key(world.seed, Purpose::dropout), value(client), value(p.id));
-    if (random.uniform() < probability_) {
-      p.outcome = static_cast<Outcome>(1 + random.below(3));
-      const double passed = random.uniform() * static_cast<double>(value(p.finish - p.start));
-      p.finish = p.start + Ticks{static_cast<std::int64_t>(passed)};
-    }
-    return p;
+    return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
   }
 
  private:

@@ -1,4 +1,5 @@
-// Uniform cohort: every round starts `cohort` clients drawn without replacement and waits for those that are not lost.
+// Uniform cohort: every round starts `cohort` clients drawn without replacement from those that are available (fewer if
+// there are not so many) and waits for those that are not lost.
 // Selection is a keyed permutation of the population, so that ten million clients cost as much as ten.
 
 #include "strategies/planners/start.hpp"
@@ -27,7 +28,6 @@ class Uniform final : public Planner {
 
   RoundPlan next(State& state, const World& world) const override {
     const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
-    ensure(std::ssize(cohort) == cohort_, "a cohort of {} clients instead of {}", cohort.size(), cohort_);
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));
     return close_round(std::move(starts), minimum_, world.now);

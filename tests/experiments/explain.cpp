@@ -35,7 +35,10 @@ TEST(Explain, ListNamesEveryPart) {
   expect_listed<Model>(list);
   expect_listed<Source>(list);
   expect_listed<Partition>(list);
-  for (const char* name : {"supervised", "quadratic", "local", "population"}) {
+  expect_listed<Devices>(list);
+  expect_listed<Availability>(list);
+  for (const char* name :
+       {"supervised", "quadratic", "local", "population", "regions", "limits", "consent", "partial"}) {
     EXPECT_THAT(list, HasSubstr(fmt::format("\n  {:<20} ", name)));
   }
 }
@@ -64,6 +67,8 @@ TEST(Explain, TellsSourceAndSettingsOfEveryPart) {
   expect_explained<Model>();
   expect_explained<Source>();
   expect_explained<Partition>();
+  expect_explained<Devices>();
+  expect_explained<Availability>();
 }
 
 TEST(Explain, ShowsDefaultsAsInAFile) {
@@ -81,6 +86,9 @@ TEST(Explain, TellsSectionsThatAreNoParts) {
   EXPECT_THAT(text, HasSubstr("learning rate of local SGD"));
   EXPECT_THAT(text, Not(HasSubstr("name ")));
   EXPECT_THAT(explain("population"), HasSubstr("median training speed"));
+  EXPECT_THAT(explain("population"), HasSubstr("goes offline in the middle"));
+  EXPECT_THAT(explain("limits"), HasSubstr("[population.limits]"));
+  EXPECT_THAT(explain("limits"), HasSubstr("take part only when the device is not in use"));
   EXPECT_THAT(explain("quadratic"), HasSubstr("curvatures"));
 }
 

@@ -78,6 +78,22 @@ CASES = [
      ["cohort of 400 clients", "have examples", "Lower 'cohort'?"]),
     ("expected cohort above population", settings("planner={name='poisson', cohort=51}"), ["51", "Lower 'cohort'?"]),
     ("nothing held out", settings("evaluate.on=validation"), ["no examples", "hold some out"]),
+    # clients in time
+    ("unknown availability", settings("population.availability=diurnl"), ["form of availability", "'diurnal'"]),
+    ("availability above 1", settings("population.availability={name='diurnal', mean=0.9}"), ["peak", "Lower 'mean'?"]),
+    ("unknown policy", settings("population.offline=stop"), ["'offline' must be one of", "check_at_end"]),
+    ("nobody agreed", settings("population.consent.task=0"), ["no client is available", "'consent'"]),
+    ("no trace", settings("population.availability={name='trace', file='none.h5'}"), ["'none.h5'", "shoal trace"]),
+    ("a trace that is none", settings("population.availability={name='trace', file='binary.toml'}"),
+     ["'binary.toml' is no trace file", "shoal trace"]),
+    ("unknown layout of traces", ["trace", "flgo", "binary.toml", "t.h5"], ["no layout", "'flgo'", "fedscale or flash"]),
+    ("recording that is no JSON", ["trace", "flash", "binary.toml", "t.h5"], ["'binary.toml' is no FLASH trace"]),
+    ("recording with an overlap", ["trace", "fedscale", "overlap.json", "t.h5"],
+     ["client '4'", "overlaps the time before", "Mend the trace"]),
+    ("recording elsewhere", ["trace", "fedscale", "none.json", "t.h5"], ["cannot read 'none.json'"]),
+    ("FLASH without a folder", settings("population.devices=flash"), ["Set 'folder', or SHOAL_DATA"]),
+    ("tiers that do not match", settings("population.devices={name='tiers', speeds=[1, 2], shares=[1]}"),
+     ["1 'shares'", "List one share for each?"]),
     # the grid
     ("empty list", settings("grid.seed=[]"), ["'seed' is an empty list", "Give it a value?"]),
     ("value for a list", settings("grid.seed=3"), ["'seed' must be a list", "Write [3]?"]),
@@ -125,6 +141,7 @@ def prepare():
     Path("broken.toml").write_text("rounds = 1\nseed = = 2\n")
     Path("typo.toml").write_text("rounds = 1\n[planner]\ncohrot = 5\n")
     Path("binary.toml").write_bytes(bytes(range(256)) * 20)
+    Path("overlap.json").write_text('{"4": {"active": [0, 5], "inactive": [9, 12], "finish_time": 20}}')
     damaged("short", "optdigits.tra", lambda old: old[:100_000])
     damaged("fewer", "optdigits.tra", lambda old: b"".join(old.splitlines(keepends=True)[:2000]))
     damaged("range", "optdigits.tes", lambda old: b"0,17" + old[3:])

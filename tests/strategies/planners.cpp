@@ -117,7 +117,10 @@ TEST(Planners, DropOutIsAsOftenAsItSays) {
       for (const Participation& p : desk.plan(round).starts) {
         ++outcomes[static_cast<std::size_t>(p.outcome)];
         ++total;
-        if (p.outcome != Outcome::completes) passed += static_cast<double>(value(p.finish - p.start));
+        const std::int64_t lasted = value(p.finish - p.start);
+        EXPECT_TRUE(p.outcome != Outcome::lost_in_download || lasted <= 250);
+        EXPECT_TRUE(p.outcome != Outcome::lost_in_upload || lasted >= 250);
+        if (p.outcome != Outcome::completes) passed += static_cast<double>(lasted);
       }
     }
     // About 40,000 draws: 4.5 deviations.
@@ -126,10 +129,10 @@ TEST(Planners, DropOutIsAsOftenAsItSays) {
     };
     expect_share(outcomes[0], 0.7);
     for (int phase = 1; phase <= 3; ++phase) expect_share(outcomes[phase], 0.1);
-    // Lost at a uniform time of the whole, 1000 / 4 + 500 / 1 bytes per microsecond and 10 operations at 10^9 per
-    // second.
-    const double lost = total - outcomes[0], whole = 750;
-    EXPECT_NEAR(passed / lost, whole / 2, 1 + 4.5 * whole / std::sqrt(12 * lost)) << name;
+    // Lost at a uniform time of the phase: download from 0 to 1000 bytes / 4 per microsecond, next to no training,
+    // upload of 500 bytes at 1 per microsecond.
+    const double lost = total - outcomes[0];
+    EXPECT_NEAR(passed / lost, (125 + 250 + 500) / 3.0, 1 + 4.5 * 750 / std::sqrt(12 * lost)) << name;
   }
 }
 

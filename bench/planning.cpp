@@ -1,0 +1,67 @@
+// What does a plan cost? Ten million clients, a cohort of ten thousand of those who are there: drawn, started, and
+// their fates decided. Aim: 50 ms for a diurnal population. Bounds beside it: the draws of a cohort from a population
+// that is always there, and the availability of as many clients alone.
+
+#include <benchmark/benchmark.h>
+
+#include "experiments/experiment.hpp"
+
+namespace {
+
+using namespace shoal;
+
+constexpr std::int64_t population_size = 10'000'000, cohort_size = 10'000;
+
+Federation federation(const std::string& population) {
+  Datasets datasets;
+  const std::string toml = fmt::format(
+      "task = {{name = \"quadratic\", clients = {}}}\nplanner = {{cohort = {}, dropout = 0.08}}\npopulation = {}\n",
+      population_size, cohort_size, population);
+  return compose(Settings::parse(toml, "bench.toml"), datasets).federation;
+}
+
+/// One synchronous round is planned at an hour of the virtual day.
+void plan(benchmark::State& state, const std::string& population, double hour_of_day) {
+  const Federation parts = federation(population);
+  const std::map<ParticipationId, Participation> in_flight;
+  State planner;
+  std::int64_t round = 0, started = 0;
+  for (auto _ : state) {
+    const LocalSettings local = parts.local->at(++round);
+    const World world{*parts.task, *parts.population, local,     parts.seed, round, ticks(3600 * hour_of_day),
+                      Version{},   4'000'000,         4'000'000, in_flight,  {}};
+    const RoundPlan plan = next_plan(*parts.planner, planner, world);
+    started += std::ssize(plan.starts);
+    benchmark::DoNotOptimize(plan);
+  }
+  state.counters["cohort"] = static_cast<double>(started) / static_cast<double>(round);
+  state.counters["starts/s"] = benchmark::Counter(static_cast<double>(started), benchmark::Counter::kIsRate);
+}
+
+void availability(benchmark::State& state, const std::string& population) {
+  const Federation parts = federation(population);
+  std::int64_t client = 0, on = 0;
+  for (auto _ : state) {
+    on += parts.population->available(ClientId{client}, ticks(3600)) ? 1 : 0;
+    client = (client + 7919) % population_size;
+  }
+  state.counters["share"] = static_cast<double>(on) / static_cast<double>(state.iterations());
+}
+
+const std::string diurnal = "{availability = {name = \"diurnal\", mean = 0.25, peak_hour = 2}}";
+const std::string scarce = "{availability = {name = \"diurnal\", mean = 0.125, peak_hour = 2}}";
+const std::string markov = "{availability = {name = \"markov\", mean_on = 3600, mean_off = 10800}}";
+const std::string charging =
+    "{regions = {zones = [-8, -5, 0, 1, 8]}, limits = {power = \"charging\", idle = true, unmetered = true}}";
+
+BENCHMARK_CAPTURE(plan, always, "{}", 0)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plan, diurnal_at_the_peak_40_percent, diurnal, 2)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plan, diurnal_at_the_trough_10_percent, diurnal, 14)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plan, diurnal_at_the_trough_5_percent, scarce, 14)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plan, markov_25_percent, markov, 14)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(plan, charging_idle_unmetered, charging, 14)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(availability, diurnal, diurnal);
+BENCHMARK_CAPTURE(availability, markov, markov);
+BENCHMARK_CAPTURE(availability, charging_idle_unmetered, charging);
+
+}  // namespace

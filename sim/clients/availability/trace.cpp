@@ -1,0 +1,49 @@
+// Recorded availability, from a trace file that `shoal trace` made of FedScale's or FLASH's recordings. The file is
+// read once and searched by bisection. FedScale: Lai et al., ICML 2022 (arXiv 2105.11367); FLASH: Yang et al., WWW 2021
+// (arXiv 2006.06983).
+
+#include "sim/clients/trace.hpp"
+
+namespace shoal::availability {
+namespace {
+
+class Traced final : public Availability {
+ public:
+  explicit Traced(const Settings& s)
+      : file_(s.text("file", "", "trace file, relative to the folder that the program runs in")),
+        by_id_(s.choice("assign", "random", {"random", "by_id"},
+                        "each client lives like a traced device drawn at random, or like the device of its number") ==
+               "by_id"),
+        where_(s.where()) {}
+
+  void open(std::int64_t clients) override {
+    if (file_.empty()) {
+      user_error("{}: availability \"trace\" without a file. Make one with 'shoal trace' and set 'file'?", where_);
+    }
+    trace_ = read_trace(file_);
+    if (by_id_ && clients > trace_.devices()) {
+      user_error(
+          "{}: client {} is not in the trace ({} has {} devices, the population {} clients). Set assign = "
+          "\"random\"?",
+          where_, trace_.devices(), file_, trace_.devices(), clients);
+    }
+  }
+
+  Stretch at(const Who& who, Ticks time) const override {
+    if (by_id_) return trace_.at(value(who.client), time);
+    const auto devices = static_cast<std::uint64_t>(trace_.devices());
+    return trace_.at(static_cast<std::int64_t>(who.draws(Purpose::traced_device).below(devices)), time);
+  }
+
+ private:
+  std::string file_;
+  bool by_id_;
+  std::string where_;
+  Trace trace_;
+};
+
+}  // namespace
+
+std::unique_ptr<Availability> trace(Settings& settings) { return std::make_unique<Traced>(settings); }
+
+}  // namespace shoal::availability

@@ -1,0 +1,48 @@
+// Speeds in the proportions of the AI Benchmark: each client has one of the phone models of FLASH's tables that have a
+// score, and the speed of [population] times its score over the models' median. Bandwidths are those of [population].
+// Ignatov et al., ICCV workshops 2019 (arXiv 1910.06663); tables of Yang et al., WWW 2021 (arXiv 2006.06983).
+
+#include <algorithm>
+
+#include "sim/clients/devices.hpp"
+#include "sim/clients/flash_tables.hpp"
+
+namespace shoal::devices {
+namespace {
+
+class AiBenchmark final : public Devices {
+ public:
+  explicit AiBenchmark(const Settings& s)
+      : folder_(s.text("folder", "",
+                       "folder with benchmark2score.json and real2benchmark.json; empty: flash-devices in SHOAL_DATA")),
+        settings_(s) {}
+
+  void open(std::int64_t) override {
+    const std::string folder = flash::tables_folder(folder_, settings_);
+    scores_ = flash::scores(folder);
+    std::erase(scores_, 0);
+    if (scores_.empty()) user_error("'{}': no phone model has a score. Get FLASH's tables anew?", folder);
+    std::ranges::sort(scores_);
+    median_ = (scores_[(scores_.size() - 1) / 2] + scores_[scores_.size() / 2]) / 2;
+  }
+
+  Device device(const Who& who, const Device& base) const override {
+    const std::size_t model = who.draws(Purpose::tier).below(scores_.size());
+    Device device = base;
+    device.tier = static_cast<int>(3 * model / scores_.size());  // slow, middle and fast third of the models
+    device.flops_per_second *= scores_[model] / median_;
+    return device;
+  }
+
+ private:
+  std::string folder_;
+  Settings settings_;
+  std::vector<double> scores_;
+  double median_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Devices> ai_benchmark(Settings& settings) { return std::make_unique<AiBenchmark>(settings); }
+
+}  // namespace shoal::devices

@@ -1,0 +1,120 @@
+// A table of one's own: a CSV file whose first line names its columns, from gflops, down_mbytes, up_mbytes (what is not
+// given is as in [population]), dropout (probability to be lost), watts (of training), share (how many clients are of
+// that kind). Each line after it is a kind of device.
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "sim/clients/devices.hpp"
+#include "sim/clients/shares.hpp"
+
+namespace shoal::devices {
+namespace {
+
+const std::vector<std::string> columns = {"gflops", "down_mbytes", "up_mbytes", "dropout", "watts", "share"};
+
+std::vector<std::string> cells(std::string line) {
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  std::vector<std::string> found;
+  std::istringstream stream(line);
+  for (std::string cell; std::getline(stream, cell, ',');) {
+    const auto first = cell.find_first_not_of(" \t"), last = cell.find_last_not_of(" \t");
+    found.push_back(first == std::string::npos ? "" : cell.substr(first, last - first + 1));
+  }
+  return found;
+}
+
+class Table final : public Devices {
+ public:
+  explicit Table(const Settings& s)
+      : file_(s.text("file", "", "CSV file, relative to the folder that the program runs in")),
+        by_id_(s.choice("assign", "random", {"random", "by_id"},
+                        "each client has a device drawn by the shares, or that of its number's line") == "by_id"),
+        where_(s.where()) {}
+
+  void open(std::int64_t clients) override {
+    if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'?", where_);
+    std::ifstream stream(file_);
+    std::string line;
+    if (!stream || !std::getline(stream, line)) user_error("{}: cannot read '{}'. Is it there?", where_, file_);
+    const std::vector<std::string> header = cells(line);
+    for (const std::string& name : header) {
+      if (std::ranges::find(columns, name) != columns.end()) continue;
+      user_error("'{}' has a column '{}' (known are {}). Rename it?", file_, name, fmt::join(columns, ", "));
+    }
+    for (std::int64_t number = 2; std::getline(stream, line); ++number) {
+      if (line.empty() || line == "\r") continue;
+      add_line(header, cells(line), number);
+    }
+    if (rows_.empty()) user_error("'{}' lists no device. Add a line for each?", file_);
+    if (by_id_ && clients > std::ssize(rows_)) {
+      user_error(
+          "{}: client {} has no line in '{}' (it lists {} devices, the population has {} clients). Set assign = "
+          "\"random\"?",
+          where_, rows_.size(), file_, rows_.size(), clients);
+    }
+    std::vector<double> weights;
+    for (const Row& row : rows_) weights.push_back(row.share);
+    if (std::accumulate(weights.begin(), weights.end(), 0.0) == 0) {
+      user_error("'{}': all shares are 0 (their sum must be above it). Raise one?", file_);
+    }
+    shares_ = Shares(weights);
+  }
+
+  Device device(const Who& who, const Device& base) const override {
+    const int line = by_id_ ? static_cast<int>(value(who.client)) : shares_.choose(who.draws(Purpose::tier).uniform());
+    const Row& row = rows_[static_cast<std::size_t>(line)];
+    Device device = base;
+    device.tier = line;
+    if (row.gflops > 0) device.flops_per_second = row.gflops * 1e9;
+    if (row.down_mbytes > 0) device.down_bytes_per_second = row.down_mbytes * 1e6;
+    if (row.up_mbytes > 0) device.up_bytes_per_second = row.up_mbytes * 1e6;
+    if (row.watts > 0) device.training_watts = row.watts;
+    device.dropout = row.dropout;
+    return device;
+  }
+
+ private:
+  struct Row {
+    double gflops = 0, down_mbytes = 0, up_mbytes = 0, dropout = 0, watts = 0, share = 1;  // 0: not given
+  };
+
+  void add_line(const std::vector<std::string>& header, const std::vector<std::string>& line, std::int64_t number) {
+    if (line.size() != header.size()) {
+      user_error("'{}', line {}: {} values for {} columns. Write one for each?", file_, number, line.size(),
+                 header.size());
+    }
+    Row row;
+    double* const fields[] = {&row.gflops, &row.down_mbytes, &row.up_mbytes, &row.dropout, &row.watts, &row.share};
+    for (std::size_t c = 0; c < header.size(); ++c) {
+      const auto column = static_cast<std::size_t>(std::ranges::find(columns, header[c]) - columns.begin());
+      const bool rate = column < 3 || column == 4, probability = column == 3;
+      char* end = nullptr;
+      const double number_read = std::strtod(line[c].c_str(), &end);
+      const bool read = !line[c].empty() && *end == '\0' && number_read <= 1e12;  // NaN fails, too
+      if (!read || number_read < (rate ? 1e-9 : 0) || (probability && number_read > 1)) {
+        user_error("'{}', line {}: '{}' is no {} (found '{}'). Write {}?", file_, number, header[c],
+                   rate          ? "rate"
+                   : probability ? "probability"
+                                 : "share",
+                   line[c], probability ? "a number from 0 to 1" : "a number above 0");
+      }
+      *fields[column] = number_read;
+    }
+    rows_.push_back(row);
+  }
+
+  std::string file_;
+  bool by_id_;
+  std::string where_;
+  std::vector<Row> rows_;
+  Shares shares_{{1}};
+};
+
+}  // namespace
+
+std::unique_ptr<Devices> table(Settings& settings) { return std::make_unique<Table>(settings); }
+
+}  // namespace shoal::devices

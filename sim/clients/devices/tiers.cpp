@@ -1,0 +1,56 @@
+// A few kinds of devices with given shares: each multiplies the speed and the bandwidths of [population], and may have
+// a drop-out and a power of its own. The default is two fast, one middling and two slow ones of ten, nine-fold apart.
+
+#include "sim/clients/devices.hpp"
+#include "sim/clients/shares.hpp"
+
+namespace shoal::devices {
+namespace {
+
+class Tiers final : public Devices {
+ public:
+  explicit Tiers(const Settings& s)
+      : speeds_(s.numbers("speeds", {3, 1, 0.333}, "factor of the speed, one for each tier", positive())),
+        shares_(s, "shares", speeds_.size(), "share of the clients in each tier; empty: equal"),
+        down_(each(s, "down", 1, "factor of the download bandwidth; empty: 1")),
+        up_(each(s, "up", 1, "factor of the upload bandwidth; empty: 1")),
+        dropout_(each(s, "dropout", 0, "probability that a client of the tier is lost in a participation; empty: 0")),
+        watts_(each(s, "watts", 1, "factor of the power of training; empty: 1")) {
+    for (const double p : dropout_) {
+      if (p > 1) user_error("{}: a drop-out of {} (it is a probability). Write a number up to 1?", s.where(), p);
+    }
+  }
+
+  Device device(const Who& who, const Device& base) const override {
+    const int tier = shares_.choose(who.draws(Purpose::tier).uniform());
+    const auto t = static_cast<std::size_t>(tier);
+    Device device = base;
+    device.tier = tier;
+    device.flops_per_second *= speeds_[t];
+    device.down_bytes_per_second *= down_[t];
+    device.up_bytes_per_second *= up_[t];
+    device.dropout = dropout_[t];
+    device.training_watts *= watts_[t];
+    return device;
+  }
+
+ private:
+  std::vector<double> each(const Settings& s, const char* key, double fallback, const char* meaning) const {
+    const bool factor = fallback > 0;
+    std::vector<double> values = s.numbers(key, {}, meaning, factor ? positive() : at_least(0));
+    if (values.empty()) values.assign(speeds_.size(), fallback);
+    if (values.size() == speeds_.size()) return values;
+    user_error("{}: {} values of '{}' for {} speeds. List one for each tier?", s.where(), values.size(), key,
+               speeds_.size());
+  }
+
+  std::vector<double> speeds_;
+  Shares shares_;
+  std::vector<double> down_, up_, dropout_, watts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Devices> tiers(Settings& settings) { return std::make_unique<Tiers>(settings); }
+
+}  // namespace shoal::devices

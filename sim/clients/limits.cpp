@@ -1,0 +1,130 @@
+#include "sim/clients/limits.hpp"
+
+namespace shoal {
+namespace {
+
+constexpr double emptiest = 0.05;         // charge at which a device shuts down or is plugged in somewhere
+constexpr std::int64_t nights_back = 30;  // looked through for the last time on the charger
+
+double hours(Ticks time) { return seconds(time) / 3600; }
+
+// `a` where it is on, else `b`: on while either is.
+Stretch either(Stretch a, Stretch b) {
+  if (a.on && b.on) return {true, std::max(a.until, b.until)};
+  if (!a.on && !b.on) return {false, std::min(a.until, b.until)};
+  return a.on ? a : b;
+}
+
+}  // namespace
+
+Limits::Limits(const Settings& s)
+    : battery_level_(
+          s.number("battery", 0.8, "charge that is enough with power = \"charging_or_battery\"", between(emptiest, 1))),
+      drain_(s.number("battery_drain", 0.05, "share of the charge that an hour takes, median over devices",
+                      between(1e-3, 10))),
+      charge_(
+          s.number("battery_charge", 0.5, "share of the charge that an hour on the charger gives", between(1e-3, 100))),
+      idle_(s.flag("idle", false, "take part only when the device is not in use")),
+      unmetered_(s.flag("unmetered", false, "take part only on an unmetered network")),
+      connected_(s.number("connected", 1, "share of clients that ever have an unmetered network", between(0, 1))),
+      check_in_every_(ticks(3600 * s.number("check_in_every", 0,
+                                            "hours between the times at which a client may start, "
+                                            "so that it rests in between; 0: no such times",
+                                            between(0, 8760)))),
+      check_in_for_(ticks(3600 * s.number("check_in_for", 1, "hours that such a time lasts", between(1e-3, 8760)))),
+      plugged_{
+          .purpose = Purpose::charging,
+          .begins =
+              s.number("charging_hour", 22.5, "local hour at which a device is plugged in, mean", between(12, 35)) - 12,
+          .lasts = s.number("charging_hours", 8, "hours on the charger, mean", between(0.5, 24)),
+          .share = s.number("charging_nights", 0.8, "share of nights on the charger, mean over clients", between(0, 1)),
+          .spread = s.number("charging_spread", 0.2, "each client's share of nights is uniform within +- this",
+                             between(0, 1))},
+      asleep_{.purpose = Purpose::sleep,
+              .begins = s.number("sleep_hour", 23, "local hour from which a device lies idle for the night, mean",
+                                 between(12, 35)) -
+                        12,
+              .lasts = s.number("sleep_hours", 7.5, "hours that it does, mean", between(0.5, 24))},
+      home_{.purpose = Purpose::at_home,
+            .begins = s.number("home_hour", 18.5, "local hour from which a device is on its home network, mean",
+                               between(12, 35)) -
+                      12,
+            .lasts = s.number("home_hours", 13.5, "hours that it is, mean", between(0.5, 24))},
+      put_away_{Purpose::in_use, ticks(600),
+                s.number("idle_share", 0.6, "share of ten-minute spells of the day in which a device lies idle",
+                         between(0, 1))},
+      hotspot_{Purpose::connected, hour,
+               s.number("hotspot_share", 0.3, "share of hours away from home on an unmetered network", between(0, 1))} {
+  const std::string power = s.choice("power", "any", {"any", "charging", "charging_or_battery"},
+                                     "take part on any power, when charging, or also with enough 'battery'");
+  power_ = power == "any" ? Power::any : power == "charging" ? Power::charging : Power::charging_or_battery;
+  if (check_in_every_ > Ticks{} && check_in_for_ > check_in_every_) {
+    user_error("{}: a time to check in of {} h every {} h. Lower 'check_in_for'?", s.where(), hours(check_in_for_),
+               hours(check_in_every_));
+  }
+}
+
+Stretch Limits::at(const Who& who, Ticks time) const {
+  Stretch all;
+  if (power_ == Power::charging) all = charging(who, time);
+  if (power_ == Power::charging_or_battery) {
+    all = either(charging(who, time), battery_at_least(battery_level_, who, time));
+  }
+  if (unmetered_) all = both(all, unmetered(who, time));
+  if (idle_) all = both(all, idle(who, time));
+  if (check_in_every_ > Ticks{}) all = both(all, check_in(who, time));
+  return all;
+}
+
+Stretch Limits::idle(const Who& who, Ticks time) const {
+  return either(asleep_.at(who, time), put_away_.at(who, time));
+}
+
+Stretch Limits::unmetered(const Who& who, Ticks time) const {
+  if (who.draws(Purpose::network).uniform() >= connected_) return {false, never};
+  return either(home_.at(who, time), hotspot_.at(who, time));
+}
+
+Stretch Limits::check_in(const Who& who, Ticks time) const {
+  const Ticks end = period_of(who, Purpose::check_in, check_in_every_, time).end;
+  const Ticks closes = end - check_in_every_ + check_in_for_;
+  return time < closes ? Stretch{true, closes} : Stretch{false, end};
+}
+
+double Limits::drain(const Who& who) const { return drain_ * std::exp(0.3 * who.draws(Purpose::battery).normal()); }
+
+double Limits::discharged(const Who& who, std::int64_t day, Ticks time) const {
+  for (std::int64_t back = 0; back <= std::min(nights_back, day); ++back) {
+    const Habit::Window window = plugged_.window(who, day - back);
+    if (window.end > time || window.begin == window.end) continue;
+    return std::max(emptiest, 1 - drain(who) * hours(time - window.end));
+  }
+  return emptiest;
+}
+
+double Limits::battery(const Who& who, Ticks time) const {
+  const std::int64_t today = Habit::number(who, time);
+  const Habit::Window window = plugged_.window(who, today);
+  if (!window.contains(time)) return discharged(who, today, time);
+  const double first = discharged(who, today, window.begin);
+  const double rate = std::max(charge_, (1 - first) / hours(window.end - window.begin));
+  return std::min(1.0, first + rate * hours(time - window.begin));
+}
+
+Stretch Limits::battery_at_least(double level, const Who& who, Ticks time) const {
+  const std::int64_t today = Habit::number(who, time);
+  const Habit::Window window = plugged_.window(who, today);
+  const double now = battery(who, time);
+  if (window.contains(time)) {
+    if (now >= level) return {true, window.end};
+    const double first = discharged(who, today, window.begin);
+    const double rate = std::max(charge_, (1 - first) / hours(window.end - window.begin));
+    const Ticks crosses = window.begin + ticks(3600 * (level - first) / rate);
+    return {false, std::clamp(crosses, time + Ticks{1}, window.end)};
+  }
+  const Ticks next = time < window.begin ? window.begin : Habit::noon_of(who, today + 1);
+  if (now < level || level <= emptiest) return {now >= level, next};
+  return {true, std::clamp(time + ticks(3600 * (now - level) / drain(who)), time + Ticks{1}, next)};
+}
+
+}  // namespace shoal

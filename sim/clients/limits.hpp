@@ -1,0 +1,46 @@
+#pragma once
+// What a user lets the device do: train only when charging, idle, on an unmetered network, now and then.
+
+#include "sim/clients/periods.hpp"
+
+namespace shoal {
+
+/// Limits under which a device takes part, each with a model of the state that it asks for; all off by default.
+///
+///     eligible = power AND idle AND unmetered AND checked in
+///
+/// States are drawn per client and local day, charging at night as in Bonawitz et al., MLSys 2019 (arXiv 1902.01046):
+/// devices train when idle, charging and on an unmetered network. The defaults of the habits are assumptions.
+class Limits {
+ public:
+  /// Reads [population.limits].
+  explicit Limits(const Settings& settings);
+
+  bool any() const { return power_ != Power::any || idle_ || unmetered_ || check_in_every_ > Ticks{}; }
+  Stretch at(const Who& who, Ticks time) const;
+
+  /// The states alone, whether they are asked for or not.
+  Stretch charging(const Who& who, Ticks time) const { return plugged_.at(who, time); }
+  Stretch idle(const Who& who, Ticks time) const;
+  Stretch unmetered(const Who& who, Ticks time) const;
+  /// Charge in [0, 1]: full at the end of each time on the charger, then falling at the client's rate to 0.05; on the
+  /// charger rising at the charger's rate, or as fast as it takes to be full at the end.
+  double battery(const Who& who, Ticks time) const;
+  Stretch battery_at_least(double level, const Who& who, Ticks time) const;
+
+ private:
+  enum class Power { any, charging, charging_or_battery };
+  Stretch check_in(const Who& who, Ticks time) const;
+  double drain(const Who& who) const;                                     // of the full charge, per hour
+  double discharged(const Who& who, std::int64_t day, Ticks time) const;  // level off the charger
+
+  Power power_;
+  double battery_level_, drain_, charge_;
+  bool idle_, unmetered_;
+  double connected_;  // share of clients that ever have an unmetered network
+  Ticks check_in_every_, check_in_for_;
+  Habit plugged_, asleep_, home_;
+  Spells put_away_, hotspot_;
+};
+
+}  // namespace shoal

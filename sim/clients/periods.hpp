@@ -1,0 +1,80 @@
+#pragma once
+// Time cut into equal periods, and days with one window each: what random habits are drawn for.
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/clients/availability.hpp"
+
+namespace shoal {
+
+/// The period around an instant: `index` >= 1 for its draws, and the instant at which it ends.
+struct Period {
+  std::int64_t index;
+  Ticks end;
+};
+
+/// Periods of `length` that begin at a moment of each client's own, drawn with index 0 of `purpose`: the population
+/// never turns over at once.
+inline Period period_of(const Who& who, Purpose purpose, Ticks length, Ticks time) {
+  const auto phase = static_cast<std::int64_t>(who.draws(purpose).below(static_cast<std::uint64_t>(value(length))));
+  const std::int64_t index = 1 + (value(time) + phase) / value(length);
+  return {index, Ticks{index * value(length) - phase}};
+}
+
+/// Something that is so with a fixed probability in each period.
+struct Spells {
+  Purpose purpose;
+  Ticks length;
+  double probability;
+
+  Stretch at(const Who& who, Ticks time) const {
+    const Period now = period_of(who, purpose, length, time);
+    return {who.draws(purpose, now.index).uniform() < probability, now.end};
+  }
+};
+
+/// A habit: one window between each local noon and the next, on some days only. Begin and length are normal, with a
+/// part that belongs to the client and a part of the day; the window stays inside its noon-to-noon day.
+struct Habit {
+  Purpose purpose;
+  double begins;                  // hours after noon, mean
+  double lasts;                   // hours, mean
+  double between = 1, daily = 1;  // deviations of both, hours: between clients, and of one client between days
+  double share = 1;               // of days that have the window: mean over clients ...
+  double spread = 0;              // ... of whom each has a share of its own, uniform within +- this, cut to [0, 1]
+
+  /// Window number `number` in virtual time; empty (begin = end) on a day without.
+  struct Window {
+    Ticks begin, end;
+    bool contains(Ticks time) const { return begin <= time && time < end; }
+  };
+  Window window(const Who& who, std::int64_t number) const {
+    RandomStream own = who.draws(purpose), today = who.draws(purpose, number + 1);
+    const double usual = std::clamp(share + spread * (2 * own.uniform() - 1), 0.0, 1.0);
+    const double from = begins + between * own.normal() + daily * today.normal();
+    const double length = lasts + between * own.normal() + daily * today.normal();
+    const double begin = std::clamp(from, 0.0, 23.0), end = std::clamp(begin + length, begin + 0.5, 24.0);
+    const Ticks noon = noon_of(who, number);
+    if (today.uniform() >= usual) return {noon, noon};
+    return {noon + ticks(3600 * begin), noon + ticks(3600 * end)};
+  }
+  /// Number of the noon-to-noon day around `time`; day 0 began at local noon before the local midnight of the first
+  /// day.
+  static std::int64_t number(const Who& who, Ticks time) {
+    // Local time may be behind UTC: a day is added so that the quotient is not negative.
+    return (value(who.local(time)) + value(day) + value(day) / 2) / value(day);
+  }
+  static Ticks noon_of(const Who& who, std::int64_t number) {
+    return Ticks{number * value(day) - value(day) - value(day) / 2 - value(who.utc_offset)};
+  }
+  /// Inside the day's window or not.
+  Stretch at(const Who& who, Ticks time) const {
+    const std::int64_t today = number(who, time);
+    const Window found = window(who, today);
+    if (found.contains(time)) return {true, found.end};
+    return {false, time < found.begin ? found.begin : noon_of(who, today + 1)};
+  }
+};
+
+}  // namespace shoal

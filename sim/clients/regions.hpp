@@ -1,0 +1,35 @@
+#pragma once
+// Where clients are: zones of local time, and outages that hit a whole zone at once.
+
+#include <vector>
+
+#include "sim/clients/availability.hpp"
+#include "sim/clients/shares.hpp"
+
+namespace shoal {
+
+/// The clients' regions. All in one at UTC, without outages, by default.
+class Regions {
+ public:
+  /// Reads [population.regions].
+  explicit Regions(const Settings& settings);
+
+  int region(std::uint64_t seed, ClientId client) const {
+    if (offsets_.size() == 1) return 0;
+    return shares_.choose(RandomStream(random_key(seed, Purpose::region), value(client)).uniform());
+  }
+  Who who(std::uint64_t seed, ClientId client) const {
+    return {seed, client, offsets_[static_cast<std::size_t>(region(seed, client))]};
+  }
+  bool have_outages() const { return outage_ > 0; }
+  /// Off while the client's region is out: then all of its clients are lost together.
+  Stretch at(const Who& who, Ticks time) const;
+
+ private:
+  std::vector<Ticks> offsets_;
+  Shares shares_;
+  double outage_;
+  Ticks period_;
+};
+
+}  // namespace shoal
