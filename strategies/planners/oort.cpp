@@ -80,7 +80,7 @@ class Oort final : public Planner {
     if (world.round == 1) return;
     double collected = 0;
     for (const Feedback& back : world.feedback) {
-      if (!back.accepted) continue;
+      if (!back.accepted || !std::isfinite(back.loss)) continue;
       const double utility = static_cast<double>(world.task.work(back.client).examples) * back.loss;
       explored[back.client] = {value(back.client), world.round - 1, utility};
       collected += utility;
@@ -109,7 +109,8 @@ class Oort final : public Planner {
       utilities.push_back(e.utility);
       durations.push_back(seconds(world.duration(ClientId{e.client})));
     }
-    const double most = quantile(utilities, clip_), least = 0.999 * std::ranges::min(utilities);
+    const double most = quantile(utilities, clip_), lowest = std::ranges::min(utilities);
+    const double least = lowest - 0.001 * std::fabs(lowest);  // every score is above 0
     const double range = std::max(std::ranges::max(utilities) - least, 1e-4);
     const double share = preferred_ + step_ * static_cast<double>(state.integer("pacer steps"));
     const double preferred = quantile(durations, std::min(share, 1.0));

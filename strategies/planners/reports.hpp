@@ -91,6 +91,10 @@ inline RoundPlan close_round(std::vector<Participation> starts, const Reporting&
   for (const Straggler& s : kept<Straggler>(state, "stragglers")) {
     if (Ticks{s.finish} > plan.time) stragglers.push_back(s);
   }
+  // Where all that could start are still at work, the next round begins when the first of them has finished.
+  if (plan.starts.empty() && !stragglers.empty()) {
+    plan.time = Ticks{std::ranges::min(stragglers, {}, &Straggler::finish).finish};
+  }
   if (std::ssize(plan.commits) < reporting.minimum) plan.verdict = Verdict::abandoned;
   for (Participation& p : plan.starts) {
     if (std::ranges::binary_search(plan.commits, p.id, {}, &Commit::id)) {

@@ -83,7 +83,7 @@ class Tifl final : public Planner {
   void learn(std::vector<Tier>& tiers, std::size_t current, const World& world) const {
     double sum = 0, count = 0;
     for (const Feedback& back : world.feedback) {
-      if (!back.accepted) continue;
+      if (!back.accepted || !std::isfinite(back.loss)) continue;
       sum += back.loss;
       ++count;
     }

@@ -96,6 +96,16 @@ TEST_F(ByHand, DeadlineDropsStragglers) {
             (std::vector{Outcome::completes, Outcome::late, Outcome::completes}));
 }
 
+// All five are still at work on the first round when the second begins: it waits for client 0.
+TEST_F(ByHand, DeadlineWaitsForSomebodyToInvite) {
+  Desk desk("deadline", "cohort = 5\ndeadline = 0.0005", task_);
+  EXPECT_EQ(desk.next().time, Ticks{500});
+  const RoundPlan second = desk.next();
+  EXPECT_TRUE(second.starts.empty());
+  EXPECT_EQ(second.time, Ticks{1000});
+  EXPECT_EQ(clients(desk.next().starts), std::vector<std::int64_t>{0});
+}
+
 TEST_F(ByHand, DeadlineIsTheMedianDurationByDefault) {
   EXPECT_EQ(Desk("deadline", "cohort = 5", task_).next().time, Ticks{3000});
 }
