@@ -49,12 +49,13 @@ std::vector<std::int64_t> share_feedback(std::vector<Feedback>& feedback, const 
   return bytes;
 }
 
-// A participation that was lost, and what it cost: who is late has done and sent everything.
+// A participation that was lost, and what it cost: who is late, or in time for a round that is abandoned, has done and
+// sent everything.
 ClientRow lost_row(ParticipationId id, const RoundPlan& plan, const FederationState& state, const World& world) {
   ClientRow row{.participation = state.in_flight.at(id), .bytes_down = world.bytes_down};
   Participation& p = row.participation;
   if (std::ranges::binary_search(plan.stops, id)) p.outcome = Outcome::stopped, p.finish = world.now;
-  if (p.outcome == Outcome::late) {
+  if (p.outcome == Outcome::late || p.outcome == Outcome::completes) {
     row.steps = world.local.local_steps(world.task.work(p.client).examples, p.fraction);
     row.bytes_up = world.bytes_up;
   }
