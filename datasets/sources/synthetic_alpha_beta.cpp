@@ -1,9 +1,9 @@
-// Synthetic(alpha, beta): every device has a linear classifier and a distribution of features of its own. Li et al.,
-// MLSys 2020 (arXiv 1812.06127), section 5.1 and appendix C.1, after Shamir et al. Device k: y = argmax(W x + b) with
-// the elements of W and b normal around u_k, u_k normal with deviation alpha; x normal around v_k with variances j^-1.2
-// of feature j, the elements of v_k normal around B_k, B_k normal with deviation beta. alpha makes models differ, beta
-// data. A device has 50 + floor(exp(4 + 2 z)) examples, z normal, a tenth of them for the test set. Devices are the
-// natural clients.
+// Synthetic(alpha, beta) of FedProx: every device has a linear classifier and a distribution of features of its own. Li
+// et al., MLSys 2020 (arXiv 1812.06127), section 5.1 and appendix C.1. Device k: y = argmax(W x + b), the elements of W
+// and b standard normal; x normal around v_k with variances j^-1.2 of feature j, the elements of v_k normal around B_k,
+// B_k normal with deviation beta. The paper's mean u_k of W and b, with deviation alpha, is left out: it adds the same
+// number to all scores of an example, so no label depends on it. A device has 50 + floor(exp(4 + 2 z)) examples, z
+// normal, a tenth of them in the test set. Devices are the natural clients.
 #include <algorithm>
 #include <cmath>
 
@@ -19,8 +19,7 @@ constexpr std::int64_t features = 60, classes = 10, most_examples = 1'000'000;  
 class SyntheticAlphaBeta final : public Source {
  public:
   explicit SyntheticAlphaBeta(Settings& s)
-      : alpha_(s.number("alpha", 1, "how much the devices' models differ", between(0, 1e3))),
-        beta_(s.number("beta", 1, "how much the devices' features differ", between(0, 1e3))),
+      : beta_(s.number("beta", 1, "how much the devices' features differ", between(0, 1e3))),
         devices_(s.integer("devices", 30, "natural clients", between(1, 100'000))),
         seed_(static_cast<std::uint64_t>(
             s.integer("seed", 1, "which data; independent of the run's seed", at_least(0)))) {}
@@ -43,8 +42,8 @@ class SyntheticAlphaBeta final : public Source {
       return drawn;
     };
     const auto count = std::min(most_examples, 50 + static_cast<std::int64_t>(std::exp(4 + 2 * random.normal())));
-    const double model_mean = alpha_ * random.normal(), feature_mean = beta_ * random.normal();
-    const std::vector<double> weights = normals(classes * features, model_mean), bias = normals(classes, model_mean);
+    const double feature_mean = beta_ * random.normal();
+    const std::vector<double> weights = normals(classes * features, 0), bias = normals(classes, 0);
     const std::vector<double> centre = normals(features, feature_mean);
     const std::int64_t trained = count * 9 / 10;
     std::vector<double> x(features), scores(classes);
@@ -63,7 +62,7 @@ class SyntheticAlphaBeta final : public Source {
     }
   }
 
-  double alpha_, beta_;
+  double beta_;
   std::int64_t devices_;
   std::uint64_t seed_;
 };

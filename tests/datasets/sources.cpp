@@ -399,7 +399,7 @@ TEST(SyntheticAlphaBeta, IsDistributedAsStated) {
   EXPECT_NEAR(spread, 1, 0.03);
   EXPECT_NEAR(middle, 0.5, 4.5 * 0.5 / std::sqrt(400.0));  // the median size is 50 + e^4
   EXPECT_GT(few_labels, 0.5);
-  EXPECT_NE(load("synthetic_alpha_beta", "alpha = 0.5").digest, load("synthetic_alpha_beta").digest);
+  EXPECT_NE(load("synthetic_alpha_beta", "beta = 0.5").digest, load("synthetic_alpha_beta").digest);
 }
 
 TEST(Synthetic, SettledByItsSeed) {
