@@ -11,19 +11,25 @@ namespace shoal::planners {
 namespace {
 
 // The participation with as many of its local steps as fit before the deadline; as it is where not one does.
-Participation shortened(Participation p, Ticks deadline, const World& world) {
+Participation shortened(Participation p, Ticks deadline, double dropout, const World& world) {
   const std::int64_t examples = world.task.work(p.client).examples;
   const std::int64_t all = world.local.local_steps(examples, 1);
+  const Device device = world.population.device(p.client, p.id);
+  // Whether it is lost by chance is drawn as before: a shorter participation is lost no less often.
+  const Terms terms{.dropout = dropout, .keeps_result = p.fraction == 1 || world.population.partial().keeps()};
   const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / static_cast<double>(all); };
-  std::int64_t fit = 0, no_fit = all;
+  const auto fate = [&](std::int64_t steps) {
+    return fate_of(world.population, p.client, p.id, p.start, world.phases(device, p.client, share(steps)), terms);
+  };
+  std::int64_t fit = 0, no_fit = world.local.local_steps(examples, p.fraction);
   while (no_fit - fit > 1) {
     const std::int64_t middle = fit + (no_fit - fit) / 2;
-    (p.start + world.duration(p.client, share(middle)) <= deadline ? fit : no_fit) = middle;
+    (fate(middle).finish <= deadline ? fit : no_fit) = middle;
   }
   if (fit == 0) return p;
   p.fraction = share(fit);
-  p.finish = p.start + world.duration(p.client, p.fraction);
-  p.outcome = Outcome::completes;  // what would have been its fate after the deadline does not happen
+  p.finish = fate(fit).finish;
+  p.outcome = fate(fit).outcome;
   return p;
 }
 
@@ -47,7 +53,8 @@ class Deadline final : public Planner {
     std::vector<Participation> starts;
     for (const ClientId client : draw_clients(cohort_.size(), world.round, world, still_at_work(state, world.now))) {
       Participation p = drop_out_.start(client, state, world);
-      if (partial_ && p.finish > reporting.deadline) p = shortened(p, reporting.deadline, world);
+      if (partial_ && p.finish > reporting.deadline)
+        p = shortened(p, reporting.deadline, drop_out_.probability(), world);
       starts.push_back(p);
     }
     return close_round(std::move(starts), reporting, state, world);

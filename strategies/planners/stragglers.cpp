@@ -41,7 +41,7 @@ class Stragglers final : public Planner {
     if (p.outcome != Outcome::completes) return;
     RandomStream random(random_key(world.seed, Purpose::stragglers), value(p.client), value(p.id));
     const auto epochs = static_cast<std::int64_t>(world.local.epochs);
-    p.fraction =
+    p.fraction *=
         world.local.steps == 0 && epochs >= 2
             ? static_cast<double>(1 + random.below(static_cast<std::uint64_t>(epochs - 1))) / world.local.epochs
             : 1 - random.uniform();
