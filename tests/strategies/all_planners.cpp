@@ -258,6 +258,50 @@ TEST(Refl, PrefersTheLeastAvailable) {
   EXPECT_GT(distinct, 100);
 }
 
+// --- Work that is wasted ---------------------------------------------------------------------------------------------
+
+const std::string small_task =
+    "task = {name = \"quadratic\", clients = 60, dimension = 5}\npopulation = {speed_sigma = 1}\nlocal = {steps = 3}\n";
+
+TEST(WastedWork, OfLateClientsIsCounted) {
+  const Played played =
+      play(federation(small_task + "planner = {name = \"over_selection\", goal = 5, factor = 2}\n"), 20, {2, 1});
+  for (const RoundRecord& record : played.records) {
+    EXPECT_EQ(record.committed, 5);
+    EXPECT_EQ(record.lost, record.started - 5);
+    EXPECT_EQ(record.bytes_up, record.started * 5 * 4);
+    for (const ClientRow& row : record.clients) {
+      EXPECT_EQ(row.steps, 3);
+      EXPECT_EQ(row.bytes_up, 5 * 4);
+      EXPECT_EQ(row.participation.outcome, row.committed ? Outcome::completes : Outcome::late);
+      EXPECT_EQ(row.accepted, row.committed);
+      if (!row.committed) {
+        EXPECT_GE(row.participation.finish, record.time);
+      }
+    }
+  }
+}
+
+TEST(WastedWork, EndsWhenAClientIsToldToStop) {
+  const Played played = play(
+      federation(small_task + "planner = {name = \"fed_buff\", concurrency = 20, buffer = 4, max_staleness = 3}\n"),
+      60);
+  Ticks before{};
+  int stopped = 0;
+  for (const RoundRecord& record : played.records) {
+    for (const ClientRow& row : record.clients) {
+      if (row.participation.outcome != Outcome::stopped) continue;
+      ++stopped;
+      EXPECT_FALSE(row.committed);
+      EXPECT_EQ(row.participation.finish, before);
+      EXPECT_EQ(record.round - 1 - value(row.participation.version), 4);  // the step that made it too stale
+      EXPECT_EQ(row.bytes_up, 0);
+    }
+    before = record.time;
+  }
+  EXPECT_GT(stopped, 10);
+}
+
 // --- Probes ----------------------------------------------------------------------------------------------------------
 
 // h (b - x)^2 / 2 at x = 0, on any number of ranks; nobody trains who has a lower loss than a candidate left out.
