@@ -48,6 +48,7 @@ CellPlan plan_kind(const Cell& cell, const Experiment& experiment, const PlanOpt
         last * SupervisedTask::chunk_size + std::ssize(supervised->chunk({experiment.evaluate_on, last}).positions);
   }
   plan.is_upper_bound = experiment.stop_at_target;
+  plan.notes = experiment.federation.planner->notes();
   plan.clients = look_at_clients(task, experiment.federation.seed);
   plan.rounds = plan_rounds(experiment, share * options.planning_seconds);
   if (!plan.rounds.first.empty()) plan.measured = measure(experiment, plan.rounds, share * options.measuring_seconds);

@@ -36,6 +36,7 @@ struct CellPlan {
   std::int64_t parameters = 0;
   std::int64_t tested_examples = 0;  // in one evaluation; 0 for tasks without data
   bool is_upper_bound = false;       // the run may end at its target
+  std::vector<std::string> notes;    // of the planner
   ClientsPlan clients;
   RoundsPlan rounds;
   Measured measured;

@@ -3,6 +3,8 @@
 #include <ctime>
 #include <set>
 
+#include "sim/round/probe.hpp"
+
 namespace shoal {
 namespace {
 
@@ -26,7 +28,7 @@ void count(const RoundPlan& plan, const FederationState& state, const World& wor
   sums.committed += std::ssize(plan.commits);
   sums.lost += std::ssize(plan.losses);
   sums.abandoned += plan.commits.empty() ? 1 : 0;
-  sums.bytes_down += std::ssize(plan.starts) * world.bytes_down;
+  sums.bytes_down += (std::ssize(plan.starts) + only_probed(world.probes, plan.starts)) * world.bytes_down;
   sums.bytes_up += std::ssize(plan.commits) * world.bytes_up;
   sums.time = plan.time;
   sums.live_versions = std::max(sums.live_versions, versions_in_use(state));
@@ -58,9 +60,12 @@ RoundsPlan plan_rounds(const Experiment& experiment, double seconds) {
   const double begin = processor_seconds();
   while (sums.planned < experiment.rounds && (sums.planned == 0 || processor_seconds() - begin < seconds)) {
     const LocalSettings local = parts.strategy->work(parts.local->at(++state.round));
-    const World world{*parts.task,       *parts.population, local,         parts.seed,
-                      state.round,       state.now,         state.version, sums.message_bytes,
-                      sums.update_bytes, state.in_flight,   state.feedback};
+    World world{*parts.task,       *parts.population, local,         parts.seed,
+                state.round,       state.now,         state.version, sums.message_bytes,
+                sums.update_bytes, state.in_flight,   state.feedback};
+    std::vector<Probe> probes;
+    for (const ClientId client : parts.planner->probe(state.planner, world)) probes.push_back({.client = client});
+    world.probes = probes;
     const RoundPlan plan = next_plan(*parts.planner, state.planner, world);
     for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
     count(plan, state, world, sums);

@@ -112,6 +112,7 @@ std::string cost_text(const CellPlan& cell) {
   lines.add("drop-outs", fmt::format("{} in all ({:.1f} %); {} rounds abandoned", grouped(all(rounds.lost)),
                                      rounds.started == 0 ? 0.0 : 100 * each(rounds.lost) / each(rounds.started),
                                      grouped(all(rounds.abandoned))));
+  lines.add("planner", cell.notes);
   lines.add("work", fmt::format("{} a round, {} in all", flops_text(rounds.flops / planned),
                                 flops_text(rounds.to_all_rounds(rounds.flops))));
   const auto traffic = [&](const char* name, std::int64_t client, std::int64_t sum) {

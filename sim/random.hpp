@@ -37,6 +37,8 @@ enum class Purpose : std::uint32_t {
   at_home = 47,
   in_use = 48,
   connected = 49,
+  stragglers = 50,
+  ranking = 51,
   battery = 60,
   check_in = 61,
   partial_work = 62,

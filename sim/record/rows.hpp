@@ -31,7 +31,7 @@ struct ParticipationRow {
   std::int64_t round = 0, participation = 0, client = 0;
   std::int64_t version = 0;                  // of the model that it downloaded
   std::int64_t start_us = 0, finish_us = 0;  // virtual
-  std::int64_t outcome = 0;                  // 0 completes, lost in 1 download, 2 training, 3 upload
+  std::int64_t outcome = 0;  // 0 completes, lost in 1 download, 2 training, 3 upload; -1 late, -2 stopped
   std::int64_t committed = 0, accepted = 0;  // 0 or 1
   double weight = 1, loss = not_measured;
   std::int64_t steps = 0, bytes_down = 0, bytes_up = 0;

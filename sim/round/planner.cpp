@@ -27,6 +27,14 @@ double World::joules(ClientId client, double fraction) const {
   return device.training_watts * training + device.radio_watts * (seconds(ends.back()) - training);
 }
 
+Ticks World::probe_duration(ClientId client) const {
+  const Device device = population.device(client);
+  const ClientWork work = task.work(client);
+  const double flops = work.flops_per_example * static_cast<double>(work.examples) / 3;
+  const double download = static_cast<double>(bytes_down) / device.down_bytes_per_second;
+  return std::max(Ticks{1}, ticks(download + flops / device.flops_per_second));
+}
+
 Participation World::start(ParticipationId id, ClientId client, Terms terms) const {
   Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
   p.fraction = population.partial().fraction(seed, client, id);

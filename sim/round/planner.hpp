@@ -3,6 +3,7 @@
 
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "sim/clients/fate.hpp"
@@ -22,6 +23,12 @@ struct Feedback {
   bool accepted = true;
 };
 
+/// The mean loss of a probed client's training examples at the newest version.
+struct Probe {
+  ClientId client{};
+  double loss = 0;
+};
+
 /// What a planner may ask about.
 struct World {
   const Task& task;
@@ -35,6 +42,7 @@ struct World {
   std::int64_t bytes_up;    // expected, per client
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback;  // of the last round's commits
+  std::span<const Probe> probes{};     // what Planner::probe asked for, in its order
 
   /// When download, training and upload end if nothing interrupts them, counted from the start:
   /// bytes_down / download bandwidth, + operations / speed, + bytes_up / upload bandwidth (bytes, seconds), at least 1
@@ -50,6 +58,9 @@ struct World {
   /// Energy of a participation that nothing interrupts, joules: power x time, of training and of transfers. A proxy:
   /// the powers are assumptions of [population], and idling, screen and memory are not in it.
   double joules(ClientId client, double fraction = 1) const;
+  /// Download and one forward pass over the client's examples, a third of what training on them costs; its answer, one
+  /// number, takes no time.
+  Ticks probe_duration(ClientId client) const;
 };
 
 /// A committed participation; `weight` scales the client's own (staleness weights).
@@ -72,6 +83,7 @@ struct RoundPlan {
   std::vector<Participation> starts;    // new ones, in order of their ids
   std::vector<Commit> commits;          // starts of this or an earlier round, completed
   std::vector<ParticipationId> losses;  // starts of this or an earlier round that ended without being committed
+  std::vector<ParticipationId> stops;   // of the losses, sorted: told to stop when the plan was made
   Divisor divisor = Divisor::committed_weights;
 };
 
@@ -80,6 +92,10 @@ class Planner {
   virtual ~Planner() = default;
   /// Checks what can be known before the first round (cohort against population): UserError.
   virtual void check(const Task&, const Population&) const {}
+  /// What can be said before the first round, for `shoal plan`: a line each.
+  virtual std::vector<std::string> notes() const { return {}; }
+  /// Whose loss at the newest version is wanted before `next`: each downloads the model once. Same on every rank.
+  virtual std::vector<ClientId> probe(State&, const World&) const { return {}; }
   /// Same on every rank; makes no messages. Ids of starts continue from `state.integer("starts")`.
   virtual RoundPlan next(State& state, const World& world) const = 0;
 };

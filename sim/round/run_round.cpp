@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "sim/round/federation.hpp"
-#include "sim/round/placement.hpp"
+#include "sim/round/probe.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -49,12 +49,25 @@ std::vector<std::int64_t> share_feedback(std::vector<Feedback>& feedback, const 
   return bytes;
 }
 
+// A participation that was lost, and what it cost: who is late, or in time for a round that is abandoned, has done and
+// sent everything.
+ClientRow lost_row(ParticipationId id, const RoundPlan& plan, const FederationState& state, const World& world) {
+  ClientRow row{.participation = state.in_flight.at(id), .bytes_down = world.bytes_down};
+  Participation& p = row.participation;
+  if (std::ranges::binary_search(plan.stops, id)) p.outcome = Outcome::stopped, p.finish = world.now;
+  if (p.outcome == Outcome::late || p.outcome == Outcome::completes) {
+    row.steps = world.local.local_steps(world.task.work(p.client).examples, p.fraction);
+    row.bytes_up = world.bytes_up;
+  }
+  return row;
+}
+
 RoundRecord describe(const RoundPlan& plan, const FederationState& state, const std::vector<Participation>& committed,
-                     const Task& task, std::int64_t bytes_down, const std::vector<std::int64_t>& bytes_up) {
+                     const World& world, const std::vector<std::int64_t>& bytes_up) {
   RoundRecord record{.round = state.round, .time = plan.time, .verdict = plan.verdict};
   record.started = std::ssize(plan.starts);
   record.lost = std::ssize(plan.losses);
-  record.bytes_down = record.started * bytes_down;
+  record.bytes_down = (record.started + only_probed(world.probes, plan.starts)) * world.bytes_down;
   double loss = 0;
   for (std::size_t i = 0; i < committed.size(); ++i) {
     const Feedback& back = state.feedback[i];
@@ -64,17 +77,18 @@ RoundRecord describe(const RoundPlan& plan, const FederationState& state, const 
                               .weight = plan.commits[i].weight,
                               .loss = back.loss,
                               .steps = back.steps,
-                              .bytes_down = bytes_down,
+                              .bytes_down = world.bytes_down,
                               .bytes_up = bytes_up[i]});
     record.bytes_up += bytes_up[i];
     record.rejected += back.accepted ? 0 : 1;
-    record.examples += task.work(committed[i].client).examples;
+    record.examples += world.task.work(committed[i].client).examples;
     loss += back.accepted ? back.loss : 0;
   }
   record.committed = std::ssize(committed) - record.rejected;
   record.train_loss = loss / static_cast<double>(record.committed);
   for (const ParticipationId id : plan.losses) {
-    record.clients.push_back({.participation = state.in_flight.at(id), .bytes_down = bytes_down});
+    record.clients.push_back(lost_row(id, plan, state, world));
+    record.bytes_up += record.clients.back().bytes_up;
   }
   return record;
 }
@@ -88,12 +102,16 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const LocalSettings charged = federation.strategy->work(local);
   const std::vector<Channel> channels = federation.channels();
 
-  // Plan: the same on every rank, without a message.
+  // Plan: the same on every rank, without a message unless losses are probed.
   const std::int64_t bytes_down = newest_message(federation, state).bytes();
   const std::int64_t bytes_up = expected_bytes(channels, federation);
-  const RoundPlan plan = next_plan(*federation.planner, state.planner,
-                                   World{task, *federation.population, charged, federation.seed, state.round, state.now,
-                                         state.version, bytes_down, bytes_up, state.in_flight, state.feedback});
+  World world{task,          *federation.population, charged,    federation.seed, state.round,
+              state.now,     state.version,          bytes_down, bytes_up,        state.in_flight,
+              state.feedback};
+  const std::vector<Probe> probes =
+      probe_losses(federation.planner->probe(state.planner, world), federation, state, comm, crew);
+  world.probes = probes;
+  const RoundPlan plan = next_plan(*federation.planner, state.planner, world);
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
   state.now = plan.time;
 
@@ -118,7 +136,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const std::vector<std::int64_t> sent = share_feedback(state.feedback, outcomes, comm);
   training.store_memory(state.memory, outcomes, comm);
 
-  RoundRecord record = describe(plan, state, committed, task, bytes_down, sent);
+  RoundRecord record = describe(plan, state, committed, world, sent);
   for (const Commit& commit : plan.commits) state.in_flight.erase(commit.id);
   for (const ParticipationId id : plan.losses) state.in_flight.erase(id);
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -348,6 +349,57 @@ TEST(Synthetic, ClustersAsStated) {
   }
   EXPECT_NEAR(within, 499.0 / 500, 0.02);        // standard error .003
   EXPECT_NEAR(between, 36 + 2 * 50 / 500.0, 8);  // 7 * 50 normal coordinates: standard error 36 sqrt(2 / 350) = 2.7
+}
+
+// Within a device feature j has variance j^-1.2; over devices the mean of a device's features has variance beta^2 +
+// 1/60 and the features of one device have unit variance around it. The data that the paper's authors publish agree.
+TEST(SyntheticAlphaBeta, IsDistributedAsStated) {
+  const Dataset data = load("synthetic_alpha_beta", "devices = 400\nbeta = 2\nseed = 5");
+  expect_consistent(data.train);
+  constexpr std::size_t features = 60;
+  struct Device {
+    double count = 0;
+    std::vector<double> sum = std::vector<double>(features), squares = std::vector<double>(features);
+    std::set<std::int32_t> labels;
+  };
+  std::map<std::int32_t, Device> devices;
+  for (std::size_t i = 0; i < data.train.labels.size(); ++i) {
+    Device& device = devices[data.train.groups[i]];
+    ++device.count;
+    device.labels.insert(data.train.labels[i]);
+    for (std::size_t j = 0; j < features; ++j) {
+      const double x = data.train.floats[i * features + j];
+      device.sum[j] += x;
+      device.squares[j] += x * x;
+    }
+  }
+  EXPECT_EQ(devices.size(), 400U);
+  EXPECT_NEAR(static_cast<double>(data.test.count()) / static_cast<double>(data.train.count()), 1.0 / 9, 0.01);
+  double middle = 0, centres = 0, spread = 0, few_labels = 0;
+  std::vector<double> variance(features), sizes;
+  for (const auto& [id, device] : devices) {
+    EXPECT_GE(device.count, 45);
+    sizes.push_back(device.count / 0.9);
+    double mean = 0, square = 0;
+    for (std::size_t j = 0; j < features; ++j) {
+      const double m = device.sum[j] / device.count;
+      variance[j] += (device.squares[j] - device.count * m * m) / (device.count - 1) / 400;
+      mean += m / features;
+      square += m * m / features;
+    }
+    centres += mean * mean / 400;
+    spread += (square - mean * mean) * features / (features - 1) / 400;
+    few_labels += device.labels.size() <= 4 ? 1.0 / 400 : 0;
+    middle += device.count / 0.9 < 50 + std::exp(4.0) ? 1.0 / 400 : 0;
+  }
+  for (const std::size_t j : {0U, 1U, 9U, 59U}) {
+    EXPECT_NEAR(variance[j] * std::pow(static_cast<double>(j + 1), 1.2), 1, 0.06) << "feature " << j;
+  }
+  EXPECT_NEAR(centres, 4 + 1.0 / 60, 4.5 * 4 * std::sqrt(2.0 / 400));
+  EXPECT_NEAR(spread, 1, 0.03);
+  EXPECT_NEAR(middle, 0.5, 4.5 * 0.5 / std::sqrt(400.0));  // the median size is 50 + e^4
+  EXPECT_GT(few_labels, 0.5);
+  EXPECT_NE(load("synthetic_alpha_beta", "beta = 0.5").digest, load("synthetic_alpha_beta").digest);
 }
 
 TEST(Synthetic, SettledByItsSeed) {

@@ -163,7 +163,7 @@ TEST_P(Conformance, GivesTheSameBitsOnAnyRanksAndThreads) {
     const Played one = play(federation, rounds);
     EXPECT_EQ(play(federation, rounds).bits, one.bits) << "a second run through the same parts";
     EXPECT_EQ(play(composed(part(), base).federation, rounds).bits, one.bits) << "parts composed again";
-    for (const Hands hands : {Hands{1, 2}, Hands{2, 1}, Hands{2, 2}, Hands{3, 1}, Hands{3, 2}}) {
+    for (const Hands hands : {Hands{1, 2}, Hands{2, 1}, Hands{2, 2}, Hands{3, 1}, Hands{3, 2}, Hands{5, 1}}) {
       const Played many = play(federation, rounds, hands);
       if (federation.aggregator->reproducible()) {
         EXPECT_EQ(many.bits, one.bits) << hands.ranks << " ranks, " << hands.threads << " threads\n" << base;

@@ -63,6 +63,31 @@ def test_async_fedbuff():
         assert mean(file, "constant weights", "rounds_to_target") < mean(file, "fed_buff", "rounds_to_target")
 
 
+def test_async_time_to_target():
+    with run("async_time_to_target", "--ranks", 2) as file:
+        time = {label: mean(file, label, "time_to_target_us") * 1e-6 for label in ("FedAvg", "FedBuff", "FedAsync")}
+        sent = {label: mean(file, label, "bytes_up") for label in time}
+        # Stated: 310, 42 and 54 s.
+        assert min(time.values()) > 0 and time["FedBuff"] < time["FedAsync"] < 0.3 * time["FedAvg"], time
+        assert sent["FedBuff"] < sent["FedAsync"] < sent["FedAvg"], sent
+
+
+def test_over_selection():
+    with run("over_selection", "--ranks", 2) as file:
+        time = {label: mean(file, label, "time_to_target_us") for label in ("none", "130 %")}
+        assert 0 < time["130 %"] < 0.3 * time["none"], time  # stated: 83 and 476 s
+        assert 1.2 < mean(file, "130 %", "bytes_up") / mean(file, "none", "bytes_up") < 1.6
+        for cell in file["cells"].values():
+            outcomes = cell["clients"]["outcome"]
+            invited = 65 if cell.attrs["label"] == "130 %" else 50
+            rounds = len(cell["rounds"])
+            assert len(outcomes) == invited * rounds
+            # Nobody is late where everybody is waited for; 8 % of the invited are lost.
+            assert (outcomes == -1).any() == (invited == 65)
+            lost = (outcomes > 0).mean()
+            assert abs(lost - 0.08) < 5 * math.sqrt(0.08 * 0.92 / len(outcomes)), lost
+
+
 def test_ditto_personal():
     with run("ditto_personal", "--ranks", 2) as file:
         labels = {cell.attrs["label"] for cell in file["cells"].values()}

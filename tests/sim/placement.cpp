@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -61,6 +62,30 @@ TEST(Placement, StaysWithinGrahamsBound) {
     EXPECT_LE(makespan(costs, 3), best * (4.0 / 3 - 1.0 / 9) + 1e-9);
     EXPECT_GE(makespan(costs, 3), best);
   }
+}
+
+// A thousand clients whose work differs up to tenfold keep sixteen ranks alike busy.
+TEST(Placement, BalancesAThousandClients) {
+  RandomStream random(random_key(2, Purpose::selection), 0);
+  for (int trial = 0; trial < 20; ++trial) {
+    std::vector<double> costs(1000);
+    for (double& cost : costs) cost = std::pow(10, random.uniform());
+    const double mean = std::accumulate(costs.begin(), costs.end(), 0.0) / 16;
+    EXPECT_LT(makespan(costs, 16) / mean, 1.05);
+  }
+  // The same through blocks of four clients each.
+  std::vector<std::int64_t> examples;
+  std::vector<Participation> plan;
+  for (std::int64_t c = 0; c < 1000; ++c) {
+    examples.push_back(1000 + static_cast<std::int64_t>(random.below(9001)));
+    plan.push_back({.id = ParticipationId{c}, .client = ClientId{c}});
+  }
+  LocalSettings local;
+  local.block = 4;
+  std::vector<double> costs;
+  for (const TrainingBlock& block : compose_blocks(plan, UnequalTask(examples), local)) costs.push_back(block.cost);
+  EXPECT_EQ(costs.size(), 250U);
+  EXPECT_LT(makespan(costs, 16) * 16 / std::accumulate(costs.begin(), costs.end(), 0.0), 1.05);
 }
 
 std::vector<Participation> mixed_plan() {

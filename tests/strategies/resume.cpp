@@ -12,7 +12,7 @@ namespace {
 
 using namespace shoal::test;
 
-class Resume : public testing::TestWithParam<const char*> {
+class Resume : public testing::TestWithParam<std::string> {
  protected:
   // Rounds `first` to `last`, after the checkpoint `from` where it is not empty; leaves one at `to` where that is not.
   std::string rounds(const Federation& parts, int first, int last, int ranks, const std::string& from,
@@ -78,12 +78,22 @@ TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
   std::filesystem::remove_all(folder);
 }
 
+std::vector<std::string> all_planners() {
+  std::vector<std::string> all;
+  for (const Part<Planner>& part : parts<Planner>()) {
+    all.push_back(fmt::format("[planner]\nname = \"{}\"\ndropout = 0.2\n", part.name));
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Planners, Resume, testing::ValuesIn(all_planners()));
 INSTANTIATE_TEST_SUITE_P(
     Parts, Resume,
-    testing::Values("[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\ndropout = 0.2\nmax_staleness = 5\n"
-                    "[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"adaptive_clip\"\nbit_noise = 1\n",
-                    "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\n[strategy]\nname = \"ditto\"\n",
-                    "[planner]\ncohort = 9\n[aggregator]\nname = \"median\"\n[strategy]\nname = \"ditto\"\n"));
+    testing::Values<std::string>(
+        "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\ndropout = 0.2\nmax_staleness = 5\n"
+        "[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"adaptive_clip\"\nbit_noise = 1\n",
+        "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\n[strategy]\nname = \"ditto\"\n",
+        "[planner]\ncohort = 9\n[aggregator]\nname = \"median\"\n[strategy]\nname = \"ditto\"\n"));
 
 }  // namespace
 }  // namespace shoal

@@ -1,0 +1,41 @@
+#include "sim/round/probe.hpp"
+
+#include <set>
+
+#include "sim/round/placement.hpp"
+
+namespace shoal {
+
+std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Federation& federation,
+                                FederationState& state, Communicator& comm, Crew& crew) {
+  if (clients.empty()) return {};
+  std::vector<double> costs;
+  for (const ClientId client : clients) costs.push_back(static_cast<double>(federation.task->work(client).examples));
+  const std::vector<int> owners = place(costs, comm.size());
+  std::vector<std::size_t> mine;
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    if (owners[i] == comm.rank()) mine.push_back(i);
+  }
+  const at::Tensor params = newest_message(federation, state).params();
+  std::vector<std::int64_t> results(2 * clients.size(), 0);
+  crew.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
+    const Evaluation seen = trainer.evaluate_own(params, clients[mine[i]], Split::train);
+    results[2 * mine[i]] = seen.examples;
+    results[2 * mine[i] + 1] = seen.loss;
+  });
+  comm.sum(results);
+  std::vector<Probe> probes;
+  for (std::size_t i = 0; i < clients.size(); ++i) {
+    const Evaluation seen{.examples = results[2 * i], .loss = results[2 * i + 1]};
+    probes.push_back({clients[i], seen.examples == 0 ? 0 : seen.mean_loss()});
+  }
+  return probes;
+}
+
+std::int64_t only_probed(std::span<const Probe> probes, std::span<const Participation> starts) {
+  std::set<ClientId> started;
+  for (const Participation& p : starts) started.insert(p.client);
+  return std::ranges::count_if(probes, [&](const Probe& probe) { return !started.contains(probe.client); });
+}
+
+}  // namespace shoal

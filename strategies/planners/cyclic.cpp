@@ -1,0 +1,56 @@
+// Cyclic participation: the clients are divided at random into fixed groups, the groups take turns, and each round's
+// cohort is drawn from the group whose turn it is. Cho et al., ICML 2023 (arXiv 2302.03109), algorithm 1. groups = 0
+// makes groups of a cohort each: with cohort = 1 the model goes from client to client in a fixed order (cyclic weight
+// transfer, Chang et al., JAMIA 2018).
+
+#include "strategies/planners/reports.hpp"
+
+namespace shoal::planners {
+namespace {
+
+class Cyclic final : public Planner {
+ public:
+  explicit Cyclic(const Settings& s)
+      : cohort_(s),
+        groups_(s.integer("groups", 0, "that take turns; 0: as many as there are whole cohorts", at_least(0))),
+        drop_out_(s),
+        where_(s.where()) {}
+
+  void check(const Task& task, const Population&) const override {
+    cohort_.check(task, cohort_.size());
+    if (groups_ > task.clients()) {
+      user_error("{}: {} groups (the population has {} clients). Lower 'groups'?", where_, groups_, task.clients());
+    }
+  }
+
+  RoundPlan next(State& state, const World& world) const override {
+    const std::int64_t clients = world.task.clients();
+    const std::int64_t groups = groups_ > 0 ? groups_ : std::max<std::int64_t>(1, clients / cohort_.size());
+    const std::int64_t turn = (world.round - 1) % groups;
+    const std::int64_t first = turn * clients / groups, size = (turn + 1) * clients / groups - first;
+    // Where clients stand in the cycle never changes; who of the group is drawn does.
+    const RandomKey key = random_key(world.seed, Purpose::selection);
+    const KeyedPermutation places(key, 0, static_cast<std::uint64_t>(clients));
+    const KeyedPermutation order(key, static_cast<std::uint64_t>(world.round), static_cast<std::uint64_t>(size));
+    std::vector<Participation> starts;
+    for (std::int64_t i = 0; i < size && std::ssize(starts) < cohort_.size(); ++i) {
+      const auto place = static_cast<std::uint64_t>(first) + order(static_cast<std::uint64_t>(i));
+      const ClientId client{static_cast<std::int64_t>(places(place))};
+      if (!world.population.available(client, world.now)) continue;
+      if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));
+    }
+    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+  }
+
+ private:
+  Cohort cohort_;
+  std::int64_t groups_;
+  DropOut drop_out_;
+  std::string where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Planner> cyclic(Settings& settings) { return std::make_unique<Cyclic>(settings); }
+
+}  // namespace shoal::planners

@@ -1,0 +1,74 @@
+// Deadline: a round ends `deadline` seconds after its start, or earlier when all have reported. stragglers = "dropped":
+// who takes longer is late, and its work is wasted (FedCS without its choice of clients: Nishio and Yonetani, ICC 2019,
+// arXiv 1804.08333). stragglers = "partial": clients know the deadline and send what they managed by then, as many
+// local steps as fit (FedProx: Li et al., MLSys 2020, arXiv 1812.06127, section 3.2); late is who cannot do a single
+// one.
+
+#include "strategies/planners/reports.hpp"
+#include "strategies/planners/typical_duration.hpp"
+
+namespace shoal::planners {
+namespace {
+
+// The participation with as many of its local steps as fit before the deadline; as it is where not one does.
+Participation shortened(Participation p, Ticks deadline, double dropout, const World& world) {
+  const std::int64_t examples = world.task.work(p.client).examples;
+  const std::int64_t all = world.local.local_steps(examples, 1);
+  const Device device = world.population.device(p.client, p.id);
+  // Whether it is lost by chance is drawn as before: a shorter participation is lost no less often.
+  const Terms terms{.dropout = dropout, .keeps_result = p.fraction == 1 || world.population.partial().keeps()};
+  const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / static_cast<double>(all); };
+  const auto fate = [&](std::int64_t steps) {
+    return fate_of(world.population, p.client, p.id, p.start, world.phases(device, p.client, share(steps)), terms);
+  };
+  std::int64_t fit = 0, no_fit = world.local.local_steps(examples, p.fraction);
+  while (no_fit - fit > 1) {
+    const std::int64_t middle = fit + (no_fit - fit) / 2;
+    (fate(middle).finish <= deadline ? fit : no_fit) = middle;
+  }
+  if (fit == 0) return p;
+  p.fraction = share(fit);
+  p.finish = fate(fit).finish;
+  p.outcome = fate(fit).outcome;
+  return p;
+}
+
+class Deadline final : public Planner {
+ public:
+  explicit Deadline(const Settings& s)
+      : cohort_(s),
+        deadline_(s.number("deadline", 0,
+                           "seconds of virtual time that a round lasts at most; 0: what the median client takes, as "
+                           "predicted in the first round",
+                           between(0, 1e12))),
+        partial_(s.choice("stragglers", "partial", {"partial", "dropped"},
+                          "clients that cannot do all their work in time send a part of it, or are late") == "partial"),
+        drop_out_(s) {}
+
+  void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
+
+  RoundPlan next(State& state, const World& world) const override {
+    const Ticks lasts = deadline_ > 0 ? std::max(Ticks{1}, ticks(deadline_)) : typical_duration(state, world);
+    const Reporting reporting{.minimum = cohort_.minimum(), .deadline = world.now + lasts};
+    std::vector<Participation> starts;
+    for (const ClientId client : draw_clients(cohort_.size(), world.round, world, still_at_work(state, world.now))) {
+      Participation p = drop_out_.start(client, state, world);
+      if (partial_ && p.finish > reporting.deadline)
+        p = shortened(p, reporting.deadline, drop_out_.probability(), world);
+      starts.push_back(p);
+    }
+    return close_round(std::move(starts), reporting, state, world);
+  }
+
+ private:
+  Cohort cohort_;
+  double deadline_;
+  bool partial_;
+  DropOut drop_out_;
+};
+
+}  // namespace
+
+std::unique_ptr<Planner> deadline(Settings& settings) { return std::make_unique<Deadline>(settings); }
+
+}  // namespace shoal::planners

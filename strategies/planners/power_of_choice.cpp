@@ -1,0 +1,76 @@
+// Power-of-choice: of `candidates` clients, drawn in proportion to their examples, the `cohort` with the highest local
+// loss at the newest model takes part. Cho, Wang and Joshi 2020 (arXiv 2010.01243), pow-d. Candidates download the
+// model once and evaluate it on all their examples before the round's training starts, so the round is longer by the
+// slowest candidate's download and forward pass; that candidates may be lost on the way is left out.
+
+#include <cmath>
+
+#include "strategies/planners/reports.hpp"
+
+namespace shoal::planners {
+namespace {
+
+class PowerOfChoice final : public Planner {
+ public:
+  explicit PowerOfChoice(const Settings& s)
+      : cohort_(s),
+        candidates_(s.integer("candidates", 20, "clients whose losses are compared", at_least(1))),
+        by_examples_(s.choice("draw", "examples", {"examples", "uniform"},
+                              "candidates in proportion to their examples, or all alike") == "examples"),
+        drop_out_(s),
+        where_(s.where()) {}
+
+  void check(const Task& task, const Population&) const override {
+    if (candidates_ < cohort_.size()) {
+      user_error("{}: {} candidates for a cohort of {}. Raise 'candidates'?", where_, candidates_, cohort_.size());
+    }
+    Cohort::check_cohort(task, candidates_, where_, "candidates");
+  }
+
+  std::vector<ClientId> probe(State&, const World& world) const override {
+    if (!by_examples_) return draw_clients(candidates_, world.round, world);
+    // Without replacement, with probabilities proportional to weights: the smallest exponential waiting times at rates
+    // equal to the weights (Efraimidis and Spirakis 2006). A population beyond `sample` is thinned to it uniformly
+    // first.
+    const RandomKey key = random_key(world.seed, Purpose::ranking);
+    const std::int64_t pool = std::max<std::int64_t>(sample, 16 * candidates_);
+    std::vector<std::pair<double, ClientId>> waiting;
+    for (const ClientId client : draw_clients(pool, world.round, world)) {
+      const double draw = -std::log(1 - RandomStream(key, value(client), world.round).uniform());
+      waiting.emplace_back(draw / static_cast<double>(world.task.work(client).examples), client);
+    }
+    std::ranges::sort(waiting);
+    std::vector<ClientId> drawn;
+    for (const auto& [time, client] : waiting) {
+      if (std::ssize(drawn) < candidates_) drawn.push_back(client);
+    }
+    return drawn;
+  }
+
+  RoundPlan next(State& state, const World& world) const override {
+    std::vector<Probe> ranked(world.probes.begin(), world.probes.end());
+    World after = world;
+    for (const Probe& probe : ranked) after.now = std::max(after.now, world.now + world.probe_duration(probe.client));
+    after.bytes_down = 0;  // they have the model
+    std::ranges::stable_sort(ranked, std::greater<>{}, &Probe::loss);
+    ranked.resize(std::min(ranked.size(), static_cast<std::size_t>(cohort_.size())));
+    std::vector<Participation> starts;
+    for (const Probe& probe : ranked) starts.push_back(drop_out_.start(probe.client, state, after));
+    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, after);
+  }
+
+ private:
+  static constexpr std::int64_t sample = 10'000;
+
+  Cohort cohort_;
+  std::int64_t candidates_;
+  bool by_examples_;
+  DropOut drop_out_;
+  std::string where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Planner> power_of_choice(Settings& settings) { return std::make_unique<PowerOfChoice>(settings); }
+
+}  // namespace shoal::planners

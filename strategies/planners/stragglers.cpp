@@ -1,0 +1,61 @@
+// Stragglers as in the experiments of FedProx: in every round a fixed share of the cohort, drawn anew, has no time for
+// all its work and does a uniformly random number of its epochs, at least one and fewer than all. work = "partial"
+// keeps what they did, work = "dropped" loses it as late, which is what the paper calls FedAvg. Li et al., MLSys 2020
+// (arXiv 1812.06127), section 5.2. Whoever has less than two epochs to do keeps a share of the steps that is uniform in
+// (0, 1).
+
+#include <cmath>
+
+#include "strategies/planners/reports.hpp"
+
+namespace shoal::planners {
+namespace {
+
+class Stragglers final : public Planner {
+ public:
+  explicit Stragglers(const Settings& s)
+      : cohort_(s),
+        share_(s.number("share", 0.5, "of the cohort that are stragglers, rounded to clients", between(0, 1))),
+        keep_(s.choice("work", "partial", {"partial", "dropped"}, "what stragglers did counts, or is lost") ==
+              "partial"),
+        drop_out_(s) {}
+
+  void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
+
+  RoundPlan next(State& state, const World& world) const override {
+    // The permutation is random, so its first clients are as random a part of the cohort as any.
+    const std::vector<ClientId> cohort = draw_clients(cohort_.size(), world.round, world);
+    const std::int64_t stragglers = std::llround(share_ * static_cast<double>(cohort.size()));
+    std::vector<Participation> starts;
+    for (const ClientId client : cohort) {
+      Participation p = drop_out_.start(client, state, world);
+      if (std::ssize(starts) < stragglers) slow_down(p, world);
+      starts.push_back(p);
+    }
+    // Stragglers take as long as the others: the time is what limits their work.
+    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+  }
+
+ private:
+  void slow_down(Participation& p, const World& world) const {
+    if (p.outcome != Outcome::completes) return;
+    RandomStream random(random_key(world.seed, Purpose::stragglers), value(p.client), value(p.id));
+    const auto epochs = static_cast<std::int64_t>(world.local.epochs);
+    p.fraction *=
+        world.local.steps == 0 && epochs >= 2
+            ? static_cast<double>(1 + random.below(static_cast<std::uint64_t>(epochs - 1))) / world.local.epochs
+            : 1 - random.uniform();
+    if (!keep_) p.outcome = Outcome::late;
+  }
+
+  Cohort cohort_;
+  double share_;
+  bool keep_;
+  DropOut drop_out_;
+};
+
+}  // namespace
+
+std::unique_ptr<Planner> stragglers(Settings& settings) { return std::make_unique<Stragglers>(settings); }
+
+}  // namespace shoal::planners

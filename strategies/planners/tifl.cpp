@@ -1,0 +1,134 @@
+// Tiers: clients are divided by their predicted duration into `tiers` of like speed, and each round's cohort comes from
+// one tier, so that nobody waits for a much slower device. Chai et al., HPDC 2020 (arXiv 2001.09249). choice =
+// "uniform" draws the tier with equal probability; "adaptive" (algorithm 2) prefers tiers on which the model is worse:
+// when the current tier has not improved over `interval` rounds, tiers are ranked, and the worst of n gets n times the
+// probability of the best. Each tier may be chosen `credits` times; when all are spent they are given again. In place
+// of the accuracy on each tier's test data stands the training loss of its latest committed cohort. The profiling phase
+// is left out, since durations are predicted: the tiers' bounds are quantiles over at most 10,000 clients in the first
+// round.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "strategies/planners/reports.hpp"
+#include "strategies/planners/typical_duration.hpp"
+
+namespace shoal::planners {
+namespace {
+
+constexpr double unknown = std::numeric_limits<double>::infinity();
+
+// What is remembered of one tier.
+struct Tier {
+  std::int64_t slowest;  // duration of its clients, at most
+  std::int64_t credits;
+  double loss = unknown, loss_before = unknown;  // latest, and at the last time that probabilities were considered
+  double probability;
+};
+
+class Tifl final : public Planner {
+ public:
+  explicit Tifl(const Settings& s)
+      : cohort_(s),
+        tiers_(s.integer("tiers", 5, "groups of clients of like speed", between(1, 1000))),
+        adaptive_(s.choice("choice", "adaptive", {"adaptive", "uniform"}, "how a round's tier is chosen") ==
+                  "adaptive"),
+        interval_(s.integer("interval", 20, "rounds between two looks at the losses", at_least(1))),
+        credits_(s.integer("credits", 0, "rounds that a tier may have before all others are spent; 0: any number",
+                           at_least(0))),
+        drop_out_(s) {}
+
+  void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
+
+  RoundPlan next(State& state, const World& world) const override {
+    std::vector<Tier> tiers = kept<Tier>(state, "tiers");
+    if (tiers.empty()) tiers = divide(world);
+    std::int64_t& current = state.integer("tier");
+    learn(tiers, static_cast<std::size_t>(current), world);
+    current = choose(tiers, world);
+    keep(state, "tiers", tiers);
+
+    const auto chosen = static_cast<std::size_t>(current);
+    std::vector<Participation> starts;
+    for (const ClientId client : draw_such(cohort_.size(), world.round, world, {},
+                                           [&](ClientId c) { return tier_of(c, tiers, world) == chosen; })) {
+      starts.push_back(drop_out_.start(client, state, world));
+    }
+    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+  }
+
+ private:
+  static constexpr std::int64_t sample = 10'000;
+
+  std::vector<Tier> divide(const World& world) const {
+    const std::vector<Ticks> durations = predicted_durations(sample, world);
+    const auto count = std::ssize(durations);
+    std::vector<Tier> tiers;
+    for (std::int64_t t = 1; t <= tiers_; ++t) {
+      const std::int64_t slowest = value(durations[static_cast<std::size_t>((t * count + tiers_ - 1) / tiers_ - 1)]);
+      if (!tiers.empty() && tiers.back().slowest == slowest) continue;  // clients of equal speed are one tier
+      tiers.push_back({.slowest = slowest, .credits = credits_, .probability = 0});
+    }
+    tiers.back().slowest = std::numeric_limits<std::int64_t>::max();
+    for (Tier& tier : tiers) tier.probability = 1 / static_cast<double>(tiers.size());
+    return tiers;
+  }
+
+  static std::size_t tier_of(ClientId client, const std::vector<Tier>& tiers, const World& world) {
+    const std::int64_t duration = value(world.duration(client));
+    return static_cast<std::size_t>(std::ranges::lower_bound(tiers, duration, {}, &Tier::slowest) - tiers.begin());
+  }
+
+  void learn(std::vector<Tier>& tiers, std::size_t current, const World& world) const {
+    double sum = 0, count = 0;
+    for (const Feedback& back : world.feedback) {
+      if (!back.accepted || !std::isfinite(back.loss)) continue;
+      sum += back.loss;
+      ++count;
+    }
+    if (count > 0) tiers[current].loss = sum / count;  // a round's cohort is of one tier
+    if (!adaptive_ || world.round == 1 || (world.round - 1) % interval_ != 0) return;
+    const bool has_improved = tiers[current].loss < tiers[current].loss_before;
+    for (Tier& tier : tiers) tier.loss_before = tier.loss;
+    if (has_improved) return;
+    std::vector<std::size_t> order(tiers.size());  // best first
+    for (std::size_t t = 0; t < order.size(); ++t) order[t] = t;
+    std::ranges::stable_sort(order, {}, [&](std::size_t t) { return tiers[t].loss; });
+    const auto n = static_cast<double>(order.size());
+    for (std::size_t rank = 0; rank < order.size(); ++rank) {
+      tiers[order[rank]].probability = static_cast<double>(rank + 1) / (n * (n + 1) / 2);
+    }
+  }
+
+  std::int64_t choose(std::vector<Tier>& tiers, const World& world) const {
+    if (credits_ > 0 && std::ranges::all_of(tiers, [](const Tier& tier) { return tier.credits == 0; })) {
+      for (Tier& tier : tiers) tier.credits = credits_;
+    }
+    double total = 0;
+    const auto weight = [&](const Tier& tier) { return credits_ > 0 && tier.credits == 0 ? 0 : tier.probability; };
+    for (const Tier& tier : tiers) total += weight(tier);
+    double draw = total * RandomStream(random_key(world.seed, Purpose::ranking), -1, world.round).uniform();
+    std::size_t chosen = 0, last = 0;
+    for (; chosen < tiers.size(); ++chosen) {
+      if (weight(tiers[chosen]) == 0) continue;
+      last = chosen;
+      draw -= weight(tiers[chosen]);
+      if (draw < 0) break;
+    }
+    if (credits_ > 0) --tiers[last].credits;
+    return static_cast<std::int64_t>(last);
+  }
+
+  Cohort cohort_;
+  std::int64_t tiers_;
+  bool adaptive_;
+  std::int64_t interval_, credits_;
+  DropOut drop_out_;
+};
+
+}  // namespace
+
+std::unique_ptr<Planner> tifl(Settings& settings) { return std::make_unique<Tifl>(settings); }
+
+}  // namespace shoal::planners

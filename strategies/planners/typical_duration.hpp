@@ -1,0 +1,31 @@
+#pragma once
+// How long clients take, as predicted from their devices and their work.
+
+#include "strategies/planners/start.hpp"
+
+namespace shoal::planners {
+
+/// Predicted durations of at most `most` clients with examples, drawn at random; ascending.
+inline std::vector<Ticks> predicted_durations(std::int64_t most, const World& world) {
+  const auto clients = static_cast<std::uint64_t>(world.task.clients());
+  const KeyedPermutation order(random_key(world.seed, Purpose::selection), 0, clients);
+  std::vector<Ticks> durations;
+  for (std::uint64_t i = 0; i < clients && std::ssize(durations) < most; ++i) {
+    const ClientId client{static_cast<std::int64_t>(order(i))};
+    if (world.task.work(client).examples > 0) durations.push_back(world.duration(client));
+  }
+  std::ranges::sort(durations);
+  return durations;
+}
+
+/// The median of up to 1,001 clients' predicted durations in the first round that asked; kept in the state.
+inline Ticks typical_duration(State& state, const World& world) {
+  std::int64_t& kept = state.integer("typical duration");
+  if (kept == 0) {
+    const std::vector<Ticks> durations = predicted_durations(1001, world);
+    kept = value(durations[(durations.size() - 1) / 2]);
+  }
+  return Ticks{kept};
+}
+
+}  // namespace shoal::planners

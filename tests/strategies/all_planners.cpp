@@ -1,0 +1,354 @@
+// What every planner owes the engine, whoever it chooses: the books, repeatable bits, and settings that do something. A
+// new planner is covered as soon as its file is there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "sim/round/probe.hpp"
+#include "tests/sim/rounds.hpp"
+#include "tests/strategies/desk.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace shoal::test;
+
+std::vector<std::string> planners() {
+  std::vector<std::string> names;
+  for (const Part<Planner>& part : parts<Planner>()) names.emplace_back(part.name);
+  return names;
+}
+
+// Sixty clients of unequal work and speed, which are not always available.
+std::shared_ptr<const Task> unequal_clients() {
+  std::vector<std::int64_t> examples;
+  for (std::int64_t c = 0; c < 60; ++c) examples.push_back(c % 9);  // some have none
+  return std::make_shared<TimedTask>(examples);
+}
+// An example takes a second.
+const std::string population =
+    "gflops = 0.001\nspeed_sigma = 1\navailability = {name = \"bernoulli\", probability = 0.7, period = 60}\n";
+
+double some_loss(ClientId client, std::int64_t round) {
+  return 1 + static_cast<double>(value(client) % 7) + 5.0 / static_cast<double>(round);
+}
+
+class Planners : public testing::TestWithParam<std::string> {};
+
+TEST_P(Planners, KeepTheBooks) {
+  Desk desk(GetParam(), "dropout = 0.2", unequal_clients(), population);
+  desk.loss = some_loss;
+  std::map<std::int64_t, Ticks> free_from;  // per client: when it has finished what it was started for
+  std::int64_t next_id = 0, committed = 0, lost = 0, steps = 0;
+  for (int step = 0; step < 300; ++step) {
+    const RoundPlan plan = desk.next();
+    steps += plan.verdict == Verdict::commit ? 1 : 0;
+    EXPECT_EQ(plan.verdict == Verdict::commit, !plan.commits.empty());
+    EXPECT_TRUE(std::ranges::is_sorted(plan.commits, {}, &Commit::id));
+    for (const Commit& commit : plan.commits) EXPECT_TRUE(commit.weight > 0 && commit.weight <= 1);
+    for (const ParticipationId id : plan.stops) EXPECT_TRUE(std::ranges::count(plan.losses, id) == 1);
+    for (const Participation& p : plan.starts) {
+      EXPECT_EQ(value(p.id), next_id++);
+      EXPECT_GE(p.start, desk.started);
+      EXPECT_GE(p.finish, p.start);
+      EXPECT_GT(p.fraction, 0);
+      EXPECT_LE(p.fraction, 1);
+      // One task at a time: neither an update that waits nor work that nobody waits for is given up for another.
+      EXPECT_GE(p.start, free_from[value(p.client)]) << "client " << value(p.client);
+      free_from[value(p.client)] = p.finish;
+    }
+    for (const Participation& p : desk.lost) {
+      if (std::ranges::binary_search(plan.stops, p.id)) free_from[value(p.client)] = desk.started;
+      EXPECT_TRUE(p.outcome != Outcome::late || p.finish >= plan.time);
+    }
+    committed += std::ssize(desk.committed);
+    lost += std::ssize(desk.lost);
+  }
+  EXPECT_EQ(committed + lost + static_cast<std::int64_t>(desk.in_flight()), next_id);
+  EXPECT_GT(steps, 100);
+  EXPECT_GT(lost, 30);
+}
+
+// On the quadratic task, with losses fed back and probed, clients lost and stacked in blocks.
+TEST_P(Planners, GiveTheSameBitsOnAnyRanks) {
+  const Federation parts = federation(fmt::format(
+      "task = {{name = \"quadratic\", clients = 60, dimension = 7}}\npopulation = {{speed_sigma = 1}}\n"
+      "local = {{steps = 3, block = 2}}\nplanner = {{name = \"{}\", dropout = 0.2}}\nstrategy = \"scaffold\"\n",
+      GetParam()));
+  const Played one = play(parts, 12);
+  for (const Hands hands : {Hands{2, 1}, Hands{3, 2}, Hands{5, 1}}) {
+    EXPECT_EQ(play(parts, 12, hands).bits, one.bits) << hands.ranks << " ranks";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Planners, testing::ValuesIn(planners()), [](const auto& info) { return info.param; });
+
+// --- Each declared setting does something ----------------------------------------------------------------------------
+
+using Values = std::map<std::string, std::string>;
+
+std::string trace(const std::string& planner, const Values& values) {
+  std::string toml;
+  for (const auto& [key, value] : values) toml += fmt::format("{} = {}\n", key, value);
+  Desk desk(planner, toml, unequal_clients(), population);
+  desk.loss = some_loss;
+  desk.local.epochs = 3;
+  Digest all;
+  for (int step = 0; step < 120; ++step) {
+    const RoundPlan plan = desk.next();
+    all.add(value(plan.time)).add(static_cast<std::int64_t>(plan.verdict)).add(static_cast<std::int64_t>(plan.divisor));
+    for (const Participation& p : plan.starts) all.add(value(p.client)).add(value(p.finish)).add(p.fraction);
+    for (const Commit& c : plan.commits) all.add(value(c.id)).add(c.weight);
+  }
+  return all.hex();
+}
+
+/// Another value for a setting, and what else must be set for it to matter.
+struct Other {
+  std::string planner, key, value;
+  Values base{};
+};
+
+std::vector<Other> others() {
+  const Values rare = {{"dropout", "0.6"}},
+               hinge = {{"staleness_weight", "\"hinge\""}, {"concurrency", "12"}, {"buffer", "1"}};
+  const Values hinge_async = {{"staleness_weight", "\"hinge\""}, {"concurrency", "15"}};
+  const Values hinge_periodic = {{"staleness_weight", "\"hinge\""}, {"hinge_delay", "0"}};
+  return {
+      {"uniform", "cohort", "11"},
+      {"uniform", "minimum", "6", rare},
+      {"uniform", "dropout", "0.1"},
+      {"poisson", "cohort", "11"},
+      {"poisson", "minimum", "6", rare},
+      {"poisson", "dropout", "0.1"},
+      {"fed_buff", "concurrency", "11"},
+      {"fed_buff", "max_staleness", "0"},
+      {"fed_buff", "buffer", "5"},
+      {"fed_buff", "refill", "\"at_step\"", {{"buffer", "5"}}},
+      {"fed_buff", "staleness_weight", "\"constant\""},
+      {"fed_buff", "exponent", "1"},
+      {"fed_buff", "hinge_slope", "2", hinge},
+      {"fed_buff", "hinge_delay", "8", hinge},
+      {"fed_buff", "normalise", "\"weights\""},
+      {"fed_buff", "dropout", "0.1"},
+      {"fed_async", "concurrency", "11"},
+      {"fed_async", "max_staleness", "3"},
+      {"fed_async", "staleness_weight", "\"hinge\""},
+      {"fed_async", "exponent", "1"},
+      {"fed_async", "hinge_slope", "2", hinge_async},
+      {"fed_async", "hinge_delay", "8", hinge_async},
+      {"fed_async", "dropout", "0.1"},
+      {"periodic", "concurrency", "11"},
+      {"periodic", "max_staleness", "0"},
+      {"periodic", "period", "1"},
+      {"periodic", "staleness_weight", "\"constant\""},
+      {"periodic", "exponent", "1"},
+      {"periodic", "hinge_slope", "2", hinge_periodic},
+      {"periodic", "hinge_delay", "1", hinge_periodic},
+      {"periodic", "dropout", "0.1"},
+      {"over_selection", "goal", "11"},
+      {"over_selection", "factor", "1.6"},
+      {"over_selection", "minimum", "3", rare},
+      {"over_selection", "deadline", "5"},
+      {"over_selection", "dropout", "0.1"},
+      {"deadline", "cohort", "11"},
+      {"deadline", "minimum", "6", rare},
+      {"deadline", "deadline", "2"},
+      {"deadline", "stragglers", "\"dropped\""},
+      {"deadline", "dropout", "0.1"},
+      {"stragglers", "cohort", "11"},
+      {"stragglers", "minimum", "6", rare},
+      {"stragglers", "share", "0.8"},
+      {"stragglers", "work", "\"dropped\""},
+      {"stragglers", "dropout", "0.1"},
+      {"cyclic", "cohort", "11"},
+      {"cyclic", "minimum", "5", rare},
+      {"cyclic", "groups", "3"},
+      {"cyclic", "dropout", "0.1"},
+      {"tifl", "cohort", "11", {{"tiers", "2"}}},
+      {"tifl", "minimum", "4", rare},
+      {"tifl", "tiers", "4"},
+      {"tifl", "choice", "\"uniform\"", {{"interval", "2"}}},
+      {"tifl", "interval", "3"},
+      {"tifl", "credits", "5"},
+      {"tifl", "dropout", "0.1"},
+      {"oort", "cohort", "11"},
+      {"oort", "factor", "1.5"},
+      {"oort", "minimum", "5", rare},
+      {"oort", "penalty", "0.5"},
+      {"oort", "exploration", "0.5"},
+      {"oort", "exploration_decay", "0.9"},
+      {"oort", "exploration_floor", "0.4"},
+      {"oort", "clip", "0.5"},
+      {"oort", "cut_off", "0.1"},
+      {"oort", "preferred", "0.8"},
+      {"oort", "window", "4"},
+      {"oort", "pacer_step", "0.3", {{"window", "4"}}},
+      {"oort", "dropout", "0.1"},
+      {"power_of_choice", "cohort", "11"},
+      {"power_of_choice", "minimum", "5", rare},
+      {"power_of_choice", "candidates", "30"},
+      {"power_of_choice", "draw", "\"uniform\""},
+      {"power_of_choice", "dropout", "0.1"},
+      {"refl", "cohort", "11"},
+      {"refl", "minimum", "5", rare},
+      {"refl", "candidates", "30"},
+      {"refl", "smoothing", "0.9"},
+      {"refl", "dropout", "0.1"},
+  };
+}
+
+TEST(PlannerSettings, ChangeTheResult) {
+  std::set<std::pair<std::string, std::string>> tested;
+  for (const Other& other : others()) {
+    Values changed = other.base;
+    changed[other.key] = other.value;
+    EXPECT_NE(trace(other.planner, changed), trace(other.planner, other.base)) << other.planner << ", " << other.key;
+    tested.emplace(other.planner, other.key);
+  }
+  for (const Part<Planner>& part : parts<Planner>()) {
+    Settings settings;
+    part.make(settings);
+    for (const Declared& setting : settings.declared()) {
+      EXPECT_TRUE(tested.contains({std::string(part.name), setting.key})) << part.name << ", " << setting.key;
+    }
+  }
+}
+
+// --- Selection by availability ---------------------------------------------------------------------------------------
+
+// Whoever takes part is available now, and later no more often than anybody of the candidates who does not.
+TEST(Refl, PrefersTheLeastAvailable) {
+  constexpr std::int64_t candidates = 25, cohort = 10;
+  Desk desk("refl", fmt::format("cohort = {}\ncandidates = {}\nsmoothing = 1", cohort, candidates), equal_clients(200),
+            "gflops = 0.001\navailability = {name = \"bernoulli\", probability = 0.5, period = 1}");
+  std::int64_t distinct = 0;
+  Ticks now{};
+  for (std::uint64_t round = 1; round <= 50; ++round) {
+    const RoundPlan plan = desk.next();
+    // All would take 1 s, which stays the mean: eight instants from 1 to 2 s ahead.
+    const auto later = [&](ClientId client) {
+      int seen = 0;
+      for (std::int64_t i = 0; i < 8; ++i) {
+        seen += desk.population().available(client, now + Ticks{1'000'000 + 1'000'000 * i / 7}) ? 1 : 0;
+      }
+      return seen;
+    };
+    std::set<ClientId> chosen;
+    int most = 0;
+    for (const Participation& p : plan.starts) {
+      EXPECT_TRUE(desk.population().available(p.client, now));
+      chosen.insert(p.client);
+      most = std::max(most, later(p.client));
+    }
+    EXPECT_EQ(std::ssize(chosen), cohort);
+    const KeyedPermutation order(random_key(1, Purpose::selection), round, 200);
+    std::int64_t left = candidates;
+    for (std::uint64_t i = 0; i < 200 && left > 0; ++i) {
+      const ClientId client{static_cast<std::int64_t>(order(i))};
+      if (!desk.population().available(client, now)) continue;
+      --left;
+      if (chosen.contains(client)) continue;
+      EXPECT_GE(later(client), most);
+      distinct += later(client) > most ? 1 : 0;
+    }
+    now = plan.time;
+  }
+  EXPECT_GT(distinct, 100);
+}
+
+// --- Work that is wasted ---------------------------------------------------------------------------------------------
+
+const std::string small_task =
+    "task = {name = \"quadratic\", clients = 60, dimension = 5}\npopulation = {speed_sigma = 1}\nlocal = {steps = 3}\n";
+
+TEST(WastedWork, OfLateClientsIsCounted) {
+  const Played played =
+      play(federation(small_task + "planner = {name = \"over_selection\", goal = 5, factor = 2}\n"), 20, {2, 1});
+  for (const RoundRecord& record : played.records) {
+    EXPECT_EQ(record.committed, 5);
+    EXPECT_EQ(record.lost, record.started - 5);
+    EXPECT_EQ(record.bytes_up, record.started * 5 * 4);
+    for (const ClientRow& row : record.clients) {
+      EXPECT_EQ(row.steps, 3);
+      EXPECT_EQ(row.bytes_up, 5 * 4);
+      EXPECT_EQ(row.participation.outcome, row.committed ? Outcome::completes : Outcome::late);
+      EXPECT_EQ(row.accepted, row.committed);
+      if (!row.committed) {
+        EXPECT_GE(row.participation.finish, record.time);
+      }
+    }
+  }
+}
+
+TEST(WastedWork, EndsWhenAClientIsToldToStop) {
+  const Played played = play(
+      federation(small_task + "planner = {name = \"fed_buff\", concurrency = 20, buffer = 4, max_staleness = 3}\n"),
+      60);
+  Ticks before{};
+  int stopped = 0;
+  for (const RoundRecord& record : played.records) {
+    for (const ClientRow& row : record.clients) {
+      if (row.participation.outcome != Outcome::stopped) continue;
+      ++stopped;
+      EXPECT_FALSE(row.committed);
+      EXPECT_EQ(row.participation.finish, before);
+      EXPECT_EQ(record.round - 1 - value(row.participation.version), 4);  // the step that made it too stale
+      EXPECT_EQ(row.bytes_up, 0);
+    }
+    before = record.time;
+  }
+  EXPECT_GT(stopped, 10);
+}
+
+// --- Probes ----------------------------------------------------------------------------------------------------------
+
+// h (b - x)^2 / 2 at x = 0, on any number of ranks; nobody trains who has a lower loss than a candidate left out.
+TEST(Probes, AreLossesAtTheNewestModel) {
+  const Federation parts = federation(
+      "task = {name = \"quadratic\", precision = \"float64\", curvatures = [1, 1, 1, 1, 1, 1], optima = [1, 2, 3, 4, "
+      "5, 6]}\n"
+      "planner = {name = \"power_of_choice\", cohort = 2, candidates = 4}\n");
+  for (const int ranks : {1, 2, 3, 5}) {
+    const Played played = play(parts, 1, {ranks, 1});
+    const RoundRecord& record = played.records[0];
+    EXPECT_EQ(record.started, 2);
+    EXPECT_EQ(record.bytes_down, 4 * 8);  // each candidate downloads once
+  }
+  run_on_threads(3, [&](Communicator& comm) {
+    FederationState state(parts, comm.size(), comm.rank());
+    Crew crew(*parts.task, 1);
+    state.strategy.params().fill_(0.5);
+    std::vector<ClientId> all;
+    for (std::int64_t c = 5; c >= 0; --c) all.push_back(ClientId{c});
+    const std::vector<Probe> probes = probe_losses(all, parts, state, comm, crew);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(probes[i].client, all[i]);
+      const double gap = static_cast<double>(value(all[i])) + 1 - 0.5;
+      EXPECT_NEAR(probes[i].loss, gap * gap / 2, Evaluation::loss_unit);
+    }
+  });
+}
+
+TEST(Probes, AreMeanLossesOfTheClientsOwnExamples) {
+  const Federation parts = federation(
+      "model = \"logistic_regression\"\npartition = {name = \"dirichlet\", clients = 30, minimum = 1}\n"
+      "planner = {name = \"power_of_choice\", cohort = 5, candidates = 12}\n");
+  const Played one = play(parts, 3);
+  EXPECT_EQ(play(parts, 3, {3, 2}).bits, one.bits);
+  const std::unique_ptr<Communicator> comm = single_rank();
+  FederationState state(parts, 1, 0);
+  Crew crew(*parts.task, 1);
+  // The model begins where all ten classes are nearly alike; a trainer's first full-batch loss is the same mean.
+  const std::vector<Probe> probes = probe_losses({ClientId{3}, ClientId{8}}, parts, state, *comm, crew);
+  for (const Probe& probe : probes) {
+    const Participation visit{.client = probe.client};
+    const std::unique_ptr<Trainer> trainer = parts.task->trainer();
+    trainer->open(std::span(&visit, 1), parts.local->at(1));
+    EXPECT_NEAR(probe.loss, trainer->gradient(state.strategy.params()).loss[0], 1e-6);
+  }
+}
+
+}  // namespace
+}  // namespace shoal
