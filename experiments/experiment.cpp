@@ -14,7 +14,10 @@ std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, 
   const std::string name =
       task.choice("name", "supervised", {"supervised", "quadratic", "rule_world"}, "what is learned");
   if (name == "quadratic") return std::make_shared<Quadratic>(task, seed);
-  if (name == "rule_world") return std::make_shared<RuleTask>(root, seed);
+  if (name == "rule_world") {
+    return std::make_shared<RuleTask>(task, make_part<Objective>("objective", "binary_rl", root.section("objective")),
+                                      make_part<Judge>("judge", "confusion", root.section("judge")), seed);
+  }
   const Settings data = root.section("data");
   const std::shared_ptr<const Dataset> dataset = datasets.load(data);
   data_digest = dataset->digest;

@@ -52,12 +52,12 @@ class RuleTrainer final : public Trainer {
 
 }  // namespace
 
-RuleTask::RuleTask(const Settings& root, std::uint64_t seed)
-    : replicates_(
-          root.section("task").integer("replicates", 1000, "independent repetitions: the clients", at_least(1))),
-      settings_(root.section("task")),
-      objective_(make_part<Objective>("objective", "binary_rl", root.section("objective"))),
-      judge_(make_part<Judge>("judge", "confusion", root.section("judge"))),
+RuleTask::RuleTask(const Settings& settings, std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge,
+                   std::uint64_t seed)
+    : replicates_(settings.integer("replicates", 1000, "independent repetitions: the clients", at_least(1))),
+      settings_(settings),
+      objective_(std::move(objective)),
+      judge_(std::move(judge)),
       seed_(seed) {
   layout_.add("sessions", {rule_world::users});
   layout_.add("censored", {rule_world::users});

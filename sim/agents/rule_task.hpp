@@ -9,9 +9,9 @@ namespace shoal {
 
 class RuleTask final : public Task {
  public:
-  /// Reads [task], [objective] and [judge] below `root`. A client is the same replicate under every setting, so that
-  /// cells of a grid are paired.
-  RuleTask(const Settings& root, std::uint64_t seed);
+  /// Reads [task]. A client is the same replicate under every setting, so that cells of a grid are paired.
+  RuleTask(const Settings& settings, std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge,
+           std::uint64_t seed);
 
   /// sessions [3], censored [3], rule_rate [17], updates_per_session [1].
   const ParameterLayout& layout() const override { return layout_; }
