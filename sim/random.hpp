@@ -27,8 +27,8 @@ enum class Purpose : std::uint32_t {
   quadratic = 9,
   stage_noise = 10,
   personal_evaluation = 11,
-  agent_world = 40,
-  agent_judge = 41,
+  agent_world = 80,
+  agent_judge = 81,
 };
 
 struct RandomKey {
