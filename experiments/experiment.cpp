@@ -1,5 +1,6 @@
 #include "experiments/experiment.hpp"
 
+#include "sim/agents/rule_task.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/quadratic.hpp"
 #include "sim/task/supervised.hpp"
@@ -10,8 +11,12 @@ namespace {
 std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, Datasets& datasets,
                                       std::string& data_digest) {
   const Settings task = root.section("task");
-  if (task.choice("name", "supervised", {"supervised", "quadratic"}, "what is learned") == "quadratic") {
-    return std::make_shared<Quadratic>(task, seed);
+  const std::string name =
+      task.choice("name", "supervised", {"supervised", "quadratic", "rule_world"}, "what is learned");
+  if (name == "quadratic") return std::make_shared<Quadratic>(task, seed);
+  if (name == "rule_world") {
+    return std::make_shared<RuleTask>(task, make_part<Objective>("objective", "binary_rl", root.section("objective")),
+                                      make_part<Judge>("judge", "confusion", root.section("judge")), seed);
   }
   const Settings data = root.section("data");
   const std::shared_ptr<const Dataset> dataset = datasets.load(data);

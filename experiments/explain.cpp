@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "experiments/experiment.hpp"
+#include "sim/agents/rule_task.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/quadratic.hpp"
 #include "sim/task/supervised.hpp"
@@ -37,6 +38,12 @@ std::vector<Entry> all_entries() {
   entries.push_back({"task", "task", "quadratic",
                      "Clients with quadratic objectives: everything can be computed by hand.",
                      [](Settings& settings) { Quadratic(settings, 1); }});
+  entries.push_back({"task", "task", "rule_world",
+                     "Three users with hidden rules talk to a policy that learns from them; each client is one "
+                     "independent replicate.",
+                     [](Settings& settings) { RuleStudySettings{settings}; }});
+  add_parts<Objective>(entries, "objective", "objective");
+  add_parts<Judge>(entries, "judge", "judge");
   add_parts<Model>(entries, "model", "model");
   add_parts<Source>(entries, "data source", "data");
   add_parts<Partition>(entries, "partition", "partition");

@@ -45,6 +45,8 @@ enum class Purpose : std::uint32_t {
   bandwidth = 63,
   network = 64,
   tier = 65,
+  agent_world = 80,
+  agent_judge = 81,
 };
 
 struct RandomKey {

@@ -1,0 +1,278 @@
+#include "sim/agents/rule_study.hpp"
+
+namespace shoal {
+namespace {
+
+using namespace rule_world;
+
+constexpr int most_turns = 8, tool_turns = 2, in_a_row = 3;
+constexpr double tool_success = 0.95;
+constexpr double beta1 = 0.9, beta2 = 0.98, epsilon = 1e-8;  // Adam, as published
+
+// theta of user 0, 1, 2, the shared ones and those of turns with tools.
+constexpr std::size_t shared_at = users * vocabulary, tool_at = shared_at + vocabulary, size = tool_at + vocabulary;
+constexpr int tools = -1;  // in place of a user
+
+struct Policy {
+  std::array<double, size> theta{};
+
+  Logits logits(int user, double shared) const {
+    Logits z = base();
+    const std::size_t own = user == tools ? tool_at : static_cast<std::size_t>(user) * vocabulary;
+    for (std::size_t v = 0; v < vocabulary; ++v) {
+      z[v] += theta[own + v];
+      if (user != tools) z[v] += shared * theta[shared_at + v];
+    }
+    return z;
+  }
+};
+
+struct Adam {
+  std::array<double, size> first{}, second{};
+  double step = 0;
+
+  void apply(Policy& policy, const std::array<double, size>& gradient, double rate) {
+    ++step;
+    const double scale1 = 1 - std::pow(beta1, step), scale2 = 1 - std::pow(beta2, step);
+    for (std::size_t i = 0; i < size; ++i) {
+      first[i] = beta1 * first[i] + (1 - beta1) * gradient[i];
+      second[i] = beta2 * second[i] + (1 - beta2) * gradient[i] * gradient[i];
+      policy.theta[i] -= rate * (first[i] / scale1) / (std::sqrt(second[i] / scale2) + epsilon);
+    }
+  }
+};
+
+// A judged reply on its way to the trainer.
+struct Turn {
+  int user = tools;
+  Reply reply;
+  Logits context{};  // added to the logits
+  Logits hint{};     // added to the teacher's
+  Signals signals;
+  Logits rolled;  // log-probabilities of the policy that served
+};
+
+void add(Logits& z, const Logits& other) {
+  for (std::size_t v = 0; v < z.size(); ++v) z[v] += other[v];
+}
+
+Reply draw_reply(const Logits& log_p, RandomStream& random) {
+  std::array<double, vocabulary> bound;
+  double sum = 0;
+  for (std::size_t v = 0; v < vocabulary; ++v) bound[v] = sum += std::exp(log_p[v]);
+  Reply reply;
+  for (int i = 0; i < longest_reply; ++i) {
+    const double at = static_cast<double>(random.bits()) * 0x1p-32 * sum;
+    std::size_t token = 0;
+    while (token + 1 < vocabulary && at >= bound[token]) ++token;
+    ++reply.counts[token];
+    if (token == end_token) break;
+  }
+  return reply;
+}
+
+class Replicate {
+ public:
+  Replicate(const RuleStudySettings& settings, const Objective& objective, const Judge& judge, std::uint64_t seed,
+            std::int64_t replicate)
+      : settings_(settings),
+        objective_(objective),
+        judge_(judge),
+        world_(random_key(seed, Purpose::agent_world), replicate),
+        judging_(random_key(seed, Purpose::agent_judge), replicate) {}
+
+  RuleStudyOutcome run() {
+    outcome_.rule_rate.fill(rule_rate());
+    outcome_.sessions.fill(static_cast<double>(settings_.sessions));
+    outcome_.censored.fill(1);
+    std::array<int, users> order{0, 1, 2};
+    std::int64_t longest = 0;
+    if (settings_.joint) {
+      for (longest = 1; longest <= settings_.sessions && !done(); ++longest) {
+        shuffle(std::span<int>(order), world_);
+        for (const int user : order) session(user, longest);
+      }
+      --longest;
+    } else {
+      shuffle(std::span<int>(order), world_);
+      for (const int user : order) {
+        if (settings_.fresh) start_afresh();
+        std::int64_t i = 1;
+        for (; i <= settings_.sessions && outcome_.censored[static_cast<std::size_t>(user)] > 0; ++i) session(user, i);
+        longest = std::max(longest, i - 1);
+      }
+    }
+    outcome_.updates_per_session = static_cast<double>(updates_) / static_cast<double>(longest);
+    return outcome_;
+  }
+
+ private:
+  bool done() const {
+    if (settings_.updates > 0) return updates_ >= settings_.updates;
+    return outcome_.censored[0] + outcome_.censored[1] + outcome_.censored[2] == 0;
+  }
+
+  void start_afresh() {
+    serving_ = trained_ = Policy{};
+    adam_ = Adam{};
+    batch_.clear();
+  }
+
+  void session(int user, std::int64_t index) {
+    const Rule rule{user};
+    Turn turn{.user = user};
+    bool satisfied = false, first = false;
+    for (int i = 0; i < most_turns && !satisfied; ++i) {
+      Logits z = serving_.logits(user, settings_.shared);
+      add(z, turn.context);
+      turn.rolled = log_softmax(z);
+      turn.reply = draw_reply(turn.rolled, world_);
+      satisfied = satisfies(rule, turn.reply);
+      if (i == 0) first = satisfied;
+      const bool directive = !satisfied && world_.uniform() < settings_.directive;
+      collect(turn, judge_.judge({.reward = satisfied ? 1.0 : -1.0, .directive = directive}, judging_));
+      turn.context = satisfied ? turn.context : rule_vector(rule);  // a correction is followed from now on
+    }
+    for (int i = 0; i < tool_turns; ++i) {
+      Turn tool;
+      tool.rolled = log_softmax(serving_.logits(tools, settings_.shared));
+      tool.reply = draw_reply(tool.rolled, world_);
+      const double reward = world_.uniform() < tool_success ? 1 : -1;
+      collect(tool, judge_.judge({.reward = reward, .tool = true}, judging_));
+    }
+    const auto u = static_cast<std::size_t>(user);
+    streak_[u] = first ? streak_[u] + 1 : 0;
+    if (streak_[u] == in_a_row && outcome_.censored[u] > 0 && index <= settings_.sessions) {
+      outcome_.sessions[u] = static_cast<double>(index);
+      outcome_.censored[u] = 0;
+    }
+  }
+
+  Logits hint_vector(int user, Hint hint) {
+    Logits z{};
+    if (hint == Hint::right) return rule_vector(Rule{user});
+    if (hint == Hint::another_rule) return rule_vector(Rule{(user + 1 + static_cast<int>(world_.below(2))) % users});
+    if (hint == Hint::irrelevant) z[content_token + world_.below(vocabulary - content_token)] = 3;
+    if (hint == Hint::opposite) {
+      z = rule_vector(Rule{user});
+      for (double& x : z) x = -x;
+    }
+    return z;
+  }
+
+  void collect(Turn turn, const Judgement& judgement) {
+    turn.signals = {.reward = judgement.reward, .hints = judgement.hint == Hint::none ? 0 : 1};
+    if (!objective_.takes(turn.signals)) return;
+    turn.hint = hint_vector(turn.user, judgement.hint);
+    const bool in_context = std::ranges::any_of(turn.context, [](double x) { return x != 0; });
+    if (in_context && !settings_.stack_hints) turn.hint = {};
+    batch_.push_back(turn);
+    if (std::ssize(batch_) < settings_.batch) return;
+    serving_ = trained_;
+    update();
+    batch_.clear();
+  }
+
+  void update() {
+    std::array<double, size> gradient{};
+    for (const Turn& turn : batch_) add_gradient(turn, gradient);
+    for (double& g : gradient) g /= static_cast<double>(batch_.size());
+    adam_.apply(trained_, gradient, settings_.rate);
+    ++updates_;
+    const double rate = rule_rate();
+    for (auto u = static_cast<std::size_t>(updates_); u < outcome_.rule_rate.size(); ++u) outcome_.rule_rate[u] = rate;
+  }
+
+  void add_gradient(const Turn& turn, std::array<double, size>& gradient) const {
+    Logits z = trained_.logits(turn.user, settings_.shared);
+    add(z, turn.context);
+    const Logits current = log_softmax(z);
+    if (!settings_.live_teacher) {
+      z = base();
+      add(z, turn.context);
+    }
+    add(z, turn.hint);
+    const Logits teacher = log_softmax(z);
+
+    std::array<Position, vocabulary> positions;
+    std::array<const double*, vocabulary> teachers;
+    std::size_t n = 0;
+    for (std::size_t v = 0; v < vocabulary; ++v) {
+      if (turn.reply.counts[v] == 0) continue;
+      positions[n] = {.token = static_cast<int>(v),
+                      .count = static_cast<double>(turn.reply.counts[v]),
+                      .current = current.data(),
+                      .old = settings_.rolled_old ? turn.rolled.data() : current.data(),
+                      .rolled = turn.rolled[v]};
+      teachers[n++] = teacher.data();
+    }
+    const std::span<const double* const> asked(teachers.data(), n);
+    Sample sample{.signals = turn.signals, .vocabulary = vocabulary, .positions = std::span(positions.data(), n)};
+    if (turn.signals.hints > 0) {
+      sample.teachers = asked;
+    } else if (settings_.anchor) {
+      sample.unhinted = asked;
+    }
+    std::array<double, vocabulary * vocabulary> slopes{};
+    objective_.loss(sample, RowView<double>(slopes.data(), static_cast<std::int64_t>(n), vocabulary));
+    // All positions have the same logits, so their derivatives add up; then through the softmax.
+    Logits of_log_p{};
+    double total = 0;
+    for (std::size_t i = 0; i < n * vocabulary; ++i) of_log_p[i % vocabulary] += slopes[i];
+    for (const double x : of_log_p) total += x;
+    const std::size_t own = turn.user == tools ? tool_at : static_cast<std::size_t>(turn.user) * vocabulary;
+    for (std::size_t v = 0; v < vocabulary; ++v) {
+      const double g = of_log_p[v] - std::exp(current[v]) * total;
+      gradient[own + v] += g;
+      if (turn.user != tools) gradient[shared_at + v] += settings_.shared * g;
+    }
+  }
+
+  double rule_rate() const {
+    double sum = 0;
+    for (int user = 0; user < users; ++user)
+      sum += compliance(Rule{user}, log_softmax(trained_.logits(user, settings_.shared)));
+    return sum / users;
+  }
+
+  const RuleStudySettings& settings_;
+  const Objective& objective_;
+  const Judge& judge_;
+  RandomStream world_, judging_;
+  Policy serving_, trained_;
+  Adam adam_;
+  std::vector<Turn> batch_;
+  std::array<int, users> streak_{};
+  std::int64_t updates_ = 0;
+  RuleStudyOutcome outcome_;
+};
+
+}  // namespace
+
+RuleStudySettings::RuleStudySettings(const Settings& s) {
+  const std::string order = s.choice("users", "joint", {"joint", "separate", "fresh"},
+                                     "at once on one policy; one after the other on one policy; or each with its own");
+  joint = order == "joint";
+  fresh = order == "fresh";
+  directive = s.number("directive", 0.8, "probability that a correction says what was wrong", between(0, 1));
+  batch = s.integer("batch", 16, "samples of an update", between(1, 1 << 20));
+  rate = s.number("rate", 0.15, "learning rate of Adam; 0: no learning, the chance level", at_least(0));
+  shared = s.number("shared", 0.5, "weight of the parameters that all users share", at_least(0));
+  anchor =
+      s.flag("anchor", false, "the teacher is asked about replies without a hint too: a pull back to it, as published");
+  live_teacher = s.choice("teacher", "frozen", {"frozen", "live"}, "the untrained policy, or the one of now") == "live";
+  rolled_old = s.choice("old", "trainer", {"trainer", "served"},
+                        "whose log-probabilities importance ratios are taken against") == "served";
+  stack_hints = s.flag("stack_hints", true, "a hint adds to a rule that stands in the context already");
+  sessions = s.integer("sessions", 72, "after which a user counts as never content", between(3, 100'000));
+  updates = s.integer("updates", 0, "go on until so many; 0: until all users are content",
+                      between(0, RuleStudyOutcome::most_updates));
+  if (updates > 0 && !joint) user_error("{}: 'updates' counts for users at once. Leave out 'users'?", s.where());
+}
+
+RuleStudyOutcome run_rule_study(const RuleStudySettings& settings, const Objective& objective, const Judge& judge,
+                                std::uint64_t seed, std::int64_t replicate) {
+  return Replicate(settings, objective, judge, seed, replicate).run();
+}
+
+}  // namespace shoal

@@ -1,0 +1,50 @@
+#pragma once
+// One policy that learns from three users while it serves them: how many sessions until each is content?
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "sim/agents/judge.hpp"
+#include "sim/agents/objective.hpp"
+#include "sim/agents/rule_world.hpp"
+
+namespace shoal {
+
+struct RuleStudySettings {
+  explicit RuleStudySettings(const Settings& s);
+
+  bool joint, fresh;      ///< users at once; one after the other with a new policy each
+  double directive;       ///< probability that a correction says what should have been different
+  std::int64_t batch;     ///< samples of an update
+  double rate;            ///< of Adam
+  double shared;          ///< weight of the parameters that users share
+  bool anchor;            ///< the teacher is asked about replies without a hint too, as published: a pull back to it
+  bool live_teacher;      ///< the teacher is the policy of now, not the untrained one
+  bool rolled_old;        ///< pi_old is the policy that served, not the trainer's own
+  bool stack_hints;       ///< a hint counts where its rule stands in the context already
+  std::int64_t sessions;  ///< cap
+  std::int64_t updates;   ///< 0: until all users are content; otherwise go on until so many
+};
+
+/// What one replicate found.
+struct RuleStudyOutcome {
+  static constexpr int most_updates = 16;
+  std::array<double, rule_world::users>
+      sessions{};  ///< the third of three in a row whose first reply complied, or the cap
+  std::array<double, rule_world::users> censored{};  ///< 1 where there were no three in a row
+  /// Mean probability over the users that the first reply complies, after 0 .. 16 updates; the last one reached goes
+  /// on.
+  std::array<double, most_updates + 1> rule_rate{};
+  double updates_per_session = 0;  ///< updates over sessions of the user with most
+  double mean_sessions() const { return (sessions[0] + sessions[1] + sessions[2]) / 3; }
+};
+
+/// A session: up to 8 replies until one complies, each failure corrected, then two turns with tools. The policy's
+/// logits are log p_base + theta_user + shared theta_shared, plus the rule's vector from the first correction of the
+/// session on. Serving runs one version behind training: when a batch is full, it takes the weights trained on the
+/// batch before. The setting follows the personal agents of OpenClaw-RL (arXiv 2603.10165).
+RuleStudyOutcome run_rule_study(const RuleStudySettings& settings, const Objective& objective, const Judge& judge,
+                                std::uint64_t seed, std::int64_t replicate);
+
+}  // namespace shoal

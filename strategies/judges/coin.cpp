@@ -1,0 +1,26 @@
+// A judge that tosses a fair coin for every turn: what remains of an objective when its votes carry no information. A
+// control.
+
+#include "sim/agents/hints.hpp"
+
+namespace shoal::judges {
+namespace {
+
+class Coin final : public Judge {
+ public:
+  explicit Coin(const Settings& s) : hints_(s) {}
+
+  Judgement judge(const Evidence& evidence, RandomStream& random) const override {
+    const Hint hint = hints_.read(evidence, random);
+    return {.reward = random.uniform() < 0.5 ? 1.0 : -1.0, .hint = hint};
+  }
+
+ private:
+  Hints hints_;
+};
+
+}  // namespace
+
+std::unique_ptr<Judge> coin(Settings& settings) { return std::make_unique<Coin>(settings); }
+
+}  // namespace shoal::judges

@@ -1,0 +1,45 @@
+// Binary RL: every token of a reply gets the judge's vote as its advantage, without baseline. OpenClaw-RL
+// (arXiv 2603.10165), section 3.1: clipped policy gradient plus a penalty for leaving the old policy. Every judged
+// reply fills a place of the batch; one with a tie has no gradient.
+
+#include "sim/agents/surrogate.hpp"
+
+namespace shoal::objectives {
+namespace {
+
+class BinaryRl final : public Objective {
+ public:
+  explicit BinaryRl(const Settings& s)
+      : surrogate_(s),
+        kl_(s.number("kl", 0, "weight of the k3 penalty against the policy before the update", at_least(0))) {}
+
+  bool takes(const Signals&) const override { return true; }
+
+  double loss(const Sample& sample, RowView<double> gradient) const override {
+    if (sample.signals.reward == 0) return 0;
+    double loss = 0;
+    const double length = sample.length();
+    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
+      const Position& p = sample.positions[i];
+      Term term = surrogate_.at(p, sample.signals.reward);
+      if (kl_ > 0) {
+        const Term penalty = k3_penalty(p.old[p.token], p.current[p.token]);
+        term.loss += kl_ * penalty.loss;
+        term.slope += kl_ * penalty.slope;
+      }
+      loss += p.count / length * term.loss;
+      gradient.at(static_cast<std::int64_t>(i))[p.token] += p.count / length * term.slope;
+    }
+    return loss;
+  }
+
+ private:
+  Surrogate surrogate_;
+  double kl_;
+};
+
+}  // namespace
+
+std::unique_ptr<Objective> binary_rl(Settings& settings) { return std::make_unique<BinaryRl>(settings); }
+
+}  // namespace shoal::objectives

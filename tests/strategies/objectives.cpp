@@ -1,0 +1,259 @@
+// Do the objectives of agents have the losses and gradients of their papers? One position by hand, everything else by
+// finite differences.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <random>
+
+#include "sim/agents/objective.hpp"
+#include "sim/agents/surrogate.hpp"
+
+namespace {
+
+using shoal::Objective;
+using shoal::Position;
+using shoal::Sample;
+
+std::unique_ptr<Objective> objective(const std::string& toml) {
+  return shoal::make_part<Objective>("objective", "binary_rl", shoal::Settings::parse(toml, "test.toml"));
+}
+
+using Logs = std::vector<double>;
+
+Logs logs(std::initializer_list<double> probabilities) {
+  Logs out;
+  for (const double p : probabilities) out.push_back(std::log(p));
+  return out;
+}
+
+Logs log_softmax(const Logs& z) {
+  double sum = 0;
+  for (const double x : z) sum += std::exp(x);
+  Logs out = z;
+  for (double& x : out) x -= std::log(sum);
+  return out;
+}
+
+// One position, vocabulary of 6: student, teacher, sampled token 0, vote +1.
+struct OnePosition {
+  Logs old = logs({0.40, 0.30, 0.15, 0.10, 0.04, 0.01});
+  Logs current = old;
+  Logs teacher = logs({0.20, 0.50, 0.10, 0.10, 0.05, 0.05});
+  shoal::Signals signals{.reward = 1, .hints = 1};
+  std::array<double, 6> slopes{};
+
+  double loss(const std::string& toml) {
+    const Position position{.token = 0, .current = current.data(), .old = old.data(), .rolled = old[0]};
+    const double* const asked = teacher.data();
+    const Sample sample{
+        .signals = signals, .vocabulary = 6, .positions = {&position, 1}, .teachers = {&asked, 1}, .unhinted = {}};
+    slopes.fill(0);
+    return objective(toml)->loss(sample, {slopes.data(), 1, 6});
+  }
+  // Derivatives by the logits.
+  std::array<double, 6> gradient() const {
+    double total = 0;
+    for (const double x : slopes) total += x;
+    std::array<double, 6> g;
+    for (std::size_t v = 0; v < 6; ++v) g[v] = slopes[v] - std::exp(current[v]) * total;
+    return g;
+  }
+};
+
+// Values worked out by hand from the formulas of arXiv 2603.10165, sections 3.1 to 3.3 and appendix A.6.
+constexpr double tolerance = 1e-6;
+
+TEST(Objectives, OfOnePositionByHand) {
+  OnePosition one;
+  EXPECT_NEAR(one.loss("name = 'binary_rl'"), -1, tolerance);
+  EXPECT_NEAR(one.loss("name = 'opd_token'"), 0.693147, tolerance);
+  EXPECT_NEAR(one.loss("name = 'combined'"), -0.306853, tolerance);
+  EXPECT_NEAR(one.loss("name = 'opd_reverse_kl'\nk = 2"), 0.124011, tolerance);
+  EXPECT_NEAR(one.loss("name = 'opd_reverse_kl'\nk = 3"), 0.141679, tolerance);
+  EXPECT_NEAR(one.loss("name = 'opd_reverse_kl'\nk = 6"), 0.159811, tolerance);
+  EXPECT_NEAR(one.loss("name = 'opd_top_k'\nk = 3\ngap = 0.5"), 0.130376, tolerance);
+  EXPECT_NEAR(one.loss("name = 'hybrid'\nk = 3"), 0.217448 - 1, tolerance);
+  EXPECT_NEAR(one.loss("name = 'accepted_replies'"), -std::log(0.4), tolerance);
+}
+
+TEST(Objectives, HintGapsHaveTheGradientByHand) {
+  OnePosition one;
+  EXPECT_NEAR(one.loss("name = 'opd_top_k'\nk = 3"), 0.217448, tolerance);
+  const std::array<double, 6> expected{0.239208, -0.245526, 0.038935, -0.021745, -0.008698, -0.002174};
+  for (std::size_t v = 0; v < 6; ++v) EXPECT_NEAR(one.gradient()[v], expected[v], tolerance) << v;
+}
+
+TEST(Objectives, HintGapsClipRatios) {
+  OnePosition one;
+  one.current = logs({0.35, 0.35, 0.15, 0.10, 0.04, 0.01});
+  EXPECT_NEAR(one.loss("name = 'opd_top_k'\nk = 3"), 0.146626, tolerance);
+  one.current = logs({0.30, 0.40, 0.15, 0.10, 0.04, 0.01});
+  EXPECT_NEAR(one.loss("name = 'opd_top_k'\nk = 3"), 0.101729, tolerance);
+  EXPECT_EQ(one.slopes[1], 0);  // both bounds are passed
+}
+
+TEST(Objectives, SurrogateClipsOnTheSideThatMatters) {
+  const auto term = [](double advantage, double rho) {
+    return shoal::clipped_surrogate(advantage, std::log(rho), 0.2, 0.28);
+  };
+  EXPECT_NEAR(term(1, 1.5).loss, -1.28, tolerance);
+  EXPECT_EQ(term(1, 1.5).slope, 0);
+  EXPECT_NEAR(term(1, 0.5).loss, -0.5, tolerance);
+  EXPECT_NEAR(term(1, 0.5).slope, -0.5, tolerance);
+  EXPECT_NEAR(term(-1, 1.5).loss, 1.5, tolerance);
+  EXPECT_NEAR(term(-1, 0.5).loss, 0.8, tolerance);
+  EXPECT_EQ(term(-1, 0.5).slope, 0);
+  EXPECT_NEAR(shoal::k3_penalty(std::log(0.4), std::log(0.2)).loss, 0.306853, tolerance);
+}
+
+TEST(Objectives, SamplesOfAnOlderPolicyAreWeighted) {
+  const auto weight = [](const std::string& correction, double log_ratio) {
+    OnePosition one;
+    const Position position{
+        .token = 0, .current = one.old.data(), .old = one.old.data(), .rolled = one.old[0] - log_ratio};
+    const Sample sample{
+        .signals = {.reward = -1}, .vocabulary = 6, .positions = {&position, 1}, .teachers = {}, .unhinted = {}};
+    std::array<double, 6> slopes{};
+    return objective("name = 'binary_rl'\ncorrection = '" + correction + "'")->loss(sample, {slopes.data(), 1, 6});
+  };
+  EXPECT_NEAR(weight("truncated", -0.5), 0.606531, tolerance);
+  EXPECT_NEAR(weight("truncated", 0), 1, tolerance);
+  EXPECT_NEAR(weight("truncated", 0.5), 1.648721, tolerance);
+  EXPECT_NEAR(weight("truncated", 1), 2, tolerance);
+  EXPECT_NEAR(weight("decoupled", 1), std::exp(1), tolerance);
+  EXPECT_NEAR(weight("none", 1), 1, tolerance);
+}
+
+TEST(Objectives, FillTheBatchWithWhatTheyCanUse) {
+  const shoal::Signals nothing{}, vote{.reward = 1}, rejected{.reward = -1}, hinted{.reward = -1, .hints = 1};
+  for (const char* all : {"binary_rl", "hybrid"})
+    EXPECT_TRUE(objective("name = '" + std::string(all) + "'")->takes(nothing));
+  for (const char* hints : {"opd_token", "opd_top_k", "opd_reverse_kl"}) {
+    EXPECT_FALSE(objective("name = '" + std::string(hints) + "'")->takes(vote)) << hints;
+    EXPECT_TRUE(objective("name = '" + std::string(hints) + "'")->takes(hinted)) << hints;
+  }
+  EXPECT_FALSE(objective("name = 'combined'")->takes(nothing));
+  EXPECT_TRUE(objective("name = 'combined'")->takes(vote));
+  EXPECT_FALSE(objective("name = 'accepted_replies'")->takes(rejected));
+}
+
+// A reply of five positions under random logits with three hints; pi_old is a little off pi_theta, so that ratios count
+// but no bound is near enough to make the loss kink between two differences.
+class RandomReply {
+ public:
+  static constexpr std::size_t length = 5, vocabulary = 7, hints = 3;
+
+  explicit RandomReply(unsigned seed) : random_(seed) {
+    for (std::size_t i = 0; i < length; ++i) {
+      logits_.push_back(normal(1));
+      Logs near = logits_.back();
+      for (double& x : near) x += 0.02 * gauss_(random_);
+      old_.push_back(log_softmax(near));
+      tokens_.push_back(static_cast<int>(random_() % vocabulary));
+    }
+    for (std::size_t i = 0; i < hints * length; ++i) teachers_.push_back(log_softmax(normal(1)));
+    for (std::size_t i = 0; i < length; ++i) unhinted_.push_back(log_softmax(normal(1)));
+  }
+
+  double loss(const Objective& objective, shoal::Signals signals, Logs* gradient = nullptr) const {
+    std::vector<Logs> current;
+    for (const Logs& z : logits_) current.push_back(log_softmax(z));
+    std::vector<Position> positions;
+    for (std::size_t i = 0; i < length; ++i) {
+      positions.push_back({.token = tokens_[i],
+                           .count = 1 + static_cast<double>(i % 2),
+                           .current = current[i].data(),
+                           .old = old_[i].data(),
+                           .rolled = old_[i][static_cast<std::size_t>(tokens_[i])] - 0.1});
+    }
+    std::vector<const double*> teachers, unhinted;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(signals.hints) * length; ++i)
+      teachers.push_back(teachers_[i].data());
+    for (const Logs& q : unhinted_) unhinted.push_back(q.data());
+    const Sample sample{.signals = signals,
+                        .vocabulary = vocabulary,
+                        .positions = positions,
+                        .teachers = teachers,
+                        .unhinted = signals.hints > 0 ? std::span<const double* const>{} : unhinted,
+                        .draw = 0.7};
+    Logs slopes(length * vocabulary);
+    const double loss = objective.loss(sample, {slopes.data(), length, vocabulary});
+    if (gradient == nullptr) return loss;
+    gradient->clear();
+    for (std::size_t i = 0; i < length; ++i) {
+      double total = 0;
+      for (std::size_t v = 0; v < vocabulary; ++v) total += slopes[i * vocabulary + v];
+      for (std::size_t v = 0; v < vocabulary; ++v)
+        gradient->push_back(slopes[i * vocabulary + v] - std::exp(current[i][v]) * total);
+    }
+    return loss;
+  }
+  double& logit(std::size_t i) { return logits_[i / vocabulary][i % vocabulary]; }
+
+ private:
+  Logs normal(double deviation) {
+    Logs z(vocabulary);
+    for (double& x : z) x = deviation * gauss_(random_);
+    return z;
+  }
+  std::mt19937 random_;
+  std::normal_distribution<double> gauss_;
+  std::vector<Logs> logits_, old_, teachers_, unhinted_;
+  std::vector<int> tokens_;
+};
+
+class EveryObjective : public testing::TestWithParam<const char*> {};
+
+TEST_P(EveryObjective, HasTheGradientOfItsLoss) {
+  const auto part = objective(GetParam());
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    for (const shoal::Signals signals : {shoal::Signals{1, 3}, {-1, 1}, {1, 0}, {0, 2}}) {
+      if (!part->takes(signals)) continue;
+      RandomReply reply(seed);
+      Logs gradient;
+      reply.loss(*part, signals, &gradient);
+      for (std::size_t i = 0; i < gradient.size(); ++i) {
+        constexpr double step = 1e-6;
+        const double at = reply.logit(i);
+        reply.logit(i) = at + step;
+        const double above = reply.loss(*part, signals);
+        reply.logit(i) = at - step;
+        const double below = reply.loss(*part, signals);
+        reply.logit(i) = at;
+        EXPECT_NEAR(gradient[i], (above - below) / (2 * step), 1e-7)
+            << GetParam() << ", seed " << seed << ", logit " << i;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EveryObjective,
+                         testing::Values("name = 'binary_rl'", "name = 'binary_rl'\nkl = 0.02", "name = 'opd_token'",
+                                         "name = 'binary_rl'\ncorrection = 'decoupled'",
+                                         "name = 'opd_reverse_kl'\nk = 3", "name = 'combined'", "name = 'hybrid'",
+                                         "name = 'opd_top_k'",
+                                         "name = 'opd_top_k'\nsupport = 'overlap'\nhint = 'token'",
+                                         "name = 'opd_top_k'\nsupport = 'teacher'\nhint = 'random'",
+                                         "name = 'hybrid'\nhint = 'shortest'\ngap = 0", "name = 'accepted_replies'"));
+
+TEST(Objectives, AreAllTested) { EXPECT_EQ(shoal::parts<Objective>().size(), 7); }
+
+TEST(Objectives, ChooseTheHintWhoseLikelyTokensOverlapMost) {
+  OnePosition one;
+  const Logs far = logs({0.01, 0.04, 0.10, 0.15, 0.30, 0.40});
+  const Position position{.token = 0, .current = one.current.data(), .old = one.old.data()};
+  const std::array<const double*, 2> asked{far.data(), one.teacher.data()};
+  const Sample both{.signals = {.reward = 0, .hints = 2},
+                    .vocabulary = 6,
+                    .positions = {&position, 1},
+                    .teachers = asked,
+                    .unhinted = {}};
+  std::array<double, 6> slopes{};
+  for (const char* choice : {"sequence", "token"}) {
+    const auto part = objective("name = 'opd_top_k'\nk = 3\nhint = '" + std::string(choice) + "'");
+    EXPECT_NEAR(part->loss(both, {slopes.data(), 1, 6}), 0.217448, tolerance) << choice;
+  }
+}
+
+}  // namespace
