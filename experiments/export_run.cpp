@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "experiments/summary.hpp"
+#include "experiments/timeline.hpp"
 #include "sim/error.hpp"
 #include "sim/record/safetensors.hpp"
 
@@ -155,6 +156,7 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
     if (cell->result) write_safetensors(place(name + ".safetensors"), cell->model, metadata(run, *cell));
     write_text(place(name + ".rounds.csv"), csv_table(cell->rounds));
     write_text(place(name + ".clients.csv"), csv_table(cell->participations));
+    write_text(place(name + ".timeline.json"), timeline_json(*cell));
     write_text(place(name + ".config.toml"), cell->header.config);
   }
   return paths;

@@ -14,6 +14,7 @@ namespace shoal {
 /// cell
 ///   NAME.safetensors   the model (none while the cell is unfinished)
 ///   NAME.rounds.csv, NAME.clients.csv   the tables of the run file, columns as there
+///   NAME.timeline.json   rounds and participations in virtual time, for ui.perfetto.dev (timeline.hpp)
 ///   NAME.config.toml   what the cell ran
 /// with NAME = cell-<index>-<label>-seed<seed>, its label reduced to letters, digits and ".=_-". `cell`: files of this
 /// one only. Returns the paths. UserError if there is no such cell.

@@ -45,6 +45,7 @@ CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellR
                     .config = cell.settings.canonical(),
                     .provenance = recording.provenance};
   header.provenance["data"] = experiment.data_digest;
+  header.provenance["clients"] = std::to_string(experiment.federation.task->clients());
   header.provenance["block"] = std::to_string(experiment.federation.local->at(1).block);
   header.provenance["reproducible"] = experiment.federation.aggregator->reproducible() ? "yes" : "no (float sum)";
   return header;

@@ -10,6 +10,7 @@
 #include "experiments/report/charts.hpp"
 #include "experiments/report/html.hpp"
 #include "experiments/report/page_style.hpp"
+#include "experiments/report/participation.hpp"
 #include "experiments/report/result_tables.hpp"
 #include "sim/error.hpp"
 
@@ -133,11 +134,11 @@ std::string report_page(std::span<const ReportedRun> runs) {
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n{}\n"
-      "<h2>Results</h2>\n{}{}\n<h2>Curves</h2>\n{}\n"
+      "<h2>Results</h2>\n{}{}\n<h2>Curves</h2>\n{}\n<h2>Participation</h2>\n{}\n"
       "<h2>Cells</h2>\n<details><summary>Every cell by itself</summary>\n{}</details>\n"
       "<h2>Configurations</h2>\n{}\n<h2>Provenance</h2>\n{}</body>\n</html>\n",
       escaped(title_of(runs)), page_style, heading(runs, summaries), quality_table(summaries) + cost_table(summaries),
-      table_note(summaries), charts(summaries), cell_table(summaries), configurations(summaries), sources);
+      table_note(summaries), charts(summaries), participation_section(summaries), cell_table(summaries), configurations(summaries), sources);
 }
 
 }  // namespace shoal

@@ -41,7 +41,10 @@ std::vector<ParticipationRow> participation_rows(const RoundRecord& record) {
                     .loss = client.committed ? client.loss : not_measured,
                     .steps = client.steps,
                     .bytes_down = client.bytes_down,
-                    .bytes_up = client.bytes_up});
+                    .bytes_up = client.bytes_up,
+                    .fraction = attempt.fraction,
+                    .joules = client.joules,
+                    .tier = client.tier});
   }
   return rows;
 }

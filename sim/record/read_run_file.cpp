@@ -65,7 +65,7 @@ std::vector<std::int64_t> cell_indices(hid_t cells) {
   return indices;
 }
 
-RunContents read_schema_1(hid_t file) {
+RunContents read_cells(hid_t file) {
   RunContents run;
   run.info = {read_text_attribute(file, "name"), read_text_attribute(file, "program")};
   run.hash = read_text_attribute(file, "hash");
@@ -92,7 +92,7 @@ RunContents read_run_file(const std::string& path) {
       user_error("run file '{}' has schema version {} (this program reads {}). Use the version that wrote it?", path,
                  version, run_schema_version);
     }
-    return read_schema_1(file);
+    return read_cells(file);
   } catch (const SystemError& error) {
     user_error("'{}' is not a whole run file: {}. Is it truncated, or the path wrong?", path, error.what());
   } catch (const std::bad_alloc&) {

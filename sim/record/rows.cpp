@@ -46,6 +46,9 @@ constexpr std::array participation_fields = {
     Field{"steps", offsetof(ParticipationRow, steps), integer, "local steps"},
     Field{"bytes_down", offsetof(ParticipationRow, bytes_down), integer, "bytes"},
     Field{"bytes_up", offsetof(ParticipationRow, bytes_up), integer, "bytes"},
+    Field{"fraction", offsetof(ParticipationRow, fraction), real, "share of the local work"},
+    Field{"joules", offsetof(ParticipationRow, joules), real, "joules, a proxy: power x time"},
+    Field{"tier", offsetof(ParticipationRow, tier), integer, "kind of the device, from 0"},
 };
 
 // Eight bytes a field and no padding: every byte of a row is in a column.

@@ -35,6 +35,9 @@ struct ParticipationRow {
   std::int64_t committed = 0, accepted = 0;  // 0 or 1
   double weight = 1, loss = not_measured;
   std::int64_t steps = 0, bytes_down = 0, bytes_up = 0;
+  double fraction = 1;    // of the local work
+  double joules = 0;      // a proxy: power x time
+  std::int64_t tier = 0;  // of the device, in populations with kinds of devices
 };
 
 enum class FieldType : std::int8_t { integer, real };  // int64 or double

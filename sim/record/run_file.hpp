@@ -14,7 +14,7 @@
 
 namespace shoal {
 
-constexpr std::int64_t run_schema_version = 1;
+constexpr std::int64_t run_schema_version = 2;
 
 struct RunInfo {
   std::string name;     // of the experiment

@@ -69,6 +69,8 @@ struct ClientRow {
   double weight = 1;
   double loss = 0;
   std::int64_t steps = 0, bytes_down = 0, bytes_up = 0;
+  double joules = 0;  // World::joules
+  std::int64_t tier = 0;
 };
 
 /// What one round did; plain data.

@@ -27,6 +27,15 @@ double World::joules(ClientId client, double fraction) const {
   return device.training_watts * training + device.radio_watts * (seconds(ends.back()) - training);
 }
 
+double World::joules(const Participation& p) const {
+  const Device device = population.device(p.client, p.id);
+  const PhaseEnds ends = phases(device, p.client, p.fraction);
+  const bool whole = p.outcome == Outcome::completes || p.outcome == Outcome::late;
+  const Ticks worked = whole ? ends.back() : std::clamp(p.finish - p.start, Ticks{0}, ends.back());
+  const Ticks training = std::clamp(worked - ends[0], Ticks{0}, ends[1] - ends[0]);
+  return device.training_watts * seconds(training) + device.radio_watts * seconds(worked - training);
+}
+
 Ticks World::probe_duration(ClientId client) const {
   const Device device = population.device(client);
   const ClientWork work = task.work(client);

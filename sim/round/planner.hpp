@@ -58,6 +58,8 @@ struct World {
   /// Energy of a participation that nothing interrupts, joules: power x time, of training and of transfers. A proxy:
   /// the powers are assumptions of [population], and idling, screen and memory are not in it.
   double joules(ClientId client, double fraction = 1) const;
+  /// The same of one participation, up to where it was lost.
+  double joules(const Participation& p) const;
   /// Download and one forward pass over the client's examples, a third of what training on them costs; its answer, one
   /// number, takes no time.
   Ticks probe_duration(ClientId client) const;

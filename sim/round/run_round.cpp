@@ -90,6 +90,10 @@ RoundRecord describe(const RoundPlan& plan, const FederationState& state, const 
     record.clients.push_back(lost_row(id, plan, state, world));
     record.bytes_up += record.clients.back().bytes_up;
   }
+  for (ClientRow& row : record.clients) {
+    row.joules = world.joules(row.participation);
+    row.tier = world.population.device(row.participation.client).tier;
+  }
   return record;
 }
 

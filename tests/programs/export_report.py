@@ -135,6 +135,26 @@ def page(path):
     return parser
 
 
+def check_timeline(timeline, cell):
+    """Chrome's trace event format: every round and participation once, and no two at a time on one track."""
+    clients = cell["clients"][()]
+    slices = [event for event in timeline["traceEvents"] if event["ph"] == "X"]
+    rounds = [event for event in slices if event["pid"] == 0]
+    assert [event["ts"] + event["dur"] for event in rounds] == list(cell["rounds"]["time_us"])
+    attempts = {event["args"]["participation"]: event for event in slices if event["pid"] == 1}
+    assert len(rounds) + len(attempts) == len(slices) and set(attempts) == set(clients["participation"])
+    for row in clients:
+        event = attempts[row["participation"]]
+        assert (event["ts"], event["ts"] + event["dur"]) == (row["start_us"], row["finish_us"])
+        assert event["name"] == f"client {row['client']}"
+        assert (event["args"]["ended"] == "counted") == bool(row["accepted"]), (event, row)
+    free = {}
+    for event in sorted(attempts.values(), key=lambda event: event["ts"]):
+        assert free.get(event["tid"], 0) <= event["ts"], event
+        free[event["tid"]] = event["ts"] + event["dur"]
+    assert len(free) <= 10  # a cohort
+
+
 for leftover in ("export", "one", "unfinished.h5.journal", "run-export"):
     shutil.rmtree(leftover, ignore_errors=True)
 pathlib.Path("experiment.toml").write_text(EXPERIMENT)
@@ -143,7 +163,7 @@ shoal("run", "experiment.toml", "--out", "run.h5")
 # --- export ---------------------------------------------------------------------------------------------------------
 printed = shoal("export", "run.h5", "--out", "export").stdout.splitlines()
 written = sorted(str(path) for path in pathlib.Path("export").iterdir())
-assert sorted(printed) == written and len(written) == 1 + 4 * 4, written
+assert sorted(printed) == written and len(written) == 1 + 4 * 5, written
 cells_csv = pd.read_csv("export/cells.csv", float_precision="round_trip")
 names = {f"cell-{i}-{label}-seed{seed}" for i, label, seed in
          [(0, "fed_avg", 1), (1, "fed_avg", 2), (2, "rate_b_low_", 1), (3, "rate_b_low_", 2)]}
@@ -165,17 +185,18 @@ with h5py.File("run.h5") as run:
         config = pathlib.Path(stem + ".config.toml").read_text()
         assert config == text(cell["config"][()]) and tomllib.loads(config)["rounds"] == 6
         assert cell["rounds"]["dropped"].sum() == row["dropped"] > 0
+        check_timeline(json.loads(pathlib.Path(stem + ".timeline.json").read_text()), cell)
 
 shoal("export", "run.h5", "--cell", "2")
-assert len(list(pathlib.Path("run-export").glob("cell-2-*"))) == 4
-assert len(list(pathlib.Path("run-export").iterdir())) == 5
+assert len(list(pathlib.Path("run-export").glob("cell-2-*"))) == 5
+assert len(list(pathlib.Path("run-export").iterdir())) == 6
 assert "there is no cell 9" in shoal("export", "run.h5", "--cell", "9", code=2).stderr
 assert "run file 'nowhere.h5'" in shoal("export", "nowhere.h5", code=2).stderr
 
 # --- report ---------------------------------------------------------------------------------------------------------
 shoal("report", "run.h5", "--out", "run.html")
 seen = page(pathlib.Path("run.html"))
-assert seen.tags.count("figure") == 4
+assert seen.tags.count("figure") == 5
 for wanted in ("a < b", "fed_avg", LABEL, whole_hash, "to 50 %", "2 variants, 2 seeds each"):
     assert wanted in seen.text, wanted
 for label, cells in cells_csv.groupby("label"):

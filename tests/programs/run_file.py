@@ -38,6 +38,7 @@ CLIENTS = {
     "round": "count", "participation": "id", "client": "id", "version": "updates", "start_us": "microseconds",
     "finish_us": "microseconds", "outcome": "completes", "committed": "0 or 1", "accepted": "0 or 1",
     "weight": "factor", "loss": "mean", "steps": "steps", "bytes_down": "bytes", "bytes_up": "bytes",
+    "fraction": "share", "joules": "proxy", "tier": "kind",
 }  # fmt: skip
 # What each cell was run with, whatever way the grid spells it.
 CELLS = [("fed_avg", 1), ("fed_avg", 7), ({"name": "fed_prox", "mu": 0.1}, 1), ({"name": "fed_prox", "mu": 0.1}, 7)]
@@ -66,7 +67,7 @@ def test_five_lines():
 
 def test_tables():
     with run() as file:
-        assert (file.attrs["schema"], file.attrs["schema_version"], file.attrs["name"]) == ("shoal-run", 1, "run-file")
+        assert (file.attrs["schema"], file.attrs["schema_version"], file.attrs["name"]) == ("shoal-run", 2, "run-file")
         assert list(file["cells"]) == ["0", "1", "2", "3"]
         for cell in file["cells"].values():
             for name, expected in (("rounds", ROUNDS), ("clients", CLIENTS)):

@@ -1,0 +1,15 @@
+#pragma once
+// How clients took part: the report's section on time, waste, staleness and fairness.
+
+#include <span>
+#include <string>
+
+#include "experiments/summary.hpp"
+
+namespace shoal {
+
+/// A table with one row per label, one of tiers where devices have some, and charts of staleness, of contributions by
+/// client and of clients at work over the day, each only where there is something to see.
+std::string participation_section(std::span<const LabelSummary> summaries);
+
+}  // namespace shoal
