@@ -6,7 +6,6 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
 
 #include "kernels/fixed_point.hpp"
 
@@ -43,6 +42,18 @@ void encode_block(std::uint64_t* out, const T* row, std::size_t n, std::int64_t 
   std::fill(words.begin(), words.end(), 0);
   accumulate<T>(words, {row, n}, weight, exponent);
   if (weight == 0 && !scan<T>({row, n}).finite) throw std::overflow_error("value that is not finite");
+}
+
+double signed_value(std::uint32_t word) { return static_cast<std::int32_t>(word); }
+
+// AVX2 has no conversion of 64-bit integers either. Both halves are put into the low bits of doubles that stand for
+// high * 2^32 + 2^84 + 2^63 and low + 2^52; the difference of the first and all three constants is exact, so the sum
+// rounds once, as a conversion does.
+double signed_value(std::uint64_t word) {
+  constexpr std::uint64_t high_bits = 0x4530000080000000, low_bits = 0x4330000000000000;
+  const double high = std::bit_cast<double>((word >> 32) ^ high_bits);
+  const double low = std::bit_cast<double>((word & 0xffffffff) | low_bits);
+  return (high - (0x1p84 + 0x1p63 + 0x1p52)) + low;
 }
 
 }  // namespace
@@ -97,8 +108,7 @@ void ring_decode(std::span<T> out, std::span<const Word> sum, int exponent, doub
   if (!(total_weight > 0 && std::isfinite(total_weight)))
     throw std::invalid_argument("total weight of " + std::to_string(total_weight) + " (must be positive)");
   const double unit = std::ldexp(1.0, -exponent);
-  for (std::size_t i = 0; i < sum.size(); ++i)
-    out[i] = static_cast<T>(static_cast<double>(static_cast<std::make_signed_t<Word>>(sum[i])) * unit / total_weight);
+  for (std::size_t i = 0; i < sum.size(); ++i) out[i] = static_cast<T>(signed_value(sum[i]) * unit / total_weight);
 }
 
 #define SHOAL_INSTANTIATE(Word)                                                                         \

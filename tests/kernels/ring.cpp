@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -58,6 +59,20 @@ TYPED_TEST(Ring, DecodesTheSignedMean) {
   EXPECT_EQ(mean[1], -1.5);
   EXPECT_EQ(mean[2], 0);
   EXPECT_EQ(mean[3], static_cast<double>(sum[3]) / 12);
+}
+
+// Fast conversions round as the language's own do, at every length of number and next to the ends.
+TYPED_TEST(Ring, DecodesWithOneRounding) {
+  using Word = TypeParam;
+  std::mt19937_64 random(2);
+  std::vector<Word> words = {0, 1, std::numeric_limits<Word>::max(), std::numeric_limits<Word>::max() / 2,
+                             std::numeric_limits<Word>::max() / 2 + 1};
+  for (int i = 0; i < 100'000; ++i) words.push_back(static_cast<Word>(random() >> i % 64));
+  for (int i = 0; i < 100'000; ++i) words.push_back(static_cast<Word>(-words[static_cast<std::size_t>(i)]));
+  std::vector<double> values(words.size());
+  shoal::ring_decode<Word, double>(values, words, 0, 1);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    ASSERT_EQ(values[i], static_cast<double>(static_cast<std::make_signed_t<Word>>(words[i]))) << words[i];
 }
 
 TYPED_TEST(Ring, AddsAndSubtractsModuloItsSize) {
