@@ -19,6 +19,7 @@ using hadamard::Pass;
 constexpr std::int64_t capacity = 4096;
 
 using Eight = float __attribute__((vector_size(32)));
+using EightAt = float __attribute__((vector_size(32), aligned(4), may_alias));  // in memory
 using EightBits = std::uint32_t __attribute__((vector_size(32)));
 
 // A stage of distance below 8 within one vector: b is `a` with partners exchanged, and the upper one of each pair is
@@ -27,39 +28,63 @@ Eight stage(Eight a, Eight b, EightBits upper) {
   return b + reinterpret_cast<Eight>(reinterpret_cast<EightBits>(a) ^ upper);
 }
 
-/// Stages of distance 1, 2 and 4.
-void eight_apart(float* x, std::int64_t n) {
+/// Stages of distance 1, 2 and 4 on eight values.
+Eight three_inner_stages(Eight a) {
   constexpr std::uint32_t s = 0x80000000;
-  for (std::int64_t i = 0; i < n; i += 8) {
-    Eight a;
-    std::memcpy(&a, x + i, sizeof a);
-    a = stage(a, __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6), EightBits{0, s, 0, s, 0, s, 0, s});
-    a = stage(a, __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5), EightBits{0, 0, s, s, 0, 0, s, s});
-    a = stage(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3), EightBits{0, 0, 0, 0, s, s, s, s});
-    std::memcpy(x + i, &a, sizeof a);
-  }
+  a = stage(a, __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6), EightBits{0, s, 0, s, 0, s, 0, s});
+  a = stage(a, __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5), EightBits{0, 0, s, s, 0, 0, s, s});
+  return stage(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3), EightBits{0, 0, 0, 0, s, s, s, s});
 }
 
-/// Two stages, of distance h and 2 h.
-void two_stages(float* x, std::int64_t n, std::int64_t h) {
-  for (std::int64_t begin = 0; begin < n; begin += 4 * h) {
-    float* __restrict a = x + begin, * __restrict b = a + h, * __restrict c = b + h, * __restrict d = c + h;
-    for (std::int64_t i = 0; i < h; ++i) butterfly(a[i], b[i], c[i], d[i]);
+/// `count` stages, of distance h, 2 h, ..., on 2^count vectors that stand h values apart, without leaving registers;
+/// behind the inner stages if h = 8 and `inner`.
+template <int count, bool inner>
+void stages_in_registers(float* x, std::int64_t h) {
+  constexpr int vectors = 1 << count;
+  Eight v[vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < vectors; ++i) {
+    v[i] = *reinterpret_cast<const EightAt*>(x + i * h);
+    if constexpr (inner) v[i] = three_inner_stages(v[i]);
   }
+#pragma GCC unroll 3
+  for (int s = 0; s < count; ++s)
+#pragma GCC unroll 4
+    for (int pair = 0; pair < vectors / 2; ++pair) {
+      const int lower = (pair >> s << (s + 1)) + (pair & ((1 << s) - 1)), upper = lower + (1 << s);
+      const Eight a = v[lower], b = v[upper];
+      v[lower] = a + b, v[upper] = a - b;
+    }
+#pragma GCC unroll 8
+  for (int i = 0; i < vectors; ++i) *reinterpret_cast<EightAt*>(x + i * h) = v[i];
 }
 
-void one_stage(float* x, std::int64_t n, std::int64_t h) {
-  for (std::int64_t begin = 0; begin < n; begin += 2 * h) {
-    float* __restrict a = x + begin, * __restrict b = a + h;
-    for (std::int64_t i = 0; i < h; ++i) butterfly(a[i], b[i]);
-  }
+/// The same on all n values; h >= 8.
+template <int count, bool inner = false>
+void some_stages(float* x, std::int64_t n, std::int64_t h) {
+  for (std::int64_t begin = 0; begin < n; begin += h << count)
+    for (std::int64_t i = 0; i < h; i += 8) stages_in_registers<count, inner>(x + begin + i, h);
 }
 
-/// All stages from distance h to n / 2, on n adjacent values.
+/// All stages from distance h to n / 2, on n adjacent values; h = 1 or h >= 8.
 void stages(float* x, std::int64_t n, std::int64_t h) {
-  if (h == 1 && n >= 8) eight_apart(x, n), h = 8;
-  for (; 4 * h <= n; h *= 4) two_stages(x, n, h);
-  if (h < n) one_stage(x, n, h);
+  if (n < 8) {
+    for (; h < n; h *= 2)
+      for (std::int64_t i = 0; i < n; ++i)
+        if ((i & h) == 0) butterfly(x[i], x[i + h]);
+    return;
+  }
+  if (h == 1) {
+    const int more = n >= 64 ? 3 : n >= 32 ? 2 : n >= 16 ? 1 : 0;
+    if (more == 3) some_stages<3, true>(x, n, 8);
+    if (more == 2) some_stages<2, true>(x, n, 8);
+    if (more == 1) some_stages<1, true>(x, n, 8);
+    if (more == 0) some_stages<0, true>(x, n, 8);
+    h = std::int64_t{8} << more;
+  }
+  for (; 8 * h <= n; h *= 8) some_stages<3>(x, n, h);
+  if (4 * h == n) some_stages<2>(x, n, h);
+  if (2 * h == n) some_stages<1>(x, n, h);
 }
 
 void scale(float* x, std::int64_t n, float factor) {
@@ -96,18 +121,26 @@ void transform(float* x, std::int64_t size, float factor) {
 
 float normalisation(std::int64_t size) { return static_cast<float>(1 / std::sqrt(static_cast<double>(size))); }
 
+float negated_if(float x, std::uint32_t bit) {
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ bit << 31);
+}
+
 /// to[i] = from[i], negated where coordinate first + i is.
 void copy_signed(float* to, const float* from, std::int64_t n, std::int64_t first, const PhiloxStream& signs) {
-  constexpr std::int64_t per_block = 128;
-  for (std::int64_t i = 0; i < n;) {
-    const std::int64_t at = first + i, end = std::min(n, i + per_block - at % per_block);
-    const PhiloxBlock bits = signs.block(at / per_block);
-    while (i < end) {
-      const std::int64_t bit = (first + i) % per_block, stop = std::min(end, i + 32 - bit % 32);
-      const std::uint32_t word = bits[static_cast<int>(bit / 32)] >> bit % 32;
-      for (std::int64_t j = 0; j < stop - i; ++j)
-        to[i + j] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(from[i + j]) ^ (word >> j) << 31);
-      i = stop;
+  std::uint32_t words[capacity / 32 + 4];
+  for (std::int64_t begin = 0; begin < n; begin += capacity, first += capacity) {
+    const std::int64_t end = std::min(n, begin + capacity), skipped = first % 128;
+    philox_words({words, static_cast<std::size_t>((skipped + end - begin + 31) / 32)}, signs, first / 128);
+    std::int64_t i = begin;
+    for (std::int64_t bit = skipped; i < end;) {
+      const std::uint32_t word = words[bit / 32];
+      if (bit % 32 == 0 && i + 32 <= end) {
+        for (int j = 0; j < 32; ++j) to[i + j] = negated_if(from[i + j], word >> j);
+        i += 32, bit += 32;
+      } else {
+        to[i] = negated_if(from[i], word >> bit % 32);
+        ++i, ++bit;
+      }
     }
   }
 }

@@ -3,6 +3,7 @@
 // computes that coordinate.
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/philox.hpp"
 
@@ -20,5 +21,8 @@ struct PhiloxStream {
 };
 
 inline constexpr std::int64_t philox_stream_words = std::int64_t{1} << 34;
+
+/// The stream's words from word 4 * first_block on, several blocks at a time.
+void philox_words(std::span<std::uint32_t> words, const PhiloxStream& stream, std::int64_t first_block);
 
 }  // namespace shoal

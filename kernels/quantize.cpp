@@ -20,35 +20,39 @@ using quantization::Rounding;
 // Random words and codes of a piece stay in the first-level cache between the loops that make and use them.
 constexpr std::int64_t piece_size = 1024;
 
-/// Four Philox blocks at a time, each 32-bit number in the lower half of a 64-bit lane: products need no shuffles, and
-/// what the upper halves hold is never looked at. Writes blocks first .. first + count - 1 of a stream; count % 4 == 0.
-void random_words(std::uint32_t* out, const PhiloxStream& random, std::int64_t first, std::int64_t count) {
-  const __m256i m0 = _mm256_set1_epi64x(0xD2511F53), m1 = _mm256_set1_epi64x(0xCD9E8D57);
-  const __m256i low = _mm256_set1_epi64x(0xffffffff);
-  for (std::int64_t block = 0; block < count; block += 4) {
-    __m256i a = _mm256_set1_epi64x(random.row[0]), b = _mm256_set1_epi64x(random.row[1]);
-    __m256i c = _mm256_set1_epi64x(random.row[2]);
-    __m256i d = _mm256_add_epi64(_mm256_set1_epi64x(first + block), _mm256_setr_epi64x(0, 1, 2, 3));
-    std::uint32_t k0 = random.key.word[0], k1 = random.key.word[1];
-    for (int round = 0; round < 10; ++round) {
-      const __m256i p0 = _mm256_mul_epu32(a, m0), p1 = _mm256_mul_epu32(c, m1);
-      a = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p1, 32), b), _mm256_set1_epi64x(k0));
-      b = p1;
-      c = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(p0, 32), d), _mm256_set1_epi64x(k1));
-      d = p0;
-      k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
-    }
-    const __m256i ab = _mm256_or_si256(_mm256_and_si256(a, low), _mm256_slli_epi64(b, 32));
-    const __m256i cd = _mm256_or_si256(_mm256_and_si256(c, low), _mm256_slli_epi64(d, 32));
-    const __m256i even = _mm256_unpacklo_epi64(ab, cd), odd = _mm256_unpackhi_epi64(ab, cd);  // blocks 0, 2 and 1, 3
-    auto* to = reinterpret_cast<__m256i*>(out + 4 * block);
-    _mm256_storeu_si256(to, _mm256_permute2x128_si256(even, odd, 0x20));
-    _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(even, odd, 0x31));
-  }
-}
-
 /// The lowest `bits` bits of each of four codes.
 std::uint64_t code_mask(int bits) { return 0x0001000100010001u * ((1u << bits) - 1u); }
+
+/// `n` bytes, 1 to 8, as a little-endian number: in loads that overlap, because small ones joined in memory would wait
+/// for each other.
+template <int n>
+std::uint64_t load(const std::uint8_t* from) {
+  const auto part = [&]<class Part>(Part value, int offset) {
+    std::memcpy(&value, from + offset, sizeof value);
+    return std::uint64_t{value} << (8 * offset);
+  };
+  if constexpr (n == 8) return part(std::uint64_t{}, 0);
+  if constexpr (n >= 4) return part(std::uint32_t{}, 0) | part(std::uint32_t{}, n - 4);
+  if constexpr (n >= 2) return part(std::uint16_t{}, 0) | part(std::uint16_t{}, n - 2);
+  return *from;
+}
+
+template <int n>
+void store(std::uint8_t* to, std::uint64_t number) {
+  const auto part = [&]<class Part>(Part, int offset) {
+    const auto value = static_cast<Part>(number >> (8 * offset));
+    std::memcpy(to + offset, &value, sizeof value);
+  };
+  if constexpr (n == 8) {
+    part(std::uint64_t{}, 0);
+  } else if constexpr (n >= 4) {
+    part(std::uint32_t{}, 0), part(std::uint32_t{}, n - 4);
+  } else if constexpr (n >= 2) {
+    part(std::uint16_t{}, 0), part(std::uint16_t{}, n - 2);
+  } else {
+    *to = static_cast<std::uint8_t>(number);
+  }
+}
 
 // Eight codes fill whole bytes: two times four codes, squeezed by one instruction each.
 template <int bits>
@@ -58,8 +62,13 @@ void pack_eights(std::uint8_t* out, const std::uint16_t* codes, std::int64_t eig
     std::uint64_t four[2];
     std::memcpy(four, codes, sizeof four);
     const std::uint64_t lower = _pext_u64(four[0], mask), upper = _pext_u64(four[1], mask);
-    const unsigned __int128 all = lower | static_cast<unsigned __int128>(upper) << (4 * bits);
-    std::memcpy(out, &all, bits);
+    if constexpr (bits == 16) {
+      store<8>(out, lower), store<8>(out + 8, upper);
+    } else {
+      const std::uint64_t first = lower | upper << (4 * bits);
+      store<std::min(bits, 8)>(out, first);
+      if constexpr (bits > 8) store<bits - 8>(out + 8, upper >> (64 - 4 * bits));
+    }
   }
 }
 
@@ -67,10 +76,10 @@ template <int bits>
 void unpack_eights(std::uint16_t* codes, const std::uint8_t* in, std::int64_t eights) {
   const std::uint64_t mask = code_mask(bits);
   for (std::int64_t i = 0; i < eights; ++i, codes += 8, in += bits) {
-    unsigned __int128 all = 0;
-    std::memcpy(&all, in, bits);
-    const std::uint64_t four[2] = {_pdep_u64(static_cast<std::uint64_t>(all), mask),
-                                   _pdep_u64(static_cast<std::uint64_t>(all >> (4 * bits)), mask)};
+    const std::uint64_t first = load<std::min(bits, 8)>(in);
+    std::uint64_t upper = bits == 16 ? 0 : first >> (4 * bits % 64);
+    if constexpr (bits > 8) upper |= load<bits - 8>(in + 8) << (64 - 4 * bits) % 64;
+    const std::uint64_t four[2] = {_pdep_u64(first, mask), _pdep_u64(upper, mask)};
     std::memcpy(codes, four, sizeof four);
   }
 }
@@ -170,7 +179,7 @@ void quantize(std::span<std::uint8_t> packed, std::span<const float> row, float 
   alignas(64) std::uint32_t words[piece_size];
   alignas(64) std::uint16_t codes[piece_size];
   each_piece(n, [&](std::int64_t begin, std::int64_t count) {
-    random_words(words, random, (first + begin) / 4, (count + 15) / 16 * 4);
+    philox_words({words, static_cast<std::size_t>((count + 3) / 4 * 4)}, random, (first + begin) / 4);
     const float* x = row.data() + begin;
     for (std::int64_t i = 0; i < count; ++i) codes[i] = rounding.code(x[i], words[i]);
     pack_piece(packed.data() + begin * bits / 8, codes, count, bits);
@@ -207,10 +216,16 @@ void quantize_signs(std::span<std::uint8_t> packed, std::span<const float> row) 
 void dequantize_signs(std::span<float> out, std::span<const std::uint8_t> packed, float scale) {
   require_packed(packed.size(), out.size(), 1);
   const auto n = static_cast<std::int64_t>(out.size());
-  const std::uint8_t* bytes = packed.data();
+  const auto positive = std::bit_cast<std::uint32_t>(scale);
+  const auto value = [positive](std::uint32_t byte, int i) {
+    return std::bit_cast<float>(positive ^ (byte << (31 - i) & 0x80000000));
+  };
+  const std::uint8_t* byte = packed.data();
   float* x = out.data();
-  for (std::int64_t i = 0; i < n; i += 8)
-    for (std::int64_t j = i; j < std::min(n, i + 8); ++j) x[j] = (bytes[i / 8] >> (j - i) & 1) != 0 ? -scale : scale;
+  std::int64_t left = n;
+  for (; left >= 8; left -= 8, x += 8, ++byte)
+    for (int i = 0; i < 8; ++i) x[i] = value(*byte, i);
+  for (int i = 0; i < left; ++i) x[i] = value(*byte, i);
 }
 
 void pack(std::span<std::uint8_t> packed, std::span<const std::uint16_t> codes, int bits) {
