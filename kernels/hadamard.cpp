@@ -15,8 +15,7 @@ namespace {
 using hadamard::butterfly;
 using hadamard::Pass;
 
-// 16 KiB: a tile and the memory that it comes from fit the first-level cache.
-constexpr std::int64_t capacity = 4096;
+constexpr std::int64_t capacity = 8192;
 
 using Eight = float __attribute__((vector_size(32)));
 using EightAt = float __attribute__((vector_size(32), aligned(4), may_alias));  // in memory
