@@ -1,6 +1,7 @@
-// How far are quantization, packing and the Hadamard rotation from a copy of what they read and write? The bound is a
-// memcpy of as many bytes in the same run; whole rows are read once and written once.
-#include <algorithm>
+// How far are packing, decoding and the Hadamard rotation from a copy of what they read and write, once each? The bound
+// is a memcpy of as many bytes in the same run. Stochastic rounding needs a random word for each value: its bound is
+// how fast those can be drawn.
+#include <cstdio>
 #include <vector>
 
 #include "bench/bound.hpp"
@@ -37,14 +38,27 @@ void beside_a_copy(benchmark::State& state, double bytes, const Work& work) {
   state_bound(state, bytes, bound, "copy");
 }
 
+/// Values a second, if drawing their random words from the first-level cache were all.
+double random_rate() {
+  std::vector<std::uint32_t> words(1024);
+  return 1024 / shoal::bench::fastest(5000, [&] {
+           shoal::philox_words(words, stream, 0);
+           benchmark::DoNotOptimize(words.data());
+         });
+}
+
 // Arguments: values, bits.
 void quantize(benchmark::State& state) {
   const std::int64_t n = state.range(0);
   const int bits = static_cast<int>(state.range(1));
   const auto row = some_values(n);
   std::vector<std::uint8_t> packed(packed_size(n, bits));
-  beside_a_copy(state, static_cast<double>(packed.size()) + 4.0 * static_cast<double>(n),
-                [&] { shoal::quantize(packed, row, 0.5f, bits, stream); });
+  const double bound = random_rate();
+  for (auto _ : state) {
+    shoal::quantize(packed, row, 0.5f, bits, stream);
+    benchmark::ClobberMemory();
+  }
+  state_bound(state, static_cast<double>(n), bound, "Philox words");
 }
 
 void dequantize(benchmark::State& state) {
@@ -121,49 +135,62 @@ BENCHMARK(pack)->Apply(with_bits);
 BENCHMARK(unpack)->Apply(with_bits);
 BENCHMARK(rotate)->ArgsProduct({{small, large}, {4096, 8192, 1 << 14, 1 << 17, 1 << 23}});
 
-// Device forms, where a GPU is: K = 32 rows of a million values, against a copy on the device of as many bytes.
-constexpr std::int64_t device_rows = 32, device_columns = 1 << 20;
+// On the device: K = 32 rows of a million values, against setting as many bytes to zero there.
+constexpr std::int64_t rows = 32, columns = 1 << 20;
+
+template <class Work>
+void beside_zeroing(benchmark::State& state, double bytes, const Work& work) {
+  const shoal::OnDevice device;
+  shoal::DeviceArray<std::uint8_t> zeros(device, static_cast<std::size_t>(bytes));
+  const double bound = bytes / shoal::bench::fastest(9, [&] {
+                         zeros.zero();
+                         shoal::wait(device);
+                       });
+  for (auto _ : state) {
+    work(device);
+    shoal::wait(device);
+  }
+  state_bound(state, bytes, bound, "memset rate");
+}
 
 void device_quantize(benchmark::State& state) {
   const shoal::OnDevice device;
   const int bits = static_cast<int>(state.range(0));
-  shoal::DeviceArray<float> values(device, device_rows * device_columns);
+  const std::int64_t bytes = shoal::packed_bytes(columns, bits);
+  shoal::DeviceArray<float> values(device, rows * columns);
   values.zero();
-  const std::int64_t bytes = shoal::packed_bytes(device_columns, bits);
-  shoal::DeviceArray<std::uint8_t> packed(device, static_cast<std::size_t>(device_rows * bytes));
-  const std::vector<float> scales(device_rows, 0.5f);
-  const std::vector<PhiloxStream> streams(device_rows, stream);
+  shoal::DeviceArray<std::uint8_t> packed(device, static_cast<std::size_t>(rows * bytes));
+  const std::vector<float> scales(rows, 0.5f);
+  const std::vector<PhiloxStream> streams(rows, stream);
   const shoal::DeviceArray<float> there(device, std::span<const float>(scales));
   const shoal::DeviceArray<PhiloxStream> random(device, std::span<const PhiloxStream>(streams));
-  for (auto _ : state) {
-    shoal::quantize(device, RowView<std::uint8_t>(packed.data(), device_rows, bytes),
-                    RowView<const float>(values.data(), device_rows, device_columns), there.data(), bits,
-                    random.data());
-    shoal::wait(device);
-  }
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(4 * values.size() + packed.size()));
+  beside_zeroing(state, static_cast<double>(4 * values.size() + packed.size()), [&](shoal::OnDevice on) {
+    shoal::quantize(on, RowView<std::uint8_t>(packed.data(), rows, bytes),
+                    RowView<const float>(values.data(), rows, columns), there.data(), bits, random.data());
+  });
 }
 
 void device_rotate(benchmark::State& state) {
   const shoal::OnDevice device;
-  shoal::DeviceArray<float> values(device, device_rows * device_columns), out(device, values.size());
+  shoal::DeviceArray<float> values(device, rows * columns), out(device, values.size());
   values.zero();
-  const std::vector<PhiloxStream> streams(device_rows, stream);
+  const std::vector<PhiloxStream> streams(rows, stream);
   const shoal::DeviceArray<PhiloxStream> signs(device, std::span<const PhiloxStream>(streams));
-  for (auto _ : state) {
-    shoal::rotate(device, RowView<float>(out.data(), device_rows, device_columns),
-                  RowView<const float>(values.data(), device_rows, device_columns), state.range(0), signs.data());
-    shoal::wait(device);
-  }
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(8 * values.size()));
+  beside_zeroing(state, static_cast<double>(8 * values.size()), [&](shoal::OnDevice on) {
+    shoal::rotate(on, RowView<float>(out.data(), rows, columns), RowView<const float>(values.data(), rows, columns),
+                  state.range(0), signs.data());
+  });
 }
 
-const bool device_registered = [] {
-  if (shoal::gpu_count() == 0) return false;
-  for (const std::int64_t bits : {2, 4, 8}) benchmark::RegisterBenchmark("device_quantize", device_quantize)->Arg(bits);
-  for (const std::int64_t block : {8192, 1 << 20})
-    benchmark::RegisterBenchmark("device_rotate", device_rotate)->Arg(block);
-  return true;
-}();
-
 }  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (shoal::gpu_count() > 0) {
+    benchmark::RegisterBenchmark("device/quantize", device_quantize)->Arg(2)->Arg(4)->Arg(8);
+    benchmark::RegisterBenchmark("device/rotate", device_rotate)->Arg(8192)->Arg(1 << 20);
+  } else {
+    std::puts("device forms: not run, no GPU is here");
+  }
+  benchmark::RunSpecifiedBenchmarks();
+}
