@@ -41,7 +41,9 @@ void encode_block(std::uint64_t* out, const T* row, std::size_t n, std::int64_t 
   const std::span words(reinterpret_cast<std::int64_t*>(out), n);
   std::fill(words.begin(), words.end(), 0);
   accumulate<T>(words, {row, n}, weight, exponent);
-  if (weight == 0 && !scan<T>({row, n}).finite) throw std::overflow_error("value that is not finite");
+  // accumulate passes over rows of weight 0, but what is not finite must not pass.
+  if (weight == 0 && !scan<T>({row, n}).finite)
+    throw std::overflow_error("value that is not finite (in a row of weight 0)");
 }
 
 double signed_value(std::uint32_t word) { return static_cast<std::int32_t>(word); }
