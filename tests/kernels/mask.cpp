@@ -53,6 +53,7 @@ Mask random_mask(std::mt19937_64& random, MaskSign sign) {
 template <class Word>
 std::vector<Word> stream(const Mask& mask, std::size_t words) {
   std::vector<Word> out(words);
+  if (words == 0) return out;  // the library wants an address
   crypto_stream_chacha20_ietf(reinterpret_cast<unsigned char*>(out.data()), words * sizeof(Word),
                               reinterpret_cast<const unsigned char*>(mask.stream.nonce),
                               reinterpret_cast<const unsigned char*>(mask.stream.key));
