@@ -1,6 +1,8 @@
 #include "experiments/experiment.hpp"
 
-#include "sim/agents/rule_task.hpp"
+#include "sim/agents/machine_study.hpp"
+#include "sim/agents/rule_study.hpp"
+#include "sim/agents/study_task.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/quadratic.hpp"
 #include "sim/task/supervised.hpp"
@@ -8,16 +10,28 @@
 namespace shoal {
 namespace {
 
+std::shared_ptr<const Task> make_study(const std::string& name, const Settings& root, std::uint64_t seed) {
+  const Settings task = root.section("task");
+  const bool machine = name == "machine";
+  auto objective = make_part<Objective>("objective", machine ? "grpo" : "binary_rl", root.section("objective"));
+  auto judge = make_part<Judge>("judge", "confusion", root.section("judge"));
+  std::unique_ptr<Study> study;
+  if (machine) {
+    auto environment = make_part<Environment>("environment", "terminal", root.section("environment"));
+    study = std::make_unique<MachineStudy>(task, std::move(environment), std::move(objective), std::move(judge));
+  } else {
+    study = std::make_unique<RuleStudy>(task, std::move(objective), std::move(judge));
+  }
+  return std::make_shared<StudyTask>(task, std::move(study), seed);
+}
+
 std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, Datasets& datasets,
                                       std::string& data_digest) {
   const Settings task = root.section("task");
   const std::string name =
-      task.choice("name", "supervised", {"supervised", "quadratic", "rule_world"}, "what is learned");
+      task.choice("name", "supervised", {"supervised", "quadratic", "rule_world", "machine"}, "what is learned");
   if (name == "quadratic") return std::make_shared<Quadratic>(task, seed);
-  if (name == "rule_world") {
-    return std::make_shared<RuleTask>(task, make_part<Objective>("objective", "binary_rl", root.section("objective")),
-                                      make_part<Judge>("judge", "confusion", root.section("judge")), seed);
-  }
+  if (name == "rule_world" || name == "machine") return make_study(name, root, seed);
   const Settings data = root.section("data");
   const std::shared_ptr<const Dataset> dataset = datasets.load(data);
   data_digest = dataset->digest;

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "experiments/experiment.hpp"
-#include "sim/agents/rule_task.hpp"
+#include "sim/agents/machine_study.hpp"
+#include "sim/agents/rule_study.hpp"
+#include "sim/agents/study_task.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/quadratic.hpp"
 #include "sim/task/supervised.hpp"
@@ -26,6 +28,12 @@ void add_parts(std::vector<Entry>& entries, const char* kind, const char* sectio
   }
 }
 
+template <class Contract>
+std::unique_ptr<Contract> part(const char* name) {
+  Settings nothing;
+  return find_part<Contract>("part", name).make(nothing);
+}
+
 std::vector<Entry> all_entries() {
   std::vector<Entry> entries;
   add_parts<Strategy>(entries, "strategy", "strategy");
@@ -38,10 +46,24 @@ std::vector<Entry> all_entries() {
   entries.push_back({"task", "task", "quadratic",
                      "Clients with quadratic objectives: everything can be computed by hand.",
                      [](Settings& settings) { Quadratic(settings, 1); }});
-  entries.push_back({"task", "task", "rule_world",
-                     "Three users with hidden rules talk to a policy that learns from them; each client is one "
+  entries.push_back(
+      {"task", "task", "rule_world",
+       "Three users with hidden rules talk to a policy that learns from them; each client is one "
+       "independent replicate.",
+       [](Settings& settings) {
+         StudyTask(settings,
+                   std::make_unique<RuleStudy>(settings, part<Objective>("binary_rl"), part<Judge>("confusion")), 1);
+       }});
+  entries.push_back({"task", "task", "machine",
+                     "An agent learns to operate a machine, rewarded for outcomes or for steps too; each client is one "
                      "independent replicate.",
-                     [](Settings& settings) { RuleStudySettings{settings}; }});
+                     [](Settings& settings) {
+                       StudyTask(settings,
+                                 std::make_unique<MachineStudy>(settings, part<Environment>("terminal"),
+                                                                part<Objective>("grpo"), part<Judge>("confusion")),
+                                 1);
+                     }});
+  add_parts<Environment>(entries, "environment", "environment");
   add_parts<Objective>(entries, "objective", "objective");
   add_parts<Judge>(entries, "judge", "judge");
   add_parts<Model>(entries, "model", "model");

@@ -15,8 +15,9 @@ namespace shoal {
 
 /// What came back about a reply.
 struct Signals {
-  double reward = 0;  ///< the judge's majority vote: +1, -1; 0: none, or a tie
-  int hints = 0;      ///< valid hints, each a text that says what should have been different
+  double reward = 0;     ///< the judge's majority vote: +1, -1; 0: none, or a tie
+  double advantage = 0;  ///< by comparison with other rollouts of the task, where there are some
+  int hints = 0;         ///< valid hints, each a text that says what should have been different
 };
 
 /// One position of a reply, or `count` that do not differ in anything. Pointers lead to log-probabilities over the

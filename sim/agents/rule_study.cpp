@@ -1,5 +1,7 @@
 #include "sim/agents/rule_study.hpp"
 
+#include "sim/agents/adam.hpp"
+
 namespace shoal {
 namespace {
 
@@ -7,7 +9,6 @@ using namespace rule_world;
 
 constexpr int most_turns = 8, tool_turns = 2, in_a_row = 3;
 constexpr double tool_success = 0.95;
-constexpr double beta1 = 0.9, beta2 = 0.98, epsilon = 1e-8;  // Adam, as published
 
 // theta of user 0, 1, 2, the shared ones and those of turns with tools.
 constexpr std::size_t shared_at = users * vocabulary, tool_at = shared_at + vocabulary, size = tool_at + vocabulary;
@@ -24,21 +25,6 @@ struct Policy {
       if (user != tools) z[v] += shared * theta[shared_at + v];
     }
     return z;
-  }
-};
-
-struct Adam {
-  std::array<double, size> first{}, second{};
-  double step = 0;
-
-  void apply(Policy& policy, const std::array<double, size>& gradient, double rate) {
-    ++step;
-    const double scale1 = 1 - std::pow(beta1, step), scale2 = 1 - std::pow(beta2, step);
-    for (std::size_t i = 0; i < size; ++i) {
-      first[i] = beta1 * first[i] + (1 - beta1) * gradient[i];
-      second[i] = beta2 * second[i] + (1 - beta2) * gradient[i] * gradient[i];
-      policy.theta[i] -= rate * (first[i] / scale1) / (std::sqrt(second[i] / scale2) + epsilon);
-    }
   }
 };
 
@@ -114,7 +100,7 @@ class Replicate {
 
   void start_afresh() {
     serving_ = trained_ = Policy{};
-    adam_ = Adam{};
+    adam_ = SmallAdam(size);
     batch_.clear();
   }
 
@@ -177,7 +163,7 @@ class Replicate {
     std::array<double, size> gradient{};
     for (const Turn& turn : batch_) add_gradient(turn, gradient);
     for (double& g : gradient) g /= static_cast<double>(batch_.size());
-    adam_.apply(trained_, gradient, settings_.rate);
+    adam_.apply(trained_.theta, gradient, settings_.rate);
     ++updates_;
     const double rate = rule_rate();
     for (auto u = static_cast<std::size_t>(updates_); u < outcome_.rule_rate.size(); ++u) outcome_.rule_rate[u] = rate;
@@ -240,7 +226,7 @@ class Replicate {
   const Judge& judge_;
   RandomStream world_, judging_;
   Policy serving_, trained_;
-  Adam adam_;
+  SmallAdam adam_{size};
   std::vector<Turn> batch_;
   std::array<int, users> streak_{};
   std::int64_t updates_ = 0;
@@ -270,9 +256,27 @@ RuleStudySettings::RuleStudySettings(const Settings& s) {
   if (updates > 0 && !joint) user_error("{}: 'updates' counts for users at once. Leave out 'users'?", s.where());
 }
 
-RuleStudyOutcome run_rule_study(const RuleStudySettings& settings, const Objective& objective, const Judge& judge,
-                                std::uint64_t seed, std::int64_t replicate) {
-  return Replicate(settings, objective, judge, seed, replicate).run();
+std::vector<std::pair<std::string, std::int64_t>> RuleStudy::outcomes() const {
+  return {{"sessions", users},
+          {"censored", users},
+          {"rule_rate", RuleStudyOutcome::most_updates + 1},
+          {"updates_per_session", 1}};
 }
+
+RuleStudyOutcome RuleStudy::run_one(std::uint64_t seed, std::int64_t replicate) const {
+  return Replicate(settings_, *objective_, *judge_, seed, replicate).run();
+}
+
+std::vector<double> RuleStudy::run(std::uint64_t seed, std::int64_t replicate) const {
+  const RuleStudyOutcome outcome = run_one(seed, replicate);
+  std::vector<double> all;
+  for (const double x : outcome.sessions) all.push_back(x);
+  for (const double x : outcome.censored) all.push_back(x);
+  for (const double x : outcome.rule_rate) all.push_back(x);
+  all.push_back(outcome.updates_per_session);
+  return all;
+}
+
+double RuleStudy::headline(const double* outcomes) const { return (outcomes[0] + outcomes[1] + outcomes[2]) / users; }
 
 }  // namespace shoal

@@ -8,6 +8,7 @@
 #include "sim/agents/judge.hpp"
 #include "sim/agents/objective.hpp"
 #include "sim/agents/rule_world.hpp"
+#include "sim/agents/study.hpp"
 
 namespace shoal {
 
@@ -37,14 +38,28 @@ struct RuleStudyOutcome {
   /// on.
   std::array<double, most_updates + 1> rule_rate{};
   double updates_per_session = 0;  ///< updates over sessions of the user with most
-  double mean_sessions() const { return (sessions[0] + sessions[1] + sessions[2]) / 3; }
 };
 
 /// A session: up to 8 replies until one complies, each failure corrected, then two turns with tools. The policy's
 /// logits are log p_base + theta_user + shared theta_shared, plus the rule's vector from the first correction of the
 /// session on. Serving runs one version behind training: when a batch is full, it takes the weights trained on the
 /// batch before. The setting follows the personal agents of OpenClaw-RL (arXiv 2603.10165).
-RuleStudyOutcome run_rule_study(const RuleStudySettings& settings, const Objective& objective, const Judge& judge,
-                                std::uint64_t seed, std::int64_t replicate);
+class RuleStudy final : public Study {
+ public:
+  RuleStudy(const Settings& settings, std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge)
+      : settings_(settings), objective_(std::move(objective)), judge_(std::move(judge)) {}
+
+  /// RuleStudyOutcome, member by member.
+  std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
+  std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
+  /// Mean sessions over the users.
+  double headline(const double* outcomes) const override;
+  RuleStudyOutcome run_one(std::uint64_t seed, std::int64_t replicate) const;
+
+ private:
+  RuleStudySettings settings_;
+  std::unique_ptr<Objective> objective_;
+  std::unique_ptr<Judge> judge_;
+};
 
 }  // namespace shoal

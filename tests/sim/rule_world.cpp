@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "sim/agents/rule_task.hpp"
+#include "sim/agents/rule_study.hpp"
 
 namespace {
 
@@ -38,10 +38,10 @@ TEST(RuleWorld, RepliesSatisfyTheirRule) {
   EXPECT_TRUE(!satisfies(Rule::suppress, reply) && satisfies(Rule::floor, reply) && satisfies(Rule::add, reply));
 }
 
-shoal::RuleTask task(const std::string& toml) {
+shoal::RuleStudy task(const std::string& toml) {
   const auto root = shoal::Settings::parse(toml, "test.toml");
   return {root.section("task"), shoal::make_part<shoal::Objective>("objective", "binary_rl", root.section("objective")),
-          shoal::make_part<shoal::Judge>("judge", "confusion", root.section("judge")), 3};
+          shoal::make_part<shoal::Judge>("judge", "confusion", root.section("judge"))};
 }
 
 TEST(RuleStudy, WithoutLearningSessionsFollowTheGeometricLaw) {
@@ -51,7 +51,7 @@ TEST(RuleStudy, WithoutLearningSessionsFollowTheGeometricLaw) {
   constexpr int replicates = 400;
   std::array<double, users> sum{};
   for (int i = 0; i < replicates; ++i) {
-    const shoal::RuleStudyOutcome outcome = study.run(shoal::ClientId{i});
+    const shoal::RuleStudyOutcome outcome = study.run_one(3, i);
     for (std::size_t u = 0; u < users; ++u) {
       sum[u] += outcome.sessions[u];
       ASSERT_EQ(outcome.censored[u], 0);
@@ -67,8 +67,7 @@ TEST(RuleStudy, WithoutLearningSessionsFollowTheGeometricLaw) {
 
 TEST(RuleStudy, AReplicateIsAFunctionOfItsNumber) {
   const auto study = task("objective = 'hybrid'\njudge.false_positive = 0.2");
-  const auto first = study.run(shoal::ClientId{7}), again = study.run(shoal::ClientId{7}),
-             other = study.run(shoal::ClientId{8});
+  const auto first = study.run_one(3, 7), again = study.run_one(3, 7), other = study.run_one(3, 8);
   EXPECT_EQ(first.sessions, again.sessions);
   EXPECT_EQ(first.rule_rate, again.rule_rate);
   EXPECT_NE(first.rule_rate, other.rule_rate);
@@ -78,8 +77,7 @@ TEST(RuleStudy, JudgesNeedNotChangeWhatUsersSay) {
   // Replicates are paired: without learning, no judge and no objective changes a single session.
   const auto one = task("task.rate = 0\nobjective = 'binary_rl'");
   const auto two = task("task.rate = 0\nobjective = 'opd_token'\njudge = {name = 'coin', hint_recall = 0.5}");
-  for (int i = 0; i < 20; ++i)
-    EXPECT_EQ(one.run(shoal::ClientId{i}).sessions, two.run(shoal::ClientId{i}).sessions) << i;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(one.run_one(3, i).sessions, two.run_one(3, i).sessions) << i;
 }
 
 TEST(RuleStudy, RefusesWhatItCannotCount) {

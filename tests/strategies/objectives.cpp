@@ -208,7 +208,10 @@ class EveryObjective : public testing::TestWithParam<const char*> {};
 TEST_P(EveryObjective, HasTheGradientOfItsLoss) {
   const auto part = objective(GetParam());
   for (unsigned seed = 1; seed <= 20; ++seed) {
-    for (const shoal::Signals signals : {shoal::Signals{1, 3}, {-1, 1}, {1, 0}, {0, 2}}) {
+    for (const shoal::Signals signals : {shoal::Signals{.reward = 1, .advantage = -0.7, .hints = 3},
+                                         {.reward = -1, .advantage = 1.3, .hints = 1},
+                                         {.reward = 1},
+                                         {.hints = 2}}) {
       if (!part->takes(signals)) continue;
       RandomReply reply(seed);
       Logs gradient;
@@ -230,14 +233,14 @@ TEST_P(EveryObjective, HasTheGradientOfItsLoss) {
 
 INSTANTIATE_TEST_SUITE_P(All, EveryObjective,
                          testing::Values("name = 'binary_rl'", "name = 'binary_rl'\nkl = 0.02", "name = 'opd_token'",
-                                         "name = 'binary_rl'\ncorrection = 'decoupled'",
+                                         "name = 'grpo'", "name = 'binary_rl'\ncorrection = 'decoupled'",
                                          "name = 'opd_reverse_kl'\nk = 3", "name = 'combined'", "name = 'hybrid'",
                                          "name = 'opd_top_k'",
                                          "name = 'opd_top_k'\nsupport = 'overlap'\nhint = 'token'",
                                          "name = 'opd_top_k'\nsupport = 'teacher'\nhint = 'random'",
                                          "name = 'hybrid'\nhint = 'shortest'\ngap = 0", "name = 'accepted_replies'"));
 
-TEST(Objectives, AreAllTested) { EXPECT_EQ(shoal::parts<Objective>().size(), 7); }
+TEST(Objectives, AreAllTested) { EXPECT_EQ(shoal::parts<Objective>().size(), 8); }
 
 TEST(Objectives, ChooseTheHintWhoseLikelyTokensOverlapMost) {
   OnePosition one;

@@ -1,0 +1,48 @@
+// A terminal: each stage of a job needs one command out of eight; any other ends with an exit code and a message, and
+// one time in four undoes the stage before. The outcome is 2 x (share of stages done) - 1 after at most ten commands:
+// dense.
+
+#include "sim/agents/environment.hpp"
+
+namespace shoal::environments {
+namespace {
+
+class Terminal final : public Environment {
+ public:
+  explicit Terminal(const Settings& s)
+      : stages_(static_cast<int>(s.integer("stages", 6, "of the job", between(1, 50)))),
+        undo_(s.number("undo", 0.25, "probability that a wrong command undoes a stage", between(0, 1))) {}
+
+  int observations() const override { return 2 * stages_; }
+  int actions() const override { return 8; }
+  int horizon() const override { return std::max(10, stages_); }
+  EpisodeState start(RandomStream&) const override { return {}; }
+  // The stage, and whether the last command failed.
+  int observe(const EpisodeState& state) const override { return 2 * state.at[0] + state.at[1]; }
+
+  StepResult step(EpisodeState& state, int action, bool last, RandomStream& random) const override {
+    auto& [stage, failed, a, b, c, d, e, f] = state.at;
+    StepResult result;
+    failed = action == (3 * stage + 1) % actions() ? 0 : 1;
+    if (failed == 0) {
+      ++stage;
+      result.progress = 1;
+    } else if (stage > 0 && random.uniform() < undo_) {
+      --stage;
+    }
+    result.success = stage == stages_;
+    result.done = result.success || last;
+    result.outcome = 2.0 * stage / stages_ - 1;
+    return result;
+  }
+
+ private:
+  int stages_;
+  double undo_;
+};
+
+}  // namespace
+
+std::unique_ptr<Environment> terminal(Settings& settings) { return std::make_unique<Terminal>(settings); }
+
+}  // namespace shoal::environments

@@ -1,0 +1,204 @@
+#include "sim/agents/machine_study.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "sim/agents/adam.hpp"
+#include "sim/agents/group_advantage.hpp"
+
+namespace shoal {
+namespace {
+
+constexpr std::int64_t evaluations = 10, episodes = 64;
+
+struct Step {
+  int observation = 0, action = 0;
+  double advantage = 0;
+  std::vector<double> log_p;  // of the policy that acted
+};
+
+}  // namespace
+
+class MachineStudy::Replicate {
+ public:
+  Replicate(const MachineStudy& study, std::uint64_t seed, std::int64_t replicate)
+      : study_(study),
+        machine_(*study.machine_),
+        actions_(static_cast<std::size_t>(machine_.actions())),
+        logits_(static_cast<std::size_t>(machine_.observations()) * actions_),
+        adam_(logits_.size()),
+        world_(random_key(seed, Purpose::agent_world), replicate),
+        judging_(random_key(seed, Purpose::agent_judge), replicate) {}
+
+  std::vector<double> run() {
+    std::vector<double> success{evaluate()};
+    auto half = static_cast<double>(study_.updates_ + 1);
+    for (std::int64_t update = 1; update <= study_.updates_; ++update) {
+      learn();
+      const bool due = update * evaluations / study_.updates_ > (update - 1) * evaluations / study_.updates_;
+      if (!due) continue;
+      success.push_back(evaluate());
+      if (success.back() >= 0.5) half = std::min(half, static_cast<double>(update));
+    }
+    success.push_back(half);
+    return success;
+  }
+
+ private:
+  std::vector<double> log_p(int observation) const {
+    const double* z = &logits_[static_cast<std::size_t>(observation) * actions_];
+    double top = z[0], sum = 0;
+    for (std::size_t a = 1; a < actions_; ++a) top = std::max(top, z[a]);
+    for (std::size_t a = 0; a < actions_; ++a) sum += std::exp(z[a] - top);
+    std::vector<double> out(z, z + actions_);
+    for (double& x : out) x -= top + std::log(sum);
+    return out;
+  }
+
+  int act(const std::vector<double>& log_p) {
+    double at = world_.uniform();
+    for (std::size_t a = 0; a + 1 < actions_; ++a) {
+      at -= std::exp(log_p[a]);
+      if (at < 0) return static_cast<int>(a);
+    }
+    return static_cast<int>(actions_) - 1;
+  }
+
+  // One episode from `state`: its steps, and for each whether it was useful; returns how it ended.
+  StepResult play(EpisodeState state, std::vector<Step>& steps, std::vector<double>& progress) {
+    StepResult result;
+    for (int i = 0; !result.done; ++i) {
+      Step step{.observation = machine_.observe(state)};
+      step.log_p = log_p(step.observation);
+      step.action = act(step.log_p);
+      result = machine_.step(state, step.action, i + 1 == machine_.horizon(), world_);
+      steps.push_back(std::move(step));
+      progress.push_back(result.progress);
+    }
+    return result;
+  }
+
+  double evaluate() {
+    double successes = 0;
+    for (std::int64_t i = 0; i < episodes; ++i) {
+      std::vector<Step> steps;
+      std::vector<double> progress;
+      successes += play(machine_.start(world_), steps, progress).success ? 1 : 0;
+    }
+    return successes / episodes;
+  }
+
+  double judged(double progress, double outcome) {
+    std::vector<double> votes;
+    for (std::int64_t v = 0; v < study_.votes_; ++v) {
+      const double vote = study_.judge_->judge({.reward = progress}, judging_).reward;
+      votes.push_back(vote == 0 ? std::numeric_limits<double>::quiet_NaN() : vote);
+    }
+    return integrated_reward(outcome, votes, study_.process_weight_);
+  }
+
+  // The rollouts of one task, each step with its advantage; what is dropped is left out.
+  void collect(std::vector<std::vector<Step>>& samples) {
+    const EpisodeState task = machine_.start(world_);
+    const auto n = static_cast<std::size_t>(study_.rollouts_);
+    std::vector<std::vector<Step>> rollouts(n);
+    std::vector<double> outcomes;
+    std::vector<std::vector<double>> rewards(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      std::vector<double> progress;
+      outcomes.push_back(play(task, rollouts[i], progress).outcome);
+      if (!study_.integrated_) continue;
+      for (const double p : progress) rewards[i].push_back(judged(p, outcomes.back()));
+    }
+    if (study_.integrated_) {
+      rewards = step_advantages(rewards);
+    } else {
+      const std::vector<double> whole = group_advantages(outcomes);
+      if (whole.empty()) return;
+      for (std::size_t i = 0; i < n; ++i) rewards[i].assign(rollouts[i].size(), whole[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      std::vector<Step> kept;
+      for (std::size_t s = 0; s < rollouts[i].size(); ++s) {
+        if (std::isnan(rewards[i][s])) continue;
+        rollouts[i][s].advantage = rewards[i][s];
+        kept.push_back(std::move(rollouts[i][s]));
+      }
+      if (!kept.empty()) samples.push_back(std::move(kept));
+    }
+  }
+
+  void learn() {
+    std::vector<std::vector<Step>> samples;
+    for (std::int64_t t = 0; t < study_.tasks_; ++t) collect(samples);
+    const auto parts = static_cast<std::size_t>(study_.steps_);
+    for (std::size_t part = 0; part < parts; ++part) {
+      std::vector<double> gradient(logits_.size());
+      const std::size_t first = samples.size() * part / parts, last = samples.size() * (part + 1) / parts;
+      for (std::size_t i = first; i < last; ++i) {
+        for (const Step& step : samples[i])
+          add_gradient(step, 1 / static_cast<double>(samples[i].size()) / static_cast<double>(last - first), gradient);
+      }
+      if (last > first) adam_.apply(logits_, gradient, study_.rate_);
+    }
+  }
+
+  void add_gradient(const Step& step, double weight, std::vector<double>& gradient) const {
+    const std::vector<double> current = log_p(step.observation);
+    const auto action = static_cast<std::size_t>(step.action);
+    const Position position{
+        .token = step.action, .current = current.data(), .old = step.log_p.data(), .rolled = step.log_p[action]};
+    const Sample sample{.signals = {.reward = step.advantage, .advantage = step.advantage},
+                        .vocabulary = machine_.actions(),
+                        .positions = {&position, 1},
+                        .teachers = {},
+                        .unhinted = {}};
+    std::vector<double> slopes(actions_);
+    study_.objective_->loss(sample, {slopes.data(), 1, machine_.actions()});
+    double total = 0;
+    for (const double x : slopes) total += x;
+    double* to = &gradient[static_cast<std::size_t>(step.observation) * actions_];
+    for (std::size_t a = 0; a < actions_; ++a) to[a] += weight * (slopes[a] - std::exp(current[a]) * total);
+  }
+
+  const MachineStudy& study_;
+  const Environment& machine_;
+  std::size_t actions_;
+  std::vector<double> logits_;
+  SmallAdam adam_;
+  RandomStream world_, judging_;
+};
+
+MachineStudy::MachineStudy(const Settings& s, std::unique_ptr<Environment> machine,
+                           std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge)
+    : machine_(std::move(machine)),
+      objective_(std::move(objective)),
+      judge_(std::move(judge)),
+      integrated_(s.choice("rewards", "integrated", {"outcome", "integrated"},
+                           "rollouts compared by their outcome; or steps by outcome and the judge's votes") ==
+                  "integrated"),
+      process_weight_(s.number("process_weight", 1, "of the mean vote beside the outcome", at_least(0))),
+      rate_(s.number("rate", 0.1, "learning rate of Adam", at_least(0))),
+      updates_(s.integer("updates", 100, "of the policy", between(10, 100'000))),
+      tasks_(s.integer("tasks", 8, "tasks of an update", between(1, 10'000))),
+      rollouts_(s.integer("rollouts", 8, "rollouts of each task: the group", between(2, 10'000))),
+      steps_(s.integer("steps", 2, "optimizer steps on the rollouts of an update", between(1, 64))),
+      votes_(s.integer("votes", 1, "of the judge on a step; their mean counts", between(1, 1000))) {
+  const Signals nothing;
+  if (!objective_->takes(nothing)) {
+    user_error("{}: the objective needs signals that machines do not give (hints, votes on replies). Use 'grpo'?",
+               s.where());
+  }
+}
+
+std::vector<std::pair<std::string, std::int64_t>> MachineStudy::outcomes() const {
+  return {{"success", evaluations + 1}, {"first_success", 1}};
+}
+
+std::vector<double> MachineStudy::run(std::uint64_t seed, std::int64_t replicate) const {
+  return Replicate(*this, seed, replicate).run();
+}
+
+double MachineStudy::headline(const double* outcomes) const { return 1 - outcomes[evaluations]; }
+
+}  // namespace shoal
