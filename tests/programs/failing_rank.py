@@ -55,10 +55,8 @@ class Running:
     def ranks(self):
         """Process ids by rank."""
         found = {}
-        for pid in program.processes_of(self.process.pid):
+        for pid in program.ranks_of(self.process):
             try:
-                if os.path.basename(os.readlink(f"/proc/{pid}/exe")) != os.path.basename(program.SHOAL):
-                    continue
                 rank = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes())
             except OSError:
                 continue

@@ -2,8 +2,7 @@
 
 Every story starts a run of three cells (a synchronous strategy, one with client memory, an asynchronous one), kills all its
 processes again and again, each time going on with another number of ranks, and ends with the result of an undisturbed run.
-SHOAL_KILLS sets how many kills (32 by default, about a minute; 200 take longer than ctest allows, but not by hand),
-SHOAL_SEED the random moments:
+SHOAL_KILLS sets how many kills (32 by default, about a minute), SHOAL_SEED the random moments. By hand:
 
     SHOAL_KILLS=200 SHOAL=build/release/experiments/shoal SHOAL_SOURCE=. .venv/bin/python tests/programs/kills.py
 """
@@ -28,7 +27,7 @@ LABELS = ["synchronous", "stateful", "asynchronous"]
 # Every round is evaluated, and so printed: what stdout has shown must be in the journal.
 EXPERIMENT = """
 name = "kills"
-rounds = 250
+rounds = 100
 [partition]
 clients = 60
 [model]
@@ -205,12 +204,12 @@ class Story:
         assert done.returncode == 0, done.stderr
         assert program.result_hash(done.stdout) == self.whole.hash, f"another result after {self.ways}"
         for index, label in enumerate(LABELS):
-            ran = f"] {label} seed 1: finished after 250 rounds" in done.stdout
+            ran = f"] {label} seed 1: finished after 100 rounds" in done.stdout
             assert ran != (finished[index] or was_over), f"{label}: finished before {finished}, ran {ran}"
         self.counts["skipped cells"] += sum(finished)
         assert not Path(f"{self.out}.journal").exists() and not Path(f"{self.out}.partial").exists()
         found = check_run_file(self.whole, self.out)
-        assert all(found[index] == 250 for index in range(len(LABELS))), found
+        assert all(found[index] == 100 for index in range(len(LABELS))), found
         Path(self.out).unlink()
 
     def tell(self):

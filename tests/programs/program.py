@@ -62,6 +62,11 @@ def processes_of(session):
     return found
 
 
+def ranks_of(process):
+    """Process ids of the program itself among what `process`, the first of its session, has started."""
+    return [pid for pid in processes_of(process.pid) if os.path.realpath(f"/proc/{pid}/exe") == SHOAL]
+
+
 def kill_all(process):
     """SIGKILL to everything that `process`, the first of its session, has started; returns when all are gone."""
     end = time.monotonic() + LIMIT

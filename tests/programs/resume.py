@@ -1,8 +1,6 @@
-"""A run that is stopped, damaged or out of disk goes on to the same result, on any number of ranks; kills.py kills it."""
+"""A run that is stopped or damaged goes on to the same result, on any number of ranks; kills.py kills it."""
 
 import os
-import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -11,13 +9,12 @@ from pathlib import Path
 
 import h5py
 
-from program import (MPIRUN, SHOAL, SOURCE, environment, journal_records, kill_all, main, processes_of, result_hash, run,
-                     shoal)
+from program import MPIRUN, SHOAL, SOURCE, environment, kill_all, main, ranks_of, result_hash, run, shoal
 
 EXPERIMENT = SOURCE / "experiments/quickstart.toml"
 # A synchronous strategy, one with client memory, one with server state, and clients in flight over several versions; every
 # round is evaluated, so that a run takes long enough to be caught.
-SMALL = ["--set", "rounds=250", "--set", "grid.seed=[1]", "--set", "evaluate.every=1", "--set",
+SMALL = ["--set", "rounds=80", "--set", "grid.seed=[1]", "--set", "evaluate.every=1", "--set",
          'grid.variants=[{strategy="fed_avg"}, {strategy="scaffold"}, {strategy="fed_adam"}, '
          '{label="asynchronous", strategy="scaffold", planner={name="fed_buff", concurrency=20, buffer=5, dropout=0.1}, '
          'population.speed_sigma=1.0}]']
@@ -30,25 +27,17 @@ def reference():
     return reference.hash
 
 
-def start(ranks, out, *more, files=None):
-    """The run under way; `files` limits the bytes of each file that it writes, which looks to it like a full disk."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (files, resource.RLIM_INFINITY))
-
+def start(ranks, out, *more):
     command = (MPIRUN + [str(ranks)] if ranks > 1 else []) + [SHOAL, "run", str(EXPERIMENT), *SMALL, "--out", out, *more]
     return subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=limit if files else None)
-
-
-def journals(out):
-    return [path for path in Path(out + ".journal").glob("cell-??????")]
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def wait_for_rounds(out, process, size=50_000):
-    """Until some journal has grown to `size` bytes: one or two dozen rounds."""
+    """Until some journal has grown to `size` bytes: about ten rounds."""
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
-        if any(path.stat().st_size > size for path in journals(out)):
+        if any(path.stat().st_size > size for path in Path(out + ".journal").glob("cell-??????")):
             return
         time.sleep(0.01)
     raise AssertionError(f"no rounds: {process.poll()}")
@@ -72,11 +61,6 @@ def goes_on(out, ranks):
     assert done.returncode == 0, done.stderr
     assert result_hash(done.stdout) == reference()
     assert not Path(out + ".journal").exists()
-
-
-def ranks_of(process):
-    """Process ids of mpirun's ranks, or of the one process."""
-    return [pid for pid in processes_of(process.pid) if os.path.realpath(f"/proc/{pid}/exe") == SHOAL]
 
 
 def stopped_by(signal_number, out, ranks, target, *more):
@@ -146,54 +130,12 @@ def test_signals_to_mpirun_itself():
 def test_time_limit():
     for ranks, later in ((1, 2), (2, 1)):
         out = f"limited-{ranks}.h5"
-        begin = time.monotonic()
-        done = shoal("run", EXPERIMENT, *SMALL, "--out", out, "--time-limit", 2, mpirun=ranks if ranks > 1 else 0)
+        begin = time.monotonic()  # the program stops a second early, to have time to save
+        done = shoal("run", EXPERIMENT, *SMALL, "--out", out, "--time-limit", 1.4, mpirun=ranks if ranks > 1 else 0)
         assert done.returncode == 75, (done.returncode, done.stderr)
         assert time.monotonic() - begin < 10, "far beyond its limit"
         assert f"--out {out} --resume" in done.stdout
         goes_on(out, later)
-
-
-def what_stays(out, error):
-    """After a full disk: whole records, tables that the program can read, and a state from which it goes on."""
-    said = [line for line in error.splitlines() if line.startswith("shoal: ")]
-    assert len(said) == 1 and "cannot write" in said[0] and "File too large" in said[0], error
-    assert out in said[0], said
-    rounds = 0
-    for path in journals(out):
-        records, torn = journal_records(path.read_bytes())
-        assert torn == 0, f"{torn} bytes of a torn record in {path}"
-        rounds += len(records) - 1
-    assert not list(Path(".").glob(f"{out}.partial")) and not list(Path(out + ".journal").glob("*.partial"))
-    exported = shoal("export", out, "--out", out + ".export")
-    assert exported.returncode == 0, exported.stderr
-    return said[0]
-
-
-def test_full_disk():
-    reference()
-    # Within the first checkpoint or journal; within a later one; at the very end, when the run file is put together.
-    sizes = [20_000, 300_000, Path("reference.h5").stat().st_size - 1]
-    for size, later in zip(sizes, (2, 1, 3)):
-        out = f"full-{size}.h5"
-        process = start(1, out, *QUICK, files=size)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == 1, (process.returncode, err)
-        print(f"        {what_stays(out, err)}")
-        goes_on(out, later)
-
-
-def test_full_disk_under_mpirun():
-    # MPI's own shared memory is files, too, so the limit comes when it stands.
-    out = "full-mpirun.h5"
-    process = start(2, out, *QUICK, "--ranks-per-cell", "2")
-    wait_for_rounds(out, process, 20_000)
-    for pid in ranks_of(process):
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (200_000, 200_000))
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1, (process.returncode, err)
-    assert re.search("shoal: rank [01] of 2: ", what_stays(out, err)), err
-    goes_on(out, 3)
 
 
 def test_damaged_checkpoint_is_noticed():
