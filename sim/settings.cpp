@@ -151,7 +151,8 @@ std::string Settings::text(std::string_view key, std::string_view fallback, std:
   if (const auto* value = std::get_if<std::string>(&entry->value.is)) return *value;
   const auto* table = std::get_if<SettingsTable>(&entry->value.is);
   if (table && (*table)->from_string) return std::get<std::string>((*table)->entries[0].value.is);
-  user_error("{}'{}' must be a string (found {}). Write it in quotes?", node_->at(*entry), key, describe(entry->value));
+  user_error("{}'{}' must be a string (found {}). Write it like \"text\"?", node_->at(*entry), key,
+             describe(entry->value));
 }
 
 std::string Settings::choice(std::string_view key, std::string_view fallback, const std::vector<std::string>& options,

@@ -178,12 +178,11 @@ class Story:
             kept = max(after[index].rounds, in_file[index])
             assert printed[index] <= kept, f"cell {index}: round {printed[index]} was printed, {kept} are kept"
             # A run that has just gone on cuts what lies behind its checkpoint, and does it again.
-            grown = seen[index].bytes != before[index].bytes
-            if grown and running:
-                assert after[index].bytes.startswith(seen[index].bytes), f"cell {index}: the journal has lost something"
+            grown = seen[index].rounds > before[index].rounds
+            assert not grown or kept >= seen[index].rounds, f"cell {index}: of {seen[index].rounds} rounds {kept} are kept"
             assert after[index].finished or not seen[index].finished or not running
             assert not (before[index].finished and printed[index]), f"cell {index} was finished, and ran again"
-            news = news or grown
+            news = news or grown or printed[index] > 0
         if running and any(cell.bytes for cell in after):
             begun = {i for i, cell in enumerate(after) if program.journal_records(cell.bytes)[0]}
             if begun:

@@ -92,7 +92,7 @@ def journal_records(data):
     assert data[:12] == b"shoaljournal"[: len(data)], data[:12]
     while at + 16 <= len(data):
         length, kind = struct.unpack_from("<II", data, at)
-        if at + 16 + length > len(data):
+        if at + 16 + length > len(data) or not HEADER <= kind <= RESULT:
             break
         found.append((kind, data[at + 16 : at + 16 + length]))
         at += 16 + length

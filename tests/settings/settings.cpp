@@ -105,7 +105,7 @@ TEST(Settings, ErrorsOfTypeAndBounds) {
   EXPECT_EQ(error_of([] { parse("x = 1").flag("x", true, ""); }),
             "a.toml:1: 'x' must be true or false (found 1). Write one of them, without quotes?");
   EXPECT_EQ(error_of([] { parse("x = []").text("x", "", ""); }),
-            "a.toml:1: 'x' must be a string (found an empty list). Write it in quotes?");
+            "a.toml:1: 'x' must be a string (found an empty list). Write it like \"text\"?");
   EXPECT_EQ(error_of([] { parse("x = \"mox\"").choice("x", "min", {"min", "max"}, ""); }),
             "a.toml:1: 'x' must be one of min, max (found the string \"mox\"). Did you mean 'max'?");
   EXPECT_EQ(error_of([] { parse("x = 64").integers("x", {}, ""); }),
@@ -113,7 +113,7 @@ TEST(Settings, ErrorsOfTypeAndBounds) {
   EXPECT_EQ(error_of([] { parse("x = [1, 0]").numbers("x", {}, "", shoal::positive()); }),
             "a.toml:1: item 2 of 'x' must be greater than 0 (found 0). Raise it?");
   EXPECT_EQ(error_of([] { parse("x = [1, [2]]").integers("x", {}, ""); }),
-            "a.toml:1: item 2 of 'x' must be an integer (found a list)");
+            "a.toml:1: item 2 of 'x' must be an integer (found a list). Write it like 10?");
   EXPECT_NE(error_of([] { parse("x = \"" + std::string(500, 'a') + "\\n\"").number("x", 0, ""); }).find("aaa...\""),
             std::string::npos);
 }
@@ -167,7 +167,7 @@ TEST(Settings, StringIsShortForNamedTable) {
   EXPECT_EQ(parse("[stages]\nname = \"clip\"").sections("stages").size(), 1u);
   EXPECT_EQ(parse("[[stages]]\nname = \"a\"\n[[stages]]\nname = \"b\"").sections("stages").size(), 2u);
   EXPECT_EQ(error_of([] { parse("stages = [\"clip\", 3]").sections("stages"); }),
-            "a.toml:1: item 2 of 'stages' must be a table or a name (found 3)");
+            "a.toml:1: item 2 of 'stages' must be a table or a name (found 3). Write it like {name = \"...\"}?");
 }
 
 TEST(Settings, FinishNamesFirstUnreadKeyAndNearest) {
@@ -263,7 +263,8 @@ TEST(Settings, SetReplacesOrExtendsSections) {
   s.set("codec.keep", "0.1");
   EXPECT_EQ(s.section("codec").text("name", "", ""), "top_k");
   EXPECT_EQ(s.section("codec").number("keep", 0, ""), 0.1);
-  EXPECT_EQ(error_of([&] { s.text("codec", "", ""); }), "set codec: 'codec' must be a string (found a table)");
+  EXPECT_EQ(error_of([&] { s.text("codec", "", ""); }),
+            "set codec: 'codec' must be a string (found a table). Write it like \"text\"?");
 }
 
 TEST(Settings, SetIsSeenByHandlesAndByFinish) {
