@@ -25,9 +25,10 @@ SEED = os.environ.get("SHOAL_SEED", "1")
 KILLS_PER_STORY = 5
 LABELS = ["synchronous", "stateful", "asynchronous"]
 # Every round is evaluated, and so printed: what stdout has shown must be in the journal.
-EXPERIMENT = """
+ROUNDS = 100
+EXPERIMENT = f"""
 name = "kills"
-rounds = 100
+rounds = {ROUNDS}
 [partition]
 clients = 60
 [model]
@@ -40,9 +41,9 @@ epochs = 2
 every = 1
 [grid]
 variants = [
-  {strategy = "fed_avg", planner.cohort = 20, label = "synchronous"},
-  {strategy = "scaffold", planner.cohort = 20, label = "stateful"},
-  {strategy = "scaffold", planner = {name = "fed_buff", buffer = 5}, population.speed_sigma = 1.0, label = "asynchronous"},
+  {{strategy = "fed_avg", planner.cohort = 20, label = "synchronous"}},
+  {{strategy = "scaffold", planner.cohort = 20, label = "stateful"}},
+  {{strategy = "scaffold", planner = {{name = "fed_buff", buffer = 5}}, population.speed_sigma = 1.0, label = "asynchronous"}},
 ]
 """
 # Ranks and ranks per cell; one rank is a process without MPI.
@@ -171,8 +172,8 @@ class Story:
     def check(self, before, seen, moment):
         after, printed = self.left(), printed_rounds(self.log.read_text())
         in_file = check_run_file(self.whole, self.out) if Path(self.out).exists() else Counter()
-        # The journals' folder goes last, after the whole run file is in place.
-        running = Path(f"{self.out}.journal").exists() or not Path(self.out).exists()
+        # Once the whole run file is in place the journals go, one by one.
+        running = not all(in_file[index] == ROUNDS for index in range(len(LABELS)))
         news = False
         for index in range(len(LABELS)):
             kept = max(after[index].rounds, in_file[index])
@@ -203,12 +204,12 @@ class Story:
         assert done.returncode == 0, done.stderr
         assert program.result_hash(done.stdout) == self.whole.hash, f"another result after {self.ways}"
         for index, label in enumerate(LABELS):
-            ran = f"] {label} seed 1: finished after 100 rounds" in done.stdout
+            ran = f"] {label} seed 1: finished after {ROUNDS} rounds" in done.stdout
             assert ran != (finished[index] or was_over), f"{label}: finished before {finished}, ran {ran}"
         self.counts["skipped cells"] += sum(finished)
         assert not Path(f"{self.out}.journal").exists() and not Path(f"{self.out}.partial").exists()
         found = check_run_file(self.whole, self.out)
-        assert all(found[index] == 100 for index in range(len(LABELS))), found
+        assert all(found[index] == ROUNDS for index in range(len(LABELS))), found
         Path(self.out).unlink()
 
     def tell(self):
