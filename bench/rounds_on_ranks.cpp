@@ -68,10 +68,10 @@ int main(int argc, char** argv) {
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   };
-  add("w1", models::mlp, 100, 40);
-  add("w2", models::cnn_fedjax, 20, 6);
-  add("w3", models::logistic_regression, 10, 1000);
-  add("w3x", models::logistic_regression, 100, 200);
+  add("w1", models::mlp, 100, 20);
+  add("w2", models::cnn_fedjax, 20, 4);
+  add("w3", models::logistic_regression, 10, 300);
+  add("w3x", models::logistic_regression, 100, 100);
   benchmark::Initialize(&argc, argv);
   Silent silent;
   benchmark::ConsoleReporter console;
