@@ -74,7 +74,7 @@ int main(int argc, char** argv) {
   add("w3x", models::logistic_regression, 100, 100);
   benchmark::Initialize(&argc, argv);
   Silent silent;
-  benchmark::ConsoleReporter console;
+  benchmark::ConsoleReporter console(benchmark::ConsoleReporter::OO_None);
   benchmark::RunSpecifiedBenchmarks(world->rank() == 0 ? static_cast<benchmark::BenchmarkReporter*>(&console)
                                                        : &silent);
 }
