@@ -229,7 +229,7 @@ def test_killed_at_random_moments():
         number += 2
     print(f"        {number} runs: {dict(total)}", flush=True)
     # Or the kills would prove little.
-    assert total["while running"] >= 0.9 * total["kills"], "too many kills came too late"
+    assert total["while running"] >= 0.75 * total["kills"], "too many kills came too late"
     assert total["with new rounds"] >= 0.6 * total["kills"], "too many kills hit runs that had done nothing yet"
     assert total["with finished cells"] >= 0.1 * total["kills"] and total["skipped cells"] > 0, "no cells to skip"
     assert total["with a run file"] >= 0.3 * total["kills"], "hardly a run file to read"
