@@ -3,6 +3,7 @@
 //
 //   OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 build/release/bench/local_training
 //
+// Workloads W1, W2 and W3 (bench/w*.toml), on MNIST where SHOAL_DATA is set.
 // Bound: (b). The engine is held to 1.15 times (b), and to 0.50 (W1), 0.30 (W3) of (a).
 #include "bench/plain_loops.hpp"
 
@@ -11,8 +12,7 @@ namespace {
 using namespace shoal;
 using namespace shoal::bench;
 
-void train_blocks(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&), const LocalSettings& local) {
-  const Workload w(make);
+void train_blocks(benchmark::State& state, const Workload& w, const LocalSettings& local) {
   const auto trainer = w.task->trainer();
   std::vector<Participation> block(static_cast<std::size_t>(local.block));
   std::int64_t next = 0;
@@ -27,40 +27,37 @@ void train_blocks(benchmark::State& state, std::unique_ptr<Model> (*make)(Settin
   report(state, w, local.block);
 }
 
-LocalSettings plain_sgd() {
-  LocalSettings local;
-  local.rate = rate;
-  return local;
-}
-
-void shoal_client(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&)) {
-  train_blocks(state, make, plain_sgd());
+void shoal_client(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&)) {
+  const Workload w(file, make);
+  train_blocks(state, w, w.local);
 }
 
 /// The form that stores gradients: momentum, weight decay, corrections.
-void shoal_momentum(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&)) {
-  LocalSettings local = plain_sgd();
+void shoal_momentum(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&)) {
+  const Workload w(file, make);
+  LocalSettings local = w.local;
   local.momentum = 0.9;
-  train_blocks(state, make, local);
+  train_blocks(state, w, local);
 }
 
 /// Time of a block of eight clients.
-void shoal_block_of_8(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&)) {
-  LocalSettings local = plain_sgd();
+void shoal_block_of_8(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&)) {
+  const Workload w(file, make);
+  LocalSettings local = w.local;
   local.block = 8;
-  train_blocks(state, make, local);
+  train_blocks(state, w, local);
 }
 
-#define SHOAL_COMPARE(name, model, scores, step)                                                      \
-  BENCHMARK_CAPTURE(autograd_clients, name, models::model, scores, 1)->Unit(benchmark::kMicrosecond); \
-  BENCHMARK_CAPTURE(explicit_clients, name, models::model, static_cast<step*>(nullptr), 1)            \
-      ->Unit(benchmark::kMicrosecond);                                                                \
-  BENCHMARK_CAPTURE(shoal_client, name, models::model)->Unit(benchmark::kMicrosecond);                \
-  BENCHMARK_CAPTURE(shoal_momentum, name, models::model)->Unit(benchmark::kMicrosecond);              \
-  BENCHMARK_CAPTURE(shoal_block_of_8, name, models::model)->Unit(benchmark::kMicrosecond)
-SHOAL_COMPARE(w1_mlp, mlp, dense_model, DenseByHand);
-SHOAL_COMPARE(w2_cnn, cnn_fedjax, cnn_model, CnnByHand);
-SHOAL_COMPARE(w3_logistic_regression, logistic_regression, dense_model, DenseByHand);
+#define SHOAL_COMPARE(name, model, scores, step)                                                                     \
+  BENCHMARK_CAPTURE(autograd_clients, name, #name ".toml", models::model, scores, 1)->Unit(benchmark::kMicrosecond); \
+  BENCHMARK_CAPTURE(explicit_clients, name, #name ".toml", models::model, static_cast<step*>(nullptr), 1)            \
+      ->Unit(benchmark::kMicrosecond);                                                                               \
+  BENCHMARK_CAPTURE(shoal_client, name, #name ".toml", models::model)->Unit(benchmark::kMicrosecond);                \
+  BENCHMARK_CAPTURE(shoal_momentum, name, #name ".toml", models::model)->Unit(benchmark::kMicrosecond);              \
+  BENCHMARK_CAPTURE(shoal_block_of_8, name, #name ".toml", models::model)->Unit(benchmark::kMicrosecond)
+SHOAL_COMPARE(w1, mlp, dense_model, DenseByHand);
+SHOAL_COMPARE(w2, cnn_fedjax, cnn_model, CnnByHand);
+SHOAL_COMPARE(w3, logistic_regression, dense_model, DenseByHand);
 #undef SHOAL_COMPARE
 
 }  // namespace

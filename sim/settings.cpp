@@ -46,7 +46,8 @@ template <class Number>
 Number within(Number value, const Bounds& bounds, const std::string& what) {
   const auto number = static_cast<double>(value);
   const bool low = bounds.least_excluded ? number <= bounds.least : number < bounds.least;
-  if (low || number > bounds.most) user_error("{} must be {} (found {})", what, text_of(bounds), value);
+  if (low) user_error("{} must be {} (found {}). Raise it?", what, text_of(bounds), value);
+  if (number > bounds.most) user_error("{} must be {} (found {}). Lower it?", what, text_of(bounds), value);
   return value;
 }
 
@@ -56,8 +57,8 @@ double to_number(const SettingsValue& value, const Bounds& bounds, const std::st
     return static_cast<double>(*integer);
   }
   const auto* number = std::get_if<double>(&value.is);
-  if (!number) user_error("{} must be a number (found {})", what, describe(value));
-  if (!std::isfinite(*number)) user_error("{} must be a finite number (found {})", what, *number);
+  if (!number) user_error("{} must be a number (found {}). Write it like 0.5?", what, describe(value));
+  if (!std::isfinite(*number)) user_error("{} must be a finite number (found {}). Write it like 0.5?", what, *number);
   return within(*number, bounds, what);
 }
 
@@ -70,7 +71,7 @@ std::int64_t to_integer(const SettingsValue& value, const Bounds& bounds, const 
                  static_cast<std::int64_t>(whole));
     }
   }
-  user_error("{} must be an integer (found {})", what, describe(value));
+  user_error("{} must be an integer (found {}). Write it like 10?", what, describe(value));
 }
 
 // `read_item(value, bounds, what)` for every item of the list under `entry`.
@@ -82,8 +83,8 @@ std::vector<Number> to_list(const SettingsEntry& entry, const std::string& at, c
     const bool number =
         std::holds_alternative<std::int64_t>(entry.value.is) || std::holds_alternative<double>(entry.value.is);
     const std::string found = describe(entry.value);
-    user_error("{}'{}' must be a {} (found {}){}", at, entry.key, kind, found,
-               number ? fmt::format(". Write [{}]?", found) : "");
+    user_error("{}'{}' must be a {} (found {}). Write {}?", at, entry.key, kind, found,
+               number ? fmt::format("[{}]", found) : "it like [1, 2]");
   }
   std::vector<Number> numbers;
   for (const auto& item : *list) {
@@ -137,7 +138,10 @@ bool Settings::flag(std::string_view key, bool fallback, std::string_view meanin
   const auto* entry = read(*node_, key, "flag", fallback ? "true" : "false", meaning);
   if (!entry) return fallback;
   const auto* value = std::get_if<bool>(&entry->value.is);
-  if (!value) user_error("{}'{}' must be true or false (found {})", node_->at(*entry), key, describe(entry->value));
+  if (!value) {
+    user_error("{}'{}' must be true or false (found {}). Write one of them, without quotes?", node_->at(*entry), key,
+               describe(entry->value));
+  }
   return *value;
 }
 
@@ -147,7 +151,8 @@ std::string Settings::text(std::string_view key, std::string_view fallback, std:
   if (const auto* value = std::get_if<std::string>(&entry->value.is)) return *value;
   const auto* table = std::get_if<SettingsTable>(&entry->value.is);
   if (table && (*table)->from_string) return std::get<std::string>((*table)->entries[0].value.is);
-  user_error("{}'{}' must be a string (found {})", node_->at(*entry), key, describe(entry->value));
+  user_error("{}'{}' must be a string (found {}). Write it like \"text\"?", node_->at(*entry), key,
+             describe(entry->value));
 }
 
 std::string Settings::choice(std::string_view key, std::string_view fallback, const std::vector<std::string>& options,
@@ -182,7 +187,8 @@ Settings Settings::section(std::string_view key) const {
   entry->read = true;
   const SettingsTable table = as_table(*node_, entry->value, node_->below(key), *entry);
   if (!table) {
-    user_error("{}'{}' must be a table or a name (found {})", node_->at(*entry), key, describe(entry->value));
+    user_error("{}'{}' must be a table or a name (found {}). Write it like {{name = \"...\"}}?", node_->at(*entry), key,
+               describe(entry->value));
   }
   return Settings(table);
 }
@@ -201,8 +207,8 @@ std::vector<Settings> Settings::sections(std::string_view key) const {
     const std::string path = fmt::format("{} #{}", node_->below(key), all.size() + 1);
     const SettingsTable table = as_table(*node_, item, path, *entry);
     if (!table) {
-      user_error("{}item {} of '{}' must be a table or a name (found {})", node_->at(*entry), all.size() + 1, key,
-                 describe(item));
+      user_error("{}item {} of '{}' must be a table or a name (found {}). Write it like {{name = \"...\"}}?",
+                 node_->at(*entry), all.size() + 1, key, describe(item));
     }
     all.push_back(Settings(table));
   }

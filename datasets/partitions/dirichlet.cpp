@@ -1,33 +1,24 @@
 // Deals every class to the clients in proportions drawn from Dirichlet(alpha, ..., alpha): the smaller alpha, the fewer
 // clients share a class. Hsu, Qi, Brown 2019 (arXiv 1909.06335); class by class as in NIID-Bench, Li et al., ICDE 2022
 // (arXiv 2102.02079), without its cap on large clients. Clients may be empty unless `minimum` is set.
-#include <algorithm>
 #include <vector>
 
 #include "datasets/dealt.hpp"
+#include "datasets/minimum.hpp"
 #include "datasets/proportions.hpp"
 
 namespace shoal::partitions {
 namespace {
-
-constexpr std::int64_t most_tries = 1000;
 
 class Dirichlet final : public Partition {
  public:
   explicit Dirichlet(Settings& s)
       : clients_(clients_setting(s)),
         alpha_(s.number("alpha", 0.3, "concentration: small values give clients of few classes", between(1e-6, 1e6))),
-        minimum_(s.integer("minimum", 0, "draw again until every client has at least this many examples",
-                           between(0, 2147483647))),
-        where_(s.where()) {}
+        minimum_(s, "alpha", alpha_) {}
 
   std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
-    if (minimum_ > train.count() / clients_) {
-      user_error(
-          "{} clients with {} examples or more each need {} (the data set has {} for training). Lower 'clients' or "
-          "'minimum' ({})?",
-          clients_, minimum_, clients_ * minimum_, train.count(), where_);
-    }
+    minimum_.check(clients_, train.count());
     std::vector<std::vector<std::int32_t>> of_class(static_cast<std::size_t>(train.classes));
     for (std::size_t i = 0; i < train.labels.size(); ++i) {
       of_class.at(static_cast<std::size_t>(train.labels[i])).push_back(static_cast<std::int32_t>(i));
@@ -51,30 +42,24 @@ class Dirichlet final : public Partition {
   /// Cuts of every class, drawn until each client has its minimum. Keyed by (class, try); try 0 is the shuffle.
   std::vector<std::vector<std::int32_t>> accepted_cuts(const std::vector<std::vector<std::int32_t>>& of_class,
                                                        RandomKey key) const {
-    std::int64_t best = 0;
-    for (std::int64_t attempt = 1; attempt <= most_tries; ++attempt) {
-      std::vector<std::vector<std::int32_t>> cuts;
-      std::vector<std::int64_t> size(static_cast<std::size_t>(clients_));
+    std::vector<std::vector<std::int32_t>> cuts;
+    std::vector<std::int64_t> sizes;
+    minimum_.draw_until_met([&](std::int64_t attempt) {
+      cuts.clear();
+      sizes.assign(static_cast<std::size_t>(clients_), 0);
       for (std::size_t k = 0; k < of_class.size(); ++k) {
         RandomStream random(key, static_cast<std::int64_t>(k), attempt);
         cuts.push_back(dirichlet_cuts(clients_, alpha_, static_cast<std::int64_t>(of_class[k].size()), random));
-        for (std::size_t c = 0; c < size.size(); ++c) size[c] += cuts[k][c + 1] - cuts[k][c];
+        for (std::size_t c = 0; c < sizes.size(); ++c) sizes[c] += cuts[k][c + 1] - cuts[k][c];
       }
-      const std::int64_t smallest = *std::min_element(size.begin(), size.end());
-      if (smallest >= minimum_) return cuts;
-      best = std::max(best, smallest);
-    }
-    user_error(
-        "no draw in {} gave every client {} examples or more (at best the smallest of {} clients had {}, alpha {}). "
-        "Lower "
-        "'minimum' or 'clients', or raise 'alpha' ({})?",
-        most_tries, minimum_, clients_, best, alpha_, where_);
+      return std::span<const std::int64_t>(sizes);
+    });
+    return cuts;
   }
 
   std::int64_t clients_;
   double alpha_;
-  std::int64_t minimum_;
-  std::string where_;
+  MinimumExamples minimum_;
 };
 
 }  // namespace

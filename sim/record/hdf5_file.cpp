@@ -105,6 +105,12 @@ std::span<const std::byte> MemoryFile::image() {
   return {*static_cast<std::byte**>(place), static_cast<std::size_t>(size)};
 }
 
+void check_extent(hid_t file, std::uint64_t bytes) {
+  haddr_t end = 0;
+  check(H5Fget_eoa(file, &end), "find its end");
+  if (end != bytes) system_error("its data end after {} bytes, not {}", end, bytes);
+}
+
 Handle make_group(hid_t place, const std::string& name) {
   return {H5Gcreate2(place, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
           "make group '" + name + "'"};

@@ -58,6 +58,9 @@ class MemoryFile {
   Handle file_;
 };
 
+/// SystemError unless the data of an open file end after `bytes`.
+void check_extent(hid_t file, std::uint64_t bytes);
+
 Handle make_group(hid_t place, const std::string& name);
 Handle open_group(hid_t place, const std::string& name);
 

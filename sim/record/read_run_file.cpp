@@ -10,6 +10,7 @@
 #include "sim/error.hpp"
 #include "sim/record/hdf5_file.hpp"
 #include "sim/record/run_file.hpp"
+#include "sim/record/seal.hpp"
 
 namespace shoal {
 namespace {
@@ -82,8 +83,13 @@ RunContents read_run_file(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0) {
     user_error("cannot read run file '{}' ({}). Is the path right?", path, std::strerror(errno));
   }
+  const Seal seal = seal_at_end(path);
+  if (seal == Seal::broken) {
+    user_error("run file '{}' does not match its own hash: it was damaged. Is there a copy, or its journals?", path);
+  }
   try {
     const hdf5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open it");
+    hdf5::check_extent(file, static_cast<std::uint64_t>(status.st_size) - (seal == Seal::whole ? seal_size : 0));
     if (!hdf5::has_attribute(file, "schema") || read_text_attribute(file, "schema") != "shoal-run") {
       user_error("'{}' is an HDF5 file, but not of a run of Shoal. Is the path right?", path);
     }

@@ -35,17 +35,22 @@ struct RemoveUnlessKept {
   }
 };
 
-void write_synced(const std::string& path, std::span<const std::byte> bytes) {
-  const OpenFile file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
-  if (file.id < 0) system_error("cannot write '{}': {}", path, std::strerror(errno));
+void write_all(int file, std::span<const std::byte> bytes, const std::string& path) {
   for (auto left = bytes; !left.empty();) {
-    const ssize_t count = ::write(file.id, left.data(), left.size());
+    const ssize_t count = ::write(file, left.data(), left.size());
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
       system_error("cannot write {} bytes to '{}': {}", bytes.size(), path, std::strerror(count < 0 ? errno : ENOSPC));
     }
     left = left.subspan(static_cast<std::size_t>(count));
   }
+}
+
+void write_synced(const std::string& path, std::span<const std::byte> bytes, std::span<const std::byte> tail) {
+  const OpenFile file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+  if (file.id < 0) system_error("cannot write '{}': {}", path, std::strerror(errno));
+  write_all(file.id, bytes, path);
+  write_all(file.id, tail, path);
   if (::fsync(file.id) != 0) system_error("cannot sync '{}': {}", path, std::strerror(errno));
 }
 
@@ -59,10 +64,10 @@ void sync_folder(const std::string& path) {
 
 }  // namespace
 
-void replace_file(const std::string& path, std::span<const std::byte> bytes) {
+void replace_file(const std::string& path, std::span<const std::byte> bytes, std::span<const std::byte> tail) {
   const std::string partial = partial_name(path);
   RemoveUnlessKept guard{partial};
-  write_synced(partial, bytes);
+  write_synced(partial, bytes, tail);
   if (::rename(partial.c_str(), path.c_str()) != 0) {
     system_error("cannot rename '{}' to '{}': {}", partial, path, std::strerror(errno));
   }

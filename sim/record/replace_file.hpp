@@ -7,9 +7,10 @@
 
 namespace shoal {
 
-/// Writes `path`.partial, syncs it, renames it to `path` and syncs the folder: a reader, after any crash, sees the old
-/// file or the whole new one. SystemError on a full disk; then the old file stays and the partial one is removed.
-void replace_file(const std::string& path, std::span<const std::byte> bytes);
+/// Writes `bytes` and `tail` to `path`.partial, syncs it, renames it to `path` and syncs the folder: a reader, after
+/// any crash, sees the old file or the whole new one. SystemError on a full disk; then the old file stays and the
+/// partial one is removed.
+void replace_file(const std::string& path, std::span<const std::byte> bytes, std::span<const std::byte> tail = {});
 
 /// Before a long run: UserError unless `replace_file` can write at `path`.
 void check_writable(const std::string& path);

@@ -5,6 +5,7 @@
 #include "sim/digest.hpp"
 #include "sim/error.hpp"
 #include "sim/record/hdf5_file.hpp"
+#include "sim/record/seal.hpp"
 #include "sim/record/totals.hpp"
 
 namespace shoal {
@@ -69,7 +70,9 @@ void assemble_run_file(const std::string& path, const RunInfo& info, const std::
   std::vector<std::string> in_order;
   for (const auto& [index, hash] : hashes) in_order.push_back(hash);
   hdf5::write_attribute(file.id(), "hash", run_hash(in_order));
-  replace_file(path, file.image());
+  const std::span<const std::byte> image = file.image();
+  const std::string seal = seal_of(image);
+  replace_file(path, image, std::as_bytes(std::span(seal)));
 }
 
 }  // namespace shoal

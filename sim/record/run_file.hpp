@@ -3,7 +3,8 @@
 //
 // Attributes of the root: schema = "shoal-run", schema_version, name, program, hash. Per cell a group /cells/<index>
 // with its label, seed, status, hash and totals as attributes; in it the tables `rounds` and `clients`, the text
-// `config`, the group `provenance` (one attribute each) and the group `model` (one data set per parameter).
+// `config`, the group `provenance` (one attribute each) and the group `model` (one data set per parameter). Behind the
+// HDF5 data stands a seal (seal.hpp), which readers of HDF5 do not see, and which is lost when they change the file.
 
 #include <cstdint>
 #include <string>
@@ -38,7 +39,8 @@ void assemble_run_file(const std::string& path, const RunInfo& info, const std::
 std::string journal_folder(const std::string& run);
 std::string journal_path(const std::string& run, std::int64_t cell);
 
-/// UserError for a missing, foreign, truncated or damaged file, or one of another schema version.
+/// UserError for a missing, foreign, truncated or damaged file, or one of another schema version. Whether a file
+/// without a seal is damaged is known only as far as HDF5 notices.
 RunContents read_run_file(const std::string& path);
 
 /// The run file together with the journals of a run that was interrupted, or is still going on: of every cell what

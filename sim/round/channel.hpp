@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,9 @@ struct Channel {
   std::string name;
   std::int64_t size = 0;  // values per client
   Weighting weighting = Weighting::examples;
-  double bound = 256;  // largest magnitude of a value; a client beyond it is rejected, like one that is not finite
+  // Largest magnitude of a value; a client beyond it is rejected, like one that is not finite. None: [aggregator]
+  // bound.
+  std::optional<double> bound{};
   double largest_weight = 1;  // of one client, for Weighting::real
   bool needs_mean = false;    // a count over clients, of which a median says nothing
 };

@@ -1,8 +1,32 @@
 #include "sim/round/federation.hpp"
 
+#include <set>
+
 #include "sim/digest.hpp"
 
 namespace shoal {
+namespace {
+
+ServerContext context_before_rounds(const Federation& federation) {
+  const Task& task = *federation.task;
+  return {task.layout(), task.clients_with_examples(), 0, random_key(federation.seed, Purpose::stage_noise)};
+}
+
+// Clients find what stages tell them by its name.
+void check_broadcasts(const Federation& federation) {
+  std::set<std::string> names;
+  for (const auto& stage : federation.stages) {
+    State state;
+    stage->init(state, context_before_rounds(federation));
+    Message message;
+    stage->broadcast(state, message);
+    for (const auto& [name, tensor] : message.tensors) {
+      if (!names.insert(name).second) user_error("[stages] two stages broadcast a '{}'. Remove one?", name);
+    }
+  }
+}
+
+}  // namespace
 
 std::vector<Channel> Federation::channels() const {
   const ParameterLayout& layout = task->layout();
@@ -16,13 +40,14 @@ std::vector<Channel> Federation::channels() const {
     for (Channel& channel : stage->channels(layout)) all.push_back(std::move(channel));
   }
   for (Channel& channel : all) {
-    if (channel.bound == Channel{}.bound) channel.bound = sums.bound;
+    if (!channel.bound) channel.bound = sums.bound;
   }
   return all;
 }
 
 void Federation::check() const {
   strategy->check(local->at(1));
+  check_broadcasts(*this);
   for (const Channel& channel : channels()) {
     if (!channel.needs_mean || aggregator->gives_means()) continue;
     user_error(
@@ -48,8 +73,7 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
     : stages(federation.stages.size()), memory(federation.strategy->memory(federation.task->layout()), ranks, rank) {
   const Task& task = *federation.task;
   strategy.put("params", task.initial_parameters(random_key(federation.seed, Purpose::initial_parameters)));
-  const ServerContext context{task.layout(), task.clients_with_examples(), 0,
-                              random_key(federation.seed, Purpose::stage_noise)};
+  const ServerContext context = context_before_rounds(federation);
   federation.strategy->init(strategy, context);
   for (std::size_t s = 0; s < stages.size(); ++s) federation.stages[s]->init(stages[s], context);
 }

@@ -11,7 +11,8 @@ class Stage {
   /// Channels that the stage adds to the strategy's.
   virtual std::vector<Channel> channels(const ParameterLayout&) const { return {}; }
   virtual void init(State&, const ServerContext&) const {}
-  /// Adds what clients must know to the message (it is counted as download).
+  /// Adds what clients must know to the message (it is counted as download), under names that no other part uses; two
+  /// stages with one name are refused when they are composed.
   virtual void broadcast(const State&, Message&) const {}
   /// Changes the update of a block in place and fills the stage's own channels, which it finds at `own`, .., in
   /// `update.channels`.

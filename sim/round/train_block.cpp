@@ -33,7 +33,7 @@ AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const 
       // In whole units, as the sum counts them: weights below a unit may be rounded up to one.
       total += std::ceil(weight * commits[i].weight / scale.weight_unit) * scale.weight_unit;
     }
-    scale.exponent = unit_exponent(std::max(total, scale.weight_unit), channel.bound);
+    scale.exponent = unit_exponent(std::max(total, scale.weight_unit), *channel.bound);
     plan.scales.push_back(scale);
   }
   return plan;
@@ -132,7 +132,7 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
     const std::vector<double> largest = contribution.channels.back().largest();
     for (std::size_t k = 0; k < largest.size(); ++k) {
       bytes[k] += encoded.bytes[k];
-      if (!(largest[k] <= channel.bound)) contribution.accepted[k] = false;  // also when it is not a number
+      if (!(largest[k] <= *channel.bound)) contribution.accepted[k] = false;  // also when it is not a number
     }
   }
   std::vector<ClientRecord> written = clients.take_written();

@@ -24,8 +24,7 @@ class AdaptiveClip final : public Stage {
         bit_noise_(s.number("bit_noise", 0,
                             "deviation of the noise on the number of clients within the bound (paper: a "
                             "twentieth of the cohort); drawn for simulation only",
-                            at_least(0))),
-        where_(s.where()) {}
+                            at_least(0))) {}
 
   std::vector<Channel> channels(const ParameterLayout&) const override {
     return {{.name = "within_bound", .size = 1, .weighting = Weighting::uniform, .bound = 1, .needs_mean = true}};
@@ -34,9 +33,7 @@ class AdaptiveClip final : public Stage {
     state.put("bound", at::full({1}, initial_, at::TensorOptions(at::kDouble)));
   }
   void broadcast(const State& state, Message& message) const override {
-    if (!message.tensors.emplace(broadcast_name, state.tensor("bound")).second) {
-      user_error("{}: two stages broadcast a '{}'. Remove one?", where_, broadcast_name);
-    }
+    message.tensors.emplace(broadcast_name, state.tensor("bound"));
   }
 
   void client_side(const Message& message, const ClientBlock&, UpdateBlock& update, std::size_t own) const override {
@@ -60,7 +57,6 @@ class AdaptiveClip final : public Stage {
 
  private:
   double initial_, quantile_, rate_, bit_noise_;
-  std::string where_;
 };
 
 }  // namespace

@@ -234,7 +234,8 @@ TEST(Dirichlet, ImpossibleMinimum) {
   EXPECT_TRUE(contains(never, "30 clients with 40 examples or more each need 1200 (the data set has 1000")) << never;
   const std::string hardly = user_error_of("dirichlet", "clients = 30\nalpha = 0.01\nminimum = 30", in_turn(1000, 10));
   EXPECT_TRUE(contains(hardly, "no draw in 1000 gave every client 30 examples")) << hardly;
-  EXPECT_TRUE(contains(hardly, "raise 'alpha' (test.toml")) << hardly;
+  EXPECT_TRUE(contains(hardly, "alpha 0.01). Lower 'minimum' or 'clients', or raise 'alpha'?")) << hardly;
+  EXPECT_TRUE(hardly.starts_with("test.toml")) << hardly;
 }
 
 /// Examples of classes in turn with these groups.
@@ -329,6 +330,7 @@ TEST(Quantity, EveryClientHasItsMinimum) {
   EXPECT_TRUE(contains(never, "each need 1200 (the data set has 1000")) << never;
   const std::string hardly = user_error_of("quantity", "clients = 30\nbeta = 0.01\nminimum = 30", in_turn(1000, 10));
   EXPECT_TRUE(contains(hardly, "no draw in 1000 gave every client 30 examples")) << hardly;
+  EXPECT_TRUE(contains(hardly, "raise 'beta'?")) << hardly;
 }
 
 TEST(Partitions, ImpossibleSettings) {

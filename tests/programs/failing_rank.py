@@ -9,7 +9,6 @@ import random
 import re
 import resource
 import signal
-import struct
 import subprocess
 import time
 from pathlib import Path
@@ -56,17 +55,13 @@ class Running:
     def ranks(self):
         """Process ids by rank."""
         found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
+        for pid in program.ranks_of(self.process):
             try:
-                if os.path.basename(os.readlink(folder / "exe")) != os.path.basename(program.SHOAL):
-                    continue
-                # mpirun gives its ranks process groups of their own, but not sessions.
-                status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-                rank = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", (folder / "environ").read_bytes())
+                rank = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes())
             except OSError:
                 continue
-            if rank and int(status[3]) == self.process.pid:
-                found[int(rank[1])] = int(folder.name)
+            if rank:
+                found[int(rank[1])] = pid
         return found
 
     def wait_for_rounds(self, cells, size=50_000):
@@ -104,20 +99,6 @@ def fill_disk(pid, size):
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
 
 
-def records(path):
-    """(kind, payload length) of every whole record of a journal, and how many bytes follow them."""
-    data = path.read_bytes()
-    assert data[:12] == b"shoaljournal", data[:12]
-    at, found = 16, []
-    while at + 16 <= len(data):
-        length, kind, _ = struct.unpack_from("<IIQ", data, at)
-        if at + 16 + length > len(data):
-            break
-        at += 16 + length
-        found.append((kind, length))
-    return found, len(data) - at
-
-
 def test_a_killed_rank_ends_all():
     for victim in (0, RANKS - 1):
         with Running(f"killed-{victim}.h5", "--ranks-per-cell", RANKS) as running:
@@ -151,10 +132,10 @@ def test_a_full_disk_leaves_whole_records():
             fill_disk(running.pids[0], limit)
             code, _, err = running.ends()
             assert code == 1 and "rank 0 of 3" in err and "File too large" in err, (code, err)
-            found, torn = records(running.journals / "cell-000000")
+            found, torn = program.journal_records((running.journals / "cell-000000").read_bytes())
             assert torn == 0, f"{torn} bytes of a torn record after {len(found)} whole ones"
-            assert len(found) > 5 and found[0][0] != found[1][0], found[:3]
-            assert len({kind for kind, _ in found[1:]}) == 1, "something else than rounds after the header"
+            assert len(found) > 5 and found[0][0] == program.HEADER, len(found)
+            assert {kind for kind, _ in found[1:]} == {program.ROUND}, "something else than rounds after the header"
             said = int(re.search(r"\((\d+) bytes of whole records stay\)", err)[1])
             assert said == running.length(0) <= limit, (said, running.length(0), limit)
 

@@ -7,6 +7,8 @@ A test is a function `test_...` that raises when something is wrong; `main` runs
 
 import os
 import re
+import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -45,6 +47,56 @@ def run(*arguments, **how):
     done = shoal("run", *arguments, **how)
     assert done.returncode == 0 and done.stderr == "", f"exit code {done.returncode} of {done.args}:\n{done.stderr}"
     return done.stdout
+
+
+def processes_of(session):
+    """Living processes of a session: what a Popen with start_new_session has started, mpirun's ranks too."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, theirs = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if int(theirs) == session and state != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def ranks_of(process):
+    """Process ids of the program itself among what `process`, the first of its session, has started."""
+    return [pid for pid in processes_of(process.pid) if os.path.realpath(f"/proc/{pid}/exe") == SHOAL]
+
+
+def kill_all(process):
+    """SIGKILL to everything that `process`, the first of its session, has started; returns when all are gone."""
+    end = time.monotonic() + LIMIT
+    while (left := processes_of(process.pid)):
+        assert time.monotonic() < end, f"processes outlive SIGKILL: {left}"
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        process.poll()
+        time.sleep(0.002)
+    process.wait()
+
+
+HEADER, ROUND, PARAMETER, RESULT = 1, 2, 3, 4  # kinds of a journal's records
+
+
+def journal_records(data):
+    """(kind, payload) of every whole record of a cell's journal, and how many bytes follow them. By the format in
+    sim/record/journal.hpp; checksums are the program's business."""
+    at, found = 16, []
+    assert data[:12] == b"shoaljournal"[: len(data)], data[:12]
+    while at + 16 <= len(data):
+        length, kind = struct.unpack_from("<II", data, at)
+        if at + 16 + length > len(data) or not HEADER <= kind <= RESULT:
+            break
+        found.append((kind, data[at + 16 : at + 16 + length]))
+        at += 16 + length
+    return found, max(0, len(data) - at)
 
 
 def result_hash(stdout):

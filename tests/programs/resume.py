@@ -1,7 +1,6 @@
-"""A run that is killed, stopped or damaged goes on to the same result, on any number of ranks."""
+"""A run that is stopped or damaged goes on to the same result, on any number of ranks; kills.py kills it."""
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -10,17 +9,16 @@ from pathlib import Path
 
 import h5py
 
-from program import MPIRUN, SHOAL, SOURCE, environment, main, result_hash, run, shoal
+from program import MPIRUN, SHOAL, SOURCE, environment, kill_all, main, ranks_of, result_hash, run, shoal
 
 EXPERIMENT = SOURCE / "experiments/quickstart.toml"
 # A synchronous strategy, one with client memory, one with server state, and clients in flight over several versions; every
 # round is evaluated, so that a run takes long enough to be caught.
-SMALL = ["--set", "rounds=250", "--set", "grid.seed=[1]", "--set", "evaluate.every=1", "--set",
+SMALL = ["--set", "rounds=80", "--set", "grid.seed=[1]", "--set", "evaluate.every=1", "--set",
          'grid.variants=[{strategy="fed_avg"}, {strategy="scaffold"}, {strategy="fed_adam"}, '
          '{label="asynchronous", strategy="scaffold", planner={name="fed_buff", concurrency=20, buffer=5, dropout=0.1}, '
          'population.speed_sigma=1.0}]']
 QUICK = ["--checkpoint-every", "0.2"]
-random.seed(20)  # the moments of the kills
 
 
 def reference():
@@ -30,9 +28,19 @@ def reference():
 
 
 def start(ranks, out, *more):
-    command = (MPIRUN + [str(ranks)] if ranks > 1 else []) + [SHOAL, "run", str(EXPERIMENT), *SMALL, *QUICK, "--out", out, *more]
-    return subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                            start_new_session=True)
+    command = (MPIRUN + [str(ranks)] if ranks > 1 else []) + [SHOAL, "run", str(EXPERIMENT), *SMALL, "--out", out, *more]
+    return subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for_rounds(out, process, size=50_000):
+    """Until some journal has grown to `size` bytes: about ten rounds."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(path.stat().st_size > size for path in Path(out + ".journal").glob("cell-??????")):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no rounds: {process.poll()}")
 
 
 def wait_for_checkpoint(out, process):
@@ -44,54 +52,53 @@ def wait_for_checkpoint(out, process):
         time.sleep(0.01)
 
 
-def kill_group(process):
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def resume(out, ranks, *more):
+    return shoal("run", EXPERIMENT, *SMALL, *QUICK, "--out", out, "--resume", *more, mpirun=ranks if ranks > 1 else 0)
 
 
-def resume(out, ranks):
-    """Goes on with `out`; ranks of a killed mpirun may need a moment to die, until then the run is locked."""
-    for _ in range(100):
-        done = shoal("run", EXPERIMENT, *SMALL, *QUICK, "--out", out, "--resume", mpirun=ranks)
-        if "another process is writing" not in done.stderr:
-            return done
-        time.sleep(0.2)
-    raise AssertionError(done.stderr)
+def goes_on(out, ranks):
+    done = resume(out, ranks)
+    assert done.returncode == 0, done.stderr
+    assert result_hash(done.stdout) == reference()
+    assert not Path(out + ".journal").exists()
 
 
-def test_killed_at_random_moments():
-    for ranks, later in [(1, 3), (2, 1)]:
-        out = f"killed-{ranks}.h5"
-        process = start(ranks, out)
-        for again in range(2):
-            wait_for_checkpoint(out, process)
-            time.sleep(random.uniform(0, 0.7))
-            kill_group(process)
-            if not Path(out + ".journal").exists():
-                break  # it was done before it was killed
-            if again == 0:
-                process = start(later, out, "--resume")
-        done = resume(out, later)
-        assert done.returncode == 0, done.stderr
-        assert result_hash(done.stdout) == reference()
-        assert not Path(out + ".journal").exists()
+def stopped_by(signal_number, out, ranks, target, *more):
+    """Starts a run that saves on no period, and stops it by a signal to `target`, a function of the process."""
+    process = start(ranks, out, *more, "--checkpoint-every", "1000")
+    wait_for_rounds(out, process)
+    assert not list(Path(out + ".journal").glob("*.state"))
+    for pid in target(process):
+        os.kill(pid, signal_number)
+    _, err = process.communicate(timeout=60)
+    assert list(Path(out + ".journal").glob("*.state")), f"nothing was saved: {err}"
+    return process.returncode, err
 
 
 def stop_by(signal_number):
     out = f"stopped-{signal_number}.h5"
-    process = start(1, out)
-    wait_for_checkpoint(out, process)
-    process.send_signal(signal_number)
-    process.wait(60)
-    assert process.returncode == 75, (process.returncode, process.stderr.read())
+    code, err = stopped_by(signal_number, out, 1, ranks_of)
+    assert code == 75, (code, err)
     assert Path(out).exists(), "a stopped run leaves a run file as far as it got"
     again = shoal("run", EXPERIMENT, *SMALL, "--out", out)
     assert again.returncode == 2 and "--resume" in again.stderr, again.stderr
     other = shoal("run", EXPERIMENT, *SMALL, "--set", "local.rate=0.2", "--out", out, "--resume")
     assert other.returncode == 2 and "other settings" in other.stderr, other.stderr
-    done = resume(out, 2)
-    assert result_hash(done.stdout) == reference()
+    goes_on(out, 2)
+
+
+def stop_ranks_by(signal_number):
+    # Every rank has a cell of its own, and gets the signal as a scheduler sends it.
+    out = f"stopped-ranks-{signal_number}.h5"
+    code, err = stopped_by(signal_number, out, 2, ranks_of, "--ranks-per-cell", "1")
+    assert code == 75, (code, err)
+    assert Path(out).exists()
+    goes_on(out, 1)
+    # Two ranks share a cell, and only one of them gets the signal.
+    out = f"stopped-one-{signal_number}.h5"
+    code, err = stopped_by(signal_number, out, 2, lambda process: ranks_of(process)[1:], "--ranks-per-cell", "2")
+    assert code == 75, (code, err)
+    goes_on(out, 3)
 
 
 def test_sigusr1_saves_and_stops():
@@ -102,15 +109,37 @@ def test_sigterm_saves_and_stops():
     stop_by(signal.SIGTERM)
 
 
+def test_sigusr1_under_mpirun():
+    stop_ranks_by(signal.SIGUSR1)
+
+
+def test_sigterm_under_mpirun():
+    stop_ranks_by(signal.SIGTERM)
+
+
+def test_signals_to_mpirun_itself():
+    # mpirun hands SIGUSR1 on. After SIGTERM it ends its ranks, with a little time to save, and an exit code of its own.
+    code, err = stopped_by(signal.SIGUSR1, "mpirun-usr1.h5", 2, lambda process: [process.pid])
+    assert code == 75, (code, err)
+    goes_on("mpirun-usr1.h5", 3)
+    code, err = stopped_by(signal.SIGTERM, "mpirun-term.h5", 2, lambda process: [process.pid])
+    assert code != 0, err
+    goes_on("mpirun-term.h5", 1)
+
+
 def test_time_limit():
-    done = shoal("run", EXPERIMENT, *SMALL, "--set", "rounds=100000", "--out", "limited.h5", "--time-limit", 4, mpirun=2)
-    assert done.returncode == 75, (done.returncode, done.stderr)
-    assert "--resume" in done.stdout
+    for ranks, later in ((1, 2), (2, 1)):
+        out = f"limited-{ranks}.h5"
+        # The program stops a second early, to have time to save.
+        done = shoal("run", EXPERIMENT, *SMALL, "--out", out, "--time-limit", 1.4, mpirun=ranks if ranks > 1 else 0)
+        assert done.returncode == 75, (done.returncode, done.stderr)
+        assert f"--out {out} --resume" in done.stdout
+        goes_on(out, later)
 
 
 def test_damaged_checkpoint_is_noticed():
     out = "damaged.h5"
-    process = start(1, out)
+    process = start(1, out, *QUICK)
     wait_for_checkpoint(out, process)
     process.send_signal(signal.SIGTERM)
     process.wait(60)
@@ -125,9 +154,9 @@ def test_damaged_checkpoint_is_noticed():
 
 def test_damaged_checkpoints_and_torn_journal():
     out = "torn.h5"
-    process = start(1, out)
+    process = start(1, out, *QUICK)
     wait_for_checkpoint(out, process)
-    kill_group(process)
+    kill_all(process)
     for state in Path(out + ".journal").glob("*.state"):
         state.write_bytes(state.read_bytes()[:-7])
     for journal in Path(out + ".journal").glob("cell-??????"):
@@ -140,18 +169,18 @@ def test_damaged_checkpoints_and_torn_journal():
 
 def test_one_writer_at_a_time():
     out = "locked.h5"
-    process = start(1, out)
+    process = start(1, out, *QUICK)
     wait_for_checkpoint(out, process)
     second = shoal("run", EXPERIMENT, *SMALL, "--out", out, "--resume")
     assert second.returncode == 2 and "another process is writing" in second.stderr, second.stderr
-    kill_group(process)
+    kill_all(process)
 
 
 def test_anew_discards():
     out = "anew.h5"
-    process = start(1, out)
+    process = start(1, out, *QUICK)
     wait_for_checkpoint(out, process)
-    kill_group(process)
+    kill_all(process)
     assert result_hash(run(EXPERIMENT, *SMALL, "--out", out, "--anew")) == reference()
 
 

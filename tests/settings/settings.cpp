@@ -67,12 +67,15 @@ TEST(Settings, EmptyGivesDefaults) {
 TEST(Settings, ErrorsNameFileLineSectionAndKey) {
   const Settings s = parse(quickstart);
   EXPECT_EQ(error_of([&] { s.integer("rounds", 1, ""); }),
-            "a.toml:3: 'rounds' must be an integer (found the string \"many\")");
+            "a.toml:3: 'rounds' must be an integer (found the string \"many\"). Write it like 10?");
   EXPECT_EQ(error_of([&] { s.section("planner").number("alpha", 1, "", shoal::positive()); }),
-            "a.toml:7: [planner] 'alpha' must be greater than 0 (found -1)");
-  EXPECT_EQ(error_of([&] { s.section("seed"); }), "a.toml:2: 'seed' must be a table or a name (found 7)");
-  EXPECT_EQ(error_of([&] { s.sections("seed"); }), "a.toml:2: 'seed' must be a table or a name (found 7)");
-  EXPECT_EQ(error_of([&] { s.number("planner", 1, ""); }), "a.toml:4: 'planner' must be a number (found a table)");
+            "a.toml:7: [planner] 'alpha' must be greater than 0 (found -1). Raise it?");
+  EXPECT_EQ(error_of([&] { s.section("seed"); }),
+            "a.toml:2: 'seed' must be a table or a name (found 7). Write it like {name = \"...\"}?");
+  EXPECT_EQ(error_of([&] { s.sections("seed"); }),
+            "a.toml:2: 'seed' must be a table or a name (found 7). Write it like {name = \"...\"}?");
+  EXPECT_EQ(error_of([&] { s.number("planner", 1, ""); }),
+            "a.toml:4: 'planner' must be a number (found a table). Write it like 0.5?");
   EXPECT_EQ(s.section("planner").where(), "a.toml, [planner]");
   EXPECT_EQ(s.where(), "a.toml");
 }
@@ -84,31 +87,33 @@ TEST(Settings, ErrorsOfTypeAndBounds) {
   const auto integer = [](const char* toml, shoal::Bounds bounds = {}) {
     return error_of([&] { parse(toml).integer("x", 0, "", bounds); });
   };
-  EXPECT_EQ(number("x = 0", shoal::positive()), "a.toml:1: 'x' must be greater than 0 (found 0)");
+  EXPECT_EQ(number("x = 0", shoal::positive()), "a.toml:1: 'x' must be greater than 0 (found 0). Raise it?");
   EXPECT_EQ(number("x = 0", shoal::at_least(0)), "(no error)");
-  EXPECT_EQ(number("x = 1.5", shoal::between(0, 1)), "a.toml:1: 'x' must be between 0 and 1 (found 1.5)");
-  EXPECT_EQ(number("x = 2", {.most = 1}), "a.toml:1: 'x' must be at most 1 (found 2)");
+  EXPECT_EQ(number("x = 1.5", shoal::between(0, 1)), "a.toml:1: 'x' must be between 0 and 1 (found 1.5). Lower it?");
+  EXPECT_EQ(number("x = 2", {.most = 1}), "a.toml:1: 'x' must be at most 1 (found 2). Lower it?");
   EXPECT_EQ(number("x = 2", {.least = 0, .most = 1, .least_excluded = true}),
-            "a.toml:1: 'x' must be greater than 0 and at most 1 (found 2)");
-  EXPECT_EQ(number("x = nan", {}), "a.toml:1: 'x' must be a finite number (found nan)");
-  EXPECT_EQ(number("x = -inf", {}), "a.toml:1: 'x' must be a finite number (found -inf)");
-  EXPECT_EQ(number("x = true", {}), "a.toml:1: 'x' must be a number (found true)");
-  EXPECT_EQ(number("x = 1979-05-27", {}), "a.toml:1: 'x' must be a number (found the date 1979-05-27)");
-  EXPECT_EQ(integer("x = 2.5"), "a.toml:1: 'x' must be an integer (found 2.5)");
+            "a.toml:1: 'x' must be greater than 0 and at most 1 (found 2). Lower it?");
+  EXPECT_EQ(number("x = nan", {}), "a.toml:1: 'x' must be a finite number (found nan). Write it like 0.5?");
+  EXPECT_EQ(number("x = -inf", {}), "a.toml:1: 'x' must be a finite number (found -inf). Write it like 0.5?");
+  EXPECT_EQ(number("x = true", {}), "a.toml:1: 'x' must be a number (found true). Write it like 0.5?");
+  EXPECT_EQ(number("x = 1979-05-27", {}),
+            "a.toml:1: 'x' must be a number (found the date 1979-05-27). Write it like 0.5?");
+  EXPECT_EQ(integer("x = 2.5"), "a.toml:1: 'x' must be an integer (found 2.5). Write it like 10?");
   EXPECT_EQ(integer("x = 1e3"), "a.toml:1: 'x' must be an integer (found 1000.0). Write 1000?");
-  EXPECT_EQ(integer("x = 1e300"), "a.toml:1: 'x' must be an integer (found 1e+300)");
-  EXPECT_EQ(integer("x = 0", shoal::at_least(1)), "a.toml:1: 'x' must be at least 1 (found 0)");
-  EXPECT_EQ(error_of([] { parse("x = 1").flag("x", true, ""); }), "a.toml:1: 'x' must be true or false (found 1)");
+  EXPECT_EQ(integer("x = 1e300"), "a.toml:1: 'x' must be an integer (found 1e+300). Write it like 10?");
+  EXPECT_EQ(integer("x = 0", shoal::at_least(1)), "a.toml:1: 'x' must be at least 1 (found 0). Raise it?");
+  EXPECT_EQ(error_of([] { parse("x = 1").flag("x", true, ""); }),
+            "a.toml:1: 'x' must be true or false (found 1). Write one of them, without quotes?");
   EXPECT_EQ(error_of([] { parse("x = []").text("x", "", ""); }),
-            "a.toml:1: 'x' must be a string (found an empty list)");
+            "a.toml:1: 'x' must be a string (found an empty list). Write it like \"text\"?");
   EXPECT_EQ(error_of([] { parse("x = \"mox\"").choice("x", "min", {"min", "max"}, ""); }),
             "a.toml:1: 'x' must be one of min, max (found the string \"mox\"). Did you mean 'max'?");
   EXPECT_EQ(error_of([] { parse("x = 64").integers("x", {}, ""); }),
             "a.toml:1: 'x' must be a list of integers (found 64). Write [64]?");
   EXPECT_EQ(error_of([] { parse("x = [1, 0]").numbers("x", {}, "", shoal::positive()); }),
-            "a.toml:1: item 2 of 'x' must be greater than 0 (found 0)");
+            "a.toml:1: item 2 of 'x' must be greater than 0 (found 0). Raise it?");
   EXPECT_EQ(error_of([] { parse("x = [1, [2]]").integers("x", {}, ""); }),
-            "a.toml:1: item 2 of 'x' must be an integer (found a list)");
+            "a.toml:1: item 2 of 'x' must be an integer (found a list). Write it like 10?");
   EXPECT_NE(error_of([] { parse("x = \"" + std::string(500, 'a') + "\\n\"").number("x", 0, ""); }).find("aaa...\""),
             std::string::npos);
 }
@@ -162,7 +167,7 @@ TEST(Settings, StringIsShortForNamedTable) {
   EXPECT_EQ(parse("[stages]\nname = \"clip\"").sections("stages").size(), 1u);
   EXPECT_EQ(parse("[[stages]]\nname = \"a\"\n[[stages]]\nname = \"b\"").sections("stages").size(), 2u);
   EXPECT_EQ(error_of([] { parse("stages = [\"clip\", 3]").sections("stages"); }),
-            "a.toml:1: item 2 of 'stages' must be a table or a name (found 3)");
+            "a.toml:1: item 2 of 'stages' must be a table or a name (found 3). Write it like {name = \"...\"}?");
 }
 
 TEST(Settings, FinishNamesFirstUnreadKeyAndNearest) {
@@ -258,7 +263,8 @@ TEST(Settings, SetReplacesOrExtendsSections) {
   s.set("codec.keep", "0.1");
   EXPECT_EQ(s.section("codec").text("name", "", ""), "top_k");
   EXPECT_EQ(s.section("codec").number("keep", 0, ""), 0.1);
-  EXPECT_EQ(error_of([&] { s.text("codec", "", ""); }), "set codec: 'codec' must be a string (found a table)");
+  EXPECT_EQ(error_of([&] { s.text("codec", "", ""); }),
+            "set codec: 'codec' must be a string (found a table). Write it like \"text\"?");
 }
 
 TEST(Settings, SetIsSeenByHandlesAndByFinish) {
@@ -274,7 +280,7 @@ TEST(Settings, SetIsSeenByHandlesAndByFinish) {
   Settings below = s.section("planner");
   below.set("cohort", "many");
   EXPECT_EQ(error_of([&] { s.section("planner").integer("cohort", 1, ""); }),
-            "set planner.cohort: [planner] 'cohort' must be an integer (found the string \"many\")");
+            "set planner.cohort: [planner] 'cohort' must be an integer (found the string \"many\"). Write it like 10?");
 }
 
 TEST(Settings, SetRefusesNonsense) {

@@ -198,6 +198,35 @@ TEST_F(RunFileTest, RefusesTruncatedFiles) {
   }
 }
 
+// Without the seal HDF5 would have to notice; some damage crashes it.
+TEST_F(RunFileTest, NoticesFlippedBitsBeforeHdf5Does) {
+  assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 3, true)});
+  std::ifstream in(path_, std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  const auto written = [&](const std::string& bytes) { std::ofstream(path_, std::ios::binary) << bytes; };
+  for (std::size_t at = 0; at < whole.size(); at += at + 48 < whole.size() ? 37 : 1) {
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 8)));
+    written(flipped);
+    const std::string error = error_of_reading();
+    // A damaged introduction of the seal is something behind the data.
+    const bool known = contains(error, "does not match its own hash") || contains(error, "not a whole run file");
+    ASSERT_TRUE(known) << "byte " << at << " of " << whole.size() << ": " << error;
+  }
+  written(whole + "x");
+  EXPECT_TRUE(contains(error_of_reading(), "not a whole run file")) << error_of_reading();
+  written(whole);
+  EXPECT_EQ(error_of_reading(), "");
+}
+
+TEST_F(RunFileTest, ReadsWhatOthersHaveChanged) {
+  assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 3, true)});
+  const auto size = fs::file_size(path_);
+  set_schema_version(run_schema_version);
+  EXPECT_LT(fs::file_size(path_), size) << "HDF5 has kept the seal of the old content";
+  EXPECT_EQ(error_of_reading(), "");
+}
+
 TEST_F(RunFileTest, KeepsTheOldFileWhenTheDiskIsFull) {
   assemble_run_file(path_, {"old", "0.1.0"}, {journal(0, 1, true)});
   const std::string large = journal(1, 3000, true);

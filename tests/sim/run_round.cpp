@@ -99,6 +99,19 @@ TEST(RunRound, LeavesOutWholeClients) {
   expect_close(played.strategy.tensor("weight 0"), {2}, 0, "weight");
 }
 
+// [aggregator] bound is for channels that declare none; one may well declare what is the usual bound elsewhere.
+TEST(RunRound, BoundsThatAChannelDeclaresStand) {
+  for (const bool declared : {true, false}) {
+    const auto strategy = std::make_shared<Scripted>();
+    strategy->declared = {{.name = "value", .size = 1, .weighting = Weighting::uniform}};
+    if (declared) strategy->declared[0].bound = SumSettings().bound;
+    strategy->value = [](const Participation& p, std::size_t) { return value(p.client) == 1 ? 100.0 : 1.0; };
+    Federation parts = scripted(clients(3), strategy);
+    parts.sums.bound = 10;
+    EXPECT_EQ(play(parts, 1, {2, 1}).records[0].rejected, declared ? 0 : 1);
+  }
+}
+
 // A weight that a client computes from its update is as bad as the update.
 TEST(RunRound, LeavesOutClientsWhoseWeightIsNotFinite) {
   const auto strategy = std::make_shared<Scripted>();

@@ -153,8 +153,9 @@ TEST(AdaptiveClip, NoiseHasItsDeviationAndOtherStagesOthers) {
 
 TEST(AdaptiveClip, RefusesToBeTwice) {
   const std::string stage = "[[stages]]\nname = \"adaptive_clip\"\n";
-  const Federation parts = federation("[task]\nname = \"quadratic\"\n" + stage + stage);
-  EXPECT_THAT(user_error_of([&] { run(parts, 1); }), testing::HasSubstr("two stages broadcast"));
+  // When it is composed, so that `shoal plan` says so too.
+  EXPECT_THAT(user_error_of([&] { federation("[task]\nname = \"quadratic\"\n" + stage + stage); }),
+              testing::HasSubstr("two stages broadcast a 'clip_bound'"));
 }
 
 TEST(AdaptiveClip, HasTheSameBitsOnAnyRanks) {

@@ -1,0 +1,81 @@
+#pragma once
+// The workloads bench/w*.toml: 1,000 clients of 60 images, from MNIST where SHOAL_DATA is set, of random pixels
+// otherwise.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <numeric>
+#include <string>
+
+#include "experiments/experiment.hpp"
+#include "sim/task/model.hpp"
+#include "sim/task/supervised.hpp"
+
+namespace shoal::bench {
+
+constexpr std::int64_t clients = 1000, per_client = 60, pixels = 784, classes = 10;
+
+inline bool has_mnist() { return std::getenv("SHOAL_DATA") != nullptr; }
+
+class EqualShares final : public ClientExamples {
+ public:
+  std::int64_t clients() const override { return bench::clients; }
+  std::int64_t count(ClientId) const override { return per_client; }
+  void indices(ClientId client, std::span<std::int32_t> out) const override {
+    std::iota(out.begin(), out.end(), static_cast<std::int32_t>(value(client) * per_client));
+  }
+};
+
+/// As many images of the same size as MNIST has for training; nothing can be learned from them.
+inline std::shared_ptr<Dataset> random_images() {
+  auto data = std::make_shared<Dataset>();
+  RandomStream random(random_key(1, Purpose::synthetic_data), 0);
+  Examples& train = data->train;
+  train.shape = {1, 28, 28};
+  train.classes = classes;
+  train.scale = 1.0F / 255;
+  for (std::int64_t i = 0; i < clients * per_client; ++i) {
+    train.labels.push_back(static_cast<std::int32_t>(random.below(classes)));
+  }
+  train.bytes.resize(static_cast<std::size_t>(clients * per_client * pixels));
+  for (std::uint8_t& byte : train.bytes) byte = static_cast<std::uint8_t>(random.bits());
+  return data;
+}
+
+/// One of the files, composed; `model` is its model, for random images.
+struct Workload {
+  Workload(const std::string& file, std::unique_ptr<Model> (*model)(Settings&)) {
+    at::set_num_threads(1);
+    Settings settings = Settings::load(std::string(SHOAL_BENCH_DIR) + "/" + file);
+    if (!has_mnist()) settings.set("data", "optdigits");  // which ships with Shoal, to compose everything but the task
+    if (!has_mnist()) settings.set("model", "logistic_regression");
+    Datasets datasets;
+    experiment = compose(settings, datasets);
+    Federation& federation = experiment.federation;
+    if (!has_mnist()) {
+      Settings none;
+      federation.task =
+          std::make_shared<SupervisedTask>(random_images(), std::make_unique<EqualShares>(),
+                                           model(none)->network({1, 28, 28}, classes), HoldoutShares(), 1);
+    }
+    task = dynamic_cast<const SupervisedTask*>(federation.task.get());
+    local = federation.local->at(1);
+    start = task->initial_parameters(random_key(1, Purpose::initial_parameters));
+  }
+
+  Experiment experiment;
+  const SupervisedTask* task = nullptr;
+  LocalSettings local;
+  at::Tensor start;  // [d]
+};
+
+inline void report(benchmark::State& state, const Workload& w, std::int64_t trained) {
+  const double flops = w.task->network().flops_per_example() * static_cast<double>(per_client * trained);
+  state.SetLabel(has_mnist() ? "MNIST" : "random images: SHOAL_DATA is not set");
+  state.counters["flop/s"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["clients/s"] =
+      benchmark::Counter(static_cast<double>(trained), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+}  // namespace shoal::bench

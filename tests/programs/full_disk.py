@@ -1,0 +1,110 @@
+"""A disk that fills up under a whole run, wherever it happens to be writing: a clear error, nothing is lost, it goes on.
+
+A limit on the size of files stands for the disk: to the program the next write fails in the same way.
+"""
+
+import resource
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import program
+
+# The model of 38,410 parameters makes a checkpoint and the run file 154 kB and more; the journal stays at a fifth of it.
+EXPERIMENT = """
+name = "full"
+rounds = 40
+[partition]
+clients = 60
+[model]
+widths = [512]
+[planner]
+cohort = 5
+[local]
+batch = 0
+[evaluate]
+every = 40
+"""
+SELDOM, OFTEN = ["--checkpoint-every", "1000"], ["--checkpoint-every", "0.01"]
+
+
+def whole():
+    if not Path("whole.h5").exists():
+        Path("full.toml").write_text(EXPERIMENT)
+        program.run("full.toml", "--out", "whole.h5")
+    with h5py.File("whole.h5") as file:
+        return file.attrs["hash"], file["cells/0/rounds"][()].tobytes()
+
+
+def start(out, *more, ranks=1, size=resource.RLIM_INFINITY):
+    command = (program.MPIRUN + [str(ranks)] if ranks > 1 else []) + [program.SHOAL, "run", "full.toml", "--out", out]
+    return subprocess.Popen([*command, *more], env=program.environment(), stdin=subprocess.DEVNULL, text=True,
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+
+
+def ends_with_error(process, where, prefix=""):
+    _, err = process.communicate(timeout=program.LIMIT)
+    said = [line for line in err.splitlines() if line.startswith("shoal: ")]
+    assert process.returncode == 1 and len(said) == 1, (process.returncode, err)
+    assert said[0].startswith(f"shoal: {prefix}cannot write ") and where in said[0], said
+    assert "File too large" in said[0], said
+    print(f"        {said[0]}")
+
+
+def goes_on(out, ranks, least):
+    """What was written is whole, and the beginning of the undisturbed run; with room on the disk the run ends as that."""
+    expected, rows = whole()
+    records, torn = program.journal_records(Path(f"{out}.journal/cell-000000").read_bytes())
+    assert torn == 0, f"{torn} bytes of a torn record"
+    rounds = b"".join(payload[: len(rows) // 40] for kind, payload in records if kind == program.ROUND)
+    assert len(rounds) >= least * len(rows) // 40 and rows.startswith(rounds), len(rounds)
+    assert not list(Path(".").glob(f"{out}*/*.partial")) and not Path(f"{out}.partial").exists()
+    assert program.shoal("export", out, "--out", f"{out}.export").returncode == 0
+    stdout = program.run("full.toml", "--out", out, "--resume", mpirun=ranks)
+    assert program.result_hash(stdout) == expected
+
+
+def test_full_under_the_journal():
+    whole()
+    ends_with_error(start("journal.h5", *SELDOM, size=10_000), "cell-000000'")
+    goes_on("journal.h5", 2, least=5)
+
+
+def test_full_under_a_checkpoint():
+    whole()
+    ends_with_error(start("checkpoint.h5", *OFTEN, size=100_000), ".state.partial'")
+    goes_on("checkpoint.h5", 3, least=1)
+
+
+def test_full_under_the_run_file():
+    whole()
+    size = Path("whole.h5").stat().st_size
+    ends_with_error(start("run.h5", *SELDOM, size=size - 1), "run.h5.partial'")
+    goes_on("run.h5", 2, least=40)
+
+
+def test_full_under_mpirun():
+    # MPI's own shared memory is files, too, so the limit comes when that stands.
+    whole()
+    process = start("mpirun.h5", "--set", "rounds=100000", *SELDOM, ranks=2)
+    journal, end = Path("mpirun.h5.journal/cell-000000"), time.monotonic() + program.LIMIT
+    while not (journal.exists() and journal.stat().st_size > 10_000):
+        assert process.poll() is None and time.monotonic() < end, process.poll()
+        time.sleep(0.02)
+    limit = journal.stat().st_size + 5_000
+    for pid in program.ranks_of(process):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, limit))
+    ends_with_error(process, "cell-000000'", "rank 0 of 2: ")
+    records, torn = program.journal_records(journal.read_bytes())
+    assert torn == 0 and len(records) > 10 and journal.stat().st_size <= limit
+    # With room it goes on; to its end it would take hours.
+    again = program.shoal("run", "full.toml", "--set", "rounds=100000", "--out", "mpirun.h5", "--resume", "--time-limit",
+                          "2.5", mpirun=2)
+    assert again.returncode == 75, again.stderr
+    more, torn = program.journal_records(journal.read_bytes())
+    assert torn == 0 and more[0] == records[0] and more[1] == records[1], len(more)
+
+
+program.main(globals())
