@@ -16,7 +16,10 @@ using order::Keys;
 using order::Lanes;
 using order::Values;
 
-constexpr std::size_t network_rows = 128;           // above, selection needs fewer looks at each value
+// Up to so many rows are sorted; above, selection needs fewer looks at each value. A window around the median needs
+// three selections.
+constexpr std::size_t most_sorted = 48;
+constexpr std::size_t most_sorted_around_median = 128;
 constexpr std::size_t gathered_values = 64 * 1024;  // of one block: stays in the second-level cache
 
 /// Calls rule(strip, keys of its n rows), strip by strip, and stores the values that it returns.
@@ -58,9 +61,9 @@ Keys<T> all_lanes(std::size_t value) {
 template <class T>
 class Ranks {
  public:
-  /// Ranks between `first` and `last` will be asked for.
-  Ranks(std::size_t n, std::size_t first, std::size_t last)
-      : sorts_(n <= network_rows), network_(sorts_ ? order::sorting_network(n, first, last) : order::Network{}) {}
+  /// Ranks between `first` and `last` will be asked for; up to `most_sorted` rows by sorting.
+  Ranks(std::size_t n, std::size_t first, std::size_t last, std::size_t most_sorted)
+      : sorts_(n <= most_sorted), network_(sorts_ ? order::sorting_network(n, first, last) : order::Network{}) {}
 
   /// True if prepare leaves sorted strips.
   bool sorts() const { return sorts_; }
@@ -197,7 +200,7 @@ template <class T>
 void medians(std::span<const T* const> rows, std::span<T> out) {
   if (rows.empty()) throw std::invalid_argument("the median of no rows");
   const std::size_t n = rows.size(), lower = (n - 1) / 2, upper = n / 2;
-  const Ranks<T> ranks(n, lower, upper);
+  const Ranks<T> ranks(n, lower, upper, most_sorted);
   each_strip(rows, out, [&](std::span<Keys<T>> strip) {
     ranks.prepare(strip);
     const auto [a, b] = ranks.at(strip, all_lanes<T>(lower), all_lanes<T>(upper));
@@ -209,7 +212,7 @@ template <class T>
 void trimmed_means(std::span<const T* const> rows, std::int64_t dropped, std::span<T> out) {
   require_majority(std::ssize(rows), dropped);
   const std::size_t n = rows.size(), first = static_cast<std::size_t>(dropped), last = n - 1 - first;
-  const Ranks<T> ranks(n, first, last);
+  const Ranks<T> ranks(n, first, last, most_sorted);
   each_strip(rows, out, [&](std::span<Keys<T>> strip) {
     ranks.prepare(strip);
     const auto [a, b] = ranks.at(strip, all_lanes<T>(first), all_lanes<T>(last));
@@ -223,7 +226,7 @@ template <class T>
 void means_around_median(std::span<const T* const> rows, std::int64_t dropped, std::span<T> out) {
   require_majority(std::ssize(rows), dropped);
   const std::size_t n = rows.size();
-  const Ranks<T> ranks(n, 0, n - 1);
+  const Ranks<T> ranks(n, 0, n - 1, most_sorted_around_median);
   const Keys<T> both = all_lanes<T>(static_cast<std::size_t>(dropped)), end = all_lanes<T>(n - 1);
   Farthest<T> farthest(ranks, n, static_cast<std::size_t>(dropped));
   each_strip(rows, out, [&](std::span<Keys<T>> strip) {

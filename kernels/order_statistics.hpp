@@ -8,7 +8,7 @@
 // ordinary extremes. NaN must not occur: it gives unspecified values, but nothing worse.
 //
 // Host: strips of a few coordinates are gathered into the cache and worked on with vectors whose lanes are coordinates,
-// up to 128 rows by a sorting network, above by interpolated selection; rows are read once. Device: bodies in
+// few rows by a sorting network, many by interpolated selection; rows are read once. Device: bodies in
 // order_statistics.cu; same bits. All functions exist for T = float and double.
 
 #include <cstdint>

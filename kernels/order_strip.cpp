@@ -9,7 +9,7 @@
 namespace shoal::order {
 namespace {
 
-constexpr std::size_t sample_size = 16;
+constexpr std::size_t sample_size = 24;
 
 // Knuth, volume 3, 5.2.2, algorithm M; calls exchange(i, j) for each comparator.
 template <class Exchange>
@@ -30,7 +30,7 @@ constexpr void merge_exchange(std::size_t n, const Exchange& exchange) {
 }
 
 struct SampleNetwork {
-  std::array<std::uint8_t, 64> low{}, high{};
+  std::array<std::uint8_t, 128> low{}, high{};
   std::size_t size = 0;
   constexpr SampleNetwork() {
     merge_exchange(sample_size, [&](std::size_t i, std::size_t j) {
@@ -55,6 +55,9 @@ template <class T>
 Keys<T> all_lanes(std::int64_t value) {
   return Keys<T>{} + static_cast<typename Lanes<T>::Bits>(value);
 }
+
+template <class T>
+using Distances = typename Lanes<T>::Distances;
 
 template <class T>
 bool any(Keys<T> mask) {
@@ -115,7 +118,6 @@ class Selection {
 
   std::array<Keys<T>, targets> run() {
     start_from_sample();
-    tighten();
     T margin = T(0.5) * std::sqrt(static_cast<T>(strip_.size()) / 3);
     for (int round = 0;; ++round) {
       for (int pass = 0; pass < 3 && open(); ++pass) {
@@ -145,44 +147,60 @@ class Selection {
     for (std::size_t p = 0; p < pivot.size(); ++p) bracket_[p / 2].narrow(pivot[p], counts[p]);
   }
 
-  // Quantiles of sixteen rows that are spread over all of them: outliers, however large, cannot spoil them as they
-  // would spoil an interpolation between the extremes.
+  // Quantiles of two dozen rows that are spread over all of them: outliers, however large, cannot spoil them as they
+  // would spoil an interpolation between the extremes. Beyond the sample's ends the extremes must do.
   void start_from_sample() {
-    Keys<T> sample[sample_size];
+    Keys<T> sample[sample_size], smallest = strip_[0], largest = strip_[0];
     for (std::size_t i = 0; i < sample_size; ++i) sample[i] = strip_[i * strip_.size() / sample_size];
     sort_sample<T>(sample, std::make_index_sequence<SampleNetwork{}.size>());
     pass_over([&](const Bracket<T>& b, std::size_t side) {
-      Keys<T> pivot;
-      for (int lane = 0; lane < Lanes<T>::count; ++lane) {
-        const double share = (static_cast<double>(b.rank[lane]) + 0.5) / static_cast<double>(strip_.size());
-        const double spread = 1.3 * std::sqrt(sample_size * share * (1 - share));
-        const double place = share * sample_size - 0.5 + (side == 0 ? -spread : spread);
-        const int index = static_cast<int>(side == 0 ? std::floor(place) : std::ceil(place));
-        // Beyond the sample's ends there is nothing to be learnt.
-        pivot[lane] = index < 0                                ? std::numeric_limits<Bits>::min()
-                      : index >= static_cast<int>(sample_size) ? std::numeric_limits<Bits>::max()
-                                                               : sample[index][lane];
+      Keys<T> pivot = quantile(sample, b.rank[0], side);
+      if (any<T>(b.rank != all_lanes<T>(b.rank[0]))) {
+        for (int lane = 1; lane < Lanes<T>::count; ++lane) pivot[lane] = quantile(sample, b.rank[lane], side)[lane];
       }
       return pivot;
     });
+    for (const Keys<T> key : strip_) {
+      smallest = smaller(smallest, key);
+      largest = larger(largest, key);
+    }
+    for (auto& b : bracket_) {
+      b.low = larger(b.low, smallest - 1);
+      b.high = smaller(b.high, largest);
+    }
   }
 
-  // Moves the ends of each bracket to keys that occur. Ties then show as a bracket of one key.
+  /// What is probably just below (side 0) or above (side 1) the key of `rank`.
+  Keys<T> quantile(const Keys<T>* sample, Bits rank, std::size_t side) const {
+    const double share = (static_cast<double>(rank) + 0.5) / static_cast<double>(strip_.size());
+    const double spread = 1.3 * std::sqrt(sample_size * share * (1 - share));
+    const double place = share * sample_size - 0.5 + (side == 0 ? -spread : spread);
+    const int index = static_cast<int>(side == 0 ? std::floor(place) : std::ceil(place));
+    if (index < 0) return all_lanes<T>(std::numeric_limits<Bits>::min());
+    if (index >= static_cast<int>(sample_size)) return all_lanes<T>(std::numeric_limits<Bits>::max());
+    return sample[index];
+  }
+
+  // Moves the ends of each bracket to keys that occur. Ties then show as a bracket of one key. Distances from the ends
+  // are unsigned, so that keys outside the bracket count as very far.
   void tighten() {
-    std::array<Keys<T>, targets> smallest, largest;
-    for (std::size_t t = 0; t < targets; ++t) smallest[t] = bracket_[t].high, largest[t] = bracket_[t].low;
+    std::array<Distances<T>, targets> from_low, from_high;
+    for (std::size_t t = 0; t < targets; ++t) from_low[t] = from_high[t] = ~Distances<T>{};
     for (const Keys<T> key : strip_) {
+      const auto place = reinterpret_cast<Distances<T>>(key);
       for (std::size_t t = 0; t < targets; ++t) {
-        smallest[t] = smaller(smallest[t], key > bracket_[t].low ? key : bracket_[t].high);
-        largest[t] = larger(largest[t], key <= bracket_[t].high ? key : bracket_[t].low);
+        from_low[t] = smaller(from_low[t], place - reinterpret_cast<Distances<T>>(bracket_[t].low + 1));
+        from_high[t] = smaller(from_high[t], reinterpret_cast<Distances<T>>(bracket_[t].high) - place);
       }
     }
     for (std::size_t t = 0; t < targets; ++t) {
       Bracket<T>& b = bracket_[t];
+      const Keys<T> smallest = b.low + 1 + reinterpret_cast<Keys<T>>(from_low[t]);
+      const Keys<T> largest = b.high - reinterpret_cast<Keys<T>>(from_high[t]);
       // The ends are the answers of lanes whose rank is first or last; then the bracket closes around it.
       const Keys<T> first = b.rank == b.below, last = b.rank == b.upto - 1;
-      b.high = first ? smallest[t] : largest[t];
-      b.low = (last ? largest[t] : smallest[t]) - 1;
+      b.high = first ? smallest : largest;
+      b.low = (last ? largest : smallest) - 1;
     }
   }
 

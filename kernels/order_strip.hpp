@@ -18,6 +18,7 @@ struct Lanes {
   using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   typedef T Values __attribute__((vector_size(32)));
   typedef Bits Keys __attribute__((vector_size(32)));
+  typedef std::make_unsigned_t<Bits> Distances __attribute__((vector_size(32)));  // between keys
 };
 
 template <class T>
@@ -67,7 +68,7 @@ inline void sort(std::span<Keys<T>> strip, const Network& network) {
   }
 }
 
-/// The keys of the 0-based ranks[0] and ranks[1] in each lane; at least 16 rows. NaN ends up somewhere, without harm.
+/// The keys of the 0-based ranks[0] and ranks[1] in each lane; at least 24 rows. NaN ends up somewhere, without harm.
 template <class T>
 std::pair<Keys<T>, Keys<T>> select(std::span<const Keys<T>> strip, Keys<T> first_rank, Keys<T> second_rank);
 
