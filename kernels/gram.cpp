@@ -64,7 +64,7 @@ void copy_chunk(RowView<const float> rows, std::span<const float> centre, float 
 }
 
 /// Blocks of rows whose products with the rows up to them are one matrix product: the lower triangle and a little more.
-std::size_t block_rows(std::size_t n) { return n <= 64 ? std::max<std::size_t>(n, 1) : n <= 256 ? (n + 3) / 4 : 128; }
+std::size_t block_rows(std::size_t n) { return n <= 64 ? std::max<std::size_t>(n, 1) : n <= 256 ? (n + 1) / 2 : 128; }
 
 /// product[i n + j] for j <= i.
 void multiply(const float* chunk, std::size_t n, float* product) {
