@@ -1,0 +1,225 @@
+#include "kernels/gram.hpp"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernels/gram_bodies.hpp"
+
+// Fortran's interface: matrices by columns, all arguments by address. Declared here because LibTorch carries the
+// function without a header; another BLAS beside it could take the place of LibTorch's own.
+extern "C" void sgemm_(const char* transpose_a, const char* transpose_b, const int* m, const int* n, const int* k,
+                       const float* alpha, const float* a, const int* lda, const float* b, const int* ldb,
+                       const float* beta, float* c, const int* ldc);
+
+namespace shoal {
+namespace {
+
+constexpr std::size_t cache_line = 64;
+constexpr std::size_t chunk_size = gram_chunk;
+constexpr std::size_t lanes = 16;
+constexpr std::size_t float_sum = 256;  // columns whose squares are added in float, 16 to a lane
+
+/// Starts at a cache line: products of MKL depend on the alignment of their arguments.
+template <class T>
+class Aligned {
+ public:
+  explicit Aligned(std::size_t size)
+      : data_(
+            static_cast<T*>(::operator new(std::max<std::size_t>(size, 1) * sizeof(T), std::align_val_t{cache_line}))) {
+    std::fill_n(data_.get(), size, T(0));
+  }
+  T* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(T* memory) const { ::operator delete(memory, std::align_val_t{cache_line}); }
+  };
+  std::unique_ptr<T, Free> data_;
+};
+
+void require_matrix(const char* what, std::size_t size, std::int64_t n) {
+  require_size(what, size, static_cast<std::size_t>(n * n));
+}
+
+/// Copies a chunk of scaled differences to rows of chunk_size; what is beyond the last column becomes 0.
+void copy_chunk(RowView<const float> rows, std::span<const float> centre, float factor, std::size_t begin, float* to) {
+  const std::size_t columns = std::min(chunk_size, static_cast<std::size_t>(rows.columns()) - begin);
+  for (std::int64_t i = 0; i < rows.rows(); ++i, to += chunk_size) {
+    const float* x = rows.at(i) + begin;
+    if (centre.empty()) {
+      for (std::size_t c = 0; c < columns; ++c) to[c] = x[c] * factor;
+    } else {
+      const float* from = centre.data() + begin;
+      for (std::size_t c = 0; c < columns; ++c) to[c] = (x[c] - from[c]) * factor;
+    }
+    std::fill(to + columns, to + chunk_size, 0.0f);
+  }
+}
+
+/// Blocks of rows whose products with the rows up to them are one matrix product: the lower triangle and a little more.
+std::size_t block_rows(std::size_t n) { return n <= 64 ? std::max<std::size_t>(n, 1) : n <= 256 ? (n + 1) / 2 : 128; }
+
+/// product[i n + j] for j <= i.
+void multiply(const float* chunk, std::size_t n, float* product) {
+  const float one = 1, zero = 0;
+  const int depth = chunk_size, stride = static_cast<int>(n);
+  for (std::size_t first = 0; first < n; first += block_rows(n)) {
+    const int height = static_cast<int>(std::min(block_rows(n), n - first)), width = static_cast<int>(first) + height;
+    sgemm_("T", "N", &width, &height, &depth, &one, chunk, &depth, chunk + first * chunk_size, &depth, &zero,
+           product + first * n, &stride);
+  }
+}
+
+template <class T>
+void add_rounded(const T* lower, std::size_t n, GramScale scale, double* matrix) {
+  const double anchor = gram::anchor(scale), back = 1 / scale.factor / scale.factor;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j <= i; ++j)
+      matrix[i * n + j] += ((static_cast<double>(lower[i * n + j]) + anchor) - anchor) * back;
+}
+
+void mirror(std::size_t n, double* matrix) {
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < i; ++j) matrix[j * n + i] = matrix[i * n + j];
+}
+
+/// Squared distances of one row to `others` rows; chunk_size columns.
+template <std::size_t others>
+void distances_to(const float* x, const float* const* y, double* distance) {
+  for (std::size_t begin = 0; begin < chunk_size; begin += float_sum) {
+    float sum[others][lanes] = {};
+    for (std::size_t c = begin; c < begin + float_sum; c += lanes) {
+      for (std::size_t o = 0; o < others; ++o) {
+        for (std::size_t l = 0; l < lanes; ++l) {
+          const float difference = x[c + l] - y[o][c + l];
+          sum[o][l] += difference * difference;
+        }
+      }
+    }
+    for (std::size_t o = 0; o < others; ++o)
+      for (std::size_t l = 0; l < lanes; ++l) distance[o] += static_cast<double>(sum[o][l]);
+  }
+}
+
+/// lower[i n + j] for j < i.
+void chunk_distances(const float* chunk, std::size_t n, double* lower) {
+  constexpr std::size_t group = 4;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::fill_n(lower + i * n, i + 1, 0.0);
+    std::size_t j = 0;
+    for (; j + group <= i; j += group) {
+      const float* const others[group] = {chunk + j * chunk_size, chunk + (j + 1) * chunk_size,
+                                          chunk + (j + 2) * chunk_size, chunk + (j + 3) * chunk_size};
+      distances_to<group>(chunk + i * chunk_size, others, lower + i * n + j);
+    }
+    for (; j < i; ++j) {
+      const float* const other = chunk + j * chunk_size;
+      distances_to<1>(chunk + i * chunk_size, &other, lower + i * n + j);
+    }
+  }
+}
+
+/// Eight columns of up to `group` output rows; columns beyond `count` are neither read nor written.
+template <std::size_t group>
+void combine_columns(const double* weights, RowView<const float> rows, RowView<float> out, std::int64_t first,
+                     std::int64_t column) {
+  __m256d low[group], high[group];
+  for (std::size_t r = 0; r < group; ++r) low[r] = high[r] = _mm256_setzero_pd();
+  const std::int64_t n = rows.rows();
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float* x = rows.at(i) + column;
+    const __m256d x_low = _mm256_cvtps_pd(_mm_loadu_ps(x)), x_high = _mm256_cvtps_pd(_mm_loadu_ps(x + 4));
+    for (std::size_t r = 0; r < group; ++r) {
+      const __m256d w = _mm256_broadcast_sd(weights + (first + static_cast<std::int64_t>(r)) * n + i);
+      low[r] = _mm256_fmadd_pd(w, x_low, low[r]);
+      high[r] = _mm256_fmadd_pd(w, x_high, high[r]);
+    }
+  }
+  for (std::size_t r = 0; r < group; ++r) {
+    float* to = out.at(first + static_cast<std::int64_t>(r)) + column;
+    _mm_storeu_ps(to, _mm256_cvtpd_ps(low[r]));
+    _mm_storeu_ps(to + 4, _mm256_cvtpd_ps(high[r]));
+  }
+}
+
+}  // namespace
+
+GramScale gram_scale(double bound, std::int64_t columns) {
+  if (!(bound >= 0 && std::isfinite(bound)))
+    throw std::invalid_argument("bound of " + std::to_string(bound) + " for products of rows (negative or not finite)");
+  int exponent = 0, width = 0;
+  std::frexp(bound, &exponent);  // bound < 2^exponent; 0 for 0
+  std::frexp(static_cast<double>(std::max<std::int64_t>(columns, 1)), &width);
+  // A float holds no larger factor.
+  return {std::ldexp(1.0, -std::max(exponent, -126)), std::ldexp(1.0, width + 2 - 51)};
+}
+
+void add_gram(RowView<const float> rows, std::span<const float> centre, GramScale scale, std::span<double> gram) {
+  require_matrix("gram matrix", gram.size(), rows.rows());
+  if (!centre.empty()) require_size("centre", centre.size(), static_cast<std::size_t>(rows.columns()));
+  const auto n = static_cast<std::size_t>(rows.rows());
+  const Aligned<float> chunk(n * chunk_size), product(n * n);
+  for (std::size_t begin = 0; begin < static_cast<std::size_t>(rows.columns()); begin += chunk_size) {
+    copy_chunk(rows, centre, static_cast<float>(scale.factor), begin, chunk.data());
+    multiply(chunk.data(), n, product.data());
+    add_rounded(product.data(), n, scale, gram.data());
+  }
+  mirror(n, gram.data());
+}
+
+void distances_from_gram(std::span<const double> gram, std::span<double> distances) {
+  require_size("distances", distances.size(), gram.size());
+  const auto n = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(gram.size()))));
+  require_size("gram matrix", gram.size(), n * n);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j)
+      distances[i * n + j] = std::max(0.0, gram[i * n + i] + gram[j * n + j] - 2 * gram[i * n + j]);
+}
+
+void add_squared_distances(RowView<const float> rows, GramScale scale, std::span<double> distances) {
+  require_matrix("distances", distances.size(), rows.rows());
+  const auto n = static_cast<std::size_t>(rows.rows());
+  const Aligned<float> chunk(n * chunk_size);
+  std::vector<double> lower(n * n);
+  for (std::size_t begin = 0; begin < static_cast<std::size_t>(rows.columns()); begin += chunk_size) {
+    copy_chunk(rows, {}, static_cast<float>(scale.factor), begin, chunk.data());
+    chunk_distances(chunk.data(), n, lower.data());
+    add_rounded(lower.data(), n, scale, distances.data());
+  }
+  mirror(n, distances.data());
+}
+
+void combine(std::span<const double> weights, RowView<const float> rows, RowView<float> out) {
+  require_size("weights", weights.size(), static_cast<std::size_t>(out.rows() * rows.rows()));
+  require_size("combined rows", static_cast<std::size_t>(out.columns()), static_cast<std::size_t>(rows.columns()));
+  constexpr std::int64_t group = 4, width = 8;
+  // Columns whose rows stay in the second-level cache while all output rows are made of them.
+  const std::int64_t block =
+      std::clamp<std::int64_t>(128 * 1024 / std::max<std::int64_t>(rows.rows(), 1), 16, 1024) / width * width;
+  const std::int64_t whole = rows.columns() / width * width;
+  for (std::int64_t begin = 0; begin < whole; begin += block) {
+    const std::int64_t end = std::min(begin + block, whole);
+    std::int64_t r = 0;
+    for (; r + group <= out.rows(); r += group)
+      for (std::int64_t j = begin; j < end; j += width) combine_columns<group>(weights.data(), rows, out, r, j);
+    for (; r < out.rows(); ++r)
+      for (std::int64_t j = begin; j < end; j += width) combine_columns<1>(weights.data(), rows, out, r, j);
+  }
+  for (std::int64_t r = 0; r < out.rows(); ++r) {
+    for (std::int64_t j = whole; j < rows.columns(); ++j) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < rows.rows(); ++i)
+        sum = std::fma(weights[static_cast<std::size_t>(r * rows.rows() + i)], static_cast<double>(rows.at(i)[j]), sum);
+      out.at(r)[j] = static_cast<float>(sum);
+    }
+  }
+}
+
+}  // namespace shoal

@@ -1,0 +1,199 @@
+// Do device forms select, take and add exactly what host forms do?
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <stdexcept>
+
+#include "kernels/sparsify.hpp"
+#include "tests/kernels/device_test.hpp"
+
+namespace {
+
+using shoal::DeviceArray;
+using shoal::RowView;
+using Indices = std::vector<std::uint32_t>;
+
+std::vector<float> values_of(std::size_t n, int kind) {
+  std::mt19937 random(static_cast<unsigned>(n) + 7);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(n);
+  for (float& value : x) {
+    const float z = normal(random);
+    value = kind == 0 ? z : kind == 1 ? std::round(z) : std::copysign(std::exp(30 * z), z);
+  }
+  if (n > 2 && kind == 2) x[n / 2] = std::numeric_limits<float>::infinity();
+  return x;
+}
+
+class DeviceSparsify : public Device {
+ protected:
+  static constexpr std::int64_t rows = 3;
+
+  template <class T>
+  DeviceArray<T> there(const std::vector<T>& values) {
+    return {device, std::span<const T>(values)};
+  }
+  static std::span<const float> row(const std::vector<float>& x, std::int64_t i, std::size_t n) {
+    return std::span(x).subspan(static_cast<std::size_t>(i) * n, n);
+  }
+};
+
+TEST_F(DeviceSparsify, TopKEqualsTheHost) {
+  for (const std::size_t n : {1, 31, 257, 4096, 4097, 50'000}) {
+    for (const int kind : {0, 1, 2}) {
+      const auto x = values_of(n * rows, kind);
+      const auto x_there = there(x);
+      for (const std::size_t k : {std::size_t{0}, std::size_t{1}, n / 100, n / 3, n}) {
+        DeviceArray<std::uint32_t> indices(device, k * rows);
+        const auto d = static_cast<std::int64_t>(n);
+        shoal::top_k(device, RowView<const float>(x_there.data(), rows, d), static_cast<std::int64_t>(k),
+                     indices.data());
+        const auto found = on_host(indices);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          Indices expected(k);
+          shoal::top_k(row(x, i, n), expected);
+          EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * static_cast<std::int64_t>(k)))
+              << k << " of " << n << ", kind " << kind;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(DeviceSparsify, TopKOfManyChunksEqualsTheHost) {
+  const std::size_t n = 1'000'003, k = n / 100;
+  const auto x = values_of(n, 1);
+  const auto x_there = there(x);
+  DeviceArray<std::uint32_t> indices(device, k);
+  shoal::top_k(device, RowView<const float>(x_there.data(), 1, n), k, indices.data());
+  Indices expected(k);
+  shoal::top_k(x, expected);
+  EXPECT_EQ(on_host(indices), expected);
+}
+
+TEST_F(DeviceSparsify, TopKPutsNanFirst) {
+  std::vector<float> x(5000, 1);
+  x[4321] = std::numeric_limits<float>::quiet_NaN();
+  x[77] = std::numeric_limits<float>::infinity();
+  const auto x_there = there(x);
+  DeviceArray<std::uint32_t> indices(device, 1);
+  shoal::top_k(device, RowView<const float>(x_there.data(), 1, 5000), 1, indices.data());
+  EXPECT_EQ(on_host(indices), Indices{4321});
+}
+
+TEST_F(DeviceSparsify, AtLeastEqualsTheHostAndCountsWhatHasNoRoom) {
+  for (const std::size_t n : {1, 31, 257, 50'000}) {
+    const auto x = values_of(n * rows, 0);
+    const auto x_there = there(x);
+    const std::size_t room = n / 8 + 1;
+    DeviceArray<std::uint32_t> indices(device, room * rows);
+    DeviceArray<std::int64_t> counts(device, rows);
+    for (const float threshold : {1.f, 2.f, std::numeric_limits<float>::infinity()}) {
+      shoal::at_least(device, RowView<const float>(x_there.data(), rows, static_cast<std::int64_t>(n)), threshold,
+                      static_cast<std::int64_t>(room), indices.data(), counts.data());
+      const auto found = on_host(indices);
+      const auto found_counts = on_host(counts);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        auto expected = shoal::at_least(row(x, i, n), threshold);
+        EXPECT_EQ(found_counts[static_cast<std::size_t>(i)], std::ssize(expected));
+        expected.resize(std::min(expected.size(), room));
+        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * static_cast<std::int64_t>(room)));
+      }
+    }
+  }
+}
+
+TEST_F(DeviceSparsify, RandomKEqualsTheHost) {
+  DeviceArray<std::uint32_t> indices(device, 500);
+  shoal::random_k(device, {{1, 2}}, {{3, 4, 5, 0}}, 100'000, 500, indices.data());
+  Indices expected(500);
+  shoal::random_k({{1, 2}}, {{3, 4, 5, 0}}, 100'000, expected);
+  EXPECT_EQ(on_host(indices), expected);
+}
+
+TEST_F(DeviceSparsify, MemoryEqualsTheHost) {
+  for (const std::size_t n : {31, 9000}) {
+    for (const std::size_t k : {std::size_t{0}, n / 10}) {
+      auto memory = values_of(n * rows, 1);
+      const auto update = values_of(n * rows, 2);
+      auto memory_there = there(memory);
+      const auto update_there = there(update);
+      DeviceArray<std::uint32_t> indices(device, k * rows);
+      DeviceArray<float> values(device, k * rows);
+      const auto d = static_cast<std::int64_t>(n);
+      shoal::top_k_with_memory(device, RowView<float>(memory_there.data(), rows, d),
+                               RowView<const float>(update_there.data(), rows, d), static_cast<std::int64_t>(k),
+                               indices.data(), values.data());
+      const auto found = on_host(indices);
+      const auto found_values = on_host(values);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        Indices expected(k);
+        std::vector<float> expected_values(k);
+        shoal::top_k_with_memory(std::span(memory).subspan(static_cast<std::size_t>(i) * n, n), row(update, i, n),
+                                 expected, expected_values);
+        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * static_cast<std::int64_t>(k)));
+        EXPECT_TRUE(std::equal(expected_values.begin(), expected_values.end(),
+                               found_values.begin() + i * static_cast<std::int64_t>(k)));
+      }
+      EXPECT_EQ(on_host(memory_there), memory);
+    }
+  }
+}
+
+TEST_F(DeviceSparsify, GatherReadsAndTakeClears) {
+  const auto there_rows = there(std::vector<float>{1, 2, 3, 4, 5, 6});
+  auto taken_rows = there(std::vector<float>{1, 2, 3, 4, 5, 6});
+  const auto indices = there(Indices{0, 2, 1, 2});
+  DeviceArray<float> gathered(device, 4), taken(device, 4);
+  shoal::gather(device, RowView<const float>(there_rows.data(), 2, 3), 2, indices.data(), gathered.data());
+  shoal::take(device, RowView<float>(taken_rows.data(), 2, 3), 2, indices.data(), taken.data());
+  EXPECT_EQ(on_host(gathered), (std::vector<float>{1, 3, 5, 6}));
+  EXPECT_EQ(on_host(taken), (std::vector<float>{1, 3, 5, 6}));
+  EXPECT_EQ(on_host(taken_rows), (std::vector<float>{0, 2, 0, 4, 0, 0}));
+}
+
+TEST_F(DeviceSparsify, ScatterAddEqualsTheHost) {
+  const std::size_t d = 30'000;
+  const auto x = values_of(d, 0);
+  const auto indices = shoal::at_least(x, 1);
+  std::vector<float> values(indices.size());
+  shoal::gather(x, indices, values);
+  std::vector<std::int64_t> expected(d);
+  shoal::scatter_add(expected, indices, values, 12, 35);
+  DeviceArray<std::int64_t> sum(device, d);
+  DeviceArray<std::int32_t> failed(device, 1);
+  sum.zero();
+  failed.zero();
+  const auto indices_there = there(indices);
+  const auto values_there = there(values);
+  shoal::scatter_add(device, sum.data(), d, std::ssize(indices), indices_there.data(), values_there.data(), 12, 35,
+                     failed.data());
+  EXPECT_EQ(on_host(sum), expected);
+  EXPECT_EQ(on_host(failed)[0], 0);
+}
+
+TEST_F(DeviceSparsify, ScatterAddTellsWhatFailed) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 0x1p40f}) {
+    DeviceArray<std::int64_t> sum(device, 3);
+    DeviceArray<std::int32_t> failed(device, 1);
+    sum.zero();
+    failed.zero();
+    const auto indices = there(Indices{0, 2});
+    const auto values = there(std::vector<float>{1, bad});
+    shoal::scatter_add(device, sum.data(), 3, 2, indices.data(), values.data(), 5, 30, failed.data());
+    EXPECT_EQ(on_host(failed)[0], 1);
+    EXPECT_EQ(on_host(sum), (std::vector<std::int64_t>{std::int64_t{5} << 30, 0, 0}));
+  }
+}
+
+TEST_F(DeviceSparsify, RefusesWrongSizes) {
+  const RowView<const float> rows_of_two(nullptr, 1, 2);
+  EXPECT_THROW(shoal::top_k(device, rows_of_two, 3, nullptr), std::invalid_argument);
+  EXPECT_THROW(shoal::at_least(device, rows_of_two, -1, 2, nullptr, nullptr), std::invalid_argument);
+  EXPECT_THROW(shoal::random_k(device, {}, {}, 2, 3, nullptr), std::invalid_argument);
+}
+
+}  // namespace
