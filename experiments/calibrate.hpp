@@ -13,7 +13,7 @@ struct CalibrateOptions {
   std::vector<std::string> models;                                 // empty: all
   std::vector<std::int64_t> clients{1, 2, 4, 8, 16, 32, 64, 128};  // block sizes to try
   std::vector<std::int64_t> batches{10, 32};
-  double seconds = 0.15;  // of one measurement, of which each way gets three; at least one block
+  double seconds = 0.2;  // for each way, in four turns of at least one block each
 };
 
 /// One way to train clients and how fast it was.
@@ -32,7 +32,7 @@ struct CalibratedCase {
 };
 
 /// Of ways that differ by less than this share, the one with fewer clients is taken.
-constexpr double worth_a_larger_block = 0.05;
+constexpr double worth_a_larger_block = 0.1;
 
 /// What to write into the table. The fastest; among those within `worth_a_larger_block` of it, the one with the fewest
 /// clients, then the plainest form. Where that is one client, the form is the fastest of the larger blocks: for

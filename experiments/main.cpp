@@ -179,7 +179,7 @@ void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
       ->check(CLI::Range(1, 4096));
   calibrate_app->add_option("--batches", on.calibrated.options.batches, "batch sizes (default 10 and 32)")
       ->check(CLI::Range(1, 100'000));
-  calibrate_app->add_option("--seconds", on.calibrated.options.seconds, "time of each measurement (default 0.15)")
+  calibrate_app->add_option("--seconds", on.calibrated.options.seconds, "time for each size and form (default 0.2)")
       ->check(CLI::PositiveNumber);
   calibrate_app->add_option("--out", on.calibrated.out,
                             "table to write (TOML): that of --blocks with the measured rows replaced");

@@ -1,5 +1,6 @@
 #include "sim/task/stacked_trainer.hpp"
 
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -95,8 +96,10 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
   const RandomKey key = random_key(task_.seed(), Purpose::shuffle);
   const auto steps = [&](std::size_t slot) { return result.steps[static_cast<std::size_t>(order[slot])]; };
   std::vector<LocalBatches> batches;
+  batches.reserve(order.size());
   for (std::size_t slot = 0; slot < order.size(); ++slot) {
     const auto k = static_cast<std::size_t>(order[slot]);
+    const at::AutoDispatchBelowADInplaceOrView no_autograd;
     batches.emplace_back(examples_[k], local_.batch, key, block_[k]);
     rows.values.select(0, static_cast<std::int64_t>(slot)).copy_(row_or_shared(start, order[slot]));
   }
@@ -120,6 +123,7 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
     step.run(net, static_cast<std::int64_t>(active));
   }
 
+  const at::AutoDispatchBelowADInplaceOrView no_autograd;
   const at::Tensor losses = rows.losses.cpu(), to = changes();
   for (std::size_t slot = 0; slot < order.size(); ++slot) {
     const std::int64_t k = order[slot];
