@@ -54,7 +54,8 @@ TEST(BlockTable, SurvivesAFile) {
 
 TEST(BlockTable, TheBuiltInOneIsReadable) {
   EXPECT_EQ(built_in_choice({"no such model", 7, 10, "cpu"}), alone);
-  for (const BlockTable::Row& row : BlockTable::built_in().rows()) EXPECT_EQ(built_in_choice(row.of), row.best);
+  const BlockTable table = BlockTable::built_in();
+  for (const BlockTable::Row& row : table.rows()) EXPECT_EQ(built_in_choice(row.of), row.best);
 }
 
 LocalSettings composed(const std::string& local) {

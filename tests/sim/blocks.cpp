@@ -27,17 +27,19 @@ SupervisedTask task_of(Network network) {
   return {data, std::make_unique<test::Consecutive>(sizes()), std::move(network), {}, 7};
 }
 
-SupervisedTask convolutional() {
+Network convolutions() {
   Network network({2, 6, 6});
   network.conv2d(4, 3, 1).relu().max_pool2d(2).flatten().linear(12).relu().linear(5);
-  return task_of(std::move(network));
+  return network;
 }
 
+SupervisedTask convolutional() { return task_of(convolutions()); }
+
 // Widths around the vector lengths and below the smallest product that the library hands on.
-SupervisedTask dense(std::int64_t inputs, std::int64_t width) {
+Network dense(std::int64_t inputs, std::int64_t width) {
   Network network({inputs, 1, 1});
   network.linear(width).relu().linear(5);
-  return task_of(std::move(network));
+  return network;
 }
 
 at::Tensor start_of(const Task& task) { return task.initial_parameters(random_key(1, Purpose::initial_parameters)); }
@@ -73,9 +75,9 @@ LocalSettings settings(BlockForm form, bool momentum = false) {
 const std::vector<BlockForm> forms{BlockForm::in_turn, BlockForm::stacked, BlockForm::grouped};
 
 TEST(Blocks, OneAndSixtyFourClientsAgree) {
-  const SupervisedTask tasks[] = {convolutional(), dense(32, 16)};
   const std::vector<Participation> block = clients(0, 64);
-  for (const SupervisedTask& task : tasks) {
+  for (const Network& network : {convolutions(), dense(32, 16)}) {
+    const SupervisedTask task = task_of(network);
     for (const BlockForm form : forms) {
       for (const bool momentum : {false, true}) {
         const Fit together = fit(task, block, settings(form, momentum));
@@ -115,13 +117,13 @@ TEST(Blocks, InTurnAClientHasTheBitsItHasAlone) {
 
 // The promise rests on the library, which computes each matrix of a batched product on its own: hence many shapes.
 TEST(Blocks, StackedNeitherNeighboursNorPlaceNorNumberMatter) {
-  std::vector<SupervisedTask> tasks;
-  tasks.push_back(convolutional());
+  std::vector<Network> networks{convolutions()};
   for (const std::int64_t inputs : {3, 32, 64, 200}) {
-    for (const std::int64_t width : {3, 7, 16, 33}) tasks.push_back(dense(inputs, width));
+    for (const std::int64_t width : {3, 7, 16, 33}) networks.push_back(dense(inputs, width));
   }
   const Participation who = participation(9, 42);
-  for (const SupervisedTask& task : tasks) {
+  for (const Network& network : networks) {
+    const SupervisedTask task = task_of(network);
     for (const bool momentum : {false, true}) {
       const LocalSettings local = settings(BlockForm::stacked, momentum);
       const Fit pair = fit(task, {who, participation(1, 1)}, local);
