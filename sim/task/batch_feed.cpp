@@ -41,7 +41,7 @@ void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& fr
   const std::int64_t rows = to.batch(), size = from.shape.size(), used = std::ssize(batch.positions);
   std::int64_t* labels = to.labels().mutable_data_ptr<std::int64_t>() + k * rows;
   float* weights = to.weights().mutable_data_ptr<float>() + k * rows;
-  float* features = to.inputs().mutable_data_ptr<float>() + k * rows * size;
+  float* features = to.inputs().mutable_data_ptr<float>() + k * to.inputs().stride(0);
   for (const std::int32_t position : batch.positions) {
     const std::int64_t first = std::int64_t{position} * size;
     *labels++ = from.labels[static_cast<std::size_t>(position)];
@@ -77,8 +77,8 @@ void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::sp
   at::Tensor labels = to.labels().view({-1});
   at::index_select_out(labels, data.labels, 0, s.chosen);
   const std::int64_t channels = from.shape.channels, pixels = from.shape.height * from.shape.width;
-  at::Tensor inputs = to.inputs().view({clients * rows, pixels, channels});
-  inputs.copy_(s.features.view({clients * rows, channels, pixels}).transpose(1, 2));
+  at::Tensor inputs = to.inputs().view({clients, rows, pixels, channels});
+  inputs.copy_(s.features.view({clients, rows, channels, pixels}).transpose(2, 3));
   inputs.mul_(from.scale).add_(from.offset);
 }
 

@@ -40,10 +40,11 @@ void StackedNetwork::backward(const GradientUse& use) {
 StackedNetwork::Score StackedNetwork::score() const {
   const at::Tensor scores = output_.value.cpu(), labels = loss_.labels.cpu(), weights = loss_.weights.cpu();
   const auto classes = static_cast<std::size_t>(output_.shape.size());
-  const float* row = scores.const_data_ptr<float>();
   Score total;
-  for (std::int64_t i = 0; i < labels.numel(); ++i, row += classes) {
+  for (std::int64_t i = 0; i < labels.numel(); ++i) {
     if (weights.const_data_ptr<float>()[i] == 0) continue;
+    const std::int64_t k = i / batch(), b = i % batch();
+    const float* row = scores.const_data_ptr<float>() + k * scores.stride(0) + b * scores.stride(1);
     const std::span<const float> own(row, classes);
     const std::int64_t label = labels.const_data_ptr<std::int64_t>()[i];
     total.loss += cross_entropy(own, label);

@@ -48,13 +48,14 @@ Gradients stacked(const Network& network, const at::Tensor& params, const Exampl
   const auto size = static_cast<std::size_t>(from.shape.size());
   for (std::size_t k = 0; k < block.size(); ++k) {
     const at::Tensor x = test::features(from, block[k]).permute({0, 2, 3, 1}).contiguous();
-    std::copy_n(x.const_data_ptr<float>(), x.numel(), inputs(net) + k * batch * size);
+    std::copy_n(x.const_data_ptr<float>(), x.numel(), inputs(net) + k * net.inputs().stride(0));
     for (std::size_t i = 0; i < block[k].size(); ++i) {
       labels(net)[k * batch + i] = from.labels[static_cast<std::size_t>(block[k][i])];
       weights(net)[k * batch + i] = 1 / static_cast<float>(block[k].size());
     }
     // What stands in rows without weight must not matter.
-    std::fill_n(inputs(net) + (k * batch + block[k].size()) * size, (batch - block[k].size()) * size, 3.0F);
+    std::fill_n(inputs(net) + k * net.inputs().stride(0) + block[k].size() * size, (batch - block[k].size()) * size,
+                3.0F);
   }
   net.forward();
   net.loss_and_gradient();

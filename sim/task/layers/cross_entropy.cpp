@@ -52,13 +52,13 @@ StackedCrossEntropy::StackedCrossEntropy(const Activation& scores, const Paramet
       active_(scores.clients()),
       sums_(rows_of.losses) {
   const at::TensorOptions floats = scores.value.options();
-  const std::int64_t clients = scores.clients(), rows = clients * scores.batch();
-  labels = at::zeros({clients, scores.batch()}, floats.dtype(at::kLong));
-  weights = at::zeros({clients, scores.batch()}, floats);
+  const std::int64_t clients = scores.clients(), batch = scores.batch();
+  labels = at::zeros({clients, batch}, floats.dtype(at::kLong));
+  weights = at::zeros({clients, batch}, floats);
   if (!library_) return;
-  logarithms_ = at::empty({rows, scores.shape.size()}, floats);
-  row_losses_ = at::empty({rows, 1}, floats);
-  minus_one_ = at::full({rows, 1}, -1.0, floats);
+  logarithms_ = at::empty({clients, batch, scores.shape.size()}, floats);
+  row_losses_ = at::empty({clients, batch, 1}, floats);
+  minus_one_ = at::full({clients, batch, 1}, -1.0, floats);
   step_losses_ = at::empty({clients}, floats);
   use(clients);
 }
@@ -66,16 +66,17 @@ StackedCrossEntropy::StackedCrossEntropy(const Activation& scores, const Paramet
 void StackedCrossEntropy::use(std::int64_t active) {
   active_ = active;
   if (!library_) return;
-  const std::int64_t rows = active * scores_.batch(), classes = scores_.shape.size();
   const Activation first = scores_.first(active);
-  now_ = {.scores = first.value.view({rows, classes}),
-          .gradient = first.gradient.view({rows, classes}),
-          .logarithms = logarithms_.narrow(0, 0, rows),
-          .rows_labels = labels.narrow(0, 0, active).view({rows, 1}),
-          .rows_weights = weights.narrow(0, 0, active).view({rows, 1}),
-          .row_losses = row_losses_.narrow(0, 0, rows),
-          .step_losses = step_losses_.narrow(0, 0, active),
-          .sums = sums_.narrow(0, 0, active)};
+  const auto part = [&](const at::Tensor& t) { return t.narrow(0, 0, active); };
+  now_ = {.scores = first.value,
+          .gradient = first.gradient,
+          .logarithms = part(logarithms_),
+          .labels = part(labels).unsqueeze(2),
+          .weights = part(weights).unsqueeze(2),
+          .row_losses = part(row_losses_),
+          .minus_one = part(minus_one_),
+          .step_losses = part(step_losses_),
+          .sums = part(sums_)};
 }
 
 void StackedCrossEntropy::run() {
@@ -88,12 +89,12 @@ void StackedCrossEntropy::run() {
 
 void StackedCrossEntropy::run_loops() {
   const auto classes = static_cast<std::size_t>(scores_.shape.size());
-  const float* scores = scores_.value.const_data_ptr<float>();
-  float* gradient = scores_.gradient.mutable_data_ptr<float>();
   const std::int64_t* label = labels.const_data_ptr<std::int64_t>();
   const float* weight = weights.const_data_ptr<float>();
   double* sum = sums_.mutable_data_ptr<double>();
   for (std::int64_t k = 0; k < active_; ++k) {
+    const float* scores = scores_.value.const_data_ptr<float>() + k * scores_.value.stride(0);
+    float* gradient = scores_.gradient.mutable_data_ptr<float>() + k * scores_.gradient.stride(0);
     for (std::int64_t b = 0; b < scores_.batch(); ++b, scores += classes, gradient += classes, ++label, ++weight) {
       if (*weight == 0) {
         std::fill_n(gradient, classes, 0.0F);
@@ -107,14 +108,14 @@ void StackedCrossEntropy::run_loops() {
 
 void StackedCrossEntropy::run_library() {
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
-  at::_log_softmax_out(now_.logarithms, now_.scores, 1, false);
-  at::gather_out(now_.row_losses, now_.logarithms, 1, now_.rows_labels);
-  now_.row_losses.mul_(now_.rows_weights);
-  at::sum_out(now_.step_losses, now_.row_losses.view({active_, scores_.batch()}), {1});
+  at::_log_softmax_out(now_.logarithms, now_.scores, 2, false);
+  at::gather_out(now_.row_losses, now_.logarithms, 2, now_.labels);
+  now_.row_losses.mul_(now_.weights);
+  at::sum_out(now_.step_losses, now_.row_losses, {1, 2});
   now_.sums.sub_(now_.step_losses);
   at::exp_out(now_.gradient, now_.logarithms);
-  now_.gradient.scatter_add_(1, now_.rows_labels, minus_one_.narrow(0, 0, now_.gradient.size(0)));
-  now_.gradient.mul_(now_.rows_weights);
+  now_.gradient.scatter_add_(2, now_.labels, now_.minus_one);
+  now_.gradient.mul_(now_.weights);
 }
 
 }  // namespace shoal

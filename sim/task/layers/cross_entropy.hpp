@@ -34,7 +34,7 @@ class StackedCrossEntropy {
 
  private:
   struct Views {
-    at::Tensor scores, gradient, logarithms, rows_labels, rows_weights, row_losses, step_losses, sums;
+    at::Tensor scores, gradient, logarithms, labels, weights, row_losses, minus_one, step_losses, sums;
   };
   void run_loops();
   void run_library();

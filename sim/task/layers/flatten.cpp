@@ -37,25 +37,31 @@ class StackedFlatten final : public StackedLayer {
   explicit StackedFlatten(const Activation& input)
       : input_(input),
         output_(make_activation(input.clients(), input.batch(), flat(input.shape), input.value)),
-        images_(input.clients() * input.batch()) {}
+        active_(input.clients()) {}
 
   const Activation& output() const override { return output_; }
-  void use(std::int64_t active) override { images_ = active * input_.batch(); }
+  void use(std::int64_t active) override { active_ = active; }
   void forward() override {
     const Shape& s = input_.shape;
-    transpose(images_, s.height * s.width, s.channels, input_.value.const_data_ptr<float>(),
-              output_.value.mutable_data_ptr<float>());
+    for (std::int64_t k = 0; k < active_; ++k) {
+      transpose(input_.batch(), s.height * s.width, s.channels,
+                input_.value.const_data_ptr<float>() + k * input_.value.stride(0),
+                output_.value.mutable_data_ptr<float>() + k * output_.value.stride(0));
+    }
   }
   void backward(const GradientUse&) override {
     const Shape& s = input_.shape;
     if (!input_.gradient.defined()) return;
-    transpose(images_, s.channels, s.height * s.width, output_.gradient.const_data_ptr<float>(),
-              input_.gradient.mutable_data_ptr<float>());
+    for (std::int64_t k = 0; k < active_; ++k) {
+      transpose(input_.batch(), s.channels, s.height * s.width,
+                output_.gradient.const_data_ptr<float>() + k * output_.gradient.stride(0),
+                input_.gradient.mutable_data_ptr<float>() + k * input_.gradient.stride(0));
+    }
   }
 
  private:
   Activation input_, output_;
-  std::int64_t images_;  // of the active clients
+  std::int64_t active_;
 };
 
 class LibraryFlatten final : public StackedLayer {

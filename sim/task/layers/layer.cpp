@@ -1,15 +1,15 @@
 #include "sim/task/layers/layer.hpp"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 namespace shoal {
 namespace {
 
+/// [clients, size], rows on 64 bytes.
 at::Tensor padded_rows(std::int64_t clients, std::int64_t size, at::Device device) {
   constexpr std::int64_t floats_per_line = 16;
   const std::int64_t stride = (size + floats_per_line - 1) / floats_per_line * floats_per_line;
-  return at::empty({clients, stride}, at::TensorOptions(at::kFloat).device(device)).narrow(1, 0, size);
+  return at::zeros({clients, stride}, at::TensorOptions(at::kFloat).device(device)).narrow(1, 0, size);
 }
 
 }  // namespace
@@ -19,8 +19,10 @@ Activation Activation::first(std::int64_t active) const {
 }
 
 Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape, const at::Tensor& like) {
-  const std::vector<std::int64_t> sizes{clients, batch, shape.size()};
-  return {shape, at::empty(sizes, like.options()), at::empty(sizes, like.options())};
+  const auto buffer = [&] {
+    return padded_rows(clients, batch * shape.size(), like.device()).unflatten(1, {batch, shape.size()});
+  };
+  return {shape, buffer(), buffer()};
 }
 
 ParameterRows::ParameterRows(std::int64_t clients, std::int64_t size, at::Device device)

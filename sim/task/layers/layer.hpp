@@ -23,9 +23,10 @@ struct StackForm {
   enum class Convolution : std::int8_t { each, grouped } convolution = Convolution::each;
 };
 
-/// Values between two layers and the gradient of the loss with respect to them: [K, B, size], float32, contiguous, of
-/// one example height by width by channels (channels last). Both buffers live as long as the stack; a layer that works
-/// in place hands on its input's. `gradient` is undefined where nobody needs it: at the network's input.
+/// Values between two layers and the gradient of the loss with respect to them: [K, B, size], float32, of one example
+/// height by width by channels (channels last). A client's values are contiguous and start on 64 bytes: with another
+/// alignment a matrix product may have other bits. Both buffers live as long as the stack; a layer that works in place
+/// hands on its input's. `gradient` is undefined where nobody needs it: at the network's input.
 struct Activation {
   Shape shape;
   at::Tensor value, gradient;
@@ -36,7 +37,7 @@ struct Activation {
   Activation first(std::int64_t active) const;
 };
 
-/// New buffers for examples of `shape`; type and device are those of `like`.
+/// New buffers for examples of `shape`, on the device of `like`.
 Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape, const at::Tensor& like);
 
 /// The parameters of K clients and room for their gradients, [K, d], and their summed losses. Rows start on 64 bytes,

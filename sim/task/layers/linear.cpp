@@ -95,8 +95,8 @@ class StackedLinear final : public StackedLayer {
       now_->y.add_(now_->bias.unsqueeze(-2));
       return;
     }
-    float* y = output_.value.mutable_data_ptr<float>();
     for (std::int64_t k = 0; k < active_; ++k) {
+      float* y = output_.value.mutable_data_ptr<float>() + k * output_.value.stride(0);
       const float* b = now_->bias.const_data_ptr<float>() + k * rows_.values.stride(0);
       for (std::int64_t row = 0; row < input_.batch(); ++row, y += units()) add(units(), y, b);
     }
@@ -113,8 +113,8 @@ class StackedLinear final : public StackedLayer {
       }
       return;
     }
-    const float* dy = output_.gradient.const_data_ptr<float>();
     for (std::int64_t k = 0; k < active_; ++k) {
+      const float* dy = output_.gradient.const_data_ptr<float>() + k * output_.gradient.stride(0);
       float* b = target.mutable_data_ptr<float>() + k * rows_.values.stride(0);
       if (use.keep == 0) std::fill(b, b + units(), 0.0F);
       for (std::int64_t row = 0; row < input_.batch(); ++row, dy += units()) add_scaled(units(), b, dy, use.scale);

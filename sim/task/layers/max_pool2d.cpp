@@ -32,12 +32,12 @@ class StackedMaxPool2d final : public StackedLayer {
       : size_(size),
         input_(input),
         output_(make_activation(input.clients(), input.batch(), shape, input.value)),
-        images_(input.clients() * input.batch()) {
-    winners_.resize(static_cast<std::size_t>(output_.value.numel()));
+        active_(input.clients()) {
+    winners_.resize(static_cast<std::size_t>(input.clients() * output_.value.stride(0)));
   }
 
   const Activation& output() const override { return output_; }
-  void use(std::int64_t active) override { images_ = active * input_.batch(); }
+  void use(std::int64_t active) override { active_ = active; }
 
   void forward() override {
     const float* x = input_.value.const_data_ptr<float>();
@@ -58,7 +58,7 @@ class StackedMaxPool2d final : public StackedLayer {
     float* dx = input_.gradient.mutable_data_ptr<float>();
     const Shape &in = input_.shape, &out = output_.shape;
     const bool covered = out.height * size_ == in.height && out.width * size_ == in.width;
-    if (!covered) std::fill_n(dx, images_ * in.size(), 0.0F);
+    if (!covered) std::fill_n(dx, active_ * input_.gradient.stride(0), 0.0F);
     windows([&](std::int64_t from, std::int64_t to) {
       places([&](std::int32_t place, std::int64_t step) {
         give_to_winner(in.channels, dy + to, winners_.data() + to, place, dx + from + step);
@@ -71,11 +71,13 @@ class StackedMaxPool2d final : public StackedLayer {
   template <class Window>
   void windows(const Window& window) const {
     const Shape &in = input_.shape, &out = output_.shape;
-    std::int64_t to = 0;
-    for (std::int64_t image = 0; image < images_; ++image) {
-      for (std::int64_t i = 0; i < out.height; ++i) {
-        for (std::int64_t j = 0; j < out.width; ++j, to += in.channels) {
-          window(image * in.size() + (i * in.width + j) * size_ * in.channels, to);
+    for (std::int64_t k = 0; k < active_; ++k) {
+      std::int64_t from = k * input_.value.stride(0), to = k * output_.value.stride(0);
+      for (std::int64_t image = 0; image < input_.batch(); ++image, from += in.size()) {
+        for (std::int64_t i = 0; i < out.height; ++i) {
+          for (std::int64_t j = 0; j < out.width; ++j, to += in.channels) {
+            window(from + (i * in.width + j) * size_ * in.channels, to);
+          }
         }
       }
     }
@@ -93,7 +95,7 @@ class StackedMaxPool2d final : public StackedLayer {
 
   std::int64_t size_;
   Activation input_, output_;
-  std::int64_t images_;  // of the active clients
+  std::int64_t active_;
   std::vector<std::int32_t> winners_;
 };
 
@@ -103,27 +105,36 @@ class LibraryMaxPool2d final : public StackedLayer {
       : size_{size, size},
         input_(input),
         output_(make_activation(input.clients(), input.batch(), shape, input.value)),
-        winners_(at::empty(output_.value.sizes(), input.value.options().dtype(at::kLong))),
-        active_(make(input.clients())) {}
+        winners_(at::empty(output_.value.sizes(), input.value.options().dtype(at::kLong))) {
+    LibraryMaxPool2d::use(input.clients());
+  }
 
   const Activation& output() const override { return output_; }
-  void use(std::int64_t active) override { active_ = make(active); }
-  void forward() override { at::max_pool2d_with_indices_out(active_.y, active_.winners, active_.x, size_, size_); }
+  void use(std::int64_t active) override {
+    // At once where no gaps lie between the clients, as with most numbers of channels.
+    const bool at_once = input_.value.is_contiguous() && output_.value.is_contiguous();
+    active_.clear();
+    for (std::int64_t k = 0; k < (at_once ? 1 : active); ++k) active_.push_back(make(k, at_once ? active : 1));
+  }
+  void forward() override {
+    for (Views& v : active_) at::max_pool2d_with_indices_out(v.y, v.winners, v.x, size_, size_);
+  }
   void backward(const GradientUse&) override {
-    if (!active_.dx.defined()) return;
-    at::max_pool2d_with_indices_backward_out(active_.dx, active_.dy, active_.x, size_, size_, zero_, one_, false,
-                                             active_.winners);
+    if (!input_.gradient.defined()) return;
+    for (Views& v : active_) {
+      at::max_pool2d_with_indices_backward_out(v.dx, v.dy, v.x, size_, size_, zero_, one_, false, v.winners);
+    }
   }
 
  private:
   struct Views {
-    at::Tensor x, dx, y, dy, winners;  // [active B, channels, height, width], channels innermost in memory
+    at::Tensor x, dx, y, dy, winners;  // [images, channels, height, width], channels innermost in memory
   };
-  Views make(std::int64_t active) const {
+  Views make(std::int64_t first, std::int64_t clients) const {
     const auto images = [&](const at::Tensor& t, const Shape& s) {
       if (!t.defined()) return t;
-      return t.narrow(0, 0, active)
-          .view({active * input_.batch(), s.height, s.width, s.channels})
+      return t.narrow(0, first, clients)
+          .view({clients * input_.batch(), s.height, s.width, s.channels})
           .permute({0, 3, 1, 2});
     };
     return {images(input_.value, input_.shape), images(input_.gradient, input_.shape),
@@ -134,7 +145,7 @@ class LibraryMaxPool2d final : public StackedLayer {
   std::vector<std::int64_t> size_, zero_{0, 0}, one_{1, 1};
   Activation input_, output_;
   at::Tensor winners_;
-  Views active_;
+  std::vector<Views> active_;
 };
 
 class MaxPool2d final : public Layer {

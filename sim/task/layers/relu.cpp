@@ -17,10 +17,10 @@ void mask(std::int64_t n, const float* __restrict y, float* __restrict dy) {
 
 class StackedRelu final : public StackedLayer {
  public:
-  explicit StackedRelu(const Activation& input) : both_(input), size_(input.value.numel()) {}
+  explicit StackedRelu(const Activation& input) : both_(input), size_(input.clients() * input.value.stride(0)) {}
 
   const Activation& output() const override { return both_; }
-  void use(std::int64_t active) override { size_ = active * both_.batch() * both_.shape.size(); }
+  void use(std::int64_t active) override { size_ = active * both_.value.stride(0); }
   void forward() override { cut_negative(size_, both_.value.mutable_data_ptr<float>()); }
   void backward(const GradientUse&) override {
     if (!both_.gradient.defined()) return;
@@ -29,7 +29,7 @@ class StackedRelu final : public StackedLayer {
 
  private:
   Activation both_;
-  std::int64_t size_;  // values of the active clients
+  std::int64_t size_;  // values of the active clients and what lies between them
 };
 
 class LibraryRelu final : public StackedLayer {
