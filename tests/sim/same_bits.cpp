@@ -63,7 +63,6 @@ TEST_P(SameBits, InTurnInBlocksOfAnySize) {
   for (const int clients : {2, 4, 64}) {
     EXPECT_EQ(play(federation(toml(tasks[1], GetParam(), {clients, "in_turn"})), 5).bits, alone) << clients;
   }
-  EXPECT_NE(play(federation(toml(tasks[1], GetParam(), {4, "stacked"})), 5).bits, alone);
 }
 
 INSTANTIATE_TEST_SUITE_P(Strategies, SameBits, ::testing::ValuesIn(strategies()),
@@ -77,6 +76,8 @@ TEST(SameBits, AreOtherBitsForOtherExperiments) {
   EXPECT_NE(play(federation("seed = 2\n" + base), 2).bits, bits);
   EXPECT_NE(play(federation(toml(tasks[0], "fed_prox", {1, "in_turn"})), 2).bits, bits);
   EXPECT_NE(play(federation(base), 3).bits, bits);
+  const auto blocks = [](const char* form) { return play(federation(toml(tasks[1], "fed_avg", {4, form})), 2).bits; };
+  EXPECT_NE(blocks("in_turn"), blocks("stacked"));
 }
 
 // Clipping by hand: one client, an update of known length.
