@@ -41,6 +41,17 @@ std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, 
   return std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(network), HoldoutShares(data), seed);
 }
 
+std::shared_ptr<const LocalTraining> local_training(const Settings& root, const Task& task, const ChooseBlock& choose) {
+  auto local = std::make_shared<LocalTraining>(root.section("local"));
+  const Settings model = root.section("model");
+  if (local->leaves_block_open() && dynamic_cast<const SupervisedTask*>(&task) != nullptr) {
+    local->choose(choose({.model = model.text("name", "mlp", "which model"),
+                          .parameters = task.layout().size,
+                          .batch = local->at(1).batch}));
+  }
+  return local;
+}
+
 SumSettings sum_settings(const Settings& aggregator) {
   SumSettings sums;
   // Far beyond these there is no power of two that values could be counted in.
@@ -90,7 +101,7 @@ std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
   return entry;
 }
 
-Experiment compose(const Settings& settings, Datasets& datasets) {
+Experiment compose(const Settings& settings, Datasets& datasets, const ChooseBlock& choose) {
   Experiment experiment;
   Federation& parts = experiment.federation;
   settings.text("name", "experiment", "name of the experiment, for tables and pictures");
@@ -100,7 +111,7 @@ Experiment compose(const Settings& settings, Datasets& datasets) {
 
   parts.task = make_task(settings, parts.seed, datasets, experiment.data_digest);
   parts.population = std::make_shared<Population>(settings.section("population"), parts.seed, parts.task->clients());
-  parts.local = std::make_shared<LocalTraining>(settings.section("local"));
+  parts.local = local_training(settings, *parts.task, choose);
   parts.planner = make_part<Planner>("planner", "uniform", settings.section("planner"));
   parts.strategy = make_part<Strategy>("strategy", "fed_avg", settings.section("strategy"));
   for (const Settings& stage : settings.sections("stages")) {

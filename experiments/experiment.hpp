@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "experiments/block_table.hpp"
 #include "sim/round/federation.hpp"
 #include "sim/settings.hpp"
 #include "sim/task/data.hpp"
@@ -34,7 +35,7 @@ class Datasets {
 };
 
 /// Composes the parts that `settings` names and checks that they fit together. Every key must have been read at the
-/// end: an unknown one is a UserError.
-Experiment compose(const Settings& settings, Datasets& datasets);
+/// end: an unknown one is a UserError. `choose` settles the block of clients where [local] leaves it open.
+Experiment compose(const Settings& settings, Datasets& datasets, const ChooseBlock& choose = built_in_choice);
 
 }  // namespace shoal

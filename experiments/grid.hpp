@@ -2,10 +2,12 @@
 // [grid]: lists of values for any keys. Every combination is a cell.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sim/settings.hpp"
+#include "sim/task/block_choice.hpp"
 
 namespace shoal {
 
@@ -15,6 +17,7 @@ struct Cell {
   std::string label;  // what varies besides the seed: "fed_avg", "dirichlet alpha=0.3"; cells of one label are averaged
   std::int64_t seed = 1;
   Settings settings;
+  std::optional<BlockChoice> block{};  // as an earlier run settled it: what a verified or resumed one keeps
 };
 
 /// All cells in grid order: the first key of [grid] varies slowest. Without [grid] there is one.

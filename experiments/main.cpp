@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "datasets/traces.hpp"
+#include "experiments/calibrate.hpp"
 #include "experiments/exit_codes.hpp"
 #include "experiments/explain.hpp"
 #include "experiments/export_run.hpp"
@@ -56,6 +57,26 @@ void convert_trace(const std::string& layout, const std::string& in, const std::
   fmt::print("{}: {} devices, {} intervals of availability\n", out, trace.devices(), trace.intervals.size());
 }
 
+struct CalibrateCommand {
+  CalibrateOptions options;
+  std::string blocks, out;
+};
+
+void calibrate_machine(const CalibrateCommand& command) {
+  BlockTable table = command.blocks.empty() ? BlockTable::built_in() : BlockTable::load(command.blocks);
+  if (!command.out.empty()) check_writable(command.out);
+  const std::vector<CalibratedCase> cases = calibrate(command.options);
+  fmt::print("{}", calibration_text(cases, product_rate()));
+  if (command.out.empty()) {
+    fmt::print("\nto keep it: --out blocks.toml, and 'shoal run --blocks blocks.toml'\n");
+    return;
+  }
+  for (const CalibratedCase& one : cases) table.put({one.of, one.best});
+  const std::string text = table.toml();
+  replace_file(command.out, std::as_bytes(std::span(text)));
+  fmt::print("\n{}\n", command.out);
+}
+
 void write_report(const std::vector<std::string>& files, const std::string& out) {
   check_writable(out);
   std::vector<ReportedRun> runs;
@@ -75,6 +96,12 @@ void add_rank_options(CLI::App& app, RunCommand& command) {
       ->check(CLI::Range(1, 1'000'000));
 }
 
+void add_table_option(CLI::App& app, std::string& blocks) {
+  app.add_option("--blocks", blocks,
+                 "table of block sizes (TOML), as 'shoal calibrate' writes it, where [local] leaves 'block' or 'form' "
+                 "open (default: the built-in one)");
+}
+
 void add_experiment_options(CLI::App& app, RunCommand& command) {
   app.add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();
   app.add_option("--set", command.sets, "change a setting, for example --set strategy.mu=0.1 (repeatable)")
@@ -86,6 +113,7 @@ void add_run_options(CLI::App& app, RunCommand& command) {
   add_experiment_options(app, command);
   app.add_option("--out", command.options.out, "run file to write (HDF5); default: results/NAME.h5");
   add_rank_options(app, command);
+  add_table_option(app, command.options.blocks);
   CLI::Option* resume = app.add_flag("--resume", command.options.resume,
                                      "go on with an interrupted run of the same experiment, or start it");
   app.add_flag("--anew", command.options.anew, "discard an interrupted run")->excludes(resume);
@@ -101,6 +129,7 @@ void add_run_options(CLI::App& app, RunCommand& command) {
 struct Commands {
   RunCommand run;
   ExportCommand exported;
+  CalibrateCommand calibrated;
   std::vector<std::string> reported;
   std::string page, part;
   std::string trace_layout, trace_in, trace_out;
@@ -161,6 +190,21 @@ void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
   trace_app->add_option("IN.json", on.trace_in, "recording, as JSON")->required();
   trace_app->add_option("OUT.h5", on.trace_out, "trace file to write")->required();
 
+  CLI::App* calibrate_app = add("calibrate", "Measure how many clients should train together on this machine, and how",
+                                "  shoal calibrate --models mlp logistic_regression\n"
+                                "  shoal calibrate --out blocks.toml && shoal run experiment.toml --blocks blocks.toml",
+                                simple([&] { calibrate_machine(on.calibrated); }));
+  add_table_option(*calibrate_app, on.calibrated.blocks);
+  calibrate_app->add_option("--models", on.calibrated.options.models, "models to measure (default: all)");
+  calibrate_app->add_option("--clients", on.calibrated.options.clients, "block sizes to try (default 1 to 128)")
+      ->check(CLI::Range(1, 4096));
+  calibrate_app->add_option("--batches", on.calibrated.options.batches, "batch sizes (default 10 and 32)")
+      ->check(CLI::Range(1, 100'000));
+  calibrate_app->add_option("--seconds", on.calibrated.options.seconds, "time for each size and form (default 0.2)")
+      ->check(CLI::PositiveNumber);
+  calibrate_app->add_option("--out", on.calibrated.out,
+                            "table to write (TOML): that of --blocks with the measured rows replaced");
+
   add("list", "List all parts by kind", "  shoal list", simple([] { fmt::print("{}", list_parts()); }));
   add("explain", "Explain a part: what it does, its source, its settings",
       "  shoal explain fed_prox\n  shoal explain local", simple([&] { fmt::print("{}", explain(on.part)); }))
@@ -199,6 +243,7 @@ int main(int argc, char** argv) {
       "  shoal report results/quickstart.h5 --out page.html  its tables and curves as a page\n"
       "  shoal export results/quickstart.h5                  its models as safetensors, its tables as CSV\n"
       "  shoal verify results/quickstart.h5                  run it again and compare the hashes\n"
+      "  shoal calibrate                                     how many clients should train together here\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
       "  shoal explain fed_prox                              what a part does and which settings it reads"};
   app.name("shoal");

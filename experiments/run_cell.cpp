@@ -46,7 +46,9 @@ CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellR
                     .provenance = recording.provenance};
   header.provenance["data"] = experiment.data_digest;
   header.provenance["clients"] = std::to_string(experiment.federation.task->clients());
-  header.provenance["block"] = std::to_string(experiment.federation.local->at(1).block);
+  const LocalSettings local = experiment.federation.local->at(1);
+  header.provenance["block"] = std::to_string(local.block);
+  header.provenance["block form"] = name(local.form);
   header.provenance["reproducible"] = experiment.federation.aggregator->reproducible() ? "yes" : "no (float sum)";
   return header;
 }
@@ -96,6 +98,12 @@ void save(Progression& progression, const FederationState& state, Communicator& 
 }
 
 }  // namespace
+
+std::optional<BlockChoice> settled_block(const CellHeader& header) {
+  const auto clients = header.provenance.find("block"), form = header.provenance.find("block form");
+  if (clients == header.provenance.end() || form == header.provenance.end()) return {};
+  return BlockChoice{std::stoll(clients->second), block_form(form->second, "provenance")};
+}
 
 CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator& comm, int threads,
                     Interruption& interruption, const CellRecording& recording) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "experiments/experiment.hpp"
@@ -22,6 +23,9 @@ struct CellRecording {
   bool resume = false;                            // go on from the journal and the newest checkpoint, if there are any
   std::function<void()> saved = [] {};            // called at the group's first rank after each checkpoint
 };
+
+/// The block that the run which wrote `header` settled on; none in files of versions that did not say.
+std::optional<BlockChoice> settled_block(const CellHeader& header);
 
 /// What a cell would be called where it was saved and stopped; other statuses are in CellResult.
 inline constexpr const char* stopped = "stopped";

@@ -89,18 +89,41 @@ void remove_cells(const std::string& out) {
   }
 }
 
-// How each cell starts, as rank 0 sees the folder. Collective.
-std::vector<std::int64_t> starts_of(const Run& run, const RunOptions& options,
-                                    const std::map<std::string, std::string>& facts, Communicator& world) {
-  std::vector<std::int64_t> starts(run.cells.size(), 0);
+// How a cell starts; a resumed one with the block that it began with, whatever the table says today.
+struct CellStart {
+  Start how = Start::anew;
+  std::optional<BlockChoice> block;
+};
+
+// As rank 0 sees the folder. Collective.
+std::vector<CellStart> starts_of(const Run& run, const RunOptions& options,
+                                 const std::map<std::string, std::string>& facts, Communicator& world) {
+  std::vector<std::int64_t> said(3 * run.cells.size(), 0);  // how, clients, form
   if (world.rank() == 0) {
     if (!options.resume) remove_cells(run.out);
-    for (std::size_t i = 0; options.resume && i < starts.size(); ++i) {
-      starts[i] = static_cast<std::int64_t>(start_of(run.cells[i], journal_path(run.out, run.cells[i].index), facts));
+    for (std::size_t i = 0; options.resume && i < run.cells.size(); ++i) {
+      const std::string journal = journal_path(run.out, run.cells[i].index);
+      const Start how = start_of(run.cells[i], journal, facts);
+      said[3 * i] = static_cast<std::int64_t>(how);
+      if (how != Start::resume) continue;
+      if (const auto block = settled_block(read_cell(journal).header)) {
+        said[3 * i + 1] = block->clients;
+        said[3 * i + 2] = static_cast<std::int64_t>(block->form);
+      }
     }
   }
-  world.sum(starts);
+  world.sum(said);
+  std::vector<CellStart> starts(run.cells.size());
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    starts[i] = {static_cast<Start>(said[3 * i]), run.cells[i].block};
+    if (said[3 * i + 1] > 0) starts[i].block = {said[3 * i + 1], static_cast<BlockForm>(said[3 * i + 2])};
+  }
   return starts;
+}
+
+ChooseBlock from_table(const RunOptions& options) {
+  if (options.blocks.empty()) return built_in_choice;
+  return [table = BlockTable::load(options.blocks)](const BlockCase& wanted) { return table.choose(wanted); };
 }
 
 // Whether an interrupted run has left more than the beginning of a journal.
@@ -168,7 +191,8 @@ Run check_experiment(const Settings& experiment, const RunOptions& options) {
   run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
   run.cells = expand_grid(experiment);
   Datasets datasets;
-  for (const Cell& cell : run.cells) compose(cell.settings.clone(), datasets);
+  const ChooseBlock table = from_table(options);
+  for (const Cell& cell : run.cells) compose(cell.settings.clone(), datasets, table);
 
   if (options.out.empty() && run.name.find('/') != std::string::npos) {
     user_error("'name' \"{}\" would be a path. Take out the '/', or say where with --out?", run.name);
@@ -195,7 +219,8 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     fs::create_directories(journal_folder(run.out));
     lock.emplace(fmt::format("{}/{}", journal_folder(run.out), lock_name));
   }
-  const std::vector<std::int64_t> starts = starts_of(run, options, facts, world);
+  const std::vector<CellStart> starts = starts_of(run, options, facts, world);
+  const ChooseBlock table = from_table(options);
   const Groups groups = form_groups(world.size(), world.rank(), run.cells.size(), options.ranks_per_cell);
   const std::unique_ptr<Communicator> group = world.split(groups.mine);
   PartialRunFile partial(run);
@@ -205,12 +230,14 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
   for (auto i = static_cast<std::size_t>(groups.mine); i < run.cells.size();
        i += static_cast<std::size_t>(groups.count)) {
     const Cell& cell = run.cells[i];
-    if (starts[i] == static_cast<std::int64_t>(Start::done)) continue;
+    if (starts[i].how == Start::done) continue;
     if (interruption.next(*group) == Action::save_and_stop) {
       stops[0] = 1;
       break;
     }
-    const Experiment parts = compose(cell.settings, datasets);
+    const std::optional<BlockChoice> settled = starts[i].block;
+    const Experiment parts =
+        compose(cell.settings, datasets, [&](const BlockCase& wanted) { return settled ? *settled : table(wanted); });
     const std::string title = run.cells.size() == 1
                                   ? cell.label
                                   : fmt::format("[{}/{}] {} seed {}", i + 1, run.cells.size(), cell.label, cell.seed);
@@ -220,7 +247,7 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     CellRecording recording{.journal = journal_path(run.out, cell.index),
                             .provenance = facts,
                             .progress = reports ? &progress : nullptr,
-                            .resume = starts[i] == static_cast<std::int64_t>(Start::resume)};
+                            .resume = starts[i].how == Start::resume};
     if (world.rank() == 0) recording.saved = [&] { partial.write(); };
     const CellResult result = run_cell(cell, parts, *group, options.threads, interruption, recording);
     if (result.status != stopped) continue;

@@ -14,6 +14,7 @@ namespace shoal {
 
 struct RunOptions {
   std::string out;         // run file; empty: results/NAME.h5
+  std::string blocks;      // table of block sizes; empty: the built-in one
   int threads = 1;         // of each rank
   int ranks_per_cell = 0;  // 0: one rank a cell while there are more cells than ranks, else all share
   bool resume = false;     // go on with an interrupted run

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "experiments/run_cell.hpp"
 #include "sim/record/run_file.hpp"
 
 namespace shoal {
@@ -14,7 +15,8 @@ Run run_from_file(const std::string& path) {
     run.cells.push_back({.index = cell.header.index,
                          .label = cell.header.label,
                          .seed = cell.header.seed,
-                         .settings = Settings::parse(cell.header.config, path)});
+                         .settings = Settings::parse(cell.header.config, path),
+                         .block = settled_block(cell.header)});
   }
   if (run.cells.empty()) user_error("{}: has no finished cell. Finish the run with --resume?", path);
   return run;

@@ -23,7 +23,16 @@ LocalTraining::LocalTraining(const Settings& settings) {
   base_.momentum = settings.number("momentum", 0, "momentum of local SGD, reset each round", between(0, 1));
   base_.nesterov = settings.flag("nesterov", false, "Nesterov form of the momentum");
   base_.weight_decay = settings.number("weight_decay", 0, "L2 penalty of local SGD", at_least(0));
-  base_.block = settings.integer("block", 1, "clients trained as one stacked problem", between(1, 4096));
+  const std::int64_t block = settings.integer(
+      "block", 0, "clients trained together; 0: as the table of measurements has it", between(0, 4096));
+  std::vector<std::string> forms = block_form_names();
+  forms.insert(forms.begin(), "table");
+  const std::string form = settings.choice("form", "table", forms,
+                                           "how they are: one after the other, or stacked with a convolution for each "
+                                           "client or a grouped one; 'table': as the table of measurements has it");
+  block_open_ = block == 0, form_open_ = form == "table";
+  base_.block = block_open_ ? 1 : block;
+  if (!form_open_) base_.form = block_form(form, settings.where());
   schedule_ = settings.choice("schedule", "constant", {"constant", "exponential", "step", "inverse_sqrt"},
                               "how the learning rate changes over rounds");
   decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
@@ -36,6 +45,11 @@ LocalTraining::LocalTraining(const Settings& settings) {
   if (base_.nesterov && base_.momentum == 0) {
     user_error("{}: nesterov needs momentum (found 0). Set 'momentum'?", settings.where());
   }
+}
+
+void LocalTraining::choose(const BlockChoice& choice) {
+  if (block_open_) base_.block = choice.clients;
+  if (form_open_) base_.form = choice.form;
 }
 
 LocalSettings LocalTraining::at(std::int64_t round) const {

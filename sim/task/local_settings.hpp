@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sim/settings.hpp"
+#include "sim/task/block_choice.hpp"
 
 namespace shoal {
 
@@ -17,7 +18,8 @@ struct LocalSettings {
   double momentum = 0;  // reset at each participation
   bool nesterov = false;
   double weight_decay = 0;
-  std::int64_t block = 1;  // clients trained as one stacked problem
+  std::int64_t block = 1;  // clients trained together
+  BlockForm form = BlockForm::in_turn;
 
   /// Steps that a client with `examples` does when it does `fraction` of its work; at least 1.
   std::int64_t local_steps(std::int64_t examples, double fraction) const;
@@ -27,6 +29,10 @@ struct LocalSettings {
 class LocalTraining {
  public:
   explicit LocalTraining(const Settings& settings);
+  /// Whether [local] leaves the block's size or its form to a table of measurements.
+  bool leaves_block_open() const { return block_open_ || form_open_; }
+  /// Takes from `choice` what [local] leaves open; without it, one client after the other.
+  void choose(const BlockChoice& choice);
   /// Settings for `round` (1-based) of `rounds`.
   LocalSettings at(std::int64_t round) const;
 
@@ -35,6 +41,7 @@ class LocalTraining {
   std::string schedule_;
   double decay_;
   std::int64_t period_;
+  bool block_open_, form_open_;
 };
 
 }  // namespace shoal

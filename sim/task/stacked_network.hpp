@@ -4,33 +4,36 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
+#include "sim/task/layers/cross_entropy.hpp"
 #include "sim/task/network.hpp"
 
 namespace shoal {
 
 class StackedNetwork {
  public:
-  static constexpr std::int32_t masked = -1;  // label of a row that takes no part
-
-  /// Works on `rows`, which it shares with networks for other batch sizes.
-  StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch);
+  /// Works on `rows`, which it shares with networks for other batch sizes, on their device. All clients take part, no
+  /// row does (weight 0).
+  StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch, const StackForm& form = {});
 
   std::int64_t batch() const { return input_.batch(); }
-  /// [K, B, size] features, channels last. `forward` may work in it: fill it anew each time.
-  std::span<float> inputs();
-  /// [K, B]
-  std::span<std::int32_t> labels() { return labels_; }
+  /// [K, B, size] features, channels last; clients lie stride(0) apart. `forward` may work in it: fill it anew each time.
+  at::Tensor& inputs() { return input_.value; }
+  /// [K, B], int64; in the range of the classes, also where the weight is 0.
+  at::Tensor& labels() { return loss_.labels; }
+  /// [K, B]: what a row's loss counts, 1 / (examples of the client's batch) in a mean; 0: takes no part.
+  at::Tensor& weights() { return loss_.weights; }
 
+  /// From now on only the first `active` clients take part: the others cost nothing.
+  void use(std::int64_t active);
   void forward();
-  /// After `forward`. Adds each client's summed loss to sums[k]; the gradients are those of factors[k] times it.
-  void loss_and_gradient(std::span<const double> factors, std::span<double> sums);
+  /// After `forward`: adds losses times weights to those of the rows; the gradients are those of the weighted sum.
+  void loss_and_gradient() { loss_.run(); }
   /// After `loss_and_gradient`.
   void backward(const GradientUse& use);
 
-  /// After `forward`, over all rows: summed loss and correct predictions.
+  /// After `forward`, over all rows of nonzero weight: summed loss and correct predictions. On the host.
   struct Score {
     double loss = 0;
     std::int64_t correct = 0;
@@ -38,12 +41,10 @@ class StackedNetwork {
   Score score() const;
 
  private:
-  /// The scores of one row, [classes].
-  std::span<const float> row(std::size_t i) const;
-
   Activation input_, output_;
-  std::vector<std::int32_t> labels_;
   std::vector<std::unique_ptr<StackedLayer>> layers_;
+  StackedCrossEntropy loss_;
+  std::int64_t active_;
 };
 
 }  // namespace shoal

@@ -1,16 +1,17 @@
 #include "sim/task/stacked_trainer.hpp"
 
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sub.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
-#include "kernels/vector_ops.hpp"
 #include "sim/task/local_batches.hpp"
+#include "sim/task/local_step.hpp"
 
 namespace shoal {
 namespace {
@@ -18,67 +19,31 @@ namespace {
 constexpr std::int64_t gradient_chunk = 64;  // examples per pass of a full gradient: bounds the buffers
 constexpr std::int64_t most_rows = 512;      // examples that the buffers of all batch sizes of a lane hold together
 
-std::span<float> row(const at::Tensor& rows, std::int64_t k) {
-  return {rows.mutable_data_ptr<float>() + k * rows.stride(0), static_cast<std::size_t>(rows.size(1))};
-}
-
-/// Row k of [K, d], or the only row of [d]; empty where the tensor is undefined.
-std::span<const float> row_or_shared(const at::Tensor& tensor, std::int64_t k) {
-  if (!tensor.defined()) return {};
-  return {tensor.const_data_ptr<float>() + (tensor.dim() == 2 ? k * tensor.size(1) : 0),
-          static_cast<std::size_t>(tensor.size(-1))};
-}
-
-at::Tensor plain(const at::Tensor& tensor) { return tensor.defined() ? tensor.to(at::kFloat).contiguous() : tensor; }
-
-/// Features of one example as the network wants them: scaled, channels last.
-template <class T>
-void write_features(const T* from, const Shape& shape, float scale, float offset, float* to) {
-  const std::int64_t pixels = shape.height * shape.width;
-  if (shape.channels == 1 || pixels == 1) {
-    for (std::int64_t i = 0; i < shape.size(); ++i) to[i] = static_cast<float>(from[i]) * scale + offset;
-    return;
-  }
-  for (std::int64_t c = 0; c < shape.channels; ++c) {
-    for (std::int64_t i = 0; i < pixels; ++i) {
-      to[i * shape.channels + c] = static_cast<float>(from[c * pixels + i]) * scale + offset;
-    }
-  }
+/// Row k of [K, d], or [d] itself.
+at::Tensor row_or_shared(const at::Tensor& tensor, std::int64_t k) {
+  return tensor.dim() == 2 ? tensor.select(0, k) : tensor;
 }
 
 double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
 
 }  // namespace
 
-StackedTrainer::StackedTrainer(const SupervisedTask& task) : task_(task) {}
+StackedTrainer::StackedTrainer(const SupervisedTask& task, Workplace place)
+    : task_(task), place_(place), feed_(place.device, place.arithmetic) {}
 
-StackedTrainer::Lane& StackedTrainer::lane(std::int64_t clients) {
-  return lanes_.get(clients, 1, [&] {
-    return std::make_unique<Lane>(Lane{ParameterRows(clients, task_.layout().size), Recent<StackedNetwork>(most_rows)});
+StackedTrainer::Lane& StackedTrainer::lane(std::int64_t clients, BlockForm form) {
+  const bool grouped = form == BlockForm::grouped && clients > 1;
+  return lanes_.get(2 * clients + (grouped ? 1 : 0), 1, [&] {
+    const StackForm how{place_.arithmetic, grouped ? StackForm::Convolution::grouped : StackForm::Convolution::each};
+    return std::make_unique<Lane>(
+        Lane{how, ParameterRows(clients, task_.layout().size, place_.device), Recent<StackedNetwork>(most_rows)});
   });
 }
 
 StackedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch) {
-  return lane.networks.get(batch, lane.rows.clients() * batch,
-                           [&] { return std::make_unique<StackedNetwork>(task_.network(), lane.rows, batch); });
-}
-
-void StackedTrainer::gather(StackedNetwork& to, std::size_t k, const Examples& from,
-                            std::span<const std::int32_t> positions) const {
-  const auto batch = static_cast<std::size_t>(to.batch()), size = static_cast<std::size_t>(from.shape.size());
-  const std::span<std::int32_t> labels = to.labels().subspan(k * batch, batch);
-  float* features = to.inputs().data() + k * batch * size;
-  for (std::size_t i = 0; i < positions.size(); ++i, features += size) {
-    const auto position = static_cast<std::size_t>(positions[i]);
-    labels[i] = from.labels[position];
-    if (from.bytes.empty()) {
-      write_features(from.floats.data() + position * size, from.shape, from.scale, from.offset, features);
-    } else {
-      write_features(from.bytes.data() + position * size, from.shape, from.scale, from.offset, features);
-    }
-  }
-  std::fill(labels.begin() + static_cast<std::ptrdiff_t>(positions.size()), labels.end(), StackedNetwork::masked);
-  std::fill(features, features + (batch - positions.size()) * size, 0.0F);
+  return lane.networks.get(batch, lane.rows.clients() * batch, [&] {
+    return std::make_unique<StackedNetwork>(task_.network(), lane.rows, batch, lane.form);
+  });
 }
 
 void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
@@ -88,122 +53,84 @@ void StackedTrainer::open(std::span<const Participation> block, const LocalSetti
   for (const Participation& p : block_) examples_.push_back(task_.holdout().indices(p.client, Split::train));
 }
 
-/// One call of `fit`: what its steps need at hand.
-struct StackedTrainer::Pass {
-  StackedTrainer& trainer;
-  Lane& lane;
-  const Correction& correction;
-  at::Tensor anchor, shift;
-  std::vector<LocalBatches> batches{};
-  std::vector<std::int64_t> steps{};      // [K], to do
-  std::vector<double> factors{}, sums{};  // [K], of the current step
+std::int64_t StackedTrainer::padded_batch() const {
+  if (local_.batch > 0) return local_.batch;
+  std::size_t largest = 1;
+  for (const auto& own : examples_) largest = std::max(largest, own.size());
+  return static_cast<std::int64_t>(largest);
+}
 
-  Pass(StackedTrainer& owner, Lane& on, const Correction& with)
-      : trainer(owner),
-        lane(on),
-        correction(with),
-        anchor(with.pull != 0 ? plain(with.anchor) : at::Tensor()),
-        shift(plain(with.shift)) {
-    ensure(with.pull == 0 || with.anchor.defined(), "a pull of {} without an anchor", with.pull);
-    const RandomKey key = random_key(owner.task_.seed(), Purpose::shuffle);
-    for (std::size_t k = 0; k < clients(); ++k) {
-      const auto count = static_cast<std::int64_t>(owner.examples_[k].size());
-      batches.emplace_back(owner.examples_[k], owner.local_.batch, key, owner.block_[k]);
-      steps.push_back(count > 0 ? owner.local_.local_steps(count, owner.block_[k].fraction) : 0);
-    }
-    factors.resize(clients());
-    sums.resize(clients());
-    if (owner.local_.momentum > 0) {
-      if (!lane.momentum.defined()) lane.momentum = at::empty_like(lane.rows.values);
-      lane.momentum.zero_();
-    }
+at::Tensor StackedTrainer::changes() {
+  const std::int64_t clients = std::ssize(block_);
+  if (!changes_.defined() || changes_.size(0) < clients) {
+    changes_ = at::empty({clients, task_.layout().size}, at::TensorOptions(at::kFloat).device(place_.device));
   }
-
-  std::size_t clients() const { return trainer.block_.size(); }
-
-  /// Only plain SGD on one client: in a block, clients that are done must keep their weights.
-  bool in_place() const {
-    return clients() == 1 && trainer.local_.momentum == 0 && trainer.local_.weight_decay == 0 && !anchor.defined() &&
-           !shift.defined() && !correction.custom;
-  }
-
-  /// Rows per client of a stacked batch. It must not depend on neighbours unless the batch is the full one.
-  std::int64_t padded_batch() const {
-    if (trainer.local_.batch > 0) return trainer.local_.batch;
-    std::size_t largest = 1;
-    for (const auto& own : trainer.examples_) largest = std::max(largest, own.size());
-    return static_cast<std::int64_t>(largest);
-  }
-
-  /// Gathers the step's batches into the network that fits them.
-  StackedNetwork& load(std::int64_t step) {
-    const Examples& from = trainer.task_.train();
-    if (clients() == 1) {
-      const std::span<const std::int32_t> batch = batches[0].next();
-      StackedNetwork& net = trainer.network(lane, static_cast<std::int64_t>(batch.size()));
-      trainer.gather(net, 0, from, batch);
-      factors[0] = 1 / static_cast<double>(batch.size());
-      return net;
-    }
-    StackedNetwork& net = trainer.network(lane, padded_batch());
-    for (std::size_t k = 0; k < clients(); ++k) {
-      const std::span<const std::int32_t> batch = step < steps[k] ? batches[k].next() : std::span<const std::int32_t>();
-      trainer.gather(net, k, from, batch);
-      factors[k] = batch.empty() ? 0 : 1 / static_cast<double>(batch.size());
-    }
-    return net;
-  }
-
-  void change_weights(std::int64_t step) {
-    ParameterRows& rows = lane.rows;
-    if (correction.custom) {
-      at::Tensor gradients = rows.gradients;
-      correction.custom(gradients, rows.values);
-      if (!gradients.is_same(rows.gradients)) rows.gradients.copy_(gradients);
-    }
-    for (std::int64_t k = 0; k < rows.clients(); ++k) {
-      if (step >= steps[static_cast<std::size_t>(k)]) continue;
-      SgdStep<float> sgd{.rate = trainer.local_.rate,
-                         .decay = trainer.local_.weight_decay,
-                         .pull = correction.pull,
-                         .anchor = row_or_shared(anchor, k),
-                         .shift = row_or_shared(shift, k),
-                         .momentum = trainer.local_.momentum,
-                         .buffer = {},
-                         .nesterov = trainer.local_.nesterov};
-      if (trainer.local_.momentum > 0) sgd.buffer = row(lane.momentum, k);
-      sgd_step<float>(row(rows.values, k), row(rows.gradients, k), sgd);
-    }
-  }
-};
+  return changes_.narrow(0, 0, clients);
+}
 
 LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& correction) {
   const at::NoGradGuard no_grad;
-  Lane& lane = this->lane(static_cast<std::int64_t>(block_.size()));
-  lane.rows.values.copy_(start);
-  Pass pass(*this, lane, correction);
-  LocalResult result{.delta = {}, .loss = std::vector<double>(block_.size()), .steps = pass.steps};
-
-  const bool in_place = pass.in_place();
-  const GradientUse use = in_place ? GradientUse::descend(local_.rate) : GradientUse::store();
-  const std::int64_t last = pass.steps.empty() ? 0 : std::ranges::max(pass.steps);
-  for (std::int64_t step = 0; step < last; ++step) {
-    StackedNetwork& net = pass.load(step);
-    net.forward();
-    std::ranges::fill(pass.sums, 0.0);
-    net.loss_and_gradient(pass.factors, pass.sums);
-    net.backward(use);
-    if (!in_place) pass.change_weights(step);
-    for (std::size_t k = 0; k < block_.size(); ++k) result.loss[k] += pass.factors[k] * pass.sums[k];
+  LocalResult result{
+      .delta = {}, .loss = std::vector<double>(block_.size()), .steps = std::vector<std::int64_t>(block_.size())};
+  for (std::size_t k = 0; k < block_.size(); ++k) {
+    const std::int64_t count = std::ssize(examples_[k]);
+    result.steps[k] = count > 0 ? local_.local_steps(count, block_[k].fraction) : 0;
   }
-  for (std::size_t k = 0; k < block_.size(); ++k) result.loss[k] = mean_or_zero(result.loss[k], pass.steps[k]);
-
-  if (!delta_.defined() || delta_.size(0) != lane.rows.clients()) {
-    delta_ = at::empty({lane.rows.clients(), task_.layout().size}, at::kFloat);
+  std::vector<std::int64_t> order(block_.size());
+  std::iota(order.begin(), order.end(), 0);
+  const at::Tensor from = start.to(place_.device);
+  if (local_.form == BlockForm::in_turn && !correction.custom) {
+    for (const std::int64_t& k : order) train(lane(1), {&k, 1}, from, correction, result);
+  } else {
+    std::ranges::stable_sort(order, std::greater<>{},
+                             [&](std::int64_t k) { return result.steps[static_cast<std::size_t>(k)]; });
+    train(lane(std::ssize(block_), local_.form), order, from, correction, result);
   }
-  at::sub_out(delta_, lane.rows.values, start);
-  result.delta = Rows(delta_);
+  result.delta = Rows(changes());
   return result;
+}
+
+void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& start,
+                           const Correction& correction, LocalResult& result) {
+  ParameterRows& rows = lane.rows;
+  const RandomKey key = random_key(task_.seed(), Purpose::shuffle);
+  const auto steps = [&](std::size_t slot) { return result.steps[static_cast<std::size_t>(order[slot])]; };
+  std::vector<LocalBatches> batches;
+  batches.reserve(order.size());
+  for (std::size_t slot = 0; slot < order.size(); ++slot) {
+    const auto k = static_cast<std::size_t>(order[slot]);
+    const at::AutoDispatchBelowADInplaceOrView no_autograd;
+    batches.emplace_back(examples_[k], local_.batch, key, block_[k]);
+    rows.values.select(0, static_cast<std::int64_t>(slot)).copy_(row_or_shared(start, order[slot]));
+  }
+  if (local_.momentum > 0 && !lane.momentum.defined()) lane.momentum = at::empty_like(rows.values);
+  LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order,
+                 place_.arithmetic);
+
+  rows.losses.zero_();
+  std::vector<ClientBatch> loaded(order.size());
+  std::size_t active = order.size();
+  for (std::int64_t s = 0;; ++s) {
+    while (active > 0 && steps(active - 1) <= s) --active;
+    if (active == 0) break;
+    for (std::size_t slot = 0; slot < active; ++slot) {
+      const std::span<const std::int32_t> batch = batches[slot].next();
+      loaded[slot] = {batch, 1 / static_cast<double>(batch.size())};
+    }
+    // One client alone needs no padding.
+    StackedNetwork& net = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch());
+    feed_.load(net, task_.train(), std::span(loaded).first(active));
+    step.run(net, static_cast<std::int64_t>(active));
+  }
+
+  const at::AutoDispatchBelowADInplaceOrView no_autograd;
+  const at::Tensor losses = rows.losses.cpu(), to = changes();
+  for (std::size_t slot = 0; slot < order.size(); ++slot) {
+    const std::int64_t k = order[slot];
+    result.loss[static_cast<std::size_t>(k)] = mean_or_zero(losses.const_data_ptr<double>()[slot], steps(slot));
+    at::Tensor change = to.select(0, k);
+    at::sub_out(change, rows.values.select(0, static_cast<std::int64_t>(slot)), row_or_shared(start, k));
+  }
 }
 
 LocalResult StackedTrainer::gradient(const at::Tensor& params) {
@@ -211,26 +138,26 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
   Lane& lane = this->lane(1);
   LocalResult result{
       .delta = {}, .loss = std::vector<double>(block_.size()), .steps = std::vector<std::int64_t>(block_.size(), 1)};
-  const auto clients = static_cast<std::int64_t>(block_.size());
-  delta_ = at::zeros({clients, task_.layout().size}, at::kFloat);
-  for (std::int64_t k = 0; k < clients; ++k) {
+  const at::Tensor to = changes().zero_();
+  if (params.dim() == 1) lane.rows.values.copy_(params);
+  for (std::int64_t k = 0; k < std::ssize(block_); ++k) {
     const std::span<const std::int32_t> own = examples_[static_cast<std::size_t>(k)];
     if (own.empty()) continue;
-    if (k == 0 || params.dim() == 2) lane.rows.values.copy_(params.dim() == 2 ? params.select(0, k) : params);
-    const double factor = 1 / static_cast<double>(own.size());
-    double sum = 0;
+    if (params.dim() == 2) lane.rows.values.copy_(params.select(0, k));
+    lane.rows.losses.zero_();
     for (std::size_t first = 0; first < own.size(); first += gradient_chunk) {
       const auto part = own.subspan(first, std::min<std::size_t>(gradient_chunk, own.size() - first));
-      StackedNetwork& net = network(lane, static_cast<std::int64_t>(part.size()));
-      gather(net, 0, task_.train(), part);
+      StackedNetwork& net = network(lane, std::ssize(part));
+      const ClientBatch batch{part, 1 / static_cast<double>(own.size())};
+      feed_.load(net, task_.train(), {&batch, 1});
       net.forward();
-      net.loss_and_gradient({&factor, 1}, {&sum, 1});
+      net.loss_and_gradient();
       net.backward(first == 0 ? GradientUse::store() : GradientUse::add());
     }
-    delta_.select(0, k).copy_(lane.rows.gradients.select(0, 0));
-    result.loss[static_cast<std::size_t>(k)] = sum * factor;
+    to.select(0, k).copy_(lane.rows.gradients.select(0, 0));
+    result.loss[static_cast<std::size_t>(k)] = lane.rows.losses.cpu().const_data_ptr<double>()[0];
   }
-  result.delta = Rows(delta_);
+  result.delta = Rows(to);
   return result;
 }
 
@@ -260,7 +187,8 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
 
 Evaluation StackedTrainer::score(const Examples& from, std::span<const std::int32_t> positions, std::int64_t batch) {
   StackedNetwork& net = network(lane(1), batch);
-  gather(net, 0, from, positions);
+  const ClientBatch examples{positions, 1};
+  feed_.load(net, from, {&examples, 1});
   net.forward();
   const StackedNetwork::Score score = net.score();
   return {.examples = std::ssize(positions), .correct = score.correct, .loss = Evaluation::to_units(score.loss)};

@@ -1,10 +1,11 @@
 #pragma once
-// Local training of K clients as one stacked problem.
+// Local training of K clients, stacked or in turn.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "sim/task/batch_feed.hpp"
 #include "sim/task/recent.hpp"
 #include "sim/task/stacked_network.hpp"
 #include "sim/task/supervised.hpp"
@@ -12,15 +13,25 @@
 
 namespace shoal {
 
-/// Results are a function of (parameters, correction, block, settings, seed). With a fixed batch size, a client's bits
-/// do not depend on its neighbours in the block; a block of one and one of many agree to rounding.
+/// Where a trainer computes, and with what: the one place that its tensors take their device from.
+struct Workplace {
+  at::Device device = at::kCPU;
+  StackForm::Arithmetic arithmetic = StackForm::Arithmetic::loops;  // `library` on any other device
+};
+
+/// Results are a function of (parameters, correction, block, settings, seed, workplace).
 ///
-/// Plain SGD of one client changes the weights inside the backward pass; everything else stores the gradients and makes
-/// the step in one pass over them. In a block, batches are padded and padding takes no part; clients that are done keep
-/// weights and momentum.
+/// What a block changes depends on its form. In turn: nothing; a client has the bits that it has alone (a correction's
+/// own code, which wants to see the block, is stacked all the same). Stacked: batches are padded to [local] batch, and
+/// agree with those of one client to rounding; a client's bits depend neither on who its neighbours are nor on where it
+/// stands nor, beyond one, on how many there are, as far as the library computes each matrix of a batched product on
+/// its own (it does on the host; a full batch, `batch = 0`, is padded to the largest client of the block instead).
+/// Grouped: the same for blocks of equal size in which all do the same number of steps.
+///
+/// In a stack, clients stand in the order of their steps, longest first: those that are done cost nothing.
 class StackedTrainer final : public Trainer {
  public:
-  explicit StackedTrainer(const SupervisedTask& task);
+  explicit StackedTrainer(const SupervisedTask& task, Workplace place = {});
 
   void open(std::span<const Participation> block, const LocalSettings& local) override;
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
@@ -31,26 +42,33 @@ class StackedTrainer final : public Trainer {
  private:
   /// Parameters for K clients, and networks for the batch sizes that were used last.
   struct Lane {
+    StackForm form;
     ParameterRows rows;
     Recent<StackedNetwork> networks;
     at::Tensor momentum{};
   };
-  struct Pass;
 
-  Lane& lane(std::int64_t clients);
+  Lane& lane(std::int64_t clients, BlockForm form = BlockForm::in_turn);
   StackedNetwork& network(Lane& lane, std::int64_t batch);
-  /// Fills row block `k` of the network's inputs and labels with these examples and masks the rest.
-  void gather(StackedNetwork& to, std::size_t k, const Examples& from, std::span<const std::int32_t> positions) const;
+  /// Rows per client of a stacked batch.
+  std::int64_t padded_batch() const;
+  /// Trains clients order[0], order[1], ... of the block, longest first, as one stack.
+  void train(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& start, const Correction& correction,
+             LocalResult& result);
+  /// [K, d] for the block's changes.
+  at::Tensor changes();
 
   /// Evaluates the first lane's weights on at most `batch` examples.
   Evaluation score(const Examples& from, std::span<const std::int32_t> positions, std::int64_t batch);
 
   const SupervisedTask& task_;
+  Workplace place_;
+  BatchFeed feed_;
   std::vector<Participation> block_;
   LocalSettings local_;
   std::vector<std::vector<std::int32_t>> examples_;  // of each opened client
   Recent<Lane> lanes_{4};
-  at::Tensor delta_;
+  at::Tensor changes_;
 };
 
 }  // namespace shoal

@@ -30,33 +30,38 @@ struct Gradients {
   at::Tensor rows;  // [K, d]
 };
 
+float* inputs(StackedNetwork& net) { return net.inputs().mutable_data_ptr<float>(); }
+std::int64_t* labels(StackedNetwork& net) { return net.labels().mutable_data_ptr<std::int64_t>(); }
+float* weights(StackedNetwork& net) { return net.weights().mutable_data_ptr<float>(); }
+
 /// One pass over all examples of each client at once, in a batch as long as the longest.
-Gradients stacked(const Network& network, const at::Tensor& params, const Examples& from, const Block& block) {
+Gradients stacked(const Network& network, const at::Tensor& params, const Examples& from, const Block& block,
+                  const StackForm& form = {}) {
   const auto clients = static_cast<std::int64_t>(block.size());
   std::size_t batch = 0;
   for (const auto& own : block) batch = std::max(batch, own.size());
   const ParameterRows rows(clients, network.layout().size);
   rows.values.copy_(params);
   rows.gradients.fill_(7);  // must be overwritten
-  StackedNetwork net(network, rows, static_cast<std::int64_t>(batch));
+  StackedNetwork net(network, rows, static_cast<std::int64_t>(batch), form);
 
   const auto size = static_cast<std::size_t>(from.shape.size());
-  std::vector<double> factors, sums(block.size());
   for (std::size_t k = 0; k < block.size(); ++k) {
     const at::Tensor x = test::features(from, block[k]).permute({0, 2, 3, 1}).contiguous();
-    std::copy_n(x.const_data_ptr<float>(), x.numel(), net.inputs().data() + k * batch * size);
+    std::copy_n(x.const_data_ptr<float>(), x.numel(), inputs(net) + k * net.inputs().stride(0));
     for (std::size_t i = 0; i < block[k].size(); ++i) {
-      net.labels()[k * batch + i] = from.labels[static_cast<std::size_t>(block[k][i])];
+      labels(net)[k * batch + i] = from.labels[static_cast<std::size_t>(block[k][i])];
+      weights(net)[k * batch + i] = 1 / static_cast<float>(block[k].size());
     }
-    // What stands in masked rows must not matter.
-    std::fill_n(net.inputs().data() + (k * batch + block[k].size()) * size, (batch - block[k].size()) * size, 3.0F);
-    factors.push_back(1 / static_cast<double>(block[k].size()));
+    // What stands in rows without weight must not matter.
+    std::fill_n(inputs(net) + k * net.inputs().stride(0) + block[k].size() * size, (batch - block[k].size()) * size,
+                3.0F);
   }
   net.forward();
-  net.loss_and_gradient(factors, sums);
+  net.loss_and_gradient();
   net.backward(GradientUse::store());
-  for (std::size_t k = 0; k < block.size(); ++k) sums[k] *= factors[k];
-  return {sums, rows.gradients.clone()};
+  const double* losses = rows.losses.const_data_ptr<double>();
+  return {{losses, losses + clients}, rows.gradients.clone()};
 }
 
 Gradients autograd(const Network& network, const test::Scores& scores, const at::Tensor& params, const Examples& from,
@@ -78,6 +83,25 @@ Gradients autograd(const Network& network, const test::Scores& scores, const at:
   return out;
 }
 
+const std::vector<StackForm> forms{
+    {StackForm::Arithmetic::loops, StackForm::Convolution::each},
+    {StackForm::Arithmetic::loops, StackForm::Convolution::grouped},
+    {StackForm::Arithmetic::library, StackForm::Convolution::each},
+    {StackForm::Arithmetic::library, StackForm::Convolution::grouped},
+};
+
+void expect_close(const Network& network, const Gradients& ours, const Gradients& reference) {
+  for (std::size_t k = 0; k < reference.losses.size(); ++k) {
+    EXPECT_NEAR(ours.losses[k], reference.losses[k], 1e-5 * reference.losses[k]);
+    for (const Parameter& p : network.layout().parameters) {
+      const auto part = [&](const at::Tensor& rows) {
+        return rows[static_cast<std::int64_t>(k)].slice(0, p.offset, p.offset + p.size);
+      };
+      EXPECT_LT(test::distance(part(ours.rows), part(reference.rows)), 1e-5) << p.name << " of client " << k;
+    }
+  }
+}
+
 void expect_equal(const Network& network, const test::Scores& scores, const Block& block) {
   const Examples from = test::random_examples(network.input(), network.output().size(), 12, 3);
   at::Tensor params = network.initial_parameters(random_key(1, Purpose::initial_parameters));
@@ -88,16 +112,10 @@ void expect_equal(const Network& network, const test::Scores& scores, const Bloc
     }
     params = at::stack(rows);
   }
-  const Gradients ours = stacked(network, params, from, block);
   const Gradients reference = autograd(network, scores, params, from, block);
-  for (std::size_t k = 0; k < block.size(); ++k) {
-    EXPECT_NEAR(ours.losses[k], reference.losses[k], 1e-5 * reference.losses[k]);
-    for (const Parameter& p : network.layout().parameters) {
-      const auto part = [&](const at::Tensor& rows) {
-        return rows[static_cast<std::int64_t>(k)].slice(0, p.offset, p.offset + p.size);
-      };
-      EXPECT_LT(test::distance(part(ours.rows), part(reference.rows)), 1e-5) << p.name << " of client " << k;
-    }
+  for (const StackForm& form : forms) {
+    const Gradients ours = stacked(network, params, from, block, form);
+    expect_close(network, ours, reference);
   }
 }
 
@@ -180,12 +198,11 @@ TEST(NetworkGradients, DescendingAtOnceIsAStepAlongTheGradient) {
   rows.values.copy_(params);
   StackedNetwork net(network, rows, 7);
   const at::Tensor x = test::features(from, one[0]).contiguous();
-  std::copy_n(x.const_data_ptr<float>(), x.numel(), net.inputs().data());
-  std::copy_n(from.labels.begin(), 7, net.labels().begin());
-  const double factor = 1.0 / 7;
-  double sum = 0;
+  std::copy_n(x.const_data_ptr<float>(), x.numel(), inputs(net));
+  std::copy_n(from.labels.begin(), 7, labels(net));
+  std::fill_n(weights(net), 7, 1.0F / 7);
   net.forward();
-  net.loss_and_gradient({&factor, 1}, {&sum, 1});
+  net.loss_and_gradient();
   net.backward(GradientUse::descend(0.5));
   EXPECT_LT(test::distance((params - rows.values[0]) / 0.5, gradient), 1e-5);
 }

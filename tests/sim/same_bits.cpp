@@ -22,18 +22,23 @@ const std::vector<std::string> tasks = {
     "data = {name = \"synthetic\", examples = 400, test_examples = 20, features = 9, classes = 4}\n"
     "partition = {name = \"dirichlet\", clients = 40, alpha = 0.5}\n"};
 
-std::string toml(const std::string& task, const std::string& strategy, int block) {
+struct Blocks {
+  int clients;
+  const char* form;
+};
+
+std::string toml(const std::string& task, const std::string& strategy, const Blocks& block) {
   return fmt::format(
       "strategy = \"{}\"\nstages = [{{name = \"clip\", bound = 0.4}}]\nplanner = {{cohort = 15, dropout = 0.2}}\n"
-      "local = {{epochs = 3, batch = 4, momentum = {}, block = {}}}\n{}",
-      strategy, strategy == "scaffold" ? 0 : 0.5, block, task);
+      "local = {{epochs = 3, batch = 4, momentum = {}, block = {}, form = \"{}\"}}\n{}",
+      strategy, strategy == "scaffold" ? 0 : 0.5, block.clients, block.form, task);
 }
 
 class SameBits : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SameBits, OnAnyNumberOfRanksAndThreads) {
   for (const std::string& task : tasks) {
-    for (const int block : {1, 4}) {
+    for (const Blocks& block : {Blocks{1, "in_turn"}, Blocks{4, "stacked"}}) {
       const Federation parts = federation(toml(task, GetParam(), block));
       const Played one = play(parts, 5);
       EXPECT_TRUE(at::isfinite(one.last()).all().item<bool>());
@@ -44,11 +49,19 @@ TEST_P(SameBits, OnAnyNumberOfRanksAndThreads) {
       for (const int ranks : {1, 2, 3, 5, 8}) {
         for (const int threads : {1, 2}) {
           EXPECT_EQ(play(parts, 5, {ranks, threads}).bits, one.bits)
-              << ranks << " ranks, " << threads << " threads, blocks of " << block << "\n"
+              << ranks << " ranks, " << threads << " threads, blocks of " << block.clients << "\n"
               << task;
         }
       }
     }
+  }
+}
+
+// A block whose clients take turns is no other experiment than one client at a time.
+TEST_P(SameBits, InTurnInBlocksOfAnySize) {
+  const std::string alone = play(federation(toml(tasks[1], GetParam(), {1, "in_turn"})), 5).bits;
+  for (const int clients : {2, 4, 64}) {
+    EXPECT_EQ(play(federation(toml(tasks[1], GetParam(), {clients, "in_turn"})), 5).bits, alone) << clients;
   }
 }
 
@@ -57,12 +70,14 @@ INSTANTIATE_TEST_SUITE_P(Strategies, SameBits, ::testing::ValuesIn(strategies())
 
 // The test above compares something: other seeds and other settings have other bits.
 TEST(SameBits, AreOtherBitsForOtherExperiments) {
-  const std::string base = toml(tasks[0], "fed_avg", 1);
+  const std::string base = toml(tasks[0], "fed_avg", {1, "in_turn"});
   const std::string bits = play(federation(base), 2).bits;
   EXPECT_EQ(play(federation(base), 2).bits, bits);
   EXPECT_NE(play(federation("seed = 2\n" + base), 2).bits, bits);
-  EXPECT_NE(play(federation(toml(tasks[0], "fed_prox", 1)), 2).bits, bits);
+  EXPECT_NE(play(federation(toml(tasks[0], "fed_prox", {1, "in_turn"})), 2).bits, bits);
   EXPECT_NE(play(federation(base), 3).bits, bits);
+  const auto blocks = [](const char* form) { return play(federation(toml(tasks[1], "fed_avg", {4, form})), 2).bits; };
+  EXPECT_NE(blocks("in_turn"), blocks("stacked"));
 }
 
 // Clipping by hand: one client, an update of known length.

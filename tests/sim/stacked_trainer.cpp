@@ -84,6 +84,7 @@ std::vector<Named> variants() {
   out[7].local.epochs = 4;
   out[8] = {"full batch with momentum", out[7].local};
   out[8].local.momentum = 0.9;
+  for (Named& variant : out) variant.local.form = BlockForm::stacked;
   return out;
 }
 
@@ -157,7 +158,8 @@ TEST(StackedTrainer, StartAndCorrectionsMayDifferByClient) {
     anchors.push_back(start_of(task, 30 + k));
     shifts.push_back(0.1 * start_of(task, 40 + k));
   }
-  const LocalSettings local;
+  LocalSettings local;
+  local.form = BlockForm::stacked;
   const auto correction = [](const at::Tensor& anchor, const at::Tensor& shift) {
     Correction out;
     out.pull = 0.2;
@@ -202,7 +204,8 @@ TEST(StackedTrainer, NeighboursDoNotMatter) {
 
 TEST(StackedTrainer, ADivergedNeighbourDoesNotSpread) {
   const SupervisedTask task = small_task();
-  const LocalSettings local;
+  LocalSettings local;
+  local.form = BlockForm::stacked;
   std::vector<at::Tensor> starts(ragged.size(), start_of(task));
   const Outcomes first = fit(task, ragged, local, at::stack(starts));
   starts[1] = at::full_like(starts[1], std::numeric_limits<float>::quiet_NaN());

@@ -1,25 +1,34 @@
 #include "sim/task/layers/layer.hpp"
 
-#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 namespace shoal {
 namespace {
 
-at::Tensor padded_rows(std::int64_t clients, std::int64_t size) {
+/// [clients, size], rows on 64 bytes.
+at::Tensor padded_rows(std::int64_t clients, std::int64_t size, at::Device device) {
   constexpr std::int64_t floats_per_line = 16;
   const std::int64_t stride = (size + floats_per_line - 1) / floats_per_line * floats_per_line;
-  return at::empty({clients, stride}, at::kFloat).narrow(1, 0, size);
+  return at::zeros({clients, stride}, at::TensorOptions(at::kFloat).device(device)).narrow(1, 0, size);
 }
 
 }  // namespace
 
-Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape) {
-  return {shape, at::empty({clients, batch, shape.size()}, at::kFloat),
-          at::empty({clients, batch, shape.size()}, at::kFloat)};
+Activation Activation::first(std::int64_t active) const {
+  return {shape, value.narrow(0, 0, active), gradient.defined() ? gradient.narrow(0, 0, active) : at::Tensor()};
 }
 
-ParameterRows::ParameterRows(std::int64_t clients, std::int64_t size)
-    : values(padded_rows(clients, size)), gradients(padded_rows(clients, size)) {}
+Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape, const at::Tensor& like) {
+  const auto buffer = [&] {
+    return padded_rows(clients, batch * shape.size(), like.device()).unflatten(1, {batch, shape.size()});
+  };
+  return {shape, buffer(), buffer()};
+}
+
+ParameterRows::ParameterRows(std::int64_t clients, std::int64_t size, at::Device device)
+    : values(padded_rows(clients, size, device)),
+      gradients(padded_rows(clients, size, device)),
+      losses(at::zeros({clients}, at::TensorOptions(at::kDouble).device(device))) {}
 
 at::Tensor view_parameter(const at::Tensor& rows, const Parameter& parameter) {
   std::vector<std::int64_t> sizes{rows.size(0)}, strides(parameter.shape.size() + 1, 1);

@@ -2,7 +2,9 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/baddbmm.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/sum.h>
 
 #include <algorithm>
 
@@ -12,78 +14,121 @@
 namespace shoal::layers {
 namespace {
 
-/// Views of one product's operands: matrices for one client, stacks of matrices for more.
-at::Tensor matrix(const at::Tensor& stacked) { return stacked.size(0) == 1 ? stacked.squeeze(0) : stacked; }
+void add(std::int64_t n, float* __restrict y, const float* __restrict b) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] += b[i];
+}
+
+void add_scaled(std::int64_t n, float* __restrict b, const float* __restrict dy, float scale) {
+  for (std::int64_t i = 0; i < n; ++i) b[i] += scale * dy[i];
+}
+
+/// Operands of the products: matrices for one client, stacks of matrices for a block, also for one left in it. The
+/// library computes each matrix of a stack on its own, so that neighbours do not matter (tests/sim/blocks.cpp).
+struct LinearViews {
+  at::Tensor x, dx, y, dy, dy_t, weight, weight_t, weight_gradient, bias, bias_gradient;
+
+  LinearViews(const Activation& input, const Activation& output, const ParameterRows& rows,
+              std::span<const Parameter> own, std::int64_t active) {
+    const bool alone = input.clients() == 1;
+    const auto part = [&](const at::Tensor& stacked) {
+      if (!stacked.defined()) return stacked;
+      return alone ? stacked.squeeze(0) : stacked.narrow(0, 0, active);
+    };
+    x = part(input.value), dx = part(input.gradient);
+    y = part(output.value), dy = part(output.gradient);
+    dy_t = dy.transpose(-1, -2);
+    weight = part(view_parameter(rows.values, own[0]));
+    weight_t = weight.transpose(-1, -2);
+    weight_gradient = part(view_parameter(rows.gradients, own[0]));
+    bias = part(view_parameter(rows.values, own[1]));
+    bias_gradient = part(view_parameter(rows.gradients, own[1]));
+  }
+};
 
 class StackedLinear final : public StackedLayer {
  public:
-  StackedLinear(const Activation& input, const ParameterRows& rows, std::span<const Parameter> own)
-      : clients_(input.clients()),
-        batch_(input.batch()),
-        units_(own[0].shape[0]),
-        output_(make_activation(clients_, batch_, {units_, 1, 1})),
-        input_(matrix(input.value)),
-        output_value_(matrix(output_.value)),
-        output_gradient_(matrix(output_.gradient)),
-        output_gradient_t_(output_gradient_.transpose(-1, -2)),
-        weight_(matrix(view_parameter(rows.values, own[0]))),
-        weight_t_(weight_.transpose(-1, -2)),
-        weight_gradient_(matrix(view_parameter(rows.gradients, own[0]))),
-        bias_(view_parameter(rows.values, own[1])),
-        bias_gradient_(view_parameter(rows.gradients, own[1])) {
-    if (input.gradient.defined()) input_gradient_ = matrix(input.gradient);
+  StackedLinear(const Activation& input, std::int64_t units, const ParameterRows& rows, std::span<const Parameter> own,
+                const StackForm& form)
+      : library_(form.arithmetic == StackForm::Arithmetic::library),
+        input_(input),
+        output_(make_activation(input.clients(), input.batch(), {units, 1, 1}, input.value)),
+        rows_(rows),
+        own_(own.begin(), own.end()),
+        views_(input.clients()) {
+    if (library_) bias_sum_ = at::empty({input.clients(), units}, input.value.options());
+    StackedLinear::use(input.clients());
   }
 
   const Activation& output() const override { return output_; }
+  void use(std::int64_t active) override {
+    active_ = active;
+    now_ = &views_.get(active, [&] { return LinearViews(input_, output_, rows_, own_, active); });
+  }
 
   void forward() override {
-    if (clients_ == 1) {
-      at::mm_out(output_value_, input_, weight_t_);
+    if (input_.clients() == 1) {
+      at::mm_out(now_->y, now_->x, now_->weight_t);
     } else {
-      at::bmm_out(output_value_, input_, weight_t_);
+      at::bmm_out(now_->y, now_->x, now_->weight_t);
     }
-    float* y = output_.value.mutable_data_ptr<float>();
-    for (std::int64_t k = 0; k < clients_; ++k) {
-      const float* b = bias_.const_data_ptr<float>() + k * bias_.stride(0);
-      for (std::int64_t row = 0; row < batch_; ++row, y += units_) add(y, b);
-    }
+    add_bias();
   }
 
   void backward(const GradientUse& use) override {
     const bool on_parameters = use.target == GradientUse::Target::parameters;
-    at::Tensor& target = on_parameters ? weight_ : weight_gradient_;
-    if (clients_ == 1) {
-      if (input_gradient_.defined()) at::mm_out(input_gradient_, output_gradient_, weight_);
-      at::addmm_out(target, target, output_gradient_t_, input_, use.keep, use.scale);
+    at::Tensor& target = on_parameters ? now_->weight : now_->weight_gradient;
+    if (input_.clients() == 1) {
+      if (now_->dx.defined()) at::mm_out(now_->dx, now_->dy, now_->weight);
+      at::addmm_out(target, target, now_->dy_t, now_->x, use.keep, use.scale);
     } else {
-      if (input_gradient_.defined()) at::bmm_out(input_gradient_, output_gradient_, weight_);
-      at::baddbmm_out(target, target, output_gradient_t_, input_, use.keep, use.scale);
+      if (now_->dx.defined()) at::bmm_out(now_->dx, now_->dy, now_->weight);
+      at::baddbmm_out(target, target, now_->dy_t, now_->x, use.keep, use.scale);
     }
-    change_bias(on_parameters ? bias_ : bias_gradient_, use);
+    change_bias(on_parameters ? now_->bias : now_->bias_gradient, use);
   }
 
  private:
-  void add(float* __restrict y, const float* __restrict b) const {
-    for (std::int64_t i = 0; i < units_; ++i) y[i] += b[i];
-  }
+  std::int64_t units() const { return output_.shape.channels; }
 
-  void change_bias(at::Tensor& target, const GradientUse& use) {
-    const float* dy = output_.gradient.const_data_ptr<float>();
-    for (std::int64_t k = 0; k < clients_; ++k) {
-      float* b = target.mutable_data_ptr<float>() + k * target.stride(0);
-      if (use.keep == 0) std::fill(b, b + units_, 0.0F);
-      for (std::int64_t row = 0; row < batch_; ++row, dy += units_) add_scaled(b, dy, use.scale);
+  void add_bias() {
+    if (library_) {
+      now_->y.add_(now_->bias.unsqueeze(-2));
+      return;
+    }
+    for (std::int64_t k = 0; k < active_; ++k) {
+      float* y = output_.value.mutable_data_ptr<float>() + k * output_.value.stride(0);
+      const float* b = now_->bias.const_data_ptr<float>() + k * rows_.values.stride(0);
+      for (std::int64_t row = 0; row < input_.batch(); ++row, y += units()) add(units(), y, b);
     }
   }
 
-  void add_scaled(float* __restrict b, const float* __restrict dy, float scale) const {
-    for (std::int64_t i = 0; i < units_; ++i) b[i] += scale * dy[i];
+  void change_bias(at::Tensor& target, const GradientUse& use) {
+    if (library_) {
+      at::Tensor sum = bias_sum_.narrow(0, 0, active_).view(target.sizes());
+      at::sum_out(sum, now_->dy, {-2});
+      if (use.keep == 0) {
+        target.copy_(sum);
+      } else {
+        target.add_(sum, use.scale);
+      }
+      return;
+    }
+    for (std::int64_t k = 0; k < active_; ++k) {
+      const float* dy = output_.gradient.const_data_ptr<float>() + k * output_.gradient.stride(0);
+      float* b = target.mutable_data_ptr<float>() + k * rows_.values.stride(0);
+      if (use.keep == 0) std::fill(b, b + units(), 0.0F);
+      for (std::int64_t row = 0; row < input_.batch(); ++row, dy += units()) add_scaled(units(), b, dy, use.scale);
+    }
   }
 
-  std::int64_t clients_, batch_, units_;
-  Activation output_;
-  at::Tensor input_, input_gradient_, output_value_, output_gradient_, output_gradient_t_;
-  at::Tensor weight_, weight_t_, weight_gradient_, bias_, bias_gradient_;
+  bool library_;
+  Activation input_, output_;
+  ParameterRows rows_;
+  std::vector<Parameter> own_;
+  ByActive<LinearViews> views_;
+  LinearViews* now_ = nullptr;
+  std::int64_t active_ = 0;
+  at::Tensor bias_sum_;  // [K, units], library only
 };
 
 class Linear final : public Layer {
@@ -98,8 +143,8 @@ class Linear final : public Layer {
   std::vector<std::int64_t> weight(const Shape& input) const override { return {units_, input.size()}; }
   double flops(const Shape& input) const override { return 2.0 * static_cast<double>(units_ * input.size()); }
   std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
-                                      std::span<const Parameter> own) const override {
-    return std::make_unique<StackedLinear>(input, rows, own);
+                                      std::span<const Parameter> own, const StackForm& form) const override {
+    return std::make_unique<StackedLinear>(input, units_, rows, own, form);
   }
 
  private:

@@ -1,5 +1,9 @@
 // Max pooling over channels-last images; remembers which place of the window won. NaN wins, so divergence stays
 // visible.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/max_pool2d_with_indices.h>
+#include <ATen/ops/max_pool2d_with_indices_backward.h>
+
 #include <algorithm>
 
 #include "sim/error.hpp"
@@ -25,11 +29,15 @@ void give_to_winner(std::int64_t channels, const float* __restrict dy, const std
 class StackedMaxPool2d final : public StackedLayer {
  public:
   StackedMaxPool2d(const Activation& input, const Shape& shape, std::int64_t size)
-      : size_(size), input_(input), output_(make_activation(input.clients(), input.batch(), shape)) {
-    winners_.resize(static_cast<std::size_t>(output_.value.numel()));
+      : size_(size),
+        input_(input),
+        output_(make_activation(input.clients(), input.batch(), shape, input.value)),
+        active_(input.clients()) {
+    winners_.resize(static_cast<std::size_t>(input.clients() * output_.value.stride(0)));
   }
 
   const Activation& output() const override { return output_; }
+  void use(std::int64_t active) override { active_ = active; }
 
   void forward() override {
     const float* x = input_.value.const_data_ptr<float>();
@@ -50,7 +58,7 @@ class StackedMaxPool2d final : public StackedLayer {
     float* dx = input_.gradient.mutable_data_ptr<float>();
     const Shape &in = input_.shape, &out = output_.shape;
     const bool covered = out.height * size_ == in.height && out.width * size_ == in.width;
-    if (!covered) std::fill_n(dx, input_.gradient.numel(), 0.0F);
+    if (!covered) std::fill_n(dx, active_ * input_.gradient.stride(0), 0.0F);
     windows([&](std::int64_t from, std::int64_t to) {
       places([&](std::int32_t place, std::int64_t step) {
         give_to_winner(in.channels, dy + to, winners_.data() + to, place, dx + from + step);
@@ -63,11 +71,13 @@ class StackedMaxPool2d final : public StackedLayer {
   template <class Window>
   void windows(const Window& window) const {
     const Shape &in = input_.shape, &out = output_.shape;
-    std::int64_t to = 0;
-    for (std::int64_t image = 0; image < input_.clients() * input_.batch(); ++image) {
-      for (std::int64_t i = 0; i < out.height; ++i) {
-        for (std::int64_t j = 0; j < out.width; ++j, to += in.channels) {
-          window(image * in.size() + (i * in.width + j) * size_ * in.channels, to);
+    for (std::int64_t k = 0; k < active_; ++k) {
+      std::int64_t from = k * input_.value.stride(0), to = k * output_.value.stride(0);
+      for (std::int64_t image = 0; image < input_.batch(); ++image, from += in.size()) {
+        for (std::int64_t i = 0; i < out.height; ++i) {
+          for (std::int64_t j = 0; j < out.width; ++j, to += in.channels) {
+            window(from + (i * in.width + j) * size_ * in.channels, to);
+          }
         }
       }
     }
@@ -85,7 +95,57 @@ class StackedMaxPool2d final : public StackedLayer {
 
   std::int64_t size_;
   Activation input_, output_;
+  std::int64_t active_;
   std::vector<std::int32_t> winners_;
+};
+
+class LibraryMaxPool2d final : public StackedLayer {
+ public:
+  LibraryMaxPool2d(const Activation& input, const Shape& shape, std::int64_t size)
+      : size_{size, size},
+        input_(input),
+        output_(make_activation(input.clients(), input.batch(), shape, input.value)),
+        winners_(at::empty(output_.value.sizes(), input.value.options().dtype(at::kLong))) {
+    LibraryMaxPool2d::use(input.clients());
+  }
+
+  const Activation& output() const override { return output_; }
+  void use(std::int64_t active) override {
+    // At once where no gaps lie between the clients, as with most numbers of channels.
+    const bool at_once = input_.value.is_contiguous() && output_.value.is_contiguous();
+    active_.clear();
+    for (std::int64_t k = 0; k < (at_once ? 1 : active); ++k) active_.push_back(make(k, at_once ? active : 1));
+  }
+  void forward() override {
+    for (Views& v : active_) at::max_pool2d_with_indices_out(v.y, v.winners, v.x, size_, size_);
+  }
+  void backward(const GradientUse&) override {
+    if (!input_.gradient.defined()) return;
+    for (Views& v : active_) {
+      at::max_pool2d_with_indices_backward_out(v.dx, v.dy, v.x, size_, size_, zero_, one_, false, v.winners);
+    }
+  }
+
+ private:
+  struct Views {
+    at::Tensor x, dx, y, dy, winners;  // [images, channels, height, width], channels innermost in memory
+  };
+  Views make(std::int64_t first, std::int64_t clients) const {
+    const auto images = [&](const at::Tensor& t, const Shape& s) {
+      if (!t.defined()) return t;
+      return t.narrow(0, first, clients)
+          .view({clients * input_.batch(), s.height, s.width, s.channels})
+          .permute({0, 3, 1, 2});
+    };
+    return {images(input_.value, input_.shape), images(input_.gradient, input_.shape),
+            images(output_.value, output_.shape), images(output_.gradient, output_.shape),
+            images(winners_, output_.shape)};
+  }
+
+  std::vector<std::int64_t> size_, zero_{0, 0}, one_{1, 1};
+  Activation input_, output_;
+  at::Tensor winners_;
+  std::vector<Views> active_;
 };
 
 class MaxPool2d final : public Layer {
@@ -101,8 +161,11 @@ class MaxPool2d final : public Layer {
     }
     return out;
   }
-  std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows&,
-                                      std::span<const Parameter>) const override {
+  std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows&, std::span<const Parameter>,
+                                      const StackForm& form) const override {
+    if (form.arithmetic == StackForm::Arithmetic::library) {
+      return std::make_unique<LibraryMaxPool2d>(input, output(input.shape), size_);
+    }
     return std::make_unique<StackedMaxPool2d>(input, output(input.shape), size_);
   }
 

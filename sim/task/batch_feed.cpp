@@ -1,0 +1,106 @@
+#include "sim/task/batch_feed.hpp"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
+
+#include <algorithm>
+
+namespace shoal {
+namespace {
+
+/// Features of one example as the network wants them: scaled, channels last.
+template <class T>
+void write_features(const T* from, const Shape& shape, float scale, float offset, float* to) {
+  const std::int64_t pixels = shape.height * shape.width;
+  if (shape.channels == 1 || pixels == 1) {
+    for (std::int64_t i = 0; i < shape.size(); ++i) to[i] = static_cast<float>(from[i]) * scale + offset;
+    return;
+  }
+  for (std::int64_t c = 0; c < shape.channels; ++c) {
+    for (std::int64_t i = 0; i < pixels; ++i) {
+      to[i * shape.channels + c] = static_cast<float>(from[c * pixels + i]) * scale + offset;
+    }
+  }
+}
+
+/// The library reads only, but has no tensors of constants.
+template <class T>
+at::Tensor as_tensor(const std::vector<T>& values, std::vector<std::int64_t> sizes, at::ScalarType type) {
+  return at::from_blob(const_cast<T*>(values.data()), sizes, type);
+}
+
+}  // namespace
+
+void BatchFeed::load(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
+  if (arithmetic_ == StackForm::Arithmetic::library) return load_on_device(to, from, batches);
+  for (std::size_t k = 0; k < batches.size(); ++k) load_rows(to, static_cast<std::int64_t>(k), from, batches[k]);
+}
+
+void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& from, const ClientBatch& batch) const {
+  const std::int64_t rows = to.batch(), size = from.shape.size(), used = std::ssize(batch.positions);
+  std::int64_t* labels = to.labels().mutable_data_ptr<std::int64_t>() + k * rows;
+  float* weights = to.weights().mutable_data_ptr<float>() + k * rows;
+  float* features = to.inputs().mutable_data_ptr<float>() + k * to.inputs().stride(0);
+  for (const std::int32_t position : batch.positions) {
+    const std::int64_t first = std::int64_t{position} * size;
+    *labels++ = from.labels[static_cast<std::size_t>(position)];
+    if (from.bytes.empty()) {
+      write_features(from.floats.data() + first, from.shape, from.scale, from.offset, features);
+    } else {
+      write_features(from.bytes.data() + first, from.shape, from.scale, from.offset, features);
+    }
+    features += size;
+  }
+  std::fill_n(weights, used, static_cast<float>(batch.weight));
+  std::fill_n(weights + used, rows - used, 0.0F);
+  std::fill_n(labels, rows - used, std::int64_t{0});
+  std::fill_n(features, (rows - used) * size, 0.0F);  // what stands there may have become infinite
+}
+
+void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
+  const Compact& data = compact(from);
+  const std::int64_t clients = to.weights().size(0), rows = to.batch();
+  Staging& s = staging(clients * rows, data);
+  auto* positions = s.positions.mutable_data_ptr<std::int64_t>();
+  float* weights = s.weights.mutable_data_ptr<float>();
+  std::fill_n(positions, clients * rows, std::int64_t{0});
+  std::fill_n(weights, clients * rows, 0.0F);
+  for (const ClientBatch& batch : batches) {
+    std::ranges::copy(batch.positions, positions);
+    std::fill_n(weights, batch.positions.size(), static_cast<float>(batch.weight));
+    positions += rows, weights += rows;
+  }
+  s.chosen.copy_(s.positions, /*non_blocking=*/true);
+  to.weights().view({-1}).copy_(s.weights, /*non_blocking=*/true);
+  at::index_select_out(s.features, data.features, 0, s.chosen);
+  at::Tensor labels = to.labels().view({-1});
+  at::index_select_out(labels, data.labels, 0, s.chosen);
+  const std::int64_t channels = from.shape.channels, pixels = from.shape.height * from.shape.width;
+  at::Tensor inputs = to.inputs().view({clients, rows, pixels, channels});
+  inputs.copy_(s.features.view({clients, rows, channels, pixels}).transpose(2, 3));
+  inputs.mul_(from.scale).add_(from.offset);
+}
+
+const BatchFeed::Compact& BatchFeed::compact(const Examples& from) {
+  const auto held = std::ranges::find(compact_, &from, &Compact::of);
+  if (held != compact_.end()) return *held;
+  const at::Tensor features = from.bytes.empty() ? as_tensor(from.floats, {from.count(), from.shape.size()}, at::kFloat)
+                                                 : as_tensor(from.bytes, {from.count(), from.shape.size()}, at::kByte);
+  const at::Tensor labels = as_tensor(from.labels, {from.count()}, at::kInt);
+  compact_.push_back({&from, features.to(device_), labels.to(device_, at::kLong)});
+  return compact_.back();
+}
+
+BatchFeed::Staging& BatchFeed::staging(std::int64_t rows, const Compact& from) {
+  const auto held = std::ranges::find(staging_, rows, [](const Staging& s) { return s.positions.numel(); });
+  if (held != staging_.end()) return *held;
+  // Pageable, not pinned: the driver takes its copy at once, so that the next step may overwrite it.
+  const at::TensorOptions host = at::TensorOptions(at::kCPU);
+  const at::TensorOptions there = from.features.options();
+  staging_.push_back({at::empty({rows}, host.dtype(at::kLong)), at::empty({rows}, host.dtype(at::kFloat)),
+                      at::empty({rows}, there.dtype(at::kLong)), at::empty({rows, from.features.size(1)}, there)});
+  return staging_.back();
+}
+
+}  // namespace shoal

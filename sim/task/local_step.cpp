@@ -1,0 +1,113 @@
+#include "sim/task/local_step.hpp"
+
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+
+#include "kernels/vector_ops.hpp"
+#include "sim/error.hpp"
+
+namespace shoal {
+namespace {
+
+std::span<float> row(const at::Tensor& rows, std::int64_t k) {
+  return {rows.mutable_data_ptr<float>() + k * rows.stride(0), static_cast<std::size_t>(rows.size(1))};
+}
+
+/// Row k of [K, d], or the only row of [d]; empty where the tensor is undefined.
+std::span<const float> row_or_shared(const at::Tensor& tensor, std::int64_t k) {
+  if (!tensor.defined()) return {};
+  return {tensor.const_data_ptr<float>() + (tensor.dim() == 2 ? k * tensor.size(1) : 0),
+          static_cast<std::size_t>(tensor.size(-1))};
+}
+
+/// What a correction names, [d] or one row for each place in the stack.
+at::Tensor in_order(const at::Tensor& tensor, std::span<const std::int64_t> order, at::Device device) {
+  if (!tensor.defined()) return tensor;
+  at::Tensor plain = tensor.to(device, at::kFloat);
+  if (plain.dim() == 2 && plain.size(0) == 1) plain = plain.squeeze(0);
+  if (plain.dim() == 2 && order.size() == 1) plain = plain.select(0, order[0]);
+  const bool moved = plain.dim() == 2 && !std::ranges::is_sorted(order);
+  return moved ? plain.index_select(0, at::tensor(order).to(device)) : plain.contiguous();
+}
+
+}  // namespace
+
+LocalStep::LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettings& local, const Correction& correction,
+                     std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic)
+    : rows_(rows),
+      momentum_(std::move(momentum)),
+      local_(local),
+      correction_(correction),
+      order_(order),
+      arithmetic_(arithmetic),
+      anchor_(correction.pull != 0 ? in_order(correction.anchor, order, rows.values.device()) : at::Tensor()),
+      shift_(in_order(correction.shift, order, rows.values.device())) {
+  ensure(correction.pull == 0 || correction.anchor.defined(), "a pull of {} without an anchor", correction.pull);
+  if (momentum_.defined()) momentum_.zero_();
+}
+
+bool LocalStep::in_place() const {
+  return !momentum_.defined() && local_.weight_decay == 0 && !anchor_.defined() && !shift_.defined() &&
+         !correction_.custom;
+}
+
+void LocalStep::run(StackedNetwork& net, std::int64_t active) {
+  net.use(active);
+  net.forward();
+  net.loss_and_gradient();
+  if (in_place()) {
+    net.backward(GradientUse::descend(local_.rate));
+    return;
+  }
+  net.backward(GradientUse::store());
+  if (correction_.custom) apply_custom(active);
+  if (arithmetic_ == StackForm::Arithmetic::library) {
+    change_weights_by_library(active);
+  } else {
+    change_weights(active);
+  }
+}
+
+void LocalStep::apply_custom(std::int64_t active) {
+  // It sees the block as it was given; clients that are done have no gradient.
+  rows_.gradients.narrow(0, active, rows_.clients() - active).zero_();
+  const at::Tensor places = at::tensor(order_).to(rows_.values.device());
+  at::Tensor gradients = at::empty_like(rows_.gradients).index_copy_(0, places, rows_.gradients);
+  correction_.custom(gradients, at::empty_like(rows_.values).index_copy_(0, places, rows_.values));
+  rows_.gradients.copy_(gradients.index_select(0, places));
+}
+
+void LocalStep::change_weights(std::int64_t active) {
+  for (std::int64_t k = 0; k < active; ++k) {
+    SgdStep<float> sgd{.rate = local_.rate,
+                       .decay = local_.weight_decay,
+                       .pull = correction_.pull,
+                       .anchor = row_or_shared(anchor_, k),
+                       .shift = row_or_shared(shift_, k),
+                       .momentum = local_.momentum,
+                       .buffer = {},
+                       .nesterov = local_.nesterov};
+    if (momentum_.defined()) sgd.buffer = row(momentum_, k);
+    sgd_step<float>(row(rows_.values, k), row(rows_.gradients, k), sgd);
+  }
+}
+
+void LocalStep::change_weights_by_library(std::int64_t active) {
+  const auto first = [&](const at::Tensor& t) { return t.dim() == 2 ? t.narrow(0, 0, active) : t; };
+  at::Tensor y = first(rows_.values), g = first(rows_.gradients);
+  if (anchor_.defined()) g.add_(y, correction_.pull).sub_(first(anchor_), correction_.pull);
+  if (shift_.defined()) g.add_(first(shift_));
+  if (local_.weight_decay != 0) g.add_(y, local_.weight_decay);
+  if (momentum_.defined()) {
+    at::Tensor m = first(momentum_);
+    m.mul_(local_.momentum).add_(g);
+    if (local_.nesterov) g.add_(m, local_.momentum);
+    y.sub_(local_.nesterov ? g : m, local_.rate);
+  } else {
+    y.sub_(g, local_.rate);
+  }
+}
+
+}  // namespace shoal

@@ -1,0 +1,43 @@
+#pragma once
+// One local step of a stack of clients: the piece of work that a device would capture and replay.
+
+#include <cstdint>
+#include <span>
+
+#include "sim/task/local_settings.hpp"
+#include "sim/task/stacked_network.hpp"
+#include "sim/task/task.hpp"
+
+namespace shoal {
+
+/// The steps of one call of `fit`. Everything that `run` touches was allocated before (but convolutions' results),
+/// stays at its address for all steps, and is used on the rows' device without waiting for it; a correction's own code
+/// (`custom`) is the exception. Shapes follow from (network, active).
+class LocalStep {
+ public:
+  /// Client order[i] of the correction's rows stands in row i of `rows`. `momentum`, like the parameters, is zeroed
+  /// here; undefined where [local] has none.
+  LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettings& local, const Correction& correction,
+            std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic);
+
+  /// Forward, backward and the change of the first `active` clients' weights, on the batch that `net` was loaded with.
+  void run(StackedNetwork& net, std::int64_t active);
+
+ private:
+  /// Plain SGD changes the weights inside the backward pass; everything else stores the gradients and makes the step in
+  /// one pass over them.
+  bool in_place() const;
+  void apply_custom(std::int64_t active);
+  void change_weights(std::int64_t active);
+  void change_weights_by_library(std::int64_t active);
+
+  ParameterRows& rows_;
+  at::Tensor momentum_;
+  const LocalSettings& local_;
+  const Correction& correction_;
+  std::span<const std::int64_t> order_;
+  StackForm::Arithmetic arithmetic_;
+  at::Tensor anchor_, shift_;  // [d] or [K, d], rows in the stack's order
+};
+
+}  // namespace shoal
