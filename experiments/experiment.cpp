@@ -1,5 +1,6 @@
 #include "experiments/experiment.hpp"
 
+#include "experiments/device.hpp"
 #include "sim/agents/machine_study.hpp"
 #include "sim/agents/rule_study.hpp"
 #include "sim/agents/study_task.hpp"
@@ -27,10 +28,11 @@ std::shared_ptr<const Task> make_study(const std::string& name, const Settings& 
 
 std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, Datasets& datasets,
                                       std::string& data_digest) {
+  const at::Device device = choose_device(root, this_machine());
   const Settings task = root.section("task");
   const std::string name =
       task.choice("name", "supervised", {"supervised", "quadratic", "rule_world", "machine"}, "what is learned");
-  if (name == "quadratic") return std::make_shared<Quadratic>(task, seed);
+  if (name == "quadratic") return std::make_shared<Quadratic>(task, seed);  // on the CPU, as studies
   if (name == "rule_world" || name == "machine") return make_study(name, root, seed);
   const Settings data = root.section("data");
   const std::shared_ptr<const Dataset> dataset = datasets.load(data);
@@ -38,6 +40,7 @@ std::shared_ptr<const Task> make_task(const Settings& root, std::uint64_t seed, 
   auto dealt = make_part<Partition>("partition", "iid", root.section("partition"))->deal(dataset->train, seed);
   Network network =
       make_part<Model>("model", "mlp", root.section("model"))->network(dataset->train.shape, dataset->train.classes);
+  network.on(device);
   return std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(network), HoldoutShares(data), seed);
 }
 

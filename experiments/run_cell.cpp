@@ -4,6 +4,8 @@
 #include <chrono>
 #include <optional>
 
+#include "experiments/device.hpp"
+#include "sim/comm/device_comm.hpp"
 #include "sim/digest.hpp"
 #include "sim/record/checkpoint.hpp"
 #include "sim/record/from_round.hpp"
@@ -38,7 +40,8 @@ class ResultHash {
   Digest digest_;
 };
 
-CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellRecording& recording) {
+CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellRecording& recording,
+                     Communicator& comm) {
   CellHeader header{.index = cell.index,
                     .label = cell.label,
                     .seed = cell.seed,
@@ -46,11 +49,23 @@ CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellR
                     .provenance = recording.provenance};
   header.provenance["data"] = experiment.data_digest;
   header.provenance["clients"] = std::to_string(experiment.federation.task->clients());
+  const at::Device device = experiment.federation.task->layout().device;
+  header.provenance["device"] = device_name(device);
+  if (device.is_cuda()) header.provenance["device_data"] = comm.device().name();
   const LocalSettings local = experiment.federation.local->at(1);
   header.provenance["block"] = std::to_string(local.block);
   header.provenance["block form"] = name(local.form);
   header.provenance["reproducible"] = experiment.federation.aggregator->reproducible() ? "yes" : "no (float sum)";
   return header;
+}
+
+// Another device gives other bits.
+void check_device(const CellHeader& earlier, const Experiment& experiment, const std::string& journal) {
+  const auto was = earlier.provenance.find("device");
+  const std::string is = device_name(experiment.federation.task->layout().device);
+  if (was == earlier.provenance.end() || was->second == is) return;
+  user_error("{}: was begun on another device ({}; here {}). Resume on the same, or discard it with --anew?", journal,
+             was->second, is);
 }
 
 // A cell on its way: what run_cell changes besides the engine's state.
@@ -65,7 +80,10 @@ struct Progression {
 void go_on(Progression& to, FederationState& state, const Experiment& experiment, Communicator& comm,
            const CellRecording& recording) {
   CellContents earlier;
-  if (comm.rank() == 0) earlier = read_cell(recording.journal);
+  if (comm.rank() == 0) {
+    earlier = read_cell(recording.journal);
+    check_device(earlier.header, experiment, recording.journal);
+  }
   const Resumed resumed = read_checkpoint(recording.journal, earlier.length, state, comm);
   if (comm.rank() == 0) {
     for (const std::string& damage : resumed.damaged)
@@ -116,7 +134,7 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
   if (recording.resume) go_on(on, state, experiment, comm, recording);
   if (comm.rank() == 0 && !on.journal) {
     remove_checkpoints(recording.journal);
-    on.journal.emplace(recording.journal, header_of(cell, experiment, recording));
+    on.journal.emplace(recording.journal, header_of(cell, experiment, recording, comm));
   }
 
   while (state.round < experiment.rounds && result.status == "finished") {

@@ -4,10 +4,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
+#include "experiments/device.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/launch.hpp"
 #include "experiments/run_cell.hpp"
+#include "sim/comm/device_comm.hpp"
 #include "sim/record/file_lock.hpp"
 #include "sim/record/journal.hpp"
 #include "sim/record/replace_file.hpp"
@@ -226,6 +229,7 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
   PartialRunFile partial(run);
   Interruption interruption(options.limits);
   Datasets datasets;
+  bool connected = false;  // the group's GPUs
   std::vector<std::int64_t> stops(1, 0);
   for (auto i = static_cast<std::size_t>(groups.mine); i < run.cells.size();
        i += static_cast<std::size_t>(groups.count)) {
@@ -238,6 +242,9 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     const std::optional<BlockChoice> settled = starts[i].block;
     const Experiment parts =
         compose(cell.settings, datasets, [&](const BlockCase& wanted) { return settled ? *settled : table(wanted); });
+    const at::Device device = parts.federation.task->layout().device;
+    take_device(device, *group);
+    if (device.is_cuda() && !std::exchange(connected, true)) connect_devices(*group);
     const std::string title = run.cells.size() == 1
                                   ? cell.label
                                   : fmt::format("[{}/{}] {} seed {}", i + 1, run.cells.size(), cell.label, cell.seed);

@@ -24,6 +24,10 @@ bool has_device();
 std::string device_description();
 /// Makes GPU `index` the calling thread's device. Does nothing in a build without nvcc.
 void use_device(int index);
+/// The calling thread's GPU; 0 in a build without nvcc.
+int current_device();
+/// What no other GPU of any machine has (32 hexadecimal digits); "host" in a build without nvcc.
+std::string device_id();
 
 /// Memory in stream order: it may be used by work queued on that stream from now on. Throws std::bad_alloc.
 void* device_allocate(OnDevice device, std::size_t bytes);
@@ -33,6 +37,8 @@ void copy_to_device(OnDevice device, void* to, const void* from, std::size_t byt
 /// Waits until the stream's work, and the copy, are done.
 void copy_to_host(OnDevice device, void* to, const void* from, std::size_t bytes);
 void set_zero(OnDevice device, void* memory, std::size_t bytes);
+/// Whether all work queued on the stream is done; throws std::runtime_error if some of it failed.
+bool is_done(OnDevice device);
 /// Waits until all work queued on the stream is done; throws std::runtime_error if some of it failed.
 void wait(OnDevice device);
 

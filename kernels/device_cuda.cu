@@ -34,6 +34,22 @@ std::string device_description() {
 
 void use_device(int index) { check(cudaSetDevice(index), "cudaSetDevice"); }
 
+int current_device() {
+  int index = 0;
+  check(cudaGetDevice(&index), "cudaGetDevice");
+  return index;
+}
+
+std::string device_id() {
+  cudaDeviceProp found{};
+  check(cudaGetDeviceProperties(&found, current_device()), "cudaGetDeviceProperties");
+  std::string id;
+  for (const char byte : found.uuid.bytes) {
+    for (const int shift : {4, 0}) id += "0123456789abcdef"[static_cast<unsigned char>(byte) >> shift & 15];
+  }
+  return id;
+}
+
 void* device_allocate(OnDevice device, std::size_t bytes) {
   void* memory = nullptr;
   const cudaError_t error = cudaMallocAsync(&memory, bytes, stream_of(device));
@@ -55,6 +71,12 @@ void copy_to_host(OnDevice device, void* to, const void* from, std::size_t bytes
 
 void set_zero(OnDevice device, void* memory, std::size_t bytes) {
   check(cudaMemsetAsync(memory, 0, bytes, stream_of(device)), "cudaMemsetAsync");
+}
+
+bool is_done(OnDevice device) {
+  const cudaError_t error = cudaStreamQuery(stream_of(device));
+  if (error != cudaErrorNotReady) check(error, "work on the device");
+  return error == cudaSuccess;
 }
 
 void wait(OnDevice device) { check(cudaStreamSynchronize(stream_of(device)), "work on the device"); }

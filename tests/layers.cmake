@@ -35,6 +35,7 @@ fence("^nccl\\.h$" "^sim/comm/")
 fence("^hdf5\\.h$" "^sim/record/" "^datasets/")
 fence("^torch/" "^sim/task/")
 fence("^(ATen|c10)/" "^sim/" "^strategies/" "^datasets/" "^experiments/") # all but kernels/
+fence("^(ATen|c10)/cuda/" "^sim/task/")
 fence("^(cuda[a-z_]*\\.h|cub/.*)$" "^kernels/")
 
 # --- the check --------------------------------------------------------------------------------------------------------

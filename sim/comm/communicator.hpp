@@ -11,16 +11,21 @@
 
 namespace shoal {
 
+class DeviceComm;
+
 using Bytes = std::vector<std::byte>;
 
-/// A group of ranks. All functions but `rank` and `size` are collective: every rank of the group calls them in the same
-/// order, from its main thread. A rank that fails makes every other rank's next collective throw (threads) or ends the
-/// program (MPI, through `abort`).
+/// A group of ranks. All functions but `rank`, `size` and `local_rank` are collective: every rank of the group calls
+/// them in the same order, from its main thread. A rank that fails makes every other rank's next collective throw
+/// (threads) or ends the program (MPI, through `abort`).
 class Communicator {
  public:
-  virtual ~Communicator() = default;
+  Communicator();
+  virtual ~Communicator();
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  /// Number of this process among the program's processes on its machine: which GPU is its own follows from it.
+  virtual int local_rank() const = 0;
 
   virtual void barrier() = 0;
   /// In place; integers only, because their sum does not depend on the order.
@@ -37,6 +42,14 @@ class Communicator {
   virtual std::unique_ptr<Communicator> split(int color) = 0;
   /// Not collective: ends all ranks of the whole program promptly. The caller has printed the reason.
   [[noreturn]] virtual void abort(int exit_code) = 0;
+
+  /// The same collectives on memory of the device (sim/comm/device_comm.hpp): through the host's memory, unless
+  /// connect_devices found something better.
+  DeviceComm& device();
+  void use(std::unique_ptr<DeviceComm> device);
+
+ private:
+  std::unique_ptr<DeviceComm> device_;
 };
 
 /// A group of one: no messages at all.

@@ -37,7 +37,7 @@ void in_pieces(std::size_t size, std::size_t width, const Send& send) {
 class MpiRanks final : public Communicator {
  public:
   /// Owns `group`. Errors come back as codes instead of ending the program inside MPI.
-  explicit MpiRanks(MPI_Comm group) : group_(group) {
+  MpiRanks(MPI_Comm group, int local_rank) : group_(group), local_rank_(local_rank) {
     check(MPI_Comm_set_errhandler(group_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check(MPI_Comm_rank(group_, &rank_), "MPI_Comm_rank");
     check(MPI_Comm_size(group_, &size_), "MPI_Comm_size");
@@ -53,6 +53,7 @@ class MpiRanks final : public Communicator {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  int local_rank() const override { return local_rank_; }
 
   void barrier() override { check(MPI_Barrier(group_), "MPI_Barrier"); }
   void sum(std::span<std::int64_t> values) override { sum_in_place(values, MPI_INT64_T); }
@@ -134,7 +135,7 @@ class MpiRanks final : public Communicator {
     ensure(color >= 0, "split with the negative color {}", color);
     MPI_Comm part = MPI_COMM_NULL;
     check(MPI_Comm_split(group_, color, rank_, &part), "MPI_Comm_split");
-    return std::make_unique<MpiRanks>(part);
+    return std::make_unique<MpiRanks>(part, local_rank_);
   }
 
   [[noreturn]] void abort(int exit_code) override {
@@ -163,8 +164,18 @@ class MpiRanks final : public Communicator {
   }
 
   MPI_Comm group_;
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, local_rank_;
 };
+
+// Ranks that can share memory are on one machine.
+int rank_on_machine(MPI_Comm world) {
+  MPI_Comm machine = MPI_COMM_NULL;
+  int rank = 0;
+  check(MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine), "MPI_Comm_split_type");
+  check(MPI_Comm_rank(machine, &rank), "MPI_Comm_rank");
+  check(MPI_Comm_free(&machine), "MPI_Comm_free");
+  return rank;
+}
 
 }  // namespace
 
@@ -188,7 +199,7 @@ MpiSession::~MpiSession() {
 std::unique_ptr<Communicator> MpiSession::world() {
   MPI_Comm copy = MPI_COMM_NULL;
   check(MPI_Comm_dup(MPI_COMM_WORLD, &copy), "MPI_Comm_dup");
-  return std::make_unique<MpiRanks>(copy);
+  return std::make_unique<MpiRanks>(copy, rank_on_machine(copy));
 }
 
 std::string MpiSession::library() {

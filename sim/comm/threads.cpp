@@ -125,6 +125,7 @@ class ThreadRanks final : public Communicator {
 
   int rank() const override { return rank_; }
   int size() const override { return group_->size(); }
+  int local_rank() const override { return rank_; }
 
   void barrier() override {
     group_->collective(rank_, {"barrier", 0, true, {}}, [](const auto&) {});

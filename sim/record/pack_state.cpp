@@ -53,11 +53,14 @@ void pack(Packer& packer, const State& state) {
   pack_map(packer, state.blobs(), [&](const std::string& blob) { packer.text(blob); });
 }
 
-State unpack_state(Unpacker& unpacker) {
+// Tensors go to where those of the same name are in `fresh`, a state that has just been initialised.
+State unpack_state(Unpacker& unpacker, const State& fresh) {
   State state;
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
     const std::string name = unpacker.text();
-    state.put(name, unpack_tensor(unpacker));
+    const at::Tensor tensor = unpack_tensor(unpacker);
+    const auto same = fresh.tensors().find(name);
+    state.put(name, same == fresh.tensors().end() ? tensor : tensor.to(same->second.device()));
   }
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
     const std::string name = unpacker.text();
@@ -114,18 +117,19 @@ void unpack(Unpacker& unpacker, FederationState& state) {
   state.round = unpacker.number<std::int64_t>();
   state.now = Ticks{unpacker.number<std::int64_t>()};
   state.version = Version{unpacker.number<std::int64_t>()};
-  state.strategy = unpack_state(unpacker);
-  state.planner = unpack_state(unpacker);
+  state.strategy = unpack_state(unpacker, state.strategy);
+  state.planner = unpack_state(unpacker, state.planner);
   if (unpacker.number<std::uint64_t>() != state.stages.size()) {
     user_error("a checkpoint has another number of stages than the experiment. Was the experiment changed?");
   }
-  for (State& stage : state.stages) stage = unpack_state(unpacker);
+  for (State& stage : state.stages) stage = unpack_state(unpacker, stage);
+  const at::Device device = state.strategy.params().device();
   state.messages.clear();
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
     Message message{.version = Version{unpacker.number<std::int64_t>()}};
     for (auto tensors = unpacker.number<std::uint64_t>(); tensors > 0; --tensors) {
       const std::string name = unpacker.text();
-      message.tensors.insert_or_assign(name, unpack_tensor(unpacker));
+      message.tensors.insert_or_assign(name, unpack_tensor(unpacker).to(device));
     }
     state.messages.insert_or_assign(message.version, std::move(message));
   }

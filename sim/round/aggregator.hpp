@@ -22,6 +22,9 @@ struct AggregationPlan {
   std::vector<Channel> channels;
   std::vector<ChannelScale> scales;  // per channel
   at::ScalarType type = at::kFloat;  // of the means
+  at::Device device = at::kCPU;      // of the sums and the means
+
+  at::TensorOptions options() const { return at::TensorOptions(type).device(device); }
 };
 
 /// Accepted and rejected clients of one block, with integer weights.

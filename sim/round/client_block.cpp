@@ -29,7 +29,7 @@ const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return last
 at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwise) const {
   const std::size_t s = memory_.slot(name);
   const MemorySlot& slot = memory_.slots()[s];
-  at::Tensor values = at::zeros({count(), slot.size}, at::TensorOptions(slot.type));
+  at::Tensor values = at::zeros({count(), slot.size}, task_.layout().options().dtype(slot.type));
   if (otherwise.defined()) values.copy_(otherwise.expand_as(values));
   for (std::size_t k = 0; k < records_.size(); ++k) {
     if (records_[k][s].defined()) values[static_cast<std::int64_t>(k)].copy_(records_[k][s]);
@@ -42,8 +42,9 @@ void ClientBlock::remember(std::string_view name, const at::Tensor& values) {
   const MemorySlot& slot = memory_.slots()[s];
   ensure(values.dim() == 2 && values.size(0) == count() && values.size(1) == slot.size,
          "memory '{}' is written with another shape than [{}, {}]", name, count(), slot.size);
+  const at::Tensor host = values.cpu();  // one copy for all clients
   for (std::size_t k = 0; k < written_.size(); ++k) {
-    written_[k][s] = values[static_cast<std::int64_t>(k)].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
+    written_[k][s] = host[static_cast<std::int64_t>(k)].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
   }
 }
 

@@ -5,12 +5,15 @@
 
 #include <system_error>
 
+#include "kernels/device.hpp"
+
 namespace shoal {
 
 Crew::Crew(const Task& task, int threads) {
   for (int w = 0; w < threads; ++w) trainers_.push_back(task.trainer());
   // Matrix products change bits between one and two threads, so LibTorch gets one, in every thread that calls it.
   at::set_num_threads(1);
+  if (task.layout().device.is_cuda()) gpu_ = current_device();
   try {
     for (int w = 1; w < threads; ++w) threads_.emplace_back([this, w] { serve(w); });
   } catch (const std::system_error& error) {
@@ -67,6 +70,7 @@ void Crew::labour(int worker) {
 
 void Crew::serve(int worker) {
   at::set_num_threads(1);
+  if (gpu_) use_device(*gpu_);  // every thread has a current GPU of its own
   std::uint64_t done = 0;
   while (true) {
     {

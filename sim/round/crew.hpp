@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -32,6 +33,7 @@ class Crew {
   void serve(int worker);
   void labour(int worker);
 
+  std::optional<int> gpu_;  // of the thread that made the crew, if the task is on one
   std::vector<std::unique_ptr<Trainer>> trainers_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;

@@ -19,7 +19,7 @@ bool is_finite(const ClientRecord& record) {
 
 AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
                           std::span<const Participation> committed, const Task& task) {
-  AggregationPlan plan{.channels = channels, .type = task.layout().type};
+  AggregationPlan plan{.channels = channels, .type = task.layout().type, .device = task.layout().device};
   const bool whole = std::ranges::all_of(commits, [](const Commit& commit) { return commit.weight == 1; });
   for (const Channel& channel : channels) {
     ChannelScale scale{.weight_unit = whole && channel.weighting != Weighting::real ? 1.0 : real_weight_unit};

@@ -25,7 +25,9 @@ struct ParameterLayout {
   std::vector<Parameter> parameters;
   std::int64_t size = 0;  // d
   at::ScalarType type = at::kFloat;
+  at::Device device = at::kCPU;  // where they live, and everything that is computed with them
 
+  at::TensorOptions options() const { return at::TensorOptions(type).device(device); }
   void add(std::string name, std::vector<std::int64_t> shape, Role role = Role::shared) {
     std::int64_t count = 1;
     for (const std::int64_t side : shape) count *= side;

@@ -54,7 +54,7 @@ at::Tensor Network::initial_parameters(RandomKey key) const {
       *next++ = static_cast<float>(bound * (2 * random.uniform() - 1));
     }
   }
-  return out;
+  return out.to(layout_.device);  // drawn on the host: the same bits everywhere
 }
 
 double Network::flops_per_example() const {

@@ -38,6 +38,11 @@ class Network {
   Network& max_pool2d(std::int64_t size) { return add(layers::max_pool2d(size)); }
   Network& relu() { return add(layers::relu()); }
   Network& flatten() { return add(layers::flatten()); }
+  /// Where parameters live and the network computes.
+  Network& on(at::Device device) {
+    layout_.device = device;
+    return *this;
+  }
 
   const Shape& input() const { return input_; }
   const Shape& output() const { return output_; }

@@ -2,9 +2,13 @@
 // same for any order, any number of ranks and threads. The default.
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
+#include "kernels/device_rows.hpp"
 #include "kernels/fixed_point.hpp"
+#include "sim/comm/device_comm.hpp"
 #include "sim/round/aggregator.hpp"
+#include "sim/task/device.hpp"
 
 namespace shoal::aggregators {
 namespace {
@@ -78,9 +82,86 @@ class ExactSums final : public Collector {
   std::vector<std::int64_t> sums_;
 };
 
+// The same sums on a GPU: the values there, the totals that the host needs here. Two reductions, the second of 8
+// (channels + 1) bytes per rank.
+class DeviceSums final : public Collector {
+ public:
+  explicit DeviceSums(const AggregationPlan& plan) : plan_(plan), totals_(plan.channels.size() + 1, 0) {
+    std::int64_t values = 0;
+    for (const Channel& channel : plan_.channels) values += channel.size;
+    sums_ = at::zeros({values}, plan_.options().dtype(at::kLong));
+  }
+
+  void add(const Contribution& contribution) override {
+    std::int64_t at = 0;
+    for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
+      std::vector<std::int64_t> weights = contribution.weights[c];
+      for (std::size_t k = 0; k < weights.size(); ++k) {
+        if (contribution.accepted[k]) {
+          totals_[c] += contribution.shares[c][k];
+        } else {
+          weights[k] = 0;
+        }
+      }
+      at::Tensor sums = sums_.narrow(0, at, plan_.channels[c].size);
+      const Rows rows = contribution.channels[c].to(plan_.device);
+      const ChannelScale& scale = plan_.scales[c];
+      if (scale.weight_unit == 1) {
+        rows.add_to(sums, weights, scale.exponent);
+      } else {
+        std::vector<double> factors;
+        for (const std::int64_t weight : weights) factors.push_back(static_cast<double>(weight) * scale.weight_unit);
+        rows.add_weighted(sums, factors, scale.exponent);
+      }
+      at += plan_.channels[c].size;
+    }
+    for (const bool accepted : contribution.accepted) totals_.back() += accepted ? 1 : 0;
+  }
+
+  void merge(Collector& other) override {
+    const auto& theirs = static_cast<DeviceSums&>(other);
+    sums_.add_(theirs.sums_);
+    for (std::size_t i = 0; i < totals_.size(); ++i) totals_[i] += theirs.totals_[i];
+  }
+
+  std::vector<Aggregate> finish(Communicator& comm) override {
+    const OnDevice stream = current_stream();
+    comm.device().sum(stream, sums_.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(sums_.numel()));
+    comm.device().wait(stream);  // before MPI: its blocking calls beside pending ones of NCCL may deadlock
+    comm.sum(totals_);
+    Aggregate total{.clients = totals_.back()};
+    std::int64_t at = 0;
+    for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
+      const double weight = static_cast<double>(totals_[c]) * plan_.scales[c].weight_unit;
+      total.means.push_back(mean_of(sums_.narrow(0, at, plan_.channels[c].size), weight, plan_.scales[c].exponent));
+      total.weights.push_back(weight);
+      at += plan_.channels[c].size;
+    }
+    return {std::move(total)};
+  }
+
+ private:
+  at::Tensor mean_of(const at::Tensor& sums, double weight, int exponent) const {
+    at::Tensor mean = at::empty(sums.sizes(), plan_.options());
+    if (weight == 0) return mean.zero_();  // nobody was accepted; the round will be abandoned
+    const auto* from = sums.const_data_ptr<std::int64_t>();
+    if (plan_.type == at::kDouble) {
+      mean_of_sums<double>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<double>());
+    } else {
+      mean_of_sums<float>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<float>());
+    }
+    return mean;
+  }
+
+  AggregationPlan plan_;
+  at::Tensor sums_;
+  std::vector<std::int64_t> totals_;  // weight per channel, then the accepted clients
+};
+
 class ExactSum final : public Aggregator {
  public:
   std::unique_ptr<Collector> open(const AggregationPlan& plan) const override {
+    if (on_device(at::empty({0}, plan.options()))) return std::make_unique<DeviceSums>(plan);
     return std::make_unique<ExactSums>(plan);
   }
 };

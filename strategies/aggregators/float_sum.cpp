@@ -3,7 +3,9 @@
 
 #include <ATen/ops/zeros.h>
 
+#include "sim/comm/device_comm.hpp"
 #include "sim/round/aggregator.hpp"
+#include "sim/task/device.hpp"
 
 namespace shoal::aggregators {
 namespace {
@@ -12,7 +14,7 @@ class FloatSums final : public Collector {
  public:
   explicit FloatSums(const AggregationPlan& plan) : plan_(plan), counts_(plan.channels.size() + 1, 0) {
     for (const Channel& channel : plan.channels) {
-      sums_.push_back(at::zeros({channel.size}, at::TensorOptions(plan.type)));
+      sums_.push_back(at::zeros({channel.size}, plan.options()));
     }
   }
 
@@ -21,7 +23,8 @@ class FloatSums final : public Collector {
       if (!contribution.accepted[k]) continue;
       for (std::size_t c = 0; c < sums_.size(); ++c) {
         const std::int64_t weight = contribution.weights[c][k];
-        sums_[c].add_(contribution.channels[c].dense()[static_cast<std::int64_t>(k)], static_cast<double>(weight));
+        const at::Tensor row = contribution.channels[c].dense()[static_cast<std::int64_t>(k)];
+        sums_[c].add_(row.to(plan_.device), static_cast<double>(weight));
         counts_[c] += contribution.shares[c][k];
       }
       ++counts_.back();
@@ -38,12 +41,7 @@ class FloatSums final : public Collector {
     comm.sum(counts_);
     Aggregate total{.clients = counts_.back()};
     for (std::size_t c = 0; c < sums_.size(); ++c) {
-      const auto size = static_cast<std::size_t>(sums_[c].numel());
-      if (plan_.type == at::kDouble) {
-        comm.sum_inexact(std::span(sums_[c].mutable_data_ptr<double>(), size));
-      } else {
-        comm.sum_inexact(std::span(sums_[c].mutable_data_ptr<float>(), size));
-      }
+      plan_.type == at::kDouble ? reduce<double>(sums_[c], comm) : reduce<float>(sums_[c], comm);
       const auto weight = static_cast<double>(counts_[c]);
       total.means.push_back(weight > 0 ? sums_[c].div_(weight) : sums_[c]);
       total.weights.push_back(weight * plan_.scales[c].weight_unit);
@@ -52,6 +50,17 @@ class FloatSums final : public Collector {
   }
 
  private:
+  template <class T>
+  static void reduce(at::Tensor& sums, Communicator& comm) {
+    T* values = sums.mutable_data_ptr<T>();
+    const auto size = static_cast<std::size_t>(sums.numel());
+    if (on_device(sums)) {
+      comm.device().sum_inexact(current_stream(), values, size);
+    } else {
+      comm.sum_inexact(std::span(values, size));
+    }
+  }
+
   AggregationPlan plan_;
   std::vector<at::Tensor> sums_;
   std::vector<std::int64_t> counts_;  // total weight per channel, then the accepted clients

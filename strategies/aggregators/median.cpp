@@ -1,6 +1,7 @@
 // Coordinate-wise median over the clients: unweighted, the mean of the two middle values where their number is even.
 // Yin, Chen, Ramchandran and Bartlett, ICML 2018 (arXiv 1803.01498), definition 1. Holds against fewer than half of the
-// clients. Weights by examples or staleness have no effect.
+// clients. Weights by examples or staleness have no effect. Rows of a GPU are copied to the host, where the medians are
+// taken.
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -28,7 +29,7 @@ class MedianRows final : public Collector {
   void add(const Contribution& contribution) override {
     for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
       if (!contribution.accepted[k]) continue;
-      at::Tensor row = at::empty({values_}, at::TensorOptions(plan_.type));
+      at::Tensor row = at::empty({values_}, at::TensorOptions(plan_.type));  // on the host, as MPI wants it
       std::int64_t at = 0;
       for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
         const std::int64_t size = plan_.channels[c].size;
@@ -53,7 +54,7 @@ class MedianRows final : public Collector {
     Aggregate total{.clients = clients};
     std::int64_t at = 0;
     for (const Channel& channel : plan_.channels) {
-      total.means.push_back(all.narrow(0, at, channel.size));
+      total.means.push_back(all.narrow(0, at, channel.size).to(plan_.device));
       total.weights.push_back(static_cast<double>(clients));
       at += channel.size;
     }

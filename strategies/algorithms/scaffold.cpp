@@ -41,7 +41,8 @@ class Scaffold final : public Strategy {
     for (const std::int64_t steps : fit.steps)
       per_step.push_back(-1 / (static_cast<double>(steps) * clients.local().rate));
     const at::Tensor mean_gradient =
-        fit.delta.dense() * at::from_blob(per_step.data(), {clients.count(), 1}, at::kDouble).to(fit.delta.type());
+        fit.delta.dense() *
+        at::from_blob(per_step.data(), {clients.count(), 1}, at::kDouble).to(fit.delta.dense().options());
     clients.remember("control", mean_gradient - shift);
     return {{fit.delta, mean_gradient - server.tensors.at("control")}};
   }

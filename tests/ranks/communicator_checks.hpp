@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/device.hpp"
 #include "sim/comm/communicator.hpp"
+#include "sim/comm/device_comm.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -78,6 +80,71 @@ inline void check_exchange(Communicator& comm, std::size_t step) {
   }
 }
 
+/// What the device holds, for the checks of collectives on it.
+template <class T>
+std::vector<T> on_host(const DeviceArray<T>& there) {
+  std::vector<T> values(there.size());
+  there.read(values);
+  return values;
+}
+
+/// Sums and broadcasts on the device give what the host's give, bit for bit where the values are integers.
+template <class T>
+void check_device_sum(Communicator& comm, DeviceComm& between, std::size_t n) {
+  std::vector<T> values(n);
+  for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<T>((static_cast<int>(i % 1000) - 5) * (comm.rank() + 1));
+  DeviceArray<T> there(OnDevice{}, std::span<const T>(values));
+  if constexpr (std::is_integral_v<T>) {
+    between.sum(OnDevice{}, there.data(), n);
+    comm.sum(values);
+  } else {
+    between.sum_inexact(OnDevice{}, there.data(), n);  // small whole numbers: exact in any order
+    comm.sum_inexact(values);
+  }
+  between.wait(OnDevice{});
+  ensure(on_host(there) == values, "a sum of {} values on the device is not the host's", n);
+}
+
+inline void check_device_broadcast(Communicator& comm, DeviceComm& between, std::size_t n) {
+  for (int root = 0; root < comm.size(); ++root) {
+    const Bytes mine = labelled(comm.rank(), 3, n);
+    DeviceArray<std::byte> there(OnDevice{}, std::span<const std::byte>(mine));
+    between.broadcast(OnDevice{}, there.data(), n, root);
+    between.wait(OnDevice{});
+    ensure(on_host(there) == labelled(root, 3, n), "broadcast of {} bytes on the device from rank {}", n, root);
+  }
+}
+
+inline void check_device_exchange(Communicator& comm, DeviceComm& between, std::size_t step) {
+  const auto size = [&](int from, int to) { return static_cast<std::size_t>((from + 2 * to) % 3) * step; };
+  std::vector<std::size_t> to_each, from_each;
+  Bytes out, expected;
+  for (int r = 0; r < comm.size(); ++r) {
+    const Bytes to = labelled(comm.rank(), r, size(comm.rank(), r)),
+                from = labelled(r, comm.rank(), size(r, comm.rank()));
+    out.insert(out.end(), to.begin(), to.end());
+    expected.insert(expected.end(), from.begin(), from.end());
+    to_each.push_back(to.size());
+    from_each.push_back(from.size());
+  }
+  const DeviceArray<std::byte> there(OnDevice{}, std::span<const std::byte>(out));
+  DeviceArray<std::byte> arrived(OnDevice{}, expected.size());
+  between.exchange(OnDevice{}, there.data(), to_each, arrived.data(), from_each);
+  between.wait(OnDevice{});
+  ensure(on_host(arrived) == expected, "exchange on the device: what arrived at rank {}", comm.rank());
+}
+
+inline void check_device_collectives(Communicator& comm) {
+  if (!has_device()) return;  // a build with nvcc on a machine without GPU
+  DeviceComm& between = comm.device();
+  ensure(!between.name().empty(), "collectives on the device have no name");
+  for (const std::size_t n : {0, 1, 31, 257, 100'003}) check_device_sum<std::int64_t>(comm, between, n);
+  check_device_sum<float>(comm, between, 257);
+  check_device_sum<double>(comm, between, 257);
+  for (const std::size_t n : {0, 1, 5000, 100'003}) check_device_broadcast(comm, between, n);
+  for (const std::size_t step : {0, 1, 40'001}) check_device_exchange(comm, between, step);
+}
+
 inline void check_collectives(Communicator& comm) {
   comm.barrier();
   for (const std::size_t n : {0, 1, 31, 257, 100'003}) check_sum(comm, n);
@@ -86,6 +153,7 @@ inline void check_collectives(Communicator& comm) {
   for (const std::size_t n : {0, 1, 5000, 100'003}) check_broadcast(comm, n);
   for (const std::size_t step : {0, 1, 40'001}) check_gather_all(comm, step);
   for (const std::size_t step : {0, 1, 40'001}) check_exchange(comm, step);
+  check_device_collectives(comm);
   comm.barrier();
 }
 
@@ -105,6 +173,7 @@ inline void check_split(Communicator& comm) {
 
 inline void check_communicator(Communicator& comm) {
   ensure(comm.rank() >= 0 && comm.rank() < comm.size(), "rank {} of {}", comm.rank(), comm.size());
+  ensure(comm.local_rank() >= 0, "rank {} on its machine", comm.local_rank());
   check_collectives(comm);
   check_split(comm);
 }

@@ -1,0 +1,51 @@
+#include "experiments/device.hpp"
+
+#include "kernels/device.hpp"
+#include "sim/task/device.hpp"
+
+namespace shoal {
+
+Machine this_machine() {
+  const int gpus = gpu_count();
+  return {.built_for_gpus = gpus > 0 || !has_device(),
+          .gpus = gpus};  // a build without nvcc has the host as its device
+}
+
+at::Device choose_device(const Settings& root, const Machine& machine) {
+  const std::string wanted =
+      root.choice("device", "auto", {"auto", "cpu", "cuda"}, "what computes; 'auto': a GPU where there is one");
+  if (wanted == "cuda" && !machine.built_for_gpus) {
+    user_error(
+        "{}: device = \"cuda\" (this program was built without CUDA). Build it with 'cmake --preset cuda', or set "
+        "device "
+        "= \"cpu\"?",
+        root.where());
+  }
+  if (wanted == "cuda" && machine.gpus == 0) {
+    user_error(
+        "{}: device = \"cuda\" (no GPU was found). Run it where 'nvidia-smi -L' lists one, or set device = \"cpu\"?",
+        root.where());
+  }
+  return wanted != "cpu" && machine.gpus > 0 ? at::kCUDA : at::kCPU;
+}
+
+std::string device_name(at::Device device) { return device.is_cuda() ? "cuda: " + device_description() : "cpu"; }
+
+void take_device(at::Device device, Communicator& group) {
+  if (device.is_cuda()) {
+    fix_device_arithmetic();
+    use_device(group.local_rank() % gpu_count());
+  }
+  const std::string mine = device_name(device);
+  const auto bytes = std::as_bytes(std::span(mine));
+  const std::vector<Bytes> names = group.gather_all(Bytes(bytes.begin(), bytes.end()));
+  for (std::size_t r = 0; r < names.size(); ++r) {
+    const std::string theirs(reinterpret_cast<const char*>(names[r].data()), names[r].size());
+    if (theirs == mine) continue;
+    user_error(
+        "ranks {} and {} compute on different devices ({}; {}), which give different bits. Use nodes of one kind?",
+        group.rank(), r, mine, theirs);
+  }
+}
+
+}  // namespace shoal

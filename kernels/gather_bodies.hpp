@@ -1,0 +1,35 @@
+#pragma once
+// One value, one label: what host and device forms of gather.hpp repeat.
+
+#include "kernels/gather.hpp"
+
+namespace shoal {
+
+template <class T>
+struct GatherValue {
+  ImageTable<T> from;
+  const std::int32_t* positions;
+  float* to;
+
+  SHOAL_HD void operator()(std::int64_t i) const {
+    const std::int64_t size = from.channels * from.pixels;
+    const std::int64_t position = positions[i / size], place = i % size;
+    const std::int64_t pixel = place / from.channels, channel = place % from.channels;
+    if (position < 0) {
+      to[i] = 0;
+    } else {
+      to[i] =
+          static_cast<float>(from.values[position * size + channel * from.pixels + pixel]) * from.scale + from.offset;
+    }
+  }
+};
+
+struct GatherLabel {
+  const std::int32_t* from;
+  const std::int32_t* positions;
+  std::int64_t* to;
+
+  SHOAL_HD void operator()(std::int64_t i) const { to[i] = positions[i] < 0 ? 0 : from[positions[i]]; }
+};
+
+}  // namespace shoal

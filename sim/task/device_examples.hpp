@@ -1,0 +1,26 @@
+#pragma once
+// A data set in the memory of a GPU, as compact as on the host: images stay uint8 until a batch is gathered.
+
+#include <ATen/core/Tensor.h>
+
+#include "sim/task/data.hpp"
+
+namespace shoal {
+
+class DeviceExamples {
+ public:
+  /// Copies features and labels to `device` once.
+  DeviceExamples(const Examples& examples, at::Device device);
+
+  /// For each of `positions` [n] (int32, there; -1: no example) the features as the network wants them (scaled,
+  /// channels last, zeros where there is no example) to `features` [n, size] and the label, 0 for none, to `labels` [n]
+  /// (int64). Queued on the current stream.
+  void gather(const at::Tensor& positions, at::Tensor& features, at::Tensor& labels) const;
+
+ private:
+  Shape shape_;
+  float scale_, offset_;
+  at::Tensor values_, labels_;
+};
+
+}  // namespace shoal
