@@ -17,17 +17,16 @@ namespace shoal {
 /// Work queued on the current stream before a call is done before the step, and the step before what is queued after.
 class RepeatedStep {
  public:
-  RepeatedStep(at::Device device, std::function<void()> step);
+  explicit RepeatedStep(at::Device device);
   ~RepeatedStep();
   RepeatedStep(RepeatedStep&&) noexcept;
   RepeatedStep& operator=(RepeatedStep&&) noexcept;
 
-  /// Does the step once.
-  void operator()();
+  /// Does `step` once, which must be the same work in every call.
+  void operator()(const std::function<void()>& step);
 
  private:
   struct Graph;
-  std::function<void()> step_;
   std::unique_ptr<Graph> graph_;  // null on the CPU
 };
 

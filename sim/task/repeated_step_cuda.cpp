@@ -39,15 +39,14 @@ struct RepeatedStep::Graph {
   }
 };
 
-RepeatedStep::RepeatedStep(at::Device device, std::function<void()> step)
-    : step_(std::move(step)), graph_(device.is_cuda() ? std::make_unique<Graph>() : nullptr) {}
+RepeatedStep::RepeatedStep(at::Device device) : graph_(device.is_cuda() ? std::make_unique<Graph>() : nullptr) {}
 RepeatedStep::~RepeatedStep() = default;
 RepeatedStep::RepeatedStep(RepeatedStep&&) noexcept = default;
 RepeatedStep& RepeatedStep::operator=(RepeatedStep&&) noexcept = default;
 
-void RepeatedStep::operator()() {
-  if (!graph_) return step_();
-  if (graph_->calls <= warm_up) graph_->prepare(step_);
+void RepeatedStep::operator()(const std::function<void()>& step) {
+  if (!graph_) return step();
+  if (graph_->calls <= warm_up) graph_->prepare(step);
   if (graph_->calls >= warm_up) graph_->recorded.replay();
   ++graph_->calls;
 }

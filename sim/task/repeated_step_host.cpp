@@ -5,11 +5,11 @@ namespace shoal {
 
 struct RepeatedStep::Graph {};
 
-RepeatedStep::RepeatedStep(at::Device, std::function<void()> step) : step_(std::move(step)) {}
+RepeatedStep::RepeatedStep(at::Device) {}
 RepeatedStep::~RepeatedStep() = default;
 RepeatedStep::RepeatedStep(RepeatedStep&&) noexcept = default;
 RepeatedStep& RepeatedStep::operator=(RepeatedStep&&) noexcept = default;
 
-void RepeatedStep::operator()() { step_(); }
+void RepeatedStep::operator()(const std::function<void()>& step) { step(); }
 
 }  // namespace shoal

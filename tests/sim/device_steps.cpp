@@ -25,17 +25,18 @@ TEST(RepeatedStep, IsDoneOncePerCallInOrder) {
   for (const at::Device device : devices()) {
     at::Tensor x = at::zeros({300}, at::TensorOptions(at::kDouble).device(device));
     at::Tensor rate = at::zeros({}, x.options());
-    RepeatedStep step(device, [&] { x.mul_(2).add_(rate); });
+    RepeatedStep step(device);
+    const auto work = [&] { x.mul_(2).add_(rate); };
     double expected = 0;
     for (int call = 1; call <= 10; ++call) {
       rate.fill_(call);  // another value at the same address
-      step();
+      step(work);
       expected = 2 * expected + call;
       EXPECT_TRUE(at::equal(x.cpu(), at::zeros({300}, at::kDouble) + expected)) << device << ", call " << call;
       if (call == 6) x.add_(1), expected += 1;
     }
     RepeatedStep moved = std::move(step);
-    moved();
+    moved(work);
     EXPECT_EQ(x[0].item<double>(), 2 * expected + 10) << device;
   }
 }
