@@ -50,6 +50,7 @@ const std::string cohorts = "planner = {cohort = 13, dropout = 0.2}\n";
 struct Game {
   std::string name, toml;
 };
+void PrintTo(const Game& game, std::ostream* to) { *to << game.name; }
 
 // Every part that looks at the values of updates, or keeps some, and both kinds of weights.
 const std::vector<Game> games = {
@@ -75,7 +76,7 @@ TEST_P(DeviceRounds, HaveTheBitsOfTheHost) {
   for (const Hands hands : {Hands{1, 1}, Hands{2, 1}, Hands{3, 1}, Hands{2, 2}}) {
     int branches = 0;
     const Played device = play_pretending(parts, 4, hands, branches);
-    EXPECT_GT(branches, 100);
+    EXPECT_GE(branches, 12);  // in each of 4 rounds a collector is opened and at least two blocks are scanned
     EXPECT_EQ(device.bits, host.bits) << hands.ranks << " ranks, " << hands.threads << " threads";
   }
 }
