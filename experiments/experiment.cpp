@@ -50,7 +50,8 @@ std::shared_ptr<const LocalTraining> local_training(const Settings& root, const 
   if (local->leaves_block_open() && dynamic_cast<const SupervisedTask*>(&task) != nullptr) {
     local->choose(choose({.model = model.text("name", "mlp", "which model"),
                           .parameters = task.layout().size,
-                          .batch = local->at(1).batch}));
+                          .batch = local->at(1).batch,
+                          .device = task.layout().device.is_cuda() ? "cuda" : "cpu"}));
   }
   return local;
 }

@@ -1,8 +1,6 @@
 #include "sim/task/batch_feed.hpp"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/index_select.h>
 
 #include <algorithm>
 
@@ -24,12 +22,6 @@ void write_features(const T* from, const Shape& shape, float scale, float offset
   }
 }
 
-/// The library reads only, but has no tensors of constants.
-template <class T>
-at::Tensor as_tensor(const std::vector<T>& values, std::vector<std::int64_t> sizes, at::ScalarType type) {
-  return at::from_blob(const_cast<T*>(values.data()), sizes, type);
-}
-
 }  // namespace
 
 void BatchFeed::load(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
@@ -41,7 +33,7 @@ void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& fr
   const std::int64_t rows = to.batch(), size = from.shape.size(), used = std::ssize(batch.positions);
   std::int64_t* labels = to.labels().mutable_data_ptr<std::int64_t>() + k * rows;
   float* weights = to.weights().mutable_data_ptr<float>() + k * rows;
-  float* features = to.inputs().mutable_data_ptr<float>() + k * to.inputs().stride(0);
+  float* features = to.inputs().mutable_data_ptr<float>() + k * rows * size;
   for (const std::int32_t position : batch.positions) {
     const std::int64_t first = std::int64_t{position} * size;
     *labels++ = from.labels[static_cast<std::size_t>(position)];
@@ -59,12 +51,11 @@ void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& fr
 }
 
 void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
-  const Compact& data = compact(from);
   const std::int64_t clients = to.weights().size(0), rows = to.batch();
-  Staging& s = staging(clients * rows, data);
-  auto* positions = s.positions.mutable_data_ptr<std::int64_t>();
+  Staging& s = staging(clients * rows);
+  auto* positions = s.positions.mutable_data_ptr<std::int32_t>();
   float* weights = s.weights.mutable_data_ptr<float>();
-  std::fill_n(positions, clients * rows, std::int64_t{0});
+  std::fill_n(positions, clients * rows, DeviceExamples::none);
   std::fill_n(weights, clients * rows, 0.0F);
   for (const ClientBatch& batch : batches) {
     std::ranges::copy(batch.positions, positions);
@@ -73,33 +64,23 @@ void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::sp
   }
   s.chosen.copy_(s.positions, /*non_blocking=*/true);
   to.weights().view({-1}).copy_(s.weights, /*non_blocking=*/true);
-  at::index_select_out(s.features, data.features, 0, s.chosen);
-  at::Tensor labels = to.labels().view({-1});
-  at::index_select_out(labels, data.labels, 0, s.chosen);
-  const std::int64_t channels = from.shape.channels, pixels = from.shape.height * from.shape.width;
-  at::Tensor inputs = to.inputs().view({clients, rows, pixels, channels});
-  inputs.copy_(s.features.view({clients, rows, channels, pixels}).transpose(2, 3));
-  inputs.mul_(from.scale).add_(from.offset);
+  compact(from).gather(s.chosen, to.inputs(), to.labels());
 }
 
-const BatchFeed::Compact& BatchFeed::compact(const Examples& from) {
+const DeviceExamples& BatchFeed::compact(const Examples& from) {
   const auto held = std::ranges::find(compact_, &from, &Compact::of);
-  if (held != compact_.end()) return *held;
-  const at::Tensor features = from.bytes.empty() ? as_tensor(from.floats, {from.count(), from.shape.size()}, at::kFloat)
-                                                 : as_tensor(from.bytes, {from.count(), from.shape.size()}, at::kByte);
-  const at::Tensor labels = as_tensor(from.labels, {from.count()}, at::kInt);
-  compact_.push_back({&from, features.to(device_), labels.to(device_, at::kLong)});
-  return compact_.back();
+  if (held != compact_.end()) return held->there;
+  compact_.push_back({&from, DeviceExamples(from, device_)});
+  return compact_.back().there;
 }
 
-BatchFeed::Staging& BatchFeed::staging(std::int64_t rows, const Compact& from) {
+BatchFeed::Staging& BatchFeed::staging(std::int64_t rows) {
   const auto held = std::ranges::find(staging_, rows, [](const Staging& s) { return s.positions.numel(); });
   if (held != staging_.end()) return *held;
   // Pageable, not pinned: the driver takes its copy at once, so that the next step may overwrite it.
-  const at::TensorOptions host = at::TensorOptions(at::kCPU);
-  const at::TensorOptions there = from.features.options();
-  staging_.push_back({at::empty({rows}, host.dtype(at::kLong)), at::empty({rows}, host.dtype(at::kFloat)),
-                      at::empty({rows}, there.dtype(at::kLong)), at::empty({rows, from.features.size(1)}, there)});
+  const at::TensorOptions host = at::TensorOptions(at::kCPU), there = at::TensorOptions(device_);
+  staging_.push_back({at::empty({rows}, host.dtype(at::kInt)), at::empty({rows}, host.dtype(at::kFloat)),
+                      at::empty({rows}, there.dtype(at::kInt))});
   return staging_.back();
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sim/task/data.hpp"
+#include "sim/task/device_examples.hpp"
 #include "sim/task/stacked_network.hpp"
 
 namespace shoal {
@@ -33,17 +34,17 @@ class BatchFeed {
   /// A data set on the device.
   struct Compact {
     const Examples* of;
-    at::Tensor features, labels;  // [n, size] in the storage type; [n], int64
+    DeviceExamples there;
   };
   /// Buffers for a batch of this many rows.
   struct Staging {
     at::Tensor positions, weights;  // on the host
-    at::Tensor chosen, features;    // on the device: positions, and features in the storage type
+    at::Tensor chosen;              // positions on the device
   };
   void load_rows(StackedNetwork& to, std::int64_t k, const Examples& from, const ClientBatch& batch) const;
   void load_on_device(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches);
-  const Compact& compact(const Examples& from);
-  Staging& staging(std::int64_t rows, const Compact& from);
+  const DeviceExamples& compact(const Examples& from);
+  Staging& staging(std::int64_t rows);
 
   at::Device device_;
   StackForm::Arithmetic arithmetic_;

@@ -37,8 +37,14 @@ void DeviceExamples::gather(const at::Tensor& positions, at::Tensor& features, a
                               shape_.height * shape_.width,
                               scale_,
                               offset_};
-    shoal::gather(current_stream(), table, positions.const_data_ptr<std::int32_t>(), count,
-                  features.mutable_data_ptr<float>(), labels.mutable_data_ptr<std::int64_t>());
+    const auto* from = positions.const_data_ptr<std::int32_t>();
+    float* to = features.mutable_data_ptr<float>();
+    auto* labels_to = labels.mutable_data_ptr<std::int64_t>();
+    if (on_device(values_)) {
+      shoal::gather(current_stream(), table, from, count, to, labels_to);
+    } else {
+      shoal::gather(table, {from, static_cast<std::size_t>(count)}, to, labels_to);
+    }
   };
   values_.scalar_type() == at::kByte ? run(std::uint8_t{}) : run(float{});
 }

@@ -9,10 +9,12 @@ namespace shoal {
 
 class DeviceExamples {
  public:
-  /// Copies features and labels to `device` once.
+  static constexpr std::int32_t none = -1;  // in place of a position
+
+  /// Copies features and labels to `device` once; on the CPU, the arithmetic of devices can be tried there.
   DeviceExamples(const Examples& examples, at::Device device);
 
-  /// For each of `positions` [n] (int32, there; -1: no example) the features as the network wants them (scaled,
+  /// For each of `positions` [n] (int32, there, or `none`) the features as the network wants them (scaled,
   /// channels last, zeros where there is no example) to `features` [n, size] and the label, 0 for none, to `labels` [n]
   /// (int64). Queued on the current stream.
   void gather(const at::Tensor& positions, at::Tensor& features, at::Tensor& labels) const;

@@ -4,9 +4,11 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "kernels/vector_ops.hpp"
 #include "sim/error.hpp"
+#include "sim/task/device.hpp"
 
 namespace shoal {
 namespace {
@@ -55,6 +57,24 @@ bool LocalStep::in_place() const {
 
 void LocalStep::run(StackedNetwork& net, std::int64_t active) {
   net.use(active);
+  if (correction_.custom || !on_device(rows_.values)) return work(net, active);
+  net.repeated(key(active))([&] { work(net, active); });
+}
+
+// All that `work` reads besides the network's buffers and the rows that these share.
+StackedNetwork::StepKey LocalStep::key(std::int64_t active) const {
+  StackedNetwork::StepKey key{static_cast<std::uint64_t>(active), local_.nesterov ? 1U : 0U};
+  for (const double number : {local_.rate, local_.weight_decay, local_.momentum, correction_.pull}) {
+    key.push_back(std::bit_cast<std::uint64_t>(number));
+  }
+  for (const at::Tensor& tensor : {momentum_, anchor_, shift_}) {
+    key.push_back(tensor.defined() ? std::bit_cast<std::uint64_t>(tensor.const_data_ptr()) : 0);
+    key.push_back(tensor.defined() ? static_cast<std::uint64_t>(tensor.dim()) : 0);
+  }
+  return key;
+}
+
+void LocalStep::work(StackedNetwork& net, std::int64_t active) {
   net.forward();
   net.loss_and_gradient();
   if (in_place()) {

@@ -1,5 +1,5 @@
 #pragma once
-// One local step of a stack of clients: the piece of work that a device would capture and replay.
+// One local step of a stack of clients: the piece of work that a GPU records and replays.
 
 #include <cstdint>
 #include <span>
@@ -24,6 +24,8 @@ class LocalStep {
   void run(StackedNetwork& net, std::int64_t active);
 
  private:
+  void work(StackedNetwork& net, std::int64_t active);
+  StackedNetwork::StepKey key(std::int64_t active) const;
   /// Plain SGD changes the weights inside the backward pass; everything else stores the gradients and makes the step in
   /// one pass over them.
   bool in_place() const;

@@ -2,6 +2,9 @@
 
 #include <ATen/core/LegacyTypeDispatch.h>
 
+#include "kernels/device.hpp"
+#include "sim/task/device.hpp"
+
 namespace shoal {
 
 StackedNetwork::StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch,
@@ -35,6 +38,15 @@ void StackedNetwork::forward() {
 void StackedNetwork::backward(const GradientUse& use) {
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
   for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) (*layer)->backward(use);
+}
+
+RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
+  constexpr std::size_t most = 32;  // learning rates and addresses change now and then
+  if (!repeated_.contains(key) && repeated_.size() >= most) {
+    wait(current_stream());  // nothing of what is forgotten may still run
+    repeated_.clear();
+  }
+  return repeated_.try_emplace(key, input_.value.device()).first->second;
 }
 
 StackedNetwork::Score StackedNetwork::score() const {

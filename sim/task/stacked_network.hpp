@@ -3,11 +3,13 @@
 // autograd.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "sim/task/layers/cross_entropy.hpp"
 #include "sim/task/network.hpp"
+#include "sim/task/repeated_step.hpp"
 
 namespace shoal {
 
@@ -33,6 +35,11 @@ class StackedNetwork {
   /// After `loss_and_gradient`.
   void backward(const GradientUse& use);
 
+  /// What a step on these buffers has built in besides them: numbers and addresses, as bits.
+  using StepKey = std::vector<std::uint64_t>;
+  /// The step with this key; forgotten with the network, or when there are many.
+  RepeatedStep& repeated(const StepKey& key);
+
   /// After `forward`, over all rows of nonzero weight: summed loss and correct predictions. On the host.
   struct Score {
     double loss = 0;
@@ -45,6 +52,7 @@ class StackedNetwork {
   std::vector<std::unique_ptr<StackedLayer>> layers_;
   StackedCrossEntropy loss_;
   std::int64_t active_;
+  std::map<StepKey, RepeatedStep> repeated_;
 };
 
 }  // namespace shoal

@@ -35,7 +35,11 @@ ClientWork SupervisedTask::work(ClientId client) const {
   return {.examples = holdout_.count(client, Split::train), .flops_per_example = network_.flops_per_example()};
 }
 
-std::unique_ptr<Trainer> SupervisedTask::trainer() const { return std::make_unique<StackedTrainer>(*this); }
+std::unique_ptr<Trainer> SupervisedTask::trainer() const {
+  const at::Device device = layout().device;
+  if (!device.is_cuda()) return std::make_unique<StackedTrainer>(*this);
+  return std::make_unique<StackedTrainer>(*this, Workplace{device, StackForm::Arithmetic::library});
+}
 
 const std::vector<std::int32_t>& SupervisedTask::collected(Split split) const {
   Collected& held = collected_[static_cast<std::size_t>(split)];
