@@ -128,7 +128,7 @@ def test_provenance():
     with run() as file:
         for cell in file["cells"].values():
             facts = dict(cell["provenance"].attrs)
-            for name in ("program", "commit", "compiler", "libtorch", "mpi", "processor", "data"):
+            for name in ("program", "commit", "compiler", "libtorch", "mpi", "processor", "device", "data"):
                 assert facts.get(name), f"no {name} in {facts}"
             assert (facts["ranks"], facts["threads"], facts["reproducible"]) == ("2", "1", "yes")
             assert len(facts["data"]) == 64, facts["data"]

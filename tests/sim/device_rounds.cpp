@@ -76,7 +76,7 @@ TEST_P(DeviceRounds, HaveTheBitsOfTheHost) {
   for (const Hands hands : {Hands{1, 1}, Hands{2, 1}, Hands{3, 1}, Hands{2, 2}}) {
     int branches = 0;
     const Played device = play_pretending(parts, 4, hands, branches);
-    EXPECT_GE(branches, 12);  // in each of 4 rounds a collector is opened and at least two blocks are scanned
+    EXPECT_GE(branches, 8);  // at least two blocks are scanned in each of 4 rounds
     EXPECT_EQ(device.bits, host.bits) << hands.ranks << " ranks, " << hands.threads << " threads";
   }
 }
