@@ -15,10 +15,11 @@ int main(int argc, char** argv) {
     const auto alone = shoal::single_rank();
     shoal::check_communicator(*alone);
     shoal::check_communicator(*world);
-    const auto gpus = shoal::gpu_count();
-    if (gpus > 0) shoal::use_device(world->local_rank() % gpus);
-    shoal::connect_devices(*world);  // NCCL where every rank has a GPU of its own
-    shoal::check_device_collectives(*world);
+    if (const int gpus = shoal::gpu_count(); gpus > 0) {
+      shoal::use_device(world->local_rank() % gpus);
+      shoal::connect_devices(*world);  // NCCL where every rank has a GPU of its own
+      shoal::check_device_collectives(*world);
+    }
     const auto second = session.world();
     shoal::check_sum(*second, 10);
     if (argc > 1 && std::strcmp(argv[1], "fail") == 0) {
