@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "kernels/device_rows.hpp"
+#include "kernels/device.hpp"
 #include "kernels/fixed_point.hpp"
 #include "kernels/vector_ops.hpp"
 #include "sim/error.hpp"
@@ -48,7 +48,7 @@ std::vector<double> Rows::norms() const {
   with_type(dense_, [&]<class T>(T) {
     if (!on_device(dense_)) return shoal::norms<T>(view<T>(dense_), out);
     DeviceArray<double> there(current_stream(), out.size());
-    norms_of_rows<T>(current_stream(), view<T>(dense_), there.data());
+    shoal::norms<T>(current_stream(), view<T>(dense_), there.data());
     there.read(out);
   });
   return out;
@@ -60,7 +60,7 @@ void Rows::scale(std::span<const double> factors) {
     if (!on_device(dense_)) return scale_rows<T>(rows, factors);
     if (std::ranges::all_of(factors, [](double factor) { return factor == 1; })) return;
     const DeviceArray<double> there(current_stream(), factors);
-    multiply_rows<T>(current_stream(), rows, there.data());
+    scale_rows<T>(current_stream(), rows, there.data());
   });
 }
 
@@ -91,21 +91,20 @@ void Rows::add_weighted(std::span<std::int64_t> sum, std::int64_t row, double we
   accumulate<double>(sum, row_of<double>(product, 0), 1, exponent);
 }
 
-void Rows::add_to(at::Tensor& sum, std::span<const std::int64_t> weights, int exponent) const {
+void Rows::add_to(const DeviceSum& sum, std::span<const std::int64_t> weights, int exponent) const {
   const DeviceArray<std::int64_t> there(current_stream(), weights);
   with_type(dense_, [&]<class T>(T) {
-    add_rows<T>(current_stream(), sum.mutable_data_ptr<std::int64_t>(), view<T>(dense_), there.data(), exponent);
+    accumulate_rows<T>(current_stream(), sum.values, view<T>(dense_), there.data(), exponent, sum.bad_row);
   });
 }
 
-void Rows::add_weighted(at::Tensor& sum, std::span<const double> weights, int exponent) const {
+void Rows::add_weighted(const DeviceSum& sum, std::span<const double> weights, int exponent) const {
   std::vector<std::int64_t> parts;
   for (const double weight : weights) parts.push_back(weight == 0 ? 0 : 1);
   const DeviceArray<std::int64_t> there(current_stream(), std::span<const std::int64_t>(parts));
   const at::Tensor factors = at::tensor(at::ArrayRef(weights.data(), weights.size()), at::kDouble);
   const at::Tensor products = dense_.to(at::kDouble) * factors.to(dense_.device()).unsqueeze(1);
-  add_rows<double>(current_stream(), sum.mutable_data_ptr<std::int64_t>(), view<double>(products), there.data(),
-                   exponent);
+  accumulate_rows<double>(current_stream(), sum.values, view<double>(products), there.data(), exponent, sum.bad_row);
 }
 
 }  // namespace shoal

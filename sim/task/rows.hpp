@@ -9,6 +9,12 @@
 
 namespace shoal {
 
+/// A sum in the device's memory: [d] values, and where its kernels note a row that did not fit (`require_no_row`).
+struct DeviceSum {
+  std::int64_t* values;
+  std::int64_t* bad_row;
+};
+
 /// Updates [K, d] on the way from training to the sum, on the CPU or a GPU. `norms` and `largest` wait for the device.
 /// Dense today; a factored or sparse form is another representation behind the same functions, made dense only where
 /// somebody asks.
@@ -34,10 +40,10 @@ class Rows {
   /// sum += rint(row * weight * 2^exponent): for weights that are not whole. Rounded after the product, so that small
   /// values keep the sum's whole resolution.
   void add_weighted(std::span<std::int64_t> sum, std::int64_t row, double weight, int exponent) const;
-  /// The same two on the device, for all rows together: `sum` is an int64 tensor there. Rows of weight 0 take no part,
-  /// whatever they hold. Queued on the current stream.
-  void add_to(at::Tensor& sum, std::span<const std::int64_t> weights, int exponent) const;
-  void add_weighted(at::Tensor& sum, std::span<const double> weights, int exponent) const;
+  /// The same two on the device, for all rows together. Rows of weight 0 take no part, whatever they hold. Queued on
+  /// the current stream.
+  void add_to(const DeviceSum& sum, std::span<const std::int64_t> weights, int exponent) const;
+  void add_weighted(const DeviceSum& sum, std::span<const double> weights, int exponent) const;
 
   /// On that device; shares the tensor if it is there already.
   Rows to(at::Device device) const { return {dense_.to(device)}; }

@@ -2,9 +2,9 @@
 // same for any order, any number of ranks and threads. The default.
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
-#include "kernels/device_rows.hpp"
 #include "kernels/fixed_point.hpp"
 #include "sim/comm/device_comm.hpp"
 #include "sim/round/aggregator.hpp"
@@ -90,6 +90,7 @@ class DeviceSums final : public Collector {
     std::int64_t values = 0;
     for (const Channel& channel : plan_.channels) values += channel.size;
     sums_ = at::zeros({values}, plan_.options().dtype(at::kLong));
+    bad_rows_ = at::full({std::ssize(plan_.channels)}, no_row, sums_.options());
   }
 
   void add(const Contribution& contribution) override {
@@ -103,7 +104,7 @@ class DeviceSums final : public Collector {
           weights[k] = 0;
         }
       }
-      at::Tensor sums = sums_.narrow(0, at, plan_.channels[c].size);
+      const DeviceSum sums{sums_.mutable_data_ptr<std::int64_t>() + at, bad_rows_.mutable_data_ptr<std::int64_t>() + c};
       const Rows rows = contribution.channels[c].to(plan_.device);
       const ChannelScale& scale = plan_.scales[c];
       if (scale.weight_unit == 1) {
@@ -121,6 +122,7 @@ class DeviceSums final : public Collector {
   void merge(Collector& other) override {
     const auto& theirs = static_cast<DeviceSums&>(other);
     sums_.add_(theirs.sums_);
+    bad_rows_.clamp_max_(theirs.bad_rows_);
     for (std::size_t i = 0; i < totals_.size(); ++i) totals_[i] += theirs.totals_[i];
   }
 
@@ -128,6 +130,10 @@ class DeviceSums final : public Collector {
     const OnDevice stream = current_stream();
     comm.device().sum(stream, sums_.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(sums_.numel()));
     comm.device().wait(stream);  // before MPI: its blocking calls beside pending ones of NCCL may deadlock
+    const at::Tensor bad_rows = bad_rows_.cpu();  // none, since ranges were checked; the host's form would have thrown
+    for (std::size_t c = 0; c < plan_.scales.size(); ++c) {
+      require_no_row(bad_rows.const_data_ptr<std::int64_t>()[c], plan_.scales[c].exponent);
+    }
     comm.sum(totals_);
     Aggregate total{.clients = totals_.back()};
     std::int64_t at = 0;
@@ -146,15 +152,15 @@ class DeviceSums final : public Collector {
     if (weight == 0) return mean.zero_();  // nobody was accepted; the round will be abandoned
     const auto* from = sums.const_data_ptr<std::int64_t>();
     if (plan_.type == at::kDouble) {
-      mean_of_sums<double>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<double>());
+      to_mean<double>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<double>());
     } else {
-      mean_of_sums<float>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<float>());
+      to_mean<float>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<float>());
     }
     return mean;
   }
 
   AggregationPlan plan_;
-  at::Tensor sums_;
+  at::Tensor sums_, bad_rows_;        // [values], [channels]
   std::vector<std::int64_t> totals_;  // weight per channel, then the accepted clients
 };
 
