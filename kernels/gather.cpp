@@ -5,13 +5,14 @@
 namespace shoal {
 
 template <class T>
-void gather(const ImageTable<T>& from, std::span<const std::int32_t> positions, float* values, std::int64_t* labels) {
+void gather(const ImageTable<T>& from, std::span<const std::int32_t> positions, const ImageGroups& to,
+            std::int64_t* labels) {
   const auto count = static_cast<std::int64_t>(positions.size());
-  run_elements(OnHost{}, count * from.channels * from.pixels, GatherValue<T>{from, positions.data(), values});
+  run_elements(OnHost{}, count * from.channels * from.pixels, GatherValue<T>{from, positions.data(), to});
   run_elements(OnHost{}, count, GatherLabel{from.labels, positions.data(), labels});
 }
 
-template void gather(const ImageTable<std::uint8_t>&, std::span<const std::int32_t>, float*, std::int64_t*);
-template void gather(const ImageTable<float>&, std::span<const std::int32_t>, float*, std::int64_t*);
+template void gather(const ImageTable<std::uint8_t>&, std::span<const std::int32_t>, const ImageGroups&, std::int64_t*);
+template void gather(const ImageTable<float>&, std::span<const std::int32_t>, const ImageGroups&, std::int64_t*);
 
 }  // namespace shoal

@@ -18,12 +18,19 @@ struct ImageTable {
   float scale = 1, offset = 0;
 };
 
-/// For each of `count` positions: its image to `values` [count, pixels, channels] (channels last), its label to
-/// `labels` [count]. Position -1 gives zeros and label 0.
+/// Where images go: groups of `rows` adjacent ones [rows, pixels, channels], groups `stride` values apart.
+struct ImageGroups {
+  float* values = nullptr;
+  std::int64_t rows = 1, stride = 0;
+};
+
+/// For each position, which count up through the groups: its image (channels last), and its label to `labels` [count].
+/// Position -1 gives zeros and label 0.
 template <class T>
-void gather(const ImageTable<T>& from, std::span<const std::int32_t> positions, float* values, std::int64_t* labels);
+void gather(const ImageTable<T>& from, std::span<const std::int32_t> positions, const ImageGroups& to,
+            std::int64_t* labels);
 template <class T>
 void gather(OnDevice device, const ImageTable<T>& from, const std::int32_t* positions, std::int64_t count,
-            float* values, std::int64_t* labels);
+            const ImageGroups& to, std::int64_t* labels);
 
 }  // namespace shoal

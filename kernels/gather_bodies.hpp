@@ -9,16 +9,17 @@ template <class T>
 struct GatherValue {
   ImageTable<T> from;
   const std::int32_t* positions;
-  float* to;
+  ImageGroups to;
 
   SHOAL_HD void operator()(std::int64_t i) const {
     const std::int64_t size = from.channels * from.pixels;
-    const std::int64_t position = positions[i / size], place = i % size;
+    const std::int64_t row = i / size, place = i % size, position = positions[row];
+    float& value = to.values[row / to.rows * to.stride + row % to.rows * size + place];
     const std::int64_t pixel = place / from.channels, channel = place % from.channels;
     if (position < 0) {
-      to[i] = 0;
+      value = 0;
     } else {
-      to[i] =
+      value =
           static_cast<float>(from.values[position * size + channel * from.pixels + pixel]) * from.scale + from.offset;
     }
   }

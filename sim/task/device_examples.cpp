@@ -26,7 +26,7 @@ DeviceExamples::DeviceExamples(const Examples& examples, at::Device device)
 
 void DeviceExamples::gather(const at::Tensor& positions, at::Tensor& features, at::Tensor& labels) const {
   const std::int64_t count = positions.numel();
-  ensure(features.numel() == count * shape_.size() && labels.numel() == count && features.is_contiguous() &&
+  ensure(features.numel() == count * shape_.size() && labels.numel() == count && features.dim() == 3 &&
              labels.is_contiguous() && positions.is_contiguous(),
          "a batch of {} examples is gathered to buffers of {} values and {} labels", count, features.numel(),
          labels.numel());
@@ -38,7 +38,7 @@ void DeviceExamples::gather(const at::Tensor& positions, at::Tensor& features, a
                               scale_,
                               offset_};
     const auto* from = positions.const_data_ptr<std::int32_t>();
-    float* to = features.mutable_data_ptr<float>();
+    const ImageGroups to{features.mutable_data_ptr<float>(), features.size(1), features.stride(0)};
     auto* labels_to = labels.mutable_data_ptr<std::int64_t>();
     if (on_device(values_)) {
       shoal::gather(current_stream(), table, from, count, to, labels_to);

@@ -14,9 +14,9 @@ class DeviceExamples {
   /// Copies features and labels to `device` once; on the CPU, the arithmetic of devices can be tried there.
   DeviceExamples(const Examples& examples, at::Device device);
 
-  /// For each of `positions` [n] (int32, there, or `none`) the features as the network wants them (scaled,
-  /// channels last, zeros where there is no example) to `features` [n, size] and the label, 0 for none, to `labels` [n]
-  /// (int64). Queued on the current stream.
+  /// For each of `positions` [K B] (int32, there, or `none`) the features as the network wants them (scaled, channels
+  /// last, zeros where there is no example) to `features` [K, B, size], where clients may lie further apart than B
+  /// size; and the label, 0 for none, to `labels` [K, B] (int64). Queued on the current stream.
   void gather(const at::Tensor& positions, at::Tensor& features, at::Tensor& labels) const;
 
  private:

@@ -16,8 +16,9 @@ TEST_F(Device, GathersCompactImages) {
   const std::vector<std::int64_t> expected_labels{3, 0, 7, 3};
   ImageTable<std::uint8_t> table{images.data(), labels.data(), 2, 3, 0.5F, 1};
   std::vector<float> values(24);
+  const ImageGroups pairs{values.data(), 2, 12};
   std::vector<std::int64_t> found(4);
-  gather(table, positions, values.data(), found.data());
+  gather(table, positions, pairs, found.data());
   EXPECT_EQ(values, expected);
   EXPECT_EQ(found, expected_labels);
 
@@ -27,9 +28,29 @@ TEST_F(Device, GathersCompactImages) {
   DeviceArray<float> values_there(device, 24);
   DeviceArray<std::int64_t> found_there(device, 4);
   table.values = images_there.data(), table.labels = labels_there.data();
-  gather(device, table, positions_there.data(), 4, values_there.data(), found_there.data());
+  gather(device, table, positions_there.data(), 4, ImageGroups{values_there.data(), 2, 12}, found_there.data());
   EXPECT_EQ(on_host(values_there), expected);
   EXPECT_EQ(on_host(found_there), expected_labels);
+}
+
+TEST_F(Device, LeavesGapsBetweenGroupsAlone) {
+  const std::vector<float> images{1, 2, 3};
+  const std::vector<std::int32_t> labels{4, 5, 6}, positions{0, 1, 2, -1};
+  const std::vector<float> untouched(8, 9), expected{1, 2, 9, 9, 3, 0, 9, 9};  // pairs that start four values apart
+  ImageTable<float> table{images.data(), labels.data()};
+  std::vector<float> values = untouched;
+  std::vector<std::int64_t> found(4);
+  gather(table, positions, ImageGroups{values.data(), 2, 4}, found.data());
+  EXPECT_EQ(values, expected);
+
+  const DeviceArray<float> images_there(device, std::span<const float>(images));
+  const DeviceArray<std::int32_t> labels_there(device, std::span<const std::int32_t>(labels));
+  const DeviceArray<std::int32_t> positions_there(device, std::span<const std::int32_t>(positions));
+  DeviceArray<float> values_there(device, std::span<const float>(untouched));
+  DeviceArray<std::int64_t> found_there(device, 4);
+  table.values = images_there.data(), table.labels = labels_there.data();
+  gather(device, table, positions_there.data(), 4, ImageGroups{values_there.data(), 2, 4}, found_there.data());
+  EXPECT_EQ(on_host(values_there), expected);
 }
 
 TEST_F(Device, GathersTheHostsBits) {
@@ -41,7 +62,7 @@ TEST_F(Device, GathersTheHostsBits) {
     ImageTable<float> table{images.data(), labels.data(), 2, 1, 1 / 3.0F, -0.3F};
     std::vector<float> values(2 * count);
     std::vector<std::int64_t> found(count);
-    gather(table, positions, values.data(), found.data());
+    gather(table, positions, ImageGroups{values.data(), 1, 2}, found.data());
 
     const DeviceArray<float> images_there(device, std::span<const float>(images));
     const DeviceArray<std::int32_t> labels_there(device, std::span<const std::int32_t>(labels));
@@ -49,8 +70,8 @@ TEST_F(Device, GathersTheHostsBits) {
     DeviceArray<float> values_there(device, 2 * count);
     DeviceArray<std::int64_t> found_there(device, count);
     table.values = images_there.data(), table.labels = labels_there.data();
-    gather(device, table, positions_there.data(), static_cast<std::int64_t>(count), values_there.data(),
-           found_there.data());
+    gather(device, table, positions_there.data(), static_cast<std::int64_t>(count),
+           ImageGroups{values_there.data(), 1, 2}, found_there.data());
     EXPECT_EQ(on_host(values_there), values);
     EXPECT_EQ(on_host(found_there), found);
   }

@@ -54,12 +54,12 @@ TEST(DeviceExamples, AreGatheredFromTheirStorageType) {
     const DeviceExamples there(from, device);
     std::vector<std::int32_t> positions = wanted;
     positions.push_back(-1);
-    at::Tensor features = at::empty({6, 30}, at::TensorOptions(at::kFloat).device(device));
+    at::Tensor features = at::empty({1, 6, 30}, at::TensorOptions(at::kFloat).device(device));
     at::Tensor labels = at::empty({6}, at::TensorOptions(at::kLong).device(device));
     there.gather(at::tensor(at::ArrayRef(positions), at::kInt).to(device), features, labels);
     const at::Tensor expected = test::features(from, wanted).permute({0, 2, 3, 1}).reshape({5, 30});
-    EXPECT_TRUE(at::equal(features.cpu().narrow(0, 0, 5), expected));
-    EXPECT_TRUE(at::equal(features.cpu()[5], at::zeros({30}, at::kFloat)));
+    EXPECT_TRUE(at::equal(features.cpu()[0].narrow(0, 0, 5), expected));
+    EXPECT_TRUE(at::equal(features.cpu()[0][5], at::zeros({30}, at::kFloat)));
     EXPECT_TRUE(at::equal(labels.cpu().narrow(0, 0, 5), test::labels(from, wanted)));
     EXPECT_EQ(labels.cpu()[5].item<std::int64_t>(), 0);
   }
