@@ -33,7 +33,7 @@ void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& fr
   const std::int64_t rows = to.batch(), size = from.shape.size(), used = std::ssize(batch.positions);
   std::int64_t* labels = to.labels().mutable_data_ptr<std::int64_t>() + k * rows;
   float* weights = to.weights().mutable_data_ptr<float>() + k * rows;
-  float* features = to.inputs().mutable_data_ptr<float>() + k * rows * size;
+  float* features = to.inputs().mutable_data_ptr<float>() + k * to.inputs().stride(0);
   for (const std::int32_t position : batch.positions) {
     const std::int64_t first = std::int64_t{position} * size;
     *labels++ = from.labels[static_cast<std::size_t>(position)];
