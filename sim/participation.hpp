@@ -5,8 +5,8 @@
 
 namespace shoal {
 
-/// How an attempt ends: it completes, the phase in which it is lost (protocols with more phases continue the numbers), or
-/// what the server made of it. Values are part of run files: never renumber.
+/// How an attempt ends: it completes, the phase in which it is lost (protocols with more phases continue the numbers),
+/// or what the server made of it. Values are part of run files: never renumber.
 enum class Outcome : std::int8_t {
   completes = 0,
   lost_in_download = 1,

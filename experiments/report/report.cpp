@@ -138,7 +138,8 @@ std::string report_page(std::span<const ReportedRun> runs) {
       "<h2>Cells</h2>\n<details><summary>Every cell by itself</summary>\n{}</details>\n"
       "<h2>Configurations</h2>\n{}\n<h2>Provenance</h2>\n{}</body>\n</html>\n",
       escaped(title_of(runs)), page_style, heading(runs, summaries), quality_table(summaries) + cost_table(summaries),
-      table_note(summaries), charts(summaries), participation_section(summaries), cell_table(summaries), configurations(summaries), sources);
+      table_note(summaries), charts(summaries), participation_section(summaries), cell_table(summaries),
+      configurations(summaries), sources);
 }
 
 }  // namespace shoal

@@ -20,7 +20,8 @@ class StackedNetwork {
   StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch, const StackForm& form = {});
 
   std::int64_t batch() const { return input_.batch(); }
-  /// [K, B, size] features, channels last; clients lie stride(0) apart. `forward` may work in it: fill it anew each time.
+  /// [K, B, size] features, channels last; clients lie stride(0) apart. `forward` may work in it: fill it anew each
+  /// time.
   at::Tensor& inputs() { return input_.value; }
   /// [K, B], int64; in the range of the classes, also where the weight is 0.
   at::Tensor& labels() { return loss_.labels; }
