@@ -3,8 +3,8 @@
 //
 //   OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 build/release/bench/blocks
 //
-// Clients of 60 synthetic images, one epoch of batch 10. `of_bound` is the share of the rate that a matrix product of
-// 512 x 512 reaches in the same process.
+// Clients of 60 images (MNIST where SHOAL_DATA is set), one epoch of batch 10. `of_bound` is the share of the rate that
+// a matrix product of 512 x 512 reaches in the same process.
 #include "bench/bound.hpp"
 #include "bench/plain_loops.hpp"
 #include "experiments/calibrate.hpp"
@@ -35,17 +35,10 @@ void matrix_product(benchmark::State& state) {
 }
 BENCHMARK(matrix_product)->Unit(benchmark::kMicrosecond);
 
-std::unique_ptr<Model> mlp_of(const char* widths) {
-  Settings settings = Settings::parse(fmt::format("widths = {}", widths), "bench");
-  return models::mlp(settings);
-}
-std::unique_ptr<Model> mlp_32(Settings&) { return mlp_of("[32]"); }
-std::unique_ptr<Model> mlp_200(Settings&) { return mlp_of("[200]"); }
-
-void block(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&), BlockForm form) {
-  const Workload w(make);
-  LocalSettings local;
-  local.rate = rate;
+void block(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&), const char* widths,
+           BlockForm form) {
+  const Workload w(file, make, widths);
+  LocalSettings local = w.local;
   local.block = state.range(0);
   local.form = form;
   const auto trainer = w.task->trainer();
@@ -63,33 +56,34 @@ void block(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&), B
 }
 
 /// One client at a time as a plain loop through autograd trains it.
-void autograd(benchmark::State& state, std::unique_ptr<Model> (*make)(Settings&), Scores scores) {
-  autograd_clients(state, make, scores, 1);
-  report_block(state, Workload(make), 1);
+void autograd(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&), const char* widths,
+              Scores scores) {
+  autograd_clients(state, file, make, scores, 1, widths);
+  report_block(state, Workload(file, make, widths), 1);
 }
 
-#define SHOAL_BLOCKS(name, model, scores, most)                                    \
-  BENCHMARK_CAPTURE(autograd, name, model, scores)->Unit(benchmark::kMillisecond); \
-  BENCHMARK_CAPTURE(block, name##_in_turn, model, BlockForm::in_turn)              \
-      ->ArgName("clients")                                                         \
-      ->Arg(1)                                                                     \
-      ->Arg(8)                                                                     \
-      ->Arg(32)                                                                    \
-      ->Arg(most)                                                                  \
-      ->Unit(benchmark::kMillisecond);                                             \
-  BENCHMARK_CAPTURE(block, name##_stacked, model, BlockForm::stacked)              \
-      ->ArgName("clients")                                                         \
-      ->Arg(8)                                                                     \
-      ->Arg(32)                                                                    \
-      ->Arg(most)                                                                  \
+#define SHOAL_BLOCKS(name, file, model, widths, scores, most)                                            \
+  BENCHMARK_CAPTURE(autograd, name, file, models::model, widths, scores)->Unit(benchmark::kMillisecond); \
+  BENCHMARK_CAPTURE(block, name##_in_turn, file, models::model, widths, BlockForm::in_turn)              \
+      ->ArgName("clients")                                                                               \
+      ->Arg(1)                                                                                           \
+      ->Arg(8)                                                                                           \
+      ->Arg(32)                                                                                          \
+      ->Arg(most)                                                                                        \
+      ->Unit(benchmark::kMillisecond);                                                                   \
+  BENCHMARK_CAPTURE(block, name##_stacked, file, models::model, widths, BlockForm::stacked)              \
+      ->ArgName("clients")                                                                               \
+      ->Arg(8)                                                                                           \
+      ->Arg(32)                                                                                          \
+      ->Arg(most)                                                                                        \
       ->Unit(benchmark::kMillisecond)
-SHOAL_BLOCKS(logistic_regression, models::logistic_regression, dense_model, 128);
-SHOAL_BLOCKS(mlp_32, mlp_32, dense_model, 128);
-SHOAL_BLOCKS(mlp_200, mlp_200, dense_model, 128);
-SHOAL_BLOCKS(mlp_200_200, models::mlp, dense_model, 128);
-SHOAL_BLOCKS(cnn_fedjax, models::cnn_fedjax, cnn_model, 128);
+SHOAL_BLOCKS(logistic_regression, "w3.toml", logistic_regression, nullptr, dense_model, 128);
+SHOAL_BLOCKS(mlp_32, "w1.toml", mlp, "[32]", dense_model, 128);
+SHOAL_BLOCKS(mlp_200, "w1.toml", mlp, "[200]", dense_model, 128);
+SHOAL_BLOCKS(mlp_200_200, "w1.toml", mlp, nullptr, dense_model, 128);
+SHOAL_BLOCKS(cnn_fedjax, "w2.toml", cnn_fedjax, nullptr, cnn_model, 128);
 #undef SHOAL_BLOCKS
-BENCHMARK_CAPTURE(block, cnn_fedjax_grouped, models::cnn_fedjax, BlockForm::grouped)
+BENCHMARK_CAPTURE(block, cnn_fedjax_grouped, "w2.toml", models::cnn_fedjax, nullptr, BlockForm::grouped)
     ->ArgName("clients")
     ->Arg(8)
     ->Arg(32)

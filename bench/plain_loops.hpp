@@ -109,8 +109,8 @@ struct RunningSum {
 };
 
 inline void autograd_clients(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&),
-                             Scores scores, std::int64_t each) {
-  const PlainWorkload w(file, make);
+                             Scores scores, std::int64_t each, const char* widths = nullptr) {
+  const PlainWorkload w(file, make, widths);
   Parameters parameters = w.parameters();
   for (at::Tensor& p : parameters) p.requires_grad_();
   const auto step = [&](const at::Tensor& x, const at::Tensor& y) {

@@ -43,21 +43,24 @@ inline std::shared_ptr<Dataset> random_images() {
   return data;
 }
 
-/// One of the files, composed; `model` is its model, for random images.
+/// One of the files, composed; `model` is its model, for random images. `widths`: other hidden layers of an MLP,
+/// "[32]".
 struct Workload {
-  Workload(const std::string& file, std::unique_ptr<Model> (*model)(Settings&)) {
+  Workload(const std::string& file, std::unique_ptr<Model> (*model)(Settings&), const char* widths = nullptr) {
     at::set_num_threads(1);
     Settings settings = Settings::load(std::string(SHOAL_BENCH_DIR) + "/" + file);
+    if (widths != nullptr) settings.set("model.widths", widths);
     if (!has_mnist()) settings.set("data", "optdigits");  // which ships with Shoal, to compose everything but the task
     if (!has_mnist()) settings.set("model", "logistic_regression");
     Datasets datasets;
     experiment = compose(settings, datasets);
     Federation& federation = experiment.federation;
     if (!has_mnist()) {
-      Settings none;
+      Settings settings_of_model;
+      if (widths != nullptr) settings_of_model.set("widths", widths);
       federation.task =
           std::make_shared<SupervisedTask>(random_images(), std::make_unique<EqualShares>(),
-                                           model(none)->network({1, 28, 28}, classes), HoldoutShares(), 1);
+                                           model(settings_of_model)->network({1, 28, 28}, classes), HoldoutShares(), 1);
     }
     task = dynamic_cast<const SupervisedTask*>(federation.task.get());
     local = federation.local->at(1);
