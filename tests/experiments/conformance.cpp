@@ -11,6 +11,9 @@
 #include <set>
 
 #include "experiments/explain.hpp"
+#include "sim/agents/environment.hpp"
+#include "sim/agents/judge.hpp"
+#include "sim/agents/objective.hpp"
 #include "sim/task/model.hpp"
 #include "tests/sim/rounds.hpp"
 
@@ -57,6 +60,9 @@ std::vector<Candidate> candidates() {
   add<Model>(all, "model", "model");
   add<Source>(all, "source", "data");
   add<Partition>(all, "partition", "partition");
+  add<Objective>(all, "objective", "objective");
+  add<Judge>(all, "judge", "judge");
+  add<Environment>(all, "environment", "environment");
   return all;
 }
 
@@ -67,6 +73,9 @@ const std::string optdigits =
     "rounds = 3\ndata = \"optdigits\"\nmodel = \"logistic_regression\"\n"
     "partition = {name = \"dirichlet\", clients = 20, minimum = 1}\n"
     "local = {steps = 4, batch = 5}\n";
+
+const std::string rules = "rounds = 3\ntask = {name = \"rule_world\", replicates = 20}\n";
+const std::string machines = "rounds = 3\ntask = {name = \"machine\", replicates = 20, updates = 10}\n";
 
 /// `base` with the part in it, at its defaults; a partition gets the number of clients that the base has.
 Settings settings_of(const Candidate& part, const std::string& base, int block = 1, std::string extra = "") {
@@ -86,6 +95,8 @@ Experiment composed(const Candidate& part, const std::string& base, int block = 
 
 /// Experiments that the part makes a difference in. A quadratic task has no data and no model.
 std::vector<std::string> bases(const Candidate& part) {
+  if (part.kind == "objective" || part.kind == "judge") return {rules};
+  if (part.kind == "environment") return {machines};
   if (part.kind == "model" || part.kind == "source" || part.kind == "partition") return {optdigits};
   return {quadratic, optdigits};
 }
@@ -261,6 +272,9 @@ TEST(PartTables, AreSortedByName) {
   expect_sorted<Model>();
   expect_sorted<Source>();
   expect_sorted<Partition>();
+  expect_sorted<Objective>();
+  expect_sorted<Judge>();
+  expect_sorted<Environment>();
 }
 
 // Every part file of the repository is tested above, and can be asked about.

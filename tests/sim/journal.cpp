@@ -154,7 +154,7 @@ TEST_F(JournalTest, RefusesForeignFilesAndOtherVersions) {
   std::string all = bytes();
   all[12] = 3;
   write(all);
-  EXPECT_NE(error_of_reading().find("has format version 3 (this program reads 1)"), std::string::npos);
+  EXPECT_NE(error_of_reading().find("has format version 3 (this program reads 2)"), std::string::npos);
   EXPECT_THROW(Journal::create("/nowhere/x.journal"), SystemError);
   EXPECT_THROW(read_journal(testing::TempDir()), UserError);
 }

@@ -128,7 +128,7 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
   hid_t attribute = H5Aopen(file, "schema_version", H5P_DEFAULT);
   H5Aread(attribute, H5T_NATIVE_INT64, &version);
   H5Aclose(attribute);
-  EXPECT_EQ(version, 1);
+  EXPECT_EQ(version, 2);
 
   const hid_t rounds = H5Dopen2(file, "/cells/0/rounds", H5P_DEFAULT);
   ASSERT_GE(rounds, 0);
@@ -180,8 +180,8 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
 
 TEST_F(RunFileTest, RefusesAnotherSchemaVersionAndForeignFiles) {
   assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 1, true)});
-  set_schema_version(2);
-  EXPECT_TRUE(contains(error_of_reading(), "has schema version 2 (this program reads 1)")) << error_of_reading();
+  set_schema_version(3);
+  EXPECT_TRUE(contains(error_of_reading(), "has schema version 3 (this program reads 2)")) << error_of_reading();
   H5Fclose(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
   EXPECT_TRUE(contains(error_of_reading(), "not of a run of Shoal")) << error_of_reading();
   std::ofstream(path_) << "round,accuracy\n";

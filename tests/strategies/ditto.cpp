@@ -86,7 +86,7 @@ TEST(PersonalEvaluation, OfQuadraticsIsTheirMeanLoss) {
     const double w = state.memory.records().at(ClientId{1})[0].item<double>();
     const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, crew);
     EXPECT_NEAR(seen.loss, (0.5 * v * v + 0.5 * 4 * (w - 1) * (w - 1)) / 2, 1e-8);
-    EXPECT_EQ(evaluate_personal(parts, state, Split::train, 1000, comm, crew).clients, 0);
+    EXPECT_EQ(evaluate_personal(parts, state, Split::validation, 1000, comm, crew).clients, 0);
     EXPECT_EQ(evaluate_personal(parts, state, Split::test, 1, comm, crew).clients, 1);
   });
 }
