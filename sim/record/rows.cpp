@@ -38,7 +38,7 @@ constexpr std::array participation_fields = {
     Field{"start_us", offsetof(ParticipationRow, start_us), integer, "virtual microseconds"},
     Field{"finish_us", offsetof(ParticipationRow, finish_us), integer, "virtual microseconds"},
     Field{"outcome", offsetof(ParticipationRow, outcome), integer,
-          "0 completes, lost in 1 download, 2 training, 3 upload; -1 late, -2 stopped"},
+          "0 completes, lost in 1 download, 2 training, 3 upload, -1 late, -2 stopped"},
     Field{"committed", offsetof(ParticipationRow, committed), integer, "0 or 1"},
     Field{"accepted", offsetof(ParticipationRow, accepted), integer, "0 or 1"},
     Field{"weight", offsetof(ParticipationRow, weight), real, "factor on the client's own weight"},

@@ -127,6 +127,8 @@ def test_help():
              "report": ["RUN.h5", "--out", "shoal report results/quickstart.h5 --out"],
              "export": ["RUN.h5", "--out", "--cell", "shoal export results/quickstart.h5"],
              "verify": ["RUN.h5", "--ranks", "shoal verify results/quickstart.h5"],
+             "trace": ["LAYOUT", "IN.json", "OUT.h5", "shoal trace flash"],
+             "calibrate": ["--models", "--clients", "--seconds", "--out", "shoal calibrate --models"],
              "list": ["shoal list"],
              "explain": ["PART", "shoal explain fed_prox"]}  # fmt: skip
     commands = re.findall(r"^  ([a-z_]+) ", whole.stdout.split("Subcommands:")[1], re.MULTILINE)
