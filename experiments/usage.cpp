@@ -105,7 +105,7 @@ Usage usage_of(const LabelSummary& summary) {
     ++cells;
   }
   all.concurrency = covered > 0 ? all.device_seconds / covered : 0;
-  for (std::size_t h = 0; h < 24; ++h) all.by_hour[h] = passed[h] > 0 ? worked[h] / passed[h] : 0;
+  for (std::size_t h = 0; h < 24; ++h) all.by_hour[h] = passed[h] > 0 ? worked[h] / passed[h] : not_measured;
   if (cells > 0) {
     all.gini = ginis / static_cast<double>(cells);
     for (double& share : all.lorenz) share /= static_cast<double>(cells);

@@ -27,9 +27,10 @@ struct Usage {
   /// Mean over cells: accepted contributions of each client from the fewest to the most, as the share that the poorest
   /// i/100 of all clients made, i = 0 .. 100 (Lorenz curve).
   std::array<double, 101> lorenz{};
-  double gini = not_measured;        ///< 0: all alike, 1: one client made all; mean over cells
-  std::array<double, 24> by_hour{};  ///< mean number of clients at work in each hour of the virtual day
-  double virtual_seconds = 0;        ///< of the longest cell
+  double gini = not_measured;  ///< 0: all alike, 1: one client made all; mean over cells
+  std::array<double, 24>
+      by_hour{};  ///< mean number of clients at work in each hour of the virtual day, NaN in hours never reached
+  double virtual_seconds = 0;  ///< of the longest cell
 
   double mean_staleness() const;
 };

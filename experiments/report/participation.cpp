@@ -32,8 +32,8 @@ std::string name_cell(const std::string& label, std::size_t style) {
 }
 
 std::string energy_text(double joules) {
-  if (joules >= 3.6e6) return fmt::format("{:.3g} kWh", joules / 3.6e6);
-  return joules >= 1000 ? fmt::format("{:.3g} kJ", joules / 1000) : fmt::format("{:.3g} J", joules);
+  if (joules >= 1e6) return fmt::format("{:.4g} MJ", joules / 1e6);
+  return joules >= 1e3 ? fmt::format("{:.3g} kJ", joules / 1e3) : fmt::format("{:.3g} J", joules);
 }
 
 std::string row(const LabelSummary& s, const Usage& use, std::size_t style) {
@@ -88,21 +88,20 @@ CurvePoint point(double x, double y) { return {x, y, y, y, 1}; }
 
 std::string charts(std::span<const LabelSummary> summaries, const std::vector<Usage>& uses) {
   std::vector<std::vector<CurvePoint>> staleness(uses.size()), lorenz(uses.size()), hours(uses.size());
-  const bool stale = std::ranges::any_of(
-      uses, [](const Usage& use) { return !use.staleness.empty() && use.staleness.rbegin()->first > 0; });
   for (std::size_t i = 0; i < uses.size(); ++i) {
     const Usage& use = uses[i];
     if (use.accepted == 0) continue;
     const std::int64_t oldest = std::min(use.staleness.rbegin()->first, most_staleness);
-    for (std::int64_t s = 0; stale && s <= oldest; ++s) {
+    for (std::int64_t s = 0; oldest > 0 && s <= oldest; ++s) {
       const auto found = use.staleness.find(s);
       const double count = found == use.staleness.end() ? 0 : static_cast<double>(found->second);
       staleness[i].push_back(point(static_cast<double>(s), 100 * count / static_cast<double>(use.accepted)));
     }
     for (std::size_t c = 0; c < use.lorenz.size(); ++c)
       lorenz[i].push_back(point(static_cast<double>(c), 100 * use.lorenz[c]));
-    for (std::size_t h = 0; use.virtual_seconds >= shortest_day && h < 24; ++h)
-      hours[i].push_back(point(static_cast<double>(h), use.by_hour[h]));
+    for (std::size_t h = 0; use.virtual_seconds >= shortest_day && h < 24; ++h) {
+      if (std::isfinite(use.by_hour[h])) hours[i].push_back(point(static_cast<double>(h), use.by_hour[h]));
+    }
   }
   std::string figures = chart(summaries, staleness,
                               {.id = "staleness",

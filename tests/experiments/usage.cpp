@@ -88,6 +88,11 @@ TEST(Usage, HoursOfTheDayAreMeansOverDays) {
   EXPECT_NEAR(use.by_hour[23], 0.5 / 3, 1e-12);
   EXPECT_NEAR(use.by_hour[0], 1.0 / 3, 1e-12);
   EXPECT_NEAR(use.by_hour[1], 0, 1e-12);
+  // A run of two hours says nothing about the others.
+  const Usage brief = usage(cell({attempt(0, 0, hour, true)}, "1", 2 * hour));
+  EXPECT_EQ(brief.by_hour[0], 1);
+  EXPECT_EQ(brief.by_hour[1], 0);
+  EXPECT_TRUE(std::isnan(brief.by_hour[2]));
   // A participation of several days is at work in every hour.
   const Usage always = usage(cell({attempt(0, 0, 72 * hour, true)}, "1", 72 * hour));
   for (const double clients : always.by_hour) EXPECT_NEAR(clients, 1, 1e-12);
