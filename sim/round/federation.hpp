@@ -11,6 +11,7 @@
 #include "sim/clients/population.hpp"
 #include "sim/comm/communicator.hpp"
 #include "sim/round/aggregator.hpp"
+#include "sim/round/ahead.hpp"
 #include "sim/round/codec.hpp"
 #include "sim/round/crew.hpp"
 #include "sim/round/planner.hpp"
@@ -59,6 +60,7 @@ struct FederationState {
   std::map<ParticipationId, Participation> in_flight;
   std::vector<Feedback> feedback;  // of the last round
   ClientMemory memory;
+  Ahead ahead;
 };
 
 /// One participation that ended, for the record.

@@ -49,6 +49,16 @@ std::vector<std::int64_t> share_feedback(std::vector<Feedback>& feedback, const 
   return bytes;
 }
 
+// Threads of all ranks: who is trained ahead must be the same everywhere, whatever each was started with.
+int count_lanes(FederationState& state, Communicator& comm, const Crew& crew) {
+  if (state.ahead.lanes == 0) {
+    std::vector<std::int64_t> lanes(1, crew.size());
+    comm.sum(lanes);
+    state.ahead.lanes = static_cast<int>(lanes[0]);
+  }
+  return state.ahead.lanes;
+}
+
 // A participation that was lost, and what it cost: who is late, or in time for a round that is abandoned, has done and
 // sent everything.
 ClientRow lost_row(ParticipationId id, const RoundPlan& plan, const FederationState& state, const World& world) {
@@ -126,13 +136,24 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
     committed.push_back(state.in_flight.at(commit.id));
     state.feedback.push_back({.id = commit.id, .client = committed.back().client});
   }
-  const RoundTraining training(federation, state, plan, committed, local, channels, comm);
-  std::vector<BlockOutcome> outcomes(training.mine().size());
+  const RoundTraining training(federation, state, plan, committed, local, channels, comm,
+                               count_lanes(state, comm, crew));
+  const std::size_t commits = training.mine().size();
+  std::vector<BlockOutcome> outcomes(commits);
+  std::vector<TrainedBlock> ahead(training.ahead().size());
   std::vector<std::unique_ptr<Collector>> collectors;
   for (int w = 0; w < crew.size(); ++w) collectors.push_back(federation.aggregator->open(training.sums()));
-  crew.for_each(outcomes.size(), [&](int worker, std::size_t i, Trainer& trainer) {
-    outcomes[i] = training.train(i, trainer, *collectors[static_cast<std::size_t>(worker)]);
+  crew.for_each(commits + ahead.size(), [&](int worker, std::size_t i, Trainer& trainer) {
+    if (i < commits) {
+      outcomes[i] = training.train(i, trainer, *collectors[static_cast<std::size_t>(worker)]);
+    } else {
+      ahead[i - commits] = training.train_ahead(i - commits, trainer);
+    }
   });
+  state.ahead.owner.insert(training.ahead_owners().begin(), training.ahead_owners().end());
+  for (std::size_t i = 0; i < ahead.size(); ++i) {
+    state.ahead.trained.emplace(training.ahead()[i].participations.front().id, std::move(ahead[i]));
+  }
 
   // One reduction; then everybody knows the same.
   for (std::size_t w = 1; w < collectors.size(); ++w) collectors[0]->merge(*collectors[w]);
@@ -141,8 +162,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   training.store_memory(state.memory, outcomes, comm);
 
   RoundRecord record = describe(plan, state, committed, world, sent);
-  for (const Commit& commit : plan.commits) state.in_flight.erase(commit.id);
-  for (const ParticipationId id : plan.losses) state.in_flight.erase(id);
+  for (const Commit& commit : plan.commits) state.in_flight.erase(commit.id), state.ahead.forget(commit.id);
+  for (const ParticipationId id : plan.losses) state.in_flight.erase(id), state.ahead.forget(id);
 
   if (plan.verdict == Verdict::commit && record.committed > 0) {
     protect_versions(state);
