@@ -29,6 +29,7 @@ class Datasets {
  public:
   /// Loads what [data] describes, once per different description.
   std::shared_ptr<const Dataset> load(const Settings& data);
+  std::size_t count() const { return loaded_.size(); }
 
  private:
   std::map<std::string, std::shared_ptr<const Dataset>> loaded_;

@@ -193,9 +193,10 @@ Run check_experiment(const Settings& experiment, const RunOptions& options) {
   run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
   run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
   run.cells = expand_grid(experiment);
-  Datasets datasets;
+  auto datasets = std::make_shared<Datasets>();
   const ChooseBlock table = from_table(options);
-  for (const Cell& cell : run.cells) compose(cell.settings.clone(), datasets, table);
+  for (const Cell& cell : run.cells) compose(cell.settings.clone(), *datasets, table);
+  if (datasets->count() == 1) run.datasets = std::move(datasets);  // of several, a rank may need only some
 
   if (options.out.empty() && run.name.find('/') != std::string::npos) {
     user_error("'name' \"{}\" would be a path. Take out the '/', or say where with --out?", run.name);
@@ -228,7 +229,7 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
   const std::unique_ptr<Communicator> group = world.split(groups.mine);
   PartialRunFile partial(run);
   Interruption interruption(options.limits);
-  Datasets datasets;
+  const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
   std::vector<std::int64_t> stops(1, 0);
   for (auto i = static_cast<std::size_t>(groups.mine); i < run.cells.size();
@@ -241,7 +242,7 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     }
     const std::optional<BlockChoice> settled = starts[i].block;
     const Experiment parts =
-        compose(cell.settings, datasets, [&](const BlockCase& wanted) { return settled ? *settled : table(wanted); });
+        compose(cell.settings, *datasets, [&](const BlockCase& wanted) { return settled ? *settled : table(wanted); });
     const at::Device device = parts.federation.task->layout().device;
     take_device(device, *group);
     if (device.is_cuda() && !std::exchange(connected, true)) connect_devices(*group);

@@ -1,6 +1,7 @@
 #pragma once
 // `shoal run`: every cell of an experiment, on all ranks, into one run file.
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,11 +23,14 @@ struct RunOptions {
   WallLimits limits;
 };
 
+class Datasets;
+
 /// An experiment that has been read and checked.
 struct Run {
   std::string name, out;
   std::vector<Cell> cells;
-  bool complete = false;  // the run file holds all results already, and --resume was asked for
+  bool complete = false;               // the run file holds all results already, and --resume was asked for
+  std::shared_ptr<Datasets> datasets;  // what the check has loaded, if all cells learn from the same; may be null
 };
 
 /// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.

@@ -37,6 +37,12 @@ Bytes gunzip(const Bytes& packed, const std::string& name, std::int64_t limit) {
   Inflater inflater;
   z_stream& stream = inflater.stream;
   Bytes out, buffer(piece);
+  if (packed.size() >= 4) {
+    // The last four bytes claim how much there is, little-endian, modulo 2^32: a hint. Deflate packs 1032 to 1 at most.
+    std::uint32_t claimed = 0;
+    for (std::size_t i = 1; i <= 4; ++i) claimed = claimed << 8 | packed[packed.size() - i];
+    out.reserve(static_cast<std::size_t>(std::min({std::int64_t{claimed}, limit, 1032 * std::ssize(packed)})));
+  }
   std::size_t read = 0;
   while (true) {
     // Pieces, because zlib counts in 32 bits.
