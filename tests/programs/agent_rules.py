@@ -1,7 +1,8 @@
 """Objectives of agents in the world of three rules: do sessions until three in a row agree with an independent program?
 
-EXPECTED holds its means over 1,000 seeds (standard error up to 0.4): another implementation, in another language, with
-other random numbers. A cell agrees within three combined standard errors.
+SESSIONS and CONTROLS hold its means over 1,000 seeds (standard error up to 0.4): another implementation, in another language,
+with other random numbers. A cell agrees within three combined standard errors. One row is weaker evidence than the others: what
+an "irrelevant" hint says was open, and of three readings the one that agrees was taken (a content token drawn anew each time).
 """
 
 import math
