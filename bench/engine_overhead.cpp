@@ -40,8 +40,8 @@ void engine(benchmark::State& state, const std::string& strategy) {
   const Experiment parts = experiment(strategy, state.range(0));
   const auto comm = single_rank();
   FederationState federation(parts.federation, 1, 0);
-  Crew crew(*parts.federation.task, 1);
-  for (auto _ : state) benchmark::DoNotOptimize(run_round(parts.federation, federation, *comm, crew));
+  Trainers trainers(*parts.federation.task, 1);
+  for (auto _ : state) benchmark::DoNotOptimize(run_round(parts.federation, federation, *comm, trainers));
   report(state);
 }
 

@@ -17,8 +17,8 @@ void shoal_round(benchmark::State& state, const char* file, std::unique_ptr<Mode
   const Federation& federation = w.experiment.federation;
   const std::unique_ptr<Communicator> alone = single_rank();
   FederationState run(federation, 1, 0);
-  Crew crew(*federation.task, 1);
-  for (auto _ : state) benchmark::DoNotOptimize(run_round(federation, run, *alone, crew));
+  Trainers trainers(*federation.task, 1);
+  for (auto _ : state) benchmark::DoNotOptimize(run_round(federation, run, *alone, trainers));
   report(state, w, cohort);
 }
 

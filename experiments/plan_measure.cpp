@@ -69,7 +69,7 @@ Measured measure(const Experiment& experiment, const RoundsPlan& rounds, double 
   FederationState state(parts, 1, 0);
   newest_message(parts, state);
   const std::unique_ptr<Communicator> comm = single_rank();
-  Crew crew(task, 1);
+  Trainers trainers(task, 1);
   LocalSettings local = parts.local->at(1);
   const std::vector<Participation> clients = median_clients(rounds, task, local);
   shorten(local, clients, task);
@@ -82,14 +82,14 @@ Measured measure(const Experiment& experiment, const RoundsPlan& rounds, double 
   std::unique_ptr<Collector> collector;
   const double trained = time_of(seconds / 2, [&] {
     collector = parts.aggregator->open(training.sums());
-    crew.for_each(training.mine().size(),
-                  [&](int, std::size_t i, Trainer& trainer) { training.train(i, trainer, *collector); });
+    trainers.for_each(training.mine().size(),
+                      [&](int, std::size_t i, Trainer& trainer) { training.train(i, trainer, *collector); });
   });
   result.seconds_per_flop = trained / flops_of(clients, task, local);
 
   if (task.chunks(experiment.evaluate_on) > 0) {
     result.evaluation_seconds = time_of(seconds / 4, [&] {
-      crew.for_each(1, [&](int, std::size_t, Trainer& trainer) {
+      trainers.for_each(1, [&](int, std::size_t, Trainer& trainer) {
         trainer.evaluate(state.strategy.params(), {experiment.evaluate_on, 0});
       });
     });

@@ -129,7 +129,7 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
   const auto begin = std::chrono::steady_clock::now();
   const Federation& federation = experiment.federation;
   FederationState state(federation, comm.size(), comm.rank());
-  Crew crew(*federation.task, threads);
+  Trainers trainers(*federation.task, threads);
   Progression on;
   CellResult& result = on.result;
   if (recording.resume) go_on(on, state, experiment, comm, recording);
@@ -139,16 +139,17 @@ CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator
   }
 
   while (state.round < experiment.rounds && result.status == "finished") {
-    const RoundRecord record = run_round(federation, state, comm, crew);
+    const RoundRecord record = run_round(federation, state, comm, trainers);
     RoundRow row = round_row(record);
     const bool due = record.round % experiment.evaluate_every == 0 || record.round == experiment.rounds;
     if (due && !record.diverged) {
-      const Evaluation seen = evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, crew);
+      const Evaluation seen =
+          evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, trainers);
       row.accuracy = seen.accuracy();
       row.loss = seen.mean_loss();
       if (experiment.personal_clients > 0) {
         const PersonalEvaluation own =
-            evaluate_personal(federation, state, experiment.evaluate_on, experiment.personal_clients, comm, crew);
+            evaluate_personal(federation, state, experiment.evaluate_on, experiment.personal_clients, comm, trainers);
         row.personal_accuracy = own.accuracy;
         row.personal_accuracy_p10 = own.accuracy_p10;
         row.personal_loss = own.loss;

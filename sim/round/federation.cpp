@@ -92,11 +92,11 @@ std::int64_t expected_bytes(std::span<const Channel> channels, const Federation&
   return bytes;
 }
 
-Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Crew& crew) {
+Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Trainers& trainers) {
   const std::int64_t chunks = task.chunks(split);
   const std::int64_t mine = chunks > comm.rank() ? (chunks - comm.rank() - 1) / comm.size() + 1 : 0;
   std::vector<Evaluation> results(static_cast<std::size_t>(mine));
-  crew.for_each(results.size(), [&](int, std::size_t i, Trainer& trainer) {
+  trainers.for_each(results.size(), [&](int, std::size_t i, Trainer& trainer) {
     const std::int64_t chunk = comm.rank() + static_cast<std::int64_t>(i) * comm.size();
     results[i] = trainer.evaluate(params, {split, chunk});
   });

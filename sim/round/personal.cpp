@@ -35,7 +35,7 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
 }  // namespace
 
 PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
-                                     std::int64_t most, Communicator& comm, Crew& crew) {
+                                     std::int64_t most, Communicator& comm, Trainers& trainers) {
   const std::vector<ClientId> clients = evaluated_clients(federation, most);
   std::vector<std::size_t> mine;
   for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -44,7 +44,7 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   const Message message = make_message(federation, state);
   const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
   std::vector<std::int64_t> results(3 * clients.size(), 0);
-  crew.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
+  trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
     const Evaluation seen = evaluate_client(federation, state, message, local, clients[mine[i]], split, trainer);
     std::ranges::copy(std::array{seen.examples, seen.correct, seen.loss}, &results[3 * mine[i]]);
   });

@@ -248,8 +248,8 @@ TEST_P(Conformance, EvaluatesAlikeOnAnyRanksAndThreads) {
     for (const Hands hands : {Hands{1, 1}, Hands{1, 2}, Hands{2, 1}, Hands{3, 2}}) {
       std::mutex mutex;
       run_on_threads(hands.ranks, [&](Communicator& comm) {
-        Crew crew(task, hands.threads);
-        const Evaluation result = evaluate(params, experiment.evaluate_on, task, comm, crew);
+        Trainers trainers(task, hands.threads);
+        const Evaluation result = evaluate(params, experiment.evaluate_on, task, comm, trainers);
         const std::lock_guard lock(mutex);
         seen.emplace(result.examples, result.correct, result.loss);
       });

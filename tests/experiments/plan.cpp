@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "sim/round/crew.hpp"
+#include "sim/round/trainers.hpp"
 
 namespace shoal {
 namespace {
@@ -30,10 +30,10 @@ struct Totals {
 Totals run(const Experiment& parts) {
   FederationState state(parts.federation, 1, 0);
   const auto comm = single_rank();
-  Crew crew(*parts.federation.task, 1);
+  Trainers trainers(*parts.federation.task, 1);
   Totals sums;
   while (state.round < parts.rounds) {
-    const RoundRecord record = run_round(parts.federation, state, *comm, crew);
+    const RoundRecord record = run_round(parts.federation, state, *comm, trainers);
     sums.started += record.started;
     sums.committed += record.committed;
     sums.lost += record.lost;

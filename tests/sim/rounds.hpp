@@ -60,10 +60,10 @@ inline Played play(const Federation& federation, int rounds, Hands hands = {},
   std::map<int, std::string> of_rank;
   run_on_threads(hands.ranks, [&](Communicator& comm) {
     FederationState state(federation, comm.size(), comm.rank());
-    Crew crew(*federation.task, hands.threads);
+    Trainers trainers(*federation.task, hands.threads);
     Digest all;
     for (int r = 0; r < rounds; ++r) {
-      const RoundRecord record = run_round(federation, state, comm, crew);
+      const RoundRecord record = run_round(federation, state, comm, trainers);
       add_record(all, record);
       all.add(digest(state.strategy.params()));
       if (after) after(state, comm);

@@ -51,7 +51,7 @@ double bound_of(const FederationState& state) { return state.stages[0].tensor("b
 /// Sum of the clipped records and bound after each round.
 std::vector<std::pair<double, double>> trace(const Federation& parts, int rounds, std::int64_t clients) {
   std::vector<std::pair<double, double>> found;
-  run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Crew&) {
+  run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
     found.emplace_back(state.strategy.params()[0].item<double>() * static_cast<double>(clients), bound_of(state));
   });
   return found;
@@ -94,7 +94,7 @@ TEST(AdaptiveClip, GoesDownWithTheVersion) {
   parts.strategy = std::make_shared<Records>(records);
   double sum = 0;
   int live = 0;
-  run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+  run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
     std::set<double> bounds;
     for (const auto& [version, message] : state.messages) {
       bounds.insert(message.tensors.at("clip_bound").item<double>());
@@ -114,7 +114,7 @@ TEST(AdaptiveClip, CountsItsMessages) {
   }();
   const auto bytes = [](const Federation& parts) {
     std::pair<std::int64_t, std::int64_t> found;
-    run(parts, 1, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) {
+    run(parts, 1, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Trainers&) {
       found = {record.bytes_down, record.bytes_up};
     });
     return found;
@@ -167,7 +167,7 @@ TEST(AdaptiveClip, HasTheSameBitsOnAnyRanks) {
   std::mutex mutex;
   for (const auto& [ranks, threads] : {std::pair{1, 1}, {1, 2}, {2, 1}, {3, 2}, {5, 1}}) {
     hashes.insert(run(parts, 10, ranks, threads,
-                      [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+                      [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
                         const std::lock_guard lock(mutex);
                         if (record.round == 10) bounds.insert(bound_of(state));
                       }));

@@ -248,9 +248,9 @@ TEST(FedAsync, MixesModels) {
   run_on_threads(2, [&](Communicator& comm) {
     const Federation parts = scripted(task, part<Strategy>("strategy", "fed_async", "alpha = 0.5"), plan);
     FederationState state(parts, comm.size(), comm.rank());
-    Crew crew(*parts.task, 1);
+    Trainers trainers(*parts.task, 1);
     for (int round = 0; round < 3; ++round) {
-      run_round(parts, state, comm, crew);
+      run_round(parts, state, comm, trainers);
       if (comm.rank() == 0) x.push_back(state.strategy.params()[0].item<double>());
     }
   });

@@ -136,12 +136,12 @@ TEST(Quotas, SamePlansOnAnyRanksAndAfterARestart) {
       std::string hash;
       run_on_threads(ranks, [&](Communicator& comm) {
         FederationState state(parts, comm.size(), comm.rank());
-        Crew crew(*parts.task, 1);
+        Trainers trainers(*parts.task, 1);
         if (resume) {
           ASSERT_TRUE(read_checkpoint(stem.string(), 0, state, comm).journal_length.has_value());
         }
         while (state.round < last) {
-          run_round(parts, state, comm, crew);
+          run_round(parts, state, comm, trainers);
           if (!resume && state.round == 3) write_checkpoint(stem.string(), state, 0, comm);
         }
         if (comm.rank() == 0) hash = fmt::format("{} {}", digest(state.strategy.params()), value(state.now));

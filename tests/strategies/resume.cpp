@@ -20,19 +20,19 @@ class Resume : public testing::TestWithParam<std::string> {
     std::string hash;
     run_on_threads(ranks, [&](Communicator& comm) {
       FederationState state(parts, comm.size(), comm.rank());
-      Crew crew(*parts.task, 1);
+      Trainers trainers(*parts.task, 1);
       if (!from.empty()) {
         ASSERT_TRUE(read_checkpoint(from, 0, state, comm).journal_length.has_value());
       }
       Digest all;
       for (int r = first; r <= last; ++r) {
-        const RoundRecord record = run_round(parts, state, comm, crew);
+        const RoundRecord record = run_round(parts, state, comm, trainers);
         const RoundRow row = round_row(record);
         const std::vector<ParticipationRow> clients = participation_rows(record);
         all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
         all.add(digest(state.strategy.params()));
         if (parts.strategy->is_personal()) {
-          all.add(evaluate_personal(parts, state, Split::test, 1000, comm, crew).loss);
+          all.add(evaluate_personal(parts, state, Split::test, 1000, comm, trainers).loss);
         }
       }
       if (!to.empty()) write_checkpoint(to, state, 0, comm);
@@ -62,17 +62,17 @@ TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
   std::string straight;
   run_on_threads(1, [&](Communicator& comm) {
     FederationState state(parts, 1, 0);
-    Crew crew(*parts.task, 1);
-    for (int r = 1; r <= 18; ++r) run_round(parts, state, comm, crew);
+    Trainers trainers(*parts.task, 1);
+    for (int r = 1; r <= 18; ++r) run_round(parts, state, comm, trainers);
     straight = digest(state.strategy.params());
   });
   std::string resumed;
   run_on_threads(2, [&](Communicator& comm) {
     FederationState state(parts, 2, comm.rank());
-    Crew crew(*parts.task, 1);
+    Trainers trainers(*parts.task, 1);
     ASSERT_TRUE(read_checkpoint(stem, 0, state, comm).journal_length.has_value());
     EXPECT_EQ(state.round, 9);
-    for (int r = 10; r <= 18; ++r) run_round(parts, state, comm, crew);
+    for (int r = 10; r <= 18; ++r) run_round(parts, state, comm, trainers);
     if (comm.rank() == 0) resumed = digest(state.strategy.params());
   });
   EXPECT_EQ(resumed, straight);

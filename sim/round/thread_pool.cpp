@@ -1,19 +1,14 @@
-#include "sim/round/crew.hpp"
-
-#include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
+#include "sim/round/thread_pool.hpp"
 
 #include <system_error>
+#include <utility>
 
-#include "kernels/device.hpp"
+#include "sim/error.hpp"
 
 namespace shoal {
 
-Crew::Crew(const Task& task, int threads) {
-  for (int w = 0; w < threads; ++w) trainers_.push_back(task.trainer());
-  // Matrix products change bits between one and two threads, so LibTorch gets one, in every thread that calls it.
-  at::set_num_threads(1);
-  if (task.layout().device.is_cuda()) gpu_ = current_device();
+ThreadPool::ThreadPool(int threads, std::function<void()> at_start) : at_start_(std::move(at_start)) {
+  at_start_();
   try {
     for (int w = 1; w < threads; ++w) threads_.emplace_back([this, w] { serve(w); });
   } catch (const std::system_error& error) {
@@ -22,9 +17,9 @@ Crew::Crew(const Task& task, int threads) {
   }
 }
 
-Crew::~Crew() { end(); }
+ThreadPool::~ThreadPool() { end(); }
 
-void Crew::end() {
+void ThreadPool::end() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
@@ -33,7 +28,7 @@ void Crew::end() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Crew::for_each(std::size_t count, const std::function<void(int, std::size_t, Trainer&)>& work) {
+void ThreadPool::for_each(std::size_t count, const std::function<void(int, std::size_t)>& work) {
   {
     const std::lock_guard lock(mutex_);
     work_ = &work;
@@ -41,17 +36,17 @@ void Crew::for_each(std::size_t count, const std::function<void(int, std::size_t
     next_ = 0;
     busy_ = static_cast<int>(threads_.size());
     failure_ = nullptr;
-    ++shift_;
+    ++generation_;
   }
   changed_.notify_all();
-  labour(0);
+  run(0);
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return busy_ == 0; });
   if (failure_) std::rethrow_exception(failure_);
 }
 
-void Crew::labour(int worker) {
-  const at::NoGradGuard no_gradients;
+// Takes pieces of work until none is left or one has failed.
+void ThreadPool::run(int worker) {
   while (true) {
     std::size_t i = 0;
     {
@@ -60,7 +55,7 @@ void Crew::labour(int worker) {
       i = next_++;
     }
     try {
-      (*work_)(worker, i, *trainers_[static_cast<std::size_t>(worker)]);
+      (*work_)(worker, i);
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
@@ -68,18 +63,17 @@ void Crew::labour(int worker) {
   }
 }
 
-void Crew::serve(int worker) {
-  at::set_num_threads(1);
-  if (gpu_) use_device(*gpu_);  // every thread has a current GPU of its own
+void ThreadPool::serve(int worker) {
+  at_start_();
   std::uint64_t done = 0;
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return ending_ || shift_ != done; });
+      changed_.wait(lock, [&] { return ending_ || generation_ != done; });
       if (ending_) return;
-      done = shift_;
+      done = generation_;
     }
-    labour(worker);
+    run(worker);
     {
       const std::lock_guard lock(mutex_);
       --busy_;
