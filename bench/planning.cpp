@@ -18,7 +18,7 @@ Federation federation(const std::string& population) {
   const std::string toml = fmt::format(
       "task = {{name = \"quadratic\", clients = {}}}\nplanner = {{cohort = {}, dropout = 0.08}}\npopulation = {}\n",
       population_size, cohort_size, population);
-  return compose(Settings::parse(toml, "bench.toml"), datasets).federation;
+  return *compose(Settings::parse(toml, "bench.toml"), datasets)->federation();
 }
 
 /// One synchronous round is planned at an hour of the virtual day.

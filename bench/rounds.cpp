@@ -14,7 +14,7 @@ using namespace shoal::bench;
 void shoal_round(benchmark::State& state, const char* file, std::unique_ptr<Model> (*model)(Settings&),
                  std::int64_t cohort) {
   const Workload w(file, model);
-  const Federation& federation = w.experiment.federation;
+  const Federation& federation = w.federation;
   const std::unique_ptr<Communicator> alone = single_rank();
   FederationState run(federation, 1, 0);
   Trainers trainers(*federation.task, 1);

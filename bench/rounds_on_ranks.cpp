@@ -30,7 +30,7 @@ void rounds(benchmark::State& state, Communicator& world, const std::string& fil
             std::unique_ptr<Model> (*model)(Settings&), std::int64_t cohort) {
   using Clock = std::chrono::steady_clock;
   const Workload w(file, model);
-  const Federation& federation = w.experiment.federation;
+  const Federation& federation = w.federation;
   FederationState run(federation, world.size(), world.rank());
   Trainers trainers(*federation.task, 1);
   run_round(federation, run, world, trainers);  // buffers are made, and pages touched

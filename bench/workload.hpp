@@ -53,8 +53,7 @@ struct Workload {
     if (!has_mnist()) settings.set("data", "optdigits");  // which ships with Shoal, to compose everything but the task
     if (!has_mnist()) settings.set("model", "logistic_regression");
     Datasets datasets;
-    experiment = compose(settings, datasets);
-    Federation& federation = experiment.federation;
+    federation = *compose(settings, datasets)->federation();
     if (!has_mnist()) {
       Settings settings_of_model;
       if (widths != nullptr) settings_of_model.set("widths", widths);
@@ -67,7 +66,7 @@ struct Workload {
     start = task->initial_parameters(random_key(1, Purpose::initial_parameters));
   }
 
-  Experiment experiment;
+  Federation federation;
   const SupervisedTask* task = nullptr;
   LocalSettings local;
   at::Tensor start;  // [d]

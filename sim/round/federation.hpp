@@ -13,6 +13,7 @@
 #include "sim/round/aggregator.hpp"
 #include "sim/round/ahead.hpp"
 #include "sim/round/codec.hpp"
+#include "sim/round/measures.hpp"
 #include "sim/round/planner.hpp"
 #include "sim/round/stage.hpp"
 #include "sim/round/strategy.hpp"
@@ -89,6 +90,7 @@ struct RoundRecord {
   std::int64_t bytes_down = 0, bytes_up = 0;
   double train_loss = 0;  // mean over accepted clients; NaN when there are none
   std::vector<ClientRow> clients;
+  Measures measures;  // of an evaluation after the round
 };
 
 /// What a client that starts now downloads, afresh. Shares the state's tensors.

@@ -10,19 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "experiments/experiment.hpp"
 #include "sim/digest.hpp"
 #include "sim/record/from_round.hpp"
-#include "sim/round/federation.hpp"
+#include "tests/composed.hpp"
 
 namespace shoal::test {
-
-inline Experiment experiment(const std::string& toml) {
-  static Datasets datasets;  // read once for all tests of a program
-  return compose(Settings::parse(toml, "test.toml"), datasets);
-}
-
-inline Federation federation(const std::string& toml) { return experiment(toml).federation; }
 
 /// How many share the work.
 struct Hands {

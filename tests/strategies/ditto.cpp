@@ -164,16 +164,17 @@ TEST(PersonalEvaluation, HasTheSameBitsOnAnyRanks) {
 }
 
 TEST(PersonalEvaluation, IsOnWhereItMakesSense) {
-  EXPECT_EQ(experiment(supervised).personal_clients, 1000);
-  EXPECT_EQ(experiment(supervised + std::string("[evaluate]\npersonal = false")).personal_clients, 0);
-  EXPECT_EQ(experiment(supervised + std::string("[evaluate]\npersonal_clients = 7")).personal_clients, 7);
+  EXPECT_EQ(composed(supervised).settings.personal_clients, 1000);
+  EXPECT_EQ(composed(supervised + std::string("[evaluate]\npersonal = false")).settings.personal_clients, 0);
+  EXPECT_EQ(composed(supervised + std::string("[evaluate]\npersonal_clients = 7")).settings.personal_clients, 7);
   const std::string shared = "[data]\nname = \"optdigits\"\n[strategy]\n";  // clients hold nothing out
-  EXPECT_EQ(experiment(shared + "name = \"ditto\"").personal_clients, 0);
-  EXPECT_THAT(user_error_of([&] { experiment(shared + "name = \"ditto\"\n[evaluate]\npersonal = true"); }),
+  EXPECT_EQ(composed(shared + "name = \"ditto\"").settings.personal_clients, 0);
+  EXPECT_THAT(user_error_of([&] { composed(shared + "name = \"ditto\"\n[evaluate]\npersonal = true"); }),
               testing::HasSubstr("clients have no examples of their own"));
   const std::string own = "[data]\nname = \"optdigits\"\ntest = 0.2\n";
-  EXPECT_EQ(experiment(own).personal_clients, 0);
-  EXPECT_EQ(experiment(own + "[evaluate]\npersonal = true").personal_clients, 1000);  // each client with the server's
+  EXPECT_EQ(composed(own).settings.personal_clients, 0);
+  EXPECT_EQ(composed(own + "[evaluate]\npersonal = true").settings.personal_clients,
+            1000);  // each client with the server's
 }
 
 TEST(PersonalEvaluation, HasColumnsInTheTableWhereItIs) {

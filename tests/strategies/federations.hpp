@@ -7,18 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "experiments/experiment.hpp"
 #include "sim/digest.hpp"
 #include "sim/record/from_round.hpp"
 #include "sim/round/personal.hpp"
+#include "tests/composed.hpp"
 
 namespace shoal::test {
-
-inline Experiment experiment(const std::string& toml) {
-  static Datasets datasets;
-  return compose(Settings::parse(toml, "test.toml"), datasets);
-}
-inline Federation federation(const std::string& toml) { return experiment(toml).federation; }
 
 using AfterRound = std::function<void(const RoundRecord&, const FederationState&, Communicator&, Trainers&)>;
 

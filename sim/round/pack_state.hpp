@@ -1,7 +1,7 @@
 #pragma once
 // The engine's state as bytes, for checkpoints.
 
-#include "sim/record/packing.hpp"
+#include "sim/files/packing.hpp"
 #include "sim/round/federation.hpp"
 
 namespace shoal {

@@ -1,4 +1,4 @@
-#include "sim/record/pack_state.hpp"
+#include "sim/round/pack_state.hpp"
 
 #include <ATen/ops/empty.h>
 
