@@ -86,13 +86,13 @@ std::string csv_line(const Values&... values) {
 std::string cells_csv(const std::vector<CellContents>& cells) {
   std::string text =
       "cell,label,seed,status,final_accuracy,best_accuracy,final_loss,rounds,rounds_to_target,time_to_target_us,"
-      "bytes_down,bytes_up,dropped,rejected,abandoned,wall_seconds,hash,files";
+      "bytes_down,bytes_up,dropouts,rejected,abandoned,wall_seconds,hash,files";
   text += line_end;
   for (const CellContents& cell : cells) {
     const CellResult r = result_of(cell);
     text +=
         csv_line(cell.header.index, cell.header.label, cell.header.seed, r.status, r.final_accuracy, r.best_accuracy,
-                 r.final_loss, r.rounds, r.rounds_to_target, r.time_to_target_us, r.bytes_down, r.bytes_up, r.dropped,
+                 r.final_loss, r.rounds, r.rounds_to_target, r.time_to_target_us, r.bytes_down, r.bytes_up, r.dropouts,
                  r.rejected, abandoned_rounds(cell), r.wall_seconds, r.hash, file_name(cell.header));
   }
   return text;
@@ -132,6 +132,31 @@ std::string csv_table(const std::vector<Row>& rows) {
   return text;
 }
 
+std::string csv_table(const std::vector<MeasureRow>& measures) {
+  std::string text = "round,name,value";
+  text += line_end;
+  for (const MeasureRow& row : measures) text += csv_line(row.round, row.name, row.value);
+  return text;
+}
+
+std::string csv_table(const Table& table) {
+  std::string text;
+  for (const Column& column : table.columns) {
+    if (!text.empty()) text += ',';
+    text += csv_field(column.name);
+  }
+  text += line_end;
+  for (std::int64_t r = 0; r < table.rows(); ++r) {
+    for (std::int64_t c = 0; c < std::ssize(table.columns); ++c) {
+      if (c > 0) text += ',';
+      const bool is_integer = table.columns[c].type == FieldType::integer;
+      text += is_integer ? csv_field(table.integer(r, c)) : csv_field(table.real(r, c));
+    }
+    text += line_end;
+  }
+  return text;
+}
+
 template std::string csv_table<RoundRow>(const std::vector<RoundRow>&);
 template std::string csv_table<ParticipationRow>(const std::vector<ParticipationRow>&);
 
@@ -156,6 +181,10 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
     if (cell->result) write_safetensors(place(name + ".safetensors"), cell->model, metadata(run, *cell));
     write_text(place(name + ".rounds.csv"), csv_table(cell->rounds));
     write_text(place(name + ".clients.csv"), csv_table(cell->participations));
+    if (!cell->measures.empty()) write_text(place(name + ".measures.csv"), csv_table(cell->measures));
+    for (const auto& [table, rows] : cell->tables) {
+      write_text(place(fmt::format("{}.{}.csv", name, safe(table))), csv_table(rows));
+    }
     write_text(place(name + ".timeline.json"), timeline_json(*cell));
     write_text(place(name + ".config.toml"), cell->header.config);
   }

@@ -13,7 +13,8 @@ namespace shoal {
 /// Writes `folder`/cells.csv (a row for every cell: label, seed, status, totals and the name of its files), and per
 /// cell
 ///   NAME.safetensors   the model (none while the cell is unfinished)
-///   NAME.rounds.csv, NAME.clients.csv   the tables of the run file, columns as there
+///   NAME.rounds.csv, NAME.clients.csv   the tables of the run file, columns as there; NAME.measures.csv and
+///                      NAME.TABLE.csv where there are measures and further tables
 ///   NAME.timeline.json   rounds and participations in virtual time, for ui.perfetto.dev (timeline.hpp)
 ///   NAME.config.toml   what the cell ran
 /// with NAME = cell-<index>-<label>-seed<seed>, its label reduced to letters, digits and ".=_-". `cell`: files of this
@@ -25,5 +26,7 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
 /// pandas reads as NaN (to the same bits: read_csv(..., float_precision="round_trip")).
 template <class Row>
 std::string csv_table(const std::vector<Row>& rows);
+std::string csv_table(const std::vector<MeasureRow>& measures);
+std::string csv_table(const Table& table);
 
 }  // namespace shoal

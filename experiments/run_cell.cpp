@@ -9,6 +9,7 @@
 #include "sim/comm/gather_text.hpp"
 #include "sim/digest.hpp"
 #include "sim/files/packing.hpp"
+#include "sim/record/cell_hash.hpp"
 #include "sim/record/checkpoint.hpp"
 #include "sim/record/from_round.hpp"
 #include "sim/record/totals.hpp"
@@ -25,18 +26,6 @@ void compare_models(const at::Tensor& params, std::int64_t round, Communicator& 
     ensure(theirs == mine, "ranks disagree about the model after round {}: rank {} has {}", round, comm.rank(), mine);
   }
 }
-
-// Everything that the result hash covers: rounds, participations and the final model, no wall time.
-class ResultHash {
- public:
-  void add(const RoundRow& row, std::span<const ParticipationRow> participations) {
-    digest_.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(participations));
-  }
-  std::string finish(const at::Tensor& params) { return digest_.add(digest(params)).hex(); }
-
- private:
-  Digest digest_;
-};
 
 CellHeader header_of(const Cell& cell, const Process& process, const CellRecording& recording, Communicator& comm) {
   CellHeader header{.index = cell.index,
@@ -64,40 +53,36 @@ void check_device(const CellHeader& earlier, const Process& process, const std::
 // A cell on its way: what run_cell changes besides the engine's state.
 struct Progression {
   CellResult result{.status = "finished"};
-  ResultHash hash;
+  CellHash hash;
   std::optional<CellJournal> journal;  // at the group's first rank
 };
 
 // Rounds that an earlier run of the program did count as if this one had done them; the state comes from the newest
 // checkpoint, and rows behind it are cut. Collective.
 void restore(Progression& to, Process& process, Communicator& comm, const CellRecording& recording) {
-  CellContents earlier;
+  std::uint64_t journal_length = 0;
+  Packer packer;
   if (comm.rank() == 0) {
-    earlier = read_cell(recording.journal);
+    const CellContents earlier = read_cell(recording.journal);
     check_device(earlier.header, process, recording.journal);
+    journal_length = earlier.length;
+    for (const RoundRows& rows : read_rounds(recording.journal)) pack(packer, rows);
   }
-  const Resumed resumed = read_checkpoint(recording.journal, earlier.length, process, comm);
+  const Resumed resumed = read_checkpoint(recording.journal, journal_length, process, comm);
   if (comm.rank() == 0) {
     for (const std::string& damage : resumed.damaged)
       fmt::print(stderr, "shoal: {}; an earlier state is used\n", damage);
     if (resumed.journal_length) to.journal.emplace(CellJournal::resume(recording.journal, *resumed.journal_length));
   }
   // Every rank needs the rows for the result, which is the same on each.
-  Packer rows;
-  rows.array(std::span<const RoundRow>(earlier.rounds))
-      .array(std::span<const ParticipationRow>(earlier.participations));
-  Bytes bytes(rows.bytes().begin(), rows.bytes().end());
+  Bytes bytes(packer.bytes().begin(), packer.bytes().end());
   comm.broadcast(bytes, 0);
   Unpacker unpacker(bytes, recording.journal);
-  const auto rounds = unpacker.array<RoundRow>();
-  const auto participations = unpacker.array<ParticipationRow>();
-  auto first = participations.begin();
-  for (const RoundRow& row : rounds) {
-    if (row.round > process.round()) break;
-    const auto last = std::find_if(first, participations.end(), [&](const auto& p) { return p.round != row.round; });
-    to.hash.add(row, {first, last});
-    add_round(to.result, row, process.schedule().target);
-    first = last;
+  while (!unpacker.empty()) {
+    const RoundRows rows = unpack_round(unpacker);
+    if (rows.round.round > process.round()) break;
+    to.hash.add(rows);
+    add_round(to.result, rows.round, process.schedule().target);
   }
 }
 
@@ -137,14 +122,13 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
     if (record.round % rounds_between_comparisons == 0 && comm.size() > 1 && process.reproducible()) {
       compare_models(process.models().front().params, record.round, comm);
     }
-    const RoundRow row = round_row(record);
-    const std::vector<ParticipationRow> participations = participation_rows(record);
-    on.hash.add(row, participations);
-    if (on.journal) on.journal->round(row, participations);
-    add_round(result, row, schedule.target);
+    const RoundRows rows = round_rows(record);
+    on.hash.add(rows);
+    if (on.journal) on.journal->round(rows);
+    add_round(result, rows.round, schedule.target);
     if (record.diverged) result.status = "diverged";
     if (schedule.stop_at_target && result.rounds_to_target >= 0) result.status = "target reached";
-    if (recording.progress) recording.progress->round(row);
+    if (recording.progress) recording.progress->round(rows.round, rows.measures);
 
     const Action action = interruption.next(comm);
     if (result.status != "finished" || is_last) continue;
@@ -152,11 +136,12 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
     if (action == Action::save_and_stop) result.status = stopped;
   }
 
-  const NamedModel model = process.models().front();
-  result.hash = on.hash.finish(model.params);
+  const NamedModel learned = process.models().front();
+  const std::vector<ModelParameter> model = model_parameters(*learned.layout, learned.params);
+  result.hash = on.hash.finish(model);
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (on.journal && result.status != stopped) {
-    on.journal->finish(result, model_parameters(*model.layout, model.params));
+    on.journal->finish(result, model);
     on.journal->sync();
     remove_checkpoints(recording.journal);
   }

@@ -44,7 +44,9 @@ void fill(LabelSummary& s) {
   const auto status = [&s](const char* wanted) { return std::ranges::count(s.results, wanted, &CellResult::status); };
   s.final_accuracy = over(s, [](const CellResult& r) { return r.final_accuracy; });
   s.best_accuracy = over(s, [](const CellResult& r) { return r.best_accuracy; });
-  s.final_loss = over(s, [](const CellResult& r) { return r.final_loss; });
+  s.final_loss = s.loss_name == "loss"
+                     ? over(s, [](const CellResult& r) { return r.final_loss; })
+                     : over_cells(s, [&](const CellContents& c) { return last_measure(c, s.loss_name); });
   const auto last = [&s](double RoundRow::*field) {
     return over_cells(s, [field](const CellContents& cell) { return last_of(cell, field); });
   };
@@ -59,7 +61,7 @@ void fill(LabelSummary& s) {
   });
   s.bytes_down = over(s, [](const CellResult& r) { return r.bytes_down; });
   s.bytes_up = over(s, [](const CellResult& r) { return r.bytes_up; });
-  s.dropped = over(s, [](const CellResult& r) { return r.dropped; });
+  s.dropouts = over(s, [](const CellResult& r) { return r.dropouts; });
   s.rejected = over(s, [](const CellResult& r) { return r.rejected; });
   s.abandoned = over_cells(s, abandoned_rounds);
   s.diverged = status("diverged");
@@ -101,12 +103,24 @@ std::int64_t abandoned_rounds(const CellContents& cell) {
   return std::ranges::count(cell.rounds, abandoned_verdict, &RoundRow::verdict);
 }
 
+double last_measure(const CellContents& cell, const std::string& name) {
+  double last = not_measured;
+  for (const MeasureRow& row : cell.measures) last = row.name == name ? row.value : last;
+  return last;
+}
+
+std::string metric_of(const CellContents& cell) {
+  const auto found = cell.header.provenance.find("metric");
+  return found == cell.header.provenance.end() ? "" : found->second;
+}
+
 std::vector<LabelSummary> summarize(std::span<const CellContents> cells) {
   std::vector<LabelSummary> summaries;
   for (const CellContents& cell : cells) {
     auto found = std::ranges::find(summaries, cell.header.label, &LabelSummary::label);
     if (found == summaries.end()) {
       found = summaries.insert(found, {.label = cell.header.label, .target = target_of(cell)});
+      if (const std::string metric = metric_of(cell); !metric.empty()) found->loss_name = metric;
     }
     found->cells.push_back(&cell);
     found->results.push_back(result_of(cell));

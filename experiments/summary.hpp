@@ -23,12 +23,13 @@ struct LabelSummary {
   std::vector<const CellContents*> cells;  // in grid order; not owned
   std::vector<CellResult> results;         // of each; totals so far of an unfinished one
   double target = 0;                       // accuracy; 0: none
+  std::string loss_name = "loss";          // what `final_loss` is: the loss, or the metric of a study
 
   Spread final_accuracy, best_accuracy, final_loss;
   Spread personal_accuracy, personal_accuracy_p10, personal_loss;  // of the last evaluation
   Spread rounds_to_target, seconds_to_target;                      // virtual; over the cells that reached the target
   Spread rounds, seconds;                                          // virtual
-  Spread bytes_down, bytes_up, dropped, rejected, abandoned;
+  Spread bytes_down, bytes_up, dropouts, rejected, abandoned;
   std::int64_t diverged = 0, unfinished = 0;  // cells
 };
 
@@ -40,6 +41,10 @@ CellResult result_of(const CellContents& cell);
 /// The accuracy that a cell's configuration asks for; 0: none.
 double target_of(const CellContents& cell);
 std::int64_t abandoned_rounds(const CellContents& cell);
+/// The value of a measure in the last round that has it; NaN where none has.
+double last_measure(const CellContents& cell, const std::string& name);
+/// The name of the metric by which a study compares its cells; empty for other cells.
+std::string metric_of(const CellContents& cell);
 
 /// "94.40 ± 0.06 %", "0.1690 ± 0.0028", "-" where nothing was measured. The deviation only over several values.
 std::string percent_text(const Spread& accuracy);

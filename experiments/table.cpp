@@ -38,6 +38,7 @@ std::string render(const std::vector<Line>& lines) {
 // Columns that would say nothing are left out.
 struct Columns {
   bool accuracy = false, personal_accuracy = false, personal_loss = false, target = false, abandoned = false;
+  bool clients = false;  // some cells have clients, which send updates and drop out
 };
 
 Line describe(const LabelSummary& s, const Columns& columns) {
@@ -52,10 +53,22 @@ Line describe(const LabelSummary& s, const Columns& columns) {
     const bool reached = s.seconds_to_target.count > 0;
     line.insert(line.end(), {rounds_to_target_text(s), reached ? duration_text(s.seconds_to_target.mean) : "-"});
   }
-  line.insert(line.end(), {bytes_text(s.bytes_up), count_text(s.dropped), count_text(s.rejected)});
+  if (columns.clients) line.insert(line.end(), {bytes_text(s.bytes_up), count_text(s.dropouts)});
+  line.push_back(count_text(s.rejected));
   if (columns.abandoned) line.push_back(count_text(s.abandoned));
   line.push_back(status_text(s));
   return line;
+}
+
+// The name that all labels share, or all their names.
+std::string loss_heading(const std::vector<LabelSummary>& summaries) {
+  std::string names;
+  for (const LabelSummary& s : summaries) {
+    if (names.find(s.loss_name) != names.npos) continue;
+    if (!names.empty()) names += " or ";
+    names += s.loss_name;
+  }
+  return names;
 }
 
 }  // namespace
@@ -69,15 +82,17 @@ std::string comparison_table(std::span<const CellContents> cells) {
     columns.personal_loss = columns.personal_loss || s.personal_loss.count > 0;
     columns.target = columns.target || s.target > 0;
     columns.abandoned = columns.abandoned || s.abandoned.mean > 0;
+    columns.clients = columns.clients || s.loss_name == "loss";
   }
   columns.personal_loss = columns.personal_loss && !columns.personal_accuracy;
   Line head{"", "seeds"};
   if (columns.accuracy) head.insert(head.end(), {"final accuracy", "best accuracy"});
-  head.emplace_back("loss");
+  head.push_back(loss_heading(summaries));
   if (columns.personal_accuracy) head.insert(head.end(), {"personal accuracy", "10th percentile"});
   if (columns.personal_loss) head.emplace_back("personal loss");
   if (columns.target) head.insert(head.end(), {"rounds to target", "virtual time"});
-  head.insert(head.end(), {"upload", "lost", "rejected"});
+  if (columns.clients) head.insert(head.end(), {"upload", "dropouts"});
+  head.emplace_back("rejected");
   if (columns.abandoned) head.emplace_back("abandoned");
   head.emplace_back("status");
   std::vector<Line> lines{head};

@@ -54,7 +54,7 @@ std::string timeline_json(const CellContents& cell) {
   for (const RoundRow& r : cell.rounds) {
     Json event = slice("round " + std::to_string(r.round), server, 0, from, r.time_us);
     event["args"] = {
-        {"version", r.version}, {"committed", r.committed}, {"dropped", r.dropped}, {"rejected", r.rejected}};
+        {"version", r.version}, {"committed", r.committed}, {"dropouts", r.dropouts}, {"rejected", r.rejected}};
     if (std::isfinite(r.accuracy)) event["args"]["accuracy"] = r.accuracy;
     if (r.verdict != 0) event["cname"] = "terrible";
     events.push_back(std::move(event));

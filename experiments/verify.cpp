@@ -9,6 +9,12 @@ namespace shoal {
 
 Run run_from_file(const std::string& path) {
   const RunContents file = read_run_file(path);
+  if (file.schema_version != run_schema_version) {
+    user_error(
+        "{}: has schema version {}, whose hashes are defined otherwise than those of version {}. Verify it with the "
+        "version of Shoal that wrote it, or run the experiment again.",
+        path, file.schema_version, run_schema_version);
+  }
   Run run{.name = file.info.name, .out = path + ".verify"};
   for (const CellContents& cell : file.cells) {
     if (!cell.result) continue;

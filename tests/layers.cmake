@@ -17,13 +17,14 @@ set(may_sim/files sim/files ${may_sim})
 set(may_sim/comm sim/comm ${may_sim/files})
 set(may_sim/clients sim/clients ${may_sim/comm})
 set(may_sim/task sim/task ${may_sim/clients})
-set(may_sim/agents sim/agents ${may_sim/task})
+set(may_sim/agents sim/agents sim/studies ${may_sim/task})  # until studies move
 set(may_sim/secure sim/secure ${may_sim/task})
 set(may_sim/round sim/round sim/agents sim/secure ${may_sim/task})
 set(may_sim/record sim/record ${may_sim/round})
-set(may_strategies strategies ${may_sim/record})
+set(may_sim/studies sim/studies ${may_sim/round})
+set(may_strategies strategies sim/studies ${may_sim/record})
 set(may_datasets datasets ${may_sim/record})
-set(may_experiments experiments strategies datasets ${may_sim/record})
+set(may_experiments experiments strategies datasets sim/studies ${may_sim/record})
 
 # --- fences: a header, and the only places that name it ---------------------------------------------------------------
 set(fences)

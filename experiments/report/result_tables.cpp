@@ -59,7 +59,11 @@ std::string target_name(std::span<const LabelSummary> summaries) {
 
 void add_measures(std::vector<std::string>& names, const Columns& columns, std::span<const LabelSummary> summaries) {
   if (columns.accuracy) names.insert(names.end(), {"final accuracy", "best accuracy"});
-  names.emplace_back("final loss");
+  std::string loss;
+  for (const LabelSummary& s : summaries) {
+    if (loss.find(s.loss_name) == loss.npos) loss += (loss.empty() ? "final " : " or ") + s.loss_name;
+  }
+  names.push_back(loss);
   if (!columns.target) return;
   const std::string target = target_name(summaries);
   names.insert(names.end(), {"rounds<br>to " + target, "virtual time<br>to " + target});
@@ -83,7 +87,7 @@ std::string quality_row(const LabelSummary& s, std::size_t style, const Columns&
 
 std::string cost_row(const LabelSummary& s, std::size_t style) {
   std::string html = "<tr>" + name_cell(s, style) + cell(count_text(s.rounds)) + cell(duration_text(s.seconds.mean));
-  html += cell(bytes_text(s.bytes_down)) + cell(bytes_text(s.bytes_up)) + cell(count_text(s.dropped));
+  html += cell(bytes_text(s.bytes_down)) + cell(bytes_text(s.bytes_up)) + cell(count_text(s.dropouts));
   html += alarming(count_text(s.rejected), s.rejected.mean > 0);
   html += alarming(count_text(s.abandoned), s.abandoned.mean > 0);
   return html + "</tr>\n";
@@ -99,14 +103,15 @@ std::string cell_row(const LabelSummary& s, std::size_t i, std::size_t style, co
   std::string html = fmt::format("<tr><td>{}</td>{}<td>{}</td>", header.index, name_cell(s, style), header.seed);
   if (columns.accuracy)
     html += cell(number(r.final_accuracy, " %", 100, 2)) + cell(number(r.best_accuracy, " %", 100, 2));
-  html += cell(std::isnan(r.final_loss) ? "-" : fmt::format("{:.4g}", r.final_loss));
+  const double loss = s.loss_name == "loss" ? r.final_loss : last_measure(*s.cells[i], s.loss_name);
+  html += cell(std::isnan(loss) ? "-" : fmt::format("{:.4g}", loss));
   if (columns.target) {
     html += cell(reached ? std::to_string(r.rounds_to_target) : "-");
     html += cell(reached ? duration_text(1e-6 * static_cast<double>(r.time_to_target_us)) : "-");
   }
   html += cell(std::to_string(r.rounds)) + cell(bytes_text(r.bytes_down)) + cell(bytes_text(r.bytes_up));
   const std::int64_t abandoned = abandoned_rounds(*s.cells[i]);
-  html += cell(std::to_string(r.dropped)) + alarming(std::to_string(r.rejected), r.rejected > 0);
+  html += cell(std::to_string(r.dropouts)) + alarming(std::to_string(r.rejected), r.rejected > 0);
   html += alarming(std::to_string(abandoned), abandoned > 0);
   html += alarming(r.status, r.status == "diverged" || r.status == "unfinished");
   html += cell(s.cells[i]->result ? duration_text(r.wall_seconds) : "-");

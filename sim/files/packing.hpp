@@ -51,6 +51,8 @@ class Unpacker {
  public:
   Unpacker(std::span<const std::byte> bytes, std::string_view source) : bytes_(bytes), source_(source) {}
 
+  std::string_view source() const { return source_; }
+
   template <class T>
     requires std::is_trivially_copyable_v<T>
   T number() {
@@ -75,6 +77,7 @@ class Unpacker {
     if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
     return values;
   }
+  bool empty() const { return bytes_.empty(); }
   void finish() const {
     if (!bytes_.empty())
       user_error("a record of '{}' has {} unknown bytes. Written by another version?", source_, bytes_.size());

@@ -1,7 +1,6 @@
 #include "sim/record/cell_journal.hpp"
 
 #include "sim/error.hpp"
-#include "sim/files/packing.hpp"
 
 namespace shoal {
 namespace {
@@ -22,6 +21,22 @@ CellHeader take_header(Unpacker& bytes) {
   return header;
 }
 
+Table unpack_table(Unpacker& bytes) {
+  Table table;
+  for (auto left = bytes.number<std::uint64_t>(); left > 0; --left) {
+    Column column{.name = bytes.text()};
+    column.type = static_cast<FieldType>(bytes.number<std::int8_t>());
+    column.unit = bytes.text();
+    table.columns.push_back(std::move(column));
+  }
+  table.values = bytes.array<std::int64_t>();
+  if (table.columns.empty() || std::ssize(table.values) % std::ssize(table.columns) != 0) {
+    user_error("a table in '{}' has {} values in {} columns. Written by another version?", bytes.source(),
+               table.values.size(), table.columns.size());
+  }
+  return table;
+}
+
 CellResult take_result(Unpacker& bytes) {
   CellResult result;
   result.status = bytes.text();
@@ -30,7 +45,7 @@ CellResult take_result(Unpacker& bytes) {
     *real = bytes.number<double>();
   }
   for (std::int64_t* count : {&result.rounds, &result.rounds_to_target, &result.time_to_target_us, &result.bytes_down,
-                              &result.bytes_up, &result.dropped, &result.rejected}) {
+                              &result.bytes_up, &result.dropouts, &result.rejected}) {
     *count = bytes.number<std::int64_t>();
   }
   return result;
@@ -63,8 +78,62 @@ CellJournal CellJournal::resume(std::string path, std::uint64_t length) {
   return CellJournal(Journal::resume(std::move(path), length));
 }
 
-void CellJournal::round(const RoundRow& row, std::span<const ParticipationRow> participations) {
-  journal_.append(round_kind, Packer().row(row).array(participations).bytes());
+void CellJournal::round(const RoundRows& rows) {
+  Packer bytes;
+  pack(bytes, rows);
+  journal_.append(round_kind, bytes.bytes());
+}
+
+void pack(Packer& packer, const RoundRows& rows) {
+  packer.row(rows.round).array(std::span(rows.participations));
+  packer.number<std::uint64_t>(rows.measures.size());
+  for (const auto& [name, value] : rows.measures) packer.text(name).number(value);
+  packer.number<std::uint64_t>(rows.tables.size());
+  for (const auto& [name, table] : rows.tables) {
+    packer.text(name).number<std::uint64_t>(table.columns.size());
+    for (const Column& column : table.columns) {
+      packer.text(column.name).number(static_cast<std::int8_t>(column.type)).text(column.unit);
+    }
+    packer.array(std::span(table.values));
+  }
+}
+
+RoundRows unpack_round(Unpacker& unpacker) {
+  RoundRows rows;
+  rows.round = unpacker.row<RoundRow>();
+  rows.participations = unpacker.array<ParticipationRow>();
+  for (auto left = unpacker.number<std::uint64_t>(); left > 0; --left) {
+    const std::string name = unpacker.text();
+    rows.measures[name] = unpacker.number<double>();
+  }
+  for (auto left = unpacker.number<std::uint64_t>(); left > 0; --left) {
+    const std::string name = unpacker.text();
+    rows.tables[name] = unpack_table(unpacker);
+  }
+  return rows;
+}
+
+std::vector<RoundRows> read_rounds(const std::string& path) {
+  std::vector<RoundRows> rounds;
+  for (const JournalRecord& record : read_journal(path).records) {
+    if (record.kind != round_kind) continue;
+    Unpacker bytes(record.payload, path);
+    rounds.push_back(unpack_round(bytes));
+    bytes.finish();
+  }
+  return rounds;
+}
+
+void add_round(CellContents& cell, RoundRows rows) {
+  for (auto& [name, value] : rows.measures) cell.measures.push_back({rows.round.round, name, value});
+  for (auto& [name, table] : rows.tables) {
+    Table& all = cell.tables[name];
+    if (all.columns.empty()) all.columns = table.columns;
+    ensure(all.columns == table.columns, "the columns of table '{}' change in round {}", name, rows.round.round);
+    all.values.insert(all.values.end(), table.values.begin(), table.values.end());
+  }
+  cell.rounds.push_back(rows.round);
+  cell.participations.insert(cell.participations.end(), rows.participations.begin(), rows.participations.end());
 }
 
 void CellJournal::finish(const CellResult& result, std::span<const ModelParameter> model) {
@@ -83,7 +152,7 @@ void CellJournal::finish(const CellResult& result, std::span<const ModelParamete
       .number(result.final_loss)
       .number(result.wall_seconds);
   bytes.number(result.rounds).number(result.rounds_to_target).number(result.time_to_target_us);
-  bytes.number(result.bytes_down).number(result.bytes_up).number(result.dropped).number(result.rejected);
+  bytes.number(result.bytes_down).number(result.bytes_up).number(result.dropouts).number(result.rejected);
   journal_.append(result_kind, bytes.bytes());
 }
 
@@ -101,12 +170,9 @@ CellContents read_cell(const std::string& path) {
       case header_kind:
         cell.header = take_header(bytes);
         break;
-      case round_kind: {
-        cell.rounds.push_back(bytes.row<RoundRow>());
-        const auto rows = bytes.array<ParticipationRow>();
-        cell.participations.insert(cell.participations.end(), rows.begin(), rows.end());
+      case round_kind:
+        add_round(cell, unpack_round(bytes));
         break;
-      }
       case parameter_kind:
         cell.model.push_back(take_parameter(bytes, path));
         break;

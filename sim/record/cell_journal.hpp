@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/files/packing.hpp"
 #include "sim/record/journal.hpp"
 #include "sim/record/rows.hpp"
 #include "sim/task/safetensors.hpp"
@@ -30,7 +31,7 @@ struct CellResult {
   double final_accuracy = not_measured, best_accuracy = not_measured, final_loss = not_measured;
   std::int64_t rounds = 0;
   std::int64_t rounds_to_target = -1, time_to_target_us = -1;  // -1: no target, or not reached
-  std::int64_t bytes_down = 0, bytes_up = 0, dropped = 0, rejected = 0;
+  std::int64_t bytes_down = 0, bytes_up = 0, dropouts = 0, rejected = 0;
   double wall_seconds = 0;
 };
 
@@ -42,8 +43,8 @@ class CellJournal {
   /// Continues after `length` bytes; rows behind them are cut.
   static CellJournal resume(std::string path, std::uint64_t length);
 
-  /// One record for the row and its participations: a reader sees all of a round or nothing.
-  void round(const RoundRow& row, std::span<const ParticipationRow> participations);
+  /// One record for all of a round: a reader sees all of it or nothing.
+  void round(const RoundRows& rows);
   void finish(const CellResult& result, std::span<const ModelParameter> model);
   void sync() { journal_.sync(); }
   /// For a checkpoint: where to resume.
@@ -54,14 +55,32 @@ class CellJournal {
   Journal journal_;
 };
 
+/// One measure of one round.
+struct MeasureRow {
+  std::int64_t round = 0;
+  std::string name;
+  double value = 0;
+};
+
 struct CellContents {
   CellHeader header;
   std::vector<RoundRow> rounds;
   std::vector<ParticipationRow> participations;
+  std::vector<MeasureRow> measures;   // in order of their rounds, then of their names
+  Tables tables;                      // rows of all rounds, one after the other
   std::optional<CellResult> result;   // none while the cell is unfinished
   std::vector<ModelParameter> model;  // with the result
   std::uint64_t length = 0;           // of the valid prefix of the journal
 };
+
+void pack(Packer& packer, const RoundRows& rows);
+RoundRows unpack_round(Unpacker& unpacker);
+
+/// The rounds of a journal up to its first torn record. Errors as of read_cell.
+std::vector<RoundRows> read_rounds(const std::string& path);
+
+/// Appends a round to what is known of a cell.
+void add_round(CellContents& cell, RoundRows rows);
 
 /// Everything up to the first torn record. UserError if the file is no journal of a cell.
 CellContents read_cell(const std::string& path);

@@ -6,28 +6,35 @@
 
 namespace shoal {
 
-RoundRow round_row(const RoundRecord& record) {
-  const auto measured = [&](const char* name) {
-    const auto found = record.measures.find(name);
-    return found == record.measures.end() ? not_measured : found->second;
-  };
+namespace {
+
+// The value of a measure, which is then recorded in a column of its own.
+double take(Measures& measures, std::string_view name) {
+  const auto found = measures.find(name);
+  if (found == measures.end()) return not_measured;
+  const double value = found->second;
+  measures.erase(found);
+  return value;
+}
+
+RoundRow round_row(const RoundRecord& record, Measures& measures) {
   return {.round = record.round,
           .version = value(record.version),
           .time_us = value(record.time),
           .started = record.started,
           .committed = record.committed,
-          .dropped = record.lost,
+          .dropouts = record.lost,
           .rejected = record.rejected,
           .examples = record.examples,
           .bytes_down = record.bytes_down,
           .bytes_up = record.bytes_up,
           .train_loss = record.train_loss,
-          .accuracy = measured("accuracy"),
-          .loss = measured("loss"),
+          .accuracy = take(measures, "accuracy"),
+          .loss = take(measures, "loss"),
           .verdict = record.diverged ? 2 : static_cast<std::int64_t>(record.verdict),
-          .personal_accuracy = measured("personal_accuracy"),
-          .personal_accuracy_p10 = measured("personal_accuracy_p10"),
-          .personal_loss = measured("personal_loss")};
+          .personal_accuracy = take(measures, "personal_accuracy"),
+          .personal_accuracy_p10 = take(measures, "personal_accuracy_p10"),
+          .personal_loss = take(measures, "personal_loss")};
 }
 
 std::vector<ParticipationRow> participation_rows(const RoundRecord& record) {
@@ -55,6 +62,15 @@ std::vector<ParticipationRow> participation_rows(const RoundRecord& record) {
                     .examples = client.examples,
                     .rejected_examples = client.rejected_examples});
   }
+  return rows;
+}
+
+}  // namespace
+
+RoundRows round_rows(const RoundRecord& record) {
+  RoundRows rows{.measures = record.measures, .tables = record.tables};
+  rows.round = round_row(record, rows.measures);
+  rows.participations = participation_rows(record);
   return rows;
 }
 

@@ -8,9 +8,8 @@
 
 namespace shoal {
 
-/// With what was measured after the round, where it was.
-RoundRow round_row(const RoundRecord& record);
-std::vector<ParticipationRow> participation_rows(const RoundRecord& record);
+/// What is recorded of a round. Measures that have a column in RoundRow go there.
+RoundRows round_rows(const RoundRecord& record);
 
 /// The named parameters inside the flat vector `params` [d], copied to the host.
 std::vector<ModelParameter> model_parameters(const ParameterLayout& layout, const at::Tensor& params);

@@ -1,10 +1,13 @@
 // Tables and model parameters as HDF5 data sets.
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "sim/error.hpp"
 #include "sim/record/hdf5_file.hpp"
+#include "sim/record/run_file.hpp"
 
 namespace shoal::hdf5 {
 namespace {
@@ -12,12 +15,42 @@ namespace {
 constexpr hsize_t compressed_from = 64 * 1024;  // bytes of a table
 constexpr hsize_t chunk_rows = 4096;
 
-Handle row_type(std::span<const Field> fields, std::size_t size) {
+hid_t column_type(FieldType type) { return type == FieldType::integer ? H5T_STD_I64LE : H5T_IEEE_F64LE; }
+
+// The name of a column in files of a schema version.
+const char* name_in(std::int64_t schema, const Field& field) {
+  const bool renamed = schema < 3 && std::string_view(field.name) == "dropouts";
+  return renamed ? "dropped" : field.name;
+}
+
+Handle row_type(std::span<const Field> fields, std::size_t size, std::int64_t schema = run_schema_version) {
   Handle type(H5Tcreate(H5T_COMPOUND, size), H5Tclose, "make a row type");
   for (const Field& field : fields) {
-    const hid_t column = field.type == FieldType::integer ? H5T_STD_I64LE : H5T_IEEE_F64LE;
-    check(H5Tinsert(type, field.name, field.offset, column), "make a row type");
+    check(H5Tinsert(type, name_in(schema, field), field.offset, column_type(field.type)), "make a row type");
   }
+  return type;
+}
+
+Handle row_type(const std::vector<Column>& columns) {
+  Handle type(H5Tcreate(H5T_COMPOUND, 8 * columns.size()), H5Tclose, "make a row type");
+  std::size_t offset = 0;
+  for (const Column& column : columns) {
+    check(H5Tinsert(type, column.name.c_str(), offset, column_type(column.type)), "make a row type");
+    offset += 8;
+  }
+  return type;
+}
+
+// A measure's row: round, a name of `length` bytes, value.
+Handle measure_type(std::size_t length) {
+  const Handle text(H5Tcopy(H5T_C_S1), H5Tclose, "make a text type");
+  check(H5Tset_size(text, length), "make a text type");
+  check(H5Tset_cset(text, H5T_CSET_UTF8), "make a text type");
+  check(H5Tset_strpad(text, H5T_STR_NULLPAD), "make a text type");
+  Handle type(H5Tcreate(H5T_COMPOUND, 16 + length), H5Tclose, "make a row type");
+  check(H5Tinsert(type, "round", 0, H5T_STD_I64LE), "make a row type");
+  check(H5Tinsert(type, "name", 8, text), "make a row type");
+  check(H5Tinsert(type, "value", 8 + length, H5T_IEEE_F64LE), "make a row type");
   return type;
 }
 
@@ -26,6 +59,68 @@ void require_plausible(std::uint64_t bytes, hid_t data, const std::string& name)
   const std::uint64_t stored = H5Dget_storage_size(data);
   if (bytes / 1100 > stored) system_error("'{}' claims {} bytes but stores {}", name, bytes, stored);
 }
+
+void write_rows(hid_t place, const std::string& name, const Handle& type, hsize_t count, const void* rows,
+                const std::string& units, const std::string& axes) {
+  const std::string what = "write table '" + name + "'";
+  const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose, what);
+  const Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, what);
+  if (count * H5Tget_size(type) > compressed_from) {
+    const hsize_t chunk = std::min(count, chunk_rows);
+    check(H5Pset_chunk(layout, 1, &chunk), what);
+    check(H5Pset_shuffle(layout), what);
+    check(H5Pset_deflate(layout, 4), what);
+  }
+  const Handle data(H5Dcreate2(place, name.c_str(), type, space, H5P_DEFAULT, layout, H5P_DEFAULT), H5Dclose, what);
+  if (count > 0) check(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows), what);
+  write_attribute(data, "units", units);
+  write_attribute(data, "axes", axes);
+}
+
+// A table of a file that is being read; sizes are checked before memory is asked for.
+class OpenRows {
+ public:
+  OpenRows(hid_t place, const std::string& name)
+      : name_(name),
+        what_("read table '" + name + "'"),
+        data_(H5Dopen2(place, name.c_str(), H5P_DEFAULT), H5Dclose, what_),
+        type_(H5Dget_type(data_), H5Tclose, what_) {
+    const Handle space(H5Dget_space(data_), H5Sclose, what_);
+    if (H5Sget_simple_extent_ndims(space) != 1) system_error("table '{}' is not a list of rows", name_);
+    check(H5Sget_simple_extent_dims(space, &count_, nullptr), what_);
+    if (H5Tget_class(type_) != H5T_COMPOUND) system_error("table '{}' has no columns", name_);
+  }
+
+  // Bytes of a row in the file.
+  std::size_t width() const { return H5Tget_size(type_); }
+  // Rows, which take `row_bytes` each in memory.
+  std::size_t count(std::size_t row_bytes) const {
+    std::uint64_t bytes = 0;
+    if (__builtin_mul_overflow(count_, row_bytes, &bytes)) system_error("table '{}' is too large", name_);
+    require_plausible(bytes, data_, name_);
+    return count_;
+  }
+  // Names, and whether they are integers.
+  std::vector<std::pair<std::string, bool>> columns() const {
+    std::vector<std::pair<std::string, bool>> all;
+    const int count = H5Tget_nmembers(type_);
+    for (int c = 0; c < count; ++c) {
+      char* name = H5Tget_member_name(type_, c);
+      if (name == nullptr) system_error("table '{}' has a column without a name", name_);
+      all.emplace_back(name, H5Tget_member_class(type_, c) == H5T_INTEGER);
+      H5free_memory(name);
+    }
+    return all;
+  }
+  void read(const Handle& type, void* rows) const {
+    if (count_ > 0) check(H5Dread(data_, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows), what_);
+  }
+
+ private:
+  std::string name_, what_;
+  Handle data_, type_;
+  hsize_t count_ = 0;
+};
 
 hid_t disk_type(ValueType type) { return type == ValueType::float32 ? H5T_IEEE_F32LE : H5T_IEEE_F64LE; }
 
@@ -54,45 +149,75 @@ ModelParameter read_parameter(hid_t group, const std::string& name) {
 
 template <class Row>
 void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes) {
-  const std::string what = "write table '" + name + "'";
-  const Handle type = row_type(fields<Row>(), sizeof(Row));
-  const hsize_t count = rows.size();
-  const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose, what);
-  const Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, what);
-  if (count * sizeof(Row) > compressed_from) {
-    const hsize_t chunk = std::min(count, chunk_rows);
-    check(H5Pset_chunk(layout, 1, &chunk), what);
-    check(H5Pset_shuffle(layout), what);
-    check(H5Pset_deflate(layout, 4), what);
-  }
-  const Handle data(H5Dcreate2(place, name.c_str(), type, space, H5P_DEFAULT, layout, H5P_DEFAULT), H5Dclose, what);
-  if (count > 0) check(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()), what);
-  write_attribute(data, "units", units(fields<Row>()));
-  write_attribute(data, "axes", axes);
+  write_rows(place, name, row_type(fields<Row>(), sizeof(Row)), rows.size(), rows.data(), units(fields<Row>()), axes);
 }
 
 template <class Row>
-std::vector<Row> read_table(hid_t place, const std::string& name) {
-  const std::string what = "read table '" + name + "'";
-  const Handle data(H5Dopen2(place, name.c_str(), H5P_DEFAULT), H5Dclose, what);
-  const Handle space(H5Dget_space(data), H5Sclose, what);
-  hsize_t count = 0;
-  if (H5Sget_simple_extent_ndims(space) != 1) system_error("table '{}' is not a list of rows", name);
-  check(H5Sget_simple_extent_dims(space, &count, nullptr), what);
-  std::uint64_t bytes = 0;
-  if (__builtin_mul_overflow(count, sizeof(Row), &bytes)) system_error("table '{}' is too large", name);
-  require_plausible(bytes, data, name);
-  std::vector<Row> rows(count);
+std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t schema) {
+  const OpenRows data(place, name);
+  std::vector<Row> rows(data.count(sizeof(Row)));
   // HDF5 matches columns by name.
-  const Handle type = row_type(fields<Row>(), sizeof(Row));
-  if (count > 0) check(H5Dread(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows.data()), what);
+  data.read(row_type(fields<Row>(), sizeof(Row), schema), rows.data());
   return rows;
 }
 
 template void write_table(hid_t, const std::string&, const std::vector<RoundRow>&, const std::string&);
 template void write_table(hid_t, const std::string&, const std::vector<ParticipationRow>&, const std::string&);
-template std::vector<RoundRow> read_table(hid_t, const std::string&);
-template std::vector<ParticipationRow> read_table(hid_t, const std::string&);
+template std::vector<RoundRow> read_table(hid_t, const std::string&, std::int64_t);
+template std::vector<ParticipationRow> read_table(hid_t, const std::string&, std::int64_t);
+
+void write_table(hid_t place, const std::string& name, const Table& table, const std::string& axes) {
+  std::string units;
+  for (const Column& column : table.columns) {
+    units += fmt::format("{}{}: {}", units.empty() ? "" : "; ", column.name, column.unit);
+  }
+  write_rows(place, name, row_type(table.columns), table.rows(), table.values.data(), units, axes);
+}
+
+Table read_table(hid_t place, const std::string& name) {
+  const OpenRows data(place, name);
+  Table table;
+  for (const auto& [column, is_integer] : data.columns()) {
+    table.columns.push_back({column, is_integer ? FieldType::integer : FieldType::real, ""});
+  }
+  table.values.resize(data.count(8 * table.columns.size()) * table.columns.size());
+  data.read(row_type(table.columns), table.values.data());
+  return table;
+}
+
+void write_measures(hid_t place, const std::vector<MeasureRow>& measures) {
+  std::size_t length = 1;
+  for (const MeasureRow& row : measures) length = std::max(length, row.name.size());
+  std::vector<std::byte> rows(measures.size() * (16 + length));
+  std::byte* to = rows.data();
+  for (const MeasureRow& row : measures) {
+    std::memcpy(to, &row.round, 8);
+    std::memcpy(to + 8, row.name.data(), row.name.size());
+    std::memcpy(to + 8 + length, &row.value, 8);
+    to += 16 + length;
+  }
+  write_rows(place, "measures", measure_type(length), measures.size(), rows.data(),
+             "round: count from 1; name: of the measure; value: see name", "row: one measure of one round, in order");
+}
+
+std::vector<MeasureRow> read_measures(hid_t place) {
+  const OpenRows data(place, "measures");
+  const std::size_t width = data.width();
+  if (width <= 16) system_error("'measures' has rows of {} bytes", width);
+  const std::size_t length = width - 16;
+  std::vector<std::byte> bytes(data.count(width) * width);
+  data.read(measure_type(length), bytes.data());
+  std::vector<MeasureRow> measures(bytes.size() / width);
+  const std::byte* from = bytes.data();
+  for (MeasureRow& row : measures) {
+    const char* name = reinterpret_cast<const char*>(from) + 8;
+    std::memcpy(&row.round, from, 8);
+    row.name.assign(name, ::strnlen(name, length));
+    std::memcpy(&row.value, from + 8 + length, 8);
+    from += width;
+  }
+  return measures;
+}
 
 void write_parameter(hid_t place, const ModelParameter& parameter, std::int64_t position) {
   const std::string what = "write parameter '" + parameter.name + "'";

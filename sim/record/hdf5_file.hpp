@@ -81,8 +81,17 @@ std::string read_text(hid_t place, const std::string& name);
 /// A one-dimensional compound data set; compressed in chunks from 64 KB on. Has attributes `units` and `axes`.
 template <class Row>
 void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes);
+/// `schema`: version of the file; columns that it lacks keep their defaults.
 template <class Row>
-std::vector<Row> read_table(hid_t place, const std::string& name);
+std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t schema);
+
+/// The same for a table whose columns are known when it is written. Its columns' units are in the file only.
+void write_table(hid_t place, const std::string& name, const Table& table, const std::string& axes);
+Table read_table(hid_t place, const std::string& name);
+
+/// Columns round, name (UTF-8 of fixed length, padded with zeros) and value.
+void write_measures(hid_t place, const std::vector<MeasureRow>& measures);
+std::vector<MeasureRow> read_measures(hid_t place);
 
 /// One data set of the parameter's shape under its name; slashes in the name make groups.
 void write_parameter(hid_t place, const ModelParameter& parameter, std::int64_t position);

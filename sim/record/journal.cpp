@@ -24,7 +24,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the journal is written as it lies in memory");
 
 constexpr std::string_view magic = "shoaljournal";
-constexpr std::uint32_t format_version = 3;
+constexpr std::uint32_t format_version = 4;
 
 struct FileHead {
   char magic[12];

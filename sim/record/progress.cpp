@@ -69,9 +69,10 @@ Progress::Progress(std::string label, std::int64_t total_rounds, bool is_termina
       start_(clock()),
       last_shown_(-std::numeric_limits<double>::infinity()) {}
 
-void Progress::round(const RoundRow& row) {
+void Progress::round(const RoundRow& row, const Measures& measures) {
   ++rounds_here_;
   row_ = row;
+  measures_ = measures;
   const bool evaluated = !std::isnan(row.accuracy) || !std::isnan(row.loss);
   if (evaluated) {
     accuracy_ = row.accuracy;
@@ -79,7 +80,7 @@ void Progress::round(const RoundRow& row) {
   }
   if (is_terminal_) {
     if (clock_() - last_shown_ >= shortest_pause) show();
-  } else if (evaluated) {
+  } else if (evaluated || !measures.empty()) {
     fmt::print(out_, "{}: {}\n", label_, numbers());
     std::fflush(out_);
   }
@@ -99,6 +100,9 @@ std::string Progress::numbers() const {
   std::string text = fmt::format("round {}/{}", row_.round, total_);
   if (!std::isnan(accuracy_)) text += fmt::format("  accuracy {:.4f}", accuracy_);
   if (!std::isnan(loss_)) text += fmt::format("  loss {:.4f}", loss_);
+  if (std::isnan(accuracy_) && std::isnan(loss_)) {
+    for (const auto& [name, value] : measures_) text += fmt::format("  {} {:.4f}", name, value);
+  }
   const double elapsed = clock_() - start_;
   if (rounds_here_ == 0 || elapsed <= 0) return text;
   const double rate = static_cast<double>(rounds_here_) / elapsed;

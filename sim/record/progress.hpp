@@ -27,7 +27,7 @@ class Progress {
            double (*clock)() = steady_seconds);
 
   /// After each round; cheap enough for thousands a second.
-  void round(const RoundRow& row);
+  void round(const RoundRow& row, const Measures& measures = {});
   /// Ends the updated line; `status` as in CellResult.
   void finish(const std::string& status);
 
@@ -44,6 +44,7 @@ class Progress {
   std::int64_t rounds_here_ = 0;  // of this process: a resumed run does not count the others
   RoundRow row_;
   double accuracy_ = not_measured, loss_ = not_measured;  // of the last evaluation
+  Measures measures_;                                     // of the last round; shown where there is neither of these
 };
 
 }  // namespace shoal

@@ -19,7 +19,7 @@ using hdf5::read_integer_attribute;
 using hdf5::read_real_attribute;
 using hdf5::read_text_attribute;
 
-CellResult read_result(hid_t group) {
+CellResult read_result(hid_t group, std::int64_t schema) {
   return {.status = read_text_attribute(group, "status"),
           .hash = read_text_attribute(group, "hash"),
           .final_accuracy = read_real_attribute(group, "final_accuracy"),
@@ -30,12 +30,12 @@ CellResult read_result(hid_t group) {
           .time_to_target_us = read_integer_attribute(group, "time_to_target_us"),
           .bytes_down = read_integer_attribute(group, "bytes_down"),
           .bytes_up = read_integer_attribute(group, "bytes_up"),
-          .dropped = read_integer_attribute(group, "dropped"),
+          .dropouts = read_integer_attribute(group, schema < 3 ? "dropped" : "dropouts"),
           .rejected = read_integer_attribute(group, "rejected"),
           .wall_seconds = read_real_attribute(group, "wall_seconds")};
 }
 
-CellContents read_cell_group(hid_t cells, std::int64_t index) {
+CellContents read_cell_group(hid_t cells, std::int64_t index, std::int64_t schema) {
   const hdf5::Handle group = hdf5::open_group(cells, std::to_string(index));
   CellContents cell;
   cell.header.index = index;
@@ -46,9 +46,14 @@ CellContents read_cell_group(hid_t cells, std::int64_t index) {
   for (const std::string& name : hdf5::attribute_names(provenance)) {
     cell.header.provenance[name] = read_text_attribute(provenance, name);
   }
-  cell.rounds = hdf5::read_table<RoundRow>(group, "rounds");
-  cell.participations = hdf5::read_table<ParticipationRow>(group, "clients");
-  CellResult result = read_result(group);
+  cell.rounds = hdf5::read_table<RoundRow>(group, "rounds", schema);
+  cell.participations = hdf5::read_table<ParticipationRow>(group, "clients", schema);
+  if (schema >= 3) {
+    cell.measures = hdf5::read_measures(group);
+    const hdf5::Handle tables = hdf5::open_group(group, "tables");
+    for (const std::string& name : hdf5::member_names(tables)) cell.tables[name] = hdf5::read_table(tables, name);
+  }
+  CellResult result = read_result(group, schema);
   if (result.status != "unfinished") cell.result = std::move(result);
   cell.model = hdf5::read_parameters(hdf5::open_group(group, "model"));
   return cell;
@@ -66,12 +71,12 @@ std::vector<std::int64_t> cell_indices(hid_t cells) {
   return indices;
 }
 
-RunContents read_cells(hid_t file) {
-  RunContents run;
+RunContents read_cells(hid_t file, std::int64_t schema) {
+  RunContents run{.schema_version = schema};
   run.info = {read_text_attribute(file, "name"), read_text_attribute(file, "program")};
   run.hash = read_text_attribute(file, "hash");
   const hdf5::Handle cells = hdf5::open_group(file, "cells");
-  for (const std::int64_t index : cell_indices(cells)) run.cells.push_back(read_cell_group(cells, index));
+  for (const std::int64_t index : cell_indices(cells)) run.cells.push_back(read_cell_group(cells, index, schema));
   return run;
 }
 
@@ -94,11 +99,11 @@ RunContents read_run_file(const std::string& path) {
       user_error("'{}' is an HDF5 file, but not of a run of Shoal. Is the path right?", path);
     }
     const std::int64_t version = read_integer_attribute(file, "schema_version");
-    if (version != run_schema_version) {
-      user_error("run file '{}' has schema version {} (this program reads {}). Use the version that wrote it?", path,
-                 version, run_schema_version);
+    if (version < oldest_schema_version || version > run_schema_version) {
+      user_error("run file '{}' has schema version {} (this program reads {} to {}). Use the version that wrote it.",
+                 path, version, oldest_schema_version, run_schema_version);
     }
-    return read_cells(file);
+    return read_cells(file, version);
   } catch (const SystemError& error) {
     user_error("'{}' is not a whole run file: {}. Is it truncated, or the path wrong?", path, error.what());
   } catch (const std::bad_alloc&) {

@@ -14,7 +14,7 @@ constexpr std::array round_fields = {
     Field{"time_us", offsetof(RoundRow, time_us), integer, "virtual microseconds"},
     Field{"started", offsetof(RoundRow, started), integer, "clients"},
     Field{"committed", offsetof(RoundRow, committed), integer, "clients"},
-    Field{"dropped", offsetof(RoundRow, dropped), integer, "clients"},
+    Field{"dropouts", offsetof(RoundRow, dropouts), integer, "clients"},
     Field{"rejected", offsetof(RoundRow, rejected), integer, "clients"},
     Field{"examples", offsetof(RoundRow, examples), integer, "examples"},
     Field{"bytes_down", offsetof(RoundRow, bytes_down), integer, "bytes"},
@@ -28,6 +28,7 @@ constexpr std::array round_fields = {
     Field{"personal_accuracy_p10", offsetof(RoundRow, personal_accuracy_p10), real,
           "10th percentile over clients, NaN where not evaluated"},
     Field{"personal_loss", offsetof(RoundRow, personal_loss), real, "mean over clients, NaN where not evaluated"},
+    Field{"task", offsetof(RoundRow, task), integer, "number of the task, from 0"},
 };
 
 constexpr std::array participation_fields = {
@@ -38,7 +39,7 @@ constexpr std::array participation_fields = {
     Field{"start_us", offsetof(ParticipationRow, start_us), integer, "virtual microseconds"},
     Field{"finish_us", offsetof(ParticipationRow, finish_us), integer, "virtual microseconds"},
     Field{"outcome", offsetof(ParticipationRow, outcome), integer,
-          "0 completes, lost in 1 download, 2 training, 3 upload, -1 late, -2 stopped"},
+          "0 completes, dropped out in 1 download, 2 training, 3 upload, -1 late, -2 stopped"},
     Field{"committed", offsetof(ParticipationRow, committed), integer, "0 or 1"},
     Field{"accepted", offsetof(ParticipationRow, accepted), integer, "0 or 1"},
     Field{"weight", offsetof(ParticipationRow, weight), real, "factor on the client's own weight"},
@@ -52,6 +53,9 @@ constexpr std::array participation_fields = {
     Field{"examples", offsetof(ParticipationRow, examples), integer, "examples trained on, of committed ones"},
     Field{"rejected_examples", offsetof(ParticipationRow, rejected_examples), integer,
           "examples that the trainer refused as malformed or not finite"},
+    Field{"task", offsetof(ParticipationRow, task), integer, "number of the task, from 0"},
+    Field{"group", offsetof(ParticipationRow, group), integer, "number of the group, from 0"},
+    Field{"variant", offsetof(ParticipationRow, variant), integer, "number of the model's variant, from 0"},
 };
 
 // Eight bytes a field and no padding: every byte of a row is in a column.

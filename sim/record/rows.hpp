@@ -1,11 +1,14 @@
 #pragma once
-// The two tables of a cell, as plain data: the same layout in the journal, in the run file and in memory.
+// The rows of a cell's tables, as plain data: the same layout in the journal, in the run file and in memory.
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "sim/round/measures.hpp"
 
 namespace shoal {
 
@@ -16,7 +19,7 @@ struct RoundRow {
   std::int64_t round = 0;    // 1-based
   std::int64_t version = 0;  // of the model after the round
   std::int64_t time_us = 0;  // virtual
-  std::int64_t started = 0, committed = 0, dropped = 0, rejected = 0;
+  std::int64_t started = 0, committed = 0, dropouts = 0, rejected = 0;
   std::int64_t examples = 0;
   std::int64_t bytes_down = 0, bytes_up = 0;
   double train_loss = not_measured;
@@ -24,6 +27,7 @@ struct RoundRow {
   std::int64_t verdict = 0;                             // 0 commit, 1 abandoned, 2 diverged
   // Of the models that clients use, on their own examples, where they were evaluated.
   double personal_accuracy = not_measured, personal_accuracy_p10 = not_measured, personal_loss = not_measured;
+  std::int64_t task = 0;  // that the step was of, where several are learned over one population
 };
 
 /// One participation that ended in this round.
@@ -31,7 +35,7 @@ struct ParticipationRow {
   std::int64_t round = 0, participation = 0, client = 0;
   std::int64_t version = 0;                  // of the model that it downloaded
   std::int64_t start_us = 0, finish_us = 0;  // virtual
-  std::int64_t outcome = 0;  // 0 completes, lost in 1 download, 2 training, 3 upload; -1 late, -2 stopped
+  std::int64_t outcome = 0;  // 0 completes, dropped out in 1 download, 2 training, 3 upload; -1 late, -2 stopped
   std::int64_t committed = 0, accepted = 0;  // 0 or 1
   double weight = 1, loss = not_measured;
   std::int64_t steps = 0, bytes_down = 0, bytes_up = 0;
@@ -39,9 +43,18 @@ struct ParticipationRow {
   double joules = 0;                                 // a proxy: power x time
   std::int64_t tier = 0;                             // of the device, in populations with kinds of devices
   std::int64_t examples = 0, rejected_examples = 0;  // of committed ones: trained on; refused by the trainer
+  std::int64_t task = 0;                             // that it was for, where several are learned over one population
+  std::int64_t group = 0;    // whose message it downloaded, where strategies keep several models
+  std::int64_t variant = 0;  // of the model, where clients train models of different sizes
 };
 
-enum class FieldType : std::int8_t { integer, real };  // int64 or double
+/// Everything that is recorded of one round.
+struct RoundRows {
+  RoundRow round{};
+  std::vector<ParticipationRow> participations{};
+  Measures measures{};  // but for those with a column of their own in RoundRow
+  Tables tables{};
+};
 
 /// One column of a table.
 struct Field {

@@ -23,7 +23,7 @@ void write_result(hid_t group, const CellResult& result) {
   hdf5::write_attribute(group, "time_to_target_us", result.time_to_target_us);
   hdf5::write_attribute(group, "bytes_down", result.bytes_down);
   hdf5::write_attribute(group, "bytes_up", result.bytes_up);
-  hdf5::write_attribute(group, "dropped", result.dropped);
+  hdf5::write_attribute(group, "dropouts", result.dropouts);
   hdf5::write_attribute(group, "rejected", result.rejected);
 }
 
@@ -35,6 +35,9 @@ void write_cell(hid_t cells, const CellContents& cell) {
   hdf5::write_text(group, "config", cell.header.config);
   hdf5::write_table(group, "rounds", cell.rounds, "row: one server step, in order");
   hdf5::write_table(group, "clients", cell.participations, "row: one participation, in the order in which they ended");
+  hdf5::write_measures(group, cell.measures);
+  const hdf5::Handle tables = hdf5::make_group(group, "tables");
+  for (const auto& [name, table] : cell.tables) hdf5::write_table(tables, name, table, "row: in order of rounds");
   const hdf5::Handle provenance = hdf5::make_group(group, "provenance");
   for (const auto& [name, text] : cell.header.provenance) hdf5::write_attribute(provenance, name, text);
   const hdf5::Handle model = hdf5::make_group(group, "model");

@@ -2,9 +2,10 @@
 // The run file: all cells of a grid in one HDF5 file, assembled from their journals.
 //
 // Attributes of the root: schema = "shoal-run", schema_version, name, program, hash. Per cell a group /cells/<index>
-// with its label, seed, status, hash and totals as attributes; in it the tables `rounds` and `clients`, the text
-// `config`, the group `provenance` (one attribute each) and the group `model` (one data set per parameter). Behind the
-// HDF5 data stands a seal (seal.hpp), which readers of HDF5 do not see, and which is lost when they change the file.
+// with its label, seed, status, hash and totals as attributes; in it the tables `rounds`, `clients` and `measures`, the
+// group `tables` of further tables, the text `config`, the group `provenance` (one attribute each) and the group
+// `model` (one data set per parameter). Each table has the attributes `units` and `axes`. Behind the HDF5 data stands a
+// seal (seal.hpp), which readers of HDF5 do not see, and which is lost when they change the file.
 
 #include <cstdint>
 #include <string>
@@ -15,7 +16,10 @@
 
 namespace shoal {
 
-constexpr std::int64_t run_schema_version = 2;
+constexpr std::int64_t run_schema_version = 3;
+/// Readers accept files from this version on: 2 has no measures and further tables, says `dropped` for `dropouts`, and
+/// its hashes are defined otherwise.
+constexpr std::int64_t oldest_schema_version = 2;
 
 struct RunInfo {
   std::string name;     // of the experiment
@@ -24,6 +28,7 @@ struct RunInfo {
 
 struct RunContents {
   RunInfo info;
+  std::int64_t schema_version = run_schema_version;  // of the file
   std::string hash;
   std::vector<CellContents> cells;  // by index; `length` is 0
 };

@@ -8,7 +8,7 @@ void add_round(CellResult& totals, const RoundRow& row, double target) {
   totals.rounds = row.round;
   totals.bytes_down += row.bytes_down;
   totals.bytes_up += row.bytes_up;
-  totals.dropped += row.dropped;
+  totals.dropouts += row.dropouts;
   totals.rejected += row.rejected;
   if (std::isnan(row.accuracy) && std::isnan(row.loss)) return;  // not evaluated
   totals.final_accuracy = row.accuracy;

@@ -90,7 +90,8 @@ struct RoundRecord {
   std::int64_t bytes_down = 0, bytes_up = 0;
   double train_loss = 0;  // mean over accepted clients; NaN when there are none
   std::vector<ClientRow> clients;
-  Measures measures;  // of an evaluation after the round
+  Measures measures;  // of an evaluation after the round, and of what parts report
+  Tables tables;
 };
 
 /// What a client that starts now downloads, afresh. Shares the state's tensors.

@@ -44,6 +44,12 @@ class Process {
   virtual std::vector<std::string> notes() const { return {}; }
   /// False where the result depends on the number of ranks.
   virtual bool reproducible() const { return true; }
+  /// Wall seconds that all steps will take on one core, from a small part of them that is measured in about `seconds`.
+  /// For processes without a federation, whose rounds `shoal plan` measures by itself.
+  virtual double measure(double seconds) const {
+    (void)seconds;
+    return 0;
+  }
   /// The federation behind the process, whose rounds `shoal plan` can plan without training; null where there is none.
   virtual const Federation* federation() const { return nullptr; }
 

@@ -60,7 +60,7 @@ TEST(Table, GivesMeanAndSampleDeviation) {
                           cell("fed_avg", accuracy(0.92, 0.95)), cell("fed_avg", accuracy(0.97, 0.98))});
   ASSERT_EQ(all.size(), 4U);  // head, rule, one line per label
   EXPECT_THAT(columns(all[0]),
-              ElementsAre("seeds", "final accuracy", "best accuracy", "loss", "upload", "lost", "rejected", "status"));
+              ElementsAre("seeds", "final accuracy", "best accuracy", "loss", "upload", "dropouts", "rejected", "status"));
   EXPECT_EQ(all[1].find_first_not_of('-'), std::string::npos);
   EXPECT_THAT(columns(all[2]),
               ElementsAre("fed_avg", "3", "93.00 ± 3.61 %", "96.00 ± 1.73 %", "0.5", "0 B", "0", "0", "finished"));
@@ -69,8 +69,8 @@ TEST(Table, GivesMeanAndSampleDeviation) {
 
 TEST(Table, CountsBytesAndLosses) {
   CellResult a = accuracy(0.5, 0.5), b = a;
-  a.bytes_up = 1'000'000, a.dropped = 10, a.rejected = 1, a.final_loss = 1;
-  b.bytes_up = 4'000'000, b.dropped = 20, b.rejected = 4, b.final_loss = 4;
+  a.bytes_up = 1'000'000, a.dropouts = 10, a.rejected = 1, a.final_loss = 1;
+  b.bytes_up = 4'000'000, b.dropouts = 20, b.rejected = 4, b.final_loss = 4;
   const auto all = lines({cell("x", a), cell("x", b)});
   // Means. Loss: deviation sqrt(2 * 1.5^2).
   EXPECT_THAT(columns(all[2]), ElementsAre("x", "2", "50.00 ± 0.00 %", "50.00 ± 0.00 %", "2.5 ± 2.1", "2.5 MB", "15",
@@ -98,16 +98,16 @@ TEST(Table, HasNoAccuracyWhereTheTaskHasNone) {
   CellResult result{.status = "finished"};
   result.final_loss = 0.125;
   const auto all = lines({cell("fed_avg", result)});
-  EXPECT_THAT(columns(all[0]), ElementsAre("seeds", "loss", "upload", "lost", "rejected", "status"));
+  EXPECT_THAT(columns(all[0]), ElementsAre("seeds", "loss", "upload", "dropouts", "rejected", "status"));
   EXPECT_THAT(columns(all[2]), ElementsAre("fed_avg", "1", "0.125", "0 B", "0", "0", "finished"));
 }
 
 // A diverged run has no final accuracy; the mean is that of the others, and the line says so.
 TEST(Table, ShowsRunsThatDiverged) {
   const CellResult lost{.status = "diverged"};
-  const auto all = lines({cell("wild", accuracy(0.25, 0.5)), cell("wild", lost), cell("lost", lost)});
+  const auto all = lines({cell("wild", accuracy(0.25, 0.5)), cell("wild", lost), cell("dropouts", lost)});
   EXPECT_THAT(columns(all[2]), ElementsAre("wild", "2", "25.00 %", "50.00 %", "0.5", "0 B", "0", "0", "1 diverged"));
-  EXPECT_THAT(columns(all[3]), ElementsAre("lost", "1", "-", "-", "-", "0 B", "0", "0", "1 diverged"));
+  EXPECT_THAT(columns(all[3]), ElementsAre("dropouts", "1", "-", "-", "-", "0 B", "0", "0", "1 diverged"));
 }
 
 // ± and letters beyond ASCII take one place each: every line is as wide as the rule.

@@ -46,7 +46,7 @@ def test_synthetic_scale():
             assert 62 < cell.attrs["final_loss"] < 65, cell.attrs["final_loss"]
             assert len(cell["clients"]) == 50_000 and cell["clients"]["client"].max() > 990_000
             # 10 % of 50,000: mean 5000, deviation 67; five deviations.
-            assert abs(cell.attrs["dropped"] - 5000) < 335, cell.attrs["dropped"]
+            assert abs(cell.attrs["dropouts"] - 5000) < 335, cell.attrs["dropouts"]
 
 
 def mean(file, label, attribute):
@@ -135,7 +135,7 @@ def test_charging_only():
 
 
 def test_agent_pipeline():
-    with run("agent_pipeline", "--ranks", 2, "--set", "task.replicates=20", "--set", "planner.cohort=20") as file:
+    with run("agent_pipeline", "--ranks", 2, "--set", "task.replicates=20") as file:
         found = {}
         for cell in file["cells"].values():
             mode, eta = (part.split("=")[1] for part in cell.attrs["label"].split(", "))
@@ -155,7 +155,7 @@ def test_agent_pipeline():
     assert abs(swap["sessions"].mean() - barrier["sessions"].mean()) < 3 < strict["sessions"].mean() - swap["sessions"].mean()
     assert strict["dropped_stale"][0] > 0.5 * strict["produced"][0] and swap["dropped_stale"][0] < 0.15 * swap["produced"][0]
 def test_agent_transformer():
-    few = ["--set", "task.replicates=10", "--set", "planner.cohort=10"]
+    few = ["--set", "task.replicates=10"]
     with run("agent_transformer", "--ranks", 2, *few, "--set", 'grid.objective=["binary_rl", "hybrid"]') as file:
         cells = {cell.attrs["label"]: cell for cell in file["cells"].values()}
         model = {label: {name: values[()] for name, values in cell["model"].items()} for label, cell in cells.items()}

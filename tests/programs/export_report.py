@@ -173,7 +173,7 @@ with h5py.File("run.h5") as run:
     for _, row in cells_csv.iterrows():
         cell, stem = run["cells"][str(row["cell"])], f"export/{row['files']}"
         assert row["label"] == text(cell.attrs["label"]) and row["hash"] == text(cell.attrs["hash"])
-        assert row["final_accuracy"] == cell.attrs["final_accuracy"] and row["dropped"] == cell.attrs["dropped"]
+        assert row["final_accuracy"] == cell.attrs["final_accuracy"] and row["dropouts"] == cell.attrs["dropouts"]
         tensors, metadata = read_safetensors(pathlib.Path(stem + ".safetensors"))
         model = datasets(cell["model"])
         assert tensors.keys() == model.keys() and len(model) == 4
@@ -184,7 +184,7 @@ with h5py.File("run.h5") as run:
         same_table(pathlib.Path(stem + ".clients.csv"), cell["clients"][()])
         config = pathlib.Path(stem + ".config.toml").read_text()
         assert config == text(cell["config"][()]) and tomllib.loads(config)["rounds"] == 6
-        assert cell["rounds"]["dropped"].sum() == row["dropped"] > 0
+        assert cell["rounds"]["dropouts"].sum() == row["dropouts"] > 0
         check_timeline(json.loads(pathlib.Path(stem + ".timeline.json").read_text()), cell)
 
 shoal("export", "run.h5", "--cell", "2")

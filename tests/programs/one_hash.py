@@ -97,7 +97,7 @@ def test_ranks_and_threads_really_differ():
 def test_drop_out_memory_and_clipping_took_part():
     # Without these the equality above would say little.
     _, cells = reference()
-    assert all(int(cell["dropped"]) > 0 for cell in cells)
+    assert all(int(cell["dropouts"]) > 0 for cell in cells)
     with h5py.File("reference.h5") as file:
         for index in range(CELLS):
             clients = file[f"cells/{index}/clients"]

@@ -38,7 +38,7 @@ def test_accuracy():
 
 def test_lost_clients():
     # 200 rounds of 50 with 10 %: mean 1000, deviation 30; five deviations.
-    assert run()["dropped"].between(850, 1150).all()
+    assert run()["dropouts"].between(850, 1150).all()
 
 
 def test_table():

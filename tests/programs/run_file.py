@@ -1,5 +1,7 @@
 """A run file opens in pandas with five lines, and what stands in it is what was run: settings, model, accuracy."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -30,16 +32,16 @@ seed = [1, 7]
 """
 ROUNDS = {
     "round": "count", "version": "updates", "time_us": "microseconds", "started": "clients", "committed": "clients",
-    "dropped": "clients", "rejected": "clients", "examples": "examples", "bytes_down": "bytes", "bytes_up": "bytes",
+    "dropouts": "clients", "rejected": "clients", "examples": "examples", "bytes_down": "bytes", "bytes_up": "bytes",
     "train_loss": "mean", "accuracy": "fraction", "loss": "mean", "verdict": "commit",
-    "personal_accuracy": "accuracy", "personal_accuracy_p10": "percentile", "personal_loss": "mean",
+    "personal_accuracy": "accuracy", "personal_accuracy_p10": "percentile", "personal_loss": "mean", "task": "number",
 }  # fmt: skip
 CLIENTS = {
     "round": "count", "participation": "id", "client": "id", "version": "updates", "start_us": "microseconds",
     "finish_us": "microseconds", "outcome": "completes", "committed": "0 or 1", "accepted": "0 or 1",
     "weight": "factor", "loss": "mean", "steps": "steps", "bytes_down": "bytes", "bytes_up": "bytes",
     "fraction": "share", "joules": "proxy", "tier": "kind", "examples": "examples",
-    "rejected_examples": "examples",
+    "rejected_examples": "examples", "task": "number", "group": "number", "variant": "number",
 }  # fmt: skip
 # What each cell was run with, whatever way the grid spells it.
 CELLS = [("fed_avg", 1), ("fed_avg", 7), ({"name": "fed_prox", "mu": 0.1}, 1), ({"name": "fed_prox", "mu": 0.1}, 7)]
@@ -63,12 +65,12 @@ def test_five_lines():
         best = rounds["accuracy"].max()
         lost = clients.groupby("round")["outcome"].apply(lambda outcome: (outcome != 0).sum())
     assert len(rounds) == 20 and len(clients) == 200 and 0.3 < best < 1
-    assert (lost.to_numpy() == rounds["dropped"].to_numpy()).all()
+    assert (lost.to_numpy() == rounds["dropouts"].to_numpy()).all()
 
 
 def test_tables():
     with run() as file:
-        assert (file.attrs["schema"], file.attrs["schema_version"], file.attrs["name"]) == ("shoal-run", 2, "run-file")
+        assert (file.attrs["schema"], file.attrs["schema_version"], file.attrs["name"]) == ("shoal-run", 3, "run-file")
         assert list(file["cells"]) == ["0", "1", "2", "3"]
         for cell in file["cells"].values():
             for name, expected in (("rounds", ROUNDS), ("clients", CLIENTS)):
@@ -86,7 +88,7 @@ def check_sums(cell):
     """What the tables tell twice must be equal."""
     rounds, clients = pd.DataFrame(cell["rounds"][()]), pd.DataFrame(cell["clients"][()])
     assert (rounds["round"] == range(1, 21)).all() and (rounds["started"] == 10).all()
-    assert (rounds["committed"] + rounds["dropped"] == rounds["started"]).all()
+    assert (rounds["committed"] + rounds["dropouts"] == rounds["started"]).all()
     assert (clients.groupby("round")["committed"].sum().to_numpy() == rounds["committed"]).all()
     for column in ("bytes_up", "bytes_down"):
         assert (clients.groupby("round")[column].sum().to_numpy() == rounds[column]).all()
@@ -100,7 +102,7 @@ def check_sums(cell):
     assert cell.attrs["final_accuracy"] == rounds["accuracy"].iloc[-1]
     assert cell.attrs["best_accuracy"] == rounds["accuracy"].max()
     assert cell.attrs["final_loss"] == rounds["loss"].iloc[-1]
-    assert cell.attrs["dropped"] == rounds["dropped"].sum() > 0
+    assert cell.attrs["dropouts"] == rounds["dropouts"].sum() > 0
     assert (cell.attrs["rounds"], cell.attrs["status"]) == (20, "finished")
 
 
@@ -171,6 +173,12 @@ def test_hashes():
         hashes = [file[f"cells/{index}"].attrs["hash"] for index in range(4)]
         assert len(set(hashes)) == 4 and all(len(text) == 32 for text in hashes)
         assert file.attrs["hash"] == program.result_hash(Path("printed").read_text())
+        run_hash = file.attrs["hash"]
+    # The shipped script knows the definition of the hash and the file, none of the program's code.
+    script = program.SOURCE / "experiments/report/hash_of_run.py"
+    lines = subprocess.run([sys.executable, script, "run.h5"], capture_output=True, text=True, check=True).stdout.split("\n")
+    assert lines[:4] == [f"cell {index}  {text}  as stated" for index, text in enumerate(hashes)], lines
+    assert lines[4] == f"run  {run_hash}"
     assert not Path("run.h5.journal").exists() and not Path("run.h5.partial").exists()
 
 

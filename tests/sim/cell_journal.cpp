@@ -27,6 +27,13 @@ class CellJournalTest : public testing::Test {
 
 RoundRow row(std::int64_t round) { return {.round = round, .version = round, .time_us = 10 * round, .loss = 0.5}; }
 
+Table edges(std::int64_t round) {
+  Table table{.columns = {{"to", FieldType::integer, "client"}, {"weight", FieldType::real, "share"}}};
+  table.add({round - 1, 0.5});
+  table.add({round, -1.5});
+  return table;
+}
+
 ModelParameter parameter(std::string name, std::vector<std::int64_t> shape, ValueType type, std::size_t values) {
   ModelParameter made{std::move(name), std::move(shape), type, std::vector<std::byte>(values * bytes_of(type))};
   for (std::size_t i = 0; i < made.values.size(); ++i) made.values[i] = static_cast<std::byte>(i);
@@ -39,8 +46,11 @@ TEST_F(CellJournalTest, GivesBackAFinishedCell) {
                                              parameter("empty", {0, 4}, ValueType::float32, 0)};
   {
     CellJournal journal(path_, header_);
-    journal.round(row(1), std::vector<ParticipationRow>{{.round = 1, .client = 5}, {.round = 1, .client = 6}});
-    journal.round(row(2), {});
+    journal.round({.round = row(1),
+                   .participations = {{.round = 1, .client = 5}, {.round = 1, .client = 6}},
+                   .measures = {{"norm", 0.5}, {"entropy µ", 2}},
+                   .tables = {{"edges", edges(1)}}});
+    journal.round({.round = row(2), .measures = {{"norm", 0.25}}, .tables = {{"edges", edges(2)}}});
     journal.finish({.status = "finished", .hash = "00ff", .final_accuracy = 0.9, .rounds = 2, .wall_seconds = 1.5},
                    model);
     EXPECT_EQ(journal.length(), std::filesystem::file_size(path_));
@@ -57,6 +67,16 @@ TEST_F(CellJournalTest, GivesBackAFinishedCell) {
   EXPECT_TRUE(std::isnan(cell.rounds[1].accuracy));
   ASSERT_EQ(cell.participations.size(), 2);
   EXPECT_EQ(cell.participations[1].client, 6);
+  ASSERT_EQ(cell.measures.size(), 3);  // by round, then by name
+  EXPECT_EQ(cell.measures[0].name, "entropy µ");
+  EXPECT_EQ(cell.measures[1].value, 0.5);
+  EXPECT_EQ(cell.measures[2].round, 2);
+  EXPECT_EQ(cell.measures[2].value, 0.25);
+  const Table& table = cell.tables.at("edges");
+  EXPECT_EQ(table.columns, edges(1).columns);
+  ASSERT_EQ(table.rows(), 4);
+  EXPECT_EQ(table.integer(3, 0), 2);
+  EXPECT_EQ(table.real(3, 1), -1.5);
   ASSERT_TRUE(cell.result);
   EXPECT_EQ(cell.result->status, "finished");
   EXPECT_EQ(cell.result->hash, "00ff");
@@ -73,15 +93,39 @@ TEST_F(CellJournalTest, GivesBackAFinishedCell) {
   }
 }
 
+TEST_F(CellJournalTest, RefusesTablesWhoseColumnsChange) {
+  Table other{.columns = {{"to", FieldType::integer, "client"}}};
+  other.add({std::int64_t{1}});
+  EXPECT_THROW(other.add({0.5}), BrokenInvariant);
+  EXPECT_THROW(other.add({std::int64_t{1}, std::int64_t{2}}), BrokenInvariant);
+  CellContents cell;
+  add_round(cell, {.round = row(1), .tables = {{"edges", edges(1)}}});
+  EXPECT_THROW(add_round(cell, {.round = row(2), .tables = {{"edges", other}}}), BrokenInvariant);
+}
+
+TEST_F(CellJournalTest, GivesRoundsBackOneByOne) {
+  {
+    CellJournal journal(path_, header_);
+    for (std::int64_t round = 1; round <= 3; ++round) {
+      journal.round({.round = row(round), .measures = {{"norm", 1.0 / round}}, .tables = {{"edges", edges(round)}}});
+    }
+  }
+  const std::vector<RoundRows> rounds = read_rounds(path_);
+  ASSERT_EQ(rounds.size(), 3);
+  EXPECT_EQ(rounds[2].round.round, 3);
+  EXPECT_EQ(rounds[1].measures.at("norm"), 0.5);
+  EXPECT_EQ(rounds[1].tables.at("edges").values, edges(2).values);
+}
+
 TEST_F(CellJournalTest, CutsRowsAfterTheCheckpoint) {
   std::uint64_t checkpoint = 0;
   {
     CellJournal journal(path_, header_);
-    journal.round(row(1), {});
+    journal.round({row(1)});
     checkpoint = journal.length();
-    journal.round(row(2), {});
+    journal.round({row(2)});
   }
-  CellJournal::resume(path_, checkpoint).round(row(7), {});
+  CellJournal::resume(path_, checkpoint).round({row(7)});
   const CellContents cell = read_cell(path_);
   ASSERT_EQ(cell.rounds.size(), 2);
   EXPECT_EQ(cell.rounds[1].round, 7);
@@ -91,7 +135,7 @@ TEST_F(CellJournalTest, CutsRowsAfterTheCheckpoint) {
 TEST_F(CellJournalTest, IsUnfinishedUntilTheResultIsWhole) {
   {
     CellJournal journal(path_, header_);
-    journal.round(row(1), {});
+    journal.round({row(1)});
     journal.finish({.status = "finished", .hash = "1"}, std::vector{parameter("weight", {4}, ValueType::float32, 4)});
   }
   std::filesystem::resize_file(path_, std::filesystem::file_size(path_) - 1);
@@ -117,7 +161,8 @@ TEST_F(CellJournalTest, RefusesRecordsThatDoNotFit) {
   EXPECT_NE(error_of(99, {}).find("unknown kind 99"), std::string::npos);
   EXPECT_NE(error_of(2, Packer().number(1).bytes()).find("ends early"), std::string::npos);
   EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(~0ULL).bytes()).find("ends early"), std::string::npos);
-  EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(0ULL).number(1).bytes()).find("4 unknown bytes"),
+  EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(0ULL).number(0ULL).number(0ULL).number(1).bytes())
+                .find("4 unknown bytes"),
             std::string::npos);
   const std::vector<std::int64_t> shape = {1LL << 40, 1LL << 40};
   Packer wrong;

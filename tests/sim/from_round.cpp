@@ -18,11 +18,11 @@ TEST(FromRound, TellsRoundsApart) {
   record.time = Ticks{77};
   record.lost = 2;
   record.verdict = Verdict::abandoned;
-  const RoundRow row = round_row(record);
+  const RoundRow row = round_rows(record).round;
   EXPECT_EQ(row.round, 4);
   EXPECT_EQ(row.version, 3);
   EXPECT_EQ(row.time_us, 77);
-  EXPECT_EQ(row.dropped, 2);
+  EXPECT_EQ(row.dropouts, 2);
   EXPECT_EQ(row.verdict, 1);
   EXPECT_TRUE(std::isnan(row.accuracy));
   EXPECT_TRUE(std::isnan(row.personal_accuracy));
@@ -30,12 +30,12 @@ TEST(FromRound, TellsRoundsApart) {
   EXPECT_TRUE(std::isnan(row.personal_loss));
   record.verdict = Verdict::commit;
   record.measures = {{"accuracy", 0.5}, {"personal_loss", 0.25}};
-  EXPECT_EQ(round_row(record).verdict, 0);
-  EXPECT_EQ(round_row(record).accuracy, 0.5);
-  EXPECT_TRUE(std::isnan(round_row(record).loss));
-  EXPECT_EQ(round_row(record).personal_loss, 0.25);
+  EXPECT_EQ(round_rows(record).round.verdict, 0);
+  EXPECT_EQ(round_rows(record).round.accuracy, 0.5);
+  EXPECT_TRUE(std::isnan(round_rows(record).round.loss));
+  EXPECT_EQ(round_rows(record).round.personal_loss, 0.25);
   record.diverged = true;
-  EXPECT_EQ(round_row(record).verdict, 2);
+  EXPECT_EQ(round_rows(record).round.verdict, 2);
 }
 
 TEST(FromRound, HasNoLossWithoutACommit) {
@@ -46,7 +46,7 @@ TEST(FromRound, HasNoLossWithoutACommit) {
   record.clients[0].committed = record.clients[0].accepted = true;
   record.clients[0].loss = 0.25;
   record.clients[1].participation.outcome = Outcome::lost_in_upload;
-  const auto rows = participation_rows(record);
+  const auto rows = round_rows(record).participations;
   ASSERT_EQ(rows.size(), 2);
   EXPECT_EQ(rows[0].round, 4);
   EXPECT_EQ(rows[0].participation, 8);

@@ -16,11 +16,6 @@
 
 namespace shoal::test {
 
-/// How many share the work.
-struct Hands {
-  int ranks = 1, threads = 1;
-};
-
 /// What a game left: the records and models of every round, and the state at the end.
 struct Played {
   std::vector<RoundRecord> records;
@@ -38,11 +33,7 @@ inline void add_state(Digest& all, const State& state) {
   for (const auto& [name, bytes] : state.blobs()) all.add(name).add(bytes);
 }
 
-inline void add_record(Digest& all, const RoundRecord& record) {
-  const RoundRow row = round_row(record);
-  const std::vector<ParticipationRow> clients = participation_rows(record);
-  all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
-}
+inline void add_record(Digest& all, const RoundRecord& record) { add_rows(all, round_rows(record)); }
 
 /// Plays `rounds` rounds. Every rank must end with the same bits. `after` is called on each rank after each round.
 inline Played play(const Federation& federation, int rounds, Hands hands = {},

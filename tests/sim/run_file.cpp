@@ -41,7 +41,13 @@ class RunFileTest : public testing::Test {
       for (std::int64_t k = 0; k < 20; ++k) {
         rows.push_back({.round = round, .participation = 20 * round + k, .client = k * k, .loss = 0.125});
       }
-      journal.round({.round = round, .time_us = 1000 * round, .bytes_up = 7, .train_loss = 1.0 / double(round)}, rows);
+      RoundRows all{.participations = rows, .measures = {{"norm", 0.5}}};
+      all.round = {.round = round, .time_us = 1000 * round, .bytes_up = 7, .train_loss = 1.0 / double(round)};
+      if (round % 2 == 0) all.measures["entropy of all"] = 1.0 / double(round);
+      Table& edges = all.tables["edges"];
+      edges.columns = {{"to", FieldType::integer, "client"}, {"weight", FieldType::real, "share"}};
+      edges.add({round, 0.25});
+      journal.round(all);
     }
     if (finished) journal.finish(result(rounds), model());
     return path;
@@ -104,6 +110,16 @@ TEST_F(RunFileTest, GivesBackAllCellsInOrder) {
   ASSERT_EQ(cell.participations.size(), 2000);  // more than 64 KB: compressed
   EXPECT_EQ(std::memcmp(cell.participations.data(), expected.participations.data(), 2000 * sizeof(ParticipationRow)),
             0);
+  ASSERT_EQ(cell.measures.size(), 150);
+  for (std::size_t i = 0; i < cell.measures.size(); ++i) {
+    EXPECT_EQ(cell.measures[i].round, expected.measures[i].round);
+    EXPECT_EQ(cell.measures[i].name, expected.measures[i].name);
+    EXPECT_EQ(cell.measures[i].value, expected.measures[i].value);
+  }
+  EXPECT_EQ(cell.tables.at("edges").values, expected.tables.at("edges").values);
+  EXPECT_EQ(cell.tables.at("edges").columns[0].name, "to");
+  EXPECT_EQ(cell.tables.at("edges").columns[0].type, FieldType::integer);
+  EXPECT_TRUE(run.cells[0].measures.empty());
   ASSERT_TRUE(cell.result);
   EXPECT_EQ(cell.result->status, "finished");
   EXPECT_EQ(cell.result->hash, "00ff");
@@ -128,18 +144,18 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
   hid_t attribute = H5Aopen(file, "schema_version", H5P_DEFAULT);
   H5Aread(attribute, H5T_NATIVE_INT64, &version);
   H5Aclose(attribute);
-  EXPECT_EQ(version, 2);
+  EXPECT_EQ(version, 3);
 
   const hid_t rounds = H5Dopen2(file, "/cells/0/rounds", H5P_DEFAULT);
   ASSERT_GE(rounds, 0);
   const hid_t type = H5Dget_type(rounds);
-  const char* names[] = {"round",        "version",  "time_us",           "started",
-                         "committed",    "dropped",  "rejected",          "examples",
-                         "bytes_down",   "bytes_up", "train_loss",        "accuracy",
-                         "loss",         "verdict",  "personal_accuracy", "personal_accuracy_p10",
-                         "personal_loss"};
-  ASSERT_EQ(H5Tget_nmembers(type), 17);
-  for (unsigned i = 0; i < 17; ++i) {
+  const char* names[] = {"round",         "version",  "time_us",           "started",
+                         "committed",     "dropouts", "rejected",          "examples",
+                         "bytes_down",    "bytes_up", "train_loss",        "accuracy",
+                         "loss",          "verdict",  "personal_accuracy", "personal_accuracy_p10",
+                         "personal_loss", "task"};
+  ASSERT_EQ(H5Tget_nmembers(type), 18);
+  for (unsigned i = 0; i < 18; ++i) {
     char* name = H5Tget_member_name(type, i);
     EXPECT_STREQ(name, names[i]);
     H5free_memory(name);
@@ -180,8 +196,8 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
 
 TEST_F(RunFileTest, RefusesAnotherSchemaVersionAndForeignFiles) {
   assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 1, true)});
-  set_schema_version(3);
-  EXPECT_TRUE(contains(error_of_reading(), "has schema version 3 (this program reads 2)")) << error_of_reading();
+  set_schema_version(run_schema_version + 1);
+  EXPECT_TRUE(contains(error_of_reading(), "has schema version 4 (this program reads 2 to 3)")) << error_of_reading();
   H5Fclose(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
   EXPECT_TRUE(contains(error_of_reading(), "not of a run of Shoal")) << error_of_reading();
   std::ofstream(path_) << "round,accuracy\n";
@@ -248,6 +264,29 @@ TEST_F(RunFileTest, KeepsTheOldFileWhenTheDiskIsFull) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(read_run_file(path_).info.name, "old");
   EXPECT_FALSE(fs::exists(path_ + ".partial"));
+}
+
+// A file that the version of Shoal with schema 2 wrote: SCAFFOLD on ten quadratics, three rounds.
+TEST_F(RunFileTest, ReadsSchema2) {
+  const char* source = std::getenv("SHOAL_SOURCE");
+  if (source == nullptr) GTEST_SKIP() << "SHOAL_SOURCE is not set (ctest sets it)";
+  const RunContents run = read_run_file(std::string(source) + "/tests/fixtures/runs/schema_2.h5");
+  EXPECT_EQ(run.schema_version, 2);
+  EXPECT_EQ(run.info.name, "schema-2");
+  ASSERT_EQ(run.cells.size(), 1);
+  const CellContents& cell = run.cells[0];
+  ASSERT_EQ(cell.rounds.size(), 3);
+  EXPECT_EQ(cell.rounds[2].dropouts, 1);  // the column was called `dropped`
+  EXPECT_EQ(cell.rounds[2].started, 4);
+  EXPECT_NEAR(cell.rounds[2].loss, 1.53004471, 1e-8);
+  EXPECT_EQ(cell.rounds[2].task, 0);  // a column that it does not have
+  ASSERT_EQ(cell.participations.size(), 12);
+  EXPECT_EQ(cell.participations[0].group, 0);
+  EXPECT_EQ(cell.result->dropouts, 3);
+  EXPECT_EQ(cell.result->bytes_up, 216);
+  EXPECT_TRUE(cell.measures.empty());
+  EXPECT_TRUE(cell.tables.empty());
+  EXPECT_EQ(cell.model.size(), 1);
 }
 
 TEST_F(RunFileTest, ChecksItsPlaceBeforeTheRun) {

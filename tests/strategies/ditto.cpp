@@ -58,7 +58,7 @@ TEST(Ditto, LeavesTheServerModelToFedAvg) {
     Digest all;
     run(federation(toml), 10, 1, 1,
         [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
-          const RoundRow row = round_row(record);
+          const RoundRow row = round_rows(record).round;
           all.add(std::as_bytes(std::span(&row, 1))).add(digest(state.strategy.params()));
         });
     return all.hex();

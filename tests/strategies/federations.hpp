@@ -28,9 +28,7 @@ inline std::string run(const Federation& parts, int rounds, int ranks = 1, int t
     Digest all;
     for (int r = 0; r < rounds; ++r) {
       const RoundRecord record = run_round(parts, state, comm, trainers);
-      const RoundRow row = round_row(record);
-      const std::vector<ParticipationRow> clients = participation_rows(record);
-      all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
+      add_rows(all, round_rows(record));
       if (after) after(record, state, comm, trainers);
     }
     all.add(digest(state.strategy.params()));

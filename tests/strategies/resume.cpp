@@ -30,9 +30,7 @@ class Resume : public testing::TestWithParam<std::string> {
       Digest all;
       for (int r = first; r <= last; ++r) {
         RoundRecord record = process.step(comm, *pool);
-        const RoundRow row = round_row(record);
-        const std::vector<ParticipationRow> clients = participation_rows(record);
-        all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
+        add_rows(all, round_rows(record));
         all.add(digest(process.models().front().params));
         if (parts.strategy->is_personal()) {
           process.evaluate("test", comm, *pool, record.measures);

@@ -1,0 +1,36 @@
+#pragma once
+// The hash of a cell's result: of what its tables and its model say, not of how a file stores it.
+
+#include <map>
+#include <span>
+#include <string>
+
+#include "sim/digest.hpp"
+#include "sim/record/rows.hpp"
+#include "sim/task/safetensors.hpp"
+
+namespace shoal {
+
+/// BLAKE2b-128 over one line of text per column and per parameter of the model:
+///
+///   TABLE/COLUMN HASH     for every column of every table of the cell in the run file, sorted by the bytes of
+///   TABLE/COLUMN model/NAME HASH       then for every parameter of the model, in order of its attribute `position`
+///
+/// HASH is the BLAKE2b-128 of the values in the order of the rows, in hexadecimal: int64 and float64 values as their 8
+/// bytes, float32 values as their 4 bytes, all little-endian; of a text column, each text and a line feed. Every line
+/// ends with a line feed. `experiments/report/hash_of_run.py` computes it from a run file.
+///
+/// Equal results have equal hashes on any number of ranks and after any restart. No wall time is in it.
+class CellHash {
+ public:
+  CellHash();
+  /// Adds a round; rounds come in order.
+  void add(const RoundRows& rows);
+  /// 32 hexadecimal digits. The object is used up.
+  std::string finish(std::span<const ModelParameter> model);
+
+ private:
+  std::map<std::string, Digest> columns_;  // by TABLE/COLUMN
+};
+
+}  // namespace shoal
