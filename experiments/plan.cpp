@@ -25,20 +25,31 @@ MemoryPlan memory_of(const Federation& parts, const CellPlan& cell, std::int64_t
   return memory;
 }
 
-// `share`: of the time that the options allow.
-CellPlan plan_kind(const Cell& cell, const Process& process, const PlanOptions& options, double share) {
+void plan_federation(CellPlan& plan, const Process& process, const PlanOptions& options, double share) {
   const Federation& parts = *process.federation();
   const Schedule& schedule = process.schedule();
   const Split evaluated = split_named(schedule.evaluate_on);
-  CellPlan plan{.label = cell.label};
   plan.parameters = parts.task->layout().size;
   plan.tested_examples = parts.task->evaluated_examples(evaluated);
   plan.is_upper_bound = schedule.stop_at_target;
-  plan.notes = process.notes();
   plan.clients = look_at_clients(*parts.task, parts.seed, parts.population.get());
   plan.rounds = plan_rounds(parts, schedule.rounds, share * options.planning_seconds);
   if (!plan.rounds.first.empty()) {
     plan.measured = measure(parts, plan.rounds, evaluated, share * options.measuring_seconds);
+  }
+}
+
+// `ranks` work on a cell; `share` is that of the time that the options allow.
+CellPlan plan_kind(const Cell& cell, const Process& process, const PlanOptions& options, std::int64_t program,
+                   std::int64_t ranks, double share) {
+  CellPlan plan{.seeds = {cell.seed}, .label = cell.label, .notes = process.notes()};
+  plan.is_federation = process.federation() != nullptr;
+  if (plan.is_federation) {
+    plan_federation(plan, process, options, share);
+    plan.memory = memory_of(*process.federation(), plan, program, ranks);
+    plan.cell_seconds = plan.measured.run_seconds(process, plan.rounds, ranks);
+  } else {
+    plan.cell_seconds = process.measure(share * options.measuring_seconds) / static_cast<double>(ranks);
   }
   return plan;
 }
@@ -61,11 +72,7 @@ std::vector<CellPlan> plan_experiment(const Settings& experiment, const PlanOpti
       known->seeds.push_back(cell.seed);
       continue;
     }
-    CellPlan plan = plan_kind(cell, *process, options, share);
-    plan.seeds = {cell.seed};
-    plan.memory = memory_of(*process->federation(), plan, program, groups.ranks_per_cell);
-    plan.cell_seconds = plan.measured.run_seconds(*process, plan.rounds, groups.ranks_per_cell);
-    kinds.push_back(std::move(plan));
+    kinds.push_back(plan_kind(cell, *process, options, program, groups.ranks_per_cell, share));
   }
   // Memory that a process took once, for code or buffers, it does not take again for the next kind.
   std::int64_t training = 0;

@@ -34,10 +34,11 @@ struct MemoryPlan {
 struct CellPlan {
   std::vector<std::int64_t> seeds;  // of all cells of the kind
   std::string label;
+  bool is_federation = true;  // otherwise only `notes` and `cell_seconds` are known
   std::int64_t parameters = 0;
   std::int64_t tested_examples = 0;  // in one evaluation; 0 for tasks without data
   bool is_upper_bound = false;       // the run may end at its target
-  std::vector<std::string> notes;    // of the planner
+  std::vector<std::string> notes;    // Process::notes
   ClientsPlan clients;
   RoundsPlan rounds;
   Measured measured;

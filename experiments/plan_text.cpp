@@ -53,6 +53,7 @@ std::string labels_text(const std::vector<std::int64_t>& of_label) {
 }
 
 std::string federation_text(const CellPlan& cell) {
+  if (!cell.is_federation) return "";
   const ClientsPlan& clients = cell.clients;
   Lines lines;
   lines.add("model", fmt::format("{} parameters", grouped(cell.parameters)));
@@ -92,16 +93,25 @@ std::string memory_text(const MemoryPlan& memory) {
   return text;
 }
 
+std::string cells_text(const CellPlan& cell) {
+  if (cell.seeds.size() == 1) return fmt::format("1, seed {}", cell.seeds.front());
+  return fmt::format("{}, seeds {} (figures are those of seed {})", cell.seeds.size(), fmt::join(cell.seeds, ", "),
+                     cell.seeds.front());
+}
+
 std::string cost_text(const CellPlan& cell) {
+  if (!cell.is_federation) {
+    Lines lines;
+    lines.add("cells", cells_text(cell));
+    lines.add("process", cell.notes);
+    return lines.text();
+  }
   const RoundsPlan& rounds = cell.rounds;
   const auto planned = static_cast<double>(rounds.planned);
   const auto all = [&](std::int64_t sum) { return std::llround(rounds.to_all_rounds(static_cast<double>(sum))); };
   const auto each = [&](std::int64_t sum) { return static_cast<double>(sum) / planned; };
   Lines lines;
-  lines.add("cells", cell.seeds.size() == 1
-                         ? fmt::format("1, seed {}", cell.seeds.front())
-                         : fmt::format("{}, seeds {} (figures are those of seed {})", cell.seeds.size(),
-                                       fmt::join(cell.seeds, ", "), cell.seeds.front()));
+  lines.add("cells", cells_text(cell));
   std::string count = grouped(rounds.rounds);
   if (cell.is_upper_bound) count += " at most (ends at the target)";
   if (rounds.planned < rounds.rounds) {
@@ -181,9 +191,13 @@ std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& option
 
 std::string plan_text(std::span<const CellPlan> kinds, const PlanOptions& options) {
   const std::string wall = wall_text(kinds, options);
-  if (kinds.size() > 1) return sections(kinds, federation_text) + sections(kinds, cost_text) + wall;
+  if (kinds.size() > 1) {
+    const bool has_clients = std::ranges::any_of(kinds, &CellPlan::is_federation);
+    return (has_clients ? sections(kinds, federation_text) : "") + sections(kinds, cost_text) + wall;
+  }
   const CellPlan& only = kinds.front();
-  return fmt::format("{}\n{}{}\n{}", only.label, federation_text(only), cost_text(only), wall);
+  const std::string who = only.is_federation ? federation_text(only) : "";
+  return fmt::format("{}\n{}{}\n{}", only.label, who, cost_text(only), wall);
 }
 
 }  // namespace shoal

@@ -31,7 +31,7 @@ constexpr Progress progresses[] = {
     {"survival", "Users not yet content three times in a row", "sessions", "users (%)", 1, 100, false},
     {"rule_rate", "First replies that follow the user's rule", "updates", "probability (%)", 1, 100, false},
     {"correctness", "Replies that solve the task", "updates", "share (%)", 1, 100, false},
-    {"success", "Episodes that succeed", "updates (% of all)", "episodes (%)", 10, 100, false, "machine"},
+    {"success", "Episodes that succeed", "updates (% of all)", "episodes (%)", 10, 100, false, "machines"},
     {"kl", "Divergence from the untrained policy", "updates", "KL per token (nats)", 1, 1, false},
     {"entropy", "Entropy of the policy", "updates", "nats per token", 1, 1, false},
     {"length", "Length of replies", "updates", "tokens", 1, 1, false},

@@ -99,7 +99,7 @@ std::string paired_section(const Studies& studies) {
   }
   if (html.empty()) return "";
   return "<h3>Paired comparisons</h3>\n<p class=\"soft\">Replicate i meets the same world under every setting, so "
-         "differences are taken pair by pair, of the number that tables call loss (less is better). Pairs needed: for "
+         "differences are taken pair by pair, of the metric (less is better). Pairs needed: for "
          "a two-sided test at 95 % to find a difference as large as the one found with probability 90 %. Intervals are "
          "not widened for the number of comparisons.</p>\n" +
          html;

@@ -8,7 +8,7 @@
 namespace shoal {
 namespace {
 
-const std::vector<std::string> tasks = {"rule_world", "machine", "talk"};
+const std::vector<std::string> tasks = {"rules", "machines", "talk"};
 
 std::vector<std::string> words_of(const std::string& label) {
   std::vector<std::string> words;
@@ -35,7 +35,7 @@ bool is_of(const std::string& key, const std::string& section) {
 std::string settings_of(const Settings& config, const std::string& task, bool whole) {
   std::vector<std::string> lines;
   for (const Settings::Leaf& leaf : config.leaves()) {
-    if (leaf.key == "seed" || is_of(leaf.key, "objective") || (task == "machine" && leaf.key == "task.rewards"))
+    if (leaf.key == "seed" || is_of(leaf.key, "objective") || (task == "machines" && leaf.key == "task.rewards"))
       continue;
     if (!whole && (leaf.key == "judge.false_positive" || leaf.key == "task.directive")) continue;
     lines.push_back(leaf.key + " = " + leaf.toml + "\n");
@@ -80,7 +80,7 @@ Found found_in(const LabelSummary& summary) {
   found.arm.elsewhere = settings_of(config, found.arm.task, false);
   found.notes = task.flag("memory", false, "takes notes");
   found.objective = config.section("objective")
-                        .text("name", found.arm.task == "machine" ? "grpo" : "binary_rl", "what is learned from");
+                        .text("name", found.arm.task == "machines" ? "grpo" : "binary_rl", "what is learned from");
   found.setting = settings_of(config, found.arm.task, true);
   return found;
 }
@@ -123,8 +123,10 @@ std::vector<std::string> Arm::outcomes() const {
 std::map<std::pair<std::int64_t, std::int64_t>, double> Arm::replicates() const {
   std::map<std::pair<std::int64_t, std::int64_t>, double> found;
   for (const CellContents* cell : summary->cells) {
-    for (const ParticipationRow& row : cell->participations) {
-      if (row.committed == 1) found.try_emplace({cell->header.seed, row.client}, row.loss);
+    const auto table = cell->tables.find("replicates");
+    if (table == cell->tables.end()) continue;
+    for (std::int64_t r = 0; r < table->second.rows(); ++r) {
+      found.try_emplace({cell->header.seed, table->second.integer(r, 0)}, table->second.real(r, 1));
     }
   }
   return found;

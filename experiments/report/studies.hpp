@@ -17,7 +17,7 @@ struct Arm {
   const LabelSummary* summary = nullptr;
   std::string name;       ///< what of the label the others of its setting do not share: mostly the objective
   std::size_t style = 0;  ///< the same for the same name everywhere
-  std::string task;       ///< rule_world, machine, talk
+  std::string task;       ///< rules, machines, talk
   double false_positive = 0, directive = 0;  ///< of the judge and of the users, as configured
   bool learns = true;
   std::string elsewhere;  ///< all settings but objective, false_positive and directive: equal on one map
@@ -26,7 +26,7 @@ struct Arm {
   std::vector<double> outcome(const std::string& name) const;
   /// All its names, in the order of the model.
   std::vector<std::string> outcomes() const;
-  /// What every replicate came to, by (seed, replicate): the column `loss` of its participation.
+  /// The metric of every replicate by (seed, replicate): the table `replicates`.
   std::map<std::pair<std::int64_t, std::int64_t>, double> replicates() const;
 };
 

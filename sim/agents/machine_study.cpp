@@ -199,6 +199,6 @@ std::vector<double> MachineStudy::run(std::uint64_t seed, std::int64_t replicate
   return Replicate(*this, seed, replicate).run();
 }
 
-double MachineStudy::headline(const double* outcomes) const { return 1 - outcomes[evaluations]; }
+double MachineStudy::metric(const double* outcomes) const { return 1 - outcomes[evaluations]; }
 
 }  // namespace shoal

@@ -4,7 +4,7 @@
 #include "sim/agents/environment.hpp"
 #include "sim/agents/judge.hpp"
 #include "sim/agents/objective.hpp"
-#include "sim/agents/study.hpp"
+#include "sim/studies/study.hpp"
 
 namespace shoal {
 
@@ -20,8 +20,10 @@ class MachineStudy final : public Study {
 
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
+  std::string metric_name() const override { return "failures"; }
+  std::string metric_unit() const override { return "share of failed episodes"; }
   /// The share of episodes that fail at the end.
-  double headline(const double* outcomes) const override;
+  double metric(const double* outcomes) const override;
 
  private:
   class Replicate;

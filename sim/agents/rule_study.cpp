@@ -1,5 +1,7 @@
 #include "sim/agents/rule_study.hpp"
 
+#include <algorithm>
+
 #include "sim/agents/rule_replicate.hpp"
 
 namespace shoal {
@@ -71,6 +73,10 @@ std::vector<double> RuleStudy::run(std::uint64_t seed, std::int64_t replicate) c
   return all;
 }
 
-double RuleStudy::headline(const double* outcomes) const { return (outcomes[0] + outcomes[1] + outcomes[2]) / users; }
+double RuleStudy::largest_outcome() const {
+  return std::max<double>(Study::largest_outcome(), static_cast<double>(settings_.sessions));
+}
+
+double RuleStudy::metric(const double* outcomes) const { return (outcomes[0] + outcomes[1] + outcomes[2]) / users; }
 
 }  // namespace shoal

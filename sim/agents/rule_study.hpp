@@ -8,7 +8,7 @@
 #include "sim/agents/judge.hpp"
 #include "sim/agents/objective.hpp"
 #include "sim/agents/rule_world.hpp"
-#include "sim/agents/study.hpp"
+#include "sim/studies/study.hpp"
 
 namespace shoal {
 
@@ -62,8 +62,11 @@ class RuleStudy final : public Study {
   /// of `sessions` (the restricted mean).
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
+  double largest_outcome() const override;
+  std::string metric_name() const override { return "sessions"; }
+  std::string metric_unit() const override { return "sessions until content"; }
   /// Mean sessions over the users.
-  double headline(const double* outcomes) const override;
+  double metric(const double* outcomes) const override;
   RuleStudyOutcome run_one(std::uint64_t seed, std::int64_t replicate) const;
 
  private:

@@ -7,7 +7,7 @@
 
 #include "sim/agents/hint_gain.hpp"
 #include "sim/agents/pipeline/pipeline.hpp"
-#include "sim/agents/study.hpp"
+#include "sim/studies/study.hpp"
 
 namespace shoal {
 
@@ -25,10 +25,13 @@ class TalkStudy final : public Study {
   /// that of the untrained policy with its 95 % interval.
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
+  std::string digest() const override { return policy_->digest(); }
+  /// Outcomes that count requests and tokens.
+  double largest_outcome() const override { return 1e7; }
+  std::string metric_name() const override { return "sessions"; }
+  std::string metric_unit() const override { return "sessions until content"; }
   /// Mean sessions over the users.
-  double headline(const double* outcomes) const override;
-
-  const Policy& policy() const { return *policy_; }
+  double metric(const double* outcomes) const override;
 
  private:
   using Outcome = std::pair<std::string, std::vector<double>>;

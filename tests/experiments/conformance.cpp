@@ -52,10 +52,10 @@ const std::string optdigits =
     "partition = {name = \"dirichlet\", clients = 20, minimum = 1}\n"
     "local = {steps = 4, batch = 5}\n";
 
-const std::string rules = "rounds = 3\ntask = {name = \"rule_world\", replicates = 20}\n";
+const std::string rules = "task = {name = \"rules\", replicates = 20}\n";
 const std::string users =
     "rounds = 3\ntask = {name = \"agents\", users = 20, sessions = 2, test_users = 80, own_turns = 2}\n";
-const std::string machines = "rounds = 3\ntask = {name = \"machine\", replicates = 20, updates = 10}\n";
+const std::string machines = "task = {name = \"machines\", replicates = 20, updates = 10}\n";
 
 /// `base` with the part in it, at its defaults; a partition gets the number of clients that the base has.
 Settings settings_of(const AnyPart& part, const std::string& base, int block = 1, std::string extra = "") {
@@ -64,7 +64,7 @@ Settings settings_of(const AnyPart& part, const std::string& base, int block = 1
   // Natural clients are those that the data set names; this one names as many as the base has.
   if (part.name == "natural") settings.set("data", "{name = \"synthetic\", examples = 400, groups = 20}");
   settings.set(part.section, toml_of(part, extra));
-  settings.set("local.block", std::to_string(block));
+  if (block > 1) settings.set("local.block", std::to_string(block));
   return settings;
 }
 
@@ -72,15 +72,21 @@ Composed composed(const AnyPart& part, const std::string& base, int block = 1) {
   return test::composed(settings_of(part, base, block));
 }
 
-/// Experiments that the part makes a difference in. A quadratic task has no data and no model.
+/// Federations that the part makes a difference in. A quadratic task has no data and no model.
 std::vector<std::string> bases(const AnyPart& part) {
+  if (part.kind == "environment") return {};
   // GRPO compares rollouts of one task, which users do not repeat.
-  if (part.kind == "objective" && part.name == "grpo") return {rules};
-  if (part.kind == "objective" || part.kind == "judge") return {rules, users};
-  if (part.kind == "policy") return {users};
-  if (part.kind == "environment") return {machines};
+  if (part.kind == "objective" && part.name == "grpo") return {};
+  if (part.kind == "objective" || part.kind == "judge" || part.kind == "policy") return {users};
   if (part.kind == "model" || part.kind == "data source" || part.kind == "partition") return {optdigits};
   return {quadratic, optdigits};
+}
+
+/// Studies that the part makes a difference in.
+std::vector<std::string> studies(const AnyPart& part) {
+  if (part.kind == "objective" || part.kind == "judge") return {rules};
+  if (part.kind == "environment") return {machines};
+  return {};
 }
 
 class Conformance : public ::testing::TestWithParam<AnyPart> {
@@ -134,7 +140,10 @@ TEST_P(Conformance, RefusesUnknownKeys) {
   std::string why;
   if (!is_available(why)) GTEST_SKIP() << why;
   Datasets datasets;
-  for (const std::string& base : bases(part())) {
+  std::vector<std::string> all = bases(part());
+  for (const std::string& base : studies(part())) all.push_back(base);
+  ASSERT_FALSE(all.empty()) << "nothing tries the part";
+  for (const std::string& base : all) {
     EXPECT_NO_THROW(compose(settings_of(part(), base), datasets));
     try {
       compose(settings_of(part(), base, 1, ", no_such_key = 1"), datasets);
@@ -163,6 +172,18 @@ TEST_P(Conformance, GivesTheSameBitsOnAnyRanksAndThreads) {
       } else {
         expect_close(many.last(), numbers(one.last()), 1e-5, "params");
       }
+    }
+  }
+}
+
+TEST_P(Conformance, GivesTheSameBitsInAStudy) {
+  for (const std::string& base : studies(part())) {
+    const Settings settings = settings_of(part(), base);
+    const Finished one = finished(settings);
+    EXPECT_TRUE(at::isfinite(one.model).all().item<bool>());
+    EXPECT_EQ(finished(settings).bits, one.bits) << "parts composed again";
+    for (const Hands hands : {Hands{1, 2}, Hands{2, 1}, Hands{2, 2}, Hands{3, 2}, Hands{5, 1}}) {
+      EXPECT_EQ(finished(settings, hands).bits, one.bits) << hands.ranks << " ranks, " << hands.threads << " threads";
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -27,21 +28,20 @@ ModelParameter outcome(const std::string& name, const std::vector<float>& values
   return parameter;
 }
 
-// A cell whose replicates came to `losses`, in an order that is not theirs.
+// A cell whose replicates took `losses` sessions, in an order that is not theirs.
 CellContents cell(const std::string& label, const std::string& config, const std::vector<double>& losses) {
   CellContents cell;
   cell.header = {.index = 0, .label = label, .seed = 1, .config = config, .provenance = {}};
+  cell.header.provenance["metric"] = "sessions";
+  cell.tables["replicates"].columns = {{"replicate", FieldType::integer, ""}, {"sessions", FieldType::real, ""}};
   double sum = 0;
   for (std::size_t i = losses.size(); i-- > 0;) {
-    ParticipationRow row{.round = 1, .client = static_cast<std::int64_t>(i), .committed = 1, .accepted = 1};
-    row.loss = losses[i];
-    cell.participations.push_back(row);
+    cell.tables["replicates"].add({static_cast<std::int64_t>(i), losses[i]});
     sum += losses[i];
   }
-  RoundRow round{.round = 1};
-  round.loss = sum / static_cast<double>(losses.size());
-  cell.rounds.push_back(round);
-  cell.result = CellResult{.status = "finished", .hash = "h", .final_loss = round.loss, .rounds = 1};
+  cell.rounds.push_back({.round = 1});
+  cell.measures.push_back({1, "sessions", sum / static_cast<double>(losses.size())});
+  cell.result = CellResult{.status = "finished", .hash = "h", .rounds = 1};
   cell.model = {outcome("sessions", {1, 2, 3})};
   return cell;
 }
@@ -49,8 +49,8 @@ CellContents cell(const std::string& label, const std::string& config, const std
 std::string of(const std::string& objective, double false_positive = 0, double directive = 0.8,
                const std::string& more = "") {
   return fmt::format(
-      "[objective]\nname = '{}'\n[judge]\nfalse_positive = {}\n[task]\nname = 'rule_world'\ndirective = {}\n{}",
-      objective, false_positive, directive, more);
+      "[objective]\nname = '{}'\n[judge]\nfalse_positive = {}\n[task]\nname = 'rules'\ndirective = {}\n{}", objective,
+      false_positive, directive, more);
 }
 
 std::string section(const std::vector<CellContents>& cells) { return agent_section(summarize(cells)); }
@@ -73,8 +73,8 @@ TEST(Pairs, AreComparedByHand) {
   EXPECT_THAT(section(cells), HasSubstr("too few pairs to tell them apart"));
 
   // A replicate that one of them lacks, or whose loss is not finite, is no pair.
-  cells[0].participations[0].client = 17;
-  cells[1].participations[1].loss = std::numeric_limits<double>::quiet_NaN();
+  cells[0].tables["replicates"].values[0] = 17;
+  cells[1].tables["replicates"].values[3] = std::bit_cast<std::int64_t>(std::numeric_limits<double>::quiet_NaN());
   EXPECT_EQ(paired_difference(studies.settings[0].arms[0], studies.settings[0].arms[1]).pairs, 2);
 }
 
@@ -193,7 +193,8 @@ TEST(AgentSection, LivesWithoutOutcomes) {
   CellContents unfinished = cell("a, hybrid", of("hybrid"), {1, 2, 3});
   unfinished.result.reset();
   unfinished.model.clear();
-  unfinished.participations.clear();
+  unfinished.tables.clear();
+  unfinished.measures.clear();
   unfinished.rounds.clear();
   CellContents strange = cell("a, binary_rl", of("binary_rl"), {1, 2, 3});
   const float nan = std::numeric_limits<float>::quiet_NaN();

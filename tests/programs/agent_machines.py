@@ -12,9 +12,9 @@ def test_process_rewards_help():
     found = {}
     with h5py.File("machines.h5") as file:
         for cell in file["cells"].values():
-            clients = cell["clients"][()]
-            assert len(clients) == 100
-            deviation = clients["loss"].std() / 10
+            replicates = cell["tables/replicates"][()]
+            assert len(replicates) == 100
+            deviation = replicates["failures"].std() / 10
             found[cell.attrs["label"]] = (cell["model/success"][()], deviation)
     for machine in ("terminal", "form", "patch", "calculator"):
         (outcome, error1), (both, error2) = (found[f"{machine}, rewards={r}"] for r in ("outcome", "integrated"))

@@ -52,6 +52,32 @@ def wait_for_checkpoint(out, process):
         time.sleep(0.01)
 
 
+# A study whose steps take long enough to be caught; its file names no strategy, no rounds and no cohort.
+STUDY = """
+name = "study"
+task = {name = "rules", replicates = 20_000}
+objective = "hybrid"
+"""
+
+
+def test_a_study_resumes_on_other_ranks():
+    Path("study.toml").write_text(STUDY)
+    whole = result_hash(run("study.toml", "--out", "whole-study.h5", "--ranks", 2))
+    process = subprocess.Popen([SHOAL, "run", "study.toml", "--out", "study.h5", *QUICK], env=environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for_checkpoint("study.h5", process)
+    process.kill()
+    process.communicate()
+    assert Path("study.h5.journal").exists(), "the study was over before it was killed"
+    done = shoal("run", "study.toml", "--out", "study.h5", "--resume", mpirun=3)
+    assert done.returncode == 0 and result_hash(done.stdout) == whole, done.stderr
+    with h5py.File("study.h5") as file:
+        cell = file["cells/0"]
+        assert len(cell["tables/replicates"]) == 20_000
+        assert cell["measures"][-1]["name"] == b"sessions"
+        assert abs(cell["measures"][-1]["value"] - cell["tables/replicates"][()]["sessions"].mean()) < 1e-3
+
+
 def resume(out, ranks, *more):
     return shoal("run", EXPERIMENT, *SMALL, *QUICK, "--out", out, "--resume", *more, mpirun=ranks if ranks > 1 else 0)
 

@@ -12,10 +12,10 @@ def cells(name):
     with h5py.File(f"{name}.h5") as file:
         found = {}
         for cell in file["cells"].values():
-            clients = cell["clients"][()]
-            clients.sort(order="client")
+            replicates = cell["tables/replicates"][()]
+            assert (replicates["replicate"] == range(len(replicates))).all()
             model = {key: value[()] for key, value in cell["model"].items()}
-            found[cell.attrs["label"]] = (model, clients["loss"])
+            found[cell.attrs["label"]] = (model, replicates["sessions"])
         return found
 
 

@@ -19,12 +19,11 @@ std::shared_ptr<const LocalTraining> local_training(const Settings& root, const 
   return local;
 }
 
-SumSettings read_sums(const Settings& aggregator, double bound) {
+SumSettings read_sums(const Settings& aggregator) {
   SumSettings sums;
   // Far beyond these there is no power of two that values could be counted in.
-  sums.bound =
-      aggregator.number("bound", bound, "largest magnitude of a value in an update; beyond it a client is rejected",
-                        between(1e-30, 1e30));
+  sums.bound = aggregator.number(
+      "bound", 256, "largest magnitude of a value in an update; beyond it a client is rejected", between(1e-30, 1e30));
   const std::string weights = aggregator.choice("weights", "strategy", {"strategy", "examples", "uniform"},
                                                 "how clients are weighted; 'strategy': as its paper has it");
   if (weights == "examples") sums.weighting = Weighting::examples;
@@ -74,7 +73,7 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
   parts.codec = make_part<Codec>("codec", "plain", root.section("codec"));
   const Settings aggregator = root.section("aggregator");
   parts.aggregator = make_part<Aggregator>("aggregator", "exact_sum", aggregator);
-  parts.sums = read_sums(aggregator, learned.value_bound);
+  parts.sums = read_sums(aggregator);
   return parts;
 }
 

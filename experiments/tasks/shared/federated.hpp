@@ -15,7 +15,6 @@ struct FederatedTask {
   std::shared_ptr<const Task> task;
   std::string data_digest{};           // of the files or the generator; empty for tasks without data
   std::optional<std::string> model{};  // name in the table of blocks; none: clients train one after the other
-  double value_bound = 256;            // of a value in an update, unless [aggregator] says otherwise
   bool steps_take_all = false;         // steps are not cut into batches: [local] may name none
 };
 
