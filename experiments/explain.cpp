@@ -105,15 +105,15 @@ std::vector<Entry> all_entries() {
        [](Settings& settings) { Population(settings, 1, 1); }});
   entries.push_back({"section", "population.regions", "regions",
                      "Zones of local time, and outages that hit all clients of a zone at once.",
-                     [](Settings& settings) { Regions{settings}; }});
+                     [](Settings& settings) { Regions{settings, 1}; }});
   entries.push_back(
       {"section", "population.limits", "limits",
        "What users let their devices do: train only when charging, idle, on an unmetered network, at most "
        "so often.",
-       [](Settings& settings) { Limits{settings}; }});
+       [](Settings& settings) { Limits{settings, 1}; }});
   entries.push_back({"section", "population.consent", "consent",
                      "Who has agreed to take part, in general and in this task, and until when.",
-                     [](Settings& settings) { Consent{settings}; }});
+                     [](Settings& settings) { Consent{settings, 1}; }});
   entries.push_back({"section", "population.partial", "partial",
                      "Clients that do only a part of their local work, as in FedProx's experiments. Li et al., MLSys "
                      "2020 (arXiv 1812.06127).",

@@ -36,7 +36,7 @@ ClientsPlan look_at_clients(const Task& task, std::uint64_t seed, const Populati
   plan.sampled = plan.clients > most_clients ? sample_size : plan.clients;
   const auto* supervised = dynamic_cast<const SupervisedTask*>(&task);
   if (supervised != nullptr) plan.of_label.resize(static_cast<std::size_t>(supervised->train().classes));
-  const KeyedPermutation order(random_key(seed, Purpose::selection), 0, static_cast<std::uint64_t>(plan.clients));
+  const KeyedPermutation order(random_key(seed, "planner/selection"), 0, static_cast<std::uint64_t>(plan.clients));
   for (std::int64_t i = 0; i < plan.sampled; ++i) {
     const bool all = plan.sampled == plan.clients;
     const ClientId client{all ? i : static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};

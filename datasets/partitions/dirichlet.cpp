@@ -23,7 +23,7 @@ class Dirichlet final : public Partition {
     for (std::size_t i = 0; i < train.labels.size(); ++i) {
       of_class.at(static_cast<std::size_t>(train.labels[i])).push_back(static_cast<std::int32_t>(i));
     }
-    const RandomKey key = random_key(seed, Purpose::partition);
+    const RandomKey key = random_key(seed, "partition");
     const auto cuts = accepted_cuts(of_class, key);
     std::vector<std::int32_t> owner(train.labels.size());
     for (std::size_t k = 0; k < of_class.size(); ++k) {

@@ -29,7 +29,7 @@ class Cyclic final : public Planner {
     const std::int64_t turn = (world.round - 1) % groups;
     const std::int64_t first = turn * clients / groups, size = (turn + 1) * clients / groups - first;
     // Where clients stand in the cycle never changes; who of the group is drawn does.
-    const RandomKey key = random_key(world.seed, Purpose::selection);
+    const RandomKey key = random_key(world.seed, "planner/selection");
     const KeyedPermutation places(key, 0, static_cast<std::uint64_t>(clients));
     const KeyedPermutation order(key, static_cast<std::uint64_t>(world.round), static_cast<std::uint64_t>(size));
     std::vector<Participation> starts;

@@ -160,7 +160,7 @@ class Oort final : public Planner {
     std::vector<double> sorted = score;
     std::ranges::sort(sorted, std::greater<>{});
     const double threshold = cut_off_ * sorted[static_cast<std::size_t>(count - 1)];
-    const RandomKey key = random_key(world.seed, Purpose::ranking);
+    const RandomKey key = random_key(world.seed, "planner/ranking");
     std::vector<std::pair<double, ClientId>> waiting;
     for (std::size_t i = 0; i < who.size(); ++i) {
       if (score[i] < threshold) continue;

@@ -26,7 +26,7 @@ class Poisson final : public Planner {
     const std::int64_t clients = world.task.clients();
     const double q = cohort_ / static_cast<double>(clients);
     // Gaps between members are geometric, so the cost is that of the cohort, not of the population.
-    RandomStream random(random_key(world.seed, Purpose::selection), -1, world.round);
+    RandomStream random(random_key(world.seed, "planner/selection"), -1, world.round);
     std::vector<Participation> starts;
     for (std::int64_t client = gap(q, random); client < clients; client += 1 + gap(q, random)) {
       if (!world.may_start(ClientId{client})) continue;

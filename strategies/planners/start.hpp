@@ -15,7 +15,7 @@ namespace shoal::planners {
 inline std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
                                           const std::set<ClientId>& busy = {}) {
   const auto clients = static_cast<std::uint64_t>(world.task.clients());
-  const KeyedPermutation order(random_key(world.seed, Purpose::selection), static_cast<std::uint64_t>(draw), clients);
+  const KeyedPermutation order(random_key(world.seed, "planner/selection"), static_cast<std::uint64_t>(draw), clients);
   std::vector<ClientId> drawn;
   const auto most = std::min(clients, std::max<std::uint64_t>(100'000, 100 * static_cast<std::uint64_t>(count)));
   std::array<std::uint64_t, 256> points;

@@ -166,7 +166,7 @@ class Tifl final : public Planner {
     double total = 0;
     const auto weight = [&](const Tier& tier) { return credits_ > 0 && tier.credits == 0 ? 0 : tier.probability; };
     for (const Tier& tier : tiers) total += weight(tier);
-    double draw = total * RandomStream(random_key(world.seed, Purpose::ranking), -1, world.round).uniform();
+    double draw = total * RandomStream(random_key(world.seed, "planner/ranking"), -1, world.round).uniform();
     std::size_t chosen = 0, last = 0;
     for (; chosen < tiers.size(); ++chosen) {
       if (weight(tiers[chosen]) == 0) continue;

@@ -54,7 +54,7 @@ const std::vector<std::string> forms = {
 TEST(Availability, HoldsUntilItSaysInAnyOrderOfAsking) {
   for (const std::string& form : forms) {
     const Population walked = population(form), jumped = population(form);
-    RandomStream random(random_key(7, Purpose::selection), 0);
+    RandomStream random(random_key(7, "planner/selection"), 0);
     for (std::int64_t c = 0; c < 20; ++c) {
       const ClientId client{c};
       for (Ticks time{}; time < at_hour(72);) {

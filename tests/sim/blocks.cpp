@@ -42,7 +42,7 @@ Network dense(std::int64_t inputs, std::int64_t width) {
   return network;
 }
 
-at::Tensor start_of(const Task& task) { return task.initial_parameters(random_key(1, Purpose::initial_parameters)); }
+at::Tensor start_of(const Task& task) { return task.initial_parameters(random_key(1, "model/initial_parameters")); }
 
 struct Fit {
   at::Tensor change;  // [K, d]
@@ -171,8 +171,8 @@ TEST(Blocks, LibraryAndLoopsAgree) {
   const SupervisedTask task = convolutional();
   std::vector<at::Tensor> anchors, shifts;
   for (std::uint64_t k = 0; k < 12; ++k) {
-    anchors.push_back(task.initial_parameters(random_key(20 + k, Purpose::initial_parameters)));
-    shifts.push_back(0.1 * task.initial_parameters(random_key(40 + k, Purpose::initial_parameters)));
+    anchors.push_back(task.initial_parameters(random_key(20 + k, "model/initial_parameters")));
+    shifts.push_back(0.1 * task.initial_parameters(random_key(40 + k, "model/initial_parameters")));
   }
   Correction correction;
   correction.pull = 0.2;

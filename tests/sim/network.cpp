@@ -59,9 +59,9 @@ TEST(Network, CountsTheProductsOfBothDirections) {
 
 TEST(Network, InitialParametersFillTheirRangeAndDependOnTheKeyAlone) {
   const Network network = network_of(models::mlp);
-  const at::Tensor a = network.initial_parameters(random_key(1, Purpose::initial_parameters));
-  EXPECT_TRUE(at::equal(a, network.initial_parameters(random_key(1, Purpose::initial_parameters))));
-  EXPECT_FALSE(at::equal(a, network.initial_parameters(random_key(2, Purpose::initial_parameters))));
+  const at::Tensor a = network.initial_parameters(random_key(1, "model/initial_parameters"));
+  EXPECT_TRUE(at::equal(a, network.initial_parameters(random_key(1, "model/initial_parameters"))));
+  EXPECT_FALSE(at::equal(a, network.initial_parameters(random_key(2, "model/initial_parameters"))));
   for (std::size_t i = 0; i < 6; i += 2) {
     const Parameter& weight = network.layout().parameters[i];
     const double bound = 1 / std::sqrt(static_cast<double>(weight.shape[1]));

@@ -35,7 +35,7 @@ SupervisedTask small_task(HoldoutShares shares = {}, std::uint64_t seed = 7) {
 }
 
 at::Tensor start_of(const Task& task, std::uint64_t seed = 1) {
-  return task.initial_parameters(random_key(seed, Purpose::initial_parameters));
+  return task.initial_parameters(random_key(seed, "model/initial_parameters"));
 }
 
 struct Outcomes {

@@ -101,7 +101,7 @@ Evaluation sum_over(Trainer& trainer, const at::Tensor& params, Split split, con
 
 void expect_direct(const SupervisedTask& task, Split split, const Examples& from,
                    const std::vector<std::int32_t>& which) {
-  const at::Tensor params = task.initial_parameters(random_key(3, Purpose::initial_parameters)) * 3;
+  const at::Tensor params = task.initial_parameters(random_key(3, "model/initial_parameters")) * 3;
   std::vector<std::int64_t> order(static_cast<std::size_t>(task.chunks(split)));
   std::iota(order.begin(), order.end(), 0);
   const auto trainer = task.trainer();

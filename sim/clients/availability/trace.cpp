@@ -16,10 +16,11 @@ class Traced final : public Availability {
                "by_id"),
         where_(s.where()) {}
 
-  void open(std::int64_t clients) override {
+  void open(std::int64_t clients, std::uint64_t seed) override {
     if (file_.empty()) {
       user_error("{}: availability \"trace\" without a file. Make one with 'shoal trace' and set 'file'?", where_);
     }
+    key_ = random_key(seed, "clients/traced_device");
     mapped_ = map_trace(file_);
     if (by_id_ && clients > mapped_.view.devices()) {
       user_error(
@@ -32,13 +33,14 @@ class Traced final : public Availability {
   Stretch at(const Who& who, Ticks time) const override {
     if (by_id_) return mapped_.view.at(value(who.client), time);
     const auto devices = static_cast<std::uint64_t>(mapped_.view.devices());
-    return mapped_.view.at(static_cast<std::int64_t>(who.draws(Purpose::traced_device).below(devices)), time);
+    return mapped_.view.at(static_cast<std::int64_t>(who.draws(key_).below(devices)), time);
   }
 
  private:
   std::string file_;
   bool by_id_;
   std::string where_;
+  RandomKey key_;
   MappedTrace mapped_;
 };
 

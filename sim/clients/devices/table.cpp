@@ -35,7 +35,8 @@ class Table final : public Devices {
                         "each client has a device drawn by the shares, or that of its number's line") == "by_id"),
         where_(s.where()) {}
 
-  void open(std::int64_t clients) override {
+  void open(std::int64_t clients, std::uint64_t seed) override {
+    key_ = random_key(seed, "clients/tier");
     if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'?", where_);
     std::ifstream stream(file_);
     std::string line;
@@ -65,7 +66,7 @@ class Table final : public Devices {
   }
 
   Device device(const Who& who, const Device& base) const override {
-    const int line = by_id_ ? static_cast<int>(value(who.client)) : shares_.choose(who.draws(Purpose::tier).uniform());
+    const int line = by_id_ ? static_cast<int>(value(who.client)) : shares_.choose(who.draws(key_).uniform());
     const Row& row = rows_[static_cast<std::size_t>(line)];
     Device device = base;
     device.tier = line;
@@ -113,6 +114,7 @@ class Table final : public Devices {
   std::string file_;
   bool by_id_;
   std::string where_;
+  RandomKey key_;
   std::vector<Row> rows_;
   Shares shares_{{1}};
 };
