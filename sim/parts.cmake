@@ -4,6 +4,8 @@
 #
 # collects FOLDER/*.cpp into TARGET and generates the table that `parts<Strategy>()` returns. A part file `fed_prox.cpp`
 # defines, in the namespace named after its folder, `std::unique_ptr<Strategy> fed_prox(Settings&)`.
+#
+# FOLDER/shared/ is for what parts share: its *.cpp are compiled into TARGET and not registered.
 function(shoal_parts)
   cmake_parse_arguments(PART "" "TARGET;FOLDER;CONTRACT;HEADER" "" ${ARGN})
   get_filename_component(folder "${PART_FOLDER}" NAME)
@@ -27,6 +29,7 @@ function(shoal_parts)
   endforeach()
   set(count 0)
   list(LENGTH files count)
+  file(GLOB shared CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${PART_FOLDER}/shared/*.cpp")
   set(generated "${PROJECT_BINARY_DIR}/parts/${folder}.cpp")
   file(CONFIGURE OUTPUT "${generated}" @ONLY CONTENT [=[
 // Generated from @PART_FOLDER@: the table of parts that implement @PART_CONTRACT@.
@@ -45,5 +48,5 @@ std::span<const Part<@PART_CONTRACT@>> parts<@PART_CONTRACT@>() {
 
 }  // namespace shoal
 ]=])
-  target_sources(${PART_TARGET} PRIVATE ${files} "${generated}")
+  target_sources(${PART_TARGET} PRIVATE ${files} ${shared} "${generated}")
 endfunction()

@@ -3,9 +3,9 @@
 // (arXiv 2102.02079), without its cap on large clients. Clients may be empty unless `minimum` is set.
 #include <vector>
 
-#include "datasets/dealt.hpp"
-#include "datasets/minimum.hpp"
-#include "datasets/proportions.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
+#include "datasets/partitions/shared/minimum.hpp"
+#include "datasets/partitions/shared/proportions.hpp"
 
 namespace shoal::partitions {
 namespace {

@@ -3,7 +3,7 @@
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {

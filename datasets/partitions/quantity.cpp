@@ -4,9 +4,9 @@
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
-#include "datasets/minimum.hpp"
-#include "datasets/proportions.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
+#include "datasets/partitions/shared/minimum.hpp"
+#include "datasets/partitions/shared/proportions.hpp"
 
 namespace shoal::partitions {
 namespace {

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {

@@ -2,7 +2,7 @@
 // classes in turn. `separation` is the root mean square distance of two centres: 1 is hard, 10 nearly separable.
 #include <cmath>
 
-#include "datasets/contents.hpp"
+#include "datasets/sources/shared/contents.hpp"
 #include "sim/random.hpp"
 #include "sim/task/data.hpp"
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "datasets/contents.hpp"
+#include "datasets/sources/shared/contents.hpp"
 #include "sim/random.hpp"
 #include "sim/task/data.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "sim/agents/votes.hpp"
+#include "strategies/judges/shared/votes.hpp"
 
 namespace {
 
