@@ -3,7 +3,7 @@
 // makes groups of a cohort each: with cohort = 1 the model goes from client to client in a fixed order (cyclic weight
 // transfer, Chang et al., JAMIA 2018).
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -39,7 +39,7 @@ class Cyclic final : public Planner {
       if (!world.may_start(client)) continue;
       if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));
     }
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
   }
 
  private:

@@ -2,7 +2,7 @@
 // accounting of differential privacy assumes; of those drawn, the available ones start. Mironov, Talwar and Zhang 2019
 // (arXiv 1908.10530).
 
-#include "strategies/planners/start.hpp"
+#include "strategies/planners/shared/start.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -33,7 +33,7 @@ class Poisson final : public Planner {
       if (world.task.work(ClientId{client}).examples == 0) continue;
       starts.push_back(drop_out_.start(ClientId{client}, state, world));
     }
-    return close_round(std::move(starts), minimum_, world.now);
+    return wait_for_all(std::move(starts), minimum_, world.now);
   }
 
  private:

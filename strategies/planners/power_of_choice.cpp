@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -56,7 +56,7 @@ class PowerOfChoice final : public Planner {
     ranked.resize(std::min(ranked.size(), static_cast<std::size_t>(cohort_.size())));
     std::vector<Participation> starts;
     for (const Probe& probe : ranked) starts.push_back(drop_out_.start(probe.client, state, after));
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, after);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, after);
   }
 
  private:

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -36,7 +36,7 @@ class Stragglers final : public Planner {
       starts.push_back(p);
     }
     // Stragglers take as long as the others: the time is what limits their work.
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
   }
 
  private:

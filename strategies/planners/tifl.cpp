@@ -13,8 +13,8 @@
 #include <cmath>
 #include <limits>
 
-#include "strategies/planners/reports.hpp"
-#include "strategies/planners/typical_duration.hpp"
+#include "strategies/planners/shared/reports.hpp"
+#include "strategies/planners/shared/typical_duration.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -73,7 +73,7 @@ class Tifl final : public Planner {
     for (const ClientId client : draw_of(static_cast<std::size_t>(current), cohort_.size(), tiers, world)) {
       starts.push_back(drop_out_.start(client, state, then));
     }
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, then);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, then);
   }
 
  private:

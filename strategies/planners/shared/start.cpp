@@ -1,19 +1,12 @@
-#pragma once
-// What planners share: drawing clients, starting a participation, its fate, and closing a synchronous round.
+#include "strategies/planners/shared/start.hpp"
 
 #include <algorithm>
 #include <array>
-#include <set>
-
-#include "sim/round/planner.hpp"
 
 namespace shoal::planners {
 
-/// `count` clients with examples that may start now and are not `busy`, fewer if there are no more: the first of keyed
-/// permutation number `draw` of the population, so that ten million clients cost as much as ten. Looks at no more than
-/// 100 clients for each that is wanted, or 100,000: a population of which less is available gives fewer.
-inline std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
-                                          const std::set<ClientId>& busy = {}) {
+std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
+                                   const std::set<ClientId>& busy) {
   const auto clients = static_cast<std::uint64_t>(world.task.clients());
   const KeyedPermutation order(random_key(world.seed, "planner/selection"), static_cast<std::uint64_t>(draw), clients);
   std::vector<ClientId> drawn;
@@ -34,26 +27,14 @@ inline std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw,
   return drawn;
 }
 
-/// Drop-out by chance: a fixed probability, the same for all clients, beside what [population] says. The phase is drawn
-/// as well, and the moment in it.
-class DropOut {
- public:
-  explicit DropOut(const Settings& s)
-      : probability_(s.number("dropout", 0, "probability that a started client is lost", between(0, 1))) {}
+DropOut::DropOut(const Settings& s)
+    : probability_(s.number("dropout", 0, "probability that a started client is lost", between(0, 1))) {}
 
-  double probability() const { return probability_; }
+Participation DropOut::start(ClientId client, State& state, const World& world) const {
+  return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
+}
 
-  /// A new participation of `client` from the newest version, starting now.
-  Participation start(ClientId client, State& state, const World& world) const {
-    return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
-  }
-
- private:
-  double probability_;
-};
-
-/// How many clients have examples, counted up to `enough`: the first ones usually have.
-inline std::int64_t count_able(const Task& task, std::int64_t enough) {
+std::int64_t count_able(const Task& task, std::int64_t enough) {
   std::int64_t able = 0;
   for (std::int64_t client = 0; client < task.clients() && able < enough; ++client) {
     able += task.work(ClientId{client}).examples > 0 ? 1 : 0;
@@ -61,8 +42,7 @@ inline std::int64_t count_able(const Task& task, std::int64_t enough) {
   return able;
 }
 
-/// A synchronous round: the server waits for all that complete and commits them if they are at least `minimum`.
-inline RoundPlan close_round(std::vector<Participation> starts, std::int64_t minimum, Ticks now) {
+RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, Ticks now) {
   RoundPlan plan{.time = now, .starts = std::move(starts)};
   for (const Participation& p : plan.starts) {
     plan.time = std::max(plan.time, p.finish);
