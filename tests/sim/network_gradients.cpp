@@ -1,6 +1,11 @@
 // Losses and gradients of the stacked networks against LibTorch's autograd and against finite differences.
 #include <gtest/gtest.h>
 
+#include "sim/task/layers/conv2d.hpp"
+#include "sim/task/layers/flatten.hpp"
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/max_pool2d.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/stacked_network.hpp"
 #include "tests/sim/small_federation.hpp"
@@ -161,7 +166,12 @@ TEST(NetworkGradients, ColourImages) {
 
 TEST(NetworkGradients, PoolingBeforeTheFirstParametersAndIncompleteWindows) {
   Network network({2, 7, 5});
-  network.max_pool2d(2).relu().conv2d(3, 2, 1).max_pool2d(3).flatten().linear(4);
+  network.add(layers::max_pool2d(2))
+      .add(layers::relu())
+      .add(layers::conv2d(3, 2, 1))
+      .add(layers::max_pool2d(3))
+      .add(layers::flatten())
+      .add(layers::linear(4));
   expect_equal(
       network,
       [](const Parameters& p, const at::Tensor& x) {
@@ -173,7 +183,10 @@ TEST(NetworkGradients, PoolingBeforeTheFirstParametersAndIncompleteWindows) {
 
 TEST(NetworkGradients, FiniteDifferences) {
   Network network({2, 5, 5});
-  network.conv2d(3, 3, 1).flatten().linear(6).linear(4);  // smooth, so that differences converge
+  network.add(layers::conv2d(3, 3, 1))
+      .add(layers::flatten())
+      .add(layers::linear(6))
+      .add(layers::linear(4));  // smooth, so that differences converge
   const Examples from = test::random_examples(network.input(), 4, 7, 5);
   const at::Tensor params = network.initial_parameters(random_key(2, "model/initial_parameters"));
   const at::Tensor gradient = stacked(network, params, from, one).rows[0];
