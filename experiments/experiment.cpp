@@ -6,6 +6,7 @@
 #include "sim/agents/rule_study.hpp"
 #include "sim/agents/study_task.hpp"
 #include "sim/agents/talk_study.hpp"
+#include "sim/record/trace_file.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/quadratic.hpp"
 #include "sim/task/supervised.hpp"
@@ -140,7 +141,8 @@ Experiment compose(const Settings& settings, Datasets& datasets, const ChooseBlo
   read_schedule(settings, experiment);
 
   parts.task = make_task(settings, parts.seed, datasets, experiment.data_digest);
-  parts.population = std::make_shared<Population>(settings.section("population"), parts.seed, parts.task->clients());
+  parts.population =
+      std::make_shared<Population>(settings.section("population"), parts.seed, parts.task->clients(), map_trace);
   parts.local = local_training(settings, *parts.task, choose);
   parts.planner = make_part<Planner>("planner", "uniform", settings.section("planner"));
   parts.strategy = make_part<Strategy>("strategy", "fed_avg", settings.section("strategy"));

@@ -2,6 +2,7 @@
 // When a client can take part: a pure function of (seed, client, time), so that no population is ever a table.
 
 #include <limits>
+#include <string>
 
 #include "sim/ids.hpp"
 #include "sim/part.hpp"
@@ -38,13 +39,25 @@ inline Stretch both(Stretch a, Stretch b) {
   return a.on ? b : a;
 }
 
+struct MappedTrace;
+/// Maps a trace file (sim/clients/trace.hpp). Whoever makes a population hands one in: this room does not know the
+/// format.
+using TraceReader = MappedTrace (*)(const std::string& path);
+
+/// What a form of availability or of devices gets once, before anything is asked.
+struct Opening {
+  std::int64_t clients;
+  std::uint64_t seed;
+  TraceReader read_trace;
+};
+
 /// A form of availability; a part of sim/clients/availability.
 class Availability {
  public:
   virtual ~Availability() = default;
   /// Reads the files that this form needs and makes the keys of its draws; UserError when it cannot serve a population
-  /// of that many clients. Called once, before anything is asked.
-  virtual void open(std::int64_t /*clients*/, std::uint64_t /*seed*/) {}
+  /// of that many clients.
+  virtual void open(const Opening&) {}
   /// Whether the client is available at `time` >= 0, and until when at least that stays so: `until` > `time`. Depends
   /// on nothing but its arguments, so that asking in any order gives the same answers.
   virtual Stretch at(const Who& who, Ticks time) const = 0;

@@ -28,9 +28,9 @@ Offline read_offline(const Settings& s) {
 
 template <class Contract>
 std::shared_ptr<const Contract> open_part(std::string_view kind, std::string_view fallback, const Settings& section,
-                                          std::int64_t clients, std::uint64_t seed) {
+                                          const Opening& opening) {
   std::shared_ptr<Contract> part = make_part<Contract>(kind, fallback, section);
-  part->open(clients, seed);
+  part->open(opening);
   return part;
 }
 
@@ -41,7 +41,7 @@ double bandwidth(double mean, double deviation, RandomStream& random) {
 
 }  // namespace
 
-Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size)
+Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size, TraceReader read_trace)
     : size_(size),
       seed_(seed),
       speed_key_(random_key(seed, "clients/speed")),
@@ -50,10 +50,10 @@ Population::Population(const Settings& settings, std::uint64_t seed, std::int64_
       base_(read_base(settings)),
       speed_sigma_(settings.number("speed_sigma", 0.0,
                                    "spread of device speeds: sigma of a log-normal factor with median 1", at_least(0))),
-      devices_(open_part<Devices>("form of devices", "plain", settings.section("devices"), size, seed)),
+      devices_(open_part<Devices>("form of devices", "plain", settings.section("devices"), {size, seed, read_trace})),
       regions_(settings.section("regions"), seed),
-      availability_(
-          open_part<Availability>("form of availability", "always", settings.section("availability"), size, seed)),
+      availability_(open_part<Availability>("form of availability", "always", settings.section("availability"),
+                                            {size, seed, read_trace})),
       limits_(settings.section("limits"), seed),
       consent_(settings.section("consent"), seed),
       offline_(read_offline(settings)),

@@ -26,8 +26,8 @@ enum class Offline {
 /// The clients, their devices and when they are available; all of it pure functions of (seed, client, time).
 class Population {
  public:
-  /// Reads [population] and the sections below it.
-  Population(const Settings& settings, std::uint64_t seed, std::int64_t size);
+  /// Reads [population] and the sections below it; `read_trace` is needed for availability from a trace file.
+  Population(const Settings& settings, std::uint64_t seed, std::int64_t size, TraceReader read_trace = nullptr);
 
   std::int64_t size() const { return size_; }
   std::uint64_t seed() const { return seed_; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/clients/population.hpp"
+#include "sim/record/trace_file.hpp"
 #include "tests/readers/files.hpp"
 
 namespace shoal {
@@ -125,7 +126,7 @@ Population population(const std::string& file, const std::string& assign, std::i
   return {
       Settings::parse(fmt::format("availability = {{name = \"trace\", file = '{}', assign = \"{}\"}}", file, assign),
                       "test.toml"),
-      1, clients};
+      1, clients, map_trace};
 }
 
 TEST(Traces, ServeClientsByNumberOrAtRandom) {

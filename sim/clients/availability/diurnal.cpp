@@ -27,7 +27,7 @@ class Diurnal final : public Availability {
     }
   }
 
-  void open(std::int64_t, std::uint64_t seed) override { key_ = random_key(seed, "clients/availability"); }
+  void open(const Opening& opening) override { key_ = random_key(opening.seed, "clients/availability"); }
 
   Stretch at(const Who& who, Ticks time) const override {
     const auto [index, end] = period_of(who, key_, session_, time);

@@ -25,7 +25,7 @@ class Markov final : public Availability {
         gap_(1 / (1 / on_ + 1 / off_)),
         cell_(ticks(events_per_cell * gap_)) {}
 
-  void open(std::int64_t, std::uint64_t seed) override { key_ = random_key(seed, "clients/availability"); }
+  void open(const Opening& opening) override { key_ = random_key(opening.seed, "clients/availability"); }
 
   Stretch at(const Who& who, Ticks time) const override {
     const std::int64_t now = value(time) / value(cell_);

@@ -16,17 +16,18 @@ class Traced final : public Availability {
                "by_id"),
         where_(s.where()) {}
 
-  void open(std::int64_t clients, std::uint64_t seed) override {
+  void open(const Opening& opening) override {
     if (file_.empty()) {
       user_error("{}: availability \"trace\" without a file. Make one with 'shoal trace' and set 'file'?", where_);
     }
-    key_ = random_key(seed, "clients/traced_device");
-    mapped_ = map_trace(file_);
-    if (by_id_ && clients > mapped_.view.devices()) {
+    key_ = random_key(opening.seed, "clients/traced_device");
+    ensure(opening.read_trace != nullptr, "the population was made without a reader of trace files");
+    mapped_ = opening.read_trace(file_);
+    if (by_id_ && opening.clients > mapped_.view.devices()) {
       user_error(
           "{}: client {} is not in the trace ({} has {} devices, the population {} clients). Set assign = "
           "\"random\"?",
-          where_, mapped_.view.devices(), file_, mapped_.view.devices(), clients);
+          where_, mapped_.view.devices(), file_, mapped_.view.devices(), opening.clients);
     }
   }
 

@@ -17,8 +17,8 @@ class AiBenchmark final : public Devices {
                        "folder with benchmark2score.json and real2benchmark.json; empty: flash-devices in SHOAL_DATA")),
         settings_(s) {}
 
-  void open(std::int64_t, std::uint64_t seed) override {
-    key_ = random_key(seed, "clients/tier");
+  void open(const Opening& opening) override {
+    key_ = random_key(opening.seed, "clients/tier");
     const std::string folder = flash::tables_folder(folder_, settings_);
     scores_ = flash::scores(folder);
     std::erase(scores_, 0);

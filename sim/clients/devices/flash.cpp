@@ -29,8 +29,8 @@ class Flash final : public Devices {
     seconds_ = images ? std::vector<double>{1.64, 0.59, 0.18} : std::vector<double>{2.60, 0.92, 0.53};
   }
 
-  void open(std::int64_t, std::uint64_t seed) override {
-    key_ = random_key(seed, "clients/tier");
+  void open(const Opening& opening) override {
+    key_ = random_key(opening.seed, "clients/tier");
     const std::string folder = flash::tables_folder(folder_, settings_);
     networks_ = flash::networks(folder);
     scores_ = flash::scores(folder);

@@ -22,7 +22,7 @@ class Tiers final : public Devices {
     }
   }
 
-  void open(std::int64_t, std::uint64_t seed) override { key_ = random_key(seed, "clients/tier"); }
+  void open(const Opening& opening) override { key_ = random_key(opening.seed, "clients/tier"); }
 
   Device device(const Who& who, const Device& base) const override {
     const int tier = shares_.choose(who.draws(key_).uniform());
