@@ -180,7 +180,7 @@ TEST_P(Conformance, LearnsSomethingFinite) {
       for (const at::Tensor& slot : record) EXPECT_TRUE(!slot.defined() || at::isfinite(slot).all().item<bool>());
     }
     const at::Tensor before = experiment.federation.task->initial_parameters(
-        random_key(experiment.federation.seed, Purpose::initial_parameters));
+        random_key(experiment.federation.seed, "model/initial_parameters"));
     const std::vector<Channel> channels = experiment.federation.channels();
     const bool sends_a_model = std::ranges::any_of(
         channels, [&](const Channel& channel) { return channel.size == experiment.federation.task->layout().size; });
