@@ -57,7 +57,7 @@ const std::string charging =
 
 /// How even is the placement? Clients whose work differs tenfold on a number of ranks.
 void placement(benchmark::State& state) {
-  RandomStream random(random_key(1, Purpose::device_traits), 0);
+  RandomStream random(random_key(1, "clients/speed"), 0);
   std::vector<double> costs(1000);
   double total = 0;
   for (double& cost : costs) total += cost = std::pow(10, random.uniform());

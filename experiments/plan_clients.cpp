@@ -29,7 +29,7 @@ void look_at_labels(const Task& task, ClientId client, ClientsPlan& plan) {
 ClientsPlan look_at_clients(const Task& task, std::uint64_t seed, const Population* population) {
   ClientsPlan plan{.clients = task.clients()};
   plan.sampled = plan.clients > most_clients ? sample_size : plan.clients;
-  const KeyedPermutation order(random_key(seed, Purpose::selection), 0, static_cast<std::uint64_t>(plan.clients));
+  const KeyedPermutation order(random_key(seed, "planner/selection"), 0, static_cast<std::uint64_t>(plan.clients));
   for (std::int64_t i = 0; i < plan.sampled; ++i) {
     const bool all = plan.sampled == plan.clients;
     const ClientId client{all ? i : static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};

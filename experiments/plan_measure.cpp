@@ -95,7 +95,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evalua
     });
   }
 
-  const ServerContext context{task.layout(), task.clients(), 1, random_key(parts.seed, Purpose::stage_noise)};
+  const ServerContext context{task.layout(), task.clients(), 1, random_key(parts.seed, "stage/noise")};
   result.server_seconds = time_of(seconds / 4, [&] {
     std::vector<Aggregate> groups = collector->finish(*comm);
     for (Aggregate& group : groups) training.server_side(group, state, context);

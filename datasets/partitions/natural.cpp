@@ -1,11 +1,12 @@
 // Deals the examples as they come in life: a client is a person (or another natural group, such as a play's role) with
 // all its examples. With `clients` set, the groups are dealt to that many clients at random and evenly, the
 // "real-world" partition of NIID-Bench, Li et al., ICDE 2022 (arXiv 2102.02079).
+// Try: data.name = "synthetic", data.examples = 400, data.groups = 20
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {
@@ -49,7 +50,7 @@ class Natural final : public Partition {
     if (clients_ > std::ssize(client_of)) {
       user_error("{}: {} clients (the data set has {} groups). Lower 'clients'?", where_, clients_, groups);
     }
-    RandomStream random(random_key(seed, Purpose::partition), 0);
+    RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(client_of), random);
     for (std::int32_t& place : client_of) {
       place = static_cast<std::int32_t>(place * clients_ / std::ssize(client_of));

@@ -1,12 +1,13 @@
 // Tables and model parameters as HDF5 data sets.
 
+#include "sim/record/hdf5_file.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
 #include "sim/error.hpp"
-#include "sim/record/hdf5_file.hpp"
 #include "sim/record/run_file.hpp"
 
 namespace shoal::hdf5 {

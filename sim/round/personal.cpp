@@ -11,7 +11,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64_t most) {
   const auto clients = static_cast<std::uint64_t>(federation.task->clients());
-  const KeyedPermutation order(random_key(federation.seed, Purpose::personal_evaluation), 0, clients);
+  const KeyedPermutation order(random_key(federation.seed, "round/personal_evaluation"), 0, clients);
   std::vector<ClientId> chosen;
   for (std::uint64_t i = 0; i < clients && std::ssize(chosen) < most; ++i) {
     const ClientId client{static_cast<std::int64_t>(order(i))};

@@ -184,7 +184,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   if (plan.verdict == Verdict::commit && record.committed > 0) {
     protect_versions(state);
     const ServerContext context{task.layout(), task.clients_with_examples(), state.round,
-                                random_key(federation.seed, Purpose::stage_noise)};
+                                random_key(federation.seed, "stage/noise")};
     for (Aggregate& group : groups) training.server_side(group, state, context);
     federation.strategy->server_update(state.strategy, groups, context);
     state.version = Version{value(state.version) + 1};

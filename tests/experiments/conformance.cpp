@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <set>
 
@@ -61,8 +62,6 @@ const std::string machines = "task = {name = \"machines\", replicates = 20, upda
 Settings settings_of(const AnyPart& part, const std::string& base, int block = 1, std::string extra = "") {
   Settings settings = Settings::parse(base, "test.toml");
   if (part.section == "partition") extra += ", clients = 20";
-  // Natural clients are those that the data set names; this one names as many as the base has.
-  if (part.name == "natural") settings.set("data", "{name = \"synthetic\", examples = 400, groups = 20}");
   settings.set(part.section, toml_of(part, extra));
   if (block > 1) settings.set("local.block", std::to_string(block));
   return settings;
@@ -72,14 +71,37 @@ Composed composed(const AnyPart& part, const std::string& base, int block = 1) {
   return test::composed(settings_of(part, base, block));
 }
 
+/// The settings that the part's file asks to be tried with: the lines `// Try:` of its first comment, TOML each.
+std::vector<std::string> tries(const AnyPart& part) {
+  const char* source = std::getenv("SHOAL_SOURCE");
+  std::ifstream file(std::filesystem::path(source == nullptr ? "" : source) / part.file);
+  std::vector<std::string> all;
+  for (std::string line; std::getline(file, line) && line.starts_with("//");) {
+    const std::size_t begin = line.find_first_not_of("/ ");
+    if (begin != line.npos && line.substr(begin).starts_with("Try:")) all.push_back(line.substr(begin + 4));
+  }
+  return all;
+}
+
+/// `base` with the values of `assignments`, "planner.cohort = 12, data.server = 50", in place of its own.
+std::string with(const std::string& base, const std::string& assignments) {
+  const Settings all = Settings::parse(fmt::format("all = {{{}}}", assignments), "Try");
+  Settings settings = Settings::parse(base, "test.toml");
+  for (const Settings::Leaf& leaf : all.section("all").leaves()) settings.set(leaf.key, leaf.toml);
+  return settings.canonical();
+}
+
 /// Federations that the part makes a difference in. A quadratic task has no data and no model.
 std::vector<std::string> bases(const AnyPart& part) {
+  std::vector<std::string> all = {quadratic, optdigits};
   if (part.kind == "environment") return {};
-  // GRPO compares rollouts of one task, which users do not repeat.
-  if (part.kind == "objective" && part.name == "grpo") return {};
-  if (part.kind == "objective" || part.kind == "judge" || part.kind == "policy") return {users};
-  if (part.kind == "model" || part.kind == "data source" || part.kind == "partition") return {optdigits};
-  return {quadratic, optdigits};
+  if (part.kind == "objective" || part.kind == "judge" || part.kind == "policy") all = {users};
+  if (part.kind == "model" || part.kind == "data source" || part.kind == "partition") all = {optdigits};
+  std::vector<std::string> tried;
+  for (const std::string& assignments : tries(part)) {
+    for (const std::string& base : all) tried.push_back(with(base, assignments));
+  }
+  return tried.empty() ? all : tried;
 }
 
 /// Studies that the part makes a difference in.
@@ -201,7 +223,7 @@ TEST_P(Conformance, LearnsSomethingFinite) {
       for (const at::Tensor& slot : record) EXPECT_TRUE(!slot.defined() || at::isfinite(slot).all().item<bool>());
     }
     const at::Tensor before = experiment.federation.task->initial_parameters(
-        random_key(experiment.federation.seed, Purpose::initial_parameters));
+        random_key(experiment.federation.seed, "model/initial_parameters"));
     const std::vector<Channel> channels = experiment.federation.channels();
     const bool sends_a_model = std::ranges::any_of(
         channels, [&](const Channel& channel) { return channel.size == experiment.federation.task->layout().size; });

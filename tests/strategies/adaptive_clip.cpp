@@ -135,7 +135,7 @@ TEST(AdaptiveClip, NoiseHasItsDeviationAndOtherStagesOthers) {
   const std::string stage = "initial = 1e-9\nrate = 1e-3\nquantile = 0\nbit_noise = 3\n";
   Federation parts = recording({1, 2, 3, 4}, stage);
   parts.stages.push_back(parts.stages[0]);
-  const ServerContext first{parts.task->layout(), 4, 7, random_key(1, Purpose::stage_noise), 1};
+  const ServerContext first{parts.task->layout(), 4, 7, random_key(1, "stage/noise"), 1};
   ServerContext second = first;
   second.part = 2;
   EXPECT_NE(first.noise().normal(), second.noise().normal());

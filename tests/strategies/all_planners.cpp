@@ -246,7 +246,7 @@ TEST(Refl, PrefersTheLeastAvailable) {
       most = std::max(most, later(p.client));
     }
     EXPECT_EQ(std::ssize(chosen), cohort);
-    const KeyedPermutation order(random_key(1, Purpose::selection), round, 200);
+    const KeyedPermutation order(random_key(1, "planner/selection"), round, 200);
     std::int64_t left = candidates;
     for (std::uint64_t i = 0; i < 200 && left > 0; ++i) {
       const ClientId client{static_cast<std::int64_t>(order(i))};

@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <set>
 
-#include "sim/clients/trace.hpp"
-#include "strategies/planners/start.hpp"
+#include "sim/record/trace_file.hpp"
+#include "strategies/planners/shared/start.hpp"
 #include "tests/sim/unequal_task.hpp"
 #include "tests/strategies/federations.hpp"
 

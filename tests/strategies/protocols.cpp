@@ -111,7 +111,7 @@ TEST_F(ByHand, DeadlineIsTheMedianDurationByDefault) {
 }
 
 TEST_F(ByHand, CyclesGoRound) {
-  const KeyedPermutation places(random_key(1, Purpose::selection), 0, 5);
+  const KeyedPermutation places(random_key(1, "planner/selection"), 0, 5);
   std::vector<std::int64_t> order;
   for (std::uint64_t i = 0; i < 5; ++i) order.push_back(static_cast<std::int64_t>(places(i)));
   Desk one("cyclic", "cohort = 1", task_);

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "datasets/published.hpp"
+#include "datasets/sources/shared/published.hpp"
 #include "sim/task/data.hpp"
 
 namespace shoal {

@@ -1,4 +1,4 @@
-#include "sim/agents/hint_gaps.hpp"
+#include "strategies/objectives/shared/hint_gaps.hpp"
 
 #include <array>
 

@@ -1,4 +1,4 @@
-#include "datasets/proportions.hpp"
+#include "datasets/partitions/shared/proportions.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "datasets/dealt.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,7 +1,7 @@
-#include "datasets/idx_images.hpp"
+#include "datasets/sources/shared/idx_images.hpp"
 
-#include "datasets/contents.hpp"
 #include "datasets/readers/idx.hpp"
+#include "datasets/sources/shared/contents.hpp"
 
 namespace shoal {
 namespace {

@@ -1,4 +1,4 @@
-#include "sim/agents/reverse_kl.hpp"
+#include "strategies/objectives/shared/reverse_kl.hpp"
 
 #include <algorithm>
 #include <cmath>

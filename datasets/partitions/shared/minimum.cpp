@@ -1,4 +1,4 @@
-#include "datasets/minimum.hpp"
+#include "datasets/partitions/shared/minimum.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,14 +1,12 @@
-#pragma once
-// How long clients take, as predicted from their devices and their work.
+#include "strategies/planners/shared/typical_duration.hpp"
 
-#include "strategies/planners/start.hpp"
+#include <algorithm>
 
 namespace shoal::planners {
 
-/// Predicted durations of at most `most` clients with examples, drawn at random; ascending.
-inline std::vector<Ticks> predicted_durations(std::int64_t most, const World& world) {
+std::vector<Ticks> predicted_durations(std::int64_t most, const World& world) {
   const auto clients = static_cast<std::uint64_t>(world.task.clients());
-  const KeyedPermutation order(random_key(world.seed, Purpose::selection), 0, clients);
+  const KeyedPermutation order(random_key(world.seed, "planner/selection"), 0, clients);
   std::vector<Ticks> durations;
   for (std::uint64_t i = 0; i < clients && std::ssize(durations) < most; ++i) {
     const ClientId client{static_cast<std::int64_t>(order(i))};
@@ -18,8 +16,7 @@ inline std::vector<Ticks> predicted_durations(std::int64_t most, const World& wo
   return durations;
 }
 
-/// The median of up to 1,001 clients' predicted durations in the first round that asked; kept in the state.
-inline Ticks typical_duration(State& state, const World& world) {
+Ticks typical_duration(State& state, const World& world) {
   std::int64_t& kept = state.integer("typical duration");
   if (kept == 0) {
     const std::vector<Ticks> durations = predicted_durations(1001, world);

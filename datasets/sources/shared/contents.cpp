@@ -1,4 +1,4 @@
-#include "datasets/contents.hpp"
+#include "datasets/sources/shared/contents.hpp"
 
 #include <array>
 

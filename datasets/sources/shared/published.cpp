@@ -1,4 +1,4 @@
-#include "datasets/published.hpp"
+#include "datasets/sources/shared/published.hpp"
 
 #include <cstdlib>
 #include <filesystem>

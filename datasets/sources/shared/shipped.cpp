@@ -1,4 +1,4 @@
-#include "datasets/shipped.hpp"
+#include "datasets/sources/shared/shipped.hpp"
 
 #include <filesystem>
 

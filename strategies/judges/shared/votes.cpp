@@ -1,4 +1,4 @@
-#include "sim/agents/votes.hpp"
+#include "strategies/judges/shared/votes.hpp"
 
 #include <algorithm>
 #include <cmath>
