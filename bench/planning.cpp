@@ -28,9 +28,16 @@ void plan(benchmark::State& state, const std::string& population, double hour_of
   State planner;
   std::int64_t round = 0, started = 0;
   for (auto _ : state) {
-    const LocalSettings local = parts.local->at(++round);
-    const World world{*parts.task, *parts.population, local,     parts.seed, round, ticks(3600 * hour_of_day),
-                      Version{},   4'000'000,         4'000'000, in_flight,  {}};
+    ++round;
+    const World world{.task = *parts.task,
+                      .population = *parts.population,
+                      .local = parts.local->at(round),
+                      .seed = parts.seed,
+                      .round = round,
+                      .now = ticks(3600 * hour_of_day),
+                      .bytes_down = 4'000'000,
+                      .bytes_up = 4'000'000,
+                      .in_flight = in_flight};
     const RoundPlan plan = next_plan(*parts.planner, planner, world);
     started += std::ssize(plan.starts);
     benchmark::DoNotOptimize(plan);

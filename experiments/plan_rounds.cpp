@@ -59,16 +59,10 @@ RoundsPlan plan_rounds(const Experiment& experiment, double seconds) {
 
   const double begin = processor_seconds();
   while (sums.planned < experiment.rounds && (sums.planned == 0 || processor_seconds() - begin < seconds)) {
-    const LocalSettings local = parts.strategy->work(parts.local->at(++state.round));
-    World world{*parts.task,       *parts.population, local,         parts.seed,
-                state.round,       state.now,         state.version, sums.message_bytes,
-                sums.update_bytes, state.in_flight,   state.feedback};
-    const std::vector<ProtocolPhase> protocol = parts.aggregator->phases();
-    world.protocol = protocol;
-    std::vector<Probe> probes;
-    for (const ClientId client : next_probes(*parts.planner, state.planner, world))
-      probes.push_back({.client = client});
-    world.probes = probes;
+    World world = make_world(parts, state, parts.strategy->work(parts.local->at(++state.round)));
+    for (const ClientId client : next_probes(*parts.planner, state.planner, world)) {
+      world.probes.push_back({.client = client});
+    }
     const RoundPlan plan = next_plan(*parts.planner, state.planner, world);
     for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
     count(plan, state, world, sums);

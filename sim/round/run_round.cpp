@@ -127,20 +127,12 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const at::NoGradGuard no_gradients;
   const Task& task = *federation.task;
   const LocalSettings local = federation.local->at(++state.round);
-  const LocalSettings charged = federation.strategy->work(local);
   const std::vector<Channel> channels = federation.channels();
 
   // Plan: the same on every rank, without a message unless losses are probed.
-  const std::int64_t bytes_down = newest_message(federation, state).bytes();
-  const std::int64_t bytes_up = expected_bytes(channels, federation);
-  World world{task,          *federation.population, charged,    federation.seed, state.round,
-              state.now,     state.version,          bytes_down, bytes_up,        state.in_flight,
-              state.feedback};
-  const std::vector<ProtocolPhase> protocol = federation.aggregator->phases();
-  world.protocol = protocol;
-  const std::vector<Probe> probes =
+  World world = make_world(federation, state, federation.strategy->work(local));
+  world.probes =
       probe_losses(next_probes(*federation.planner, state.planner, world), federation, state, comm, trainers);
-  world.probes = probes;
   const RoundPlan plan = next_plan(*federation.planner, state.planner, world);
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
   state.now = plan.time;

@@ -40,7 +40,7 @@ class Concurrency {
 class Flight {
  public:
   /// Fills `plan`, first with those that are too stale, which are told to stop.
-  Flight(State& state, const World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan)
+  Flight(State& state, World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan)
       : state_(state), world_(world), concurrency_(concurrency), drop_out_(drop_out), plan_(plan) {
     std::vector<Event> events;
     for (const auto& [id, p] : world.in_flight) {
@@ -96,7 +96,7 @@ class Flight {
   }
 
   State& state_;
-  const World& world_;
+  World& world_;
   const Concurrency& concurrency_;
   const DropOut& drop_out_;
   RoundPlan& plan_;

@@ -44,7 +44,7 @@ class DropOut {
   double probability() const { return probability_; }
 
   /// A new participation of `client` from the newest version, starting now.
-  Participation start(ClientId client, State& state, const World& world) const {
+  Participation start(ClientId client, State& state, World& world) const {
     return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
   }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tests/sim/scene.hpp"
 #include "tests/sim/scripted.hpp"
 
 namespace shoal {
@@ -36,7 +37,7 @@ const std::string slow = "gflops = 1e-6\ndown_mbytes = 1e-4\nup_mbytes = 5e-5\nt
 RoundRecord round_of(const std::string& population, Terms terms = {}) {
   Federation parts =
       scripted(std::make_shared<UnequalTask>(std::vector<std::int64_t>{1}), std::make_shared<Scripted>(),
-               [&](State& state, const World& world) {
+               [&](State& state, World& world) {
                  RoundPlan plan;
                  plan.starts.push_back(world.start(ParticipationId{state.integer("starts")++}, ClientId{0}, terms));
                  const Participation& p = plan.starts[0];
@@ -105,11 +106,8 @@ TEST(Protocol, DeadlinesFallIntoItsPhases) {
 
 TEST(Protocol, EnergyOfALostDownloadIsOfItsShareAlone) {
   // Without a protocol: 0.08 s of download, half of which is done at the deadline.
-  const auto task = std::make_shared<UnequalTask>(std::vector<std::int64_t>{1});
-  const Population people(Settings::parse(slow, "test.toml"), 1, 1);
-  const LocalSettings local = LocalTraining(Settings()).at(1);
-  const std::map<ParticipationId, Participation> nobody;
-  const World world{*task, people, local, 1, 1, Ticks{}, Version{}, 8, 8, nobody, {}};
+  const Scene scene(std::make_shared<UnequalTask>(std::vector<std::int64_t>{1}), slow);
+  World world = scene.world(Ticks{}, 8, 8);
   const Participation p = world.start(ParticipationId{0}, ClientId{0}, {.deadline = ticks(0.04)});
   EXPECT_EQ(p.outcome, Outcome::lost_in_download);
   EXPECT_NEAR(world.joules(p), 0.04, 1e-9);

@@ -55,9 +55,9 @@ class Scripted final : public Strategy {
 /// Plans what a test says.
 class Planned final : public Planner {
  public:
-  using Plan = std::function<RoundPlan(State&, const World&)>;
+  using Plan = std::function<RoundPlan(State&, World&)>;
   explicit Planned(Plan plan) : plan_(std::move(plan)) {}
-  RoundPlan next(State& state, const World& world) const override { return plan_(state, world); }
+  RoundPlan next(State& state, World& world) const override { return plan_(state, world); }
 
  private:
   Plan plan_;

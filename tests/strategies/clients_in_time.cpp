@@ -9,7 +9,7 @@
 
 #include "sim/clients/trace.hpp"
 #include "strategies/planners/start.hpp"
-#include "tests/sim/unequal_task.hpp"
+#include "tests/sim/scene.hpp"
 #include "tests/strategies/federations.hpp"
 
 namespace shoal {
@@ -204,23 +204,16 @@ TEST(ClientsInTime, AllHavingLeftIsAClearErrorToo) {
   }
 }
 
-/// A world around a population, without a run.
-struct Scene {
-  std::shared_ptr<UnequalTask> task;
-  Population population;
-  LocalSettings local{};
-  std::map<ParticipationId, Participation> in_flight{};
+Scene scene_of(std::int64_t clients, const std::string& toml) {
+  return {std::make_shared<UnequalTask>(clients, 1), toml};
+}
 
-  Scene(std::int64_t clients, const std::string& toml)
-      : task(std::make_shared<UnequalTask>(clients, 1)), population(Settings::parse(toml, "test.toml"), 1, clients) {}
-  World world(Ticks now) const {
-    return {*task, population, local, 1, 1, now, Version{}, 4'000'000, 2'000'000, in_flight, {}};
-  }
-};
+/// Messages of 4 MB, updates of 2 MB.
+World world_at(Ticks now, const Scene& scene) { return scene.world(now, 4'000'000, 2'000'000); }
 
 TEST(ClientsInTime, ACohortCostsAsMuchAsItselfNotAsThePopulation) {
-  const Scene scene(10'000'000, "availability = {name = \"diurnal\", mean = 0.125}\n");
-  const World world = scene.world(Ticks{14 * 3600 * 1'000'000LL});  // the trough: 5 % are there
+  const Scene scene = scene_of(10'000'000, "availability = {name = \"diurnal\", mean = 0.125}\n");
+  const World world = world_at(Ticks{14 * 3600 * 1'000'000LL}, scene);  // the trough: 5 % are there
   const std::vector<ClientId> cohort = planners::draw_clients(1000, 3, world);
   EXPECT_EQ(cohort.size(), 1000U);
   EXPECT_EQ(std::set<ClientId>(cohort.begin(), cohort.end()).size(), 1000U);
@@ -229,8 +222,8 @@ TEST(ClientsInTime, ACohortCostsAsMuchAsItselfNotAsThePopulation) {
 }
 
 TEST(ClientsInTime, ADrawIsUniformOverThoseWhoAreThere) {
-  const Scene scene(200, "availability = {name = \"bernoulli\", probability = 0.5, period = 86400}\n");
-  const World world = scene.world(Ticks{5});
+  const Scene scene = scene_of(200, "availability = {name = \"bernoulli\", probability = 0.5, period = 86400}\n");
+  const World world = world_at(Ticks{5}, scene);
   std::map<ClientId, double> times;
   for (std::int64_t draw = 1; draw <= 4000; ++draw) {
     for (const ClientId client : planners::draw_clients(10, draw, world)) ++times[client];
@@ -246,9 +239,9 @@ TEST(ClientsInTime, ADrawIsUniformOverThoseWhoAreThere) {
 }
 
 TEST(ClientsInTime, EnergyIsPowerTimesTime) {
-  const Scene scene(3, "gflops = 1e-9\ntraining_watts = 5\nradio_watts = 2\n");
+  const Scene scene = scene_of(3, "gflops = 1e-9\ntraining_watts = 5\nradio_watts = 2\n");
   // 4 and 2 MB at 4 and 1 MB/s: 3 s of radio; an epoch of one example of 10 operations at 1 a second.
-  EXPECT_NEAR(scene.world(Ticks{}).joules(ClientId{1}), 3 * 2 + 10 * 5, 1e-9);
+  EXPECT_NEAR(world_at(Ticks{}, scene).joules(ClientId{1}), 3 * 2 + 10 * 5, 1e-9);
 }
 
 }  // namespace

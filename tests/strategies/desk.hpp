@@ -50,11 +50,17 @@ class Desk {
   }
 
   RoundPlan next() {
-    World world{*task_, population_, local, 1, ++round_, now_, Version{version_}, 0, 0, in_flight_, feedback_};
-    std::vector<Probe> probes;
-    for (const ClientId client : next_probes(*planner_, state_, world))
-      probes.push_back({client, loss(client, round_)});
-    world.probes = probes;
+    World world{.task = *task_,
+                .population = population_,
+                .local = local,
+                .round = ++round_,
+                .now = now_,
+                .version = Version{version_},
+                .in_flight = in_flight_,
+                .feedback = feedback_};
+    for (const ClientId client : next_probes(*planner_, state_, world)) {
+      world.probes.push_back({client, loss(client, round_)});
+    }
     const RoundPlan plan = next_plan(*planner_, state_, world);
     EXPECT_GE(value(plan.time), value(now_));
     started = now_;

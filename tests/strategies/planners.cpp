@@ -24,8 +24,16 @@ class Desk {
   }
 
   RoundPlan plan(std::int64_t round) {
-    const RoundPlan plan = planner_->next(
-        state_, World{*task_, population_, local_, seed_, round, now_, Version{round - 1}, 1000, 500, in_flight_, {}});
+    World world{.task = *task_,
+                .population = population_,
+                .seed = seed_,
+                .round = round,
+                .now = now_,
+                .version = Version{round - 1},
+                .bytes_down = 1000,
+                .bytes_up = 500,
+                .in_flight = in_flight_};
+    const RoundPlan plan = planner_->next(state_, world);
     now_ = plan.time;
     return plan;
   }
@@ -35,7 +43,6 @@ class Desk {
   std::shared_ptr<const UnequalTask> task_;
   Population population_;
   std::uint64_t seed_;
-  LocalSettings local_;
   std::map<ParticipationId, Participation> in_flight_;
   State state_;
   Ticks now_{};
