@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "sim/round/channel.hpp"
-
 namespace shoal {
 namespace {
 
@@ -69,11 +67,6 @@ std::vector<ClientId> next_probes(const Planner& planner, State& state, const Wo
 
 RoundPlan next_plan(const Planner& planner, State& state, const World& original) {
   return with_use(state, original, [&](World& world) { return plan_step(planner, state, world); });
-}
-std::int64_t Message::bytes() const {
-  std::int64_t total = 0;
-  for (const auto& [name, tensor] : tensors) total += static_cast<std::int64_t>(tensor.nbytes());
-  return total;
 }
 
 }  // namespace shoal
