@@ -6,6 +6,7 @@
 #include "sim/agents/rule_study.hpp"
 #include "sim/agents/study_task.hpp"
 #include "sim/agents/talk_study.hpp"
+#include "sim/round/next_available.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/quadratic.hpp"
 #include "sim/task/supervised.hpp"

@@ -17,6 +17,7 @@
 #include "sim/round/stage.hpp"
 #include "sim/round/strategy.hpp"
 #include "sim/round/trainers.hpp"
+#include "sim/round/world.hpp"
 
 namespace shoal {
 

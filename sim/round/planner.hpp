@@ -7,10 +7,13 @@
 
 #include "sim/part.hpp"
 #include "sim/participation.hpp"
-#include "sim/round/world.hpp"
 #include "sim/state.hpp"
 
 namespace shoal {
+
+class Population;
+class Task;
+struct World;
 
 /// A committed participation; `weight` scales the client's own (staleness weights).
 struct Commit {
@@ -49,19 +52,6 @@ class Planner {
   /// of starts continue from `state.integer("starts")`.
   virtual RoundPlan next(State& state, World& world) const = 0;
 };
-
-/// The first instant from `from` on at which a client with examples is available, and, given a world, has enough left
-/// of its quotas: exact for up to 10,000 clients, else the first for as many of them. UserError when none comes within
-/// a bounded search.
-Ticks next_available(const Task& task, const Population& population, Ticks from, const World* world = nullptr);
-
-/// Planner::probe; what clients have spent today is known to it as to next_plan.
-std::vector<ClientId> next_probes(const Planner& planner, State& state, const World& world);
-
-/// The planner's next server step. When it starts nobody and nobody is in flight, because nobody is available, the
-/// abandoned round ends at the next instant when somebody is: time always goes on. Daily use is kept in the planner's
-/// state, "used today", where there are quotas.
-RoundPlan next_plan(const Planner& planner, State& state, const World& world);
 
 template <>
 std::span<const Part<Planner>> parts<Planner>();  // generated from strategies/planners

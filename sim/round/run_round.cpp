@@ -6,19 +6,16 @@
 #include <bit>
 #include <cmath>
 
-#include "sim/round/federation.hpp"
+#include "sim/round/plan_round.hpp"
 #include "sim/round/probe.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
 namespace {
 
-// Forgets versions that nobody needs, and copies the newest if somebody in flight still needs it: the strategy may
-// change the state's tensors in place, and that message shares them.
-void protect_versions(FederationState& state) {
-  std::map<Version, bool> needed;
-  for (const auto& [id, participation] : state.in_flight) needed[participation.version] = true;
-  std::erase_if(state.messages, [&](const auto& entry) { return !needed.contains(entry.first); });
+// Copies the newest message if participations in flight still need it: the strategy may change the state's tensors in
+// place, and that message shares them.
+void protect_newest_message(FederationState& state) {
   const auto newest = state.messages.find(state.version);
   if (newest == state.messages.end()) return;
   for (auto& [name, tensor] : newest->second.tensors) tensor = tensor.clone();
@@ -126,25 +123,17 @@ RoundRecord describe(const RoundPlan& plan, const FederationState& state, const 
 RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers) {
   const at::NoGradGuard no_gradients;
   const Task& task = *federation.task;
-  const LocalSettings local = federation.local->at(++state.round);
-  const std::vector<Channel> channels = federation.channels();
 
   // Plan: the same on every rank, without a message unless losses are probed.
-  World world = make_world(federation, state, federation.strategy->work(local));
-  world.probes =
-      probe_losses(next_probes(*federation.planner, state.planner, world), federation, state, comm, trainers);
-  const RoundPlan plan = next_plan(*federation.planner, state.planner, world);
-  for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
-  state.now = plan.time;
+  const PlannedRound round = plan_round(federation, state, [&](const std::vector<ClientId>& clients) {
+    return probe_losses(clients, federation, state, comm, trainers);
+  });
+  const RoundPlan& plan = round.plan;
 
   // Train what is committed: blocks depend on the plan, only their placement on the ranks.
-  std::vector<Participation> committed;
   state.feedback.clear();
-  for (const Commit& commit : plan.commits) {
-    committed.push_back(state.in_flight.at(commit.id));
-    state.feedback.push_back({.id = commit.id, .client = committed.back().client});
-  }
-  const RoundTraining training(federation, state, plan, committed, local, channels, comm,
+  for (const Participation& p : round.committed) state.feedback.push_back({.id = p.id, .client = p.client});
+  const RoundTraining training(federation, state, plan, round.committed, round.local, round.channels, comm,
                                count_lanes(state, comm, trainers));
   const std::size_t commits = training.mine().size();
   std::vector<BlockOutcome> outcomes(commits);
@@ -169,12 +158,11 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const std::vector<Trained> trained = share_feedback(state.feedback, outcomes, comm);
   training.store_memory(state.memory, outcomes, comm);
 
-  RoundRecord record = describe(plan, state, committed, world, trained);
-  for (const Commit& commit : plan.commits) state.in_flight.erase(commit.id), state.ahead.forget(commit.id);
-  for (const ParticipationId id : plan.losses) state.in_flight.erase(id), state.ahead.forget(id);
+  RoundRecord record = describe(plan, state, round.committed, round.world, trained);
+  end_participations(plan, state);
 
   if (plan.verdict == Verdict::commit && record.committed > 0) {
-    protect_versions(state);
+    protect_newest_message(state);
     const ServerContext context{task.layout(), task.clients_with_examples(), state.round,
                                 random_key(federation.seed, Purpose::stage_noise)};
     for (Aggregate& group : groups) training.server_side(group, state, context);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "sim/round/planner.hpp"
+#include "sim/round/world.hpp"
 
 namespace shoal::planners {
 

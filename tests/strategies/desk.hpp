@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/round/planner.hpp"
+#include "sim/round/plan_round.hpp"
 #include "sim/task/quadratic.hpp"
 
 namespace shoal::test {
@@ -37,56 +37,62 @@ inline std::shared_ptr<const Task> equal_clients(std::int64_t count) {
   return std::make_shared<TimedTask>(std::vector<std::int64_t>(static_cast<std::size_t>(count), 1));
 }
 
+/// Messages and updates weigh nothing; devices are charged for the work that a test sets.
+class Weightless final : public Strategy {
+ public:
+  explicit Weightless(const LocalSettings& charged) : charged_(charged) {}
+  LocalSettings work(const LocalSettings&) const override { return charged_; }
+  std::vector<Channel> channels(const ParameterLayout&) const override { return {}; }
+  Message broadcast(const State&) const override { return {}; }
+  UpdateBlock client_update(const Message&, ClientBlock&) const override { return {}; }
+  void server_update(State&, std::span<const Aggregate>, const ServerContext&) const override {}
+
+ private:
+  const LocalSettings& charged_;
+};
+
 class Desk {
  public:
   Desk(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
        const std::string& population = "")
-      : task_(std::move(task)), population_(Settings::parse(population, "test.toml"), 1, task_->clients()) {
-    Settings settings = Settings::parse(toml, "test.toml");
-    planner_ = find_part<Planner>("planner", name).make(settings);
-    settings.finish();
-    planner_->check(*task_, population_);
+      : parts_(parts(name, toml, std::move(task), population)), state_(parts_, 1, 0) {
+    parts_.planner->check(*parts_.task, *parts_.population);
     local.batch = 1;
   }
+  Desk(const Desk&) = delete;  // its strategy refers to `local`
 
   RoundPlan next() {
-    World world{.task = *task_,
-                .population = population_,
-                .local = local,
-                .round = ++round_,
-                .now = now_,
-                .version = Version{version_},
-                .in_flight = in_flight_,
-                .feedback = feedback_};
-    for (const ClientId client : next_probes(*planner_, state_, world)) {
-      world.probes.push_back({client, loss(client, round_)});
-    }
-    const RoundPlan plan = next_plan(*planner_, state_, world);
-    EXPECT_GE(value(plan.time), value(now_));
-    started = now_;
-    now_ = plan.time;
+    started = state_.now;
+    version_before = value(state_.version);
+    std::map<ParticipationId, Participation> before = state_.in_flight;
+    const PlannedRound round = plan_round(parts_, state_, [&](const std::vector<ClientId>& clients) {
+      std::vector<Probe> probes;
+      for (const ClientId client : clients) probes.push_back({client, loss(client, state_.round)});
+      return probes;
+    });
+    const RoundPlan& plan = round.plan;
+    EXPECT_GE(plan.time, started);
     for (const Participation& p : plan.starts) {
-      for (const auto& [id, other] : in_flight_) twice_in_flight_ += other.client == p.client && ends_after(other, p);
-      EXPECT_TRUE(in_flight_.emplace(p.id, p).second);
-      EXPECT_GT(task_->work(p.client).examples, 0);
+      for (const auto& [id, other] : before) twice_in_flight_ += other.client == p.client && ends_after(other, p);
+      EXPECT_TRUE(before.emplace(p.id, p).second);
+      EXPECT_GT(parts_.task->work(p.client).examples, 0);
     }
-    committed.clear();
-    feedback_.clear();
-    for (const Commit& commit : plan.commits) {
-      committed.push_back(in_flight_.at(commit.id));
-      EXPECT_EQ(committed.back().outcome, Outcome::completes);
-      EXPECT_LE(value(committed.back().finish), value(plan.time));
-      feedback_.push_back(
-          {.id = commit.id, .client = committed.back().client, .loss = loss(committed.back().client, round_)});
-      EXPECT_EQ(in_flight_.erase(commit.id), 1U);
+    committed = round.committed;
+    state_.feedback.clear();
+    for (const Participation& p : committed) {
+      EXPECT_EQ(p.outcome, Outcome::completes);
+      EXPECT_LE(p.finish, plan.time);
+      EXPECT_EQ(before.erase(p.id), 1U);
+      state_.feedback.push_back({.id = p.id, .client = p.client, .loss = loss(p.client, state_.round)});
     }
     lost.clear();
     for (const ParticipationId id : plan.losses) {
-      lost.push_back(in_flight_.at(id));
-      EXPECT_EQ(in_flight_.erase(id), 1U);
+      lost.push_back(before.at(id));
+      before.erase(id);
     }
-    version_before = version_;
-    if (plan.verdict == Verdict::commit) ++version_;
+    end_participations(plan, state_);
+    EXPECT_EQ(state_.in_flight.size(), before.size());
+    if (plan.verdict == Verdict::commit) state_.version = Version{version_before + 1};
     return plan;
   }
   double mean_staleness(int skipped, int steps) {
@@ -107,23 +113,35 @@ class Desk {
   Ticks started{};                             // when the last step began
   std::int64_t version_before = 0;
   std::int64_t twice_in_flight() const { return twice_in_flight_; }
-  std::size_t in_flight() const { return in_flight_.size(); }
-  const Planner& planner() const { return *planner_; }
-  const Population& population() const { return population_; }
+  std::size_t in_flight() const { return state_.in_flight.size(); }
+  const Planner& planner() const { return *parts_.planner; }
+  const Population& population() const { return *parts_.population; }
 
  private:
   static bool ends_after(const Participation& earlier, const Participation& later) {
     return earlier.outcome == Outcome::completes ? true : earlier.finish > later.start;
   }
 
-  std::shared_ptr<const Task> task_;
-  Population population_;
-  std::shared_ptr<const Planner> planner_;
-  State state_;
-  std::map<ParticipationId, Participation> in_flight_;
-  std::vector<Feedback> feedback_;
-  std::int64_t round_ = 0, version_ = 0, twice_in_flight_ = 0;
-  Ticks now_{};
+  Federation parts(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
+                   const std::string& population) const {
+    Settings settings = Settings::parse(toml, "test.toml");
+    Settings none;
+    Federation parts{
+        .task = std::move(task),
+        .local = std::make_shared<LocalTraining>(none),
+        .strategy = std::make_shared<Weightless>(local),
+        .aggregator = find_part<Aggregator>("aggregator", "exact_sum").make(none),
+        .planner = find_part<Planner>("planner", name).make(settings),
+    };
+    settings.finish();
+    parts.population =
+        std::make_shared<Population>(Settings::parse(population, "test.toml"), parts.seed, parts.task->clients());
+    return parts;
+  }
+
+  Federation parts_;
+  FederationState state_;
+  std::int64_t twice_in_flight_ = 0;
 };
 
 /// The clients of the drawing numbered `draw` of five under seed 1, in order: traces by hand follow from these.
