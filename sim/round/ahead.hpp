@@ -7,19 +7,17 @@
 
 #include "sim/clients/memory.hpp"
 #include "sim/participation.hpp"
+#include "sim/task/client_figures.hpp"
 #include "sim/task/rows.hpp"
 
 namespace shoal {
 
-/// A block's finished work: what its clients send, before anybody knows their weights in a sum. One entry per client
-/// but for `channels`.
+/// A block's finished work: what its clients send, before their weights in a sum are known. One entry per client but
+/// for `channels`.
 struct TrainedBlock {
   std::vector<Rows> channels;  // [channel] of [K, size], as the aggregator adds them
-  std::vector<bool> accepted;  // finite and within the channels' bounds
-  std::vector<double> weight;  // where a channel has real weights
-  std::vector<std::int64_t> examples, rejected;
-  std::vector<double> loss;
-  std::vector<std::int64_t> steps, bytes;
+  std::vector<ClientFigures> figures;
+  std::vector<double> weight;         // where a channel has real weights
   std::vector<ClientRecord> written;  // client memory
 };
 

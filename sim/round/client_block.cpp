@@ -17,18 +17,25 @@ ClientBlock::ClientBlock(std::span<const Participation> block, const LocalSettin
 }
 
 std::int64_t ClientBlock::examples(std::int64_t k) const {
-  const auto i = static_cast<std::size_t>(k);
-  const std::int64_t most = task_.work(block_[i].client).examples;
-  if (last_.examples.empty()) return most;
-  ensure(last_.examples[i] <= most, "training used {} examples of a client that has {}", last_.examples[i], most);
-  return last_.examples[i];
+  return last_.figures.empty() ? task_.work(block_[k].client).examples : last_.figures[k].examples;
 }
 
 const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction& correction) {
-  return last_ = trainer_.fit(start, correction);
+  return keep(trainer_.fit(start, correction));
 }
 
-const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return last_ = trainer_.gradient(params); }
+const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return keep(trainer_.gradient(params)); }
+
+const LocalResult& ClientBlock::keep(LocalResult result) {
+  last_ = std::move(result);
+  for (std::size_t k = 0; k < last_.figures.size(); ++k) {
+    const std::int64_t most = task_.work(block_[k].client).examples;
+    std::int64_t& examples = last_.figures[k].examples;
+    if (!last_.counts_examples) examples = most;
+    ensure(examples <= most, "training used {} examples of a client that has {}", examples, most);
+  }
+  return last_;
+}
 
 at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwise) const {
   const std::size_t s = memory_.slot(name);

@@ -46,6 +46,8 @@ class ClientBlock {
   Trainer& trainer_;
   const ClientMemory& memory_;
   std::vector<ClientRecord> records_, written_;
+  const LocalResult& keep(LocalResult result);
+
   LocalResult last_;
 };
 

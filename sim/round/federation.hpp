@@ -68,13 +68,10 @@ struct FederationState {
 struct ClientRow {
   Participation participation;
   bool committed = false;
-  bool accepted = false;
   double weight = 1;
-  double loss = 0;
-  std::int64_t steps = 0;
-  std::int64_t examples = 0, rejected_examples = 0;  // of committed ones: trained on; refused by the trainer
-  std::int64_t bytes_down = 0, bytes_up = 0;
-  double joules = 0;  // World::joules
+  ClientFigures figures;        // measured of committed ones, else steps and bytes of what was done as planned
+  std::int64_t bytes_down = 0;  // like figures.bytes_up with the phases of the aggregator's protocol
+  double joules = 0;            // World::joules
   std::int64_t tier = 0;
 };
 

@@ -3,7 +3,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
 
-#include <bit>
 #include <cmath>
 
 #include "sim/round/plan_round.hpp"
@@ -21,37 +20,34 @@ void protect_newest_message(FederationState& state) {
   for (auto& [name, tensor] : newest->second.tensors) tensor = tensor.clone();
 }
 
-// What only who trained a commit knows, besides its feedback.
-struct Trained {
-  std::int64_t bytes_up = 0, examples = 0, rejected = 0;
-};
-
-// Losses, steps and acceptance of every commit on every rank; returns what else there is to record. A loss travels as
-// the bits of its double: all ranks but one add zero, so the sum is exact.
-std::vector<Trained> share_feedback(std::vector<Feedback>& feedback, const std::vector<BlockOutcome>& outcomes,
-                                    Communicator& comm) {
-  std::vector<std::int64_t> wire(6 * feedback.size(), 0);
+// The figures of all commits on every rank; each rank gives those of the blocks that it has trained.
+std::vector<ClientFigures> share_figures(const std::vector<BlockOutcome>& outcomes, std::size_t commits,
+                                         Communicator& comm) {
+  std::vector<std::int64_t> packed(ClientFigures::packed_size * commits, 0);
   for (const BlockOutcome& outcome : outcomes) {
     for (std::size_t k = 0; k < outcome.positions.size(); ++k) {
-      std::int64_t* entry = &wire[6 * outcome.positions[k]];
-      entry[0] = std::bit_cast<std::int64_t>(outcome.loss[k]);
-      entry[1] = outcome.steps[k];
-      entry[2] = outcome.accepted[k] ? 1 : 0;
-      entry[3] = outcome.bytes[k];
-      entry[4] = outcome.examples[k];
-      entry[5] = outcome.rejected[k];
+      std::ranges::copy(outcome.figures[k].pack(), &packed[ClientFigures::packed_size * outcome.positions[k]]);
     }
   }
-  comm.sum(wire);
-  std::vector<Trained> trained;
-  for (std::size_t i = 0; i < feedback.size(); ++i) {
-    const std::int64_t* entry = &wire[6 * i];
-    feedback[i].loss = std::bit_cast<double>(entry[0]);
-    feedback[i].steps = entry[1];
-    feedback[i].accepted = entry[2] != 0;
-    trained.push_back({.bytes_up = entry[3], .examples = entry[4], .rejected = entry[5]});
+  comm.sum(packed);
+  std::vector<ClientFigures> all;
+  for (std::size_t i = 0; i < packed.size(); i += ClientFigures::packed_size) {
+    all.push_back(ClientFigures::unpack(std::span(packed).subspan(i).first<ClientFigures::packed_size>()));
   }
-  return trained;
+  return all;
+}
+
+std::vector<Feedback> feedback_of(const std::vector<Participation>& committed,
+                                  const std::vector<ClientFigures>& figures) {
+  std::vector<Feedback> feedback;
+  for (std::size_t i = 0; i < committed.size(); ++i) {
+    feedback.push_back({.id = committed[i].id,
+                        .client = committed[i].client,
+                        .loss = figures[i].loss,
+                        .steps = figures[i].steps,
+                        .accepted = figures[i].accepted});
+  }
+  return feedback;
 }
 
 // Threads of all ranks: who is trained ahead must be the same everywhere, whatever each was started with.
@@ -72,46 +68,40 @@ ClientRow lost_row(ParticipationId id, const RoundPlan& plan, const FederationSt
   if (std::ranges::binary_search(plan.stops, id)) p.outcome = Outcome::stopped, p.finish = world.now;
   // Who is lost in a phase after the upload, too.
   if (world.has_ended(p, 2)) {
-    row.steps = world.local.local_steps(world.task.work(p.client).examples, p.fraction);
-    row.bytes_up = world.bytes_up;
+    row.figures.steps = world.local.local_steps(world.task.work(p.client).examples, p.fraction);
+    row.figures.bytes_up = world.bytes_up;
   }
   return row;
 }
 
 RoundRecord describe(const RoundPlan& plan, const FederationState& state, const std::vector<Participation>& committed,
-                     const World& world, const std::vector<Trained>& trained) {
+                     const World& world, const std::vector<ClientFigures>& figures) {
   RoundRecord record{.round = state.round, .time = plan.time, .verdict = plan.verdict};
   record.started = std::ssize(plan.starts);
   record.lost = std::ssize(plan.losses);
   record.bytes_down = (record.started + only_probed(world.probes, plan.starts)) * world.bytes_down;
   double loss = 0;
   for (std::size_t i = 0; i < committed.size(); ++i) {
-    const Feedback& back = state.feedback[i];
     record.clients.push_back({.participation = committed[i],
                               .committed = true,
-                              .accepted = back.accepted,
                               .weight = plan.commits[i].weight,
-                              .loss = back.loss,
-                              .steps = back.steps,
-                              .examples = trained[i].examples,
-                              .rejected_examples = trained[i].rejected,
-                              .bytes_down = world.bytes_down,
-                              .bytes_up = trained[i].bytes_up});
-    record.bytes_up += trained[i].bytes_up;
-    record.rejected += back.accepted ? 0 : 1;
-    record.examples += trained[i].examples;
-    loss += back.accepted ? back.loss : 0;
+                              .figures = figures[i],
+                              .bytes_down = world.bytes_down});
+    record.bytes_up += figures[i].bytes_up;
+    record.rejected += figures[i].accepted ? 0 : 1;
+    record.examples += figures[i].examples;
+    loss += figures[i].accepted ? figures[i].loss : 0;
   }
   record.committed = std::ssize(committed) - record.rejected;
   record.train_loss = loss / static_cast<double>(record.committed);
   for (const ParticipationId id : plan.losses) {
     record.clients.push_back(lost_row(id, plan, state, world));
-    record.bytes_up += record.clients.back().bytes_up;
+    record.bytes_up += record.clients.back().figures.bytes_up;
   }
   for (ClientRow& row : record.clients) {
     const auto [down, up] = world.protocol_bytes(row.participation);
     row.bytes_down += down, record.bytes_down += down;
-    row.bytes_up += up, record.bytes_up += up;
+    row.figures.bytes_up += up, record.bytes_up += up;
     row.joules = world.joules(row.participation);
     row.tier = world.population.device(row.participation.client).tier;
   }
@@ -131,8 +121,6 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const RoundPlan& plan = round.plan;
 
   // Train what is committed: blocks depend on the plan, only their placement on the ranks.
-  state.feedback.clear();
-  for (const Participation& p : round.committed) state.feedback.push_back({.id = p.id, .client = p.client});
   const RoundTraining training(federation, state, plan, round.committed, round.local, round.channels, comm,
                                count_lanes(state, comm, trainers));
   const std::size_t commits = training.mine().size();
@@ -155,10 +143,11 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   // One reduction; then everybody knows the same.
   for (std::size_t w = 1; w < collectors.size(); ++w) collectors[0]->merge(*collectors[w]);
   std::vector<Aggregate> groups = collectors[0]->finish(comm);
-  const std::vector<Trained> trained = share_feedback(state.feedback, outcomes, comm);
+  const std::vector<ClientFigures> figures = share_figures(outcomes, round.committed.size(), comm);
+  state.feedback = feedback_of(round.committed, figures);
   training.store_memory(state.memory, outcomes, comm);
 
-  RoundRecord record = describe(plan, state, round.committed, round.world, trained);
+  RoundRecord record = describe(plan, state, round.committed, round.world, figures);
   end_participations(plan, state);
 
   if (plan.verdict == Verdict::commit && record.committed > 0) {

@@ -96,18 +96,18 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
   }
 }
 
-void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block, const TrainedBlock& done) const {
+void RoundTraining::weigh(Contribution& contribution, const TrainingBlock& block, TrainedBlock& done) const {
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
     const bool by_own = c < strategy_channels_ && plan_.divisor == Divisor::own_weights;
     std::vector<std::int64_t> weights(block.positions.size()), shares(weights.size());
     for (std::size_t k = 0; k < weights.size(); ++k) {
       double own = 1;
-      if (channel.weighting == Weighting::examples) own = static_cast<double>(done.examples[k]);
+      if (channel.weighting == Weighting::examples) own = done.figures[k].examples;
       if (channel.weighting == Weighting::real) {
         ensure(k < done.weight.size(), "channel '{}' has no weight for a client", channel.name);
         if (!std::isfinite(done.weight[k])) {
-          contribution.accepted[k] = false;
+          done.figures[k].accepted = false;
           continue;
         }
         ensure(done.weight[k] >= 0 && done.weight[k] <= channel.largest_weight,
@@ -129,7 +129,7 @@ TrainedBlock RoundTraining::work(const TrainingBlock& block, const std::vector<C
   const LocalSettings local = federation_.local->at(block.participations.front().round);
   ClientBlock clients(block.participations, local, *federation_.task, trainer, state_.memory, memory);
   UpdateBlock update = federation_.strategy->client_update(message, clients);
-  ensure(std::ssize(clients.last().steps) == clients.count(),
+  ensure(std::ssize(clients.last().figures) == clients.count(),
          "a strategy returned an update of clients it did not train");
   update.channels.resize(sums_.channels.size());
   for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
@@ -137,9 +137,8 @@ TrainedBlock RoundTraining::work(const TrainingBlock& block, const std::vector<C
   }
 
   const std::size_t count = block.participations.size();
-  TrainedBlock done{.accepted = std::vector<bool>(count, true), .weight = std::move(update.weight)};
-  done.bytes.resize(count);
-  for (std::size_t k = 0; k < count; ++k) done.examples.push_back(clients.examples(static_cast<std::int64_t>(k)));
+  TrainedBlock done{.figures = clients.last().figures, .weight = std::move(update.weight)};
+  for (ClientFigures& client : done.figures) client.accepted = true;
   const RandomKey key = random_key(federation_.seed, Purpose::stage_noise);
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
@@ -152,19 +151,15 @@ TrainedBlock RoundTraining::work(const TrainingBlock& block, const std::vector<C
     done.channels.push_back(federation_.sums_words() ? encoded.words : federation_.codec->decode_rows(encoded));
     const std::vector<double> largest = done.channels.back().largest();
     for (std::size_t k = 0; k < count; ++k) {
-      done.bytes[k] += encoded.bytes[k];
-      if (!(largest[k] <= *channel.bound)) done.accepted[k] = false;  // also when it is not a number
+      done.figures[k].bytes_up += encoded.bytes[k];
+      if (!(largest[k] <= *channel.bound)) done.figures[k].accepted = false;  // also when it is not a number
     }
   }
   done.written = clients.take_written();
   for (std::size_t k = 0; k < done.written.size(); ++k) {
     // A client that would remember infinity could never come back from it.
-    if (!is_finite(done.written[k])) done.accepted[k] = false;
+    if (!is_finite(done.written[k])) done.figures[k].accepted = false;
   }
-  done.loss = clients.last().loss;
-  done.steps = clients.last().steps;
-  done.rejected = clients.last().rejected;
-  done.rejected.resize(count, 0);
   return done;
 }
 
@@ -172,18 +167,12 @@ BlockOutcome RoundTraining::train(std::size_t index, Trainer& trainer, Collector
   const TrainingBlock& block = mine_[index];
   const auto held = state_.ahead.trained.find(block.participations.front().id);
   TrainedBlock done = held != state_.ahead.trained.end() ? held->second : work(block, memory_[index], trainer);
-  Contribution contribution{.channels = std::move(done.channels), .accepted = std::move(done.accepted)};
-  for (const Participation& p : block.participations) contribution.clients.push_back(p.client);
+  Contribution contribution{.channels = std::move(done.channels)};
   weigh(contribution, block, done);
+  for (const ClientFigures& client : done.figures) contribution.accepted.push_back(client.accepted);
+  for (const Participation& p : block.participations) contribution.clients.push_back(p.client);
   collector.add(contribution);
-  return {.positions = block.positions,
-          .loss = std::move(done.loss),
-          .steps = std::move(done.steps),
-          .examples = std::move(done.examples),
-          .rejected = std::move(done.rejected),
-          .bytes = std::move(done.bytes),
-          .accepted = std::move(contribution.accepted),
-          .written = std::move(done.written)};
+  return {.positions = block.positions, .figures = std::move(done.figures), .written = std::move(done.written)};
 }
 
 TrainedBlock RoundTraining::train_ahead(std::size_t index, Trainer& trainer) const {
@@ -203,7 +192,7 @@ void RoundTraining::store_memory(ClientMemory& memory, std::vector<BlockOutcome>
   for (std::size_t b = 0; b < outcomes.size(); ++b) {
     for (std::size_t k = 0; k < outcomes[b].written.size(); ++k) {
       const ClientId client = mine_[b].participations[k].client;
-      if (!outcomes[b].accepted[k] || last.at(client) != outcomes[b].positions[k]) continue;
+      if (!outcomes[b].figures[k].accepted || last.at(client) != outcomes[b].positions[k]) continue;
       written.emplace_back(client, std::move(outcomes[b].written[k]));
     }
   }

@@ -9,12 +9,8 @@ namespace shoal {
 /// What training one block gave besides its contribution to the sum.
 struct BlockOutcome {
   std::vector<std::size_t> positions;  // of its clients among the round's commits
-  std::vector<double> loss;
-  std::vector<std::int64_t> steps;
-  std::vector<std::int64_t> examples, rejected;  // LocalResult; both with an entry per client
-  std::vector<std::int64_t> bytes;               // sent, over all channels
-  std::vector<bool> accepted;
-  std::vector<ClientRecord> written;  // client memory
+  std::vector<ClientFigures> figures;  // of each client
+  std::vector<ClientRecord> written;   // client memory
 };
 
 /// One round's training at one rank. Const after construction: workers train different blocks at the same time.
@@ -46,7 +42,7 @@ class RoundTraining {
 
  private:
   TrainedBlock work(const TrainingBlock& block, const std::vector<ClientRecord>& memory, Trainer& trainer) const;
-  void weigh(Contribution& contribution, const TrainingBlock& block, const TrainedBlock& done) const;
+  void weigh(Contribution& contribution, const TrainingBlock& block, TrainedBlock& done) const;
 
   const Federation& federation_;
   const FederationState& state_;

@@ -74,7 +74,7 @@ TEST(Protocol, LosesClientsInItsPhases) {
   EXPECT_EQ(only(keys).participation.outcome, lost_in(3));
   EXPECT_LT(value(only(keys).participation.finish), 5'000'000);
   EXPECT_EQ(keys.bytes_up, 0);
-  EXPECT_EQ(only(keys).steps, 0);
+  EXPECT_EQ(only(keys).figures.steps, 0);
   EXPECT_NEAR(only(keys).joules, seconds(only(keys).participation.finish), 1e-9);  // no training
 
   const RoundRecord unmask = round_of("losses = [0, 0, 0, 0, 1]");
@@ -82,7 +82,7 @@ TEST(Protocol, LosesClientsInItsPhases) {
   EXPECT_GE(value(only(unmask).participation.finish), 5'250'000);
   EXPECT_LT(value(only(unmask).participation.finish), 10'250'000);
   EXPECT_EQ(unmask.bytes_up, 8 + 50);  // the update and the keys were sent
-  EXPECT_EQ(only(unmask).steps, 1);
+  EXPECT_EQ(only(unmask).figures.steps, 1);
 
   const RoundRecord upload = round_of("losses = [0, 0, 1]");
   EXPECT_EQ(only(upload).participation.outcome, Outcome::lost_in_upload);

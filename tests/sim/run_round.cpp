@@ -78,7 +78,7 @@ TEST(RunRound, LeavesOutUpdatesThatAreNotFiniteOrBeyondTheBound) {
       const std::map<std::int64_t, double> remembered = {{0, 1}, {2, 1}, {5, 1}, {6, 1}, {8, 1}};
       EXPECT_EQ(visits(played), remembered);
       for (std::int64_t c = 0; c < 9; ++c) {
-        EXPECT_EQ(row_of(record, c).accepted, remembered.contains(c)) << "client " << c;
+        EXPECT_EQ(row_of(record, c).figures.accepted, remembered.contains(c)) << "client " << c;
         EXPECT_TRUE(row_of(record, c).committed);
       }
     }
@@ -294,7 +294,7 @@ TEST(RunRound, BringsMemoryBackInLaterRounds) {
     std::map<std::int64_t, double> expected;
     for (const RoundRecord& record : played.records) {
       for (const ClientRow& row : record.clients) {
-        if (row.accepted) ++expected[value(row.participation.client)];
+        if (row.figures.accepted) ++expected[value(row.participation.client)];
       }
     }
     EXPECT_GT(std::ranges::max_element(expected, {}, [](auto& e) { return e.second; })->second, 2);

@@ -274,10 +274,10 @@ TEST(WastedWork, OfLateClientsIsCounted) {
     EXPECT_EQ(record.lost, record.started - 5);
     EXPECT_EQ(record.bytes_up, record.started * 5 * 4);
     for (const ClientRow& row : record.clients) {
-      EXPECT_EQ(row.steps, 3);
-      EXPECT_EQ(row.bytes_up, 5 * 4);
+      EXPECT_EQ(row.figures.steps, 3);
+      EXPECT_EQ(row.figures.bytes_up, 5 * 4);
       EXPECT_EQ(row.participation.outcome, row.committed ? Outcome::completes : Outcome::late);
-      EXPECT_EQ(row.accepted, row.committed);
+      EXPECT_EQ(row.figures.accepted, row.committed);
       if (!row.committed) {
         EXPECT_GE(row.participation.finish, record.time);
       }
@@ -298,7 +298,7 @@ TEST(WastedWork, EndsWhenAClientIsToldToStop) {
       EXPECT_FALSE(row.committed);
       EXPECT_EQ(row.participation.finish, before);
       EXPECT_EQ(record.round - 1 - value(row.participation.version), 4);  // the step that made it too stale
-      EXPECT_EQ(row.bytes_up, 0);
+      EXPECT_EQ(row.figures.bytes_up, 0);
     }
     before = record.time;
   }
@@ -349,7 +349,7 @@ TEST(Probes, AreMeanLossesOfTheClientsOwnExamples) {
     const Participation visit{.client = probe.client};
     const std::unique_ptr<Trainer> trainer = parts.task->trainer();
     trainer->open(std::span(&visit, 1), parts.local->at(1));
-    EXPECT_NEAR(probe.loss, trainer->gradient(state.strategy.params()).loss[0], 1e-6);
+    EXPECT_NEAR(probe.loss, trainer->gradient(state.strategy.params()).figures[0].loss, 1e-6);
   }
 }
 

@@ -94,11 +94,11 @@ TEST(ClientsInTime, PartialWorkIsTrainedAndChargedForItsShare) {
     if (comm.rank() != 0) return;
     for (const ClientRow& row : record.clients) {
       const Participation& p = row.participation;
-      EXPECT_EQ(row.steps, std::llround(8 * p.fraction));
-      steps.insert(row.steps);
+      EXPECT_EQ(row.figures.steps, std::llround(8 * p.fraction));
+      steps.insert(row.figures.steps);
       // 5 values of 4 bytes each way at 4 and 1 bytes a microsecond; 20 operations a step at 1000 a second.
-      EXPECT_EQ(value(p.finish - p.start), 5 + 20'000 * row.steps + 20);
-      EXPECT_EQ(row.bytes_up, 20);
+      EXPECT_EQ(value(p.finish - p.start), 5 + 20'000 * row.figures.steps + 20);
+      EXPECT_EQ(row.figures.bytes_up, 20);
     }
   });
   EXPECT_EQ(steps, (std::set<std::int64_t>{2, 4, 6, 8}));
