@@ -12,6 +12,7 @@
 #include "sim/record/packing.hpp"
 #include "sim/record/totals.hpp"
 #include "sim/round/personal.hpp"
+#include "sim/round/run_round.hpp"
 
 namespace shoal {
 namespace {

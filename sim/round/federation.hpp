@@ -1,5 +1,5 @@
 #pragma once
-// The composed parts of one run, what changes while it runs, and one round of it.
+// The composed parts of one run, and what changes while it runs.
 
 #include <map>
 #include <memory>
@@ -64,40 +64,12 @@ struct FederationState {
   Ahead ahead;
 };
 
-/// One participation that ended, for the record.
-struct ClientRow {
-  Participation participation;
-  bool committed = false;
-  double weight = 1;
-  ClientFigures figures;        // measured of committed ones, else steps and bytes of what was done as planned
-  std::int64_t bytes_down = 0;  // like figures.bytes_up with the phases of the aggregator's protocol
-  double joules = 0;            // World::joules
-  std::int64_t tier = 0;
-};
-
-/// What one round did; plain data.
-struct RoundRecord {
-  std::int64_t round = 0;
-  Version version{};  // after the round
-  Ticks time{};
-  Verdict verdict = Verdict::commit;
-  bool diverged = false;
-  std::int64_t started = 0, committed = 0, lost = 0, rejected = 0;
-  std::int64_t examples = 0;  // trained on by committed clients, each counted once
-  std::int64_t bytes_down = 0, bytes_up = 0;
-  double train_loss = 0;  // mean over accepted clients; NaN when there are none
-  std::vector<ClientRow> clients;
-};
-
 /// What a client that starts now downloads, afresh. Shares the state's tensors.
 Message make_message(const Federation& federation, const FederationState& state);
 /// The same, made once per version and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state);
 /// Bytes that a client is expected to send.
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);
-
-/// Plans, trains, aggregates and updates: one server step. Collective over `comm`.
-RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers);
 
 /// Loss and accuracy of `params` over all chunks of `split`. Collective; the same for any number of ranks and threads.
 /// `correct` is -1 where the task has no accuracy.

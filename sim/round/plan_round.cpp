@@ -1,5 +1,6 @@
 #include "sim/round/plan_round.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -12,6 +13,23 @@ bool leaves_nobody_in_flight(const RoundPlan& plan, const World& world) {
   return plan.starts.empty() && plan.commits.empty() && world.in_flight.size() == plan.losses.size();
 }
 
+std::vector<Participation> committed_participations(const RoundPlan& plan, const FederationState& state) {
+  std::vector<Participation> committed;
+  for (const Commit& commit : plan.commits) committed.push_back(state.in_flight.at(commit.id));
+  return committed;
+}
+
+std::vector<Participation> lost_participations(const RoundPlan& plan, const FederationState& state, Ticks planned_at) {
+  std::vector<Participation> lost;
+  for (const ParticipationId id : plan.losses) {
+    Participation& p = lost.emplace_back(state.in_flight.at(id));
+    if (!std::ranges::binary_search(plan.stops, id)) continue;
+    p.outcome = Outcome::stopped;
+    p.finish = planned_at;
+  }
+  return lost;
+}
+
 }  // namespace
 
 PlannedRound plan_round(const Federation& federation, FederationState& state, const ProbeLosses& losses) {
@@ -21,9 +39,14 @@ PlannedRound plan_round(const Federation& federation, FederationState& state, co
   world.feedback = {};  // the state's will be that of this step
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
   state.now = plan.time;
-  std::vector<Participation> committed;
-  for (const Commit& commit : plan.commits) committed.push_back(state.in_flight.at(commit.id));
-  return {local, federation.channels(), std::move(world), std::move(plan), std::move(committed)};
+  std::vector<Participation> committed = committed_participations(plan, state);
+  std::vector<Participation> lost = lost_participations(plan, state, world.now);
+  return {.local = local,
+          .channels = federation.channels(),
+          .world = std::move(world),
+          .plan = std::move(plan),
+          .committed = std::move(committed),
+          .lost = std::move(lost)};
 }
 
 RoundPlan ask_planner(const Planner& planner, State& state, World& world, const ProbeLosses& losses) {

@@ -7,8 +7,7 @@
 namespace shoal {
 namespace {
 
-constexpr std::size_t upload_number = 2;  // of phases: PhaseEnds::number
-constexpr std::size_t protocol_number = upload_number + 1;
+constexpr std::size_t protocol_number = upload_number + 1;  // of the protocol's first phase
 
 // How long the device was at work.
 Ticks worked_time(const Participation& p, const PhaseEnds& ends) {

@@ -17,6 +17,8 @@ namespace shoal {
 struct Federation;
 struct FederationState;
 
+constexpr std::size_t upload_number = 2;  // of the upload among a participation's phases: PhaseEnds::number
+
 /// What came back about a committed participation; the same on every rank.
 struct Feedback {
   ParticipationId id{};

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "sim/round/trainers.hpp"
+#include "sim/round/run_round.hpp"
 
 namespace shoal {
 namespace {

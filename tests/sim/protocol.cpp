@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "sim/round/run_round.hpp"
 #include "tests/sim/scene.hpp"
 #include "tests/sim/scripted.hpp"
 

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "kernels/fixed_point.hpp"
-#include "sim/round/train_block.hpp"
+#include "sim/round/plan_sums.hpp"
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/scripted.hpp"
 

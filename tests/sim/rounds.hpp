@@ -13,7 +13,7 @@
 #include "experiments/experiment.hpp"
 #include "sim/digest.hpp"
 #include "sim/record/from_round.hpp"
-#include "sim/round/federation.hpp"
+#include "sim/round/run_round.hpp"
 
 namespace shoal::test {
 

@@ -1,6 +1,6 @@
 // Does one round keep its promises when clients misbehave, are lost, come late or keep memory?
 
-#include "sim/round/federation.hpp"
+#include "sim/round/run_round.hpp"
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros_like.h>

@@ -11,6 +11,7 @@
 #include "sim/digest.hpp"
 #include "sim/record/from_round.hpp"
 #include "sim/round/personal.hpp"
+#include "sim/round/run_round.hpp"
 
 namespace shoal::test {
 

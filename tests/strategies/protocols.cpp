@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "sim/round/run_round.hpp"
 #include "tests/sim/scripted.hpp"
 #include "tests/strategies/desk.hpp"
 
