@@ -1,7 +1,7 @@
 #pragma once
 // What asynchronous planners share: the clients that train at any time, and the order in which they end.
 
-#include "sim/round/events.hpp"
+#include "sim/round/end_queue.hpp"
 #include "strategies/planners/staleness.hpp"
 #include "strategies/planners/start.hpp"
 
@@ -42,17 +42,17 @@ class Flight {
   /// Fills `plan`, first with those that are too stale, which are told to stop.
   Flight(State& state, World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan)
       : state_(state), world_(world), concurrency_(concurrency), drop_out_(drop_out), plan_(plan) {
-    std::vector<Event> events;
+    std::vector<ParticipationEnd> ends;
     for (const auto& [id, p] : world.in_flight) {
       if (value(world.version) - value(p.version) > concurrency.max_staleness()) {
         plan.stops.push_back(id);
         plan.losses.push_back(id);
       } else {
-        events.push_back(end_of(p));
+        ends.push_back(end_of(p));
         busy_.insert(p.client);
       }
     }
-    running_ = EventQueue(std::move(events));
+    running_ = EndQueue(std::move(ends));
   }
 
   bool empty() const { return running_.empty(); }
@@ -72,9 +72,9 @@ class Flight {
 
   /// The next participation ends: it is committed with the weight of its staleness, or lost.
   void land(const StalenessWeight& weight) {
-    const Event end = running_.pop();
+    const ParticipationEnd end = running_.pop();
     plan_.time = end.time;
-    if (end.kind == EventKind::arrival) {
+    if (end.kind == EndKind::arrival) {
       plan_.commits.push_back({end.id, weight(value(world_.version) - value(version_of(end.id)))});
     } else {
       plan_.losses.push_back(end.id);
@@ -100,7 +100,7 @@ class Flight {
   const Concurrency& concurrency_;
   const DropOut& drop_out_;
   RoundPlan& plan_;
-  EventQueue running_;
+  EndQueue running_;
   std::set<ClientId> busy_;
 };
 

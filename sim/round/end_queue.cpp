@@ -1,22 +1,22 @@
-#include "sim/round/events.hpp"
+#include "sim/round/end_queue.hpp"
 
 #include <bit>
 
 namespace shoal {
 namespace {
 
-constexpr std::size_t few = 1024;            // events that are kept as one heap
+constexpr std::size_t few = 1024;            // ends that are kept as one heap
 constexpr std::size_t in_bucket = 256;       // aimed at: they fit the innermost cache
 constexpr std::size_t most_buckets = 4'096;  // their ends fit the second one
 
 }  // namespace
 
-EventQueue::EventQueue(std::vector<Event> events) : size_(std::ssize(events)), beyond_(std::move(events)) {
+EndQueue::EndQueue(std::vector<ParticipationEnd> ends) : size_(std::ssize(ends)), beyond_(std::move(ends)) {
   if (size_ > 0) refill();
 }
 
-// The next bucket that has events becomes the near future.
-void EventQueue::refill() {
+// The next bucket that has ends becomes the near future.
+void EndQueue::refill() {
   while (true) {
     for (; next_bucket_ < buckets_.size(); ++next_bucket_) {
       if (buckets_[next_bucket_].empty()) continue;
@@ -36,17 +36,17 @@ void EventQueue::refill() {
 
 // All buckets are empty: makes new ones of what lies beyond, but for the last eighth, lest a few far ones make the
 // buckets too wide for all others.
-void EventQueue::spread() {
+void EndQueue::spread() {
   if (beyond_.size() <= few) {
     near_.swap(beyond_);
     std::ranges::make_heap(near_, later);
-    near_until_ = std::ranges::max(near_, {}, &Event::time).time;
+    near_until_ = std::ranges::max(near_, {}, &ParticipationEnd::time).time;
     return;
   }
   const auto cut = beyond_.begin() + std::ssize(beyond_) / 8 * 7;
-  std::ranges::nth_element(beyond_, cut, {}, &Event::time);
+  std::ranges::nth_element(beyond_, cut, {}, &ParticipationEnd::time);
   buckets_until_ = cut->time;
-  buckets_from_ = std::ranges::min_element(beyond_.begin(), cut + 1, {}, &Event::time)->time;
+  buckets_from_ = std::ranges::min_element(beyond_.begin(), cut + 1, {}, &ParticipationEnd::time)->time;
   const std::uint64_t width =
       static_cast<std::uint64_t>(value(buckets_until_)) - static_cast<std::uint64_t>(value(buckets_from_));
   const std::size_t wanted = std::min(most_buckets, beyond_.size() / in_bucket);
@@ -54,8 +54,9 @@ void EventQueue::spread() {
   buckets_.resize(static_cast<std::size_t>(width >> shift_) + 1);
   next_bucket_ = 0;
   // Events at the time of the cut itself lie on both sides of it.
-  const auto rest = std::ranges::partition(beyond_, [&](const Event& e) { return e.time <= buckets_until_; });
-  for (auto event = beyond_.begin(); event != rest.begin(); ++event) buckets_[bucket_of(*event)].push_back(*event);
+  const auto rest =
+      std::ranges::partition(beyond_, [&](const ParticipationEnd& e) { return e.time <= buckets_until_; });
+  for (auto end = beyond_.begin(); end != rest.begin(); ++end) buckets_[bucket_of(*end)].push_back(*end);
   beyond_.erase(beyond_.begin(), rest.begin());
 }
 
