@@ -43,7 +43,7 @@ at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwis
   at::Tensor values = at::zeros({count(), slot.size}, task_.layout().options().dtype(slot.type));
   if (otherwise.defined()) values.copy_(otherwise.expand_as(values));
   for (std::size_t k = 0; k < records_.size(); ++k) {
-    if (records_[k][s].defined()) values[static_cast<std::int64_t>(k)].copy_(records_[k][s]);
+    if (records_[k][s].defined()) values[k].copy_(records_[k][s]);
   }
   return values;
 }
@@ -55,7 +55,7 @@ void ClientBlock::remember(std::string_view name, const at::Tensor& values) {
          "memory '{}' is written with another shape than [{}, {}]", name, count(), slot.size);
   const at::Tensor host = values.cpu();  // one copy for all clients
   for (std::size_t k = 0; k < written_.size(); ++k) {
-    written_[k][s] = host[static_cast<std::int64_t>(k)].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
+    written_[k][s] = host[k].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
   }
 }
 

@@ -6,8 +6,11 @@ namespace shoal {
 namespace {
 
 constexpr std::size_t few = 1024;            // ends that are kept as one heap
-constexpr std::size_t in_bucket = 256;       // aimed at: they fit the innermost cache
-constexpr std::size_t most_buckets = 4'096;  // their ends fit the second one
+constexpr std::size_t in_bucket = 256;       // ends aimed at in each: they fit the innermost cache
+constexpr std::size_t most_buckets = 4'096;  // their last entries fit the second one
+
+// Unsigned, so that no sum overflows on its way.
+Ticks after(Ticks time, std::uint64_t distance) { return Ticks{static_cast<std::int64_t>(value(time) + distance)}; }
 
 }  // namespace
 
@@ -23,10 +26,8 @@ void EndQueue::refill() {
       near_.swap(buckets_[next_bucket_]);
       std::ranges::make_heap(near_, later);
       ++next_bucket_;
-      const std::uint64_t end = static_cast<std::uint64_t>(next_bucket_) << shift_;
-      near_until_ = next_bucket_ == buckets_.size()
-                        ? buckets_until_
-                        : Ticks{static_cast<std::int64_t>(static_cast<std::uint64_t>(value(buckets_from_)) + end - 1)};
+      near_until_ =
+          next_bucket_ == buckets_.size() ? buckets_until_ : after(buckets_from_, (next_bucket_ << shift_) - 1);
       return;
     }
     spread();
@@ -34,8 +35,8 @@ void EndQueue::refill() {
   }
 }
 
-// All buckets are empty: makes new ones of what lies beyond, but for the last eighth, lest a few far ones make the
-// buckets too wide for all others.
+// All buckets are empty: makes new ones of what lies beyond, but for the last eighth, so that a few far ends do not
+// make the buckets too wide for all others.
 void EndQueue::spread() {
   if (beyond_.size() <= few) {
     near_.swap(beyond_);
@@ -47,13 +48,12 @@ void EndQueue::spread() {
   std::ranges::nth_element(beyond_, cut, {}, &ParticipationEnd::time);
   buckets_until_ = cut->time;
   buckets_from_ = std::ranges::min_element(beyond_.begin(), cut + 1, {}, &ParticipationEnd::time)->time;
-  const std::uint64_t width =
-      static_cast<std::uint64_t>(value(buckets_until_)) - static_cast<std::uint64_t>(value(buckets_from_));
+  const std::uint64_t width = distance(buckets_from_, buckets_until_);
   const std::size_t wanted = std::min(most_buckets, beyond_.size() / in_bucket);
   shift_ = std::max(0, static_cast<int>(std::bit_width(width / wanted)));
-  buckets_.resize(static_cast<std::size_t>(width >> shift_) + 1);
+  buckets_.resize((width >> shift_) + 1);
   next_bucket_ = 0;
-  // Events at the time of the cut itself lie on both sides of it.
+  // Ends at the time of the cut itself lie on both sides of it.
   const auto rest =
       std::ranges::partition(beyond_, [&](const ParticipationEnd& e) { return e.time <= buckets_until_; });
   for (auto end = beyond_.begin(); end != rest.begin(); ++end) buckets_[bucket_of(*end)].push_back(*end);

@@ -67,10 +67,9 @@ class EndQueue {
   static bool later(const ParticipationEnd& a, const ParticipationEnd& b) {
     return a.time != b.time ? a.time > b.time : a > b;
   }
-  std::size_t bucket_of(const ParticipationEnd& end) const {
-    // Unsigned, so that no distance of two times overflows.
-    return (static_cast<std::uint64_t>(value(end.time)) - static_cast<std::uint64_t>(value(buckets_from_))) >> shift_;
-  }
+  std::size_t bucket_of(const ParticipationEnd& end) const { return distance(buckets_from_, end.time) >> shift_; }
+  // Unsigned, so that no distance of two times overflows.
+  static std::uint64_t distance(Ticks from, Ticks to) { return std::uint64_t(value(to)) - std::uint64_t(value(from)); }
   void push_near(const ParticipationEnd& end) {
     if (near_.empty()) near_until_ = std::max(near_until_, end.time);  // the only one
     near_.push_back(end);

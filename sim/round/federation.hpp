@@ -44,7 +44,7 @@ struct Federation {
   std::vector<Channel> channels() const;
   /// Whether updates are added as their words and decoded after the sum, or decoded one by one before.
   bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
-  /// UserError where the parts do not go together.
+  /// Throws UserError if the parts do not fit together.
   void check() const;
 };
 
@@ -57,14 +57,14 @@ struct FederationState {
   Version version{};
   State strategy, planner;
   std::vector<State> stages;
-  std::map<Version, Message> messages;  // versions that somebody in flight, or the next round, needs
+  std::map<Version, Message> messages;  // versions that participations in flight or the next round need
   std::map<ParticipationId, Participation> in_flight;
   std::vector<Feedback> feedback;  // of the last round
   ClientMemory memory;
   Ahead ahead;
 };
 
-/// What a client that starts now downloads, afresh. Shares the state's tensors.
+/// What a client that starts now downloads; made anew. Shares the state's tensors.
 Message make_message(const Federation& federation, const FederationState& state);
 /// The same, made once per version and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state);

@@ -1,5 +1,5 @@
 #pragma once
-// When: who starts, from which version, which earlier starts are committed. Decided before anything is trained.
+// Who starts, from which version and when, and which earlier starts are committed: decided before anything is trained.
 
 #include <span>
 #include <string>
@@ -42,11 +42,11 @@ struct RoundPlan {
 class Planner {
  public:
   virtual ~Planner() = default;
-  /// Checks what can be known before the first round (cohort against population): UserError.
+  /// Throws UserError if the planner cannot work with these clients, such as a cohort larger than the population.
   virtual void check(const Task&, const Population&) const {}
-  /// What can be said before the first round, for `shoal plan`: a line each.
+  /// Lines for `shoal plan`: what is known before the first round.
   virtual std::vector<std::string> notes() const { return {}; }
-  /// Whose loss at the newest version is wanted before `next`: each downloads the model once. Same on every rank.
+  /// The clients whose losses at the newest version `next` needs; each downloads the model once. Same on every rank.
   virtual std::vector<ClientId> probe(State&, const World&) const { return {}; }
   /// The next server step, whose participations begin with `World::start`. Same on every rank; makes no messages. Ids
   /// of starts continue from `state.integer("starts")`.

@@ -25,8 +25,8 @@ ClientRow committed_row(const Participation& p, const Commit& commit, const Clie
   return row;
 }
 
-// Has a client sent its update, it did all of its work: one that is late, one in time for a round that is abandoned,
-// one that is lost in a phase after the upload.
+// A client that has sent its update has done all of its work, though it is not committed: it is late, or the round is
+// abandoned, or it is lost in a phase after the upload.
 ClientRow lost_row(const Participation& p, const World& world) {
   ClientFigures planned;
   if (world.has_ended(p, upload_number)) {

@@ -19,13 +19,12 @@ struct Trained {
   std::unique_ptr<Collector> collector;  // of all threads
 };
 
-// Threads of all ranks. Whoever is trained ahead must be the same on every rank, with whatever threads each was
-// started.
+// Threads of all ranks. Every rank must know the same number, since it decides which participations are trained ahead.
 int count_lanes(FederationState& state, Communicator& comm, const Trainers& trainers) {
   if (state.ahead.lanes == 0) {
     std::vector<std::int64_t> lanes(1, trainers.size());
     comm.sum(lanes);
-    state.ahead.lanes = static_cast<int>(lanes[0]);
+    state.ahead.lanes = lanes[0];
   }
   return state.ahead.lanes;
 }

@@ -69,7 +69,7 @@ TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer)
   TrainedBlock done{
       .figures = clients.last().figures, .weight = std::move(update.weight), .written = clients.take_written()};
   for (std::size_t k = 0; k < done.figures.size(); ++k) {
-    // A client that would remember infinity could never come back from it.
+    // A client that remembered a value that is not finite could never recover from it.
     done.figures[k].accepted = is_finite(done.written[k]);
   }
   encode(update, participations, done);
@@ -152,7 +152,7 @@ void RoundTraining::server_side(Aggregate& group, FederationState& state, Server
     for (at::Tensor& mean : group.means) mean = federation_.codec->decode_sum(std::move(mean));
   }
   for (std::size_t s = federation_.stages.size(); s-- > 0;) {
-    context.part = 1 + static_cast<std::int64_t>(s);
+    context.part = 1 + s;
     federation_.stages[s]->server_side(state.stages[s], group, stage_channels_[s], context);
   }
 }

@@ -62,7 +62,7 @@ TEST(RoundRecords, HaveTheMeanOfTheLosses) {
                                         "[local]\nblock = 2\n"),
                              1, {2, 1});
   for (const ClientRow& row : played.records[0].clients) {
-    const auto optimum = static_cast<double>(1 + value(row.participation.client));
+    const double optimum = 1 + value(row.participation.client);
     EXPECT_DOUBLE_EQ(row.figures.loss, optimum * optimum);
   }
   EXPECT_DOUBLE_EQ(played.records[0].train_loss, (1 + 4 + 9) / 3.0);
