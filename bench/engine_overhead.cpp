@@ -9,6 +9,7 @@
 #include "experiments/experiment.hpp"
 #include "kernels/fixed_point.hpp"
 #include "kernels/vector_ops.hpp"
+#include "sim/round/run_round.hpp"
 #include "sim/task/quadratic.hpp"
 
 namespace {

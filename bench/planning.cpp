@@ -6,6 +6,7 @@
 
 #include "experiments/experiment.hpp"
 #include "sim/round/placement.hpp"
+#include "sim/round/plan_round.hpp"
 
 namespace {
 
@@ -21,6 +22,8 @@ Federation federation(const std::string& population) {
   return *compose(Settings::parse(toml, "bench.toml"), datasets)->federation();
 }
 
+std::vector<Probe> nobody(const std::vector<ClientId>&) { return {}; }
+
 /// One synchronous round is planned at an hour of the virtual day.
 void plan(benchmark::State& state, const std::string& population, double hour_of_day) {
   const Federation parts = federation(population);
@@ -28,10 +31,17 @@ void plan(benchmark::State& state, const std::string& population, double hour_of
   State planner;
   std::int64_t round = 0, started = 0;
   for (auto _ : state) {
-    const LocalSettings local = parts.local->at(++round);
-    const World world{*parts.task, *parts.population, local,     parts.seed, round, ticks(3600 * hour_of_day),
-                      Version{},   4'000'000,         4'000'000, in_flight,  {}};
-    const RoundPlan plan = next_plan(*parts.planner, planner, world);
+    ++round;
+    World world{.task = *parts.task,
+                .population = *parts.population,
+                .local = parts.local->at(round),
+                .seed = parts.seed,
+                .round = round,
+                .now = ticks(3600 * hour_of_day),
+                .bytes_down = 4'000'000,
+                .bytes_up = 4'000'000,
+                .in_flight = in_flight};
+    const RoundPlan plan = ask_planner(*parts.planner, planner, world, nobody);
     started += std::ssize(plan.starts);
     benchmark::DoNotOptimize(plan);
   }

@@ -76,18 +76,13 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::s
 }
 
 LocalResult AgentsTrainer::empty_result() const {
-  const std::size_t clients = block_.size();
-  return {.delta = {},
-          .loss = std::vector<double>(clients),
-          .steps = std::vector<std::int64_t>(clients, 1),
-          .examples = std::vector<std::int64_t>(clients),
-          .rejected = std::vector<std::int64_t>(clients)};
+  return {.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1}), .counts_examples = true};
 }
 
 void AgentsTrainer::differentiate(std::size_t k, const Batch& batch, const at::Tensor& params, LocalResult& result) {
   at::Tensor gradient = gradients_.select(0, static_cast<std::int64_t>(k));
   gradient.zero_();
-  result.rejected[k] += batch.rejected;
+  result.figures[k].rejected_examples += batch.rejected;
   if (batch.replies.empty()) return;
   const Weights weights{.current = params,
                         .old = {},
@@ -95,13 +90,13 @@ void AgentsTrainer::differentiate(std::size_t k, const Batch& batch, const at::T
                         .anchor = task_.settings().anchor};
   const BatchMeasures found = learner_.gradient(weights, batch.replies, gradient);
   const auto count = std::ssize(batch.replies), kept = count - found.rejected;
-  result.rejected[k] += found.rejected;
-  result.examples[k] += kept;
+  result.figures[k].rejected_examples += found.rejected;
+  result.figures[k].examples += kept;
   if (kept == 0) return;
   // The learner's mean is over all; replies that it refused shall not dilute it.
   const double scale = static_cast<double>(count) / static_cast<double>(kept);
   if (kept < count) gradient.mul_(scale);
-  result.loss[k] += scale * found.loss;
+  result.figures[k].loss += scale * found.loss;
 }
 
 void AgentsTrainer::change_weights(std::size_t k, const Correction& correction) {
@@ -131,13 +126,13 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
   LocalResult result = empty_result();
   std::int64_t most = 0;
   for (std::size_t k = 0; k < block_.size(); ++k) {
-    result.steps[k] = local_.local_steps(task_.work(block_[k].client).examples, block_[k].fraction);
-    most = std::max(most, result.steps[k]);
+    result.figures[k].steps = local_.local_steps(task_.work(block_[k].client).examples, block_[k].fraction);
+    most = std::max(most, result.figures[k].steps);
   }
   for (std::int64_t step = 0; step < most; ++step) {
     std::vector<std::size_t> active;
     for (std::size_t k = 0; k < block_.size(); ++k) {
-      if (step < result.steps[k]) active.push_back(k);
+      if (step < result.figures[k].steps) active.push_back(k);
     }
     const std::vector<Batch> batches = roll_out(active, step, step == 0 && start.dim() == 1 ? start : params_);
     gradients_.zero_();  // the hook sees the whole block
@@ -147,12 +142,12 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
     if (correction.custom) correction.custom(gradients_, params_);
     for (const std::size_t k : active) change_weights(k, correction);
   }
-  for (std::size_t k = 0; k < block_.size(); ++k) {
-    const auto steps = static_cast<double>(result.steps[k]);
-    result.loss[k] /= steps;
+  for (ClientFigures& client : result.figures) {
+    const auto steps = static_cast<double>(client.steps);
+    client.loss /= steps;
     // Whoever learned something has a weight.
-    const std::int64_t mean = std::llround(static_cast<double>(result.examples[k]) / steps);
-    result.examples[k] = std::max(mean, std::min<std::int64_t>(result.examples[k], 1));
+    const std::int64_t mean = std::llround(static_cast<double>(client.examples) / steps);
+    client.examples = std::max(mean, std::min<std::int64_t>(client.examples, 1));
   }
   result.delta = Rows(params_.sub_(start));
   return result;

@@ -17,12 +17,12 @@ class StudyTrainer final : public Trainer {
 
   LocalResult fit(const at::Tensor& start, const Correction&) override {
     at::Tensor outcomes = at::empty({static_cast<std::int64_t>(block_.size()), task_.layout().size});
-    LocalResult result{.steps = std::vector<std::int64_t>(block_.size(), 1)};
+    LocalResult result;
     float* to = outcomes.mutable_data_ptr<float>();
     for (const Participation& p : block_) {
       const std::vector<double> found = task_.study().run(task_.seed(), value(p.client));
       for (const double x : found) *to++ = static_cast<float>(x);
-      result.loss.push_back(task_.study().headline(found.data()));
+      result.figures.push_back({.loss = task_.study().headline(found.data()), .steps = 1});
     }
     result.delta = Rows(outcomes - start);
     return result;

@@ -37,32 +37,30 @@ class QuadraticTrainer final : public Trainer {
     params_.copy_(start.expand_as(params_));
     if (local_.momentum > 0) buffer_.zero_();
     const auto count = static_cast<std::int64_t>(block_.size());
-    LocalResult result{.loss = std::vector<double>(block_.size(), 0)};
+    LocalResult result;
     std::int64_t most = 0;
     for (const Participation& p : block_) {
-      result.steps.push_back(local_.local_steps(task_.work(p.client).examples, p.fraction));
-      most = std::max(most, result.steps.back());
+      result.figures.push_back({.steps = local_.local_steps(task_.work(p.client).examples, p.fraction)});
+      most = std::max(most, result.figures.back().steps);
     }
     for (std::int64_t step = 0; step < most; ++step) {
-      for (std::int64_t k = 0; k < count; ++k)
-        result.loss[static_cast<std::size_t>(k)] += differentiate(k, step, result);
+      for (std::int64_t k = 0; k < count; ++k) result.figures[k].loss += differentiate(k, step, result);
       if (correction.custom) correction.custom(gradients_, params_);
       for (std::int64_t k = 0; k < count; ++k) {
-        if (step < result.steps[static_cast<std::size_t>(k)])
+        if (step < result.figures[k].steps) {
           sgd_step<T>(row(params_, k), row(gradients_, k), step_of(k, correction));
+        }
       }
     }
-    for (std::size_t k = 0; k < block_.size(); ++k) result.loss[k] /= static_cast<double>(result.steps[k]);
+    for (ClientFigures& client : result.figures) client.loss /= client.steps;
     result.delta = Rows(params_.sub_(start));
     return result;
   }
 
   LocalResult gradient(const at::Tensor& params) override {
     params_.copy_(params.expand_as(params_));
-    LocalResult result{.steps = std::vector<std::int64_t>(block_.size(), 1)};
-    for (std::size_t k = 0; k < block_.size(); ++k) {
-      result.loss.push_back(differentiate(static_cast<std::int64_t>(k), 0, result));
-    }
+    LocalResult result{.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1})};
+    for (std::size_t k = 0; k < block_.size(); ++k) result.figures[k].loss = differentiate(k, 0, result);
     result.delta = Rows(gradients_);
     return result;
   }
@@ -107,7 +105,7 @@ class QuadraticTrainer final : public Trainer {
 
   // Gradient of client k into its row; returns the loss, 0 for a client that has done its steps.
   double differentiate(std::int64_t k, std::int64_t step, const LocalResult& result) {
-    if (step >= result.steps[static_cast<std::size_t>(k)]) return 0;
+    if (step >= result.figures[k].steps) return 0;
     const auto h = static_cast<T>(task_.curvature(block_[static_cast<std::size_t>(k)].client));
     const T* x = row(params_, k).data();
     const T* b = row(optima_, k).data();

@@ -70,11 +70,10 @@ at::Tensor StackedTrainer::changes() {
 
 LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& correction) {
   const at::NoGradGuard no_grad;
-  LocalResult result{
-      .delta = {}, .loss = std::vector<double>(block_.size()), .steps = std::vector<std::int64_t>(block_.size())};
+  LocalResult result{.figures = std::vector<ClientFigures>(block_.size())};
   for (std::size_t k = 0; k < block_.size(); ++k) {
     const std::int64_t count = std::ssize(examples_[k]);
-    result.steps[k] = count > 0 ? local_.local_steps(count, block_[k].fraction) : 0;
+    result.figures[k].steps = count > 0 ? local_.local_steps(count, block_[k].fraction) : 0;
   }
   std::vector<std::int64_t> order(block_.size());
   std::iota(order.begin(), order.end(), 0);
@@ -82,8 +81,7 @@ LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& corre
   if (local_.form == BlockForm::in_turn && !correction.custom) {
     for (const std::int64_t& k : order) train(lane(1), {&k, 1}, from, correction, result);
   } else {
-    std::ranges::stable_sort(order, std::greater<>{},
-                             [&](std::int64_t k) { return result.steps[static_cast<std::size_t>(k)]; });
+    std::ranges::stable_sort(order, std::greater<>{}, [&](std::int64_t k) { return result.figures[k].steps; });
     train(lane(std::ssize(block_), local_.form), order, from, correction, result);
   }
   result.delta = Rows(changes());
@@ -94,7 +92,7 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
                            const Correction& correction, LocalResult& result) {
   ParameterRows& rows = lane.rows;
   const RandomKey key = random_key(task_.seed(), "task/shuffle");
-  const auto steps = [&](std::size_t slot) { return result.steps[static_cast<std::size_t>(order[slot])]; };
+  const auto steps = [&](std::size_t slot) { return result.figures[order[slot]].steps; };
   std::vector<LocalBatches> batches;
   batches.reserve(order.size());
   for (std::size_t slot = 0; slot < order.size(); ++slot) {
@@ -127,7 +125,7 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
   const at::Tensor losses = rows.losses.cpu(), to = changes();
   for (std::size_t slot = 0; slot < order.size(); ++slot) {
     const std::int64_t k = order[slot];
-    result.loss[static_cast<std::size_t>(k)] = mean_or_zero(losses.const_data_ptr<double>()[slot], steps(slot));
+    result.figures[k].loss = mean_or_zero(losses.const_data_ptr<double>()[slot], steps(slot));
     at::Tensor change = to.select(0, k);
     at::sub_out(change, rows.values.select(0, static_cast<std::int64_t>(slot)), row_or_shared(start, k));
   }
@@ -136,8 +134,7 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
 LocalResult StackedTrainer::gradient(const at::Tensor& params) {
   const at::NoGradGuard no_grad;
   Lane& lane = this->lane(1);
-  LocalResult result{
-      .delta = {}, .loss = std::vector<double>(block_.size()), .steps = std::vector<std::int64_t>(block_.size(), 1)};
+  LocalResult result{.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1})};
   const at::Tensor to = changes().zero_();
   if (params.dim() == 1) lane.rows.values.copy_(params);
   for (std::int64_t k = 0; k < std::ssize(block_); ++k) {
@@ -155,7 +152,7 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
       net.backward(first == 0 ? GradientUse::store() : GradientUse::add());
     }
     to.select(0, k).copy_(lane.rows.gradients.select(0, 0));
-    result.loss[static_cast<std::size_t>(k)] = lane.rows.losses.cpu().const_data_ptr<double>()[0];
+    result.figures[k].loss = lane.rows.losses.cpu().const_data_ptr<double>()[0];
   }
   result.delta = Rows(to);
   return result;

@@ -23,7 +23,7 @@ class Cyclic final : public Planner {
     }
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     const std::int64_t clients = world.task.clients();
     const std::int64_t groups = groups_ > 0 ? groups_ : std::max<std::int64_t>(1, clients / cohort_.size());
     const std::int64_t turn = (world.round - 1) % groups;

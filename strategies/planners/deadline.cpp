@@ -47,7 +47,7 @@ class Deadline final : public Planner {
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     const Ticks lasts = deadline_ > 0 ? std::max(Ticks{1}, ticks(deadline_)) : typical_duration(state, world);
     const Reporting reporting{.minimum = cohort_.minimum(), .deadline = world.now + lasts};
     std::vector<Participation> starts;

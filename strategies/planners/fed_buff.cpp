@@ -37,7 +37,7 @@ class FedBuff final : public Planner {
     if (at_once_ && drop_out_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now, .divisor = divisor_};
     Flight flight(state, world, concurrency_, drop_out_, plan);
     flight.refill(world.now);

@@ -52,7 +52,7 @@ class Oort final : public Planner {
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, invited()); }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::map<ClientId, Explored> explored;
     for (const Explored& e : kept<Explored>(state, "explored")) explored[ClientId{e.client}] = e;
     learn(explored, state, world);

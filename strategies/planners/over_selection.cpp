@@ -49,7 +49,7 @@ class OverSelection final : public Planner {
                     drop_out_.probability(), deadline_ > 0 ? ", without the deadline" : "")};
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::vector<Participation> starts;
     for (const ClientId client : draw_clients(invited(), world.round, world, still_at_work(state, world.now))) {
       starts.push_back(drop_out_.start(client, state, world));

@@ -22,7 +22,7 @@ class Poisson final : public Planner {
     }
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     const std::int64_t clients = world.task.clients();
     const double q = cohort_ / static_cast<double>(clients);
     // Gaps between members are geometric, so the cost is that of the cohort, not of the population.

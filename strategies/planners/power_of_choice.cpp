@@ -47,7 +47,7 @@ class PowerOfChoice final : public Planner {
     return drawn;
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::vector<Probe> ranked(world.probes.begin(), world.probes.end());
     World after = world;
     for (const Probe& probe : ranked) after.now = std::max(after.now, world.now + world.probe_duration(probe.client));

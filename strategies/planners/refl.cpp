@@ -32,7 +32,7 @@ class Refl final : public Planner {
     Cohort::check_cohort(task, candidates_, where_, "candidates");
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::int64_t& mean = state.integer("mean duration");
     if (mean == 0) mean = value(typical_duration(state, world));
     const auto availability = [&](ClientId client) {

@@ -22,7 +22,7 @@ class Stragglers final : public Planner {
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     // The permutation is random, so its first clients are as random a part of the cohort as any.
     const std::vector<ClientId> cohort = draw_clients(cohort_.size(), world.round, world);
     const std::int64_t stragglers = std::llround(share_ * static_cast<double>(cohort.size()));

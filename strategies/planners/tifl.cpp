@@ -58,7 +58,7 @@ class Tifl final : public Planner {
     return asked;
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::vector<Tier> tiers = tiers_of(state, world);
     std::int64_t& current = state.integer("tier");
     learn(tiers, static_cast<std::size_t>(current), world);

@@ -99,7 +99,7 @@ TEST(Groups, OfLikeRepliesTeachGrpoNothing) {
     for (const SessionLog& log : held(task, client)) {
       for (const JudgedReply& reply : log.replies) compared += reply.signals.advantage != 0 ? 1 : 0;
     }
-    EXPECT_EQ(fit.examples[0], compared);
+    EXPECT_EQ(fit.figures[0].examples, compared);
     EXPECT_LE(compared, task.work(ClientId{client}).examples);
   }
 }

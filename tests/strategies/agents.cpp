@@ -67,7 +67,7 @@ TEST(Agents, OneLocalStepIsThePooledStep) {
       const Union all = pool(average, played.records[r], params);
       EXPECT_EQ(played.records[r].examples, all.replies) << objective;
       for (std::size_t i = 0; i < all.of_client.size(); ++i) {
-        EXPECT_EQ(played.records[r].clients[i].examples, all.of_client[i]) << objective;
+        EXPECT_EQ(played.records[r].clients[i].figures.examples, all.of_client[i]) << objective;
       }
       EXPECT_LT(relative(played.params[r] - params, -0.7 * all.gradient), 1e-6) << objective << ", round " << r;
       EXPECT_GT(std::ranges::max(all.of_client), std::ranges::min(all.of_client)) << "weights make no difference here";

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "sim/round/run_round.hpp"
 #include "tests/sim/scripted.hpp"
 #include "tests/strategies/desk.hpp"
 
@@ -113,7 +114,7 @@ TEST_F(ByHand, DeadlineIsTheMedianDurationByDefault) {
 TEST_F(ByHand, CyclesGoRound) {
   const KeyedPermutation places(random_key(1, "planner/selection"), 0, 5);
   std::vector<std::int64_t> order;
-  for (std::uint64_t i = 0; i < 5; ++i) order.push_back(static_cast<std::int64_t>(places(i)));
+  for (std::uint64_t i = 0; i < 5; ++i) order.push_back(places(i));
   Desk one("cyclic", "cohort = 1", task_);
   for (std::size_t round = 0; round < 15; ++round) {
     EXPECT_EQ(clients(one.next().starts), std::vector{order[round % 5]});
@@ -241,7 +242,7 @@ TEST(FedAsync, MixesModels) {
     if (world.round == 1) {
       for (std::int64_t c = 0; c < 3; ++c) plan.starts.push_back(start(c, state, world));
     }
-    plan.commits.push_back({ParticipationId{world.round - 1}, 1.0 / static_cast<double>(1 << (world.round - 1))});
+    plan.commits.push_back({ParticipationId{world.round - 1}, 1.0 / (1 << (world.round - 1))});
     return plan;
   };
   std::vector<double> x;
@@ -317,7 +318,7 @@ TEST(Laws, AdaptiveTiersPreferTheWorse) {
   const auto slow_share = [&](const std::string& toml, bool improves) {
     Desk desk("tifl", "cohort = 5\ntiers = 2\n" + toml, std::make_shared<TimedTask>(examples));
     desk.loss = [&](ClientId client, std::int64_t round) {
-      return (value(client) < 20 ? 1.0 : 2.0) + (improves ? 10.0 / static_cast<double>(round) : 0);
+      return (value(client) < 20 ? 1.0 : 2.0) + (improves ? 10.0 / round : 0);
     };
     double slow = 0;
     for (int round = 0; round < 6000; ++round) slow += value(desk.next().starts[0].client) >= 20 ? 1.0 : 0;

@@ -2,6 +2,7 @@
 
 #include "sim/record/trace_file.hpp"
 #include "sim/round/federated_process.hpp"
+#include "sim/round/next_available.hpp"
 
 namespace shoal {
 namespace {

@@ -30,7 +30,7 @@ std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const 
 DropOut::DropOut(const Settings& s)
     : probability_(s.number("dropout", 0, "probability that a started client is lost", between(0, 1))) {}
 
-Participation DropOut::start(ClientId client, State& state, const World& world) const {
+Participation DropOut::start(ClientId client, State& state, World& world) const {
   return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/round/planner.hpp"
+#include "sim/round/world.hpp"
 
 namespace shoal::planners {
 
@@ -36,7 +37,7 @@ class DropOut {
   double probability() const { return probability_; }
 
   /// A new participation of `client` from the newest version, starting now.
-  Participation start(ClientId client, State& state, const World& world) const;
+  Participation start(ClientId client, State& state, World& world) const;
 
  private:
   double probability_;

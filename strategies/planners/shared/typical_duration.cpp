@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "sim/random.hpp"
+#include "sim/round/world.hpp"
+
 namespace shoal::planners {
 
 std::vector<Ticks> predicted_durations(std::int64_t most, const World& world) {

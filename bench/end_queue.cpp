@@ -6,7 +6,7 @@
 #include <queue>
 
 #include "sim/random.hpp"
-#include "sim/round/events.hpp"
+#include "sim/round/end_queue.hpp"
 
 namespace shoal {
 namespace {
@@ -30,13 +30,13 @@ void hold(benchmark::State& state) {
   std::int64_t id = 0;
   const auto event = [&](Ticks now, ClientId client) {
     const Ticks end = now + lasts[static_cast<std::size_t>(id % drawn)];
-    return Event{end, id % 10 == 0 ? EventKind::loss : EventKind::arrival, client, ParticipationId{id++}};
+    return ParticipationEnd{end, id % 10 == 0 ? EndKind::loss : EndKind::arrival, client, ParticipationId{id++}};
   };
-  std::vector<Event> events;
+  std::vector<ParticipationEnd> events;
   while (id < pending) events.push_back(event(Ticks{}, ClientId{id}));
-  EventQueue queue(std::move(events));
+  EndQueue queue(std::move(events));
   for (auto _ : state) {
-    const Event ended = queue.pop();
+    const ParticipationEnd ended = queue.pop();
     queue.push(event(ended.time, ended.client));
     benchmark::DoNotOptimize(ended);
   }

@@ -1,6 +1,6 @@
-// Does the queue of events give them in their total order, whatever the times and the order of pushes and pops?
+// Does the queue give ends in their total order, whatever the times and the order of pushes and pops?
 
-#include "sim/round/events.hpp"
+#include "sim/round/end_queue.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,30 +14,28 @@ namespace {
 
 using Times = std::function<std::int64_t(RandomStream&, std::int64_t now)>;
 
-std::int64_t below(RandomStream& random, std::int64_t n) {
-  return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(n)));
-}
+std::int64_t below(RandomStream& random, std::int64_t n) { return static_cast<std::int64_t>(random.below(n)); }
 
-Event draw(RandomStream& random, std::int64_t time) {
-  return {Ticks{time}, below(random, 2) == 0 ? EventKind::arrival : EventKind::loss, ClientId{below(random, 5)},
+ParticipationEnd draw(RandomStream& random, std::int64_t time) {
+  return {Ticks{time}, below(random, 2) == 0 ? EndKind::arrival : EndKind::loss, ClientId{below(random, 5)},
           ParticipationId{below(random, 1000)}};
 }
 
-/// Starts with `initial` events, then pushes with the given probability or pops, against a sorted set; then empties.
+/// Starts with `initial` ends, then pushes with the given probability or pops, against a sorted set; then empties.
 void compare(const Times& times, std::int64_t initial, std::int64_t steps, double pushes) {
   RandomStream random(random_key(3, "planner/selection"), initial, steps);
-  std::vector<Event> events;
-  for (std::int64_t i = 0; i < initial; ++i) events.push_back(draw(random, times(random, 0)));
-  std::multiset<Event> expected(events.begin(), events.end());
-  EventQueue queue(std::move(events));
+  std::vector<ParticipationEnd> ends;
+  for (std::int64_t i = 0; i < initial; ++i) ends.push_back(draw(random, times(random, 0)));
+  std::multiset<ParticipationEnd> expected(ends.begin(), ends.end());
+  EndQueue queue(std::move(ends));
   std::int64_t now = 0;
   for (std::int64_t step = 0; step < steps || !expected.empty(); ++step) {
     ASSERT_EQ(queue.size(), std::ssize(expected));
     ASSERT_EQ(queue.empty(), expected.empty());
     if (expected.empty() || (step < steps && random.uniform() < pushes)) {
-      const Event event = draw(random, times(random, now));
-      queue.push(event);
-      expected.insert(event);
+      const ParticipationEnd end = draw(random, times(random, now));
+      queue.push(end);
+      expected.insert(end);
     } else {
       ASSERT_EQ(queue.next(), *expected.begin()) << "step " << step;
       now = value(queue.next().time);
@@ -53,13 +51,13 @@ void compare_all(const Times& times) {
   }
 }
 
-TEST(EventQueue, ExponentialDurations) {
+TEST(EndQueue, ExponentialDurations) {
   compare_all([](RandomStream& random, std::int64_t now) {
     return now + static_cast<std::int64_t>(-6e7 * std::log(1 - random.uniform()));
   });
 }
 
-TEST(EventQueue, EqualTimes) {
+TEST(EndQueue, EqualTimes) {
   compare_all([](RandomStream&, std::int64_t) { return 7; });
   compare_all([](RandomStream& random, std::int64_t) { return below(random, 3); });
   // Half of all at one instant, the others around it.
@@ -68,22 +66,22 @@ TEST(EventQueue, EqualTimes) {
   });
 }
 
-TEST(EventQueue, TimesThatDecrease) {
+TEST(EndQueue, TimesThatDecrease) {
   std::int64_t next = 1'000'000'000;
   compare_all([&](RandomStream&, std::int64_t) { return next -= 3; });
 }
 
-TEST(EventQueue, TimesThatIncrease) {
+TEST(EndQueue, TimesThatIncrease) {
   std::int64_t next = 0;
   compare_all([&](RandomStream&, std::int64_t) { return next += 3; });
 }
 
 // Before what was taken out last, too: nothing in the queue forbids it.
-TEST(EventQueue, AnyTimes) {
+TEST(EndQueue, AnyTimes) {
   compare_all([](RandomStream& random, std::int64_t) { return below(random, 1'000'000); });
 }
 
-TEST(EventQueue, FarFuture) {
+TEST(EndQueue, FarFuture) {
   constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
   compare_all([](RandomStream& random, std::int64_t now) {
     const double kind = random.uniform();
@@ -98,18 +96,18 @@ TEST(EventQueue, FarFuture) {
   });
 }
 
-TEST(EventQueue, AMillion) {
+TEST(EndQueue, AMillion) {
   RandomStream random(random_key(4, "planner/selection"), 0);
-  std::vector<Event> events;
-  for (int i = 0; i < 1'000'000; ++i) events.push_back(draw(random, below(random, 100'000'000)));
-  EventQueue queue(events);
-  std::ranges::sort(events);
-  for (const Event& event : events) ASSERT_EQ(queue.pop(), event);
+  std::vector<ParticipationEnd> ends;
+  for (int i = 0; i < 1'000'000; ++i) ends.push_back(draw(random, below(random, 100'000'000)));
+  EndQueue queue(ends);
+  std::ranges::sort(ends);
+  for (const ParticipationEnd& end : ends) ASSERT_EQ(queue.pop(), end);
   EXPECT_TRUE(queue.empty());
 }
 
-TEST(EventQueue, NoEventIsLeft) {
-  EventQueue queue;
+TEST(EndQueue, NoEventIsLeft) {
+  EndQueue queue;
   EXPECT_THROW(queue.pop(), BrokenInvariant);
   queue.push({Ticks{5}});
   EXPECT_EQ(queue.pop().time, Ticks{5});
