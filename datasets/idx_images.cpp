@@ -41,9 +41,9 @@ class IdxImages final : public Source {
   IdxImages(const PublishedImages& published, Settings& s)
       : published_(published),
         folder_(s.text("folder", "", fmt::format("folder of the files; empty: $SHOAL_DATA/{}", published.folder))),
-        standard_(s.choice("normalise", "unit", {"unit", "standard"},
-                           fmt::format("unit: x / 255; standard: (x / 255 - {}) / {}", published.mean,
-                                       published.deviation)) == "standard") {}
+        standard_(s.choice(
+            "normalise", false, {{"unit", false}, {"standard", true}},
+            fmt::format("unit: x / 255; standard: (x / 255 - {}) / {}", published.mean, published.deviation))) {}
 
   Dataset load() const override {
     const std::vector<PublishedFile> files = {published_.train_images, published_.train_labels, published_.test_images,

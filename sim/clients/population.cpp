@@ -20,10 +20,11 @@ Device read_base(const Settings& s) {
 }
 
 Offline read_offline(const Settings& s) {
-  const std::string policy = s.choice("offline", "abort", {"abort", "pause", "check_at_end"},
-                                      "a client that goes offline in the middle is lost at once, or pauses and goes on "
-                                      "later, or is lost if it is not there at its end");
-  return policy == "abort" ? Offline::abort : policy == "pause" ? Offline::pause : Offline::check_at_end;
+  return s.choice(
+      "offline", Offline::abort,
+      {{"abort", Offline::abort}, {"pause", Offline::pause}, {"check_at_end", Offline::check_at_end}},
+      "a client that goes offline in the middle is lost at once, or pauses and goes on later, or is lost if it is not "
+      "there at its end");
 }
 
 template <class Contract>

@@ -41,8 +41,8 @@ class Deadline final : public Planner {
                            "seconds of virtual time that a round lasts at most; 0: what the median client takes, as "
                            "predicted in the first round",
                            between(0, 1e12))),
-        partial_(s.choice("stragglers", "partial", {"partial", "dropped"},
-                          "clients that cannot do all their work in time send a part of it, or are late") == "partial"),
+        partial_(s.choice("stragglers", true, {{"partial", true}, {"dropped", false}},
+                          "clients that cannot do all their work in time send a part of it, or are late")),
         drop_out_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }

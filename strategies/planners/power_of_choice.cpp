@@ -15,8 +15,8 @@ class PowerOfChoice final : public Planner {
   explicit PowerOfChoice(const Settings& s)
       : cohort_(s),
         candidates_(s.integer("candidates", 20, "clients whose losses are compared", at_least(1))),
-        by_examples_(s.choice("draw", "examples", {"examples", "uniform"},
-                              "candidates in proportion to their examples, or all alike") == "examples"),
+        by_examples_(s.choice("draw", true, {{"examples", true}, {"uniform", false}},
+                              "candidates in proportion to their examples, or all alike")),
         drop_out_(s),
         where_(s.where()) {}
 

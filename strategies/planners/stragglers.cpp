@@ -16,8 +16,8 @@ class Stragglers final : public Planner {
   explicit Stragglers(const Settings& s)
       : cohort_(s),
         share_(s.number("share", 0.5, "of the cohort that are stragglers, rounded to clients", between(0, 1))),
-        keep_(s.choice("work", "partial", {"partial", "dropped"}, "what stragglers did counts, or is lost") ==
-              "partial"),
+        keep_(
+            s.choice("work", true, {{"partial", true}, {"dropped", false}}, "what stragglers did counts, or is lost")),
         drop_out_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }

@@ -34,8 +34,7 @@ class Tifl final : public Planner {
   explicit Tifl(const Settings& s)
       : cohort_(s),
         tiers_(s.integer("tiers", 5, "groups of clients of like speed", between(1, 1000))),
-        adaptive_(s.choice("choice", "adaptive", {"adaptive", "uniform"}, "how a round's tier is chosen") ==
-                  "adaptive"),
+        adaptive_(s.choice("choice", true, {{"adaptive", true}, {"uniform", false}}, "how a round's tier is chosen")),
         interval_(s.integer("interval", 20, "rounds between two looks at the losses", at_least(1))),
         credits_(s.integer("credits", 0, "rounds that a tier may have before all others are spent; 0: any number",
                            at_least(0))),

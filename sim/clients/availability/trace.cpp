@@ -11,9 +11,8 @@ class Traced final : public Availability {
  public:
   explicit Traced(const Settings& s)
       : file_(s.text("file", "", "trace file, relative to the folder that the program runs in")),
-        by_id_(s.choice("assign", "random", {"random", "by_id"},
-                        "each client lives like a traced device drawn at random, or like the device of its number") ==
-               "by_id"),
+        by_id_(s.choice("assign", false, {{"random", false}, {"by_id", true}},
+                        "each client lives like a traced device drawn at random, or like the device of its number")),
         where_(s.where()) {}
 
   void open(std::int64_t clients) override {

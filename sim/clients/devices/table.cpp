@@ -31,8 +31,8 @@ class Table final : public Devices {
  public:
   explicit Table(const Settings& s)
       : file_(s.text("file", "", "CSV file, relative to the folder that the program runs in")),
-        by_id_(s.choice("assign", "random", {"random", "by_id"},
-                        "each client has a device drawn by the shares, or that of its number's line") == "by_id"),
+        by_id_(s.choice("assign", false, {{"random", false}, {"by_id", true}},
+                        "each client has a device drawn by the shares, or that of its number's line")),
         where_(s.where()) {}
 
   void open(std::int64_t clients) override {
