@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "sim/error.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal {
 namespace {
@@ -18,9 +18,7 @@ using Intervals = std::vector<Trace::Interval>;
 constexpr std::int64_t microseconds = 1'000'000;
 
 Json read_object(const std::string& path, const char* layout) {
-  std::ifstream file(path);
-  if (!file) user_error("cannot read '{}'. Is it there?", path);
-  Json devices = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  Json devices = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!devices.is_object() || devices.empty()) {
     user_error("'{}' is no {} trace (not a JSON object of clients). Convert it to JSON first?", path, layout);
   }

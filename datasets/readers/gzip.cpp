@@ -3,17 +3,16 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "sim/error.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal::readers {
 namespace {
 
-bool is_gzip(const Bytes& content) { return content.size() >= 2 && content[0] == 0x1f && content[1] == 0x8b; }
+bool is_gzip(std::span<const std::uint8_t> content) {
+  return content.size() >= 2 && content[0] == 0x1f && content[1] == 0x8b;
+}
 
 /// zlib's inflater for one file; ends with the scope.
 class Inflater {
@@ -32,7 +31,7 @@ class Inflater {
 
 }  // namespace
 
-Bytes gunzip(const Bytes& packed, const std::string& name, std::int64_t limit) {
+Bytes gunzip(std::span<const std::uint8_t> packed, const std::string& name, std::int64_t limit) {
   constexpr std::size_t piece = 1 << 16;
   Inflater inflater;
   z_stream& stream = inflater.stream;
@@ -83,37 +82,14 @@ Bytes gunzip(const Bytes& packed, const std::string& name, std::int64_t limit) {
   }
 }
 
-Bytes read_file(const std::string& path, std::int64_t limit) {
-  namespace fs = std::filesystem;
+Bytes read_unpacked(const std::string& path, std::int64_t limit) {
   ensure(limit >= 0, "size limit {} for '{}'", limit, path);
-  std::error_code failure;
-  const fs::file_status status = fs::status(path, failure);
-  if (status.type() == fs::file_type::not_found) user_error("file '{}' does not exist. Check the path?", path);
-  if (failure)
-    user_error("file '{}' cannot be looked at ({}). Check the path and its rights?", path, failure.message());
-  if (!fs::is_regular_file(status)) {
-    user_error("'{}' is {} (expected a file). Check the path?", path,
-               fs::is_directory(status) ? "a folder" : "no regular file");
-  }
-  const std::uintmax_t size = fs::file_size(path, failure);
-  if (failure) system_error("size of '{}': {}", path, failure.message());
   // Packed data can be a little larger than what it unpacks to.
-  if (size > static_cast<std::uintmax_t>(limit) + 4096) {
-    user_error("file '{}' holds {} bytes (at most {} are expected of it). Is it the right file?", path, size, limit);
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) user_error("file '{}' cannot be opened ({}). Check its rights?", path, std::strerror(errno));
-  Bytes content(static_cast<std::size_t>(size));
-  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size));
-  if (file.bad()) system_error("reading '{}': {}", path, std::strerror(errno));
-  if (static_cast<std::uintmax_t>(file.gcount()) != size) {
-    user_error("file '{}' gave {} of its {} bytes. Is something else writing it?", path, file.gcount(), size);
-  }
+  const std::string text = read_file(path, limit + 4096);
+  const std::span content(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   if (is_gzip(content)) return gunzip(content, path, limit);
-  if (size > static_cast<std::uintmax_t>(limit)) {
-    user_error("file '{}' holds {} bytes (at most {} are expected of it). Is it the right file?", path, size, limit);
-  }
-  return content;
+  if (std::ssize(content) > limit) refuse_size(path, std::ssize(content), limit);
+  return {content.begin(), content.end()};
 }
 
 }  // namespace shoal::readers

@@ -63,7 +63,7 @@ IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& ex
 }
 
 IdxArray read_idx(const std::string& path, const IdxExpected& expected) {
-  return parse_idx(read_file(path, expected.limit), path, expected);
+  return parse_idx(read_unpacked(path, expected.limit), path, expected);
 }
 
 std::string find_idx(const std::string& folder, const std::string& stem) {

@@ -1,14 +1,12 @@
 #include "sim/task/safetensors.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "sim/error.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal {
 namespace {
@@ -190,15 +188,8 @@ SafeTensors parse_safetensors(std::span<const std::byte> file, const std::string
 }
 
 SafeTensors read_safetensors(const std::string& path) {
-  std::error_code problem;
-  const std::uintmax_t size = std::filesystem::file_size(path, problem);  // of files only
-  if (problem) user_error("cannot read model '{}' ({}). Is the path right?", path, problem.message());
-  std::vector<std::byte> bytes(size);
-  std::ifstream in(path, std::ios::binary);
-  if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
-    user_error("cannot read model '{}' ({}). Is it readable?", path, std::strerror(errno));
-  }
-  return parse_safetensors(bytes, path);
+  const std::string file = read_file(path);
+  return parse_safetensors(std::as_bytes(std::span(file)), path);
 }
 
 }  // namespace shoal

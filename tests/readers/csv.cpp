@@ -68,7 +68,7 @@ TEST(Csv, WhatIsWrongAndWhere) {
 
 TEST(Csv, AFolderIsNoTable) {
   const Folder folder;
-  EXPECT_TRUE(contains(user_error_of([&] { read_csv(folder.path(), 2); }), "is a folder"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_csv(folder.path(), 2); }), "is a directory"));
 }
 
 }  // namespace

@@ -162,15 +162,16 @@ TEST(Settings, LoadsFiles) {
   std::ofstream(path) << "seed = 3\n";
   EXPECT_EQ(Settings::load(path).integer("seed", 0, ""), 3);
   EXPECT_EQ(error_of([&] { Settings::load(folder / "absent.toml"); }),
-            "cannot read '" + (folder / "absent.toml").string() + "' (no such file or directory). Is the path right?");
+            "cannot read '" + (folder / "absent.toml").string() +
+                "' (no such file or directory). Check the path and its permissions.");
   EXPECT_EQ(error_of([&] { Settings::load(folder); }),
-            "cannot read '" + folder.string() + "' (is a directory). Is the path right?");
+            "cannot read '" + folder.string() + "' (is a directory). Check the path and its permissions.");
   std::ofstream(path) << std::string("seed = 3\n\0\1", 11);
   EXPECT_EQ(error_of([&] { Settings::load(path); }),
             "'" + path + "' holds binary data (expected text). Is it an experiment file (TOML)?");
   std::ofstream(path) << '#' << std::string((16u << 20) + 1, 'x');
   EXPECT_EQ(error_of([&] { Settings::load(path); }),
-            "'" + path + "' is larger than the 16 MiB that an experiment file may have");
+            "'" + path + "' holds 16777218 bytes (at most 16777216 are expected). Check that it is the right file.");
   std::filesystem::remove_all(folder);
 }
 

@@ -4,11 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <sstream>
 
 #include "sim/clients/devices.hpp"
 #include "sim/clients/shares.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal::devices {
 namespace {
@@ -37,9 +37,9 @@ class Table final : public Devices {
 
   void open(std::int64_t clients) override {
     if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'?", where_);
-    std::ifstream stream(file_);
+    std::istringstream stream(read_file(file_));
     std::string line;
-    if (!stream || !std::getline(stream, line)) user_error("{}: cannot read '{}'. Is it there?", where_, file_);
+    std::getline(stream, line);
     const std::vector<std::string> header = cells(line);
     for (const std::string& name : header) {
       if (std::ranges::find(columns, name) != columns.end()) continue;
