@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/order_strip.hpp"
-#include "kernels/window_mean.hpp"
+#include "kernels/order_statistics_strip.hpp"
+#include "kernels/order_statistics_window.hpp"
 
 namespace shoal {
 namespace {

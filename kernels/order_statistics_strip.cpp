@@ -1,4 +1,4 @@
-#include "kernels/order_strip.hpp"
+#include "kernels/order_statistics_strip.hpp"
 
 #include <algorithm>
 #include <array>

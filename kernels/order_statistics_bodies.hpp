@@ -8,8 +8,8 @@
 #include <type_traits>
 
 #include "kernels/launch.hpp"
+#include "kernels/order_statistics_window.hpp"
 #include "kernels/view.hpp"
-#include "kernels/window_mean.hpp"
 
 namespace shoal::order {
 
