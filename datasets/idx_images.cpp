@@ -61,8 +61,8 @@ class IdxImages final : public Source {
           data.train.shape.width);
     }
     for (Examples* half : {&data.train, &data.test}) {
-      half->scale = static_cast<float>(standard_ ? 1 / (255 * published_.deviation) : 1.0 / 255);
-      half->offset = static_cast<float>(standard_ ? -published_.mean / published_.deviation : 0);
+      half->scale = standard_ ? 1 / (255 * published_.deviation) : 1.0 / 255;
+      half->offset = standard_ ? -published_.mean / published_.deviation : 0;
     }
     data.digest = contents_digest(data.train, data.test);
     return data;

@@ -16,7 +16,7 @@ using readers::read_unpacked;
 Bytes noise(std::size_t n) {
   std::mt19937 random(7);
   Bytes content(n);
-  for (std::uint8_t& byte : content) byte = static_cast<std::uint8_t>(random() % 23);
+  for (std::uint8_t& byte : content) byte = random() % 23;
   return content;
 }
 
@@ -50,7 +50,7 @@ TEST(Gzip, AnyFlippedBitIsSeenOrHarmless) {
   const Bytes packed = gzip(content);
   for (std::size_t bit = 0; bit < 8 * packed.size(); ++bit) {
     Bytes flipped = packed;
-    flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
+    flipped[bit / 8] ^= 1 << (bit % 8);
     try {
       EXPECT_EQ(gunzip(flipped, "x"), content) << bit;  // header fields that carry no data
     } catch (const UserError&) {
