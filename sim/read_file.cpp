@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -17,9 +16,8 @@ struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-[[noreturn]] void refuse(const std::string& path, std::string reason) {
-  reason[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(reason[0])));
-  user_error("cannot read '{}' ({}). Check the path and its permissions.", path, reason);
+[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
+  user_error("cannot read '{}' ({}). Check the path and its permissions.", path, as_message(reason));
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ std::string text_of(const Bounds& bounds) {
 // `what` is the key, or the key and the position in its list.
 template <class Number>
 Number within(Number value, const Bounds& bounds, const std::string& what) {
-  const auto number = static_cast<double>(value);
+  const double number = value;
   const bool low = bounds.least_excluded ? number <= bounds.least : number < bounds.least;
   if (low) user_error("{} must be {} (found {}). Raise it?", what, text_of(bounds), value);
   if (number > bounds.most) user_error("{} must be {} (found {}). Lower it?", what, text_of(bounds), value);
@@ -51,7 +51,7 @@ Number within(Number value, const Bounds& bounds, const std::string& what) {
 double to_number(const SettingsValue& value, const Bounds& bounds, const std::string& what) {
   if (const auto* integer = std::get_if<std::int64_t>(&value.is)) {
     within(*integer, bounds, what);  // so that the message shows what stands in the file
-    return static_cast<double>(*integer);
+    return *integer;
   }
   const auto* number = std::get_if<double>(&value.is);
   if (!number) user_error("{} must be a number (found {}). Write it like 0.5?", what, describe(value));

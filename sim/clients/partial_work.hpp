@@ -27,7 +27,7 @@ class PartialWork {
     RandomStream random(random_key(seed, Purpose::partial_work), value(client), value(id));
     if (random.uniform() >= share_) return 1;
     if (levels_ == 0) return 1 - random.uniform();
-    return static_cast<double>(1 + random.below(static_cast<std::uint64_t>(levels_))) / static_cast<double>(levels_);
+    return static_cast<double>(1 + random.below(levels_)) / levels_;
   }
   bool keeps() const { return keeps_; }
 

@@ -9,8 +9,8 @@ namespace shoal {
 std::int64_t LocalSettings::local_steps(std::int64_t examples, double fraction) const {
   const std::int64_t size = batch == 0 ? examples : std::min(batch, examples);
   const std::int64_t per_epoch = size > 0 ? (examples + size - 1) / size : 0;
-  const double whole = steps > 0 ? static_cast<double>(steps) : std::ceil(epochs * static_cast<double>(per_epoch));
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::llround(whole * fraction)));
+  const double whole = steps > 0 ? steps : std::ceil(epochs * per_epoch);
+  return std::max<std::int64_t>(1, std::llround(whole * fraction));
 }
 
 LocalTraining::LocalTraining(const Settings& settings) {
@@ -68,7 +68,7 @@ void LocalTraining::take_all(const Settings& settings) {
 
 LocalSettings LocalTraining::at(std::int64_t round) const {
   LocalSettings now = base_;
-  const double periods = static_cast<double>(round - 1) / static_cast<double>(period_);
+  const double periods = static_cast<double>(round - 1) / period_;
   if (schedule_ == Schedule::exponential) now.rate *= std::pow(decay_, periods);
   if (schedule_ == Schedule::step) now.rate *= std::pow(decay_, std::floor(periods));
   if (schedule_ == Schedule::inverse_sqrt) now.rate /= std::sqrt(1 + periods);

@@ -30,8 +30,8 @@ class Traced final : public Availability {
 
   Stretch at(const Who& who, Ticks time) const override {
     if (by_id_) return mapped_.view.at(value(who.client), time);
-    const auto devices = static_cast<std::uint64_t>(mapped_.view.devices());
-    return mapped_.view.at(static_cast<std::int64_t>(who.draws(Purpose::traced_device).below(devices)), time);
+    const std::uint64_t devices = mapped_.view.devices();
+    return mapped_.view.at(who.draws(Purpose::traced_device).below(devices), time);
   }
 
  private:

@@ -42,7 +42,7 @@ class Flash final : public Devices {
     const double score = scores_[random.below(scores_.size())], draw = random.uniform();
     Device device = base;
     device.tier = score > 0 ? nearest_class(score) : unknown_.choose(draw);
-    device.flops_per_second *= seconds_[1] / seconds_[static_cast<std::size_t>(device.tier)];
+    device.flops_per_second *= seconds_[1] / seconds_[device.tier];
     device.down_bytes_per_second = network.down;
     device.up_bytes_per_second = network.up;
     device.down_deviation = network.down_deviation;

@@ -65,8 +65,8 @@ class Table final : public Devices {
   }
 
   Device device(const Who& who, const Device& base) const override {
-    const int line = by_id_ ? static_cast<int>(value(who.client)) : shares_.choose(who.draws(Purpose::tier).uniform());
-    const Row& row = rows_[static_cast<std::size_t>(line)];
+    const int line = by_id_ ? value(who.client) : shares_.choose(who.draws(Purpose::tier).uniform());
+    const Row& row = rows_[line];
     Device device = base;
     device.tier = line;
     if (row.gflops > 0) device.flops_per_second = row.gflops * 1e9;
@@ -93,21 +93,22 @@ class Table final : public Devices {
     double* const fields[] = {&row.gflops, &row.down_mbytes, &row.up_mbytes,    &row.dropout,
                               &row.watts,  &row.share,       &row.memory_mbytes};
     for (std::size_t c = 0; c < header.size(); ++c) {
-      const auto column = static_cast<std::size_t>(std::ranges::find(columns, header[c]) - columns.begin());
-      const bool rate = column < 3 || column == 4 || column == 6, probability = column == 3;
-      char* end = nullptr;
-      const double number_read = std::strtod(line[c].c_str(), &end);
-      const bool read = !line[c].empty() && *end == '\0' && number_read <= 1e12;  // NaN fails, too
-      if (!read || number_read < (rate ? 1e-9 : 0) || (probability && number_read > 1)) {
-        user_error("'{}', line {}: '{}' is no {} (found '{}'). Write {}?", file_, number, header[c],
-                   rate          ? "rate"
-                   : probability ? "probability"
-                                 : "share",
-                   line[c], probability ? "a number from 0 to 1" : "a number above 0");
-      }
-      *fields[column] = number_read;
+      *fields[std::ranges::find(columns, header[c]) - columns.begin()] = read(header[c], line[c], number);
     }
     rows_.push_back(row);
+  }
+
+  double read(const std::string& column, const std::string& cell, std::int64_t line) const {
+    const bool probability = column == "dropout", share = column == "share", rate = !probability && !share;
+    char* end = nullptr;
+    const double number = std::strtod(cell.c_str(), &end);
+    const bool whole = !cell.empty() && *end == '\0' && number <= 1e12;  // NaN fails, too
+    if (whole && number >= (rate ? 1e-9 : 0) && !(probability && number > 1)) return number;
+    std::string kind = "rate";
+    if (probability) kind = "probability";
+    if (share) kind = "share";
+    user_error("'{}', line {}: '{}' is no {} (found '{}'). Write {}?", file_, line, column, kind, cell,
+               probability ? "a number from 0 to 1" : "a number above 0");
   }
 
   std::string file_;
