@@ -17,7 +17,7 @@ Participation shortened(Participation p, Ticks deadline, double dropout, const W
   const Device device = world.population.device(p.client, p.id);
   // Whether it is lost by chance is drawn as before: a shorter participation is lost no less often.
   const Terms terms{.dropout = dropout, .keeps_result = p.fraction == 1 || world.population.partial().keeps()};
-  const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / static_cast<double>(all); };
+  const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / all; };
   const auto fate = [&](std::int64_t steps) {
     return fate_of(world.population, p.client, p.id, p.start, world.phases(device, p.client, share(steps)), terms);
   };

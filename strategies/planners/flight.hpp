@@ -43,13 +43,13 @@ class Flight {
   Flight(State& state, const World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan)
       : state_(state), world_(world), concurrency_(concurrency), drop_out_(drop_out), plan_(plan) {
     std::vector<Event> events;
-    for (const auto& [id, p] : world.in_flight) {
-      if (value(world.version) - value(p.version) > concurrency.max_staleness()) {
+    for (const auto& [id, running] : world.in_flight) {
+      if (value(world.version) - value(running.version) > concurrency.max_staleness()) {
         plan.stops.push_back(id);
         plan.losses.push_back(id);
       } else {
-        events.push_back(end_of(p));
-        busy_.insert(p.client);
+        events.push_back(end_of(running));
+        busy_.insert(running.client);
       }
     }
     running_ = EventQueue(std::move(events));

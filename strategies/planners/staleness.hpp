@@ -19,7 +19,7 @@ class StalenessWeight {
         delay_(s.number("hinge_delay", 4, "staleness up to which the hinge weight is 1", at_least(0))) {}
 
   double operator()(std::int64_t staleness) const {
-    const auto steps = static_cast<double>(staleness);
+    const double steps = staleness;
     if (form_ == Form::polynomial) return std::pow(1 + steps, -exponent_);
     if (form_ == Form::hinge && steps > delay_) return 1 / (slope_ * (steps - delay_) + 1);
     return 1;

@@ -25,7 +25,7 @@ class Stragglers final : public Planner {
   RoundPlan next(State& state, const World& world) const override {
     // The permutation is random, so its first clients are as random a part of the cohort as any.
     const std::vector<ClientId> cohort = draw_clients(cohort_.size(), world.round, world);
-    const std::int64_t stragglers = std::llround(share_ * static_cast<double>(cohort.size()));
+    const std::int64_t stragglers = std::llround(share_ * cohort.size());
     std::vector<Participation> starts;
     for (const ClientId client : cohort) {
       Participation p = drop_out_.start(client, state, world);
@@ -43,10 +43,8 @@ class Stragglers final : public Planner {
     if (p.outcome != Outcome::completes) return;
     RandomStream random(random_key(world.seed, Purpose::stragglers), value(p.client), value(p.id));
     const auto epochs = static_cast<std::int64_t>(world.local.epochs);
-    p.fraction *=
-        world.local.steps == 0 && epochs >= 2
-            ? static_cast<double>(1 + random.below(static_cast<std::uint64_t>(epochs - 1))) / world.local.epochs
-            : 1 - random.uniform();
+    p.fraction *= world.local.steps == 0 && epochs >= 2 ? (1 + random.below(epochs - 1)) / world.local.epochs
+                                                        : 1 - random.uniform();
     if (!keep_) p.outcome = Outcome::late;
   }
 

@@ -7,7 +7,7 @@ namespace shoal::planners {
 
 /// Predicted durations of at most `most` clients with examples, drawn at random; ascending.
 inline std::vector<Ticks> predicted_durations(std::int64_t most, const World& world) {
-  const auto clients = static_cast<std::uint64_t>(world.task.clients());
+  const std::uint64_t clients = world.task.clients();
   const KeyedPermutation order(random_key(world.seed, Purpose::selection), 0, clients);
   std::vector<Ticks> durations;
   for (std::uint64_t i = 0; i < clients && std::ssize(durations) < most; ++i) {
