@@ -16,7 +16,7 @@ using namespace shoal::testing;
 TEST(ReadFile, GivesEveryByte) {
   const Folder folder;
   std::string all;
-  for (int i = 0; i < 3 * 65536 + 1; ++i) all += i % 251;
+  for (int i = 0; i < 3 * 65536 + 1; ++i) all.push_back(i % 251);
   for (const std::size_t size : {0, 1, 65535, 65536, 65537, 3 * 65536 + 1}) {
     const std::string content = all.substr(0, size);
     EXPECT_EQ(read_file(folder.write("file", bytes(content))), content) << size;

@@ -30,9 +30,7 @@ std::shared_ptr<const Task> unequal_clients() {
 const std::string population =
     "gflops = 0.001\nspeed_sigma = 1\navailability = {name = \"bernoulli\", probability = 0.7, period = 60}\n";
 
-double some_loss(ClientId client, std::int64_t round) {
-  return 1 + static_cast<double>(value(client) % 7) + 5.0 / static_cast<double>(round);
-}
+double some_loss(ClientId client, std::int64_t round) { return 1 + value(client) % 7 + 5.0 / round; }
 
 class Planners : public testing::TestWithParam<std::string> {};
 
@@ -65,7 +63,7 @@ TEST_P(Planners, KeepTheBooks) {
     committed += std::ssize(desk.committed);
     lost += std::ssize(desk.lost);
   }
-  EXPECT_EQ(committed + lost + static_cast<std::int64_t>(desk.in_flight()), next_id);
+  EXPECT_EQ(committed + lost + desk.in_flight(), next_id);
   EXPECT_GT(steps, 100);
   EXPECT_GT(lost, 30);
 }
@@ -328,7 +326,7 @@ TEST(Probes, AreLossesAtTheNewestModel) {
     const std::vector<Probe> probes = probe_losses(all, parts, state, comm, crew);
     for (std::size_t i = 0; i < all.size(); ++i) {
       EXPECT_EQ(probes[i].client, all[i]);
-      const double gap = static_cast<double>(value(all[i])) + 1 - 0.5;
+      const double gap = value(all[i]) + 1 - 0.5;
       EXPECT_NEAR(probes[i].loss, gap * gap / 2, Evaluation::loss_unit);
     }
   });

@@ -121,7 +121,7 @@ TEST(ClientsInTime, DroppedStragglersAreLostWhenTheirTrainingEnds) {
     }
   });
   // 0.6 x 3/4 of 150.
-  EXPECT_NEAR(static_cast<double>(dropped), 67.5, 4.5 * std::sqrt(150 * 0.45 * 0.55));
+  EXPECT_NEAR(dropped, 67.5, 4.5 * std::sqrt(150 * 0.45 * 0.55));
 }
 
 /// Everybody is there from 1000 s to 2000 s of every 3000 s.
@@ -235,7 +235,7 @@ TEST(ClientsInTime, ADrawIsUniformOverThoseWhoAreThere) {
   }
   double there = 0;
   for (std::int64_t c = 0; c < 200; ++c) there += scene.population.available(ClientId{c}, world.now) ? 1 : 0;
-  EXPECT_EQ(static_cast<double>(times.size()), there);
+  EXPECT_EQ(times.size(), there);
   const double expected = 40000 / there;
   double chi = 0;
   for (const auto& [client, count] : times) chi += (count - expected) * (count - expected) / expected;

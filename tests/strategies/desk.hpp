@@ -23,7 +23,7 @@ class TimedTask final : public Task {
   std::int64_t clients() const override { return std::ssize(examples_); }
   at::Tensor initial_parameters(RandomKey key) const override { return inner_.initial_parameters(key); }
   ClientWork work(ClientId client) const override {
-    return {.examples = examples_[static_cast<std::size_t>(value(client))], .flops_per_example = 1e6};
+    return {.examples = examples_[value(client)], .flops_per_example = 1e6};
   }
   std::unique_ptr<Trainer> trainer() const override { return inner_.trainer(); }
   std::int64_t chunks(Split split) const override { return inner_.chunks(split); }
@@ -34,7 +34,7 @@ class TimedTask final : public Task {
 };
 
 inline std::shared_ptr<const Task> equal_clients(std::int64_t count) {
-  return std::make_shared<TimedTask>(std::vector<std::int64_t>(static_cast<std::size_t>(count), 1));
+  return std::make_shared<TimedTask>(std::vector<std::int64_t>(count, 1));
 }
 
 class Desk {
@@ -88,8 +88,8 @@ class Desk {
     double sum = 0, count = 0;
     for (int i = 0; i < steps; ++i) {
       next();
-      for (const Participation& p : committed) sum += static_cast<double>(version_before - value(p.version));
-      count += static_cast<double>(committed.size());
+      for (const Participation& p : committed) sum += version_before - value(p.version);
+      count += committed.size();
     }
     return sum / count;
   }
