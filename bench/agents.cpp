@@ -74,14 +74,14 @@ struct Asked {
   std::vector<std::span<const Token>> prompts;
 
   explicit Asked(std::int64_t users) : lessons(users) {
-    RandomStream random(random_key(1, Purpose::agent_world), 0);
+    RandomStream random(random_key(1, "agents/world"), 0);
     for (talk::Lesson& lesson : lessons) prompts.emplace_back((lesson = talk::lesson(random)).prompt);
   }
 };
 
 std::vector<RandomStream> streams(std::size_t count) {
   std::vector<RandomStream> all;
-  for (std::size_t i = 0; i < count; ++i) all.emplace_back(random_key(2, Purpose::agent_world), i);
+  for (std::size_t i = 0; i < count; ++i) all.emplace_back(random_key(2, "agents/world"), i);
   return all;
 }
 

@@ -23,25 +23,26 @@ void report(benchmark::State& state) {
       benchmark::Counter(cohort, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
-Experiment experiment(const std::string& strategy, std::int64_t block) {
+Federation federation_of(const std::string& strategy, std::int64_t block) {
   Datasets none;
-  return compose(Settings::parse(fmt::format(R"(
+  return *compose(Settings::parse(fmt::format(R"(
 strategy = "{}"
 task = {{name = "quadratic", clients = {}, dimension = {}}}
 planner = {{name = "uniform", cohort = {}}}
 local = {{steps = 1, rate = {}, block = {}}}
 )",
-                                             strategy, clients, dimension, cohort, rate, block),
-                                 "engine_overhead"),
-                 none);
+                                              strategy, clients, dimension, cohort, rate, block),
+                                  "engine_overhead"),
+                  none)
+              ->federation();
 }
 
 void engine(benchmark::State& state, const std::string& strategy) {
-  const Experiment parts = experiment(strategy, state.range(0));
+  const Federation parts = federation_of(strategy, state.range(0));
   const auto comm = single_rank();
-  FederationState federation(parts.federation, 1, 0);
-  Crew crew(*parts.federation.task, 1);
-  for (auto _ : state) benchmark::DoNotOptimize(run_round(parts.federation, federation, *comm, crew));
+  FederationState federation(parts, 1, 0);
+  Trainers trainers(*parts.task, 1);
+  for (auto _ : state) benchmark::DoNotOptimize(run_round(parts, federation, *comm, trainers));
   report(state);
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t mean_duration = 60'000'000;  // virtual microseconds
 
 std::vector<Ticks> durations(std::int64_t count) {
-  RandomStream random(random_key(1, Purpose::device_traits), 0);
+  RandomStream random(random_key(1, "clients/speed"), 0);
   std::vector<Ticks> drawn;
   for (std::int64_t i = 0; i < count; ++i) {
     drawn.push_back(Ticks{1 + static_cast<std::int64_t>(-mean_duration * std::log(1 - random.uniform()))});

@@ -18,7 +18,7 @@ Federation federation(const std::string& population) {
   const std::string toml = fmt::format(
       "task = {{name = \"quadratic\", clients = {}}}\nplanner = {{cohort = {}, dropout = 0.08}}\npopulation = {}\n",
       population_size, cohort_size, population);
-  return compose(Settings::parse(toml, "bench.toml"), datasets).federation;
+  return *compose(Settings::parse(toml, "bench.toml"), datasets)->federation();
 }
 
 /// One synchronous round is planned at an hour of the virtual day.
@@ -57,7 +57,7 @@ const std::string charging =
 
 /// How even is the placement? Clients whose work differs tenfold on a number of ranks.
 void placement(benchmark::State& state) {
-  RandomStream random(random_key(1, Purpose::device_traits), 0);
+  RandomStream random(random_key(1, "clients/speed"), 0);
   std::vector<double> costs(1000);
   double total = 0;
   for (double& cost : costs) total += cost = std::pow(10, random.uniform());

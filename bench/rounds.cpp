@@ -14,11 +14,11 @@ using namespace shoal::bench;
 void shoal_round(benchmark::State& state, const char* file, std::unique_ptr<Model> (*model)(Settings&),
                  std::int64_t cohort) {
   const Workload w(file, model);
-  const Federation& federation = w.experiment.federation;
+  const Federation& federation = w.federation;
   const std::unique_ptr<Communicator> alone = single_rank();
   FederationState run(federation, 1, 0);
-  Crew crew(*federation.task, 1);
-  for (auto _ : state) benchmark::DoNotOptimize(run_round(federation, run, *alone, crew));
+  Trainers trainers(*federation.task, 1);
+  for (auto _ : state) benchmark::DoNotOptimize(run_round(federation, run, *alone, trainers));
   report(state, w, cohort);
 }
 

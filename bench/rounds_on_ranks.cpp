@@ -30,15 +30,15 @@ void rounds(benchmark::State& state, Communicator& world, const std::string& fil
             std::unique_ptr<Model> (*model)(Settings&), std::int64_t cohort) {
   using Clock = std::chrono::steady_clock;
   const Workload w(file, model);
-  const Federation& federation = w.experiment.federation;
+  const Federation& federation = w.federation;
   FederationState run(federation, world.size(), world.rank());
-  Crew crew(*federation.task, 1);
-  run_round(federation, run, world, crew);  // buffers are made, and pages touched
+  Trainers trainers(*federation.task, 1);
+  run_round(federation, run, world, trainers);  // buffers are made, and pages touched
   std::vector<double> times;
   for (auto _ : state) {
     world.barrier();
     const Clock::time_point begin = Clock::now();
-    benchmark::DoNotOptimize(run_round(federation, run, world, crew));
+    benchmark::DoNotOptimize(run_round(federation, run, world, trainers));
     times.push_back(slowest(std::chrono::duration<double>(Clock::now() - begin).count(), world));
     state.SetIterationTime(times.back());
   }

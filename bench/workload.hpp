@@ -30,7 +30,7 @@ class EqualShares final : public ClientExamples {
 /// As many images of the same size as MNIST has for training; nothing can be learned from them.
 inline std::shared_ptr<Dataset> random_images() {
   auto data = std::make_shared<Dataset>();
-  RandomStream random(random_key(1, Purpose::synthetic_data), 0);
+  RandomStream random(random_key(1, "source/synthetic"), 0);
   Examples& train = data->train;
   train.shape = {1, 28, 28};
   train.classes = classes;
@@ -53,8 +53,7 @@ struct Workload {
     if (!has_mnist()) settings.set("data", "optdigits");  // which ships with Shoal, to compose everything but the task
     if (!has_mnist()) settings.set("model", "logistic_regression");
     Datasets datasets;
-    experiment = compose(settings, datasets);
-    Federation& federation = experiment.federation;
+    federation = *compose(settings, datasets)->federation();
     if (!has_mnist()) {
       Settings settings_of_model;
       if (widths != nullptr) settings_of_model.set("widths", widths);
@@ -64,10 +63,10 @@ struct Workload {
     }
     task = dynamic_cast<const SupervisedTask*>(federation.task.get());
     local = federation.local->at(1);
-    start = task->initial_parameters(random_key(1, Purpose::initial_parameters));
+    start = task->initial_parameters(random_key(1, "model/initial_parameters"));
   }
 
-  Experiment experiment;
+  Federation federation;
   const SupervisedTask* task = nullptr;
   LocalSettings local;
   at::Tensor start;  // [d]

@@ -38,7 +38,7 @@ class EqualShares final : public ClientExamples {
 
 std::shared_ptr<const Dataset> synthetic(const Shape& shape, std::int64_t clients) {
   auto data = std::make_shared<Dataset>();
-  RandomStream random(random_key(1, Purpose::synthetic_data), 0);
+  RandomStream random(random_key(1, "source/synthetic"), 0);
   data->train.shape = shape;
   data->train.classes = classes;
   data->train.scale = 1.0F / 255;
@@ -80,7 +80,7 @@ double client_seconds(const SupervisedTask& task, const BlockChoice& way, std::i
     block[static_cast<std::size_t>(k)].client = ClientId{k % task.clients()};
     block[static_cast<std::size_t>(k)].id = ParticipationId{k};
   }
-  const at::Tensor start = task.initial_parameters(random_key(1, Purpose::initial_parameters));
+  const at::Tensor start = task.initial_parameters(random_key(1, "model/initial_parameters"));
   const auto trainer = task.trainer();
   const auto train = [&] {
     trainer->open(block, local);

@@ -1,6 +1,7 @@
 #include "experiments/device.hpp"
 
 #include "kernels/device.hpp"
+#include "sim/comm/gather_text.hpp"
 #include "sim/task/device.hpp"
 
 namespace shoal {
@@ -37,14 +38,12 @@ void take_device(at::Device device, Communicator& group) {
     use_device(group.local_rank() % gpu_count());
   }
   const std::string mine = device_name(device);
-  const auto bytes = std::as_bytes(std::span(mine));
-  const std::vector<Bytes> names = group.gather_all(Bytes(bytes.begin(), bytes.end()));
+  const std::vector<std::string> names = gather_text(group, mine);
   for (std::size_t r = 0; r < names.size(); ++r) {
-    const std::string theirs(reinterpret_cast<const char*>(names[r].data()), names[r].size());
-    if (theirs == mine) continue;
+    if (names[r] == mine) continue;
     user_error(
         "ranks {} and {} compute on different devices ({}; {}), which give different bits. Use nodes of one kind?",
-        group.rank(), r, mine, theirs);
+        group.rank(), r, mine, names[r]);
   }
 }
 

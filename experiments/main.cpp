@@ -20,6 +20,7 @@
 #include "experiments/warm_up_command.hpp"
 #include "sim/record/replace_file.hpp"
 #include "sim/record/run_file.hpp"
+#include "sim/record/trace_file.hpp"
 
 namespace {
 

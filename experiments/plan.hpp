@@ -8,6 +8,7 @@
 #include "experiments/plan_clients.hpp"
 #include "experiments/plan_measure.hpp"
 #include "experiments/plan_rounds.hpp"
+#include "experiments/rank_groups.hpp"
 
 namespace shoal {
 
@@ -49,11 +50,5 @@ std::vector<CellPlan> plan_experiment(const Settings& experiment, const PlanOpti
 
 /// All of it as text for a terminal, ending in a line break.
 std::string plan_text(std::span<const CellPlan> kinds, const PlanOptions& options);
-
-/// Ranks that share one cell, and groups of ranks that work side by side, as `shoal run` divides them.
-struct RankGroups {
-  std::int64_t ranks_per_cell, groups;
-};
-RankGroups rank_groups(std::int64_t ranks, std::int64_t cells);
 
 }  // namespace shoal

@@ -5,28 +5,23 @@
 #include <algorithm>
 #include <set>
 
-#include "sim/task/supervised.hpp"
-
 namespace shoal {
 namespace {
 
 constexpr std::int64_t most_clients = 100'000, sample_size = 10'000;
 constexpr std::int64_t most_bins = 8, bar_width = 30;
 
-void look_at_labels(const SupervisedTask& task, ClientId client, ClientsPlan& plan) {
-  const Examples& train = task.train();
-  std::vector<std::int64_t> own(static_cast<std::size_t>(train.classes));
-  std::set<std::int32_t> groups;
-  const std::vector<std::int32_t> indices = task.holdout().indices(client, Split::train);
-  for (const std::int32_t i : indices) {
-    ++own[static_cast<std::size_t>(train.labels[static_cast<std::size_t>(i)])];
-    if (!train.groups.empty()) groups.insert(train.groups[static_cast<std::size_t>(i)]);
-  }
-  if (indices.empty()) return;
-  for (std::size_t label = 0; label < own.size(); ++label) plan.of_label[label] += own[label];
-  plan.labels.push_back(std::ssize(own) - std::ranges::count(own, 0));
-  plan.top_share.push_back(static_cast<double>(std::ranges::max(own)) / static_cast<double>(indices.size()));
-  if (!train.groups.empty()) plan.groups.push_back(std::ssize(groups));
+void look_at_labels(const Task& task, ClientId client, ClientsPlan& plan) {
+  const ClientLabels own = task.client_labels(client);
+  const std::int64_t examples = plan.examples.back();
+  if (own.examples.empty()) return;
+  plan.of_label.resize(own.examples.size());
+  if (examples == 0) return;
+  for (std::size_t label = 0; label < own.examples.size(); ++label) plan.of_label[label] += own.examples[label];
+  plan.labels.push_back(std::ssize(own.examples) - std::ranges::count(own.examples, 0));
+  const auto most = static_cast<double>(std::ranges::max(own.examples));
+  plan.top_share.push_back(most / static_cast<double>(examples));
+  if (own.groups > 0) plan.groups.push_back(own.groups);
 }
 
 }  // namespace
@@ -34,16 +29,14 @@ void look_at_labels(const SupervisedTask& task, ClientId client, ClientsPlan& pl
 ClientsPlan look_at_clients(const Task& task, std::uint64_t seed, const Population* population) {
   ClientsPlan plan{.clients = task.clients()};
   plan.sampled = plan.clients > most_clients ? sample_size : plan.clients;
-  const auto* supervised = dynamic_cast<const SupervisedTask*>(&task);
-  if (supervised != nullptr) plan.of_label.resize(static_cast<std::size_t>(supervised->train().classes));
-  const KeyedPermutation order(random_key(seed, Purpose::selection), 0, static_cast<std::uint64_t>(plan.clients));
+  const KeyedPermutation order(random_key(seed, "planner/selection"), 0, static_cast<std::uint64_t>(plan.clients));
   for (std::int64_t i = 0; i < plan.sampled; ++i) {
     const bool all = plan.sampled == plan.clients;
     const ClientId client{all ? i : static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
     plan.examples.push_back(task.work(client).examples);
     plan.small += population != nullptr && !population->has_memory(client) ? 1 : 0;
     plan.empty += plan.examples.back() == 0 ? 1 : 0;
-    if (supervised != nullptr) look_at_labels(*supervised, client, plan);
+    look_at_labels(task, client, plan);
   }
   std::ranges::sort(plan.examples);
   std::ranges::sort(plan.top_share);

@@ -53,23 +53,24 @@ double time_of(double seconds, const Work& work) {
 
 }  // namespace
 
-double Measured::run_seconds(const Experiment& experiment, const RoundsPlan& rounds, std::int64_t ranks) const {
+double Measured::run_seconds(const Process& process, const RoundsPlan& rounds, std::int64_t ranks) const {
   const auto count = static_cast<double>(rounds.rounds);
-  const std::int64_t evaluations = (rounds.rounds + experiment.evaluate_every - 1) / experiment.evaluate_every;
-  const auto chunks = static_cast<double>(evaluations * experiment.federation.task->chunks(experiment.evaluate_on));
-  const double shared = rounds.to_all_rounds(rounds.flops) * seconds_per_flop + chunks * evaluation_seconds;
+  const Schedule& schedule = process.schedule();
+  const std::int64_t evaluations = (rounds.rounds + schedule.evaluate_every - 1) / schedule.evaluate_every;
+  const std::int64_t chunks = evaluations * process.federation()->task->chunks(split_named(schedule.evaluate_on));
+  const double shared =
+      rounds.to_all_rounds(rounds.flops) * seconds_per_flop + static_cast<double>(chunks) * evaluation_seconds;
   return rounds.to_all_rounds(rounds.seconds) + count * server_seconds + shared / static_cast<double>(ranks);
 }
 
-Measured measure(const Experiment& experiment, const RoundsPlan& rounds, double seconds) {
+Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evaluated, double seconds) {
   const at::NoGradGuard no_gradients;
-  const Federation& parts = experiment.federation;
   const Task& task = *parts.task;
   const std::int64_t before = resident_bytes();
   FederationState state(parts, 1, 0);
   newest_message(parts, state);
   const std::unique_ptr<Communicator> comm = single_rank();
-  Crew crew(task, 1);
+  Trainers trainers(task, 1);
   LocalSettings local = parts.local->at(1);
   const std::vector<Participation> clients = median_clients(rounds, task, local);
   shorten(local, clients, task);
@@ -82,20 +83,19 @@ Measured measure(const Experiment& experiment, const RoundsPlan& rounds, double 
   std::unique_ptr<Collector> collector;
   const double trained = time_of(seconds / 2, [&] {
     collector = parts.aggregator->open(training.sums());
-    crew.for_each(training.mine().size(),
-                  [&](int, std::size_t i, Trainer& trainer) { training.train(i, trainer, *collector); });
+    trainers.for_each(training.mine().size(),
+                      [&](int, std::size_t i, Trainer& trainer) { training.train(i, trainer, *collector); });
   });
   result.seconds_per_flop = trained / flops_of(clients, task, local);
 
-  if (task.chunks(experiment.evaluate_on) > 0) {
+  if (task.chunks(evaluated) > 0) {
     result.evaluation_seconds = time_of(seconds / 4, [&] {
-      crew.for_each(1, [&](int, std::size_t, Trainer& trainer) {
-        trainer.evaluate(state.strategy.params(), {experiment.evaluate_on, 0});
-      });
+      trainers.for_each(
+          1, [&](int, std::size_t, Trainer& trainer) { trainer.evaluate(state.strategy.params(), {evaluated, 0}); });
     });
   }
 
-  const ServerContext context{task.layout(), task.clients(), 1, random_key(parts.seed, Purpose::stage_noise)};
+  const ServerContext context{task.layout(), task.clients(), 1, random_key(parts.seed, "stage/noise")};
   result.server_seconds = time_of(seconds / 4, [&] {
     std::vector<Aggregate> groups = collector->finish(*comm);
     for (Aggregate& group : groups) training.server_side(group, state, context);

@@ -12,12 +12,12 @@ struct Measured {
   std::int64_t training_bytes = 0;  // that the process grew by
 
   /// Seconds of all rounds on `ranks` free cores: work divided evenly, messages for nothing.
-  double run_seconds(const Experiment& experiment, const RoundsPlan& rounds, std::int64_t ranks) const;
+  double run_seconds(const Process& process, const RoundsPlan& rounds, std::int64_t ranks) const;
 };
 
 /// Trains a block of clients of median work (fewer steps where one takes long), closes a round with it and evaluates
-/// one chunk; repeats for about `seconds` in all. Needs commits in `rounds.first`.
-Measured measure(const Experiment& experiment, const RoundsPlan& rounds, double seconds);
+/// one chunk of a split; repeats for about `seconds` in all. Needs commits in `rounds.first`.
+Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evaluated, double seconds);
 
 /// Memory of this process that is in use now.
 std::int64_t resident_bytes();

@@ -50,15 +50,14 @@ double RoundsPlan::to_all_rounds(double sum) const {
 
 double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-RoundsPlan plan_rounds(const Experiment& experiment, double seconds) {
-  const Federation& parts = experiment.federation;
+RoundsPlan plan_rounds(const Federation& parts, std::int64_t rounds, double seconds) {
   FederationState state(parts, 1, 0);
-  RoundsPlan sums{.rounds = experiment.rounds};
+  RoundsPlan sums{.rounds = rounds};
   sums.message_bytes = newest_message(parts, state).bytes();
   sums.update_bytes = expected_bytes(parts.channels(), parts);
 
   const double begin = processor_seconds();
-  while (sums.planned < experiment.rounds && (sums.planned == 0 || processor_seconds() - begin < seconds)) {
+  while (sums.planned < rounds && (sums.planned == 0 || processor_seconds() - begin < seconds)) {
     const LocalSettings local = parts.strategy->work(parts.local->at(++state.round));
     World world{*parts.task,       *parts.population, local,         parts.seed,
                 state.round,       state.now,         state.version, sums.message_bytes,

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "experiments/experiment.hpp"
+#include "sim/round/process.hpp"
 
 namespace shoal {
 
@@ -28,8 +28,8 @@ struct RoundsPlan {
 /// Processor time of this process: what others run on the machine does not lengthen it.
 double processor_seconds();
 
-/// Walks through the rounds for at most about `seconds` (always one round). Planners see no losses of clients: what
-/// they decide by feedback differs from the run. UserError where a planner cannot fill a round.
-RoundsPlan plan_rounds(const Experiment& experiment, double seconds);
+/// Walks through `rounds` rounds for at most about `seconds` (always one round). Planners see no losses of clients:
+/// what they decide by feedback differs from the run. UserError where a planner cannot fill a round.
+RoundsPlan plan_rounds(const Federation& parts, std::int64_t rounds, double seconds);
 
 }  // namespace shoal

@@ -165,7 +165,7 @@ std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& option
     width = std::max(width, kind.label.size());
   }
   const RankGroups groups = rank_groups(options.ranks, cells);
-  const double total = std::max(longest, sum / static_cast<double>(groups.groups));
+  const double total = std::max(longest, sum / static_cast<double>(groups.count));
   std::string text = fmt::format(
       "predicted wall time: {} on {} free core{} like this one (one client and one evaluation were measured here; "
       "messages cost nothing)\n",

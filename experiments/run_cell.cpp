@@ -6,12 +6,12 @@
 
 #include "experiments/device.hpp"
 #include "sim/comm/device_comm.hpp"
+#include "sim/comm/gather_text.hpp"
 #include "sim/digest.hpp"
+#include "sim/files/packing.hpp"
 #include "sim/record/checkpoint.hpp"
 #include "sim/record/from_round.hpp"
-#include "sim/record/packing.hpp"
 #include "sim/record/totals.hpp"
-#include "sim/round/personal.hpp"
 
 namespace shoal {
 namespace {
@@ -21,10 +21,8 @@ constexpr std::int64_t rounds_between_comparisons = 50;
 // Ranks compute the same model from the same sums. That they do is the promise everything rests on, so it is checked.
 void compare_models(const at::Tensor& params, std::int64_t round, Communicator& comm) {
   const std::string mine = digest(params);
-  const auto bytes = std::as_bytes(std::span(mine));
-  for (const Bytes& theirs : comm.gather_all(Bytes(bytes.begin(), bytes.end()))) {
-    ensure(std::ranges::equal(theirs, bytes), "ranks disagree about the model after round {}: rank {} has {}", round,
-           comm.rank(), mine);
+  for (const std::string& theirs : gather_text(comm, mine)) {
+    ensure(theirs == mine, "ranks disagree about the model after round {}: rank {} has {}", round, comm.rank(), mine);
   }
 }
 
@@ -40,30 +38,24 @@ class ResultHash {
   Digest digest_;
 };
 
-CellHeader header_of(const Cell& cell, const Experiment& experiment, const CellRecording& recording,
-                     Communicator& comm) {
+CellHeader header_of(const Cell& cell, const Process& process, const CellRecording& recording, Communicator& comm) {
   CellHeader header{.index = cell.index,
                     .label = cell.label,
                     .seed = cell.seed,
                     .config = cell.settings.canonical(),
                     .provenance = recording.provenance};
-  header.provenance["data"] = experiment.data_digest;
-  header.provenance["clients"] = std::to_string(experiment.federation.task->clients());
+  header.provenance.merge(process.provenance());
   header.provenance["cell ranks"] = std::to_string(comm.size());
-  const at::Device device = experiment.federation.task->layout().device;
-  header.provenance["device"] = device_name(device);
-  if (device.is_cuda()) header.provenance["device_data"] = comm.device().name();
-  const LocalSettings local = experiment.federation.local->at(1);
-  header.provenance["block"] = std::to_string(local.block);
-  header.provenance["block form"] = name(local.form);
-  header.provenance["reproducible"] = experiment.federation.aggregator->reproducible() ? "yes" : "no (float sum)";
+  header.provenance["device"] = device_name(process.device());
+  if (process.device().is_cuda()) header.provenance["device_data"] = comm.device().name();
+  header.provenance["reproducible"] = process.reproducible() ? "yes" : "no (float sum)";
   return header;
 }
 
 // Another device gives other bits.
-void check_device(const CellHeader& earlier, const Experiment& experiment, const std::string& journal) {
+void check_device(const CellHeader& earlier, const Process& process, const std::string& journal) {
   const auto was = earlier.provenance.find("device");
-  const std::string is = device_name(experiment.federation.task->layout().device);
+  const std::string is = device_name(process.device());
   if (was == earlier.provenance.end() || was->second == is) return;
   user_error("{}: was begun on another device ({}; here {}). Resume on the same, or discard it with --anew?", journal,
              was->second, is);
@@ -76,16 +68,15 @@ struct Progression {
   std::optional<CellJournal> journal;  // at the group's first rank
 };
 
-// Rounds that an earlier process did count as if this one had done them; the engine's state comes from the newest
+// Rounds that an earlier run of the program did count as if this one had done them; the state comes from the newest
 // checkpoint, and rows behind it are cut. Collective.
-void go_on(Progression& to, FederationState& state, const Experiment& experiment, Communicator& comm,
-           const CellRecording& recording) {
+void restore(Progression& to, Process& process, Communicator& comm, const CellRecording& recording) {
   CellContents earlier;
   if (comm.rank() == 0) {
     earlier = read_cell(recording.journal);
-    check_device(earlier.header, experiment, recording.journal);
+    check_device(earlier.header, process, recording.journal);
   }
-  const Resumed resumed = read_checkpoint(recording.journal, earlier.length, state, comm);
+  const Resumed resumed = read_checkpoint(recording.journal, earlier.length, process, comm);
   if (comm.rank() == 0) {
     for (const std::string& damage : resumed.damaged)
       fmt::print(stderr, "shoal: {}; an earlier state is used\n", damage);
@@ -102,17 +93,17 @@ void go_on(Progression& to, FederationState& state, const Experiment& experiment
   const auto participations = unpacker.array<ParticipationRow>();
   auto first = participations.begin();
   for (const RoundRow& row : rounds) {
-    if (row.round > state.round) break;
+    if (row.round > process.round()) break;
     const auto last = std::find_if(first, participations.end(), [&](const auto& p) { return p.round != row.round; });
     to.hash.add(row, {first, last});
-    add_round(to.result, row, experiment.target);
+    add_round(to.result, row, process.schedule().target);
     first = last;
   }
 }
 
-void save(Progression& progression, const FederationState& state, Communicator& comm, const CellRecording& recording) {
+void save(Progression& progression, Process& process, Communicator& comm, const CellRecording& recording) {
   if (progression.journal) progression.journal->sync();
-  write_checkpoint(recording.journal, state, progression.journal ? progression.journal->length() : 0, comm);
+  write_checkpoint(recording.journal, process, progression.journal ? progression.journal->length() : 0, comm);
   if (comm.rank() == 0) recording.saved();
 }
 
@@ -124,57 +115,48 @@ std::optional<BlockChoice> settled_block(const CellHeader& header) {
   return BlockChoice{std::stoll(clients->second), block_form(form->second, "provenance")};
 }
 
-CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator& comm, int threads,
-                    Interruption& interruption, const CellRecording& recording) {
+CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int threads, Interruption& interruption,
+                    const CellRecording& recording) {
   const auto begin = std::chrono::steady_clock::now();
-  const Federation& federation = experiment.federation;
-  FederationState state(federation, comm.size(), comm.rank());
-  Crew crew(*federation.task, threads);
+  const Schedule& schedule = process.schedule();
+  const std::unique_ptr<ThreadPool> pool = make_thread_pool(threads, process.device());
+  process.start(comm);
   Progression on;
   CellResult& result = on.result;
-  if (recording.resume) go_on(on, state, experiment, comm, recording);
+  if (recording.resume) restore(on, process, comm, recording);
   if (comm.rank() == 0 && !on.journal) {
     remove_checkpoints(recording.journal);
-    on.journal.emplace(recording.journal, header_of(cell, experiment, recording, comm));
+    on.journal.emplace(recording.journal, header_of(cell, process, recording, comm));
   }
 
-  while (state.round < experiment.rounds && result.status == "finished") {
-    const RoundRecord record = run_round(federation, state, comm, crew);
-    RoundRow row = round_row(record);
-    const bool due = record.round % experiment.evaluate_every == 0 || record.round == experiment.rounds;
-    if (due && !record.diverged) {
-      const Evaluation seen = evaluate(state.strategy.params(), experiment.evaluate_on, *federation.task, comm, crew);
-      row.accuracy = seen.accuracy();
-      row.loss = seen.mean_loss();
-      if (experiment.personal_clients > 0) {
-        const PersonalEvaluation own =
-            evaluate_personal(federation, state, experiment.evaluate_on, experiment.personal_clients, comm, crew);
-        row.personal_accuracy = own.accuracy;
-        row.personal_accuracy_p10 = own.accuracy_p10;
-        row.personal_loss = own.loss;
-      }
+  while (process.round() < schedule.rounds && result.status == "finished") {
+    RoundRecord record = process.step(comm, *pool);
+    const bool is_last = record.round == schedule.rounds;
+    const bool due = record.round % schedule.evaluate_every == 0 || is_last;
+    if (due && !record.diverged) process.evaluate(schedule.evaluate_on, comm, *pool, record.measures);
+    if (record.round % rounds_between_comparisons == 0 && comm.size() > 1 && process.reproducible()) {
+      compare_models(process.models().front().params, record.round, comm);
     }
-    if (record.round % rounds_between_comparisons == 0 && comm.size() > 1 && federation.aggregator->reproducible()) {
-      compare_models(state.strategy.params(), record.round, comm);
-    }
+    const RoundRow row = round_row(record);
     const std::vector<ParticipationRow> participations = participation_rows(record);
     on.hash.add(row, participations);
     if (on.journal) on.journal->round(row, participations);
-    add_round(result, row, experiment.target);
+    add_round(result, row, schedule.target);
     if (record.diverged) result.status = "diverged";
-    if (experiment.stop_at_target && result.rounds_to_target >= 0) result.status = "target reached";
+    if (schedule.stop_at_target && result.rounds_to_target >= 0) result.status = "target reached";
     if (recording.progress) recording.progress->round(row);
 
     const Action action = interruption.next(comm);
-    if (result.status != "finished" || state.round == experiment.rounds) continue;
-    if (action != Action::go_on) save(on, state, comm, recording);
+    if (result.status != "finished" || is_last) continue;
+    if (action != Action::go_on) save(on, process, comm, recording);
     if (action == Action::save_and_stop) result.status = stopped;
   }
 
-  result.hash = on.hash.finish(state.strategy.params());
+  const NamedModel model = process.models().front();
+  result.hash = on.hash.finish(model.params);
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (on.journal && result.status != stopped) {
-    on.journal->finish(result, model_parameters(federation.task->layout(), state.strategy.params()));
+    on.journal->finish(result, model_parameters(*model.layout, model.params));
     on.journal->sync();
     remove_checkpoints(recording.journal);
   }

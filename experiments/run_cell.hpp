@@ -6,12 +6,12 @@
 #include <optional>
 #include <string>
 
-#include "experiments/experiment.hpp"
 #include "experiments/grid.hpp"
 #include "experiments/interruption.hpp"
 #include "sim/comm/communicator.hpp"
 #include "sim/record/cell_journal.hpp"
 #include "sim/record/progress.hpp"
+#include "sim/round/process.hpp"
 
 namespace shoal {
 
@@ -30,9 +30,10 @@ std::optional<BlockChoice> settled_block(const CellHeader& header);
 /// What a cell would be called where it was saved and stopped; other statuses are in CellResult.
 inline constexpr const char* stopped = "stopped";
 
-/// Runs `cell` on the ranks of `comm`. Collective; the result is the same on each. A model that is no longer finite
-/// ends the cell with status "diverged", not the program. Status "stopped": saved, to be resumed.
-CellResult run_cell(const Cell& cell, const Experiment& experiment, Communicator& comm, int threads,
-                    Interruption& interruption, const CellRecording& recording);
+/// Runs `process`, which was composed from `cell` and not started, on the ranks of `comm`. Collective; the result is
+/// the same on each. A model that is no longer finite ends the cell with status "diverged", not the program. Status
+/// "stopped": saved, to be resumed.
+CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int threads, Interruption& interruption,
+                    const CellRecording& recording);
 
 }  // namespace shoal

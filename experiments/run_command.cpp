@@ -8,6 +8,7 @@
 #include "experiments/launch.hpp"
 #include "experiments/table.hpp"
 #include "experiments/verify.hpp"
+#include "sim/comm/gather_text.hpp"
 
 namespace shoal {
 namespace {
@@ -55,13 +56,14 @@ int take_part(const RunCommand& command) {
   try {
     run = prepare(command);
   } catch (const UserError& error) {
-    problem = error.what(), code = user_error_code;
+    problem = error.what();
+    code = user_error_code;
   } catch (const std::exception& error) {
-    problem = first_line(error.what()), code = other_error_code;
+    problem = first_line(error.what());
+    code = other_error_code;
   }
-  const auto bytes = std::as_bytes(std::span(problem));
-  const std::vector<Bytes> problems = world->gather_all(Bytes(bytes.begin(), bytes.end()));
-  const auto first = std::ranges::find_if(problems, [](const Bytes& text) { return !text.empty(); });
+  const std::vector<std::string> problems = gather_text(*world, problem);
+  const auto first = std::ranges::find_if(problems, [](const std::string& text) { return !text.empty(); });
   if (first != problems.end()) {
     if (first - problems.begin() == world->rank()) fmt::print(stderr, "shoal: {}\n", problem);
     return code == 0 ? user_error_code : code;

@@ -9,8 +9,10 @@
 #include "experiments/device.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/launch.hpp"
+#include "experiments/rank_groups.hpp"
 #include "experiments/run_cell.hpp"
 #include "sim/comm/device_comm.hpp"
+#include "sim/comm/gather_text.hpp"
 #include "sim/record/file_lock.hpp"
 #include "sim/record/journal.hpp"
 #include "sim/record/replace_file.hpp"
@@ -34,30 +36,15 @@ std::map<std::string, std::string> provenance(Communicator& world, const RunOpti
                                            {"ranks", std::to_string(world.size())},
                                            {"threads", std::to_string(options.threads)}};
   const std::string kind = facts["processor"] + "; LibTorch " + facts["libtorch"];
-  const auto bytes = std::as_bytes(std::span(kind));
-  const std::vector<Bytes> kinds = world.gather_all(Bytes(bytes.begin(), bytes.end()));
+  const std::vector<std::string> kinds = gather_text(world, kind);
   for (std::size_t r = 0; r < kinds.size(); ++r) {
-    const std::string theirs(reinterpret_cast<const char*>(kinds[r].data()), kinds[r].size());
-    if (theirs != kind) {
-      user_error(
-          "ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use "
-          "nodes of one kind?",
-          world.rank(), r, kind, theirs);
-    }
+    if (kinds[r] == kind) continue;
+    user_error(
+        "ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use "
+        "nodes of one kind?",
+        world.rank(), r, kind, kinds[r]);
   }
   return facts;
-}
-
-// Which group of ranks this one belongs to, and how many groups there are.
-struct Groups {
-  int mine, count;
-};
-
-Groups form_groups(int ranks, int rank, std::size_t cells, int wanted) {
-  int per_cell = wanted;
-  if (per_cell == 0) per_cell = std::max(1, ranks / static_cast<int>(std::min<std::size_t>(cells, 1 << 20)));
-  const int count = std::max(1, ranks / per_cell);
-  return {std::min(rank / per_cell, count - 1), count};  // left-over ranks join the last group
 }
 
 enum class Start : std::int64_t { anew, resume, done };
@@ -225,15 +212,15 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
   }
   const std::vector<CellStart> starts = starts_of(run, options, facts, world);
   const ChooseBlock table = from_table(options);
-  const Groups groups = form_groups(world.size(), world.rank(), run.cells.size(), options.ranks_per_cell);
-  const std::unique_ptr<Communicator> group = world.split(groups.mine);
+  const RankGroups groups = rank_groups(world.size(), std::ssize(run.cells), options.ranks_per_cell);
+  const std::int64_t mine = groups.group_of(world.rank());
+  const std::unique_ptr<Communicator> group = world.split(static_cast<int>(mine));
   PartialRunFile partial(run);
   Interruption interruption(options.limits);
   const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
   std::vector<std::int64_t> stops(1, 0);
-  for (auto i = static_cast<std::size_t>(groups.mine); i < run.cells.size();
-       i += static_cast<std::size_t>(groups.count)) {
+  for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) {
     const Cell& cell = run.cells[i];
     if (starts[i].how == Start::done) continue;
     if (interruption.next(*group) == Action::save_and_stop) {
@@ -241,23 +228,24 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
       break;
     }
     const std::optional<BlockChoice> settled = starts[i].block;
-    const Experiment parts =
+    const std::unique_ptr<Process> process =
         compose(cell.settings, *datasets, [&](const BlockCase& wanted) { return settled ? *settled : table(wanted); });
-    const at::Device device = parts.federation.task->layout().device;
+    const at::Device device = process->device();
     take_device(device, *group);
-    if (device.is_cuda() && !std::exchange(connected, true)) connect_devices(*group);
+    if (device.is_cuda() && !connected) connect_devices(*group);
+    connected = connected || device.is_cuda();
     const std::string title = run.cells.size() == 1
                                   ? cell.label
                                   : fmt::format("[{}/{}] {} seed {}", i + 1, run.cells.size(), cell.label, cell.seed);
     // On a terminal only rank 0 draws its line; elsewhere every group reports its evaluations.
     const bool reports = group->rank() == 0 && (world.rank() == 0 || !on_terminal());
-    Progress progress(title, parts.rounds, on_terminal(), stdout);
+    Progress progress(title, process->schedule().rounds, on_terminal(), stdout);
     CellRecording recording{.journal = journal_path(run.out, cell.index),
                             .provenance = facts,
                             .progress = reports ? &progress : nullptr,
                             .resume = starts[i].how == Start::resume};
     if (world.rank() == 0) recording.saved = [&] { partial.write(); };
-    const CellResult result = run_cell(cell, parts, *group, options.threads, interruption, recording);
+    const CellResult result = run_cell(cell, *process, *group, options.threads, interruption, recording);
     if (result.status != stopped) continue;
     stops[0] = 1;
     break;

@@ -62,7 +62,7 @@ void warm_up_transformer(const WarmUpCommand& command) {
   at::Tensor params;
   if (command.measured.empty()) {
     if (!command.out.empty()) check_writable(command.out);
-    params = layout.random_parameters(random_key(command.options.seed, Purpose::initial_parameters));
+    params = layout.random_parameters(random_key(command.options.seed, "model/initial_parameters"));
   } else {
     params = transformer_parameters(command.shape, read_safetensors(command.measured), command.measured);
   }

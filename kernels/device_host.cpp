@@ -1,8 +1,8 @@
 // A build without nvcc: the device is the host.
+#include "kernels/device.hpp"
+
 #include <cstring>
 #include <new>
-
-#include "kernels/device.hpp"
 
 namespace shoal {
 

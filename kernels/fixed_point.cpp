@@ -1,3 +1,5 @@
+#include "kernels/fixed_point.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>

@@ -2,6 +2,8 @@
 // largest magnitude is taken; only then is it known whether those doubles were exact. If not, the tile, which the cache
 // still holds, is summed again with more bits.
 
+#include "kernels/fixed_point.hpp"
+
 #include <immintrin.h>
 
 #include <algorithm>

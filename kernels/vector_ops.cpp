@@ -1,3 +1,5 @@
+#include "kernels/vector_ops.hpp"
+
 #include <algorithm>
 #include <cmath>
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "kernels/philox.hpp"
 #include "sim/error.hpp"
@@ -14,56 +15,14 @@
 
 namespace shoal {
 
-/// What a draw is for. Values are part of every result: append, never renumber.
-enum class Purpose : std::uint32_t {
-  initial_parameters = 1,
-  partition = 2,
-  holdout = 3,
-  selection = 4,
-  dropout = 5,
-  device_traits = 6,
-  shuffle = 7,
-  synthetic_data = 8,
-  quadratic = 9,
-  stage_noise = 10,
-  personal_evaluation = 11,
-  availability = 40,
-  traced_device = 41,
-  region = 42,
-  outage = 43,
-  consent = 44,
-  charging = 45,
-  sleep = 46,
-  at_home = 47,
-  in_use = 48,
-  connected = 49,
-  stragglers = 50,
-  ranking = 51,
-  battery = 60,
-  check_in = 61,
-  partial_work = 62,
-  bandwidth = 63,
-  network = 64,
-  tier = 65,
-  agent_world = 80,
-  agent_judge = 81,
-  agent_hint_gain = 82,
-  agent_warm_up = 83,
-  agent_users = 84,
-  agent_serving = 85,
-  agent_judging = 86,
-  agent_training = 87,
-  agent_population = 88,
-  agent_rollout = 89,
-  agent_evaluation = 90,
-};
-
 struct RandomKey {
   std::uint32_t word0 = 0, word1 = 0;
 };
 
-/// The key for one purpose under one seed.
-RandomKey random_key(std::uint64_t seed, Purpose purpose);
+/// The key for one purpose under one seed. The purpose is named like a path by whoever draws: "planner/ranking",
+/// "clients/charging". Draws for different names are independent; a part makes a name of its own, and nothing else has
+/// to know it. Costs as much as several draws: where draws are many, keep the key.
+RandomKey random_key(std::uint64_t seed, std::string_view purpose);
 
 /// The numbers of one (key, client, participation). Cheap to make; lives where it is used and is never shared.
 class RandomStream {

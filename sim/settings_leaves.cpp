@@ -1,3 +1,5 @@
+#include "sim/settings.hpp"
+
 #include "sim/settings_tree.hpp"
 
 namespace shoal {

@@ -1,3 +1,5 @@
+#include "sim/settings.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -3,7 +3,7 @@
 #   cmake -DROOT=. -P tests/layers.cmake
 #
 # kernels < sim < {strategies, datasets} < experiments; inside sim/ record -> round -> {agents, secure} -> task -> clients
-# -> comm -> the files at the top of sim/. Tests and benchmarks look at everything and are included by nobody.
+# -> comm -> files -> the top of sim/. Tests and benchmarks look at everything and are included by nobody.
 cmake_minimum_required(VERSION 3.25)
 if(NOT ROOT)
   set(ROOT "${CMAKE_CURRENT_LIST_DIR}/..")
@@ -13,7 +13,8 @@ get_filename_component(ROOT "${ROOT}" ABSOLUTE)
 # --- what each room may include, beside system headers --------------------------------------------------------------
 set(may_kernels kernels)
 set(may_sim sim ${may_kernels})
-set(may_sim/comm sim/comm ${may_sim})
+set(may_sim/files sim/files ${may_sim})
+set(may_sim/comm sim/comm ${may_sim/files})
 set(may_sim/clients sim/clients ${may_sim/comm})
 set(may_sim/task sim/task ${may_sim/clients})
 set(may_sim/agents sim/agents ${may_sim/task})

@@ -3,9 +3,9 @@
 // (arXiv 2102.02079), without its cap on large clients. Clients may be empty unless `minimum` is set.
 #include <vector>
 
-#include "datasets/dealt.hpp"
-#include "datasets/minimum.hpp"
-#include "datasets/proportions.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
+#include "datasets/partitions/shared/minimum.hpp"
+#include "datasets/partitions/shared/proportions.hpp"
 
 namespace shoal::partitions {
 namespace {
@@ -23,7 +23,7 @@ class Dirichlet final : public Partition {
     for (std::size_t i = 0; i < train.labels.size(); ++i) {
       of_class.at(train.labels[i]).push_back(i);
     }
-    const RandomKey key = random_key(seed, Purpose::partition);
+    const RandomKey key = random_key(seed, "partition");
     const auto cuts = accepted_cuts(of_class, key);
     std::vector<std::int32_t> owner(train.labels.size());
     for (std::size_t k = 0; k < of_class.size(); ++k) {

@@ -3,7 +3,7 @@
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {
@@ -16,7 +16,7 @@ class Iid final : public Partition {
   std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
     std::vector<std::int32_t> order(train.count());
     std::iota(order.begin(), order.end(), 0);
-    RandomStream random(random_key(seed, Purpose::partition), 0);
+    RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(order), random);
     std::vector<std::int32_t> owner(order.size());
     for (std::int64_t i = 0; i < train.count(); ++i) {

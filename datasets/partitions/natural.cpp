@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {
@@ -49,7 +49,7 @@ class Natural final : public Partition {
     if (clients_ > std::ssize(client_of)) {
       user_error("{}: {} clients (the data set has {} groups). Lower 'clients'?", where_, clients_, groups);
     }
-    RandomStream random(random_key(seed, Purpose::partition), 0);
+    RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(client_of), random);
     for (std::int32_t& place : client_of) {
       place = place * clients_ / std::ssize(client_of);

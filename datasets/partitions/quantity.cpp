@@ -4,9 +4,9 @@
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
-#include "datasets/minimum.hpp"
-#include "datasets/proportions.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
+#include "datasets/partitions/shared/minimum.hpp"
+#include "datasets/partitions/shared/proportions.hpp"
 
 namespace shoal::partitions {
 namespace {
@@ -20,7 +20,7 @@ class Quantity final : public Partition {
 
   std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
     minimum_.check(clients_, train.count());
-    const RandomKey key = random_key(seed, Purpose::partition);
+    const RandomKey key = random_key(seed, "partition");
     const std::vector<std::int32_t> cuts = accepted_cuts(train.count(), key);
     std::vector<std::int32_t> order(train.labels.size());
     std::iota(order.begin(), order.end(), 0);

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "datasets/dealt.hpp"
+#include "datasets/partitions/shared/dealt.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {
@@ -31,7 +31,7 @@ class Shards final : public Partition {
     std::stable_sort(by_label.begin(), by_label.end(),
                      [&](std::int32_t a, std::int32_t b) { return train.labels[a] < train.labels[b]; });
     std::iota(hand.begin(), hand.end(), 0);
-    RandomStream random(random_key(seed, Purpose::partition), 0);
+    RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(hand), random);
     std::vector<std::int32_t> owner(by_label.size());
     for (std::int64_t i = 0; i < n; ++i) {

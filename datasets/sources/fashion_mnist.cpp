@@ -1,6 +1,6 @@
 // Fashion-MNIST: 60,000 training and 10,000 test images of clothing in ten classes, 28 x 28 grey. Zalando SE, MIT
 // license; needs the four published IDX files, packed or not. Xiao, Rasul, Vollgraf 2017 (arXiv 1708.07747).
-#include "datasets/idx_images.hpp"
+#include "datasets/sources/shared/idx_images.hpp"
 
 namespace shoal::sources {
 namespace {

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "datasets/contents.hpp"
 #include "datasets/readers/csv.hpp"
-#include "datasets/shipped.hpp"
+#include "datasets/sources/shared/contents.hpp"
+#include "datasets/sources/shared/shipped.hpp"
 #include "sim/task/data.hpp"
 
 namespace shoal::sources {

@@ -3,9 +3,9 @@
 // QMNIST. C. Yadav and L. Bottou, NeurIPS 2019 (arXiv 1905.10498); github.com/facebookresearch/qmnist.
 #include <array>
 
-#include "datasets/contents.hpp"
-#include "datasets/idx_images.hpp"
 #include "datasets/readers/idx.hpp"
+#include "datasets/sources/shared/contents.hpp"
+#include "datasets/sources/shared/idx_images.hpp"
 
 namespace shoal::sources {
 namespace {

@@ -2,7 +2,7 @@
 // classes in turn. `separation` is the root mean square distance of two centres: 1 is hard, 10 nearly separable.
 #include <cmath>
 
-#include "datasets/contents.hpp"
+#include "datasets/sources/shared/contents.hpp"
 #include "sim/random.hpp"
 #include "sim/task/data.hpp"
 
@@ -34,7 +34,7 @@ class Synthetic final : public Source {
   }
 
   Dataset load() const override {
-    const RandomKey key = random_key(seed_, Purpose::synthetic_data);
+    const RandomKey key = random_key(seed_, "source/synthetic");
     // Two centres differ by 2 s^2 per feature in the mean square.
     const double deviation = separation_ / std::sqrt(2.0 * features_);
     std::vector<double> centres;

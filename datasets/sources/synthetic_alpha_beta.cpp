@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "datasets/contents.hpp"
+#include "datasets/sources/shared/contents.hpp"
 #include "sim/random.hpp"
 #include "sim/task/data.hpp"
 
@@ -34,7 +34,7 @@ class SyntheticAlphaBeta final : public Source {
 
  private:
   void add(std::int64_t device, Dataset& data) const {
-    RandomStream random(random_key(seed_, Purpose::synthetic_data), device);
+    RandomStream random(random_key(seed_, "source/synthetic"), device);
     const auto normals = [&](std::int64_t count, double mean) {
       std::vector<double> drawn;
       for (std::int64_t i = 0; i < count; ++i) drawn.push_back(mean + random.normal());

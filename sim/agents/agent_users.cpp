@@ -43,7 +43,7 @@ AgentUsers::AgentUsers(const Settings& s, std::uint64_t seed)
                               {.least = 1e-6, .most = 1e6})),
       conflicts_(s.number("conflicts", 0, "share of users who want the opposite of their rules", between(0, 1))),
       two_rules_(s.number("two_rules", 0, "share of users with a second rule", between(0, 1))),
-      key_(random_key(seed, Purpose::agent_population)) {
+      key_(random_key(seed, "agents/population")) {
   for (int topic = 0; topic < talk::topics; ++topic) {
     RandomStream random(key_, -1 - topic);
     proportions_[static_cast<std::size_t>(topic)] = dirichlet(concentration_, random);

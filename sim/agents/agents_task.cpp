@@ -76,7 +76,7 @@ ClientWork AgentsTask::work(ClientId) const {
 }
 
 std::vector<Session> AgentsTask::sessions(const Participation& who, std::int64_t step) const {
-  RandomStream of_participation(random_key(seed_, Purpose::agent_rollout), value(who.client), value(who.id));
+  RandomStream of_participation(random_key(seed_, "agents/rollout"), value(who.client), value(who.id));
   const RandomKey key{of_participation.bits(), of_participation.bits()};
   const talk::User whose = user(value(who.client));
   std::vector<Session> all;

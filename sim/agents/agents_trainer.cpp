@@ -189,7 +189,7 @@ Evaluation AgentsTrainer::evaluate_own(const at::Tensor& params, ClientId client
 
 Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const std::int64_t> users,
                                       std::int64_t questions, Split split) {
-  const RandomKey key = random_key(task_.seed(), Purpose::agent_evaluation);
+  const RandomKey key = random_key(task_.seed(), "agents/evaluation");
   const std::int64_t offset = static_cast<std::int64_t>(split) << 28;
   const auto count = users.size() * static_cast<std::size_t>(questions);
   std::vector<talk::User> people;

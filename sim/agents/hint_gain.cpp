@@ -27,7 +27,7 @@ HintGain hint_gain(const Policy& policy, const at::Tensor& params, std::uint64_t
   std::vector<Case> cases;
   const talk::Manners manners;
   for (int i = 0; i < questions; ++i) {
-    RandomStream random(random_key(seed, Purpose::agent_hint_gain), i);
+    RandomStream random(random_key(seed, "agents/hint_gain"), i);
     const auto rule = static_cast<talk::Rule>(i % talk::rules);
     const talk::User user{.topic = static_cast<int>(random.below(talk::topics)), .rules = {rule}};
     const talk::Conversation conversation(user, manners, random);

@@ -27,8 +27,8 @@ class MachineStudy::Replicate {
         actions_(static_cast<std::size_t>(machine_.actions())),
         logits_(static_cast<std::size_t>(machine_.observations()) * actions_),
         adam_(logits_.size()),
-        world_(random_key(seed, Purpose::agent_world), replicate),
-        judging_(random_key(seed, Purpose::agent_judge), replicate) {}
+        world_(random_key(seed, "agents/world"), replicate),
+        judging_(random_key(seed, "agents/judge"), replicate) {}
 
   std::vector<double> run() {
     std::vector<double> success{evaluate()};

@@ -64,8 +64,8 @@ class Replicate {
       : settings_(settings),
         objective_(objective),
         judge_(judge),
-        world_(random_key(seed, Purpose::agent_world), replicate),
-        judging_(random_key(seed, Purpose::agent_judge), replicate) {}
+        world_(random_key(seed, "agents/world"), replicate),
+        judging_(random_key(seed, "agents/judge"), replicate) {}
 
   RuleStudyOutcome run() {
     measure(0);

@@ -65,7 +65,7 @@ at::Tensor warm_up(const Policy& policy, const at::Tensor& start, const WarmUp& 
   Adam adam(params.numel());
   std::vector<talk::Lesson> lessons(static_cast<std::size_t>(options.batch));
   for (std::int64_t step = 0; step < options.steps; ++step) {
-    RandomStream random(random_key(options.seed, Purpose::agent_warm_up), step);
+    RandomStream random(random_key(options.seed, "agents/pretraining"), step);
     std::int64_t words = 0;
     for (talk::Lesson& lesson : lessons) {
       lesson = talk::lesson(random);
@@ -95,7 +95,7 @@ namespace {
 // Next-word loss of the policy, and of the best speaker without a context.
 std::pair<double, double> losses(Speaker& speaker, std::uint64_t seed) {
   constexpr std::int64_t stream = 0;
-  RandomStream random(random_key(seed, Purpose::agent_warm_up), stream, measuring);
+  RandomStream random(random_key(seed, "agents/pretraining"), stream, measuring);
   std::vector<talk::Lesson> lessons(600);
   for (talk::Lesson& lesson : lessons) lesson = talk::lesson(random);
   const at::Tensor table = speaker.log_probs(exchanges_of(lessons));
@@ -152,7 +152,7 @@ Fluency fluency(const Policy& policy, const at::Tensor& params, std::uint64_t se
     std::vector<RandomStream> random;
     std::vector<std::span<const Token>> prompts;
     for (int i = 0; i < conversations; ++i) {
-      random.emplace_back(random_key(seed, Purpose::agent_warm_up), 1 + rule * conversations + i, measuring);
+      random.emplace_back(random_key(seed, "agents/pretraining"), 1 + rule * conversations + i, measuring);
       asked.push_back(ask(static_cast<talk::Rule>(rule), random.back()));
     }
     for (std::size_t form = 0; form < shares.size(); ++form) {

@@ -1,8 +1,8 @@
 #pragma once
 // When a client can take part: a pure function of (seed, client, time), so that no population is ever a table.
 
-#include <array>
 #include <limits>
+#include <string>
 
 #include "sim/ids.hpp"
 #include "sim/part.hpp"
@@ -16,31 +16,14 @@ constexpr Ticks second{1'000'000};
 constexpr Ticks hour{3'600 * value(second)};
 constexpr Ticks day{24 * value(hour)};
 
-/// The keys of all purposes under one seed, made once: making one costs as much as a draw.
-class DrawKeys {
- public:
-  explicit DrawKeys(std::uint64_t seed) {
-    for (std::uint32_t p = 0; p < count; ++p) keys_[p] = random_key(seed, static_cast<Purpose>(p));
-  }
-  RandomKey operator[](Purpose purpose) const { return keys_.at(static_cast<std::size_t>(purpose)); }
-
- private:
-  static constexpr std::uint32_t count = 256;
-  std::array<RandomKey, count> keys_;
-};
-
 /// Of whom availability is asked.
 struct Who {
-  std::uint64_t seed = 1;
   ClientId client{};
   Ticks utc_offset{};  // to be added to virtual time for the client's local time; virtual time 0 is midnight UTC
-  const DrawKeys* keys = nullptr;  // of `seed`, where somebody has them; they make draws faster, not other
 
   Ticks local(Ticks time) const { return time + utc_offset; }
-  /// The client's draws for `purpose`; `index` counts periods, days or whatever has draws of its own.
-  RandomStream draws(Purpose purpose, std::int64_t index = 0) const {
-    return {keys != nullptr ? (*keys)[purpose] : random_key(seed, purpose), value(client), index};
-  }
+  /// The client's draws under `key`; `index` counts periods, days or whatever has draws of its own.
+  RandomStream draws(RandomKey key, std::int64_t index = 0) const { return {key, value(client), index}; }
 };
 
 /// A state that holds from the instant it was asked for until, but not at, `until`; what comes then may be the same.
@@ -56,13 +39,25 @@ inline Stretch both(Stretch a, Stretch b) {
   return a.on ? b : a;
 }
 
+struct MappedTrace;
+/// Maps a trace file (sim/clients/trace.hpp). Whoever makes a population hands one in: this room does not know the
+/// format.
+using TraceReader = MappedTrace (*)(const std::string& path);
+
+/// What a form of availability or of devices gets once, before anything is asked.
+struct Opening {
+  std::int64_t clients;
+  std::uint64_t seed;
+  TraceReader read_trace;
+};
+
 /// A form of availability; a part of sim/clients/availability.
 class Availability {
  public:
   virtual ~Availability() = default;
-  /// Reads the files that this form needs; UserError when it cannot serve a population of that many clients. Called
-  /// once, before anything is asked.
-  virtual void open(std::int64_t /*clients*/) {}
+  /// Reads the files that this form needs and makes the keys of its draws; UserError when it cannot serve a population
+  /// of that many clients.
+  virtual void open(const Opening&) {}
   /// Whether the client is available at `time` >= 0, and until when at least that stays so: `until` > `time`. Depends
   /// on nothing but its arguments, so that asking in any order gives the same answers.
   virtual Stretch at(const Who& who, Ticks time) const = 0;

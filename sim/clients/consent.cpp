@@ -14,15 +14,16 @@ std::int64_t hashed(const std::string& name) {
 
 }  // namespace
 
-Consent::Consent(const Settings& s)
-    : general_(s.number("general", 1, "share of clients that agreed to take part in anything", between(0, 1))),
+Consent::Consent(const Settings& s, std::uint64_t seed)
+    : key_(random_key(seed, "clients/consent")),
+      general_(s.number("general", 1, "share of clients that agreed to take part in anything", between(0, 1))),
       task_(s.number("task", 1, "share of them that agreed to this task", between(0, 1))),
       withdrawals_(s.number("withdrawals", 0, "rate at which a client withdraws, per day", between(0, 1e6))),
       purpose_(hashed(s.text("purpose", "task", "name of the task: another name is agreed to independently"))) {}
 
 Stretch Consent::at(const Who& who, Ticks time) const {
-  if (general_ < 1 && who.draws(Purpose::consent).uniform() >= general_) return {false, never};
-  RandomStream own = who.draws(Purpose::consent, purpose_);
+  if (general_ < 1 && who.draws(key_).uniform() >= general_) return {false, never};
+  RandomStream own = who.draws(key_, purpose_);
   if (own.uniform() >= task_) return {false, never};
   if (withdrawals_ == 0) return {true, never};
   const Ticks end = ticks(-std::log(1 - own.uniform()) / withdrawals_ * 86400);

@@ -12,13 +12,14 @@ namespace shoal {
 class Consent {
  public:
   /// Reads [population.consent].
-  explicit Consent(const Settings& settings);
+  Consent(const Settings& settings, std::uint64_t seed);
 
   bool any() const { return general_ < 1 || task_ < 1 || withdrawals_ > 0; }
   /// Off for ever where the client never agreed; otherwise on until it withdraws, at an exponential time.
   Stretch at(const Who& who, Ticks time) const;
 
  private:
+  RandomKey key_;
   double general_, task_, withdrawals_;
   std::int64_t purpose_;
 };

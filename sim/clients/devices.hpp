@@ -21,9 +21,9 @@ struct Device {
 class Devices {
  public:
   virtual ~Devices() = default;
-  /// Reads the files that this form needs; UserError when it cannot serve a population of that many clients. Called
-  /// once, before anything is asked.
-  virtual void open(std::int64_t /*clients*/) {}
+  /// Reads the files that this form needs and makes the keys of its draws; UserError when it cannot serve a population
+  /// of that many clients.
+  virtual void open(const Opening&) {}
   /// The client's device, made of `base`: what [population] says of all. A pure function.
   virtual Device device(const Who& who, const Device& base) const = 0;
 };

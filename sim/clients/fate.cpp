@@ -15,7 +15,7 @@ struct Chance {
 
 Chance draw_chance(const Population& population, ClientId client, ParticipationId id, const PhaseEnds& phases,
                    double dropout) {
-  RandomStream random(random_key(population.seed(), Purpose::dropout), value(client), value(id));
+  RandomStream random = population.chance(client, id);
   const auto lost_inside = [&](std::size_t place) {
     const Ticks begin = phases.begin(place);
     const double passed = random.uniform() * value(phases.end(place) - begin);

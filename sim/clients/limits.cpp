@@ -20,8 +20,11 @@ Stretch either(Stretch a, Stretch b) {
 
 }  // namespace
 
-Limits::Limits(const Settings& s)
-    : battery_level_(
+Limits::Limits(const Settings& s, std::uint64_t seed)
+    : network_key_(random_key(seed, "clients/unmetered")),
+      check_in_key_(random_key(seed, "clients/check_in")),
+      battery_key_(random_key(seed, "clients/battery")),
+      battery_level_(
           s.number("battery", 0.8, "charge that is enough with power = \"charging_or_battery\"", between(emptiest, 1))),
       drain_(s.number("battery_drain", 0.05, "share of the charge that an hour takes, median over devices",
                       between(1e-3, 10))),
@@ -46,27 +49,27 @@ Limits::Limits(const Settings& s)
                              "10^6 bytes that the task takes on a device: one that has less never takes part",
                              at_least(0))),
       plugged_{
-          .purpose = Purpose::charging,
+          .key = random_key(seed, "clients/charging"),
           .begins =
               s.number("charging_hour", 22.5, "local hour at which a device is plugged in, mean", between(12, 35)) - 12,
           .lasts = s.number("charging_hours", 8, "hours on the charger, mean", between(0.5, 24)),
           .share = s.number("charging_nights", 0.8, "share of nights on the charger, mean over clients", between(0, 1)),
           .spread = s.number("charging_spread", 0.2, "each client's share of nights is uniform within +- this",
                              between(0, 1))},
-      asleep_{.purpose = Purpose::sleep,
+      asleep_{.key = random_key(seed, "clients/sleep"),
               .begins = s.number("sleep_hour", 23, "local hour from which a device lies idle for the night, mean",
                                  between(12, 35)) -
                         12,
               .lasts = s.number("sleep_hours", 7.5, "hours that it does, mean", between(0.5, 24))},
-      home_{.purpose = Purpose::at_home,
+      home_{.key = random_key(seed, "clients/at_home"),
             .begins = s.number("home_hour", 18.5, "local hour from which a device is on its home network, mean",
                                between(12, 35)) -
                       12,
             .lasts = s.number("home_hours", 13.5, "hours that it is, mean", between(0.5, 24))},
-      put_away_{Purpose::in_use, ticks(600),
+      put_away_{random_key(seed, "clients/in_use"), ticks(600),
                 s.number("idle_share", 0.6, "share of ten-minute spells of the day in which a device lies idle",
                          between(0, 1))},
-      hotspot_{Purpose::connected, hour,
+      hotspot_{random_key(seed, "clients/hotspot"), hour,
                s.number("hotspot_share", 0.3, "share of hours away from home on an unmetered network", between(0, 1))} {
   power_ = s.choice(
       "power", Power::any,
@@ -97,7 +100,7 @@ bool Limits::on(const Who& who, Ticks time) const {
     if (power_ == Power::charging || !battery_at_least(battery_level_, who, time).on) return false;
   }
   if (unmetered_) {
-    if (connected_ < 1 && who.draws(Purpose::network).uniform() >= connected_) return false;
+    if (connected_ < 1 && who.draws(network_key_).uniform() >= connected_) return false;
     if (!hotspot_.at(who, time).on && !home_.at(who, time).on) return false;
   }
   return !idle_ || put_away_.at(who, time).on || asleep_.at(who, time).on;
@@ -108,17 +111,17 @@ Stretch Limits::idle(const Who& who, Ticks time) const {
 }
 
 Stretch Limits::unmetered(const Who& who, Ticks time) const {
-  if (who.draws(Purpose::network).uniform() >= connected_) return {false, never};
+  if (who.draws(network_key_).uniform() >= connected_) return {false, never};
   return either(home_.at(who, time), hotspot_.at(who, time));
 }
 
 Stretch Limits::check_in(const Who& who, Ticks time) const {
-  const Ticks end = period_of(who, Purpose::check_in, check_in_every_, time).end;
+  const Ticks end = period_of(who, check_in_key_, check_in_every_, time).end;
   const Ticks closes = end - check_in_every_ + check_in_for_;
   return time < closes ? Stretch{true, closes} : Stretch{false, end};
 }
 
-double Limits::drain(const Who& who) const { return drain_ * std::exp(0.3 * who.draws(Purpose::battery).normal()); }
+double Limits::drain(const Who& who) const { return drain_ * std::exp(0.3 * who.draws(battery_key_).normal()); }
 
 double Limits::discharged(const Who& who, std::int64_t day, Ticks time) const {
   for (std::int64_t back = 0; back <= std::min(nights_back, day); ++back) {

@@ -22,7 +22,7 @@ struct DailyQuota {
 class Limits {
  public:
   /// Reads [population.limits].
-  explicit Limits(const Settings& settings);
+  Limits(const Settings& settings, std::uint64_t seed);
 
   bool any() const { return power_ != Power::any || idle_ || unmetered_ || check_in_every_ > Ticks{}; }
   Stretch at(const Who& who, Ticks time) const;
@@ -48,6 +48,7 @@ class Limits {
   double drain(const Who& who) const;                                     // of the full charge, per hour
   double discharged(const Who& who, std::int64_t day, Ticks time) const;  // level off the charger
 
+  RandomKey network_key_, check_in_key_, battery_key_;
   Power power_;
   double battery_level_, drain_, charge_;
   bool idle_, unmetered_;

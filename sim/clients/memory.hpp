@@ -45,6 +45,8 @@ class ClientMemory {
 
   /// Clients with memory at this rank, by id: for checkpoints and tests.
   const std::map<ClientId, ClientRecord>& records() const { return records_; }
+  /// Forgets everything.
+  void clear() { records_.clear(); }
   /// Puts back a record of a checkpoint if this rank is its home.
   void restore(ClientId client, ClientRecord record) {
     if (home(client) == rank_) records_.insert_or_assign(client, std::move(record));

@@ -24,7 +24,7 @@ class PartialWork {
   /// Share of the work that participation `id` does, in (0, 1].
   double fraction(std::uint64_t seed, ClientId client, ParticipationId id) const {
     if (share_ == 0) return 1;
-    RandomStream random(random_key(seed, Purpose::partial_work), value(client), value(id));
+    RandomStream random(random_key(seed, "clients/partial_work"), value(client), value(id));
     if (random.uniform() >= share_) return 1;
     if (levels_ == 0) return 1 - random.uniform();
     return static_cast<double>(1 + random.below(levels_)) / levels_;

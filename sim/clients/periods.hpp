@@ -14,30 +14,30 @@ struct Period {
   Ticks end;
 };
 
-/// Periods of `length` that begin at a moment of each client's own, drawn with index 0 of `purpose`: the population
-/// never turns over at once.
-inline Period period_of(const Who& who, Purpose purpose, Ticks length, Ticks time) {
-  const std::int64_t phase = who.draws(purpose).below(value(length));
+/// Periods of `length` that begin at a moment of each client's own, drawn with index 0 of `key`: the population never
+/// turns over at once.
+inline Period period_of(const Who& who, RandomKey key, Ticks length, Ticks time) {
+  const std::int64_t phase = who.draws(key).below(value(length));
   const std::int64_t index = 1 + (value(time) + phase) / value(length);
   return {index, Ticks{index * value(length) - phase}};
 }
 
 /// Something that is so with a fixed probability in each period.
 struct Spells {
-  Purpose purpose;
+  RandomKey key{};
   Ticks length;
   double probability;
 
   Stretch at(const Who& who, Ticks time) const {
-    const Period now = period_of(who, purpose, length, time);
-    return {who.draws(purpose, now.index).uniform() < probability, now.end};
+    const Period now = period_of(who, key, length, time);
+    return {who.draws(key, now.index).uniform() < probability, now.end};
   }
 };
 
 /// A habit: one window between each local noon and the next, on some days only. Begin and length are normal, with a
 /// part that belongs to the client and a part of the day; the window stays inside its noon-to-noon day.
 struct Habit {
-  Purpose purpose;
+  RandomKey key;
   double begins;                  // hours after noon, mean
   double lasts;                   // hours, mean
   double between = 1, daily = 1;  // deviations of both, hours: between clients, and of one client between days
@@ -50,7 +50,7 @@ struct Habit {
     bool contains(Ticks time) const { return begin <= time && time < end; }
   };
   Window window(const Who& who, std::int64_t number) const {
-    RandomStream own = who.draws(purpose), today = who.draws(purpose, number + 1);
+    RandomStream own = who.draws(key), today = who.draws(key, number + 1);
     const double usual = std::clamp(share + spread * (2 * own.uniform() - 1), 0.0, 1.0);
     const double from = begins + between * own.normal() + daily * today.normal();
     const double length = lasts + between * own.normal() + daily * today.normal();

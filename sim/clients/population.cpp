@@ -29,9 +29,9 @@ Offline read_offline(const Settings& s) {
 
 template <class Contract>
 std::shared_ptr<const Contract> open_part(std::string_view kind, std::string_view fallback, const Settings& section,
-                                          std::int64_t clients) {
+                                          const Opening& opening) {
   std::shared_ptr<Contract> part = make_part<Contract>(kind, fallback, section);
-  part->open(clients);
+  part->open(opening);
   return part;
 }
 
@@ -42,18 +42,21 @@ double bandwidth(double mean, double deviation, RandomStream& random) {
 
 }  // namespace
 
-Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size)
+Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size, TraceReader read_trace)
     : size_(size),
       seed_(seed),
-      keys_(seed),
+      speed_key_(random_key(seed, "clients/speed")),
+      bandwidth_key_(random_key(seed, "clients/bandwidth")),
+      chance_key_(random_key(seed, "clients/dropout")),
       base_(read_base(settings)),
       speed_sigma_(settings.number("speed_sigma", 0.0,
                                    "spread of device speeds: sigma of a log-normal factor with median 1", at_least(0))),
-      devices_(open_part<Devices>("form of devices", "plain", settings.section("devices"), size)),
-      regions_(settings.section("regions")),
-      availability_(open_part<Availability>("form of availability", "always", settings.section("availability"), size)),
-      limits_(settings.section("limits")),
-      consent_(settings.section("consent")),
+      devices_(open_part<Devices>("form of devices", "plain", settings.section("devices"), {size, seed, read_trace})),
+      regions_(settings.section("regions"), seed),
+      availability_(open_part<Availability>("form of availability", "always", settings.section("availability"),
+                                            {size, seed, read_trace})),
+      limits_(settings.section("limits"), seed),
+      consent_(settings.section("consent"), seed),
       offline_(read_offline(settings)),
       losses_(settings.numbers("losses", {},
                                "probabilities to be lost in download, training, upload (and further phases of a "
@@ -64,7 +67,7 @@ Population::Population(const Settings& settings, std::uint64_t seed, std::int64_
 Device Population::device(ClientId client) const {
   Device base = base_;
   if (speed_sigma_ > 0) {
-    base.flops_per_second *= std::exp(speed_sigma_ * bare(client).draws(Purpose::device_traits).normal());
+    base.flops_per_second *= std::exp(speed_sigma_ * bare(client).draws(speed_key_).normal());
   }
   return devices_->device(bare(client), base);
 }
@@ -72,7 +75,7 @@ Device Population::device(ClientId client) const {
 Device Population::device(ClientId client, ParticipationId id) const {
   Device device = this->device(client);
   if (device.down_deviation == 0 && device.up_deviation == 0) return device;
-  RandomStream random(random_key(seed_, Purpose::bandwidth), value(client), value(id));
+  RandomStream random(bandwidth_key_, value(client), value(id));
   device.down_bytes_per_second = bandwidth(device.down_bytes_per_second, device.down_deviation, random);
   device.up_bytes_per_second = bandwidth(device.up_bytes_per_second, device.up_deviation, random);
   return device;

@@ -26,8 +26,8 @@ enum class Offline {
 /// The clients, their devices and when they are available; all of it pure functions of (seed, client, time).
 class Population {
  public:
-  /// Reads [population] and the sections below it.
-  Population(const Settings& settings, std::uint64_t seed, std::int64_t size);
+  /// Reads [population] and the sections below it; `read_trace` is needed for availability from a trace file.
+  Population(const Settings& settings, std::uint64_t seed, std::int64_t size, TraceReader read_trace = nullptr);
 
   std::int64_t size() const { return size_; }
   std::uint64_t seed() const { return seed_; }
@@ -55,13 +55,15 @@ class Population {
   /// Probability to be lost in phase 0, 1, 2, ... of a participation that has come so far.
   double loss(std::size_t phase) const { return phase < losses_.size() ? losses_[phase] : 0; }
   const PartialWork& partial() const { return partial_; }
+  /// The draws that decide whether participation `id` is lost by chance, and where.
+  RandomStream chance(ClientId client, ParticipationId id) const { return {chance_key_, value(client), value(id)}; }
 
  private:
-  Who bare(ClientId client) const { return {.seed = seed_, .client = client, .keys = &keys_}; }
+  Who bare(ClientId client) const { return {.client = client}; }
 
   std::int64_t size_;
   std::uint64_t seed_;
-  DrawKeys keys_;
+  RandomKey speed_key_, bandwidth_key_, chance_key_;
   Device base_;
   double speed_sigma_;
   std::shared_ptr<const Devices> devices_;

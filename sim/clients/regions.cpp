@@ -11,8 +11,10 @@ std::vector<Ticks> to_ticks(const std::vector<double>& hours) {
 
 }  // namespace
 
-Regions::Regions(const Settings& s)
-    : offsets_(to_ticks(s.numbers("zones", {0}, "local time of each region minus UTC, hours", between(-12, 14)))),
+Regions::Regions(const Settings& s, std::uint64_t seed)
+    : key_(random_key(seed, "clients/region")),
+      outage_key_(random_key(seed, "clients/outage")),
+      offsets_(to_ticks(s.numbers("zones", {0}, "local time of each region minus UTC, hours", between(-12, 14)))),
       shares_(s, "shares", offsets_.size(), "share of the clients in each region; empty: equal"),
       outage_(s.number("outage", 0, "probability that a region is cut off in a period, all of its clients at once",
                        between(0, 1))),
@@ -21,7 +23,7 @@ Regions::Regions(const Settings& s)
 Stretch Regions::at(const Who& who, Ticks time) const {
   const std::int64_t index = value(time) / value(period_);
   // One draw per region and period: the region stands where draws of clients have the client.
-  RandomStream random(random_key(who.seed, Purpose::outage), region(who), index);
+  RandomStream random(outage_key_, region(who), index);
   return {random.uniform() >= outage_, Ticks{(index + 1) * value(period_)}};
 }
 

@@ -12,11 +12,9 @@ namespace shoal {
 class Regions {
  public:
   /// Reads [population.regions].
-  explicit Regions(const Settings& settings);
+  Regions(const Settings& settings, std::uint64_t seed);
 
-  int region(const Who& who) const {
-    return offsets_.size() == 1 ? 0 : shares_.choose(who.draws(Purpose::region).uniform());
-  }
+  int region(const Who& who) const { return offsets_.size() == 1 ? 0 : shares_.choose(who.draws(key_).uniform()); }
   /// The same client with its region's local time.
   Who in_region(Who who) const {
     who.utc_offset = offsets_[region(who)];
@@ -27,6 +25,7 @@ class Regions {
   Stretch at(const Who& who, Ticks time) const;
 
  private:
+  RandomKey key_, outage_key_;
   std::vector<Ticks> offsets_;
   Shares shares_;
   double outage_;

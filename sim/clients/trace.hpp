@@ -55,12 +55,4 @@ struct MappedTrace {
   std::shared_ptr<const void> mapping;
 };
 
-/// Maps a trace file (HDF5) read-only and checks all of it once: layout, sizes against the file's, its digest, order
-/// of intervals. UserError. Replacing the file by another (`shoal trace` does) leaves the mapping as it is; one that is
-/// cut off in place ends in an error of `at` or in the system's signal for lost pages, since periods come last in the
-/// file; one that is overwritten in place is not noticed. Stands in sim/record, where HDF5 has its place.
-MappedTrace map_trace(const std::string& path);
-/// Writes one, at once or not at all.
-void write_trace(const Trace& trace, const std::string& path);
-
 }  // namespace shoal

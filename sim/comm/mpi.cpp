@@ -1,3 +1,5 @@
+#include "sim/comm/communicator.hpp"
+
 // The C++ bindings that were removed from MPI are not used, and their headers raise warnings.
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
@@ -8,7 +10,6 @@
 #include <cstdlib>
 #include <exception>
 
-#include "sim/comm/communicator.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {

@@ -1,4 +1,6 @@
 // Device data by NCCL: queued on the stream, nothing passes through the host.
+#include "sim/comm/device_comm.hpp"
+
 #include <nccl.h>
 
 #include <chrono>
@@ -7,7 +9,6 @@
 #include <thread>
 
 #include "kernels/device.hpp"
-#include "sim/comm/device_comm.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {

@@ -1,7 +1,8 @@
+#include "sim/comm/communicator.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 
-#include "sim/comm/communicator.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {

@@ -1,3 +1,5 @@
+#include "sim/comm/communicator.hpp"
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
@@ -6,7 +8,6 @@
 #include <mutex>
 #include <thread>
 
-#include "sim/comm/communicator.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {

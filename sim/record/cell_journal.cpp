@@ -1,7 +1,7 @@
 #include "sim/record/cell_journal.hpp"
 
 #include "sim/error.hpp"
-#include "sim/record/packing.hpp"
+#include "sim/files/packing.hpp"
 
 namespace shoal {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "sim/digest.hpp"
 #include "sim/read_file.hpp"
-#include "sim/record/pack_state.hpp"
 #include "sim/record/replace_file.hpp"
+#include "sim/round/pack_state.hpp"
 
 namespace shoal {
 namespace {
@@ -21,7 +21,7 @@ constexpr std::size_t kept = 2;
 std::string state_path(const std::string& stem, std::int64_t round) {
   return fmt::format("{}.round-{}.state", stem, round);
 }
-std::string memory_path(const std::string& stem, std::int64_t round, std::size_t rank) {
+std::string memory_path(const std::string& stem, std::int64_t round, int rank) {
   return fmt::format("{}.round-{}.memory-{}", stem, round, rank);
 }
 
@@ -104,69 +104,90 @@ Bytes share_state_file(const std::string& path, std::string& problem, Communicat
   return content;
 }
 
+// Brings the process to what a state file holds; returns the length of the journal at that time. UserError when the
+// file or one of the memory files that it names is not what it should be.
+std::uint64_t read_state(std::span<const std::byte> content, const std::string& stem, std::int64_t round,
+                         std::uint64_t longest_journal, Process& process) {
+  const std::string path = state_path(stem, round);
+  Unpacker unpacker(content, path);
+  const auto journal_length = unpacker.number<std::uint64_t>();
+  if (journal_length > longest_journal) user_error("{}: is ahead of its journal", path);
+  std::vector<std::string> hashes;
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) hashes.push_back(unpacker.text());
+  process.unpack(unpacker);
+  unpacker.finish();
+  for (int r = 0; r < std::ssize(hashes); ++r) {
+    std::string hash;
+    const std::string shard = memory_path(stem, round, r);
+    const std::vector<std::byte> records = read_sealed(shard, hash);
+    if (hash != hashes[r]) user_error("{}: belongs to another checkpoint", shard);
+    Unpacker unpack_shard(records, shard);
+    for (ClientMemory* memory : process.memories()) unpack_memory(unpack_shard, *memory);
+    unpack_shard.finish();
+  }
+  return journal_length;
+}
+
+// Puts back what a damaged checkpoint may have changed.
+void undo(std::span<const std::byte> before, Process& process) {
+  Unpacker unpacker(before, "the state before the first step");
+  process.unpack(unpacker);
+  for (ClientMemory* memory : process.memories()) memory->clear();
+}
+
+// The rounds of the checkpoints that rank 0 sees, newest first, and the length of its journal.
+std::vector<std::int64_t> share_rounds(const std::string& stem, std::uint64_t& journal_length, Communicator& comm) {
+  Packer list;
+  const std::vector<std::int64_t> on_disk = comm.rank() == 0 ? rounds_on_disk(stem) : std::vector<std::int64_t>();
+  list.array(std::span<const std::int64_t>(on_disk)).number(journal_length);
+  Bytes shared(list.bytes().begin(), list.bytes().end());
+  comm.broadcast(shared, 0);
+  Unpacker unlist(shared, stem);
+  std::vector<std::int64_t> rounds = unlist.array<std::int64_t>();
+  journal_length = unlist.number<std::uint64_t>();
+  return rounds;
+}
+
 }  // namespace
 
-void write_checkpoint(const std::string& stem, const FederationState& state, std::uint64_t journal_length,
-                      Communicator& comm) {
+void write_checkpoint(const std::string& stem, Process& process, std::uint64_t journal_length, Communicator& comm) {
+  const std::vector<ClientMemory*> memories = process.memories();
+  const std::int64_t round = process.round();
   std::string memory_hash;
-  if (!state.memory.empty()) {
+  if (!memories.empty()) {
     Packer memory;
-    pack_memory(memory, state.memory);
-    memory_hash = write_sealed(memory_path(stem, state.round, static_cast<std::size_t>(comm.rank())), memory.bytes());
+    for (const ClientMemory* of_task : memories) pack_memory(memory, *of_task);
+    memory_hash = write_sealed(memory_path(stem, round, comm.rank()), memory.bytes());
   }
   const std::vector<Bytes> hashes = comm.gather_all(as_bytes(memory_hash));  // also: all memory files are there
   if (comm.rank() == 0) {
     Packer packer;
     packer.number(journal_length);
-    packer.number(static_cast<std::uint64_t>(state.memory.empty() ? 0 : hashes.size()));
-    if (!state.memory.empty()) {
+    packer.number<std::uint64_t>(memories.empty() ? 0 : hashes.size());
+    if (!memories.empty()) {
       for (const Bytes& hash : hashes) packer.text(as_text(hash));
     }
-    pack(packer, state);
-    write_sealed(state_path(stem, state.round), packer.bytes());
+    process.pack(packer);
+    write_sealed(state_path(stem, round), packer.bytes());
     const std::vector<std::int64_t> rounds = rounds_on_disk(stem);
     const std::int64_t oldest = rounds[std::min(kept, rounds.size()) - 1];
-    remove_rounds(stem, [&](std::int64_t round) { return round < oldest; });
+    remove_rounds(stem, [&](std::int64_t other) { return other < oldest; });
   }
   comm.barrier();
 }
 
-Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, FederationState& state,
-                        Communicator& comm) {
-  Packer list;
-  const std::vector<std::int64_t> on_disk = comm.rank() == 0 ? rounds_on_disk(stem) : std::vector<std::int64_t>();
-  list.array(std::span<const std::int64_t>(on_disk)).number(journal_length);
-  Bytes shared(list.bytes().begin(), list.bytes().end());
-  comm.broadcast(shared, 0);  // the folder as rank 0 sees it
-  Unpacker unlist(shared, stem);
-  const std::vector<std::int64_t> rounds = unlist.array<std::int64_t>();
-  journal_length = unlist.number<std::uint64_t>();
-
+Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, Process& process, Communicator& comm) {
+  const std::vector<std::int64_t> rounds = share_rounds(stem, journal_length, comm);
+  Packer before;
+  process.pack(before);
   Resumed resumed;
-  const FederationState before = state;
   for (const std::int64_t round : rounds) {
-    const std::string path = state_path(stem, round);
     std::string problem;
-    const Bytes content = share_state_file(path, problem, comm);
+    const Bytes content = share_state_file(state_path(stem, round), problem, comm);
     std::vector<std::int64_t> bad(1, content.empty() ? 1 : 0);
     if (!content.empty()) {
       try {
-        Unpacker unpacker(content, path);
-        resumed.journal_length = unpacker.number<std::uint64_t>();
-        if (*resumed.journal_length > journal_length) user_error("{}: is ahead of its journal", path);
-        std::vector<std::string> hashes;
-        for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) hashes.push_back(unpacker.text());
-        unpack(unpacker, state);
-        unpacker.finish();
-        for (std::size_t r = 0; r < hashes.size(); ++r) {
-          std::string hash;
-          const std::string shard = memory_path(stem, round, r);
-          const std::vector<std::byte> records = read_sealed(shard, hash);
-          if (hash != hashes[r]) user_error("{}: belongs to another checkpoint", shard);
-          Unpacker unpack_shard(records, shard);
-          unpack_memory(unpack_shard, state.memory);
-          unpack_shard.finish();
-        }
+        resumed.journal_length = read_state(content, stem, round, journal_length, process);
       } catch (const UserError& error) {
         problem = error.what();
         bad[0] = 1;
@@ -177,8 +198,9 @@ Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, F
       if (comm.rank() == 0) remove_rounds(stem, [&](std::int64_t other) { return other > round; });
       return resumed;
     }
-    resumed.damaged.push_back(problem.empty() ? fmt::format("{}: another rank cannot read its part", path) : problem);
-    state = before;
+    if (problem.empty()) problem = fmt::format("{}: another rank cannot read its part", state_path(stem, round));
+    resumed.damaged.push_back(problem);
+    undo(before.bytes(), process);
   }
   resumed.journal_length.reset();
   return resumed;

@@ -12,24 +12,23 @@
 #include <vector>
 
 #include "sim/comm/communicator.hpp"
-#include "sim/round/federation.hpp"
+#include "sim/round/process.hpp"
 
 namespace shoal {
 
-/// Writes the state after `state.round` rounds and removes all but the newest two. Collective over the cell's ranks.
-/// `journal_length` counts at rank 0. SystemError when a file cannot be written; what stood there before stays.
-void write_checkpoint(const std::string& stem, const FederationState& state, std::uint64_t journal_length,
-                      Communicator& comm);
+/// Writes the state after `process.round()` rounds and removes all but the newest two. Collective over the cell's
+/// ranks. `journal_length` counts at rank 0. SystemError when a file cannot be written; what stood there before stays.
+void write_checkpoint(const std::string& stem, Process& process, std::uint64_t journal_length, Communicator& comm);
 
 struct Resumed {
   std::optional<std::uint64_t> journal_length;  // where the journal goes on; none: there is no usable checkpoint
   std::vector<std::string> damaged;             // newer checkpoints that could not be used, and why
 };
 
-/// Brings `state` to the newest whole checkpoint whose journal is at most `journal_length` long; none: `state` is as it
-/// was. Client memory goes to its home at the present number of ranks. Collective; the same on every rank.
-Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, FederationState& state,
-                        Communicator& comm);
+/// Brings `process`, which has been started and has made no step, to the newest whole checkpoint whose journal is at
+/// most `journal_length` long; none: it is as it was. Client memory goes to its home at the present number of ranks.
+/// Collective; the same on every rank.
+Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, Process& process, Communicator& comm);
 
 /// Removes all checkpoints of a cell. Not collective.
 void remove_checkpoints(const std::string& stem);

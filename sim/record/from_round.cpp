@@ -6,7 +6,11 @@
 
 namespace shoal {
 
-RoundRow round_row(const RoundRecord& record, double accuracy, double loss) {
+RoundRow round_row(const RoundRecord& record) {
+  const auto measured = [&](const char* name) {
+    const auto found = record.measures.find(name);
+    return found == record.measures.end() ? not_measured : found->second;
+  };
   return {.round = record.round,
           .version = value(record.version),
           .time_us = value(record.time),
@@ -18,9 +22,12 @@ RoundRow round_row(const RoundRecord& record, double accuracy, double loss) {
           .bytes_down = record.bytes_down,
           .bytes_up = record.bytes_up,
           .train_loss = record.train_loss,
-          .accuracy = accuracy,
-          .loss = loss,
-          .verdict = record.diverged ? 2 : static_cast<std::int64_t>(record.verdict)};
+          .accuracy = measured("accuracy"),
+          .loss = measured("loss"),
+          .verdict = record.diverged ? 2 : static_cast<std::int64_t>(record.verdict),
+          .personal_accuracy = measured("personal_accuracy"),
+          .personal_accuracy_p10 = measured("personal_accuracy_p10"),
+          .personal_loss = measured("personal_loss")};
 }
 
 std::vector<ParticipationRow> participation_rows(const RoundRecord& record) {

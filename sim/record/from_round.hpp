@@ -8,8 +8,8 @@
 
 namespace shoal {
 
-/// `accuracy` and `loss` of the server model after the round, where it was evaluated.
-RoundRow round_row(const RoundRecord& record, double accuracy = not_measured, double loss = not_measured);
+/// With what was measured after the round, where it was.
+RoundRow round_row(const RoundRecord& record);
 std::vector<ParticipationRow> participation_rows(const RoundRecord& record);
 
 /// The named parameters inside the flat vector `params` [d], copied to the host.

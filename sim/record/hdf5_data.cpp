@@ -1,10 +1,11 @@
 // Tables and model parameters as HDF5 data sets.
 
+#include "sim/record/hdf5_file.hpp"
+
 #include <algorithm>
 #include <utility>
 
 #include "sim/error.hpp"
-#include "sim/record/hdf5_file.hpp"
 
 namespace shoal::hdf5 {
 namespace {

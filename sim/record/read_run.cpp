@@ -1,3 +1,5 @@
+#include "sim/record/run_file.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -6,7 +8,6 @@
 #include <string_view>
 
 #include "sim/error.hpp"
-#include "sim/record/run_file.hpp"
 #include "sim/settings.hpp"
 
 namespace shoal {

@@ -1,3 +1,5 @@
+#include "sim/record/run_file.hpp"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 
 #include "sim/error.hpp"
 #include "sim/record/hdf5_file.hpp"
-#include "sim/record/run_file.hpp"
 #include "sim/record/seal.hpp"
 
 namespace shoal {

@@ -6,6 +6,8 @@
 //   the file
 //   /digest     int64 [2]        BLAKE2b-128 of the three, in this order: two numbers of 16 hexadecimal digits
 
+#include "sim/record/trace_file.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,7 +19,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "sim/clients/trace.hpp"
 #include "sim/digest.hpp"
 #include "sim/record/hdf5_file.hpp"
 #include "sim/record/replace_file.hpp"

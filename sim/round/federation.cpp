@@ -9,7 +9,7 @@ namespace {
 
 ServerContext context_before_rounds(const Federation& federation) {
   const Task& task = *federation.task;
-  return {task.layout(), task.clients_with_examples(), 0, random_key(federation.seed, Purpose::stage_noise)};
+  return {task.layout(), task.clients_with_examples(), 0, random_key(federation.seed, "stage/noise")};
 }
 
 // Clients find what stages tell them by its name.
@@ -72,7 +72,7 @@ Message make_message(const Federation& federation, const FederationState& state)
 FederationState::FederationState(const Federation& federation, int ranks, int rank)
     : stages(federation.stages.size()), memory(federation.strategy->memory(federation.task->layout()), ranks, rank) {
   const Task& task = *federation.task;
-  strategy.put("params", task.initial_parameters(random_key(federation.seed, Purpose::initial_parameters)));
+  strategy.put("params", task.initial_parameters(random_key(federation.seed, "model/initial_parameters")));
   const ServerContext context = context_before_rounds(federation);
   federation.strategy->init(strategy, context);
   for (std::size_t s = 0; s < stages.size(); ++s) federation.stages[s]->init(stages[s], context);
@@ -92,11 +92,11 @@ std::int64_t expected_bytes(std::span<const Channel> channels, const Federation&
   return bytes;
 }
 
-Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Crew& crew) {
+Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Trainers& trainers) {
   const std::int64_t chunks = task.chunks(split);
   const std::int64_t mine = chunks > comm.rank() ? (chunks - comm.rank() - 1) / comm.size() + 1 : 0;
   std::vector<Evaluation> results(static_cast<std::size_t>(mine));
-  crew.for_each(results.size(), [&](int, std::size_t i, Trainer& trainer) {
+  trainers.for_each(results.size(), [&](int, std::size_t i, Trainer& trainer) {
     const std::int64_t chunk = comm.rank() + static_cast<std::int64_t>(i) * comm.size();
     results[i] = trainer.evaluate(params, {split, chunk});
   });

@@ -13,10 +13,11 @@
 #include "sim/round/aggregator.hpp"
 #include "sim/round/ahead.hpp"
 #include "sim/round/codec.hpp"
-#include "sim/round/crew.hpp"
+#include "sim/round/measures.hpp"
 #include "sim/round/planner.hpp"
 #include "sim/round/stage.hpp"
 #include "sim/round/strategy.hpp"
+#include "sim/round/trainers.hpp"
 
 namespace shoal {
 
@@ -89,6 +90,7 @@ struct RoundRecord {
   std::int64_t bytes_down = 0, bytes_up = 0;
   double train_loss = 0;  // mean over accepted clients; NaN when there are none
   std::vector<ClientRow> clients;
+  Measures measures;  // of an evaluation after the round
 };
 
 /// What a client that starts now downloads, afresh. Shares the state's tensors.
@@ -99,11 +101,11 @@ const Message& newest_message(const Federation& federation, FederationState& sta
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);
 
 /// Plans, trains, aggregates and updates: one server step. Collective over `comm`.
-RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Crew& crew);
+RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers);
 
 /// Loss and accuracy of `params` over all chunks of `split`. Collective; the same for any number of ranks and threads.
 /// `correct` is -1 where the task has no accuracy.
-Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Crew& crew);
+Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Trainers& trainers);
 
 /// BLAKE2b of a tensor's bytes.
 std::string digest(const at::Tensor& tensor);

@@ -11,7 +11,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64_t most) {
   const auto clients = static_cast<std::uint64_t>(federation.task->clients());
-  const KeyedPermutation order(random_key(federation.seed, Purpose::personal_evaluation), 0, clients);
+  const KeyedPermutation order(random_key(federation.seed, "round/personal_evaluation"), 0, clients);
   std::vector<ClientId> chosen;
   for (std::uint64_t i = 0; i < clients && std::ssize(chosen) < most; ++i) {
     const ClientId client{static_cast<std::int64_t>(order(i))};
@@ -35,7 +35,7 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
 }  // namespace
 
 PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
-                                     std::int64_t most, Communicator& comm, Crew& crew) {
+                                     std::int64_t most, Communicator& comm, Trainers& trainers) {
   const std::vector<ClientId> clients = evaluated_clients(federation, most);
   std::vector<std::size_t> mine;
   for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -44,7 +44,7 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   const Message message = make_message(federation, state);
   const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
   std::vector<std::int64_t> results(3 * clients.size(), 0);
-  crew.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
+  trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
     const Evaluation seen = evaluate_client(federation, state, message, local, clients[mine[i]], split, trainer);
     std::ranges::copy(std::array{seen.examples, seen.correct, seen.loss}, &results[3 * mine[i]]);
   });

@@ -19,6 +19,6 @@ struct PersonalEvaluation {
 /// a keyed permutation. Collective. Each client is evaluated at the home of its memory, alone, so nothing but three
 /// integers a client travels, and the result is the same for any number of ranks and threads.
 PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
-                                     std::int64_t most, Communicator& comm, Crew& crew);
+                                     std::int64_t most, Communicator& comm, Trainers& trainers);
 
 }  // namespace shoal

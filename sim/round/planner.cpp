@@ -142,7 +142,7 @@ bool World::may_start(ClientId client) const {
 
 Ticks next_available(const Task& task, const Population& population, Ticks from, const World* world) {
   const std::int64_t clients = task.clients(), asked = std::min(clients, most_asked);
-  const KeyedPermutation order(random_key(population.seed(), Purpose::selection), 0,
+  const KeyedPermutation order(random_key(population.seed(), "planner/selection"), 0,
                                static_cast<std::uint64_t>(clients));
   Ticks first = never;
   for (std::int64_t i = 0; i < asked && first > from; ++i) {

@@ -7,7 +7,7 @@
 namespace shoal {
 
 std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Federation& federation,
-                                FederationState& state, Communicator& comm, Crew& crew) {
+                                FederationState& state, Communicator& comm, Trainers& trainers) {
   if (clients.empty()) return {};
   std::vector<double> costs;
   for (const ClientId client : clients) costs.push_back(static_cast<double>(federation.task->work(client).examples));
@@ -18,7 +18,7 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
   }
   const at::Tensor params = newest_message(federation, state).params();
   std::vector<std::int64_t> results(2 * clients.size(), 0);
-  crew.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
+  trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
     const Evaluation seen = trainer.evaluate_own(params, clients[mine[i]], Split::train);
     results[2 * mine[i]] = seen.examples;
     results[2 * mine[i] + 1] = seen.loss;

@@ -58,9 +58,9 @@ std::vector<Trained> share_feedback(std::vector<Feedback>& feedback, const std::
 }
 
 // Threads of all ranks: who is trained ahead must be the same everywhere, whatever each was started with.
-int count_lanes(FederationState& state, Communicator& comm, const Crew& crew) {
+int count_lanes(FederationState& state, Communicator& comm, const Trainers& trainers) {
   if (state.ahead.lanes == 0) {
-    std::vector<std::int64_t> lanes(1, crew.size());
+    std::vector<std::int64_t> lanes(1, trainers.size());
     comm.sum(lanes);
     state.ahead.lanes = static_cast<int>(lanes[0]);
   }
@@ -123,7 +123,7 @@ RoundRecord describe(const RoundPlan& plan, const FederationState& state, const 
 
 }  // namespace
 
-RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Crew& crew) {
+RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers) {
   const at::NoGradGuard no_gradients;
   const Task& task = *federation.task;
   const LocalSettings local = federation.local->at(++state.round);
@@ -139,7 +139,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const std::vector<ProtocolPhase> protocol = federation.aggregator->phases();
   world.protocol = protocol;
   const std::vector<Probe> probes =
-      probe_losses(next_probes(*federation.planner, state.planner, world), federation, state, comm, crew);
+      probe_losses(next_probes(*federation.planner, state.planner, world), federation, state, comm, trainers);
   world.probes = probes;
   const RoundPlan plan = next_plan(*federation.planner, state.planner, world);
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
@@ -153,13 +153,13 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
     state.feedback.push_back({.id = commit.id, .client = committed.back().client});
   }
   const RoundTraining training(federation, state, plan, committed, local, channels, comm,
-                               count_lanes(state, comm, crew));
+                               count_lanes(state, comm, trainers));
   const std::size_t commits = training.mine().size();
   std::vector<BlockOutcome> outcomes(commits);
   std::vector<TrainedBlock> ahead(training.ahead().size());
   std::vector<std::unique_ptr<Collector>> collectors;
-  for (int w = 0; w < crew.size(); ++w) collectors.push_back(federation.aggregator->open(training.sums()));
-  crew.for_each(commits + ahead.size(), [&](int worker, std::size_t i, Trainer& trainer) {
+  for (int w = 0; w < trainers.size(); ++w) collectors.push_back(federation.aggregator->open(training.sums()));
+  trainers.for_each(commits + ahead.size(), [&](int worker, std::size_t i, Trainer& trainer) {
     if (i < commits) {
       outcomes[i] = training.train(i, trainer, *collectors[static_cast<std::size_t>(worker)]);
     } else {
@@ -184,7 +184,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   if (plan.verdict == Verdict::commit && record.committed > 0) {
     protect_versions(state);
     const ServerContext context{task.layout(), task.clients_with_examples(), state.round,
-                                random_key(federation.seed, Purpose::stage_noise)};
+                                random_key(federation.seed, "stage/noise")};
     for (Aggregate& group : groups) training.server_side(group, state, context);
     federation.strategy->server_update(state.strategy, groups, context);
     state.version = Version{value(state.version) + 1};

@@ -140,7 +140,7 @@ TrainedBlock RoundTraining::work(const TrainingBlock& block, const std::vector<C
   TrainedBlock done{.accepted = std::vector<bool>(count, true), .weight = std::move(update.weight)};
   done.bytes.resize(count);
   for (std::size_t k = 0; k < count; ++k) done.examples.push_back(clients.examples(static_cast<std::int64_t>(k)));
-  const RandomKey key = random_key(federation_.seed, Purpose::stage_noise);
+  const RandomKey key = random_key(federation_.seed, "stage/noise");
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
     Rows rows = update.channels[c];

@@ -1,9 +1,9 @@
+#include "sim/task/device.hpp"
+
 #include <ATen/Context.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstdlib>
-
-#include "sim/task/device.hpp"
 
 namespace shoal {
 

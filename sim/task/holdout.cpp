@@ -31,7 +31,7 @@ HoldoutShares::HoldoutShares(const Settings& data)
 }
 
 Holdout::Holdout(std::unique_ptr<ClientExamples> clients, HoldoutShares shares, std::uint64_t seed)
-    : clients_(std::move(clients)), shares_(shares), key_(random_key(seed, Purpose::holdout)) {}
+    : clients_(std::move(clients)), shares_(shares), key_(random_key(seed, "task/holdout")) {}
 
 std::int64_t Holdout::count(ClientId client, Split split) const {
   const Counts counts = divide(clients_->count(client), shares_);

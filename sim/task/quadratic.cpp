@@ -158,7 +158,7 @@ Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
       high_(settings.number("curvature_high", 2, "largest curvature", positive())),
       curvatures_(settings.numbers("curvatures", {}, "the clients' curvatures, one each; empty: drawn", positive())),
       optima_(settings.numbers("optima", {}, "the clients' optima in one dimension, one each; empty: drawn")),
-      key_(random_key(seed, Purpose::quadratic)) {
+      key_(random_key(seed, "task/quadratic")) {
   if (low_ > high_)
     user_error("{}: curvature_low {} is above curvature_high {}. Swap them?", settings.where(), low_, high_);
   if (curvatures_.size() != optima_.size()) {

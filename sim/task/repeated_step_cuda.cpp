@@ -1,9 +1,9 @@
+#include "sim/task/repeated_step.hpp"
+
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
-
-#include "sim/task/repeated_step.hpp"
 
 namespace shoal {
 namespace {

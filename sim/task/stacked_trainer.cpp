@@ -92,7 +92,7 @@ LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& corre
 void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& start,
                            const Correction& correction, LocalResult& result) {
   ParameterRows& rows = lane.rows;
-  const RandomKey key = random_key(task_.seed(), Purpose::shuffle);
+  const RandomKey key = random_key(task_.seed(), "task/shuffle");
   const auto steps = [&](std::size_t slot) { return result.steps[order[slot]]; };
   std::vector<LocalBatches> batches;
   batches.reserve(order.size());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "sim/task/stacked_trainer.hpp"
 
@@ -16,6 +17,11 @@ void check(const Examples& examples, const Network& network) {
   const auto [least, most] = std::ranges::minmax(examples.labels);
   ensure(least >= 0 && most < network.output().size(), "labels {} to {} (the network has {} outputs)", least, most,
          network.output().size());
+}
+
+std::int64_t bytes_of(const Examples& examples) {
+  return std::ssize(examples.bytes) +
+         4 * (std::ssize(examples.floats) + std::ssize(examples.labels) + std::ssize(examples.groups));
 }
 
 }  // namespace
@@ -41,16 +47,36 @@ std::unique_ptr<Trainer> SupervisedTask::trainer() const {
 }
 
 const std::vector<std::int32_t>& SupervisedTask::collected(Split split) const {
-  Collected& held = collected_[static_cast<std::size_t>(split)];
+  Collected& held = collected_[split];
   std::call_once(held.once, [&] {
     if (holdout_.holds_out(split)) held.indices = holdout_.all_indices(split);
   });
   return held.indices;
 }
 
+std::int64_t SupervisedTask::evaluated_examples(Split split) const {
+  return from_test_set(split) ? data_->test.count() : std::ssize(collected(split));
+}
+
 std::int64_t SupervisedTask::chunks(Split split) const {
-  const std::int64_t examples = from_test_set(split) ? data_->test.count() : std::ssize(collected(split));
-  return (examples + chunk_size - 1) / chunk_size;
+  return (evaluated_examples(split) + chunk_size - 1) / chunk_size;
+}
+
+std::int64_t SupervisedTask::data_bytes() const {
+  // The partition lists every example once, and where each client begins.
+  return bytes_of(data_->train) + bytes_of(data_->test) + 4 * (data_->train.count() + clients());
+}
+
+ClientLabels SupervisedTask::client_labels(ClientId client) const {
+  const Examples& train = data_->train;
+  ClientLabels labels{.examples = std::vector<std::int64_t>(train.classes)};
+  std::set<std::int32_t> groups;
+  for (const std::int32_t i : holdout_.indices(client, Split::train)) {
+    ++labels.examples[train.labels[i]];
+    if (!train.groups.empty()) groups.insert(train.groups[i]);
+  }
+  labels.groups = std::ssize(groups);
+  return labels;
 }
 
 SupervisedTask::Chunk SupervisedTask::chunk(const ExampleChunk& which) const {

@@ -30,6 +30,9 @@ class SupervisedTask final : public Task {
   std::unique_ptr<Trainer> trainer() const override;
   std::int64_t chunks(Split split) const override;
   bool clients_have(Split split) const override { return holdout_.holds_out(split); }
+  std::int64_t data_bytes() const override;
+  std::int64_t evaluated_examples(Split split) const override;
+  ClientLabels client_labels(ClientId client) const override;
 
   const Network& network() const { return network_; }
   const Holdout& holdout() const { return holdout_; }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "sim/participation.hpp"
@@ -44,6 +45,8 @@ struct Evaluation {
 
 /// Which examples an evaluation uses.
 enum class Split : std::int8_t { train, validation, test };
+/// The split called "train", "validation" or "test"; nothing else is a name.
+Split split_named(std::string_view name);
 
 /// A piece of an evaluation: cut by the task, never by the number of ranks.
 struct ExampleChunk {
@@ -91,6 +94,12 @@ class Trainer {
   virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) = 0;
 };
 
+/// A client's training examples by what they are labelled with and whom they are from.
+struct ClientLabels {
+  std::vector<std::int64_t> examples;  // per label; empty in a task without labels
+  std::int64_t groups = 0;             // different groups, such as writers; 0 where the data name none
+};
+
 /// One thing to learn over one population of clients.
 class Task {
  public:
@@ -107,6 +116,13 @@ class Task {
   virtual std::int64_t chunks(Split split) const = 0;
   /// Whether clients have examples of their own in `split`.
   virtual bool clients_have(Split) const { return false; }
+
+  // What `shoal plan` tells about the data, for tasks that have some.
+  /// Memory of the examples and of the lists of who holds which.
+  virtual std::int64_t data_bytes() const { return 0; }
+  /// Examples of an evaluation on `split`.
+  virtual std::int64_t evaluated_examples(Split) const { return 0; }
+  virtual ClientLabels client_labels(ClientId) const { return {}; }
 };
 
 }  // namespace shoal

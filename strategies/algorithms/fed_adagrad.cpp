@@ -1,7 +1,7 @@
 // FedAdagrad: the server steps by the accumulated squares of the mean change. Reddi et al., ICLR 2021
 // (arXiv 2003.00295), algorithm 2.
 
-#include "strategies/algorithms/fed_opt.hpp"
+#include "strategies/algorithms/shared/fed_opt.hpp"
 
 namespace shoal::algorithms {
 

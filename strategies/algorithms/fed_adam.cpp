@@ -1,7 +1,7 @@
 // FedAdam: the server steps by moving averages of the mean change and its square. Reddi et al., ICLR 2021
 // (arXiv 2003.00295), algorithm 2.
 
-#include "strategies/algorithms/fed_opt.hpp"
+#include "strategies/algorithms/shared/fed_opt.hpp"
 
 namespace shoal::algorithms {
 

@@ -3,7 +3,7 @@
 
 #include <ATen/ops/square.h>
 
-#include "strategies/algorithms/fed_opt.hpp"
+#include "strategies/algorithms/shared/fed_opt.hpp"
 
 namespace shoal::algorithms {
 

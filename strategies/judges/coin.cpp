@@ -1,7 +1,7 @@
 // A judge that tosses a fair coin for every turn: what remains of an objective when its votes carry no information. A
 // control.
 
-#include "sim/agents/hints.hpp"
+#include "strategies/judges/shared/hints.hpp"
 
 namespace shoal::judges {
 namespace {

@@ -7,8 +7,8 @@
 // shows takes the truth's place, where the world tells it: somebody who gives up and asks something else seems content,
 // somebody who repeats a request seems not, even if only for another example.
 
-#include "sim/agents/hints.hpp"
-#include "sim/agents/votes.hpp"
+#include "strategies/judges/shared/hints.hpp"
+#include "strategies/judges/shared/votes.hpp"
 
 namespace shoal::judges {
 namespace {

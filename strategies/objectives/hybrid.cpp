@@ -2,7 +2,7 @@
 // tokens. OpenClaw-RL, version 2 (arXiv 2603.10165v2), section 3. Every judged reply fills a place of the batch. Where
 // the task asks the teacher about replies without a hint, they get its gaps too.
 
-#include "sim/agents/hint_gaps.hpp"
+#include "strategies/objectives/shared/hint_gaps.hpp"
 
 namespace shoal::objectives {
 namespace {

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sim/agents/reverse_kl.hpp"
 #include "sim/settings.hpp"
+#include "strategies/objectives/shared/reverse_kl.hpp"
 
 namespace shoal::objectives {
 namespace {

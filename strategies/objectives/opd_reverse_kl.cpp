@@ -2,8 +2,8 @@
 // one bin for all others, as in SDPO (arXiv 2601.20802) and SDFT (arXiv 2601.19897). No importance ratio: the gradient
 // is exact in the policy. Only replies with a hint fill the batch; the longest hint is used.
 
-#include "sim/agents/reverse_kl.hpp"
 #include "sim/settings.hpp"
+#include "strategies/objectives/shared/reverse_kl.hpp"
 
 namespace shoal::objectives {
 namespace {

@@ -1,7 +1,7 @@
 // On-policy distillation on the policy's k likeliest tokens, with clipped gaps: the distillation half of Hybrid RL
 // alone. OpenClaw-RL, version 2 (arXiv 2603.10165v2), section 3. Only replies with a hint fill the batch.
 
-#include "sim/agents/hint_gaps.hpp"
+#include "strategies/objectives/shared/hint_gaps.hpp"
 
 namespace shoal::objectives {
 namespace {

@@ -3,7 +3,7 @@
 // makes groups of a cohort each: with cohort = 1 the model goes from client to client in a fixed order (cyclic weight
 // transfer, Chang et al., JAMIA 2018).
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -29,7 +29,7 @@ class Cyclic final : public Planner {
     const std::int64_t turn = (world.round - 1) % groups;
     const std::int64_t first = turn * clients / groups, size = (turn + 1) * clients / groups - first;
     // Where clients stand in the cycle never changes; who of the group is drawn does.
-    const RandomKey key = random_key(world.seed, Purpose::selection);
+    const RandomKey key = random_key(world.seed, "planner/selection");
     const KeyedPermutation places(key, 0, clients);
     const KeyedPermutation order(key, world.round, size);
     std::vector<Participation> starts;
@@ -39,7 +39,7 @@ class Cyclic final : public Planner {
       if (!world.may_start(client)) continue;
       if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));
     }
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
   }
 
  private:

@@ -4,8 +4,8 @@
 // local steps as fit (FedProx: Li et al., MLSys 2020, arXiv 1812.06127, section 3.2); late is who cannot do a single
 // one.
 
-#include "strategies/planners/reports.hpp"
-#include "strategies/planners/typical_duration.hpp"
+#include "strategies/planners/shared/reports.hpp"
+#include "strategies/planners/shared/typical_duration.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -59,7 +59,7 @@ class Deadline final : public Planner {
       if (p.fraction != whole.fraction) world.restart(whole, p);
       starts.push_back(p);
     }
-    return close_round(std::move(starts), reporting, state, world);
+    return commit_first(std::move(starts), reporting, state, world);
   }
 
  private:

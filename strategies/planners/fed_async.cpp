@@ -3,7 +3,7 @@
 // mixes the client's model into its own, as in the paper; with others it adds their weighted update. The paper draws
 // staleness at random; here it follows from the devices.
 
-#include "strategies/planners/flight.hpp"
+#include "strategies/planners/shared/flight.hpp"
 
 namespace shoal::planners {
 namespace {

@@ -6,7 +6,7 @@
 // = concurrency that is the synchronous protocol. Then a step has fewer updates when all that ran were lost. Updates
 // count alike in the paper: say aggregator.weights = "uniform" for strategies that weight by examples.
 
-#include "strategies/planners/flight.hpp"
+#include "strategies/planners/shared/flight.hpp"
 
 namespace shoal::planners {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -74,7 +74,7 @@ class Oort final : public Planner {
     add(draw_clients(invited() - std::ssize(cohort), world.round, world, taken));
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));
-    return close_round(std::move(starts), {.goal = cohort_.size(), .minimum = cohort_.minimum()}, state, world);
+    return commit_first(std::move(starts), {.goal = cohort_.size(), .minimum = cohort_.minimum()}, state, world);
   }
 
  private:
@@ -158,7 +158,7 @@ class Oort final : public Planner {
     std::vector<double> sorted = score;
     std::ranges::sort(sorted, std::greater<>{});
     const double threshold = cut_off_ * sorted[count - 1];
-    const RandomKey key = random_key(world.seed, Purpose::ranking);
+    const RandomKey key = random_key(world.seed, "planner/ranking");
     std::vector<std::pair<double, ClientId>> waiting;
     for (std::size_t i = 0; i < who.size(); ++i) {
       if (score[i] < threshold) continue;

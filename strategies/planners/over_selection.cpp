@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -56,7 +56,7 @@ class OverSelection final : public Planner {
     }
     Reporting reporting{.goal = goal_, .minimum = minimum_};
     if (deadline_ > 0) reporting.deadline = world.now + std::max(Ticks{1}, ticks(deadline_));
-    return close_round(std::move(starts), reporting, state, world);
+    return commit_first(std::move(starts), reporting, state, world);
   }
 
  private:

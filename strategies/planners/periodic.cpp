@@ -3,8 +3,8 @@
 // periodic aggregation: Hu, Chen and Larsson, IEEE JSAC 2023 (arXiv 2212.07356), whose scheduling by channel quality is
 // left out. A period in which nothing arrives is an abandoned round.
 
-#include "strategies/planners/flight.hpp"
-#include "strategies/planners/typical_duration.hpp"
+#include "strategies/planners/shared/flight.hpp"
+#include "strategies/planners/shared/typical_duration.hpp"
 
 namespace shoal::planners {
 namespace {

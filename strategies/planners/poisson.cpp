@@ -2,7 +2,7 @@
 // accounting of differential privacy assumes; of those drawn, the available ones start. Mironov, Talwar and Zhang 2019
 // (arXiv 1908.10530).
 
-#include "strategies/planners/start.hpp"
+#include "strategies/planners/shared/start.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -26,14 +26,14 @@ class Poisson final : public Planner {
     const std::int64_t clients = world.task.clients();
     const double q = cohort_ / clients;
     // Gaps between members are geometric, so the cost is that of the cohort, not of the population.
-    RandomStream random(random_key(world.seed, Purpose::selection), -1, world.round);
+    RandomStream random(random_key(world.seed, "planner/selection"), -1, world.round);
     std::vector<Participation> starts;
     for (std::int64_t client = gap(q, random); client < clients; client += 1 + gap(q, random)) {
       if (!world.may_start(ClientId{client})) continue;
       if (world.task.work(ClientId{client}).examples == 0) continue;
       starts.push_back(drop_out_.start(ClientId{client}, state, world));
     }
-    return close_round(std::move(starts), minimum_, world.now);
+    return wait_for_all(std::move(starts), minimum_, world.now);
   }
 
  private:

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -32,7 +32,7 @@ class PowerOfChoice final : public Planner {
     // Without replacement, with probabilities proportional to weights: the smallest exponential waiting times at rates
     // equal to the weights (Efraimidis and Spirakis 2006). A population beyond `sample` is thinned to it uniformly
     // first.
-    const RandomKey key = random_key(world.seed, Purpose::ranking);
+    const RandomKey key = random_key(world.seed, "planner/ranking");
     const std::int64_t pool = std::max<std::int64_t>(sample, 16 * candidates_);
     std::vector<std::pair<double, ClientId>> waiting;
     for (const ClientId client : draw_clients(pool, world.round, world)) {
@@ -56,7 +56,7 @@ class PowerOfChoice final : public Planner {
     ranked.resize(std::min<std::size_t>(ranked.size(), cohort_.size()));
     std::vector<Participation> starts;
     for (const Probe& probe : ranked) starts.push_back(drop_out_.start(probe.client, state, after));
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, after);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, after);
   }
 
  private:

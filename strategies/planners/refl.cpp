@@ -7,8 +7,8 @@
 
 #include <cmath>
 
-#include "strategies/planners/reports.hpp"
-#include "strategies/planners/typical_duration.hpp"
+#include "strategies/planners/shared/reports.hpp"
+#include "strategies/planners/shared/typical_duration.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -51,7 +51,7 @@ class Refl final : public Planner {
     if (std::ssize(ranked) > cohort_.size()) ranked.resize(cohort_.size());
     std::vector<Participation> starts;
     for (const auto& [seen, client] : ranked) starts.push_back(drop_out_.start(client, state, world));
-    RoundPlan plan = close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+    RoundPlan plan = commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
     const double now = (1 - smoothing_) * value(plan.time - world.now);
     mean = std::max<std::int64_t>(1, std::llround(now + smoothing_ * mean));
     return plan;

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "strategies/planners/reports.hpp"
+#include "strategies/planners/shared/reports.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -26,22 +26,23 @@ class Stragglers final : public Planner {
     // The permutation is random, so its first clients are as random a part of the cohort as any.
     const std::vector<ClientId> cohort = draw_clients(cohort_.size(), world.round, world);
     const std::int64_t stragglers = std::llround(share_ * cohort.size());
+    const RandomKey key = random_key(world.seed, "planner/stragglers");
     std::vector<Participation> starts;
     for (const ClientId client : cohort) {
       Participation p = drop_out_.start(client, state, world);
       const Participation whole = p;
-      if (std::ssize(starts) < stragglers) slow_down(p, world);
+      if (std::ssize(starts) < stragglers) slow_down(p, world, key);
       if (p.fraction != whole.fraction) world.restart(whole, p);
       starts.push_back(p);
     }
     // Stragglers take as long as the others: the time is what limits their work.
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
   }
 
  private:
-  void slow_down(Participation& p, const World& world) const {
+  void slow_down(Participation& p, const World& world, RandomKey key) const {
     if (p.outcome != Outcome::completes) return;
-    RandomStream random(random_key(world.seed, Purpose::stragglers), value(p.client), value(p.id));
+    RandomStream random(key, value(p.client), value(p.id));
     const auto epochs = static_cast<std::int64_t>(world.local.epochs);
     p.fraction *= world.local.steps == 0 && epochs >= 2 ? (1 + random.below(epochs - 1)) / world.local.epochs
                                                         : 1 - random.uniform();

@@ -13,8 +13,8 @@
 #include <cmath>
 #include <limits>
 
-#include "strategies/planners/reports.hpp"
-#include "strategies/planners/typical_duration.hpp"
+#include "strategies/planners/shared/reports.hpp"
+#include "strategies/planners/shared/typical_duration.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -72,7 +72,7 @@ class Tifl final : public Planner {
     for (const ClientId client : draw_of(current, cohort_.size(), tiers, world)) {
       starts.push_back(drop_out_.start(client, state, then));
     }
-    return close_round(std::move(starts), {.minimum = cohort_.minimum()}, state, then);
+    return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, then);
   }
 
  private:
@@ -166,7 +166,7 @@ class Tifl final : public Planner {
     double total = 0;
     const auto weight = [&](const Tier& tier) { return credits_ > 0 && tier.credits == 0 ? 0 : tier.probability; };
     for (const Tier& tier : tiers) total += weight(tier);
-    double draw = total * RandomStream(random_key(world.seed, Purpose::ranking), -1, world.round).uniform();
+    double draw = total * RandomStream(random_key(world.seed, "planner/ranking"), -1, world.round).uniform();
     std::size_t chosen = 0, last = 0;
     for (; chosen < tiers.size(); ++chosen) {
       if (weight(tiers[chosen]) == 0) continue;

@@ -2,7 +2,7 @@
 // there are not so many) and waits for those that are not lost.
 // Selection is a keyed permutation of the population, so that ten million clients cost as much as ten.
 
-#include "strategies/planners/start.hpp"
+#include "strategies/planners/shared/start.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -30,7 +30,7 @@ class Uniform final : public Planner {
     const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));
-    return close_round(std::move(starts), minimum_, world.now);
+    return wait_for_all(std::move(starts), minimum_, world.now);
   }
 
  private:

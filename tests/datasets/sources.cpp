@@ -6,8 +6,8 @@
 #include <set>
 #include <sstream>
 
-#include "datasets/contents.hpp"
-#include "datasets/shipped.hpp"
+#include "datasets/sources/shared/contents.hpp"
+#include "datasets/sources/shared/shipped.hpp"
 #include "sim/task/data.hpp"
 #include "tests/readers/files.hpp"
 

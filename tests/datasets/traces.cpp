@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/clients/population.hpp"
+#include "sim/record/trace_file.hpp"
 #include "tests/readers/files.hpp"
 
 namespace shoal {
@@ -66,7 +67,7 @@ TEST(Traces, ReadFlash) {
 
 // What a stateful index gets wrong when time jumps over several intervals.
 TEST(Traces, AnswerRandomJumpsLikeALinearScan) {
-  RandomStream random(random_key(5, Purpose::selection), 0);
+  RandomStream random(random_key(5, "planner/selection"), 0);
   Trace trace;
   for (int device = 0; device < 20; ++device) {
     std::vector<Trace::Interval> intervals;
@@ -124,7 +125,7 @@ Population population(const std::string& file, const std::string& assign, std::i
   return {
       Settings::parse(fmt::format("availability = {{name = \"trace\", file = '{}', assign = \"{}\"}}", file, assign),
                       "test.toml"),
-      1, clients};
+      1, clients, map_trace};
 }
 
 TEST(Traces, ServeClientsByNumberOrAtRandom) {
@@ -196,7 +197,7 @@ TEST(Traces, BadFiles) {
 
 // Many pages of intervals, which begin and end at random.
 Trace long_trace() {
-  RandomStream random(random_key(8, Purpose::selection), 0);
+  RandomStream random(random_key(8, "planner/selection"), 0);
   Trace trace;
   for (int device = 0; device < 300; ++device) {
     std::vector<Trace::Interval> intervals;
@@ -221,7 +222,7 @@ TEST(Traces, AreSearchedInTheFile) {
   // Converting again replaces the file: who has mapped the old one keeps it.
   write_trace({{{.period = 9}}, {0, 0}, {}}, file);
   EXPECT_EQ(map_trace(file).view.devices(), 1);
-  RandomStream random(random_key(9, Purpose::selection), 0);
+  RandomStream random(random_key(9, "planner/selection"), 0);
   for (int jump = 0; jump < 100'000; ++jump) {
     const std::int64_t device = random.below(300);
     const Ticks time{static_cast<std::int64_t>(random.below(100'000))};

@@ -68,7 +68,7 @@ LocalSettings composed(const std::string& local) {
   const std::string toml =
       "model = {name = \"mlp\", widths = [7]}\ndata = {name = \"synthetic\", examples = 400, "
       "test_examples = 20, features = 9, classes = 4}\npartition = {clients = 40}\n[local]\n";
-  return compose(Settings::parse(toml + local, "test.toml"), datasets, choose).federation.local->at(1);
+  return compose(Settings::parse(toml + local, "test.toml"), datasets, choose)->federation()->local->at(1);
 }
 
 TEST(BlockTable, SettlesWhatAnExperimentLeavesOpen) {

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "experiments/explain.hpp"
+#include "experiments/part_list.hpp"
 #include "sim/agents/environment.hpp"
 #include "sim/agents/judge.hpp"
 #include "sim/agents/objective.hpp"
@@ -24,47 +25,22 @@ namespace {
 using namespace shoal::test;
 using ::testing::HasSubstr;
 
-/// A registered part, and how an experiment names it.
-struct Candidate {
-  std::string kind, section, name, about;
-  std::function<bool(Settings&)> make;  // true if it made something
-
-  std::vector<Declared> declared() const {
-    Settings settings;
-    make(settings);
-    return settings.declared();
-  }
-  /// TOML of the part's section; `extra` are further keys.
-  std::string toml(const std::string& extra = "") const {
-    const std::string table = fmt::format("{{name = \"{}\"{}}}", name, extra);
-    return section == "stages" ? "[" + table + "]" : table;
-  }
-};
-
-std::ostream& operator<<(std::ostream& out, const Candidate& part) { return out << part.kind << " " << part.name; }
-
-template <class Contract>
-void add(std::vector<Candidate>& all, const std::string& kind, const std::string& section) {
-  for (const Part<Contract>& part : parts<Contract>()) {
-    all.push_back({kind, section, std::string(part.name), std::string(part.about),
-                   [make = part.make](Settings& settings) { return make(settings) != nullptr; }});
-  }
+std::vector<Declared> declared(const AnyPart& part) {
+  Settings settings;
+  part.make(settings);
+  return settings.declared();
 }
 
-std::vector<Candidate> candidates() {
-  std::vector<Candidate> all;
-  add<Strategy>(all, "strategy", "strategy");
-  add<Planner>(all, "planner", "planner");
-  add<Aggregator>(all, "aggregator", "aggregator");
-  add<Stage>(all, "stage", "stages");
-  add<Codec>(all, "codec", "codec");
-  add<Model>(all, "model", "model");
-  add<Source>(all, "source", "data");
-  add<Partition>(all, "partition", "partition");
-  add<Objective>(all, "objective", "objective");
-  add<Judge>(all, "judge", "judge");
-  add<Environment>(all, "environment", "environment");
-  add<Policy>(all, "policy", "policy");
+/// TOML that names the part in its section; `extra` are further keys.
+std::string toml_of(const AnyPart& part, const std::string& extra = "") {
+  const std::string table = fmt::format("{{name = \"{}\"{}}}", part.name, extra);
+  return part.section == "stages" ? "[" + table + "]" : table;
+}
+
+/// The parts of the kinds that stand alone in a section of an experiment.
+std::vector<AnyPart> candidates() {
+  std::vector<AnyPart> all = all_parts();
+  std::erase_if(all, [](const AnyPart& part) { return part.kind == "task" || part.kind.starts_with("form of"); });
   return all;
 }
 
@@ -82,39 +58,38 @@ const std::string users =
 const std::string machines = "rounds = 3\ntask = {name = \"machine\", replicates = 20, updates = 10}\n";
 
 /// `base` with the part in it, at its defaults; a partition gets the number of clients that the base has.
-Settings settings_of(const Candidate& part, const std::string& base, int block = 1, std::string extra = "") {
+Settings settings_of(const AnyPart& part, const std::string& base, int block = 1, std::string extra = "") {
   Settings settings = Settings::parse(base, "test.toml");
   if (part.section == "partition") extra += ", clients = 20";
   // Natural clients are those that the data set names; this one names as many as the base has.
   if (part.name == "natural") settings.set("data", "{name = \"synthetic\", examples = 400, groups = 20}");
-  settings.set(part.section, part.toml(extra));
+  settings.set(part.section, toml_of(part, extra));
   settings.set("local.block", std::to_string(block));
   return settings;
 }
 
-Experiment composed(const Candidate& part, const std::string& base, int block = 1) {
-  static Datasets datasets;
-  return compose(settings_of(part, base, block), datasets);
+Composed composed(const AnyPart& part, const std::string& base, int block = 1) {
+  return test::composed(settings_of(part, base, block));
 }
 
 /// Experiments that the part makes a difference in. A quadratic task has no data and no model.
-std::vector<std::string> bases(const Candidate& part) {
+std::vector<std::string> bases(const AnyPart& part) {
   // GRPO compares rollouts of one task, which users do not repeat.
   if (part.kind == "objective" && part.name == "grpo") return {rules};
   if (part.kind == "objective" || part.kind == "judge") return {rules, users};
   if (part.kind == "policy") return {users};
   if (part.kind == "environment") return {machines};
-  if (part.kind == "model" || part.kind == "source" || part.kind == "partition") return {optdigits};
+  if (part.kind == "model" || part.kind == "data source" || part.kind == "partition") return {optdigits};
   return {quadratic, optdigits};
 }
 
-class Conformance : public ::testing::TestWithParam<Candidate> {
+class Conformance : public ::testing::TestWithParam<AnyPart> {
  protected:
-  const Candidate& part() const { return GetParam(); }
+  const AnyPart& part() const { return GetParam(); }
 
   /// False, with the reason, for a data source whose files are not here.
   bool is_available(std::string& why) const {
-    if (part().kind != "source") return true;
+    if (part().kind != "data source") return true;
     try {
       composed(part(), optdigits);
       return true;
@@ -126,19 +101,19 @@ class Conformance : public ::testing::TestWithParam<Candidate> {
 };
 
 TEST_P(Conformance, TellsWhatItDoes) {
-  const std::string& about = part().about;
+  const std::string_view about = part().about;
   ASSERT_GE(about.size(), 20U);
   // Whole sentences; a source may stand at the end in parentheses.
   EXPECT_TRUE(std::isupper(static_cast<unsigned char>(about.front()))) << about;
   EXPECT_TRUE(about.ends_with('.') || about.ends_with(')')) << about;
-  EXPECT_EQ(about.find("//"), std::string::npos);
+  EXPECT_EQ(about.find("//"), std::string_view::npos);
 }
 
 TEST_P(Conformance, ConstructsWithDefaultsAndNamesItsSettings) {
   Settings none;
   EXPECT_TRUE(part().make(none));
   std::set<std::string> keys;
-  for (const Declared& setting : part().declared()) {
+  for (const Declared& setting : declared(part())) {
     EXPECT_TRUE(keys.insert(setting.key).second) << setting.key << " is declared twice";
     EXPECT_FALSE(setting.type.empty()) << setting.key;
     EXPECT_FALSE(setting.fallback.empty()) << setting.key;
@@ -149,7 +124,7 @@ TEST_P(Conformance, ConstructsWithDefaultsAndNamesItsSettings) {
 // What `shoal explain` shows is what a file may say: the defaults, written out, are accepted.
 TEST_P(Conformance, AcceptsItsOwnDefaults) {
   std::string written;
-  for (const Declared& setting : part().declared()) written += fmt::format("{} = {}\n", setting.key, setting.fallback);
+  for (const Declared& setting : declared(part())) written += fmt::format("{} = {}\n", setting.key, setting.fallback);
   Settings settings = Settings::parse(written, "defaults.toml");
   EXPECT_TRUE(part().make(settings)) << written;
   EXPECT_NO_THROW(settings.finish()) << written;
@@ -174,9 +149,9 @@ TEST_P(Conformance, GivesTheSameBitsOnAnyRanksAndThreads) {
   std::string why;
   if (!is_available(why)) GTEST_SKIP() << why;
   for (const std::string& base : bases(part())) {
-    const Experiment experiment = composed(part(), base);
+    const Composed experiment = composed(part(), base);
     const Federation& federation = experiment.federation;
-    const int rounds = static_cast<int>(experiment.rounds);
+    const int rounds = static_cast<int>(experiment.rounds());
     ASSERT_EQ(rounds, 3);
     const Played one = play(federation, rounds);
     EXPECT_EQ(play(federation, rounds).bits, one.bits) << "a second run through the same parts";
@@ -196,7 +171,7 @@ TEST_P(Conformance, LearnsSomethingFinite) {
   std::string why;
   if (!is_available(why)) GTEST_SKIP() << why;
   for (const std::string& base : bases(part())) {
-    const Experiment experiment = composed(part(), base);
+    const Composed experiment = composed(part(), base);
     const Played played = play(experiment.federation, 3);
     for (const auto& [name, tensor] : played.strategy.tensors()) {
       EXPECT_TRUE(at::isfinite(tensor).all().item<bool>()) << name;
@@ -205,7 +180,7 @@ TEST_P(Conformance, LearnsSomethingFinite) {
       for (const at::Tensor& slot : record) EXPECT_TRUE(!slot.defined() || at::isfinite(slot).all().item<bool>());
     }
     const at::Tensor before = experiment.federation.task->initial_parameters(
-        random_key(experiment.federation.seed, Purpose::initial_parameters));
+        random_key(experiment.federation.seed, "model/initial_parameters"));
     const std::vector<Channel> channels = experiment.federation.channels();
     const bool sends_a_model = std::ranges::any_of(
         channels, [&](const Channel& channel) { return channel.size == experiment.federation.task->layout().size; });
@@ -241,15 +216,15 @@ TEST_P(Conformance, EvaluatesAlikeOnAnyRanksAndThreads) {
   std::string why;
   if (!is_available(why)) GTEST_SKIP() << why;
   for (const std::string& base : bases(part())) {
-    const Experiment experiment = composed(part(), base);
+    const Composed experiment = composed(part(), base);
     const Task& task = *experiment.federation.task;
     const at::Tensor params = play(experiment.federation, 1).last();
     std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t>> seen;
     for (const Hands hands : {Hands{1, 1}, Hands{1, 2}, Hands{2, 1}, Hands{3, 2}}) {
       std::mutex mutex;
       run_on_threads(hands.ranks, [&](Communicator& comm) {
-        Crew crew(task, hands.threads);
-        const Evaluation result = evaluate(params, experiment.evaluate_on, task, comm, crew);
+        Trainers trainers(task, hands.threads);
+        const Evaluation result = evaluate(params, experiment.evaluate_on(), task, comm, trainers);
         const std::lock_guard lock(mutex);
         seen.emplace(result.examples, result.correct, result.loss);
       });
@@ -262,34 +237,23 @@ TEST_P(Conformance, EvaluatesAlikeOnAnyRanksAndThreads) {
   }
 }
 
-std::string test_name(const ::testing::TestParamInfo<Candidate>& info) {
-  return info.param.kind + "_" + info.param.name;
+std::string test_name(const ::testing::TestParamInfo<AnyPart>& info) {
+  std::string kind(info.param.kind);
+  std::ranges::replace(kind, ' ', '_');
+  return fmt::format("{}_{}", kind, info.param.name);
 }
 
 INSTANTIATE_TEST_SUITE_P(Parts, Conformance, ::testing::ValuesIn(candidates()), test_name);
 
 // --- The tables themselves -------------------------------------------------------------------------------------------
 
-template <class Contract>
-void expect_sorted() {
-  const auto table = parts<Contract>();
-  EXPECT_FALSE(table.empty());
-  for (std::size_t i = 1; i < table.size(); ++i) EXPECT_LT(table[i - 1].name, table[i].name);
-}
-
 TEST(PartTables, AreSortedByName) {
-  expect_sorted<Strategy>();
-  expect_sorted<Planner>();
-  expect_sorted<Aggregator>();
-  expect_sorted<Stage>();
-  expect_sorted<Codec>();
-  expect_sorted<Model>();
-  expect_sorted<Source>();
-  expect_sorted<Partition>();
-  expect_sorted<Objective>();
-  expect_sorted<Judge>();
-  expect_sorted<Environment>();
-  expect_sorted<Policy>();
+  const std::vector<AnyPart> all = all_parts();
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (all[i - 1].kind == all[i].kind) {
+      EXPECT_LT(all[i - 1].name, all[i].name);
+    }
+  }
 }
 
 // Every part file of the repository is tested above, and can be asked about.
@@ -297,21 +261,20 @@ TEST(PartTables, HoldEveryPartFile) {
   const char* source = std::getenv("SHOAL_SOURCE");
   if (source == nullptr) GTEST_SKIP() << "SHOAL_SOURCE is not set (ctest sets it)";
   namespace fs = std::filesystem;
-  std::set<std::string> names;
-  for (const Candidate& part : candidates()) names.insert(part.name);
   const std::string list = list_parts();
-  int files = 0;
-  for (const char* top : {"strategies", "datasets", "sim/task", "sim/agents"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(source) / top)) {
-      const std::string folder = entry.path().parent_path().filename().string(), top_folder = fs::path(top).filename();
-      const bool machinery = folder == top_folder || folder == "readers" || folder == "layers" || folder == "pipeline";
-      if (entry.path().extension() != ".cpp" || machinery) continue;
-      ++files;
-      EXPECT_TRUE(names.contains(entry.path().stem().string())) << entry.path() << " is tested by nobody";
-      EXPECT_THAT(list, HasSubstr("  " + entry.path().stem().string() + " "));
+  std::set<fs::path> files, folders;
+  for (const AnyPart& part : all_parts()) {
+    files.insert(fs::path(source) / part.file);
+    folders.insert((fs::path(source) / part.file).parent_path());
+    EXPECT_THAT(list, HasSubstr(fmt::format("  {} ", part.name)));
+  }
+  for (const fs::path& folder : folders) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() != ".cpp") continue;
+      EXPECT_TRUE(files.erase(entry.path()) > 0) << entry.path() << " is tested by no one";
     }
   }
-  EXPECT_GE(files, static_cast<int>(names.size()));
+  EXPECT_TRUE(files.empty()) << *files.begin() << " does not exist";
 }
 
 TEST(PartTables, SuggestTheNearestName) {

@@ -7,15 +7,13 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "sim/round/crew.hpp"
+#include "sim/round/trainers.hpp"
+#include "tests/composed.hpp"
 
 namespace shoal {
 namespace {
 
-Experiment experiment(const std::string& toml) {
-  Datasets datasets;
-  return compose(Settings::parse(toml, "test.toml"), datasets);
-}
+using namespace shoal::test;
 
 std::vector<CellPlan> planned(const std::string& toml, int ranks = 1) {
   return plan_experiment(Settings::parse(toml, "test.toml"), {.ranks = ranks, .measuring_seconds = 0});
@@ -27,13 +25,13 @@ struct Totals {
   Ticks time{};
 };
 
-Totals run(const Experiment& parts) {
+Totals run(const Composed& parts) {
   FederationState state(parts.federation, 1, 0);
   const auto comm = single_rank();
-  Crew crew(*parts.federation.task, 1);
+  Trainers trainers(*parts.federation.task, 1);
   Totals sums;
-  while (state.round < parts.rounds) {
-    const RoundRecord record = run_round(parts.federation, state, *comm, crew);
+  while (state.round < parts.rounds()) {
+    const RoundRecord record = run_round(parts.federation, state, *comm, trainers);
     sums.started += record.started;
     sums.committed += record.committed;
     sums.lost += record.lost;
@@ -113,8 +111,8 @@ TEST(Plan, OptdigitsByHand) {
 TEST(Plan, EqualsTheRun) {
   for (const std::string& toml : {std::string(small_quadratic), std::string(small_optdigits),
                                   std::string(small_optdigits) + "[codec]\nname = \"plain\"\n"}) {
-    const Experiment parts = experiment(toml);
-    const RoundsPlan plan = plan_rounds(parts, 60);
+    const Composed parts = composed(toml);
+    const RoundsPlan plan = plan_rounds(parts.federation, parts.rounds(), 60);
     const Totals real = run(parts);
     EXPECT_EQ(plan.time, real.time);
     EXPECT_EQ(plan.started, real.started);
@@ -126,8 +124,8 @@ TEST(Plan, EqualsTheRun) {
 }
 
 TEST(Plan, WorkOfACommittedCohort) {
-  const Experiment parts = experiment(small_optdigits);
-  const RoundsPlan plan = plan_rounds(parts, 0);  // one round
+  const Composed parts = composed(small_optdigits);
+  const RoundsPlan plan = plan_rounds(parts.federation, parts.rounds(), 0);  // one round
   EXPECT_EQ(plan.planned, 1);
   ASSERT_EQ(std::ssize(plan.first), plan.committed);
   // Forward and backward of 64-16-10: 2 operations per weight forward, as many for the weights' gradients, and for the
@@ -167,7 +165,7 @@ TEST(Plan, ErrorsShowAsInTheRun) {
 TEST(Plan, RankGroupsAsInTheRun) {
   const auto check = [](std::int64_t ranks, std::int64_t cells, std::int64_t per_cell, std::int64_t groups) {
     EXPECT_EQ(rank_groups(ranks, cells).ranks_per_cell, per_cell);
-    EXPECT_EQ(rank_groups(ranks, cells).groups, groups);
+    EXPECT_EQ(rank_groups(ranks, cells).count, groups);
   };
   check(1, 12, 1, 1);
   check(4, 12, 1, 4);
@@ -189,7 +187,7 @@ TEST(Histogram, EqualRanges) {
 }
 
 TEST(Clients, OfALargePopulationASample) {
-  const Experiment parts = experiment("task = {name = \"quadratic\", clients = 10_000_000}");
+  const Composed parts = composed("task = {name = \"quadratic\", clients = 10_000_000}");
   const ClientsPlan plan = look_at_clients(*parts.federation.task, 1);
   EXPECT_EQ(plan.clients, 10'000'000);
   EXPECT_EQ(plan.sampled, 10'000);
@@ -197,18 +195,17 @@ TEST(Clients, OfALargePopulationASample) {
 }
 
 TEST(Clients, WithTooLittleMemory) {
-  const Federation parts = experiment(
-                               "task = {name = \"quadratic\", clients = 1000}\n"
-                               "population = {memory_mbytes = 1000, devices = {name = \"tiers\", memory = [4, 2, 1]}, "
-                               "limits = {memory_mbytes = 1500}}")
-                               .federation;
+  const Federation parts = federation(
+      "task = {name = \"quadratic\", clients = 1000}\n"
+      "population = {memory_mbytes = 1000, devices = {name = \"tiers\", memory = [4, 2, 1]}, "
+      "limits = {memory_mbytes = 1500}}");
   const ClientsPlan plan = look_at_clients(*parts.task, 1, parts.population.get());
   EXPECT_NEAR(static_cast<double>(plan.small) / 1000, 1.0 / 3, 4.5 * std::sqrt(2.0 / 9 / 1000));
 }
 
 TEST(Clients, WritersOfMnist) {
   if (std::getenv("SHOAL_DATA") == nullptr) GTEST_SKIP() << "SHOAL_DATA is not set";
-  const Experiment parts = experiment("data = \"qmnist\"\npartition = \"natural\"");
+  const Composed parts = composed("data = \"qmnist\"\npartition = \"natural\"");
   const ClientsPlan plan = look_at_clients(*parts.federation.task, 1);
   EXPECT_EQ(plan.clients, 539);
   EXPECT_EQ(plan.groups, std::vector<std::int64_t>(539, 1));

@@ -42,7 +42,7 @@ std::vector<SessionLog> hold(Speaker&& speaker, const Judge& judge, const talk::
   talk::User user;
   user.topic = 3;
   user.rules.push_back(Rule::plain);
-  const RandomKey key = random_key(1, Purpose::agent_rollout);
+  const RandomKey key = random_key(1, "agents/rollout");
   std::vector<Session> sessions;
   for (int i = 0; i < count; ++i) sessions.push_back({user, {key, i, 0}, {key, i, 1}, {key, i, 2}});
   return hold_sessions(speaker, sessions, manners, judge, 1);

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "sim/clients/population.hpp"
+#include "sim/record/trace_file.hpp"
 
 namespace shoal {
 namespace {
@@ -19,7 +20,7 @@ using testing::HasSubstr;
 
 Population population(const std::string& toml, std::int64_t clients = 1000, std::uint64_t seed = 1) {
   const Settings settings = Settings::parse(toml, "test.toml");
-  Population made(settings, seed, clients);
+  Population made(settings, seed, clients, map_trace);
   settings.finish();
   return made;
 }
@@ -54,7 +55,7 @@ const std::vector<std::string> forms = {
 TEST(Availability, HoldsUntilItSaysInAnyOrderOfAsking) {
   for (const std::string& form : forms) {
     const Population walked = population(form), jumped = population(form);
-    RandomStream random(random_key(7, Purpose::selection), 0);
+    RandomStream random(random_key(7, "planner/selection"), 0);
     for (std::int64_t c = 0; c < 20; ++c) {
       const ClientId client{c};
       for (Ticks time{}; time < at_hour(72);) {

@@ -2,6 +2,11 @@
 // never who the neighbours are.
 #include <gtest/gtest.h>
 
+#include "sim/task/layers/conv2d.hpp"
+#include "sim/task/layers/flatten.hpp"
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/max_pool2d.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "sim/task/stacked_trainer.hpp"
 #include "tests/sim/small_federation.hpp"
 
@@ -29,7 +34,13 @@ SupervisedTask task_of(Network network) {
 
 Network convolutions() {
   Network network({2, 6, 6});
-  network.conv2d(4, 3, 1).relu().max_pool2d(2).flatten().linear(12).relu().linear(5);
+  network.add(layers::conv2d(4, 3, 1))
+      .add(layers::relu())
+      .add(layers::max_pool2d(2))
+      .add(layers::flatten())
+      .add(layers::linear(12))
+      .add(layers::relu())
+      .add(layers::linear(5));
   return network;
 }
 
@@ -38,11 +49,11 @@ SupervisedTask convolutional() { return task_of(convolutions()); }
 // Widths around the vector lengths and below the smallest product that the library hands on.
 Network dense(std::int64_t inputs, std::int64_t width) {
   Network network({inputs, 1, 1});
-  network.linear(width).relu().linear(5);
+  network.add(layers::linear(width)).add(layers::relu()).add(layers::linear(5));
   return network;
 }
 
-at::Tensor start_of(const Task& task) { return task.initial_parameters(random_key(1, Purpose::initial_parameters)); }
+at::Tensor start_of(const Task& task) { return task.initial_parameters(random_key(1, "model/initial_parameters")); }
 
 struct Fit {
   at::Tensor change;  // [K, d]
@@ -171,8 +182,8 @@ TEST(Blocks, LibraryAndLoopsAgree) {
   const SupervisedTask task = convolutional();
   std::vector<at::Tensor> anchors, shifts;
   for (std::uint64_t k = 0; k < 12; ++k) {
-    anchors.push_back(task.initial_parameters(random_key(20 + k, Purpose::initial_parameters)));
-    shifts.push_back(0.1 * task.initial_parameters(random_key(40 + k, Purpose::initial_parameters)));
+    anchors.push_back(task.initial_parameters(random_key(20 + k, "model/initial_parameters")));
+    shifts.push_back(0.1 * task.initial_parameters(random_key(40 + k, "model/initial_parameters")));
   }
   Correction correction;
   correction.pull = 0.2;
@@ -196,7 +207,7 @@ TEST(Blocks, LibraryAndLoopsAgree) {
 
 TEST(Blocks, LibraryReadsBytesAndEvaluates) {
   Network network({2, 6, 6});
-  network.conv2d(4, 3, 1).relu().flatten().linear(5);
+  network.add(layers::conv2d(4, 3, 1)).add(layers::relu()).add(layers::flatten()).add(layers::linear(5));
   auto data = std::make_shared<Dataset>();
   for (Examples* part : {&data->train, &data->test}) {
     *part = test::random_examples({2, 6, 6}, 5, 1300, 1);

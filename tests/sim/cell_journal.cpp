@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "sim/error.hpp"
-#include "sim/record/packing.hpp"
+#include "sim/files/packing.hpp"
 
 namespace shoal {
 namespace {

@@ -19,7 +19,7 @@ std::atomic<int> pretended{0};
 
 namespace shoal {
 
-// In place of sim/task/on_device.cpp.
+// In place of sim/task/device.cpp.
 bool on_device(const at::Tensor& tensor) {
   if (pretending) ++pretended;
   return pretending || tensor.is_cuda();

@@ -25,7 +25,7 @@ Event draw(RandomStream& random, std::int64_t time) {
 
 /// Starts with `initial` events, then pushes with the given probability or pops, against a sorted set; then empties.
 void compare(const Times& times, std::int64_t initial, std::int64_t steps, double pushes) {
-  RandomStream random(random_key(3, Purpose::selection), initial, steps);
+  RandomStream random(random_key(3, "planner/selection"), initial, steps);
   std::vector<Event> events;
   for (std::int64_t i = 0; i < initial; ++i) events.push_back(draw(random, times(random, 0)));
   std::multiset<Event> expected(events.begin(), events.end());
@@ -99,7 +99,7 @@ TEST(EventQueue, FarFuture) {
 }
 
 TEST(EventQueue, AMillion) {
-  RandomStream random(random_key(4, Purpose::selection), 0);
+  RandomStream random(random_key(4, "planner/selection"), 0);
   std::vector<Event> events;
   for (int i = 0; i < 1'000'000; ++i) events.push_back(draw(random, below(random, 100'000'000)));
   EventQueue queue(events);

@@ -7,14 +7,14 @@
 #include <array>
 #include <cmath>
 
-#include "sim/clients/trace.hpp"
+#include "sim/record/trace_file.hpp"
 
 namespace shoal {
 namespace {
 
 Population population(const std::string& toml) {
   const Settings settings = Settings::parse(toml, "test.toml");
-  Population made(settings, 1, 100'000);
+  Population made(settings, 1, 100'000, map_trace);
   settings.finish();
   return made;
 }

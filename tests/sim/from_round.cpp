@@ -29,8 +29,11 @@ TEST(FromRound, TellsRoundsApart) {
   EXPECT_TRUE(std::isnan(row.personal_accuracy_p10));
   EXPECT_TRUE(std::isnan(row.personal_loss));
   record.verdict = Verdict::commit;
-  EXPECT_EQ(round_row(record, 0.5).verdict, 0);
-  EXPECT_EQ(round_row(record, 0.5).accuracy, 0.5);
+  record.measures = {{"accuracy", 0.5}, {"personal_loss", 0.25}};
+  EXPECT_EQ(round_row(record).verdict, 0);
+  EXPECT_EQ(round_row(record).accuracy, 0.5);
+  EXPECT_TRUE(std::isnan(round_row(record).loss));
+  EXPECT_EQ(round_row(record).personal_loss, 0.25);
   record.diverged = true;
   EXPECT_EQ(round_row(record).verdict, 2);
 }

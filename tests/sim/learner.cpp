@@ -23,7 +23,7 @@ struct Desk {
 
   at::Tensor random_params(std::uint64_t seed) const {
     at::Tensor values = at::zeros({policy->layout().size});
-    RandomStream random(random_key(seed, Purpose::agent_world), 0);
+    RandomStream random(random_key(seed, "agents/world"), 0);
     for (std::int64_t i = 0; i < values.size(0); ++i) values[i] = 0.3 * random.normal();
     return values;
   }
@@ -32,7 +32,7 @@ struct Desk {
     std::vector<JudgedReply> batch;
     speaker->load(params);
     for (int i = 0; i < count; ++i) {
-      RandomStream random(random_key(3, Purpose::agent_world), i);
+      RandomStream random(random_key(3, "agents/world"), i);
       const User user{.topic = i % topics, .rules = {static_cast<Rule>(i % rules)}};
       const Manners manners;
       const Conversation talk(user, manners, random);
@@ -61,7 +61,7 @@ TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
   constexpr int n = 4000;
   std::vector<std::span<const Token>> prompts(n, asked);
   std::vector<RandomStream> random;
-  for (int i = 0; i < n; ++i) random.emplace_back(random_key(1, Purpose::agent_world), i);
+  for (int i = 0; i < n; ++i) random.emplace_back(random_key(1, "agents/world"), i);
   std::vector<Reply> replies(n);
   desk.speaker->load(desk.params);
   desk.speaker->reply(prompts, 0.7, random, replies);

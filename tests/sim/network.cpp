@@ -5,6 +5,10 @@
 
 #include <ATen/ATen.h>
 
+#include "sim/task/layers/conv2d.hpp"
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/max_pool2d.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "sim/task/model.hpp"
 
 namespace shoal {
@@ -53,15 +57,15 @@ TEST(Network, NamesAndShapesAreThoseOfPyTorch) {
 
 TEST(Network, CountsTheProductsOfBothDirections) {
   Network network({784, 1, 1});
-  network.linear(200).relu().linear(10);
+  network.add(layers::linear(200)).add(layers::relu()).add(layers::linear(10));
   EXPECT_EQ(network.flops_per_example(), 2.0 * (2 * 784 * 200 + 3 * 200 * 10));
 }
 
 TEST(Network, InitialParametersFillTheirRangeAndDependOnTheKeyAlone) {
   const Network network = network_of(models::mlp);
-  const at::Tensor a = network.initial_parameters(random_key(1, Purpose::initial_parameters));
-  EXPECT_TRUE(at::equal(a, network.initial_parameters(random_key(1, Purpose::initial_parameters))));
-  EXPECT_FALSE(at::equal(a, network.initial_parameters(random_key(2, Purpose::initial_parameters))));
+  const at::Tensor a = network.initial_parameters(random_key(1, "model/initial_parameters"));
+  EXPECT_TRUE(at::equal(a, network.initial_parameters(random_key(1, "model/initial_parameters"))));
+  EXPECT_FALSE(at::equal(a, network.initial_parameters(random_key(2, "model/initial_parameters"))));
   for (std::size_t i = 0; i < 6; i += 2) {
     const Parameter& weight = network.layout().parameters[i];
     const double bound = 1 / std::sqrt(static_cast<double>(weight.shape[1]));
@@ -75,10 +79,47 @@ TEST(Network, InitialParametersFillTheirRangeAndDependOnTheKeyAlone) {
   }
 }
 
+// A factor for each channel, 1 at first.
+class Scale final : public Layer {
+ public:
+  std::string_view kind() const override { return "scale"; }
+  Shape output(const Shape& input) const override { return input; }
+  std::vector<Parameter> parameters(const Shape& input) const override {
+    return {{.name = "factor", .shape = {input.channels}, .role = Role::personal}};
+  }
+  void initialize(std::span<float> values, const Shape&, RandomStream&) const override {
+    std::ranges::fill(values, 1.0F);
+  }
+  std::unique_ptr<StackedLayer> stack(const Activation&, const ParameterRows&, std::span<const Parameter>,
+                                      const StackForm&) const override {
+    return nullptr;
+  }
+};
+
+TEST(Network, TakesTheParametersThatALayerLists) {
+  const auto scale = std::make_shared<Scale>();
+  Network network({7, 1, 1});
+  network.add(scale).add(layers::linear(3)).add(scale);
+  const auto& parameters = network.layout().parameters;
+  ASSERT_EQ(parameters.size(), 4U);
+  EXPECT_EQ(parameters[0].name, "scale1.factor");
+  EXPECT_EQ(parameters[1].name, "dense1.weight");
+  EXPECT_EQ(parameters[3].name, "scale2.factor");
+  EXPECT_EQ(parameters[0].role, Role::personal);
+  EXPECT_EQ(parameters[2].role, Role::shared);
+  EXPECT_EQ(parameters[3].offset, 7 + 21 + 3);
+  EXPECT_EQ(network.layout().size, 7 + 21 + 3 + 3);
+  const at::Tensor initial = network.initial_parameters(random_key(1, "model/initial_parameters"));
+  EXPECT_TRUE(at::equal(initial.narrow(0, 0, 7), at::ones({7})));
+  EXPECT_TRUE(at::equal(initial.narrow(0, 31, 3), at::ones({3})));
+  EXPECT_LE(initial.narrow(0, 7, 24).abs().max().item<double>(), 1 / std::sqrt(7.0));
+  EXPECT_GT(initial.narrow(0, 7, 24).abs().max().item<double>(), 0.5 / std::sqrt(7.0));
+}
+
 TEST(Network, RefusesImagesThatAreTooSmall) {
-  EXPECT_THROW(Network({1, 2, 2}).conv2d(4, 3), UserError);
-  EXPECT_THROW(Network({1, 1, 8}).max_pool2d(2), UserError);
-  EXPECT_THROW(Network({1, 4, 4}).conv2d(2, 3).linear(3), BrokenInvariant);  // not flattened
+  EXPECT_THROW(Network({1, 2, 2}).add(layers::conv2d(4, 3)), UserError);
+  EXPECT_THROW(Network({1, 1, 8}).add(layers::max_pool2d(2)), UserError);
+  EXPECT_THROW(Network({1, 4, 4}).add(layers::conv2d(2, 3)).add(layers::linear(3)), BrokenInvariant);  // not flattened
 }
 
 }  // namespace

@@ -1,6 +1,11 @@
 // Losses and gradients of the stacked networks against LibTorch's autograd and against finite differences.
 #include <gtest/gtest.h>
 
+#include "sim/task/layers/conv2d.hpp"
+#include "sim/task/layers/flatten.hpp"
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/max_pool2d.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "sim/task/model.hpp"
 #include "sim/task/stacked_network.hpp"
 #include "tests/sim/small_federation.hpp"
@@ -104,11 +109,11 @@ void expect_close(const Network& network, const Gradients& ours, const Gradients
 
 void expect_equal(const Network& network, const test::Scores& scores, const Block& block) {
   const Examples from = test::random_examples(network.input(), network.output().size(), 12, 3);
-  at::Tensor params = network.initial_parameters(random_key(1, Purpose::initial_parameters));
+  at::Tensor params = network.initial_parameters(random_key(1, "model/initial_parameters"));
   if (block.size() > 1) {  // every client has weights of its own
     std::vector<at::Tensor> rows;
     for (std::size_t k = 0; k < block.size(); ++k) {
-      rows.push_back(network.initial_parameters(random_key(10 + k, Purpose::initial_parameters)));
+      rows.push_back(network.initial_parameters(random_key(10 + k, "model/initial_parameters")));
     }
     params = at::stack(rows);
   }
@@ -161,7 +166,12 @@ TEST(NetworkGradients, ColourImages) {
 
 TEST(NetworkGradients, PoolingBeforeTheFirstParametersAndIncompleteWindows) {
   Network network({2, 7, 5});
-  network.max_pool2d(2).relu().conv2d(3, 2, 1).max_pool2d(3).flatten().linear(4);
+  network.add(layers::max_pool2d(2))
+      .add(layers::relu())
+      .add(layers::conv2d(3, 2, 1))
+      .add(layers::max_pool2d(3))
+      .add(layers::flatten())
+      .add(layers::linear(4));
   expect_equal(
       network,
       [](const Parameters& p, const at::Tensor& x) {
@@ -173,11 +183,14 @@ TEST(NetworkGradients, PoolingBeforeTheFirstParametersAndIncompleteWindows) {
 
 TEST(NetworkGradients, FiniteDifferences) {
   Network network({2, 5, 5});
-  network.conv2d(3, 3, 1).flatten().linear(6).linear(4);  // smooth, so that differences converge
+  network.add(layers::conv2d(3, 3, 1))
+      .add(layers::flatten())
+      .add(layers::linear(6))
+      .add(layers::linear(4));  // smooth, so that differences converge
   const Examples from = test::random_examples(network.input(), 4, 7, 5);
-  const at::Tensor params = network.initial_parameters(random_key(2, Purpose::initial_parameters));
+  const at::Tensor params = network.initial_parameters(random_key(2, "model/initial_parameters"));
   const at::Tensor gradient = stacked(network, params, from, one).rows[0];
-  RandomStream random(random_key(2, Purpose::synthetic_data), 0);
+  RandomStream random(random_key(2, "source/synthetic"), 0);
   for (int trial = 0; trial < 5; ++trial) {
     at::Tensor direction = at::empty_like(params);
     for (std::int64_t i = 0; i < params.numel(); ++i) direction[i] = random.normal() / std::sqrt(params.numel());
@@ -191,7 +204,7 @@ TEST(NetworkGradients, FiniteDifferences) {
 TEST(NetworkGradients, DescendingAtOnceIsAStepAlongTheGradient) {
   const Network network = network_of(models::mlp);
   const Examples from = test::random_examples(network.input(), 10, 7, 3);
-  const at::Tensor params = network.initial_parameters(random_key(1, Purpose::initial_parameters));
+  const at::Tensor params = network.initial_parameters(random_key(1, "model/initial_parameters"));
   const at::Tensor gradient = stacked(network, params, from, one).rows[0];
 
   const ParameterRows rows(1, network.layout().size);

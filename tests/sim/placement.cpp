@@ -49,7 +49,7 @@ TEST(Placement, TakesAnyNumberOfRanks) {
 
 // Ten costs, by brute force over all 3^10 placements.
 TEST(Placement, StaysWithinGrahamsBound) {
-  RandomStream random(random_key(1, Purpose::selection), 0);
+  RandomStream random(random_key(1, "planner/selection"), 0);
   for (int trial = 0; trial < 5; ++trial) {
     std::vector<double> costs(10);
     for (double& cost : costs) cost = 1 + static_cast<double>(random.below(100));
@@ -66,7 +66,7 @@ TEST(Placement, StaysWithinGrahamsBound) {
 
 // A thousand clients whose work differs up to tenfold keep sixteen ranks alike busy.
 TEST(Placement, BalancesAThousandClients) {
-  RandomStream random(random_key(2, Purpose::selection), 0);
+  RandomStream random(random_key(2, "planner/selection"), 0);
   for (int trial = 0; trial < 20; ++trial) {
     std::vector<double> costs(1000);
     for (double& cost : costs) cost = std::pow(10, random.uniform());

@@ -53,8 +53,8 @@ RoundRecord round_of(const std::string& population, Terms terms = {}) {
   parts.population = std::make_shared<Population>(Settings::parse(slow + population, "test.toml"), 1, 1);
   const auto communicator = single_rank();
   FederationState state(parts, 1, 0);
-  Crew crew(*parts.task, 1);
-  return run_round(parts, state, *communicator, crew);
+  Trainers trainers(*parts.task, 1);
+  return run_round(parts, state, *communicator, trainers);
 }
 
 const ClientRow& only(const RoundRecord& record) { return record.clients.at(0); }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 #include <set>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace {
 
 using namespace shoal;
 
-const RandomKey key = random_key(20240, Purpose::shuffle);
+const RandomKey key = random_key(20240, "task/shuffle");
 
 std::vector<std::uint32_t> first_words(RandomKey of, std::int64_t client, std::int64_t participation) {
   RandomStream random(of, client, participation);
@@ -38,8 +39,90 @@ Moments moments(int n, const Draw& draw) {
   return {mean, squares / n - mean * mean};
 }
 
+struct KnownKey {
+  const char* purpose;
+  std::uint32_t word0, word1;
+};
+
+// The first two words of Philox4x32-10 under the key (0x6c6b6579, 0x76310000) for the counter (seed, number,
+// 0x5368616f), computed apart in Python; the numbers are 1 to 11, 40 to 51, 60 to 65 and 80 to 90 in this order.
+const std::uint64_t known_seed = (std::uint64_t{5} << 32) + 20240;
+const KnownKey known_keys[] = {
+    {"model/initial_parameters", 0x7cb174a5, 0xdb63654b},
+    {"partition", 0x06647389, 0x98c3205a},
+    {"task/holdout", 0xcde4c67a, 0x074b49bc},
+    {"planner/selection", 0xb32cd93d, 0x359c203d},
+    {"clients/dropout", 0xfc74ef27, 0x0ee96bed},
+    {"clients/speed", 0x9c202c20, 0x79f02c05},
+    {"task/shuffle", 0x450e3e61, 0x3d1727ec},
+    {"source/synthetic", 0x23d91e02, 0x54613773},
+    {"task/quadratic", 0xed5de1b4, 0xa6e0e0c0},
+    {"stage/noise", 0x15195dfc, 0x6a6780be},
+    {"round/personal_evaluation", 0x35763af3, 0xf36a904c},
+    {"clients/availability", 0xac183633, 0x9ec86e03},
+    {"clients/traced_device", 0x717ce679, 0xf62ce2fb},
+    {"clients/region", 0x3dafe53b, 0x34f6fc68},
+    {"clients/outage", 0x2fab586c, 0x2dbd9f59},
+    {"clients/consent", 0x1699e7cb, 0x145ed0bc},
+    {"clients/charging", 0x77b2567f, 0x9d53b12e},
+    {"clients/sleep", 0x7f0fcc01, 0xffd3aca2},
+    {"clients/at_home", 0x4a75cb06, 0xe586e2d2},
+    {"clients/in_use", 0x944f2571, 0x2e02c531},
+    {"clients/hotspot", 0xc57fa9c7, 0xad77b9ac},
+    {"planner/stragglers", 0x4b5ec44d, 0xaee943b6},
+    {"planner/ranking", 0x84f58a5c, 0x7d07734b},
+    {"clients/battery", 0xeaa261df, 0xeaebcd12},
+    {"clients/check_in", 0xc6de5a92, 0xa96d5e27},
+    {"clients/partial_work", 0x89d06bfc, 0x422a7592},
+    {"clients/bandwidth", 0x56a92bf3, 0x43d6537e},
+    {"clients/unmetered", 0x15e0e3dc, 0xa3b86abc},
+    {"clients/tier", 0x47f697d1, 0x63133612},
+    {"agents/world", 0x471bfe1f, 0xb7b7901c},
+    {"agents/judge", 0x881ee322, 0x9162af7c},
+    {"agents/hint_gain", 0x83b9d32e, 0x4510a520},
+    {"agents/pretraining", 0x492c6ce7, 0x0db7ff10},
+    {"agents/users", 0xd2c00cc6, 0x5db36740},
+    {"agents/serving", 0xf6eb2311, 0xfdb56fe1},
+    {"agents/judging", 0x7a44891c, 0x109107b8},
+    {"agents/training", 0x3d9bb85e, 0x9e774850},
+    {"agents/population", 0x6f9e8fcf, 0x68c83ec3},
+    {"agents/rollout", 0xdba6bae7, 0x7bf2316e},
+    {"agents/evaluation", 0xd1d7f865, 0x5dffb990},
+};
+
+TEST(RandomKey, ListedPurposesKeepTheirKeys) {
+  for (const KnownKey& known : known_keys) {
+    const RandomKey found = random_key(known_seed, known.purpose);
+    EXPECT_EQ(found.word0, known.word0) << known.purpose;
+    EXPECT_EQ(found.word1, known.word1) << known.purpose;
+  }
+}
+
+TEST(RandomKey, OtherPurposesAreHashed) {
+  // FNV-1a of "foobar" is 0x85944171f73967e8: the published test vector (isthe.com/chongo/src/fnv/test_fnv.c).
+  const PhiloxBlock expected = philox({{20240, 5, 0xf73967e8, 0x85944171}}, {{0x6c6b6579, 0x76310000}});
+  const RandomKey found = random_key(known_seed, "foobar");
+  EXPECT_EQ(found.word0, expected[0]);
+  EXPECT_EQ(found.word1, expected[1]);
+}
+
+TEST(RandomKey, PurposesDoNotCoincide) {
+  std::vector<std::string> purposes = {
+      "", "a", "b", "ab", "ba", "planner", "planner/", "planner/Ranking", "stage/noise2"};
+  for (const KnownKey& known : known_keys) purposes.emplace_back(known.purpose);
+  for (const char* room : {"planner/", "stage/", "codec/", "clients/", ""}) {
+    for (int i = 0; i < 10'000; ++i) purposes.push_back(room + std::to_string(i));
+  }
+  std::set<std::pair<std::uint32_t, std::uint32_t>> keys;
+  for (const std::string& purpose : purposes) {
+    const RandomKey found = random_key(1, purpose);
+    keys.emplace(found.word0, found.word1);
+  }
+  EXPECT_EQ(keys.size(), purposes.size());
+}
+
 TEST(RandomStream, SameValuesWhereverCreated) {
-  EXPECT_EQ(first_words(key, 5, 2), first_words(random_key(20240, Purpose::shuffle), 5, 2));
+  EXPECT_EQ(first_words(key, 5, 2), first_words(random_key(20240, "task/shuffle"), 5, 2));
   RandomStream a(key, 5, 2), b(key, 6, 2), again(key, 5, 2);
   for (int i = 0; i < 10; ++i) {
     const double x = a.normal();
@@ -53,10 +136,11 @@ TEST(RandomStream, StreamsDifferInEveryCoordinate) {
   std::size_t streams = 0;
   const std::int64_t clients[] = {0, 1, 2, 1'000'000, std::int64_t{1} << 32, std::int64_t{5} << 40};
   for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1} << 32}) {
-    for (std::uint32_t purpose = 1; purpose <= 10; ++purpose) {
+    for (const char* purpose : {"partition", "task/holdout", "planner/selection", "clients/dropout", "clients/speed",
+                                "task/shuffle", "one", "other", "another", "others"}) {
       for (const std::int64_t client : clients) {
         for (const std::int64_t participation : {std::int64_t{0}, std::int64_t{1}, std::int64_t{0xffffffff}}) {
-          seen.insert(first_words(random_key(seed, Purpose{purpose}), client, participation));
+          seen.insert(first_words(random_key(seed, purpose), client, participation));
           ++streams;
         }
       }
@@ -179,7 +263,7 @@ TEST(KeyedPermutation, IsABijection) {
 }
 
 TEST(KeyedPermutation, FillsAsItAnswersOneByOne) {
-  const RandomKey key = random_key(5, Purpose::selection);
+  const RandomKey key = random_key(5, "planner/selection");
   for (const std::uint64_t n :
        {std::uint64_t{1}, std::uint64_t{31}, std::uint64_t{1000}, std::uint64_t{10'000'000}, std::uint64_t{1} << 45}) {
     const KeyedPermutation permutation(key, (std::uint64_t{7} << 32) + 3, n);
@@ -204,7 +288,7 @@ TEST(KeyedPermutation, DependsOnKeyAndRoundOnly) {
   EXPECT_EQ(first(key, 3), first(key, 3));
   EXPECT_NE(first(key, 3), first(key, 4));
   EXPECT_NE(first(key, 3), first(key, 3 + (std::uint64_t{1} << 32)));
-  EXPECT_NE(first(key, 3), first(random_key(20241, Purpose::shuffle), 3));
+  EXPECT_NE(first(key, 3), first(random_key(20241, "task/shuffle"), 3));
 }
 
 TEST(KeyedPermutation, ChoosesEveryClientEquallyOften) {

@@ -10,19 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "experiments/experiment.hpp"
 #include "sim/digest.hpp"
 #include "sim/record/from_round.hpp"
-#include "sim/round/federation.hpp"
+#include "tests/composed.hpp"
 
 namespace shoal::test {
-
-inline Experiment experiment(const std::string& toml) {
-  static Datasets datasets;  // read once for all tests of a program
-  return compose(Settings::parse(toml, "test.toml"), datasets);
-}
-
-inline Federation federation(const std::string& toml) { return experiment(toml).federation; }
 
 /// How many share the work.
 struct Hands {
@@ -60,10 +52,10 @@ inline Played play(const Federation& federation, int rounds, Hands hands = {},
   std::map<int, std::string> of_rank;
   run_on_threads(hands.ranks, [&](Communicator& comm) {
     FederationState state(federation, comm.size(), comm.rank());
-    Crew crew(*federation.task, hands.threads);
+    Trainers trainers(*federation.task, hands.threads);
     Digest all;
     for (int r = 0; r < rounds; ++r) {
-      const RoundRecord record = run_round(federation, state, comm, crew);
+      const RoundRecord record = run_round(federation, state, comm, trainers);
       add_record(all, record);
       all.add(digest(state.strategy.params()));
       if (after) after(state, comm);

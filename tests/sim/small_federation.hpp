@@ -34,7 +34,7 @@ inline Examples random_examples(Shape shape, std::int64_t classes, std::int64_t 
   Examples out;
   out.shape = shape;
   out.classes = classes;
-  RandomStream random(random_key(seed, Purpose::synthetic_data), 0);
+  RandomStream random(random_key(seed, "source/synthetic"), 0);
   for (std::int64_t i = 0; i < count; ++i) {
     out.labels.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(classes))));
     for (std::int64_t j = 0; j < shape.size(); ++j) out.floats.push_back(static_cast<float>(random.normal()));
@@ -107,7 +107,7 @@ inline ReferenceFit reference_fit(const SupervisedTask& task, const Scores& scor
   std::vector<std::int32_t> own = task.holdout().indices(who.client, Split::train);
   const auto count = static_cast<std::int64_t>(own.size());
   const std::int64_t batch = local.batch == 0 ? count : std::min(local.batch, count);
-  RandomStream random(random_key(task.seed(), Purpose::shuffle), value(who.client), value(who.id));
+  RandomStream random(random_key(task.seed(), "task/shuffle"), value(who.client), value(who.id));
   Parameters parameters = leaves(task.layout(), start);
   torch::optim::SGD sgd(parameters, torch::optim::SGDOptions(local.rate)
                                         .momentum(local.momentum)

@@ -5,6 +5,11 @@
 
 #include <cmath>
 
+#include "sim/task/layers/conv2d.hpp"
+#include "sim/task/layers/flatten.hpp"
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/max_pool2d.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "tests/sim/small_federation.hpp"
 
 namespace shoal {
@@ -19,7 +24,13 @@ constexpr double close = 1e-5;  // of the largest change: float32 sums in anothe
 
 Network small_network() {
   Network network({2, 6, 6});
-  network.conv2d(4, 3, 1).relu().max_pool2d(2).flatten().linear(12).relu().linear(5);
+  network.add(layers::conv2d(4, 3, 1))
+      .add(layers::relu())
+      .add(layers::max_pool2d(2))
+      .add(layers::flatten())
+      .add(layers::linear(12))
+      .add(layers::relu())
+      .add(layers::linear(5));
   return network;
 }
 
@@ -35,7 +46,7 @@ SupervisedTask small_task(HoldoutShares shares = {}, std::uint64_t seed = 7) {
 }
 
 at::Tensor start_of(const Task& task, std::uint64_t seed = 1) {
-  return task.initial_parameters(random_key(seed, Purpose::initial_parameters));
+  return task.initial_parameters(random_key(seed, "model/initial_parameters"));
 }
 
 struct Outcomes {

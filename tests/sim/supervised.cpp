@@ -7,6 +7,8 @@
 #include <cmath>
 #include <set>
 
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "tests/sim/small_federation.hpp"
 
 namespace shoal {
@@ -26,7 +28,7 @@ SupervisedTask task_with(HoldoutShares held, std::int64_t test_examples = 600, s
   data->train = test::random_examples({8, 1, 1}, 5, 620, 1);
   data->test = test::random_examples({8, 1, 1}, 5, test_examples, 2);
   Network network({8, 1, 1});
-  network.linear(9).relu().linear(5);
+  network.add(layers::linear(9)).add(layers::relu()).add(layers::linear(5));
   return {data, std::make_unique<test::Consecutive>(sizes), network, held, seed};
 }
 
@@ -101,7 +103,7 @@ Evaluation sum_over(Trainer& trainer, const at::Tensor& params, Split split, con
 
 void expect_direct(const SupervisedTask& task, Split split, const Examples& from,
                    const std::vector<std::int32_t>& which) {
-  const at::Tensor params = task.initial_parameters(random_key(3, Purpose::initial_parameters)) * 3;
+  const at::Tensor params = task.initial_parameters(random_key(3, "model/initial_parameters")) * 3;
   std::vector<std::int64_t> order(static_cast<std::size_t>(task.chunks(split)));
   std::iota(order.begin(), order.end(), 0);
   const auto trainer = task.trainer();
@@ -156,8 +158,8 @@ TEST(SupervisedTask, RefusesDataThatDoNotFitTheNetwork) {
   auto data = std::make_shared<Dataset>();
   data->train = test::random_examples({8, 1, 1}, 5, 620, 1);
   Network narrow({8, 1, 1}), other({9, 1, 1});
-  narrow.linear(4);
-  other.linear(5);
+  narrow.add(layers::linear(4));
+  other.add(layers::linear(5));
   const auto build = [&](const Network& network) {
     SupervisedTask(data, std::make_unique<test::Consecutive>(sizes), network, {}, 1);
   };

@@ -9,7 +9,7 @@ namespace {
 
 constexpr Token x = first_filler;
 
-RandomStream draws(std::int64_t which = 0) { return {random_key(7, Purpose::agent_world), which}; }
+RandomStream draws(std::int64_t which = 0) { return {random_key(7, "agents/world"), which}; }
 
 TEST(Rules, HoldForRepliesReadByHand) {
   const std::vector<Token> brief{equals, number(7), end}, marked{bold, equals, number(7), x, end};

@@ -20,13 +20,13 @@ constexpr TransformerShape small{.vocabulary = 7, .context = 24, .width = 12, .l
 
 // Larger than a fresh model's, so that nothing is nearly linear.
 at::Tensor weights_of(const TransformerLayout& layout, std::uint64_t seed) {
-  at::Tensor params = layout.random_parameters(random_key(seed, Purpose::initial_parameters));
+  at::Tensor params = layout.random_parameters(random_key(seed, "model/initial_parameters"));
   params.narrow(0, layout.head, layout.parameters.size - layout.head).mul_(30);
   return params;
 }
 
 Words draw_words(std::int64_t count, std::int64_t stream, int vocabulary) {
-  RandomStream random(random_key(5, Purpose::synthetic_data), stream);
+  RandomStream random(random_key(5, "source/synthetic"), stream);
   Words words;
   for (; count > 0; --count) words.push_back(static_cast<std::int32_t>(random.below(vocabulary)));
   return words;

@@ -28,13 +28,13 @@ std::unique_ptr<Policy> shipped() {
 std::vector<RandomStream> streams(std::size_t count, std::int64_t from = 0) {
   std::vector<RandomStream> all;
   for (std::size_t i = 0; i < count; ++i) {
-    all.emplace_back(random_key(3, Purpose::agent_world), from + static_cast<std::int64_t>(i));
+    all.emplace_back(random_key(3, "agents/world"), from + static_cast<std::int64_t>(i));
   }
   return all;
 }
 
 std::vector<talk::Lesson> lessons(int count) {
-  RandomStream random(random_key(4, Purpose::agent_world), 0);
+  RandomStream random(random_key(4, "agents/world"), 0);
   std::vector<talk::Lesson> all;
   for (; count > 0; --count) all.push_back(talk::lesson(random));
   return all;
@@ -246,7 +246,7 @@ TEST(HintGain, IsNextToNothingWithRandomWeights) {
   double sum = 0;
   constexpr int policies = 10;
   for (std::uint64_t seed = 0; seed < policies; ++seed) {
-    const at::Tensor params = layout.random_parameters(random_key(seed, Purpose::initial_parameters));
+    const at::Tensor params = layout.random_parameters(random_key(seed, "model/initial_parameters"));
     const HintGain gain = hint_gain(*transformer_policy(layout.shape, params), params, 1);
     EXPECT_FALSE(gain.open());
     sum += gain.mean;

@@ -50,7 +50,7 @@ double bound_of(const FederationState& state) { return state.stages[0].tensor("b
 /// Sum of the clipped records and bound after each round.
 std::vector<std::pair<double, double>> trace(const Federation& parts, int rounds, std::int64_t clients) {
   std::vector<std::pair<double, double>> found;
-  run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Crew&) {
+  run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
     found.emplace_back(state.strategy.params()[0].item<double>() * clients, bound_of(state));
   });
   return found;
@@ -93,7 +93,7 @@ TEST(AdaptiveClip, GoesDownWithTheVersion) {
   parts.strategy = std::make_shared<Records>(records);
   double sum = 0;
   int live = 0;
-  run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+  run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
     std::set<double> bounds;
     for (const auto& [version, message] : state.messages) {
       bounds.insert(message.tensors.at("clip_bound").item<double>());
@@ -113,7 +113,7 @@ TEST(AdaptiveClip, CountsItsMessages) {
   }();
   const auto bytes = [](const Federation& parts) {
     std::pair<std::int64_t, std::int64_t> found;
-    run(parts, 1, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) {
+    run(parts, 1, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Trainers&) {
       found = {record.bytes_down, record.bytes_up};
     });
     return found;
@@ -134,7 +134,7 @@ TEST(AdaptiveClip, NoiseHasItsDeviationAndOtherStagesOthers) {
   const std::string stage = "initial = 1e-9\nrate = 1e-3\nquantile = 0\nbit_noise = 3\n";
   Federation parts = recording({1, 2, 3, 4}, stage);
   parts.stages.push_back(parts.stages[0]);
-  const ServerContext first{parts.task->layout(), 4, 7, random_key(1, Purpose::stage_noise), 1};
+  const ServerContext first{parts.task->layout(), 4, 7, random_key(1, "stage/noise"), 1};
   ServerContext second = first;
   second.part = 2;
   EXPECT_NE(first.noise().normal(), second.noise().normal());
@@ -166,7 +166,7 @@ TEST(AdaptiveClip, HasTheSameBitsOnAnyRanks) {
   std::mutex mutex;
   for (const auto& [ranks, threads] : {std::pair{1, 1}, {1, 2}, {2, 1}, {3, 2}, {5, 1}}) {
     hashes.insert(run(parts, 10, ranks, threads,
-                      [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+                      [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
                         const std::lock_guard lock(mutex);
                         if (record.round == 10) bounds.insert(bound_of(state));
                       }));

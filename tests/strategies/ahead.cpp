@@ -30,7 +30,7 @@ struct Count {
 std::string run_and_count(const std::string& toml, int ranks, int threads, Count& count) {
   std::set<ParticipationId> before;
   return run(federation(toml), 60, ranks, threads,
-             [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Crew&) {
+             [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Trainers&) {
                for (const auto& [id, trained] : state.ahead.trained) {
                  EXPECT_EQ(state.ahead.owner.at(id), comm.rank());
                  EXPECT_TRUE(state.in_flight.contains(id)) << "what is over is forgotten";

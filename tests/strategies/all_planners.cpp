@@ -244,7 +244,7 @@ TEST(Refl, PrefersTheLeastAvailable) {
       most = std::max(most, later(p.client));
     }
     EXPECT_EQ(std::ssize(chosen), cohort);
-    const KeyedPermutation order(random_key(1, Purpose::selection), round, 200);
+    const KeyedPermutation order(random_key(1, "planner/selection"), round, 200);
     std::int64_t left = candidates;
     for (std::uint64_t i = 0; i < 200 && left > 0; ++i) {
       const ClientId client{static_cast<std::int64_t>(order(i))};
@@ -319,11 +319,11 @@ TEST(Probes, AreLossesAtTheNewestModel) {
   }
   run_on_threads(3, [&](Communicator& comm) {
     FederationState state(parts, comm.size(), comm.rank());
-    Crew crew(*parts.task, 1);
+    Trainers trainers(*parts.task, 1);
     state.strategy.params().fill_(0.5);
     std::vector<ClientId> all;
     for (std::int64_t c = 5; c >= 0; --c) all.push_back(ClientId{c});
-    const std::vector<Probe> probes = probe_losses(all, parts, state, comm, crew);
+    const std::vector<Probe> probes = probe_losses(all, parts, state, comm, trainers);
     for (std::size_t i = 0; i < all.size(); ++i) {
       EXPECT_EQ(probes[i].client, all[i]);
       const double gap = value(all[i]) + 1 - 0.5;
@@ -340,9 +340,9 @@ TEST(Probes, AreMeanLossesOfTheClientsOwnExamples) {
   EXPECT_EQ(play(parts, 3, {3, 2}).bits, one.bits);
   const std::unique_ptr<Communicator> comm = single_rank();
   FederationState state(parts, 1, 0);
-  Crew crew(*parts.task, 1);
+  Trainers trainers(*parts.task, 1);
   // The model begins where all ten classes are nearly alike; a trainer's first full-batch loss is the same mean.
-  const std::vector<Probe> probes = probe_losses({ClientId{3}, ClientId{8}}, parts, state, *comm, crew);
+  const std::vector<Probe> probes = probe_losses({ClientId{3}, ClientId{8}}, parts, state, *comm, trainers);
   for (const Probe& probe : probes) {
     const Participation visit{.client = probe.client};
     const std::unique_ptr<Trainer> trainer = parts.task->trainer();

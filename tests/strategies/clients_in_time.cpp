@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <set>
 
-#include "sim/clients/trace.hpp"
-#include "strategies/planners/start.hpp"
+#include "sim/record/trace_file.hpp"
+#include "strategies/planners/shared/start.hpp"
 #include "tests/sim/unequal_task.hpp"
 #include "tests/strategies/federations.hpp"
 
@@ -57,7 +57,7 @@ TEST(ClientsInTime, OnlyThoseWhoAreThereStartAndNobodyTwice) {
     std::map<ClientId, Ticks> busy_until;
     std::vector<Participation> all;
     std::map<Outcome, int> outcomes;
-    run(parts, 40, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) {
+    run(parts, 40, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Trainers&) {
       for (const ClientRow& row : record.clients) all.push_back(row.participation);
     });
     std::ranges::sort(all, {}, &Participation::start);
@@ -90,7 +90,7 @@ TEST(ClientsInTime, PartialWorkIsTrainedAndChargedForItsShare) {
       "task = {name = \"quadratic\", clients = 60, dimension = 5}\nlocal = {steps = 8, rate = 0.05}\n"
       "planner = {cohort = 30}\npopulation = {gflops = 1e-6, partial = {share = 0.6, levels = 4}}\n");
   std::set<std::int64_t> steps;
-  run(parts, 5, 2, 1, [&](const RoundRecord& record, const FederationState&, Communicator& comm, Crew&) {
+  run(parts, 5, 2, 1, [&](const RoundRecord& record, const FederationState&, Communicator& comm, Trainers&) {
     if (comm.rank() != 0) return;
     for (const ClientRow& row : record.clients) {
       const Participation& p = row.participation;
@@ -110,7 +110,7 @@ TEST(ClientsInTime, DroppedStragglersAreLostWhenTheirTrainingEnds) {
       "planner = {cohort = 30}\npopulation = {gflops = 1e-6, partial = {share = 0.6, levels = 4, result = "
       "\"drop\"}}\n");
   std::int64_t dropped = 0;
-  run(parts, 5, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) {
+  run(parts, 5, 1, 1, [&](const RoundRecord& record, const FederationState&, Communicator&, Trainers&) {
     for (const ClientRow& row : record.clients) {
       const Participation& p = row.participation;
       EXPECT_EQ(row.committed, p.fraction == 1);
@@ -142,7 +142,9 @@ TEST_F(ByTrace, TheClockGoesOnToTheNextInstantWhenSomebodyIsThere) {
     std::vector<RoundRecord> records;
     // 480 operations a participation at 4 a second: 120 s each.
     run(federation(experiment_of(planner, population)), 60, 1, 1,
-        [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) { records.push_back(record); });
+        [&](const RoundRecord& record, const FederationState&, Communicator&, Trainers&) {
+          records.push_back(record);
+        });
     EXPECT_EQ(records[0].verdict, Verdict::abandoned) << planner;
     EXPECT_EQ(records[0].started, 0) << planner;
     EXPECT_EQ(seconds(records[0].time), 1000) << planner;
@@ -166,7 +168,7 @@ TEST_F(ByTrace, EvenWhenAllClientsWereLostTogether) {
       population);
   std::vector<RoundRecord> records;
   run(parts, 60, 1, 1,
-      [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) { records.push_back(record); });
+      [&](const RoundRecord& record, const FederationState&, Communicator&, Trainers&) { records.push_back(record); });
   EXPECT_GT(seconds(records.back().time), 4000);
 }
 
@@ -192,7 +194,7 @@ TEST(ClientsInTime, AllHavingLeftIsAClearErrorToo) {
     std::int64_t trained = 0;
     EXPECT_THAT(user_error_of([&] {
                   run(parts, 100'000, 1, 1,
-                      [&](const RoundRecord& record, const FederationState&, Communicator&, Crew&) {
+                      [&](const RoundRecord& record, const FederationState&, Communicator&, Trainers&) {
                         trained += record.committed;
                       });
                 }),

@@ -125,7 +125,7 @@ inline void expect_draws_of_five() {
   const char* expected[] = {"",      "23014", "01342", "34102", "10234", "21034",
                             "41032", "24301", "12403", "12304", "34120"};
   for (std::uint64_t draw = 1; draw <= 10; ++draw) {
-    const KeyedPermutation order(random_key(1, Purpose::selection), draw, 5);
+    const KeyedPermutation order(random_key(1, "planner/selection"), draw, 5);
     std::string found;
     for (std::uint64_t i = 0; i < 5; ++i) found += std::to_string(order(i));
     EXPECT_EQ(found, expected[draw]);

@@ -27,7 +27,7 @@ std::string two_clients(const std::string& ditto, const std::string& local, doub
 
 std::vector<double> personal_models(const Federation& parts, int rounds) {
   std::vector<double> found;
-  run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Crew&) {
+  run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
     found.clear();
     for (const auto& [client, record] : state.memory.records()) found.push_back(record[0].item<double>());
   });
@@ -56,10 +56,11 @@ TEST(Ditto, LeavesTheServerModelToFedAvg) {
       "[task]\nname = \"quadratic\"\nclients = 30\ndimension = 7\n[local]\nsteps = 4\nblock = 2\n[strategy]\nname = ";
   const auto rows = [](const std::string& toml) {
     Digest all;
-    run(federation(toml), 10, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
-      const RoundRow row = round_row(record);
-      all.add(std::as_bytes(std::span(&row, 1))).add(digest(state.strategy.params()));
-    });
+    run(federation(toml), 10, 1, 1,
+        [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
+          const RoundRow row = round_row(record);
+          all.add(std::as_bytes(std::span(&row, 1))).add(digest(state.strategy.params()));
+        });
     return all.hex();
   };
   EXPECT_EQ(rows(base + "\"ditto\"\n"), rows(base + "\"fed_avg\"\n"));
@@ -72,8 +73,8 @@ TEST(PersonalEvaluation, OfQuadraticsIsTheirMeanLoss) {
     PersonalEvaluation seen;
     run_on_threads(1, [&](Communicator& comm) {
       FederationState state(parts, 1, 0);
-      Crew crew(*parts.task, 1);
-      seen = evaluate_personal(parts, state, Split::test, 1000, comm, crew);
+      Trainers trainers(*parts.task, 1);
+      seen = evaluate_personal(parts, state, Split::test, 1000, comm, trainers);
     });
     return seen;
   }();
@@ -81,13 +82,13 @@ TEST(PersonalEvaluation, OfQuadraticsIsTheirMeanLoss) {
   EXPECT_NEAR(at_start.loss, (0.5 * 1 * 4 + 0.5 * 4 * 1) / 2, 1e-8);
   EXPECT_TRUE(std::isnan(at_start.accuracy));
 
-  run(parts, 3, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Crew& crew) {
+  run(parts, 3, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Trainers& trainers) {
     const double v = state.memory.records().at(ClientId{0})[0].item<double>();
     const double w = state.memory.records().at(ClientId{1})[0].item<double>();
-    const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, crew);
+    const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, trainers);
     EXPECT_NEAR(seen.loss, (0.5 * v * v + 0.5 * 4 * (w - 1) * (w - 1)) / 2, 1e-8);
-    EXPECT_EQ(evaluate_personal(parts, state, Split::validation, 1000, comm, crew).clients, 0);
-    EXPECT_EQ(evaluate_personal(parts, state, Split::test, 1, comm, crew).clients, 1);
+    EXPECT_EQ(evaluate_personal(parts, state, Split::validation, 1000, comm, trainers).clients, 0);
+    EXPECT_EQ(evaluate_personal(parts, state, Split::test, 1, comm, trainers).clients, 1);
   });
 }
 
@@ -111,31 +112,33 @@ name = "ditto"
 TEST(PersonalEvaluation, IsThatOfEachClientAlone) {
   const Federation parts = federation(supervised);
   const auto& task = dynamic_cast<const SupervisedTask&>(*parts.task);
-  run(parts, 3, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Crew& crew) {
-    if (record.round < 3) return;
-    const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, crew);
-    std::vector<double> accuracies;
-    double loss = 0;
-    int without_memory = 0;
-    for (std::int64_t c = 0; c < task.clients(); ++c) {
-      const std::vector<std::int32_t> own = task.holdout().indices(ClientId{c}, Split::test);
-      if (own.empty()) continue;
-      const auto kept = state.memory.records().find(ClientId{c});
-      without_memory += kept == state.memory.records().end() ? 1 : 0;
-      const at::Tensor model = kept == state.memory.records().end() ? state.strategy.params() : kept->second[0];
-      const at::Tensor scores = dense_scores(leaves(task.layout(), model), 0, features(task.train(), own));
-      accuracies.push_back(at::eq(scores.argmax(1), labels(task.train(), own)).to(at::kDouble).mean().item<double>());
-      loss += at::cross_entropy_loss(scores, labels(task.train(), own)).item<double>();
-    }
-    ASSERT_GT(without_memory, 10);
-    ASSERT_EQ(seen.clients, std::ssize(accuracies));
-    double sum = 0;
-    for (const double a : accuracies) sum += a;
-    EXPECT_NEAR(seen.accuracy, sum / accuracies.size(), 1e-12);
-    EXPECT_NEAR(seen.loss, loss / accuracies.size(), 1e-5);
-    std::ranges::sort(accuracies);
-    EXPECT_NEAR(seen.accuracy_p10, accuracies[std::ceil(0.1 * accuracies.size()) - 1], 1e-12);
-  });
+  run(parts, 3, 1, 1,
+      [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Trainers& trainers) {
+        if (record.round < 3) return;
+        const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, trainers);
+        std::vector<double> accuracies;
+        double loss = 0;
+        int without_memory = 0;
+        for (std::int64_t c = 0; c < task.clients(); ++c) {
+          const std::vector<std::int32_t> own = task.holdout().indices(ClientId{c}, Split::test);
+          if (own.empty()) continue;
+          const auto kept = state.memory.records().find(ClientId{c});
+          without_memory += kept == state.memory.records().end() ? 1 : 0;
+          const at::Tensor model = kept == state.memory.records().end() ? state.strategy.params() : kept->second[0];
+          const at::Tensor scores = dense_scores(leaves(task.layout(), model), 0, features(task.train(), own));
+          accuracies.push_back(
+              at::eq(scores.argmax(1), labels(task.train(), own)).to(at::kDouble).mean().item<double>());
+          loss += at::cross_entropy_loss(scores, labels(task.train(), own)).item<double>();
+        }
+        ASSERT_GT(without_memory, 10);
+        ASSERT_EQ(seen.clients, std::ssize(accuracies));
+        double sum = 0;
+        for (const double a : accuracies) sum += a;
+        EXPECT_NEAR(seen.accuracy, sum / accuracies.size(), 1e-12);
+        EXPECT_NEAR(seen.loss, loss / accuracies.size(), 1e-5);
+        std::ranges::sort(accuracies);
+        EXPECT_NEAR(seen.accuracy_p10, accuracies[std::ceil(0.1 * accuracies.size()) - 1], 1e-12);
+      });
 }
 
 TEST(PersonalEvaluation, HasTheSameBitsOnAnyRanks) {
@@ -145,12 +148,13 @@ TEST(PersonalEvaluation, HasTheSameBitsOnAnyRanks) {
     std::set<std::tuple<std::int64_t, double, double, double>> results;
     std::mutex mutex;
     for (const auto& [ranks, threads] : {std::pair{1, 1}, {1, 2}, {2, 1}, {3, 2}, {5, 1}}) {
-      hashes.insert(run(parts, 3, ranks, threads,
-                        [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Crew& crew) {
-                          const PersonalEvaluation p = evaluate_personal(parts, state, Split::test, 40, comm, crew);
-                          const std::lock_guard lock(mutex);
-                          if (record.round == 3) results.emplace(p.clients, p.accuracy, p.accuracy_p10, p.loss);
-                        }));
+      hashes.insert(
+          run(parts, 3, ranks, threads,
+              [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Trainers& trainers) {
+                const PersonalEvaluation p = evaluate_personal(parts, state, Split::test, 40, comm, trainers);
+                const std::lock_guard lock(mutex);
+                if (record.round == 3) results.emplace(p.clients, p.accuracy, p.accuracy_p10, p.loss);
+              }));
     }
     EXPECT_EQ(hashes.size(), 1U);
     EXPECT_EQ(results.size(), 1U);
@@ -158,16 +162,17 @@ TEST(PersonalEvaluation, HasTheSameBitsOnAnyRanks) {
 }
 
 TEST(PersonalEvaluation, IsOnWhereItMakesSense) {
-  EXPECT_EQ(experiment(supervised).personal_clients, 1000);
-  EXPECT_EQ(experiment(supervised + std::string("[evaluate]\npersonal = false")).personal_clients, 0);
-  EXPECT_EQ(experiment(supervised + std::string("[evaluate]\npersonal_clients = 7")).personal_clients, 7);
+  EXPECT_EQ(composed(supervised).settings.personal_clients, 1000);
+  EXPECT_EQ(composed(supervised + std::string("[evaluate]\npersonal = false")).settings.personal_clients, 0);
+  EXPECT_EQ(composed(supervised + std::string("[evaluate]\npersonal_clients = 7")).settings.personal_clients, 7);
   const std::string shared = "[data]\nname = \"optdigits\"\n[strategy]\n";  // clients hold nothing out
-  EXPECT_EQ(experiment(shared + "name = \"ditto\"").personal_clients, 0);
-  EXPECT_THAT(user_error_of([&] { experiment(shared + "name = \"ditto\"\n[evaluate]\npersonal = true"); }),
+  EXPECT_EQ(composed(shared + "name = \"ditto\"").settings.personal_clients, 0);
+  EXPECT_THAT(user_error_of([&] { composed(shared + "name = \"ditto\"\n[evaluate]\npersonal = true"); }),
               testing::HasSubstr("clients have no examples of their own"));
   const std::string own = "[data]\nname = \"optdigits\"\ntest = 0.2\n";
-  EXPECT_EQ(experiment(own).personal_clients, 0);
-  EXPECT_EQ(experiment(own + "[evaluate]\npersonal = true").personal_clients, 1000);  // each client with the server's
+  EXPECT_EQ(composed(own).settings.personal_clients, 0);
+  EXPECT_EQ(composed(own + "[evaluate]\npersonal = true").settings.personal_clients,
+            1000);  // each client with the server's
 }
 
 TEST(PersonalEvaluation, HasColumnsInTheTableWhereItIs) {

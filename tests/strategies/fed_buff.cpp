@@ -142,7 +142,7 @@ TEST(FedBuff, BoundsLiveVersions) {
       "[planner]\nname = \"fed_buff\"\nconcurrency = 40\nbuffer = 4\nmax_staleness = 6\n");
   std::size_t most = 0;
   std::int64_t stopped = 0;
-  run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+  run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
     most = std::max(most, state.messages.size());
     std::set<ClientId> clients;
     for (const auto& [id, running] : state.in_flight) {
@@ -208,7 +208,7 @@ TEST(FedBuff, DividesAsNormaliseSays) {
         toml);
     parts.strategy = std::make_shared<Ones>();
     bool stale = false;
-    run(parts, 30, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Crew&) {
+    run(parts, 30, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
       std::vector<double> staleness;
       for (const ClientRow& row : record.clients) {
         if (row.committed) staleness.push_back(record.round - 1 - value(row.participation.version));

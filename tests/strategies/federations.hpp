@@ -7,20 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "experiments/experiment.hpp"
 #include "sim/digest.hpp"
 #include "sim/record/from_round.hpp"
 #include "sim/round/personal.hpp"
+#include "tests/composed.hpp"
 
 namespace shoal::test {
 
-inline Experiment experiment(const std::string& toml) {
-  static Datasets datasets;
-  return compose(Settings::parse(toml, "test.toml"), datasets);
-}
-inline Federation federation(const std::string& toml) { return experiment(toml).federation; }
-
-using AfterRound = std::function<void(const RoundRecord&, const FederationState&, Communicator&, Crew&)>;
+using AfterRound = std::function<void(const RoundRecord&, const FederationState&, Communicator&, Trainers&)>;
 
 /// Runs `rounds` rounds; `after` is called on every rank. Returns a hash of rows, participations, model and memory.
 inline std::string run(const Federation& parts, int rounds, int ranks = 1, int threads = 1,
@@ -30,14 +24,14 @@ inline std::string run(const Federation& parts, int rounds, int ranks = 1, int t
   std::map<ClientId, std::string> memory;
   run_on_threads(ranks, [&](Communicator& comm) {
     FederationState state(parts, comm.size(), comm.rank());
-    Crew crew(*parts.task, threads);
+    Trainers trainers(*parts.task, threads);
     Digest all;
     for (int r = 0; r < rounds; ++r) {
-      const RoundRecord record = run_round(parts, state, comm, crew);
+      const RoundRecord record = run_round(parts, state, comm, trainers);
       const RoundRow row = round_row(record);
       const std::vector<ParticipationRow> clients = participation_rows(record);
       all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
-      if (after) after(record, state, comm, crew);
+      if (after) after(record, state, comm, trainers);
     }
     all.add(digest(state.strategy.params()));
     const std::lock_guard lock(mutex);

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "sim/agents/votes.hpp"
+#include "strategies/judges/shared/votes.hpp"
 
 namespace {
 
@@ -17,7 +17,7 @@ std::unique_ptr<Judge> judge(const std::string& toml) {
   return shoal::make_part<Judge>("judge", "confusion", shoal::Settings::parse(toml, "test.toml"));
 }
 
-RandomStream stream(std::int64_t number) { return {shoal::random_key(1, shoal::Purpose::agent_judge), number}; }
+RandomStream stream(std::int64_t number) { return {shoal::random_key(1, "agents/judge"), number}; }
 
 constexpr int many = 40'000;
 const Evidence failed{.reward = -1}, satisfied{.reward = 1};

@@ -127,7 +127,7 @@ TEST(Median, WithstandsOutliers) {
         "[planner]\ncohort = 7\n[local]\nsteps = 5\n[aggregator]\nname = \"" +
         aggregator + "\"\n");
     double found = 0;
-    run(parts, 100, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Crew&) {
+    run(parts, 100, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
       found = state.strategy.params().item<double>();
     });
     return found;
@@ -174,7 +174,7 @@ TEST(Median, WantsACodecThatDecodesRows) {
     Federation parts = federation("[task]\nname = \"quadratic\"\n[aggregator]\nname = \"" + aggregator + "\"\n");
     const auto model = [&] {
       std::string found;
-      run(parts, 3, 2, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Crew&) {
+      run(parts, 3, 2, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Trainers&) {
         if (comm.rank() == 0) found = digest(state.strategy.params());
       });
       return found;

@@ -111,7 +111,7 @@ TEST_F(ByHand, DeadlineIsTheMedianDurationByDefault) {
 }
 
 TEST_F(ByHand, CyclesGoRound) {
-  const KeyedPermutation places(random_key(1, Purpose::selection), 0, 5);
+  const KeyedPermutation places(random_key(1, "planner/selection"), 0, 5);
   std::vector<std::int64_t> order;
   for (std::uint64_t i = 0; i < 5; ++i) order.push_back(places(i));
   Desk one("cyclic", "cohort = 1", task_);
@@ -249,9 +249,9 @@ TEST(FedAsync, MixesModels) {
   run_on_threads(2, [&](Communicator& comm) {
     const Federation parts = scripted(task, part<Strategy>("strategy", "fed_async", "alpha = 0.5"), plan);
     FederationState state(parts, comm.size(), comm.rank());
-    Crew crew(*parts.task, 1);
+    Trainers trainers(*parts.task, 1);
     for (int round = 0; round < 3; ++round) {
-      run_round(parts, state, comm, crew);
+      run_round(parts, state, comm, trainers);
       if (comm.rank() == 0) x.push_back(state.strategy.params()[0].item<double>());
     }
   });

@@ -140,7 +140,7 @@ TEST(QuadraticOracles, FedAvgOfOneClientIsTheTrainersSgd) {
       "partition = {name = \"iid\", clients = 1}\nplanner = {cohort = 1}\nlocal = {epochs = 2, momentum = 0.5}\n");
   const Played played = play(one, 3);
   const auto trainer = one.task->trainer();
-  at::Tensor x = one.task->initial_parameters(random_key(one.seed, Purpose::initial_parameters));
+  at::Tensor x = one.task->initial_parameters(random_key(one.seed, "model/initial_parameters"));
   for (std::int64_t r = 0; r < 3; ++r) {
     const Participation all{.id = ParticipationId{r}, .client = ClientId{0}};
     trainer->open({&all, 1}, one.local->at(r + 1));

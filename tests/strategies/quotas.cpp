@@ -135,15 +135,17 @@ TEST(Quotas, SamePlansOnAnyRanksAndAfterARestart) {
     const auto play = [&](int ranks, int last, bool resume) {
       std::string hash;
       run_on_threads(ranks, [&](Communicator& comm) {
-        FederationState state(parts, comm.size(), comm.rank());
-        Crew crew(*parts.task, 1);
+        FederatedProcess process(parts, FederatedSettings());
+        const auto pool = make_thread_pool(1);
+        process.start(comm);
         if (resume) {
-          ASSERT_TRUE(read_checkpoint(stem.string(), 0, state, comm).journal_length.has_value());
+          ASSERT_TRUE(read_checkpoint(stem.string(), 0, process, comm).journal_length.has_value());
         }
-        while (state.round < last) {
-          run_round(parts, state, comm, crew);
-          if (!resume && state.round == 3) write_checkpoint(stem.string(), state, 0, comm);
+        while (process.round() < last) {
+          process.step(comm, *pool);
+          if (!resume && process.round() == 3) write_checkpoint(stem.string(), process, 0, comm);
         }
+        const FederationState& state = process.state();
         if (comm.rank() == 0) hash = fmt::format("{} {}", digest(state.strategy.params()), value(state.now));
       });
       return hash;

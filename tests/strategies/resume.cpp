@@ -19,23 +19,27 @@ class Resume : public testing::TestWithParam<std::string> {
                      const std::string& to) {
     std::string hash;
     run_on_threads(ranks, [&](Communicator& comm) {
-      FederationState state(parts, comm.size(), comm.rank());
-      Crew crew(*parts.task, 1);
+      FederatedSettings settings;
+      settings.personal_clients = parts.strategy->is_personal() ? 1000 : 0;
+      FederatedProcess process(parts, settings);
+      const auto pool = make_thread_pool(1);
+      process.start(comm);
       if (!from.empty()) {
-        ASSERT_TRUE(read_checkpoint(from, 0, state, comm).journal_length.has_value());
+        ASSERT_TRUE(read_checkpoint(from, 0, process, comm).journal_length.has_value());
       }
       Digest all;
       for (int r = first; r <= last; ++r) {
-        const RoundRecord record = run_round(parts, state, comm, crew);
+        RoundRecord record = process.step(comm, *pool);
         const RoundRow row = round_row(record);
         const std::vector<ParticipationRow> clients = participation_rows(record);
         all.add(std::as_bytes(std::span(&row, 1))).add(std::as_bytes(std::span(clients)));
-        all.add(digest(state.strategy.params()));
+        all.add(digest(process.models().front().params));
         if (parts.strategy->is_personal()) {
-          all.add(evaluate_personal(parts, state, Split::test, 1000, comm, crew).loss);
+          process.evaluate("test", comm, *pool, record.measures);
+          all.add(record.measures.at("personal_loss"));
         }
       }
-      if (!to.empty()) write_checkpoint(to, state, 0, comm);
+      if (!to.empty()) write_checkpoint(to, process, 0, comm);
       if (comm.rank() == 0) hash = all.hex();
     });
     return hash;
@@ -62,18 +66,19 @@ TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
   std::string straight;
   run_on_threads(1, [&](Communicator& comm) {
     FederationState state(parts, 1, 0);
-    Crew crew(*parts.task, 1);
-    for (int r = 1; r <= 18; ++r) run_round(parts, state, comm, crew);
+    Trainers trainers(*parts.task, 1);
+    for (int r = 1; r <= 18; ++r) run_round(parts, state, comm, trainers);
     straight = digest(state.strategy.params());
   });
   std::string resumed;
   run_on_threads(2, [&](Communicator& comm) {
-    FederationState state(parts, 2, comm.rank());
-    Crew crew(*parts.task, 1);
-    ASSERT_TRUE(read_checkpoint(stem, 0, state, comm).journal_length.has_value());
-    EXPECT_EQ(state.round, 9);
-    for (int r = 10; r <= 18; ++r) run_round(parts, state, comm, crew);
-    if (comm.rank() == 0) resumed = digest(state.strategy.params());
+    FederatedProcess process(parts, FederatedSettings());
+    const auto pool = make_thread_pool(1);
+    process.start(comm);
+    ASSERT_TRUE(read_checkpoint(stem, 0, process, comm).journal_length.has_value());
+    EXPECT_EQ(process.round(), 9);
+    for (int r = 10; r <= 18; ++r) process.step(comm, *pool);
+    if (comm.rank() == 0) resumed = digest(process.models().front().params);
   });
   EXPECT_EQ(resumed, straight);
   std::filesystem::remove_all(folder);

@@ -9,7 +9,7 @@ Judging::Judging(Ledger& ledger, const Judge& judge, const JudgingSettings& sett
     : ledger_(ledger),
       judge_(judge),
       settings_(settings),
-      key_(random_key(seed, Purpose::agent_judging)),
+      key_(random_key(seed, "agents/judging")),
       replicate_(replicate),
       waiting_(capacity) {}
 

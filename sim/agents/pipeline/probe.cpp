@@ -5,7 +5,7 @@ namespace shoal::pipeline {
 Probe::Probe(const Policy& policy, const Company& company, std::int64_t questions, const at::Tensor& untrained,
              std::uint64_t seed, std::int64_t replicate)
     : company_(company), speaker_(policy.speaker()), untrained_(untrained) {
-  const RandomKey key = random_key(seed, Purpose::agent_serving);
+  const RandomKey key = random_key(seed, "agents/serving");
   for (std::size_t u = 0; u < company.users.size(); ++u) {
     for (std::int64_t i = 0; i < questions; ++i) {
       // Session 0 is nobody's: users count theirs from 1.

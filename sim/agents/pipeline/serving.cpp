@@ -8,7 +8,7 @@ Serving::Serving(const Policy& policy, const ServingSettings& settings, const at
                  std::int64_t replicate)
     : settings_(settings),
       speaker_(policy.speaker()),
-      key_(random_key(seed, Purpose::agent_serving)),
+      key_(random_key(seed, "agents/serving")),
       replicate_(replicate),
       latency_(ticks(settings.latency)),
       token_(ticks(settings.token)) {

@@ -52,7 +52,7 @@ Training::Training(Ledger& ledger, const Policy& policy, const Objective& object
       settings_(settings),
       learner_(policy, objective),
       queue_(std::max(capacity, learning.batch)),
-      random_(random_key(seed, Purpose::agent_training), replicate),
+      random_(random_key(seed, "agents/training"), replicate),
       weights_(initial),
       teacher_(initial),
       gradient_(at::zeros_like(initial)) {}

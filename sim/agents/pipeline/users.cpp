@@ -12,7 +12,7 @@ RandomStream turn_stream(RandomKey key, std::int64_t replicate, const TurnKey& t
 Users::Users(const Company& company, const ClientSettings& settings, std::uint64_t seed, std::int64_t replicate)
     : company_(company),
       settings_(settings),
-      key_(random_key(seed, Purpose::agent_users)),
+      key_(random_key(seed, "agents/users")),
       replicate_(replicate),
       people_(company.users.size()) {}
 

@@ -9,9 +9,10 @@ namespace {
 class Bernoulli final : public Availability {
  public:
   explicit Bernoulli(const Settings& s)
-      : spells_{Purpose::availability,
-                ticks(s.number("period", 3600, "seconds for which a draw holds", between(1, 1e9))),
-                s.number("probability", 0.5, "that a client is available in a period", between(0, 1))} {}
+      : spells_{.length = ticks(s.number("period", 3600, "seconds for which a draw holds", between(1, 1e9))),
+                .probability = s.number("probability", 0.5, "that a client is available in a period", between(0, 1))} {}
+
+  void open(const Opening& opening) override { spells_.key = random_key(opening.seed, "clients/availability"); }
 
   Stretch at(const Who& who, Ticks time) const override { return spells_.at(who, time); }
 

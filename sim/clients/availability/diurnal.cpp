@@ -27,9 +27,11 @@ class Diurnal final : public Availability {
     }
   }
 
+  void open(const Opening& opening) override { key_ = random_key(opening.seed, "clients/availability"); }
+
   Stretch at(const Who& who, Ticks time) const override {
-    const auto [index, end] = period_of(who, Purpose::availability, session_, time);
-    const double threshold = who.draws(Purpose::availability, index).uniform();
+    const auto [index, end] = period_of(who, key_, session_, time);
+    const double threshold = who.draws(key_, index).uniform();
 
     // On where cos(angle) > level, within `half` of the peak.
     if (threshold >= mean_ * (1 + swing_)) return {false, end};
@@ -47,6 +49,7 @@ class Diurnal final : public Availability {
  private:
   double mean_, ratio_, swing_;
   Ticks peak_, session_;
+  RandomKey key_;
 };
 
 }  // namespace

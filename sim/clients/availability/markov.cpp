@@ -25,14 +25,15 @@ class Markov final : public Availability {
         gap_(1 / (1 / on_ + 1 / off_)),
         cell_(ticks(events_per_cell * gap_)) {}
 
+  void open(const Opening& opening) override { key_ = random_key(opening.seed, "clients/availability"); }
+
   Stretch at(const Who& who, Ticks time) const override {
-    const RandomKey key = random_key(who.seed, Purpose::availability);
     const std::int64_t now = value(time) / value(cell_);
-    Seen seen = look(key, who.client, now, time);
+    Seen seen = look(who.client, now, time);
     Stretch stretch{false, seen.next};
     for (std::int64_t back = 1; !seen.any; ++back) {
       ensure(back < most_cells_back, "no change of availability in {} cells", back);
-      seen = look(key, who.client, now - back, never);
+      seen = look(who.client, now - back, never);
     }
     stretch.on = seen.on;
     return stretch;
@@ -45,8 +46,8 @@ class Markov final : public Availability {
     bool any = false, on = false;
     Ticks next{};
   };
-  Seen look(RandomKey key, ClientId client, std::int64_t cell, Ticks time) const {
-    RandomStream random(key, value(client), first_cell + cell);
+  Seen look(ClientId client, std::int64_t cell, Ticks time) const {
+    RandomStream random(key_, value(client), first_cell + cell);
     const Ticks begin{cell * value(cell_)}, end = begin + cell_;
     Seen seen{.next = end};
     for (double passed = 0;;) {
@@ -64,6 +65,7 @@ class Markov final : public Availability {
 
   double on_, off_, share_, gap_;  // seconds; gap: mean time between draws
   Ticks cell_;
+  RandomKey key_;
 };
 
 }  // namespace

@@ -15,29 +15,32 @@ class Traced final : public Availability {
                         "each client lives like a traced device drawn at random, or like the device of its number")),
         where_(s.where()) {}
 
-  void open(std::int64_t clients) override {
+  void open(const Opening& opening) override {
     if (file_.empty()) {
       user_error("{}: availability \"trace\" without a file. Make one with 'shoal trace' and set 'file'?", where_);
     }
-    mapped_ = map_trace(file_);
-    if (by_id_ && clients > mapped_.view.devices()) {
+    key_ = random_key(opening.seed, "clients/traced_device");
+    ensure(opening.read_trace != nullptr, "the population was made without a reader of trace files");
+    mapped_ = opening.read_trace(file_);
+    if (by_id_ && opening.clients > mapped_.view.devices()) {
       user_error(
           "{}: client {} is not in the trace ({} has {} devices, the population {} clients). Set assign = "
           "\"random\"?",
-          where_, mapped_.view.devices(), file_, mapped_.view.devices(), clients);
+          where_, mapped_.view.devices(), file_, mapped_.view.devices(), opening.clients);
     }
   }
 
   Stretch at(const Who& who, Ticks time) const override {
     if (by_id_) return mapped_.view.at(value(who.client), time);
     const std::uint64_t devices = mapped_.view.devices();
-    return mapped_.view.at(who.draws(Purpose::traced_device).below(devices), time);
+    return mapped_.view.at(who.draws(key_).below(devices), time);
   }
 
  private:
   std::string file_;
   bool by_id_;
   std::string where_;
+  RandomKey key_;
   MappedTrace mapped_;
 };
 

@@ -17,7 +17,8 @@ class AiBenchmark final : public Devices {
                        "folder with benchmark2score.json and real2benchmark.json; empty: flash-devices in SHOAL_DATA")),
         settings_(s) {}
 
-  void open(std::int64_t) override {
+  void open(const Opening& opening) override {
+    key_ = random_key(opening.seed, "clients/tier");
     const std::string folder = flash::tables_folder(folder_, settings_);
     scores_ = flash::scores(folder);
     std::erase(scores_, 0);
@@ -27,7 +28,7 @@ class AiBenchmark final : public Devices {
   }
 
   Device device(const Who& who, const Device& base) const override {
-    const std::size_t model = who.draws(Purpose::tier).below(scores_.size());
+    const std::size_t model = who.draws(key_).below(scores_.size());
     Device device = base;
     device.tier = 3 * model / scores_.size();  // slow, middle and fast third of the models
     device.flops_per_second *= scores_[model] / median_;
@@ -37,6 +38,7 @@ class AiBenchmark final : public Devices {
  private:
   std::string folder_;
   Settings settings_;
+  RandomKey key_;
   std::vector<double> scores_;
   double median_ = 1;
 };

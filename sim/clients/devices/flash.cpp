@@ -29,7 +29,8 @@ class Flash final : public Devices {
     seconds_ = images ? std::vector<double>{1.64, 0.59, 0.18} : std::vector<double>{2.60, 0.92, 0.53};
   }
 
-  void open(std::int64_t) override {
+  void open(const Opening& opening) override {
+    key_ = random_key(opening.seed, "clients/tier");
     const std::string folder = flash::tables_folder(folder_, settings_);
     networks_ = flash::networks(folder);
     scores_ = flash::scores(folder);
@@ -37,7 +38,7 @@ class Flash final : public Devices {
   }
 
   Device device(const Who& who, const Device& base) const override {
-    RandomStream random = who.draws(Purpose::tier);
+    RandomStream random = who.draws(key_);
     const flash::Network& network = networks_[random.below(networks_.size())];
     const double score = scores_[random.below(scores_.size())], draw = random.uniform();
     Device device = base;
@@ -61,6 +62,7 @@ class Flash final : public Devices {
 
   std::string folder_;
   Settings settings_;
+  RandomKey key_;
   Shares unknown_;
   std::vector<double> seconds_;
   std::vector<flash::Network> networks_;

@@ -35,7 +35,8 @@ class Table final : public Devices {
                         "each client has a device drawn by the shares, or that of its number's line")),
         where_(s.where()) {}
 
-  void open(std::int64_t clients) override {
+  void open(const Opening& opening) override {
+    key_ = random_key(opening.seed, "clients/tier");
     if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'?", where_);
     std::istringstream stream(read_file(file_));
     std::string line;
@@ -50,11 +51,11 @@ class Table final : public Devices {
       add_line(header, cells(line), number);
     }
     if (rows_.empty()) user_error("'{}' lists no device. Add a line for each?", file_);
-    if (by_id_ && clients > std::ssize(rows_)) {
+    if (by_id_ && opening.clients > std::ssize(rows_)) {
       user_error(
           "{}: client {} has no line in '{}' (it lists {} devices, the population has {} clients). Set assign = "
           "\"random\"?",
-          where_, rows_.size(), file_, rows_.size(), clients);
+          where_, rows_.size(), file_, rows_.size(), opening.clients);
     }
     std::vector<double> weights;
     for (const Row& row : rows_) weights.push_back(row.share);
@@ -65,7 +66,7 @@ class Table final : public Devices {
   }
 
   Device device(const Who& who, const Device& base) const override {
-    const int line = by_id_ ? value(who.client) : shares_.choose(who.draws(Purpose::tier).uniform());
+    const int line = by_id_ ? value(who.client) : shares_.choose(who.draws(key_).uniform());
     const Row& row = rows_[line];
     Device device = base;
     device.tier = line;
@@ -114,6 +115,7 @@ class Table final : public Devices {
   std::string file_;
   bool by_id_;
   std::string where_;
+  RandomKey key_;
   std::vector<Row> rows_;
   Shares shares_{{1}};
 };

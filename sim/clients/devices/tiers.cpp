@@ -22,8 +22,10 @@ class Tiers final : public Devices {
     }
   }
 
+  void open(const Opening& opening) override { key_ = random_key(opening.seed, "clients/tier"); }
+
   Device device(const Who& who, const Device& base) const override {
-    const int tier = shares_.choose(who.draws(Purpose::tier).uniform());
+    const int tier = shares_.choose(who.draws(key_).uniform());
     const std::size_t t = tier;
     Device device = base;
     device.tier = tier;
@@ -47,6 +49,7 @@ class Tiers final : public Devices {
   }
 
   std::vector<double> speeds_;
+  RandomKey key_;
   Shares shares_;
   std::vector<double> down_, up_, dropout_, watts_, memory_;
 };

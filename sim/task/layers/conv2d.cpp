@@ -1,11 +1,12 @@
 // Convolution, stride 1, channels last: oneDNN's direct kernels run at the speed of a matrix product in this layout and
 // at half of it in the other.
+#include "sim/task/layers/conv2d.hpp"
+
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 
 #include "sim/error.hpp"
-#include "sim/task/layers/layer.hpp"
 
 namespace shoal::layers {
 namespace {
@@ -210,8 +211,12 @@ class Conv2d final : public Layer {
     }
     return out;
   }
-  std::vector<std::int64_t> weight(const Shape& input) const override {
-    return {channels_, input.channels, kernel_, kernel_};
+  std::vector<Parameter> parameters(const Shape& input) const override {
+    return {{.name = "weight", .shape = {channels_, input.channels, kernel_, kernel_}},
+            {.name = "bias", .shape = {channels_}}};
+  }
+  void initialize(std::span<float> values, const Shape& input, RandomStream& random) const override {
+    draw_uniform(values, input.channels * kernel_ * kernel_, random);
   }
   double flops(const Shape& input) const override {
     return 2.0 * static_cast<double>(output(input).size() * input.channels * kernel_ * kernel_);

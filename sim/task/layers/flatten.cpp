@@ -1,5 +1,5 @@
 // Images to vectors. Vectors are channel by channel as in PyTorch, so that models load there; images are channels last.
-#include "sim/task/layers/layer.hpp"
+#include "sim/task/layers/flatten.hpp"
 
 namespace shoal::layers {
 namespace {

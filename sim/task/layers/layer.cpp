@@ -2,6 +2,8 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
+
 namespace shoal {
 namespace {
 
@@ -36,6 +38,11 @@ at::Tensor view_parameter(const at::Tensor& rows, const Parameter& parameter) {
   for (std::size_t i = sizes.size() - 1; i > 1; --i) strides[i - 1] = strides[i] * sizes[i];
   strides[0] = rows.stride(0);
   return rows.as_strided(sizes, strides, rows.storage_offset() + parameter.offset);
+}
+
+void draw_uniform(std::span<float> values, std::int64_t inputs, RandomStream& random) {
+  const double bound = 1 / std::sqrt(static_cast<double>(inputs));
+  for (float& value : values) value = static_cast<float>(bound * (2 * random.uniform() - 1));
 }
 
 }  // namespace shoal

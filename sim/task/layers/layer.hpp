@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/random.hpp"
 #include "sim/task/data.hpp"
 #include "sim/task/layout.hpp"
 
@@ -83,15 +84,18 @@ class StackedLayer {
 class Layer {
  public:
   virtual ~Layer() = default;
-  /// Parameters are called `<kind><number>.weight` and so on, numbered per kind from 1.
+  /// Parameters are called `<kind><number>.<name>`, such as conv1.weight, numbered per kind from 1.
   virtual std::string_view kind() const = 0;
   /// Shape of one output. UserError when the layer cannot take `input`.
   virtual Shape output(const Shape& input) const = 0;
-  /// Shape of the weight; the bias has its first side. Empty: no parameters.
-  virtual std::vector<std::int64_t> weight(const Shape&) const { return {}; }
+  /// What the layer learns where such inputs come in: name within the layer, shape and role of each parameter; the
+  /// network gives them their places. Empty: nothing.
+  virtual std::vector<Parameter> parameters(const Shape&) const { return {}; }
+  /// Fills in the first values of these parameters, which lie one behind the other and are 0 before.
+  virtual void initialize(std::span<float> /*values*/, const Shape& /*input*/, RandomStream&) const {}
   /// Multiplications and additions of the forward pass for one example; only products of matrices are counted.
   virtual double flops(const Shape&) const { return 0; }
-  /// `own` are this layer's parameters: weight and bias, or none.
+  /// `own` are this layer's parameters in the order of `parameters`.
   virtual std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
                                               std::span<const Parameter> own, const StackForm& form) const = 0;
 };
@@ -113,17 +117,7 @@ class ByActive {
   std::vector<std::unique_ptr<Views>> made_;
 };
 
-namespace layers {
+/// Values uniform in +-1 / sqrt(inputs of a unit): PyTorch's default for dense and convolutional layers.
+void draw_uniform(std::span<float> values, std::int64_t inputs, RandomStream& random);
 
-/// y = x W^T + b on plain vectors; weight [units, in].
-std::shared_ptr<const Layer> linear(std::int64_t units);
-/// Convolution with stride 1 and `padding` zeros at each border; weight [channels, in, kernel, kernel].
-std::shared_ptr<const Layer> conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding);
-/// Largest value of each size x size window; windows do not overlap, incomplete ones are dropped.
-std::shared_ptr<const Layer> max_pool2d(std::int64_t size);
-std::shared_ptr<const Layer> relu();
-/// Images to plain vectors, channel by channel (PyTorch's order).
-std::shared_ptr<const Layer> flatten();
-
-}  // namespace layers
 }  // namespace shoal

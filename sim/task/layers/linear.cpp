@@ -1,4 +1,6 @@
 // y = x W^T + b. The weight stands as [out, in]: of the two layouts the one whose products are faster at small batches.
+#include "sim/task/layers/linear.hpp"
+
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/baddbmm.h>
 #include <ATen/ops/bmm.h>
@@ -9,7 +11,6 @@
 #include <algorithm>
 
 #include "sim/error.hpp"
-#include "sim/task/layers/layer.hpp"
 
 namespace shoal::layers {
 namespace {
@@ -140,7 +141,12 @@ class Linear final : public Layer {
     ensure(input.size() == input.channels, "a dense layer takes plain vectors; put flatten() before it");
     return {units_, 1, 1};
   }
-  std::vector<std::int64_t> weight(const Shape& input) const override { return {units_, input.size()}; }
+  std::vector<Parameter> parameters(const Shape& input) const override {
+    return {{.name = "weight", .shape = {units_, input.size()}}, {.name = "bias", .shape = {units_}}};
+  }
+  void initialize(std::span<float> values, const Shape& input, RandomStream& random) const override {
+    draw_uniform(values, input.size(), random);
+  }
   double flops(const Shape& input) const override { return 2.0 * static_cast<double>(units_ * input.size()); }
   std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
                                       std::span<const Parameter> own, const StackForm& form) const override {

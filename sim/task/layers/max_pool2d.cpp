@@ -1,5 +1,7 @@
 // Max pooling over channels-last images; remembers which place of the window won. NaN wins, so divergence stays
 // visible.
+#include "sim/task/layers/max_pool2d.hpp"
+
 #include <ATen/ops/empty.h>
 #include <ATen/ops/max_pool2d_with_indices.h>
 #include <ATen/ops/max_pool2d_with_indices_backward.h>
@@ -7,7 +9,6 @@
 #include <algorithm>
 
 #include "sim/error.hpp"
-#include "sim/task/layers/layer.hpp"
 
 namespace shoal::layers {
 namespace {

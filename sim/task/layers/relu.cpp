@@ -1,8 +1,8 @@
 // max(x, 0), in place in both directions. NaN passes, so divergence stays visible.
+#include "sim/task/layers/relu.hpp"
+
 #include <ATen/ops/relu.h>
 #include <ATen/ops/threshold_backward.h>
-
-#include "sim/task/layers/layer.hpp"
 
 namespace shoal::layers {
 namespace {

@@ -1,5 +1,10 @@
 // Two 3 x 3 convolutions (32 and 64 channels), 2 x 2 max pooling and a dense layer of 128: the EMNIST model of FedJAX
 // (arXiv 2108.02117), without its dropout. 1,199,882 parameters on 28 x 28 images with 10 classes.
+#include "sim/task/layers/conv2d.hpp"
+#include "sim/task/layers/flatten.hpp"
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/max_pool2d.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "sim/task/model.hpp"
 
 namespace shoal::models {
@@ -9,8 +14,9 @@ class CnnFedJax final : public Model {
  public:
   Network network(const Shape& input, std::int64_t classes) const override {
     Network net(input);
-    net.conv2d(32, 3).relu().conv2d(64, 3).relu().max_pool2d(2);
-    net.flatten().linear(128).relu().linear(classes);
+    net.add(layers::conv2d(32, 3)).add(layers::relu());
+    net.add(layers::conv2d(64, 3)).add(layers::relu()).add(layers::max_pool2d(2));
+    net.add(layers::flatten()).add(layers::linear(128)).add(layers::relu()).add(layers::linear(classes));
     return net;
   }
 };

@@ -1,4 +1,6 @@
 // One dense layer and softmax: multinomial logistic regression, convex. 7,850 parameters on 28 x 28 images.
+#include "sim/task/layers/flatten.hpp"
+#include "sim/task/layers/linear.hpp"
 #include "sim/task/model.hpp"
 
 namespace shoal::models {
@@ -8,7 +10,7 @@ class LogisticRegression final : public Model {
  public:
   Network network(const Shape& input, std::int64_t classes) const override {
     Network net(input);
-    net.flatten().linear(classes);
+    net.add(layers::flatten()).add(layers::linear(classes));
     return net;
   }
 };

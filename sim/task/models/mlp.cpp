@@ -1,5 +1,8 @@
 // Dense layers with ReLU between them. The default widths are the 2NN of McMahan et al. 2017 (arXiv 1602.05629):
 // 199,210 parameters on 28 x 28 images with 10 classes.
+#include "sim/task/layers/flatten.hpp"
+#include "sim/task/layers/linear.hpp"
+#include "sim/task/layers/relu.hpp"
 #include "sim/task/model.hpp"
 
 namespace shoal::models {
@@ -12,9 +15,9 @@ class Mlp final : public Model {
 
   Network network(const Shape& input, std::int64_t classes) const override {
     Network net(input);
-    net.flatten();
-    for (const std::int64_t width : widths_) net.linear(width).relu();
-    net.linear(classes);
+    net.add(layers::flatten());
+    for (const std::int64_t width : widths_) net.add(layers::linear(width)).add(layers::relu());
+    net.add(layers::linear(classes));
     return net;
   }
 

@@ -1,0 +1,34 @@
+#pragma once
+// Image data sets in the layout of MNIST: four IDX files in one folder.
+
+#include <string>
+#include <string_view>
+
+#include "datasets/sources/shared/published.hpp"
+#include "sim/task/data.hpp"
+
+namespace shoal {
+
+/// A data set of grey images with labels 0 to 9, as published.
+struct PublishedImages {
+  std::string_view title, folder, page;  // what errors call it; below SHOAL_DATA; where to get it
+  PublishedFile train_images, train_labels, test_images, test_labels;
+  double mean, deviation;  // of the training pixels / 255, as papers round them
+};
+
+inline constexpr PublishedImages mnist_images = {
+    .title = "MNIST",
+    .folder = "mnist",
+    .page = "http://yann.lecun.com/exdb/mnist/",
+    .train_images = {"train-images-idx3-ubyte", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"},
+    .train_labels = {"train-labels-idx1-ubyte", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"},
+    .test_images = {"t10k-images-idx3-ubyte", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"},
+    .test_labels = {"t10k-labels-idx1-ubyte", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"},
+    .mean = 0.1307,
+    .deviation = 0.3081,
+};
+
+/// The source that reads them. Settings `folder` (default: `$SHOAL_DATA/<folder>`) and `normalise`.
+std::unique_ptr<Source> idx_images(const PublishedImages& published, Settings& settings);
+
+}  // namespace shoal

@@ -1,0 +1,111 @@
+#include "experiments/tasks/shared/federated.hpp"
+
+#include "sim/record/trace_file.hpp"
+#include "sim/round/federated_process.hpp"
+
+namespace shoal {
+namespace {
+
+std::shared_ptr<const LocalTraining> local_training(const Settings& root, const FederatedTask& learned,
+                                                    const ChooseBlock& choose) {
+  const Settings section = root.section("local");
+  auto local = std::make_shared<LocalTraining>(section);
+  if (learned.steps_take_all) local->take_all(section);
+  if (!local->leaves_block_open() || !learned.model) return local;
+  const ParameterLayout& layout = learned.task->layout();
+  local->choose(choose({.model = *learned.model,
+                        .parameters = layout.size,
+                        .batch = local->at(1).batch,
+                        .device = layout.device.is_cuda() ? "cuda" : "cpu"}));
+  return local;
+}
+
+SumSettings read_sums(const Settings& aggregator, double bound) {
+  SumSettings sums;
+  // Far beyond these there is no power of two that values could be counted in.
+  sums.bound =
+      aggregator.number("bound", bound, "largest magnitude of a value in an update; beyond it a client is rejected",
+                        between(1e-30, 1e30));
+  const std::string weights = aggregator.choice("weights", "strategy", {"strategy", "examples", "uniform"},
+                                                "how clients are weighted; 'strategy': as its paper has it");
+  if (weights == "examples") sums.weighting = Weighting::examples;
+  if (weights == "uniform") sums.weighting = Weighting::uniform;
+  return sums;
+}
+
+Schedule read_schedule(const Settings& root) {
+  Schedule schedule;
+  schedule.rounds = root.integer("rounds", 100, "server rounds", at_least(1));
+  const Settings evaluate = root.section("evaluate");
+  schedule.evaluate_every = evaluate.integer("every", 10, "rounds between evaluations", at_least(1));
+  schedule.evaluate_on = evaluate.choice("on", "test", {"test", "validation", "train"}, "examples to evaluate on");
+  schedule.target = evaluate.number("target", 0, "accuracy whose first round is reported; 0: none", between(0, 1));
+  schedule.stop_at_target = evaluate.flag("stop_at_target", false, "end the run when the target is reached");
+  return schedule;
+}
+
+// After the parts: the default depends on them.
+std::int64_t read_personal(const Settings& evaluate, const Federation& parts, const Schedule& schedule) {
+  const bool possible = parts.task->clients_have(split_named(schedule.evaluate_on));
+  const bool wanted = evaluate.flag("personal", parts.strategy->is_personal() && possible,
+                                    "evaluate the models that clients use on examples of their own; by default where "
+                                    "the strategy has such models and [data] holds out such examples");
+  const std::int64_t most =
+      evaluate.integer("personal_clients", 1000, "clients whose models are evaluated", at_least(1));
+  if (wanted && !possible) {
+    user_error(
+        "{}: clients have no examples of their own to evaluate on. Hold some out in [data], with 'test' or "
+        "'validation' as in 'on'?",
+        evaluate.where());
+  }
+  return wanted ? most : 0;
+}
+
+Federation read_federation(const Settings& root, const FederatedTask& learned, const ChooseBlock& choose) {
+  Federation parts;
+  parts.seed = read_seed(root);
+  parts.task = learned.task;
+  parts.population =
+      std::make_shared<Population>(root.section("population"), parts.seed, parts.task->clients(), map_trace);
+  parts.local = local_training(root, learned, choose);
+  parts.planner = make_part<Planner>("planner", "uniform", root.section("planner"));
+  parts.strategy = make_part<Strategy>("strategy", "fed_avg", root.section("strategy"));
+  for (const Settings& stage : root.sections("stages")) {
+    parts.stages.push_back(make_part<Stage>("stage", "clip", stage));
+  }
+  parts.codec = make_part<Codec>("codec", "plain", root.section("codec"));
+  const Settings aggregator = root.section("aggregator");
+  parts.aggregator = make_part<Aggregator>("aggregator", "exact_sum", aggregator);
+  parts.sums = read_sums(aggregator, learned.value_bound);
+  return parts;
+}
+
+void check(const Federation& parts, const Schedule& schedule, const Settings& root) {
+  parts.check();
+  parts.planner->check(*parts.task, *parts.population);
+  next_available(*parts.task, *parts.population, Ticks{});  // a run needs clients that are available some time
+  if (parts.task->chunks(split_named(schedule.evaluate_on)) > 0) return;
+  user_error(
+      "{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "
+      "[data]?",
+      root.where());
+}
+
+}  // namespace
+
+std::uint64_t read_seed(const Settings& root) {
+  const std::int64_t seed =
+      root.integer("seed", 1, "seed of everything that is drawn: partition, parameters, cohorts, batches", at_least(0));
+  return static_cast<std::uint64_t>(seed);
+}
+
+std::unique_ptr<Process> federated(const Settings& root, const Place& place, FederatedTask learned) {
+  FederatedSettings settings{.schedule = read_schedule(root), .data_digest = learned.data_digest};
+  Federation parts = read_federation(root, learned, place.choose_block);
+  settings.personal_clients = read_personal(root.section("evaluate"), parts, settings.schedule);
+  root.finish();  // a misspelt key is the likelier cause of what does not fit
+  check(parts, settings.schedule, root);
+  return std::make_unique<FederatedProcess>(std::move(parts), std::move(settings));
+}
+
+}  // namespace shoal

@@ -1,0 +1,18 @@
+#pragma once
+// Recorded availability as files (HDF5).
+
+#include <string>
+
+#include "sim/clients/trace.hpp"
+
+namespace shoal {
+
+/// Maps a trace file read-only and checks all of it once: layout, sizes against the file's, its digest, order of
+/// intervals. UserError. Replacing the file by another (`shoal trace` does) leaves the mapping as it is; one that is
+/// cut off in place ends in an error of TraceView::at or in the system's signal for lost pages, since periods come last
+/// in the file; one that is overwritten in place is not noticed. A TraceReader.
+MappedTrace map_trace(const std::string& path);
+/// Writes one, at once or not at all.
+void write_trace(const Trace& trace, const std::string& path);
+
+}  // namespace shoal

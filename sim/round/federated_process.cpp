@@ -1,0 +1,56 @@
+#include "sim/round/federated_process.hpp"
+
+#include "sim/round/pack_state.hpp"
+#include "sim/round/personal.hpp"
+
+namespace shoal {
+
+FederatedProcess::FederatedProcess(Federation federation, FederatedSettings settings)
+    : federation_(std::move(federation)), settings_(std::move(settings)) {}
+
+std::map<std::string, std::string> FederatedProcess::provenance() const {
+  const LocalSettings local = federation_.local->at(1);
+  return {{"data", settings_.data_digest},
+          {"clients", std::to_string(federation_.task->clients())},
+          {"block", std::to_string(local.block)},
+          {"block form", name(local.form)}};
+}
+
+void FederatedProcess::start(const Communicator& comm) { state_.emplace(federation_, comm.size(), comm.rank()); }
+
+Trainers& FederatedProcess::trainers(ThreadPool& pool) {
+  if (!trainers_) trainers_.emplace(*federation_.task, pool);
+  return *trainers_;
+}
+
+RoundRecord FederatedProcess::step(Communicator& comm, ThreadPool& pool) {
+  return run_round(federation_, *state_, comm, trainers(pool));
+}
+
+void FederatedProcess::evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) {
+  const Split split = split_named(set);
+  const Evaluation seen = shoal::evaluate(state_->strategy.params(), split, *federation_.task, comm, trainers(pool));
+  measures["accuracy"] = seen.accuracy();
+  measures["loss"] = seen.mean_loss();
+  if (settings_.personal_clients == 0) return;
+  const PersonalEvaluation own =
+      evaluate_personal(federation_, *state_, split, settings_.personal_clients, comm, trainers(pool));
+  measures["personal_accuracy"] = own.accuracy;
+  measures["personal_accuracy_p10"] = own.accuracy_p10;
+  measures["personal_loss"] = own.loss;
+}
+
+std::vector<NamedModel> FederatedProcess::models() const {
+  return {{"model", state_->strategy.params(), &federation_.task->layout()}};
+}
+
+std::vector<ClientMemory*> FederatedProcess::memories() {
+  if (state_->memory.empty()) return {};
+  return {&state_->memory};
+}
+
+void FederatedProcess::pack(Packer& packer) const { shoal::pack(packer, *state_); }
+
+void FederatedProcess::unpack(Unpacker& unpacker) { shoal::unpack(unpacker, *state_); }
+
+}  // namespace shoal

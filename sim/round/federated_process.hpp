@@ -1,0 +1,51 @@
+#pragma once
+// A federation with its server, as the process of a cell.
+
+#include <memory>
+#include <optional>
+
+#include "sim/round/process.hpp"
+
+namespace shoal {
+
+/// How a federation is run and evaluated.
+struct FederatedSettings {
+  Schedule schedule{};
+  std::int64_t personal_clients = 0;  // clients whose own models are evaluated on their own examples; 0: none
+  std::string data_digest{};          // of the files or the generator; empty for tasks without data
+};
+
+class FederatedProcess final : public Process {
+ public:
+  FederatedProcess(Federation federation, FederatedSettings settings);
+
+  const FederatedSettings& settings() const { return settings_; }
+  const Schedule& schedule() const override { return settings_.schedule; }
+  at::Device device() const override { return federation_.task->layout().device; }
+  std::map<std::string, std::string> provenance() const override;
+  std::vector<std::string> notes() const override { return federation_.planner->notes(); }
+  bool reproducible() const override { return federation_.aggregator->reproducible(); }
+  const Federation* federation() const override { return &federation_; }
+
+  void start(const Communicator& comm) override;
+  const FederationState& state() const { return *state_; }
+  std::int64_t round() const override { return state_->round; }
+  RoundRecord step(Communicator& comm, ThreadPool& pool) override;
+  /// "accuracy" and "loss" of the server's model; where clients have models of their own, "personal_accuracy",
+  /// "personal_accuracy_p10" and "personal_loss".
+  void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) override;
+  std::vector<NamedModel> models() const override;
+  std::vector<ClientMemory*> memories() override;
+  void pack(Packer& packer) const override;
+  void unpack(Unpacker& unpacker) override;
+
+ private:
+  Trainers& trainers(ThreadPool& pool);
+
+  Federation federation_;
+  FederatedSettings settings_;
+  std::optional<FederationState> state_;
+  std::optional<Trainers> trainers_;
+};
+
+}  // namespace shoal

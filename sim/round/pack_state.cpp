@@ -1,0 +1,180 @@
+#include "sim/round/pack_state.hpp"
+
+#include <ATen/ops/empty.h>
+
+namespace shoal {
+namespace {
+
+constexpr std::uint64_t most_dimensions = 16;
+
+void pack(Packer& packer, const at::Tensor& tensor) {
+  const at::Tensor host = tensor.cpu().contiguous();
+  const at::ScalarType type = host.scalar_type();
+  ensure(type == at::kFloat || type == at::kDouble || type == at::kLong, "a state tensor is of type {}",
+         at::toString(type));
+  packer.number(static_cast<std::int8_t>(type));
+  packer.array(std::span<const std::int64_t>(host.sizes().data(), host.sizes().size()));
+  packer.array(std::span(static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()));
+}
+
+at::Tensor unpack_tensor(Unpacker& unpacker) {
+  const auto type = static_cast<at::ScalarType>(unpacker.number<std::int8_t>());
+  const std::vector<std::int64_t> sizes = unpacker.array<std::int64_t>();
+  const std::vector<std::byte> values = unpacker.array<std::byte>();
+  const bool known = type == at::kFloat || type == at::kDouble || type == at::kLong;
+  std::size_t bytes = known ? at::elementSize(type) : 0;
+  for (const std::int64_t size : sizes) {
+    // Sizes are multiplied only as far as the values reach, so the product cannot overflow.
+    const bool fits = size >= 0 && (size == 0 || bytes <= values.size() / static_cast<std::size_t>(size));
+    bytes = fits ? bytes * static_cast<std::size_t>(size) : values.size() + 1;
+    if (!fits) break;
+  }
+  if (!known || sizes.size() > most_dimensions || bytes != values.size()) {
+    user_error("a tensor in a checkpoint has {} bytes that do not fit its shape. Written by another version?",
+               values.size());
+  }
+  at::Tensor tensor = at::empty(sizes, at::TensorOptions(type));
+  if (!values.empty()) std::memcpy(tensor.mutable_data_ptr(), values.data(), values.size());
+  return tensor;
+}
+
+template <class Map, class PackValue>
+void pack_map(Packer& packer, const Map& map, const PackValue& pack_value) {
+  packer.number(static_cast<std::uint64_t>(map.size()));
+  for (const auto& [key, value] : map) {
+    packer.text(key);
+    pack_value(value);
+  }
+}
+
+void pack(Packer& packer, const State& state) {
+  pack_map(packer, state.tensors(), [&](const at::Tensor& tensor) { pack(packer, tensor); });
+  pack_map(packer, state.integers(), [&](std::int64_t number) { packer.number(number); });
+  pack_map(packer, state.blobs(), [&](const std::string& blob) { packer.text(blob); });
+}
+
+// Tensors go to where those of the same name are in `fresh`, a state that has just been initialised.
+State unpack_state(Unpacker& unpacker, const State& fresh) {
+  State state;
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    const std::string name = unpacker.text();
+    const at::Tensor tensor = unpack_tensor(unpacker);
+    const auto same = fresh.tensors().find(name);
+    state.put(name, same == fresh.tensors().end() ? tensor : tensor.to(same->second.device()));
+  }
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    const std::string name = unpacker.text();
+    state.integer(name) = unpacker.number<std::int64_t>();
+  }
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    const std::string name = unpacker.text();
+    state.blob(name) = unpacker.text();
+  }
+  return state;
+}
+
+void pack(Packer& packer, const Participation& p) {
+  packer.number(value(p.id)).number(value(p.client)).number(value(p.version)).number(p.round);
+  packer.number(value(p.start)).number(value(p.finish)).number(p.fraction).number(static_cast<std::int8_t>(p.outcome));
+}
+
+Participation unpack_participation(Unpacker& unpacker) {
+  Participation p;
+  p.id = ParticipationId{unpacker.number<std::int64_t>()};
+  p.client = ClientId{unpacker.number<std::int64_t>()};
+  p.version = Version{unpacker.number<std::int64_t>()};
+  p.round = unpacker.number<std::int64_t>();
+  p.start = Ticks{unpacker.number<std::int64_t>()};
+  p.finish = Ticks{unpacker.number<std::int64_t>()};
+  p.fraction = unpacker.number<double>();
+  p.outcome = static_cast<Outcome>(unpacker.number<std::int8_t>());
+  return p;
+}
+
+}  // namespace
+
+void pack(Packer& packer, const FederationState& state) {
+  packer.number(state.round).number(value(state.now)).number(value(state.version));
+  pack(packer, state.strategy);
+  pack(packer, state.planner);
+  packer.number(static_cast<std::uint64_t>(state.stages.size()));
+  for (const State& stage : state.stages) pack(packer, stage);
+  packer.number(static_cast<std::uint64_t>(state.messages.size()));
+  for (const auto& [version, message] : state.messages) {
+    packer.number(value(version));
+    pack_map(packer, message.tensors, [&](const at::Tensor& tensor) { pack(packer, tensor); });
+  }
+  packer.number(static_cast<std::uint64_t>(state.in_flight.size()));
+  for (const auto& [id, participation] : state.in_flight) pack(packer, participation);
+  packer.number(static_cast<std::uint64_t>(state.feedback.size()));
+  for (const Feedback& back : state.feedback) {
+    packer.number(value(back.id)).number(value(back.client)).number(back.loss).number(back.steps);
+    packer.number(static_cast<std::int8_t>(back.accepted));
+  }
+}
+
+void unpack(Unpacker& unpacker, FederationState& state) {
+  state.round = unpacker.number<std::int64_t>();
+  state.now = Ticks{unpacker.number<std::int64_t>()};
+  state.version = Version{unpacker.number<std::int64_t>()};
+  state.strategy = unpack_state(unpacker, state.strategy);
+  state.planner = unpack_state(unpacker, state.planner);
+  if (unpacker.number<std::uint64_t>() != state.stages.size()) {
+    user_error("a checkpoint has another number of stages than the experiment. Was the experiment changed?");
+  }
+  for (State& stage : state.stages) stage = unpack_state(unpacker, stage);
+  const at::Device device = state.strategy.params().device();
+  state.messages.clear();
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    Message message{.version = Version{unpacker.number<std::int64_t>()}};
+    for (auto tensors = unpacker.number<std::uint64_t>(); tensors > 0; --tensors) {
+      const std::string name = unpacker.text();
+      message.tensors.insert_or_assign(name, unpack_tensor(unpacker).to(device));
+    }
+    state.messages.insert_or_assign(message.version, std::move(message));
+  }
+  state.in_flight.clear();
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    const Participation p = unpack_participation(unpacker);
+    state.in_flight.emplace(p.id, p);
+  }
+  state.feedback.clear();
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    Feedback back;
+    back.id = ParticipationId{unpacker.number<std::int64_t>()};
+    back.client = ClientId{unpacker.number<std::int64_t>()};
+    back.loss = unpacker.number<double>();
+    back.steps = unpacker.number<std::int64_t>();
+    back.accepted = unpacker.number<std::int8_t>() != 0;
+    state.feedback.push_back(back);
+  }
+}
+
+void pack_memory(Packer& packer, const ClientMemory& memory) {
+  packer.number(static_cast<std::uint64_t>(memory.records().size()));
+  for (const auto& [client, record] : memory.records()) {
+    packer.number(value(client));
+    for (const at::Tensor& values : record) {
+      packer.number(static_cast<std::int8_t>(values.defined()));
+      if (values.defined()) pack(packer, values);
+    }
+  }
+}
+
+void unpack_memory(Unpacker& unpacker, ClientMemory& memory) {
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    const ClientId client{unpacker.number<std::int64_t>()};
+    ClientRecord record(memory.slots().size());
+    for (std::size_t s = 0; s < record.size(); ++s) {
+      if (unpacker.number<std::int8_t>() == 0) continue;
+      record[s] = unpack_tensor(unpacker);
+      if (record[s].numel() != memory.slots()[s].size || record[s].scalar_type() != memory.slots()[s].type) {
+        user_error("client memory '{}' in a checkpoint has another size than the experiment wants. Was it changed?",
+                   memory.slots()[s].name);
+      }
+    }
+    memory.restore(client, std::move(record));
+  }
+}
+
+}  // namespace shoal

@@ -1,0 +1,46 @@
+#include "strategies/objectives/shared/reverse_kl.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace shoal {
+
+std::vector<int> likeliest(std::span<const double> log_p, std::size_t k) {
+  std::vector<int> order(log_p.size());
+  std::iota(order.begin(), order.end(), 0);
+  k = std::min(k, order.size());
+  const auto value = [&](int v) { return log_p[static_cast<std::size_t>(v)]; };
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
+                    [&](int a, int b) { return value(a) > value(b) || (value(a) == value(b) && a < b); });
+  order.resize(k);
+  return order;
+}
+
+// The derivative by log p_v is p_v (log p_v - log q_v + 1), and that of the bin is shared by its tokens according to
+// their probability.
+double reverse_kl(std::span<const int> told, std::span<const double> student, std::span<const double> teacher,
+                  double scale, double* gradient) {
+  std::vector<bool> apart(student.size());
+  double loss = 0, tail_p = 0, tail_q = 0;
+  for (const int token : told) {
+    const auto v = static_cast<std::size_t>(token);
+    apart[v] = true;
+    const double p = std::exp(student[v]), gap = student[v] - teacher[v];
+    loss += p * gap;
+    gradient[v] += scale * p * (gap + 1);
+  }
+  for (std::size_t v = 0; v < student.size(); ++v) {
+    if (apart[v]) continue;
+    tail_p += std::exp(student[v]);
+    tail_q += std::exp(teacher[v]);
+  }
+  if (!(tail_p > 0 && tail_q > 0)) return loss;
+  const double gap = std::log(tail_p) - std::log(tail_q);
+  for (std::size_t v = 0; v < student.size(); ++v) {
+    if (!apart[v]) gradient[v] += scale * std::exp(student[v]) * (gap + 1);
+  }
+  return loss + tail_p * gap;
+}
+
+}  // namespace shoal

@@ -1,0 +1,73 @@
+#include "strategies/planners/shared/flight.hpp"
+
+#include <algorithm>
+
+namespace shoal::planners {
+
+Concurrency::Concurrency(const Settings& s)
+    : clients_(s.integer("concurrency", 10, "clients that train at any time", at_least(1))),
+      max_staleness_(s.integer("max_staleness", 100,
+                               "server steps after which a client is told to stop; also bounds "
+                               "the model versions in memory to one more",
+                               at_least(0))),
+      where_(s.where()) {}
+
+void Concurrency::check(const Task& task, std::int64_t waiting) const {
+  const std::int64_t needed = clients_ + waiting;
+  const std::int64_t able = count_able(task, needed);
+  if (able == needed) return;
+  const std::string who = needed > task.clients() ? fmt::format("the population has {}", task.clients())
+                                                  : fmt::format("of {} only {} have examples", task.clients(), able);
+  user_error("{}: {} clients in flight or in the buffer ({}). Lower 'concurrency'?", where_, needed, who);
+}
+
+Flight::Flight(State& state, const World& world, const Concurrency& concurrency, const DropOut& drop_out,
+               RoundPlan& plan)
+    : state_(state), world_(world), concurrency_(concurrency), drop_out_(drop_out), plan_(plan) {
+  std::vector<Event> events;
+  for (const auto& [id, running] : world.in_flight) {
+    if (value(world.version) - value(running.version) > concurrency.max_staleness()) {
+      plan.stops.push_back(id);
+      plan.losses.push_back(id);
+    } else {
+      events.push_back(end_of(running));
+      busy_.insert(running.client);
+    }
+  }
+  running_ = EventQueue(std::move(events));
+}
+
+void Flight::refill(Ticks now) {
+  const std::int64_t missing = concurrency_.clients() - running_.size();
+  World then = world_;
+  then.now = now;
+  for (const ClientId client : draw_clients(missing, ++state_.integer("draws"), then, busy_)) {
+    plan_.starts.push_back(drop_out_.start(client, state_, then));
+    running_.push(end_of(plan_.starts.back()));
+    busy_.insert(client);
+  }
+}
+
+void Flight::land(const StalenessWeight& weight) {
+  const Event end = running_.pop();
+  plan_.time = end.time;
+  if (end.kind == EventKind::arrival) {
+    plan_.commits.push_back({end.id, weight(value(world_.version) - value(version_of(end.id)))});
+  } else {
+    plan_.losses.push_back(end.id);
+    busy_.erase(end.client);
+  }
+}
+
+void Flight::close() {
+  if (plan_.commits.empty()) plan_.verdict = Verdict::abandoned;
+  std::ranges::sort(plan_.commits, {}, &Commit::id);
+  std::ranges::sort(plan_.losses);
+}
+
+Version Flight::version_of(ParticipationId id) const {
+  const auto earlier = world_.in_flight.find(id);
+  return earlier == world_.in_flight.end() ? world_.version : earlier->second.version;
+}
+
+}  // namespace shoal::planners

@@ -1,0 +1,54 @@
+#pragma once
+// What asynchronous planners share: the clients that train at any time, and the order in which they end.
+
+#include "sim/round/events.hpp"
+#include "strategies/planners/shared/staleness.hpp"
+#include "strategies/planners/shared/start.hpp"
+
+namespace shoal::planners {
+
+/// How many clients train at a time, and for how long.
+class Concurrency {
+ public:
+  explicit Concurrency(const Settings& s);
+
+  std::int64_t clients() const { return clients_; }
+  std::int64_t max_staleness() const { return max_staleness_; }
+  /// UserError unless the population has clients for all in flight and `waiting` whose updates have arrived.
+  void check(const Task& task, std::int64_t waiting) const;
+
+ private:
+  std::int64_t clients_, max_staleness_;
+  std::string where_;
+};
+
+/// Who trains while one server step is planned. What runs is World::in_flight, so a planner's state is two counters: of
+/// starts and of draws. A client is busy from its start to the step that uses its update.
+class Flight {
+ public:
+  /// Fills `plan`, first with those that are too stale, which are told to stop.
+  Flight(State& state, const World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan);
+
+  bool empty() const { return running_.empty(); }
+  Ticks next_end() const { return running_.next().time; }
+
+  /// Starts clients at `now` until `concurrency` train, or all that there are.
+  void refill(Ticks now);
+  /// The next participation ends: it is committed with the weight of its staleness, or lost.
+  void land(const StalenessWeight& weight);
+  /// Puts the plan in order when the step has been decided.
+  void close();
+
+ private:
+  Version version_of(ParticipationId id) const;
+
+  State& state_;
+  const World& world_;
+  const Concurrency& concurrency_;
+  const DropOut& drop_out_;
+  RoundPlan& plan_;
+  EventQueue running_;
+  std::set<ClientId> busy_;
+};
+
+}  // namespace shoal::planners

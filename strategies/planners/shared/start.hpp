@@ -1,0 +1,51 @@
+#pragma once
+// What planners share: drawing clients, starting a participation, and a synchronous round that waits for all.
+
+#include <set>
+
+#include "sim/round/planner.hpp"
+
+namespace shoal::planners {
+
+/// `count` clients with examples that may start now and are not `busy`, fewer if there are no more: the first of keyed
+/// permutation number `draw` of the population, so that ten million clients cost as much as ten. Looks at no more than
+/// 100 clients for each that is wanted, or 100,000: a population of which less is available gives fewer.
+std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
+                                   const std::set<ClientId>& busy = {});
+
+/// The first `count` of the clients that draw_clients would give, of those that `accept` takes.
+template <class Accept>
+std::vector<ClientId> draw_such(std::int64_t count, std::int64_t draw, const World& world,
+                                const std::set<ClientId>& busy, const Accept& accept) {
+  for (std::int64_t sample = 4 * count;; sample *= 4) {
+    std::vector<ClientId> drawn = draw_clients(sample, draw, world, busy);
+    const bool are_all = std::ssize(drawn) < sample;
+    std::erase_if(drawn, [&](ClientId client) { return !accept(client); });
+    if (!are_all && std::ssize(drawn) < count) continue;
+    if (std::ssize(drawn) > count) drawn.resize(count);
+    return drawn;
+  }
+}
+
+/// Drop-out by chance: a fixed probability, the same for all clients, beside what [population] says. The phase is drawn
+/// as well, and the moment in it.
+class DropOut {
+ public:
+  explicit DropOut(const Settings& s);
+
+  double probability() const { return probability_; }
+
+  /// A new participation of `client` from the newest version, starting now.
+  Participation start(ClientId client, State& state, const World& world) const;
+
+ private:
+  double probability_;
+};
+
+/// How many clients have examples, counted up to `enough`: the first ones usually have.
+std::int64_t count_able(const Task& task, std::int64_t enough);
+
+/// A synchronous round: the server waits for all that complete and commits them if they are at least `minimum`.
+RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, Ticks now);
+
+}  // namespace shoal::planners
