@@ -47,7 +47,7 @@ std::unique_ptr<Trainer> SupervisedTask::trainer() const {
 }
 
 const std::vector<std::int32_t>& SupervisedTask::collected(Split split) const {
-  Collected& held = collected_[split];
+  Collected& held = collected_[static_cast<std::size_t>(split)];
   std::call_once(held.once, [&] {
     if (holdout_.holds_out(split)) held.indices = holdout_.all_indices(split);
   });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/clients/population.hpp"
 #include "sim/record/trace_file.hpp"
 #include "tests/readers/files.hpp"
@@ -122,10 +123,9 @@ TEST(Traces, ComeBackFromTheirFile) {
 }
 
 Population population(const std::string& file, const std::string& assign, std::int64_t clients) {
-  return {
-      Settings::parse(fmt::format("availability = {{name = \"trace\", file = '{}', assign = \"{}\"}}", file, assign),
-                      "test.toml"),
-      1, clients, map_trace};
+  const std::string toml =
+      fmt::format("availability = {{name = \"trace\", file = '{}', assign = \"{}\"}}", file, assign);
+  return make_population(Settings::parse(toml, "test.toml"), 1, clients);
 }
 
 TEST(Traces, ServeClientsByNumberOrAtRandom) {

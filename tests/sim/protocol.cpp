@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "tests/sim/scripted.hpp"
 
 namespace shoal {
@@ -50,7 +51,8 @@ RoundRecord round_of(const std::string& population, Terms terms = {}) {
                  return plan;
                });
   parts.aggregator = std::make_shared<WithProtocol>();
-  parts.population = std::make_shared<Population>(Settings::parse(slow + population, "test.toml"), 1, 1);
+  parts.population =
+      std::make_shared<Population>(make_population(Settings::parse(slow + population, "test.toml"), 1, 1));
   const auto communicator = single_rank();
   FederationState state(parts, 1, 0);
   Trainers trainers(*parts.task, 1);
@@ -106,7 +108,7 @@ TEST(Protocol, DeadlinesFallIntoItsPhases) {
 TEST(Protocol, EnergyOfALostDownloadIsOfItsShareAlone) {
   // Without a protocol: 0.08 s of download, half of which is done at the deadline.
   const auto task = std::make_shared<UnequalTask>(std::vector<std::int64_t>{1});
-  const Population people(Settings::parse(slow, "test.toml"), 1, 1);
+  const Population people = make_population(Settings::parse(slow, "test.toml"), 1, 1);
   const LocalSettings local = LocalTraining(Settings()).at(1);
   const std::map<ParticipationId, Participation> nobody;
   const World world{*task, people, local, 1, 1, Ticks{}, Version{}, 8, 8, nobody, {}};

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/record/trace_file.hpp"
 #include "strategies/planners/shared/start.hpp"
 #include "tests/sim/unequal_task.hpp"
@@ -212,7 +213,8 @@ struct Scene {
   std::map<ParticipationId, Participation> in_flight{};
 
   Scene(std::int64_t clients, const std::string& toml)
-      : task(std::make_shared<UnequalTask>(clients, 1)), population(Settings::parse(toml, "test.toml"), 1, clients) {}
+      : task(std::make_shared<UnequalTask>(clients, 1)),
+        population(make_population(Settings::parse(toml, "test.toml"), 1, clients)) {}
   World world(Ticks now) const {
     return {*task, population, local, 1, 1, now, Version{}, 4'000'000, 2'000'000, in_flight, {}};
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/round/planner.hpp"
 #include "sim/task/quadratic.hpp"
 
@@ -41,7 +42,8 @@ class Desk {
  public:
   Desk(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
        const std::string& population = "")
-      : task_(std::move(task)), population_(Settings::parse(population, "test.toml"), 1, task_->clients()) {
+      : task_(std::move(task)),
+        population_(make_population(Settings::parse(population, "test.toml"), 1, task_->clients())) {
     Settings settings = Settings::parse(toml, "test.toml");
     planner_ = find_part<Planner>("planner", name).make(settings);
     settings.finish();
