@@ -73,7 +73,7 @@ struct Asked {
   std::vector<talk::Lesson> lessons;
   std::vector<std::span<const Token>> prompts;
 
-  explicit Asked(std::int64_t users) : lessons(static_cast<std::size_t>(users)) {
+  explicit Asked(std::int64_t users) : lessons(users) {
     RandomStream random(random_key(1, "agents/world"), 0);
     for (talk::Lesson& lesson : lessons) prompts.emplace_back((lesson = talk::lesson(random)).prompt);
   }
@@ -87,7 +87,7 @@ std::vector<RandomStream> streams(std::size_t count) {
 
 // What Speaker::reply does when the words are known.
 void decode(TransformerDecoder& decoder, const Bench& bench, const Asked& asked, const std::vector<Reply>& replies) {
-  std::vector<float> terms(static_cast<std::size_t>(bench.layout.shape.vocabulary));
+  std::vector<float> terms(bench.layout.shape.vocabulary);
   const auto soften = [&](const float* logits, std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) {
       std::copy_n(logits + i * terms.size(), terms.size(), terms.data());
@@ -100,10 +100,10 @@ void decode(TransformerDecoder& decoder, const Bench& bench, const Asked& asked,
     std::vector<int> who(count);
     std::iota(who.begin(), who.end(), 0);
     for (std::size_t said = 1;; ++said) {
-      std::erase_if(who, [&](int i) { return replies[first + static_cast<std::size_t>(i)].tokens.size() <= said; });
+      std::erase_if(who, [&](int i) { return replies[first + i].tokens.size() <= said; });
       if (who.empty()) break;
       std::vector<Token> words;
-      for (const int i : who) words.push_back(replies[first + static_cast<std::size_t>(i)].tokens[said - 1]);
+      for (const int i : who) words.push_back(replies[first + i].tokens[said - 1]);
       soften(decoder.step(who, words), who.size());
     }
   }
@@ -114,7 +114,7 @@ void products_of(Products& products, const Asked& asked, const std::vector<Reply
     const std::size_t count = std::min(replies_together, replies.size() - first);
     std::int64_t words = 0;
     for (std::size_t i = first; i < first + count; ++i) words += std::ssize(asked.prompts[i]);
-    products.forward(words, static_cast<std::int64_t>(count));
+    products.forward(words, count);
     for (std::size_t said = 1; said < talk::longest_reply; ++said) {
       std::int64_t rows = 0;
       for (std::size_t i = first; i < first + count; ++i) rows += replies[i].tokens.size() > said ? 1 : 0;
@@ -138,12 +138,11 @@ void rollout(benchmark::State& state) {
   TransformerDecoder decoder(bench.layout);
   decoder.load(bench.params.const_data_ptr<float>());
   Products products(bench);
-  const int tries = 20 + 3000 / static_cast<int>(state.range(0));
+  const int tries = 20 + 3000 / state.range(0);
   const double all = fastest(tries, talk);
   state.counters["arithmetic"] = fastest(tries, [&] { decode(decoder, bench, asked, replies); }) / all;
   state.counters["of_bound"] = fastest(tries, [&] { products_of(products, asked, replies); }) / all;
-  state.counters["words"] =
-      benchmark::Counter(static_cast<double>(words), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["words"] = benchmark::Counter(words, benchmark::Counter::kIsIterationInvariantRate);
   state.SetLabel("its matrix products");
 }
 
@@ -170,8 +169,7 @@ void gradient(benchmark::State& state) {
                                          products.backward(words, rows);
                                        }) /
                                all;
-  state.counters["words"] =
-      benchmark::Counter(static_cast<double>(rows), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["words"] = benchmark::Counter(rows, benchmark::Counter::kIsIterationInvariantRate);
   state.SetLabel("its matrix products");
 }
 

@@ -29,7 +29,7 @@ void hold(benchmark::State& state) {
   const std::vector<Ticks> lasts = durations(drawn);
   std::int64_t id = 0;
   const auto event = [&](Ticks now, ClientId client) {
-    const Ticks end = now + lasts[static_cast<std::size_t>(id % drawn)];
+    const Ticks end = now + lasts[id % drawn];
     return ParticipationEnd{end, id % 10 == 0 ? EndKind::loss : EndKind::arrival, client, ParticipationId{id++}};
   };
   std::vector<ParticipationEnd> events;
@@ -40,7 +40,7 @@ void hold(benchmark::State& state) {
     queue.push(event(ended.time, ended.client));
     benchmark::DoNotOptimize(ended);
   }
-  state.counters["events/s"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["events/s"] = benchmark::Counter(state.iterations(), benchmark::Counter::kIsRate);
 }
 
 void bare_heap(benchmark::State& state) {
@@ -48,16 +48,16 @@ void bare_heap(benchmark::State& state) {
   using Entry = std::pair<std::int64_t, std::int64_t>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
   for (std::int64_t i = 0; i < state.range(0); ++i) {
-    queue.emplace(value(lasts[static_cast<std::size_t>(i % drawn)]), i);
+    queue.emplace(value(lasts[i % drawn]), i);
   }
   std::int64_t next = 0;
   for (auto _ : state) {
     const Entry ended = queue.top();
     queue.pop();
-    queue.emplace(ended.first + value(lasts[static_cast<std::size_t>(next++ % drawn)]), ended.second);
+    queue.emplace(ended.first + value(lasts[next++ % drawn]), ended.second);
     benchmark::DoNotOptimize(ended);
   }
-  state.counters["events/s"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["events/s"] = benchmark::Counter(state.iterations(), benchmark::Counter::kIsRate);
 }
 
 BENCHMARK(hold)->Arg(100)->Arg(10'000)->Arg(1'000'000);

@@ -13,6 +13,7 @@
 #include "experiments/explain.hpp"
 #include "experiments/export_run.hpp"
 #include "experiments/launch.hpp"
+#include "experiments/pin_threads.hpp"
 #include "experiments/plan.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/run_command.hpp"

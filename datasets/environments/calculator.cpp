@@ -12,6 +12,9 @@ namespace {
 constexpr int tools = 4, read_again = 4, answer = 5;
 constexpr int most_operations = 4;
 
+// Places in EpisodeState::at; the operations are in front of them. `spoiled` holds 1 once a wrong tool was called.
+constexpr std::size_t planned = most_operations, done = 5, spoiled = 6, calls = 7;
+
 class Calculator final : public Environment {
  public:
   explicit Calculator(const Settings&) {}
@@ -20,11 +23,10 @@ class Calculator final : public Environment {
   int actions() const override { return tools + 2; }
   int horizon() const override { return 12; }
 
-  // at[0 .. 3]: operations; at[4]: how many; at[5]: the next one; at[6]: spoiled; at[7]: calls.
   EpisodeState start(RandomStream& random) const override {
     EpisodeState state;
-    state.at[4] = 2 + static_cast<int>(random.below(most_operations - 1));
-    for (int i = 0; i < state.at[4]; ++i) state.at[static_cast<std::size_t>(i)] = static_cast<int>(random.below(tools));
+    state.at[planned] = 2 + random.below(most_operations - 1);
+    for (int i = 0; i < state.at[planned]; ++i) state.at[i] = random.below(tools);
     return state;
   }
   int observe(const EpisodeState& state) const override { return next(state); }
@@ -33,20 +35,20 @@ class Calculator final : public Environment {
     const int wanted = next(state);
     const bool finished = wanted == tools;
     if (action == answer || last) {
-      const bool right = action == answer && finished && state.at[6] == 0;
-      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(state.at[7]), right};
+      const bool right = action == answer && finished && state.at[spoiled] == 0;
+      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(state.at[calls]), right};
     }
-    ++state.at[7];
+    ++state.at[calls];
     if (action == read_again || finished) return {};
-    if (action != wanted) state.at[6] = 1;
-    ++state.at[5];
-    return {.progress = action == wanted && state.at[6] == 0 ? 1.0 : -1.0};
+    if (action != wanted) state.at[spoiled] = 1;
+    ++state.at[done];
+    return {.progress = action == wanted && state.at[spoiled] == 0 ? 1.0 : -1.0};
   }
 
  private:
   // The tool that is wanted next; `tools` once all are done.
   static int next(const EpisodeState& state) {
-    return state.at[5] < state.at[4] ? state.at[static_cast<std::size_t>(state.at[5])] : tools;
+    return state.at[done] < state.at[planned] ? state.at[state.at[done]] : tools;
   }
 };
 

@@ -11,7 +11,7 @@ constexpr int empty = 0, right = 1;
 
 class Form final : public Environment {
  public:
-  explicit Form(const Settings& s) : fields_(static_cast<int>(s.integer("fields", 4, "of the form", between(1, 6)))) {}
+  explicit Form(const Settings& s) : fields_(s.integer("fields", 4, "of the form", between(1, 6))) {}
 
   int observations() const override {
     int count = 1;
@@ -23,16 +23,16 @@ class Form final : public Environment {
   EpisodeState start(RandomStream&) const override { return {}; }
   int observe(const EpisodeState& state) const override {
     int seen = 0;
-    for (int i = 0; i < fields_; ++i) seen = 3 * seen + state.at[static_cast<std::size_t>(i)];
+    for (int i = 0; i < fields_; ++i) seen = 3 * seen + state.at[i];
     return seen;
   }
 
   // Action 2 i enters the right value into field i, 2 i + 1 a wrong one, the last one presses the button.
   StepResult step(EpisodeState& state, int action, bool last, RandomStream&) const override {
     bool complete = true;
-    for (int i = 0; i < fields_; ++i) complete = complete && state.at[static_cast<std::size_t>(i)] == right;
+    for (int i = 0; i < fields_; ++i) complete = complete && state.at[i] == right;
     if (action == 2 * fields_) return {complete ? 1.0 : -1.0, true, complete ? 1.0 : -1.0, complete};
-    int& field = state.at[static_cast<std::size_t>(action / 2)];
+    int& field = state.at[action / 2];
     const int before = field;
     field = action % 2 == 0 ? right : right + 1;
     return {before != right && field == right ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};

@@ -8,11 +8,11 @@ namespace shoal::environments {
 namespace {
 
 constexpr int variants = 3;
+constexpr std::size_t tests_ran = 7;  // place in EpisodeState::at, behind those of the program
 
 class Patch final : public Environment {
  public:
-  explicit Patch(const Settings& s)
-      : places_(static_cast<int>(s.integer("places", 3, "to be mended", between(1, 5)))) {}
+  explicit Patch(const Settings& s) : places_(s.integer("places", 3, "to be mended", between(1, 5))) {}
 
   int observations() const override {
     int count = 2;
@@ -23,20 +23,16 @@ class Patch final : public Environment {
   int horizon() const override { return 20; }
   EpisodeState start(RandomStream&) const override { return {}; }
 
-  // Per place: untouched, passing, failing as far as tests told; patched places look alike while they have not run.
   int observe(const EpisodeState& state) const override {
     int seen = tested(state) ? 1 : 0;
-    for (int i = 0; i < places_; ++i) {
-      const bool touched = state.at[static_cast<std::size_t>(i)] != 0;
-      seen = 3 * seen + (touched ? (tested(state) && passes(state, i) ? 1 : 2) : 0);
-    }
+    for (int i = 0; i < places_; ++i) seen = 3 * seen + appearance(state, i);
     return seen;
   }
 
   StepResult step(EpisodeState& state, int action, bool last, RandomStream&) const override {
     if (action == variants * places_) {
       const double progress = tested(state) ? -1 : 1;
-      state.at[7] = 1;
+      state.at[tests_ran] = 1;
       return {progress, last, last ? -1.0 : 0.0, false};
     }
     if (action > variants * places_) {
@@ -46,17 +42,21 @@ class Patch final : public Environment {
     }
     const int place = action / variants;
     const bool before = passes(state, place);
-    state.at[static_cast<std::size_t>(place)] = 1 + action % variants;
-    state.at[7] = 0;
+    state.at[place] = 1 + action % variants;
+    state.at[tests_ran] = 0;
     return {!before && passes(state, place) ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
   }
 
  private:
-  static bool tested(const EpisodeState& state) { return state.at[7] == 1; }
+  static bool tested(const EpisodeState& state) { return state.at[tests_ran] == 1; }
   // The right variant of place i is i mod 3.
-  static bool passes(const EpisodeState& state, int place) {
-    return state.at[static_cast<std::size_t>(place)] == 1 + place % variants;
+  static bool passes(const EpisodeState& state, int place) { return state.at[place] == 1 + place % variants; }
+  // 0 untouched, 1 passing, 2 failing as far as tests told; patched places look alike while the tests have not run.
+  static int appearance(const EpisodeState& state, int place) {
+    if (state.at[place] == 0) return 0;
+    return tested(state) && passes(state, place) ? 1 : 2;
   }
+
   int places_;
 };
 

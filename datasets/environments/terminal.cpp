@@ -10,7 +10,7 @@ namespace {
 class Terminal final : public Environment {
  public:
   explicit Terminal(const Settings& s)
-      : stages_(static_cast<int>(s.integer("stages", 6, "of the job", between(1, 50)))),
+      : stages_(s.integer("stages", 6, "of the job", between(1, 50))),
         undo_(s.number("undo", 0.25, "probability that a wrong command undoes a stage", between(0, 1))) {}
 
   int observations() const override { return 2 * stages_; }
@@ -21,7 +21,7 @@ class Terminal final : public Environment {
   int observe(const EpisodeState& state) const override { return 2 * state.at[0] + state.at[1]; }
 
   StepResult step(EpisodeState& state, int action, bool last, RandomStream& random) const override {
-    auto& [stage, failed, a, b, c, d, e, f] = state.at;
+    int &stage = state.at[0], &failed = state.at[1];
     StepResult result;
     failed = action == (3 * stage + 1) % actions() ? 0 : 1;
     if (failed == 0) {

@@ -167,9 +167,8 @@ Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
     clients_ = std::ssize(curvatures_);
     dimension_ = 1;
   }
-  layout_.type = settings.choice("precision", "float32", {"float32", "float64"}, "type of the parameters") == "float64"
-                     ? at::kDouble
-                     : at::kFloat;
+  layout_.type = settings.choice("precision", at::kFloat, {{"float32", at::kFloat}, {"float64", at::kDouble}},
+                                 "type of the parameters");
   layout_.add("x", {dimension_});
 }
 

@@ -47,7 +47,7 @@ class Scaffold final : public Strategy {
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
     state.params().add_(groups[0].mean(0), rate_);
-    const double share = static_cast<double>(groups[0].clients) / static_cast<double>(context.clients);
+    const double share = static_cast<double>(groups[0].clients) / context.clients;
     state.tensor("control").add_(groups[0].mean(1), share);
   }
 

@@ -37,8 +37,8 @@ class Confusion final : public Judge {
         false_negative_(votes_.single_rate(
             s.number("false_negative", 0, "probability of -1 for a reply that satisfied", between(0, 1)))),
         neutral_(s.number("neutral", 0, "probability of no vote", between(0, 1))),
-        blind_(s.choice("context", "blind", {"blind", "full"},
-                        "what it reads: the reply and the next state, or the conversation too") == "blind"),
+        blind_(s.choice("context", true, {{"blind", true}, {"full", false}},
+                        "what it reads: the reply and the next state, or the conversation too")),
         hints_(s) {}
 
   Judgement judge(const Evidence& evidence, RandomStream& random) const override {

@@ -24,8 +24,8 @@ class Oel final : public Objective {
             "likeliest tokens whose probability the teacher tells where the support is the student's; 0: 20 k, "
             "at most 2000",
             at_least(0)))),
-        by_student_(s.choice("support", "teacher", {"teacher", "student"}, "whose likeliest tokens are told apart") ==
-                    "student") {
+        by_student_(s.choice("support", false, {{"teacher", false}, {"student", true}},
+                             "whose likeliest tokens are told apart")) {
     if (told_ == 0) told_ = std::min(told_per_token * k_, most_told);
   }
 

@@ -52,7 +52,8 @@ RoundRecord round_of(const std::string& population, Terms terms = {}) {
                  return plan;
                });
   parts.aggregator = std::make_shared<WithProtocol>();
-  parts.population = std::make_shared<Population>(Settings::parse(slow + population, "test.toml"), 1, 1);
+  parts.population =
+      std::make_shared<Population>(make_population(Settings::parse(slow + population, "test.toml"), 1, 1));
   const auto communicator = single_rank();
   FederationState state(parts, 1, 0);
   Trainers trainers(*parts.task, 1);

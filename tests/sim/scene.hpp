@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/round/world.hpp"
 #include "tests/sim/unequal_task.hpp"
 
@@ -17,7 +18,7 @@ struct Scene {
   std::map<ParticipationId, Participation> in_flight{};
 
   Scene(std::shared_ptr<const UnequalTask> clients, const std::string& toml)
-      : task(std::move(clients)), population(Settings::parse(toml, "test.toml"), 1, task->clients()) {}
+      : task(std::move(clients)), population(make_population(Settings::parse(toml, "test.toml"), 1, task->clients())) {}
 
   World world(Ticks now, std::int64_t bytes_down, std::int64_t bytes_up) const {
     return {.task = *task,

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/round/federation.hpp"
 #include "tests/sim/unequal_task.hpp"
 
@@ -97,7 +98,7 @@ std::shared_ptr<const Contract> part(const char* kind, const std::string& name, 
 inline Federation scripted(std::shared_ptr<const Task> task, std::shared_ptr<const Strategy> strategy,
                            Planned::Plan plan = everybody(), std::int64_t block = 1) {
   Federation parts;
-  parts.population = std::make_shared<Population>(Settings(), 1, task->clients());
+  parts.population = std::make_shared<Population>(make_population(Settings(), 1, task->clients()));
   parts.task = std::move(task);
   parts.local = std::make_shared<LocalTraining>(Settings::parse(fmt::format("block = {}", block), "test.toml"));
   parts.strategy = std::move(strategy);

@@ -39,7 +39,7 @@ Union pool(const Federation& parts, const RoundRecord& record, const at::Tensor&
         if (task.objective().takes(reply.signals)) batch.push_back(std::move(reply));
       }
     }
-    all.of_client.push_back(static_cast<std::int64_t>(batch.size() - before));
+    all.of_client.push_back(batch.size() - before);
   }
   at::Tensor gradient = at::empty_like(params);
   Learner learner(task.policy(), task.objective());
@@ -142,7 +142,8 @@ double rule_rate(const Federation& parts, const at::Tensor& params) {
   const auto trainer = parts.task->trainer();
   for (std::int64_t c = 0; c < parts.task->chunks(Split::test); ++c) {
     const Evaluation part = trainer->evaluate(params, {Split::test, c});
-    total.examples += part.examples, total.correct += part.correct;
+    total.examples += part.examples;
+    total.correct += part.correct;
   }
   return total.accuracy();
 }

@@ -63,7 +63,7 @@ TEST_P(Planners, KeepTheBooks) {
     committed += std::ssize(desk.committed);
     lost += std::ssize(desk.lost);
   }
-  EXPECT_EQ(committed + lost + static_cast<std::int64_t>(desk.in_flight()), next_id);
+  EXPECT_EQ(committed + lost + desk.in_flight(), next_id);
   EXPECT_GT(steps, 100);
   EXPECT_GT(lost, 30);
 }

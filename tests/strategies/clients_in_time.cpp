@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/record/trace_file.hpp"
 #include "strategies/planners/shared/start.hpp"
 #include "tests/sim/scene.hpp"

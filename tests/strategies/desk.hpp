@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/round/plan_round.hpp"
 #include "sim/task/quadratic.hpp"
 
@@ -134,8 +135,8 @@ class Desk {
         .planner = find_part<Planner>("planner", name).make(settings),
     };
     settings.finish();
-    parts.population =
-        std::make_shared<Population>(Settings::parse(population, "test.toml"), parts.seed, parts.task->clients());
+    parts.population = std::make_shared<Population>(
+        make_population(Settings::parse(population, "test.toml"), parts.seed, parts.task->clients()));
     return parts;
   }
 

@@ -91,7 +91,7 @@ class RandomReply {
       Logs near = logits_.back();
       for (double& x : near) x += 0.02 * gauss_(random_);
       old_.push_back(log_softmax(near));
-      tokens_.push_back(static_cast<int>(random_() % vocabulary));
+      tokens_.push_back(random_() % vocabulary);
     }
     for (std::size_t i = 0; i < hints * length; ++i) teachers_.push_back(log_softmax(normal(1)));
     for (std::size_t i = 0; i < length; ++i) unhinted_.push_back(log_softmax(normal(1)));
@@ -106,11 +106,10 @@ class RandomReply {
                            .count = 1 + static_cast<double>(i % 2),
                            .current = current[i].data(),
                            .old = old_[i].data(),
-                           .rolled = old_[i][static_cast<std::size_t>(tokens_[i])] - 0.1});
+                           .rolled = old_[i][tokens_[i]] - 0.1});
     }
     std::vector<const double*> teachers, unhinted;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(signals.hints) * length; ++i)
-      teachers.push_back(teachers_[i].data());
+    for (std::size_t i = 0; i < signals.hints * length; ++i) teachers.push_back(teachers_[i].data());
     for (const Logs& q : unhinted_) unhinted.push_back(q.data());
     const Sample sample{.signals = signals,
                         .vocabulary = vocabulary,

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/scripted.hpp"
 
@@ -18,7 +19,7 @@ class Desk {
        std::uint64_t seed = 1)
       : planner_(part<Planner>("planner", name, toml)),
         task_(std::move(task)),
-        population_(Settings(), seed, task_->clients()),
+        population_(make_population(Settings(), seed, task_->clients())),
         seed_(seed) {
     planner_->check(*task_, population_);
   }

@@ -72,10 +72,10 @@ TEST_F(ByHand, DeadlineKeepsPartialWork) {
   Desk desk("deadline", "cohort = 3\ndeadline = 0.003", task_);
   const std::vector<std::vector<double>> fractions = {{1, 0.75, 1}, {1, 1, 0.75}, {0.75, 0.375, 1}};
   const std::vector<std::vector<std::int64_t>> who = {{2, 3, 0}, {0, 1, 3}, {3, 4, 1}};
-  for (std::size_t round = 0; round < 3; ++round) {
+  for (std::int64_t round = 0; round < 3; ++round) {
     const RoundPlan plan = desk.next();
     EXPECT_EQ(clients(plan.starts), who[round]);
-    EXPECT_EQ(plan.time, Ticks{3000 * (static_cast<std::int64_t>(round) + 1)});
+    EXPECT_EQ(plan.time, Ticks{3000 * (round + 1)});
     EXPECT_TRUE(plan.losses.empty());
     for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(plan.starts[k].fraction, fractions[round][k]) << round << ", " << k;
   }
@@ -184,7 +184,8 @@ TEST_F(ByHand, OortScoresLikeEquationOne) {
   EXPECT_EQ(clients(strict.next().starts), (std::vector<std::int64_t>{2, 0}));
   // Without a penalty client 3 stays the best: 1 + 0.234 beats client 2 with 0.667 + 0.331.
   Desk lenient("oort", toml + "penalty = 0", task_);
-  lenient.next(), lenient.next();
+  lenient.next();
+  lenient.next();
   EXPECT_EQ(clients(lenient.next().starts), (std::vector<std::int64_t>{3, 4}));
 }
 
@@ -284,7 +285,10 @@ TEST(Laws, FlightsAreFull) {
       if (step == 200) first = last;
       if (step <= 200) continue;
       for (const auto* list : {&desk.committed, &desk.lost}) {
-        for (const Participation& p : *list) in_flight += seconds(p.finish - p.start), ++ended;
+        for (const Participation& p : *list) {
+          in_flight += seconds(p.finish - p.start);
+          ++ended;
+        }
       }
     }
     EXPECT_NEAR(in_flight / seconds(last - first), 25, 0.5) << name;
@@ -343,7 +347,7 @@ TEST(Laws, StragglersAreAsManyAsSaid) {
       EXPECT_EQ(plan.commits.size(), 10U);
       for (const Participation& p : plan.starts) ++epochs[std::llround(20 * p.fraction)];
       const RoundPlan without = dropped.next();
-      EXPECT_EQ(without.losses.size(), static_cast<std::size_t>(std::llround(10 * share)));
+      EXPECT_EQ(std::ssize(without.losses), std::llround(10 * share));
       EXPECT_EQ(clients(without.starts), clients(plan.starts));
     }
     const double stragglers = 5000 * share, each = stragglers / 19;  // 1 to 19 epochs, alike

@@ -23,7 +23,7 @@ std::vector<ClientId> draw_such(std::int64_t count, std::int64_t draw, const Wor
     const bool are_all = std::ssize(drawn) < sample;
     std::erase_if(drawn, [&](ClientId client) { return !accept(client); });
     if (!are_all && std::ssize(drawn) < count) continue;
-    if (std::ssize(drawn) > count) drawn.resize(static_cast<std::size_t>(count));
+    if (std::ssize(drawn) > count) drawn.resize(count);
     return drawn;
   }
 }

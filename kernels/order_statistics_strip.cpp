@@ -1,4 +1,4 @@
-#include "kernels/order_strip.hpp"
+#include "kernels/order_statistics_strip.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,8 +34,8 @@ struct SampleNetwork {
   std::size_t size = 0;
   constexpr SampleNetwork() {
     merge_exchange(sample_size, [&](std::size_t i, std::size_t j) {
-      low[size] = static_cast<std::uint8_t>(i);
-      high[size++] = static_cast<std::uint8_t>(j);
+      low[size] = i;
+      high[size++] = j;
     });
   }
 };
@@ -49,11 +49,6 @@ void sort_sample(Keys<T>* sample, std::index_sequence<comparator...>) {
     sample[j] = larger(a, b);
   };
   (exchange(network.low[comparator], network.high[comparator]), ...);
-}
-
-template <class T>
-Keys<T> all_lanes(std::int64_t value) {
-  return Keys<T>{} + static_cast<typename Lanes<T>::Bits>(value);
 }
 
 template <class T>
@@ -100,7 +95,7 @@ std::array<Keys<T>, pivots> count(std::span<const Keys<T>> strip, const std::arr
   std::array<Keys<T>, pivots> above{};
   for (const Keys<T> key : strip)
     for (std::size_t p = 0; p < pivots; ++p) above[p] += key > pivot[p];  // a true lane is -1
-  for (std::size_t p = 0; p < pivots; ++p) above[p] += static_cast<typename Lanes<T>::Bits>(strip.size());
+  for (std::size_t p = 0; p < pivots; ++p) above[p] += all_lanes<T>(strip.size());
   return above;
 }
 
@@ -112,8 +107,7 @@ class Selection {
   Selection(std::span<const Keys<T>> strip, const std::array<Keys<T>, targets>& ranks) : strip_(strip) {
     for (std::size_t t = 0; t < targets; ++t)
       bracket_[t] = {ranks[t], all_lanes<T>(std::numeric_limits<Bits>::min()),
-                     all_lanes<T>(std::numeric_limits<Bits>::max()), Keys<T>{},
-                     all_lanes<T>(static_cast<std::int64_t>(strip.size()))};
+                     all_lanes<T>(std::numeric_limits<Bits>::max()), Keys<T>{}, all_lanes<T>(strip.size())};
   }
 
   std::array<Keys<T>, targets> run() {
@@ -123,7 +117,8 @@ class Selection {
       for (int pass = 0; pass < 3 && open(); ++pass) {
         pass_over([&](const Bracket<T>& b, std::size_t side) {
           // From the second round on, one pivot halves the bracket's keys: at most 64 rounds, whatever the values are.
-          return round > 0 && side == 1 ? b.middle() : b.interpolate(side == 0 ? -margin : margin);
+          if (round > 0 && side == 1) return b.middle();
+          return b.interpolate(side == 0 ? -margin : margin);
         });
         margin = std::max(T(0.4), std::sqrt(margin / 2));
       }
@@ -172,7 +167,7 @@ class Selection {
 
   /// What is probably just below (side 0) or above (side 1) the key of `rank`.
   Keys<T> quantile(const Keys<T>* sample, Bits rank, std::size_t side) const {
-    const double share = (static_cast<double>(rank) + 0.5) / static_cast<double>(strip_.size());
+    const double share = (rank + 0.5) / strip_.size();
     const double spread = 1.3 * std::sqrt(sample_size * share * (1 - share));
     const double place = share * sample_size - 0.5 + (side == 0 ? -spread : spread);
     const int index = static_cast<int>(side == 0 ? std::floor(place) : std::ceil(place));
@@ -218,12 +213,9 @@ class Selection {
 
 Network sorting_network(std::size_t n, std::size_t first, std::size_t last) {
   Network all, kept;
-  merge_exchange(n, [&](std::size_t i, std::size_t j) {
-    all.emplace_back(static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(j));
-  });
+  merge_exchange(n, [&](std::size_t i, std::size_t j) { all.emplace_back(i, j); });
   std::vector<bool> needed(n, false);
-  std::fill(needed.begin() + static_cast<std::ptrdiff_t>(first), needed.begin() + static_cast<std::ptrdiff_t>(last) + 1,
-            true);
+  std::fill(needed.begin() + first, needed.begin() + last + 1, true);
   for (auto c = all.rbegin(); c != all.rend(); ++c) {
     if (!needed[c->first] && !needed[c->second]) continue;
     needed[c->first] = needed[c->second] = true;

@@ -30,7 +30,13 @@ using Values = typename Lanes<T>::Values;
 template <class T>
 inline Keys<T> flip(Keys<T> bits) {
   constexpr auto magnitude = ~(typename Lanes<T>::Bits{1} << (8 * sizeof(T) - 1));
-  return bits ^ ((bits >> (8 * static_cast<int>(sizeof(T)) - 1)) & magnitude);
+  return bits ^ ((bits >> (8 * sizeof(T) - 1)) & magnitude);
+}
+
+/// The same number in every lane.
+template <class T>
+inline Keys<T> all_lanes(typename Lanes<T>::Bits value) {
+  return Keys<T>{} + value;
 }
 
 /// -0 counts as +0.

@@ -16,7 +16,7 @@ namespace shoal::order {
 /// What rounds a value to the unit when it is added and subtracted again: 1.5 * 2^p for the smallest p with
 /// 2^p > 2 * values * largest. The unit is 2^(p - 52): at most values * largest * 2^-49.
 SHOAL_HD constexpr double anchor(double largest, std::int64_t values) {
-  const auto exponent = std::bit_cast<std::uint64_t>(largest * static_cast<double>(values)) >> 52;
+  const auto exponent = std::bit_cast<std::uint64_t>(largest * values) >> 52;
   return std::bit_cast<double>((exponent + 2) << 52 | std::uint64_t{1} << 51);
 }
 
@@ -29,7 +29,7 @@ class Unit {
   SHOAL_HD constexpr Unit(double largest, std::int64_t values)
       : scale_(largest > 0x1p900 ? 0x1p-100 : 1.0),  // room for the sum
         coarse_(anchor(largest * scale_, values)),
-        fine_(coarse_ * 0x1p-50 * static_cast<double>(std::bit_ceil(static_cast<std::uint64_t>(values)))) {}
+        fine_(coarse_ * 0x1p-50 * std::bit_ceil(static_cast<std::uint64_t>(values))) {}
 
   /// The parts of a value; sums of each are exact.
   struct Parts {
@@ -42,14 +42,14 @@ class Unit {
 
   SHOAL_HD constexpr Parts parts(T value) const {
     Parts result;
-    const double x = static_cast<double>(value) * scale_;
+    const double x = value * scale_;
     result.coarse = (x + coarse_) - coarse_;
     if constexpr (sizeof(T) == 8) result.fine = ((x - result.coarse) + fine_) - fine_;
     return result;
   }
 
   SHOAL_HD constexpr T mean(const Parts& sum, std::int64_t count) const {
-    return static_cast<T>((sum.coarse + sum.fine) / static_cast<double>(count) / scale_);
+    return (sum.coarse + sum.fine) / count / scale_;
   }
 
   SHOAL_HD constexpr double scale() const { return scale_; }
@@ -63,8 +63,8 @@ class Unit {
 /// The larger of two magnitudes.
 template <class T>
 SHOAL_HD constexpr double largest_of(T a, T b) {
-  const double x = a < 0 ? -static_cast<double>(a) : static_cast<double>(a);
-  const double y = b < 0 ? -static_cast<double>(b) : static_cast<double>(b);
+  const double x = a < 0 ? -static_cast<double>(a) : a;
+  const double y = b < 0 ? -static_cast<double>(b) : b;
   return x < y ? y : x;
 }
 

@@ -8,8 +8,8 @@
 #include <type_traits>
 
 #include "kernels/launch.hpp"
+#include "kernels/order_statistics_window.hpp"
 #include "kernels/view.hpp"
-#include "kernels/window_mean.hpp"
 
 namespace shoal::order {
 
@@ -262,7 +262,7 @@ struct SelectColumns : Columns<T> {
       if (lane >= block_columns) return;
       const std::int64_t rest = this->dropped - shared.upper[lane];
       const std::int64_t below = rest > shared.lower[lane] ? rest : shared.lower[lane];
-      shared.lower[lane] = static_cast<std::int32_t>(below);
+      shared.lower[lane] = below;
       shared.rank[0][lane] = below;
       shared.rank[1][lane] = below + last_kept;
     });
@@ -287,8 +287,10 @@ struct SelectColumns : Columns<T> {
       const T first = window.first[column], last = window.last[column];
       typename Unit<T>::Parts sum;
       for (std::int64_t i = part; i < n; i += column_lanes) {
-        const T x = this->value(i, this->column(block, lane));
-        sum.add(unit.parts(x < first ? first : last < x ? last : x), 1);
+        T x = this->value(i, this->column(block, lane));
+        if (last < x) x = last;
+        if (x < first) x = first;
+        sum.add(unit.parts(x), 1);
       }
       if (part == 0) {
         sum.add(unit.parts(first), -static_cast<double>(window.below[column]));
