@@ -18,6 +18,7 @@ std::int64_t versions_in_use(const FederationState& state) {
 // Nothing is trained here, so every loss is 0.
 std::vector<Probe> untrained_losses(const std::vector<ClientId>& clients) {
   std::vector<Probe> probes;
+  probes.reserve(clients.size());
   for (const ClientId client : clients) probes.push_back({.client = client});
   return probes;
 }

@@ -54,10 +54,10 @@ void EndQueue::spread() {
   buckets_.resize((width >> shift_) + 1);
   next_bucket_ = 0;
   // Ends at the time of the cut itself lie on both sides of it.
-  const auto rest =
-      std::ranges::partition(beyond_, [&](const ParticipationEnd& e) { return e.time <= buckets_until_; });
-  for (auto end = beyond_.begin(); end != rest.begin(); ++end) buckets_[bucket_of(*end)].push_back(*end);
-  beyond_.erase(beyond_.begin(), rest.begin());
+  const auto rest = std::partition(beyond_.begin(), beyond_.end(),
+                                   [&](const ParticipationEnd& end) { return end.time <= buckets_until_; });
+  for (auto end = beyond_.begin(); end != rest; ++end) buckets_[bucket_of(*end)].push_back(*end);
+  beyond_.erase(beyond_.begin(), rest);
 }
 
 }  // namespace shoal

@@ -22,7 +22,7 @@ struct ParticipationEnd {
   ClientId client{};
   ParticipationId id{};
 
-  friend auto operator<=>(const ParticipationEnd&, const ParticipationEnd&) = default;
+  friend auto operator<=>(const ParticipationEnd&, const ParticipationEnd&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 inline ParticipationEnd end_of(const Participation& p) {

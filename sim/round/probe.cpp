@@ -10,6 +10,7 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
                                 FederationState& state, Communicator& comm, Trainers& trainers) {
   if (clients.empty()) return {};
   std::vector<double> costs;
+  costs.reserve(clients.size());
   for (const ClientId client : clients) costs.push_back(federation.task->work(client).examples);
   const std::vector<int> owners = place(costs, comm.size());
   std::vector<std::size_t> mine;

@@ -1,4 +1,4 @@
-// One round. Read this after sim/README.md: it is the whole protocol, top to bottom.
+// One round. Read run_round, at the end, after sim/README.md: it is the whole protocol, top to bottom.
 
 #include "sim/round/run_round.hpp"
 
@@ -33,8 +33,8 @@ Trained train(const RoundTraining& training, const Aggregator& aggregator, Train
   const std::size_t commits = training.commits().size();
   Trained trained{.commits = std::vector<BlockOutcome>(commits),
                   .ahead = std::vector<TrainedBlock>(training.ahead().size())};
-  std::vector<std::unique_ptr<Collector>> collectors;
-  for (int w = 0; w < trainers.size(); ++w) collectors.push_back(aggregator.open(training.sums()));
+  std::vector<std::unique_ptr<Collector>> collectors(trainers.size());
+  for (std::unique_ptr<Collector>& collector : collectors) collector = aggregator.open(training.sums());
   trainers.for_each(commits + trained.ahead.size(), [&](int worker, std::size_t i, Trainer& trainer) {
     if (i < commits) {
       trained.commits[i] = training.train(training.commits()[i], trainer, *collectors[worker]);
@@ -114,8 +114,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
     return probe_losses(clients, federation, state, comm, trainers);
   });
 
-  // Train what is committed, and ahead what is committed next: blocks depend on the plan, only their place on the
-  // ranks.
+  // Train the commits, and ahead what will be committed next. The blocks follow from the plan alone; only the rank that
+  // trains a block depends on the ranks.
   const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers));
   Trained trained = train(training, *federation.aggregator, trainers);
   keep_ahead(training, trained.ahead, state.ahead);

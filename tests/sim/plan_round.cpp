@@ -15,6 +15,7 @@ std::vector<Probe> none(const std::vector<ClientId>&) { return {}; }
 
 std::vector<std::int64_t> ids(const std::vector<Participation>& participations) {
   std::vector<std::int64_t> all;
+  all.reserve(participations.size());
   for (const Participation& p : participations) all.push_back(value(p.id));
   return all;
 }

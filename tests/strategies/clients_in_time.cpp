@@ -214,7 +214,7 @@ World world_at(Ticks now, const Scene& scene) { return scene.world(now, 4'000'00
 
 TEST(ClientsInTime, ACohortCostsAsMuchAsItselfNotAsThePopulation) {
   const Scene scene = scene_of(10'000'000, "availability = {name = \"diurnal\", mean = 0.125}\n");
-  const World world = world_at(Ticks{14 * 3600 * 1'000'000LL}, scene);  // the trough: 5 % are there
+  const World world = world_at(ticks(14 * 3600), scene);  // the trough: 5 % are there
   const std::vector<ClientId> cohort = planners::draw_clients(1000, 3, world);
   EXPECT_EQ(cohort.size(), 1000U);
   EXPECT_EQ(std::set<ClientId>(cohort.begin(), cohort.end()).size(), 1000U);

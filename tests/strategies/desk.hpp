@@ -68,6 +68,7 @@ class Desk {
     std::map<ParticipationId, Participation> before = state_.in_flight;
     const PlannedRound round = plan_round(parts_, state_, [&](const std::vector<ClientId>& clients) {
       std::vector<Probe> probes;
+      probes.reserve(clients.size());
       for (const ClientId client : clients) probes.push_back({client, loss(client, state_.round)});
       return probes;
     });

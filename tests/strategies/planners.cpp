@@ -34,7 +34,7 @@ class Desk {
                 .bytes_down = 1000,
                 .bytes_up = 500,
                 .in_flight = in_flight_};
-    const RoundPlan plan = planner_->next(state_, world);
+    RoundPlan plan = planner_->next(state_, world);
     now_ = plan.time;
     return plan;
   }

@@ -33,6 +33,7 @@ std::vector<Outcome> outcomes(const RoundPlan& plan) {
 
 std::vector<std::int64_t> clients(const std::vector<Participation>& participations) {
   std::vector<std::int64_t> all;
+  all.reserve(participations.size());
   for (const Participation& p : participations) all.push_back(value(p.client));
   return all;
 }
@@ -213,6 +214,7 @@ TEST_F(ByHand, StalenessWeightsAreThePapers) {
   const auto weights = [&](const std::string& toml) {
     Desk desk("fed_async", "concurrency = 2\n" + toml, without_2_);
     std::vector<double> all;
+    all.reserve(7);
     for (int step = 0; step < 7; ++step) all.push_back(desk.next().commits.at(0).weight);
     return std::pair(all[2], all[6]);
   };
