@@ -30,13 +30,14 @@ inline Term k3_penalty(double reference, double current) {
   return {std::exp(d) - 1 - d, inside ? 1 - std::exp(d) : 0};
 }
 
-/// What is done about samples of an older policy; pi_prox is the policy that ratios are clipped around.
-enum class Correction {
-  none,         ///< pi_prox = pi_old
-  truncated,    ///< and each loss times min(pi_old / pi_rolled, cap): truncated importance sampling
-  sequence,     ///< and the reply's loss times min(product of those ratios, cap)
-  decoupled,    ///< and each loss times pi_old / pi_rolled: decoupled PPO (arXiv 2505.24298)
-  approximate,  ///< the same, pi_prox guessed from pi_rolled and pi_theta, which saves pi_old's pass
+/// Off-policy correction: how samples of an older policy are weighted. Ratios are clipped around pi_prox, which is
+/// pi_old except under `approximate`.
+enum class OffPolicy {
+  none,         // no weights
+  truncated,    // each token's loss times min(pi_old / pi_rolled, cap): truncated importance sampling
+  sequence,     // the reply's loss times min(product of its tokens' ratios, cap)
+  decoupled,    // each token's loss times pi_old / pi_rolled: decoupled PPO (arXiv 2505.24298)
+  approximate,  // as decoupled, with pi_prox interpolated between pi_rolled and pi_theta, which saves pi_old's pass
 };
 
 /// Settings that every clipped objective reads.
@@ -59,7 +60,7 @@ class Surrogate {
 
  private:
   double low_, high_, cap_;
-  Correction correction_ = Correction::none;
+  OffPolicy off_policy_ = OffPolicy::none;
 };
 
 }  // namespace shoal
