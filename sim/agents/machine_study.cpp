@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "sim/agents/adam.hpp"
 #include "sim/agents/group_advantage.hpp"
+#include "sim/task/adam.hpp"
 
 namespace shoal {
 namespace {
@@ -165,7 +165,7 @@ class MachineStudy::Replicate {
   const Environment& machine_;
   std::size_t actions_;
   std::vector<double> logits_;
-  SmallAdam adam_;
+  SpanAdam adam_;
   RandomStream world_, judging_;
 };
 

@@ -1,6 +1,6 @@
 #include "sim/agents/rule_replicate.hpp"
 
-#include "sim/agents/adam.hpp"
+#include "sim/task/adam.hpp"
 
 namespace shoal {
 namespace {
@@ -102,7 +102,7 @@ class Replicate {
 
   void start_afresh() {
     serving_ = trained_ = Policy{};
-    adam_ = SmallAdam(size);
+    adam_ = SpanAdam(size);
     batch_.clear();
     places_ = 0;
   }
@@ -250,7 +250,7 @@ class Replicate {
   const Judge& judge_;
   RandomStream world_, judging_;
   Policy serving_, trained_;
-  SmallAdam adam_{size};
+  SpanAdam adam_{size};
   std::vector<Turn> batch_;
   std::int64_t places_ = 0;  // of the batch that are filled
   std::array<int, users> streak_{};

@@ -8,33 +8,13 @@
 #include <numbers>
 
 #include "sim/agents/conversation.hpp"
+#include "sim/task/adam.hpp"
 
 namespace shoal {
 namespace {
 
 // Draws of training are keyed by the step, those of measuring by this and a number below.
 constexpr std::int64_t measuring = 1;
-
-class Adam {
- public:
-  explicit Adam(std::int64_t size) : first_(static_cast<std::size_t>(size)), second_(first_.size()) {}
-
-  void apply(float* params, const float* gradient, double rate, double factor) {
-    constexpr double beta1 = 0.9, beta2 = 0.98, epsilon = 1e-8;
-    ++step_;
-    const double scale1 = 1 / (1 - std::pow(beta1, step_)), scale2 = 1 / (1 - std::pow(beta2, step_));
-    for (std::size_t i = 0; i < first_.size(); ++i) {
-      const double g = factor * static_cast<double>(gradient[i]);
-      first_[i] = beta1 * first_[i] + (1 - beta1) * g;
-      second_[i] = beta2 * second_[i] + (1 - beta2) * g * g;
-      params[i] -= static_cast<float>(rate * first_[i] * scale1 / (std::sqrt(second_[i] * scale2) + epsilon));
-    }
-  }
-
- private:
-  std::vector<double> first_, second_;
-  int step_ = 0;
-};
 
 double rate_at(const WarmUp& options, std::int64_t step) {
   constexpr double rise = 100;
@@ -49,9 +29,9 @@ std::vector<Exchange> exchanges_of(const std::vector<talk::Lesson>& lessons) {
   return exchanges;
 }
 
-double norm(const float* values, std::int64_t count) {
+double norm(std::span<const float> values) {
   double squares = 0;
-  for (std::int64_t i = 0; i < count; ++i) squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  for (const double x : values) squares += x * x;
   return std::sqrt(squares);
 }
 
@@ -62,7 +42,8 @@ at::Tensor warm_up(const Policy& policy, const at::Tensor& start, const WarmUp& 
   const std::unique_ptr<Speaker> speaker = policy.speaker();
   at::Tensor params = start.clone();
   at::Tensor gradient = at::zeros_like(params);
-  Adam adam(params.numel());
+  const auto size = static_cast<std::size_t>(params.numel());
+  SpanAdam adam(size);
   std::vector<talk::Lesson> lessons(static_cast<std::size_t>(options.batch));
   for (std::int64_t step = 0; step < options.steps; ++step) {
     RandomStream random(random_key(options.seed, Purpose::agent_warm_up), step);
@@ -82,9 +63,9 @@ at::Tensor warm_up(const Policy& policy, const at::Tensor& start, const WarmUp& 
     gradient.zero_();
     speaker->load(params);
     speaker->add_gradient(exchanges_of(lessons), slopes, gradient);
-    const float* g = gradient.const_data_ptr<float>();
-    const double factor = std::min(1.0, options.clip / std::max(norm(g, gradient.numel()), 1e-12));
-    adam.apply(params.mutable_data_ptr<float>(), g, rate_at(options, step), factor);
+    const std::span<const float> slope(gradient.const_data_ptr<float>(), size);
+    const double factor = std::min(1.0, options.clip / std::max(norm(slope), 1e-12));
+    adam.apply({params.mutable_data_ptr<float>(), size}, slope, rate_at(options, step), factor);
     if (progress) progress(step + 1);
   }
   return params;

@@ -4,7 +4,6 @@
 
 #include <ATen/ops/full.h>
 
-#include "sim/agents/adam.hpp"
 #include "sim/agents/pipeline/staleness.hpp"
 #include "tests/sim/pipeline_fakes.hpp"
 
@@ -191,24 +190,6 @@ TEST(Serving, HasSeveralSlots) {
     EXPECT_EQ(serving.finish(event.number, event.time, events)->latency, ticks(end));
   }
   EXPECT_TRUE(events.empty());
-}
-
-TEST(TensorAdam, IsAdamAndLeavesOldWeightsAlone) {
-  SmallAdam small(2);
-  TensorAdam large;
-  std::array<double, 2> expected{1, -2};
-  at::Tensor params = at::zeros({2}, at::kDouble);
-  params[0] = 1, params[1] = -2;
-  for (int step = 0; step < 20; ++step) {
-    const std::array<double, 2> slope{std::cos(step), 0.1 * step - 1};
-    at::Tensor gradient = at::zeros({2}, at::kDouble);
-    gradient[0] = slope[0], gradient[1] = slope[1];
-    const at::Tensor before = params, copy = params.clone();
-    params = large.apply(params, gradient, 0.1);
-    small.apply(expected, slope, 0.1);
-    EXPECT_TRUE(before.equal(copy));
-    for (int i = 0; i < 2; ++i) EXPECT_NEAR(params[i].item<double>(), expected[static_cast<std::size_t>(i)], 1e-12);
-  }
 }
 
 // A generation of 10 tokens of 1 s, stopped after 4 of them: those stay as they were sampled, the others come from the
