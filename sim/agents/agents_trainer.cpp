@@ -7,21 +7,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernels/vector_ops.hpp"
+#include "sim/task/local_update.hpp"
 
 namespace shoal {
-namespace {
-
-std::span<float> row(const at::Tensor& rows, std::size_t k) {
-  return {rows.mutable_data_ptr<float>() + static_cast<std::int64_t>(k) * rows.size(1),
-          static_cast<std::size_t>(rows.size(1))};
-}
-
-at::Tensor row_or_shared(const at::Tensor& params, std::size_t k) {
-  return params.dim() == 2 ? params.select(0, static_cast<std::int64_t>(k)) : params;
-}
-
-}  // namespace
 
 AgentsTrainer::AgentsTrainer(const AgentsTask& task)
     : task_(task), speaker_(task.policy().speaker()), learner_(task.policy(), task.objective()) {}
@@ -49,7 +37,7 @@ AgentsTrainer::Batch AgentsTrainer::usable(std::span<SessionLog> logs) const {
   return batch;
 }
 
-std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::size_t> which, std::int64_t step,
+std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::int64_t> which, std::int64_t step,
                                                           const at::Tensor& params) {
   const AgentsSettings& settings = task_.settings();
   const auto hold = [&](std::vector<Session>& sessions, const at::Tensor& weights) {
@@ -59,7 +47,7 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::s
   std::vector<Batch> batches;
   if (local_.form != BlockForm::in_turn && params.dim() == 1) {
     std::vector<Session> sessions;
-    for (const std::size_t k : which) {
+    for (const std::int64_t k : which) {
       for (Session& session : task_.sessions(block_[k], step)) sessions.push_back(std::move(session));
     }
     std::vector<SessionLog> logs = hold(sessions, params);
@@ -67,7 +55,7 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::s
     for (std::size_t i = 0; i < which.size(); ++i) batches.push_back(usable(std::span(logs).subspan(i * each, each)));
     return batches;
   }
-  for (const std::size_t k : which) {
+  for (const std::int64_t k : which) {
     std::vector<Session> sessions = task_.sessions(block_[k], step);
     std::vector<SessionLog> logs = hold(sessions, row_or_shared(params, k));
     batches.push_back(usable(logs));
@@ -84,8 +72,8 @@ LocalResult AgentsTrainer::empty_result() const {
           .rejected = std::vector<std::int64_t>(clients)};
 }
 
-void AgentsTrainer::differentiate(std::size_t k, const Batch& batch, const at::Tensor& params, LocalResult& result) {
-  at::Tensor gradient = gradients_.select(0, static_cast<std::int64_t>(k));
+void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result) {
+  at::Tensor gradient = gradients_.select(0, k);
   gradient.zero_();
   result.rejected[k] += batch.rejected;
   if (batch.replies.empty()) return;
@@ -104,48 +92,20 @@ void AgentsTrainer::differentiate(std::size_t k, const Batch& batch, const at::T
   result.loss[k] += scale * found.loss;
 }
 
-void AgentsTrainer::change_weights(std::size_t k, const Correction& correction) {
-  const auto piece = [&](const at::Tensor& values) -> std::span<const float> {
-    if (!values.defined()) return {};
-    ensure(values.is_contiguous() && values.scalar_type() == at::kFloat, "a correction is not contiguous float32");
-    const bool own = values.dim() == 2 && values.size(0) > 1;
-    return {values.const_data_ptr<float>() + (own ? static_cast<std::int64_t>(k) * values.size(1) : 0),
-            static_cast<std::size_t>(values.size(-1))};
-  };
-  SgdStep<float> step{.rate = local_.rate,
-                      .decay = local_.weight_decay,
-                      .pull = correction.pull,
-                      .anchor = piece(correction.anchor),
-                      .shift = piece(correction.shift),
-                      .momentum = local_.momentum,
-                      .buffer = {},
-                      .nesterov = local_.nesterov};
-  if (local_.momentum > 0) step.buffer = row(momentum_, k);
-  sgd_step<float>(row(params_, k), row(gradients_, k), step);
-}
-
 LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correction) {
-  ensure(correction.pull == 0 || correction.anchor.defined(), "a pull of {} without an anchor", correction.pull);
   params_.copy_(start.expand_as(params_));
-  if (local_.momentum > 0) momentum_.zero_();
+  LocalUpdate<float> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_, correction);
   LocalResult result = empty_result();
-  std::int64_t most = 0;
-  for (std::size_t k = 0; k < block_.size(); ++k) {
-    result.steps[k] = local_.local_steps(task_.work(block_[k].client).examples, block_[k].fraction);
-    most = std::max(most, result.steps[k]);
-  }
-  for (std::int64_t step = 0; step < most; ++step) {
-    std::vector<std::size_t> active;
-    for (std::size_t k = 0; k < block_.size(); ++k) {
-      if (step < result.steps[k]) active.push_back(k);
-    }
+  result.steps = local_steps(task_, block_, local_);
+  for (std::int64_t step = 0;; ++step) {
+    const std::vector<std::int64_t> active = active_clients(result.steps, step);
+    if (active.empty()) break;
     const std::vector<Batch> batches = roll_out(active, step, step == 0 && start.dim() == 1 ? start : params_);
     gradients_.zero_();  // the hook sees the whole block
     for (std::size_t i = 0; i < active.size(); ++i) {
       differentiate(active[i], batches[i], row_or_shared(params_, active[i]), result);
     }
-    if (correction.custom) correction.custom(gradients_, params_);
-    for (const std::size_t k : active) change_weights(k, correction);
+    update.run(active);
   }
   for (std::size_t k = 0; k < block_.size(); ++k) {
     const auto steps = static_cast<double>(result.steps[k]);
@@ -159,11 +119,11 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
 }
 
 LocalResult AgentsTrainer::gradient(const at::Tensor& params) {
-  std::vector<std::size_t> all(block_.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
+  std::vector<std::int64_t> all(block_.size());
+  std::iota(all.begin(), all.end(), 0);
   LocalResult result = empty_result();
   const std::vector<Batch> batches = roll_out(all, 0, params);
-  for (const std::size_t k : all) differentiate(k, batches[k], row_or_shared(params, k), result);
+  for (const std::int64_t k : all) differentiate(k, batches[k], row_or_shared(params, k), result);
   result.delta = Rows(gradients_);
   return result;
 }

@@ -28,10 +28,9 @@ class AgentsTrainer final : public Trainer {
 
   Batch usable(std::span<SessionLog> logs) const;
   /// Batches of the clients in `which` at their rows of `params`, or all at its only row.
-  std::vector<Batch> roll_out(std::span<const std::size_t> which, std::int64_t step, const at::Tensor& params);
+  std::vector<Batch> roll_out(std::span<const std::int64_t> which, std::int64_t step, const at::Tensor& params);
   /// The gradient of client k on its batch into its row; adds loss, examples and rejected to `result`.
-  void differentiate(std::size_t k, const Batch& batch, const at::Tensor& params, LocalResult& result);
-  void change_weights(std::size_t k, const Correction& correction);
+  void differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result);
   LocalResult empty_result() const;
   /// One reply to each of `questions` first turns of each user.
   Evaluation first_turns(const at::Tensor& params, std::span<const std::int64_t> users, std::int64_t questions,

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "sim/task/local_settings.hpp"
+#include "sim/task/local_update.hpp"
 #include "sim/task/stacked_network.hpp"
 #include "sim/task/task.hpp"
 
@@ -30,7 +30,6 @@ class LocalStep {
   /// one pass over them.
   bool in_place() const;
   void apply_custom(std::int64_t active);
-  void change_weights(std::int64_t active);
   void change_weights_by_library(std::int64_t active);
 
   ParameterRows& rows_;
@@ -40,6 +39,7 @@ class LocalStep {
   std::span<const std::int64_t> order_;
   StackForm::Arithmetic arithmetic_;
   at::Tensor anchor_, shift_;  // [d] or [K, d], rows in the stack's order
+  LocalUpdate<float> update_;  // of the loops; the library has a form of its own
 };
 
 }  // namespace shoal
