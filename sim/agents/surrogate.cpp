@@ -24,23 +24,20 @@ Surrogate::Surrogate(const Settings& s)
   if (kind == "approximate") off_policy_ = OffPolicy::approximate;
 }
 
-Surrogate::OfReply::OfReply(const Surrogate& surrogate, const Sample& sample) : surrogate_(surrogate) {
-  if (surrogate.off_policy_ != OffPolicy::sequence) return;
+double Surrogate::sequence_weight(const Sample& sample) const {
+  if (off_policy_ != OffPolicy::sequence) return 1;
   double sum = 0;
   for (const Position& p : sample.positions) sum += p.count * (p.old[p.token] - p.rolled);
-  weight_ = std::min(ratio(sum), surrogate.cap_);
+  return std::min(ratio(sum), cap_);
 }
 
-Term Surrogate::OfReply::at(const Position& p, double advantage) const {
-  const Surrogate& s = surrogate_;
+Term Surrogate::at(const Position& p, double advantage, double weight) const {
   const double current = p.current[p.token];
-  const double proximal =
-      s.off_policy_ == OffPolicy::approximate ? p.rolled + p.proximity * (current - p.rolled) : p.old[p.token];
-  double weight = weight_;
-  if (s.off_policy_ == OffPolicy::truncated) weight = std::min(ratio(proximal - p.rolled), s.cap_);
-  if (s.off_policy_ == OffPolicy::decoupled || s.off_policy_ == OffPolicy::approximate)
-    weight = ratio(proximal - p.rolled);
-  const Term term = clipped_surrogate(advantage, current - proximal, s.low_, s.high_);
+  const bool approximate = off_policy_ == OffPolicy::approximate;
+  const double proximal = approximate ? p.rolled + p.proximity * (current - p.rolled) : p.old[p.token];
+  if (off_policy_ == OffPolicy::truncated) weight = std::min(ratio(proximal - p.rolled), cap_);
+  if (off_policy_ == OffPolicy::decoupled || approximate) weight = ratio(proximal - p.rolled);
+  const Term term = clipped_surrogate(advantage, current - proximal, low_, high_);
   return {term.loss * weight, term.slope * weight};
 }
 
