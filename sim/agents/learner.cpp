@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/surrogate.hpp"
 
 namespace shoal {
@@ -21,10 +22,6 @@ double entropy(const double* log_p, std::int64_t vocabulary) {
   double sum = 0;
   for (std::int64_t v = 0; v < vocabulary; ++v) sum -= std::exp(log_p[v]) * log_p[v];
   return sum;
-}
-
-bool all_finite(std::span<const double> values) {
-  return std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "sim/agents/group_advantage.hpp"
+#include "sim/agents/softmax.hpp"
 #include "sim/task/adam.hpp"
 
 namespace shoal {
@@ -47,12 +48,9 @@ class MachineStudy::Replicate {
  private:
   std::vector<double> log_p(int observation) const {
     const double* z = &logits_[static_cast<std::size_t>(observation) * actions_];
-    double top = z[0], sum = 0;
-    for (std::size_t a = 1; a < actions_; ++a) top = std::max(top, z[a]);
-    for (std::size_t a = 0; a < actions_; ++a) sum += std::exp(z[a] - top);
-    std::vector<double> out(z, z + actions_);
-    for (double& x : out) x -= top + std::log(sum);
-    return out;
+    std::vector<double> log_p(z, z + actions_);
+    log_softmax(log_p);
+    return log_p;
   }
 
   int act(const std::vector<double>& log_p) {
@@ -155,10 +153,9 @@ class MachineStudy::Replicate {
                         .unhinted = {}};
     std::vector<double> slopes(actions_);
     study_.objective_->loss(sample, {slopes.data(), 1, machine_.actions()});
-    double total = 0;
-    for (const double x : slopes) total += x;
+    softmax_backward(current, slopes);
     double* to = &gradient[static_cast<std::size_t>(step.observation) * actions_];
-    for (std::size_t a = 0; a < actions_; ++a) to[a] += weight * (slopes[a] - std::exp(current[a]) * total);
+    for (std::size_t a = 0; a < actions_; ++a) to[a] += weight * slopes[a];
   }
 
   const MachineStudy& study_;

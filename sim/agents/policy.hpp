@@ -32,6 +32,13 @@ struct Exchange {
   double temperature = 1;  ///< at which it was sampled: logits are divided by it
 };
 
+/// Positions of all replies: rows of their table of log-probabilities.
+inline std::int64_t positions(std::span<const Exchange> exchanges) {
+  std::int64_t sum = 0;
+  for (const Exchange& e : exchanges) sum += std::ssize(e.reply);
+  return sum;
+}
+
 /// A policy at work, for one thread; owns all buffers. What it computes depends on the arguments of the call alone, so
 /// a batch that is composed from the plan gives the same bits anywhere.
 class Speaker {

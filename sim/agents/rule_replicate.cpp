@@ -218,15 +218,13 @@ class Replicate {
     std::array<double, vocabulary * vocabulary> slopes{};
     objective_.loss(sample, RowView<double>(slopes.data(), static_cast<std::int64_t>(n), vocabulary));
     // All positions have the same logits, so their derivatives add up; then through the softmax.
-    Logits of_log_p{};
-    double total = 0;
-    for (std::size_t i = 0; i < n * vocabulary; ++i) of_log_p[i % vocabulary] += slopes[i];
-    for (const double x : of_log_p) total += x;
+    Logits by_logit{};
+    for (std::size_t i = 0; i < n * vocabulary; ++i) by_logit[i % vocabulary] += slopes[i];
+    softmax_backward(current, by_logit);
     const std::size_t own = turn.user == tools ? tool_at : static_cast<std::size_t>(turn.user) * vocabulary;
     for (std::size_t v = 0; v < vocabulary; ++v) {
-      const double g = of_log_p[v] - std::exp(current[v]) * total;
-      gradient[own + v] += g;
-      if (turn.user != tools) gradient[shared_at + v] += settings_.shared * g;
+      gradient[own + v] += by_logit[v];
+      if (turn.user != tools) gradient[shared_at + v] += settings_.shared * by_logit[v];
     }
   }
 

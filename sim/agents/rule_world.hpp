@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "sim/agents/softmax.hpp"
+
 namespace shoal::rule_world {
 
 inline constexpr int vocabulary = 10;
@@ -71,15 +73,10 @@ inline double compliance(Rule rule, const Logits& log_p) {
   return rule == Rule::suppress ? 1 - hit : hit;
 }
 
-/// z minus the log of the sum of its exponentials.
-inline Logits log_softmax(const Logits& z) {
-  const double top = *std::max_element(z.begin(), z.end());
-  double sum = 0;
-  for (const double x : z) sum += std::exp(x - top);
-  const double shift = top + std::log(sum);
-  Logits out;
-  for (std::size_t v = 0; v < out.size(); ++v) out[v] = z[v] - shift;
-  return out;
+/// z minus the logarithm of the sum of its exponentials.
+inline Logits log_softmax(Logits z) {
+  shoal::log_softmax(z);
+  return z;
 }
 
 }  // namespace shoal::rule_world

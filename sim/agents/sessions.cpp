@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/group_advantage.hpp"
 
 namespace shoal {
@@ -10,8 +11,7 @@ namespace {
 
 bool is_well_formed(const Judgement& judgement, const Reply& reply) {
   if (!(std::abs(judgement.reward) <= 1)) return false;  // nor is it a number
-  return reply.tokens.size() == reply.log_probs.size() &&
-         std::ranges::all_of(reply.log_probs, [](double log_p) { return std::isfinite(log_p); });
+  return reply.tokens.size() == reply.log_probs.size() && all_finite(reply.log_probs);
 }
 
 // A session that goes on.

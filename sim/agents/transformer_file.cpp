@@ -1,9 +1,9 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/transformer_policy.hpp"
 #include "sim/error.hpp"
 
@@ -61,7 +61,7 @@ at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTenso
     user_error("'{}' has {} tensors (a transformer of {} layers has {}). Set layers to its number?", origin,
                found.model.size(), shape.layers, layout.parameters.parameters.size());
   }
-  if (!std::all_of(to, to + params.numel(), [](float x) { return std::isfinite(x); })) {
+  if (!all_finite(std::span(to, static_cast<std::size_t>(params.numel())))) {
     user_error("'{}' holds values that are not finite. Train it again?", origin);
   }
   return params;

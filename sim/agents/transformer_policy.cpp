@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "sim/agents/softmax.hpp"
 #include "sim/agents/talk.hpp"
 #include "sim/error.hpp"
 #include "sim/task/transformer_decoder.hpp"
@@ -25,18 +26,6 @@ int draw(const float* logits, std::int64_t vocabulary, double temperature, float
   while (chosen + 1 < vocabulary && (left -= static_cast<double>(weights[chosen])) >= 0) ++chosen;
   log_prob = std::log(static_cast<double>(weights[chosen]) / total);
   return static_cast<int>(chosen);
-}
-
-// log softmax(logits / temperature)
-void log_softmax(const float* logits, std::int64_t vocabulary, double temperature, double* to) {
-  const double top = static_cast<double>(*std::max_element(logits, logits + vocabulary)) / temperature;
-  double sum = 0;
-  for (std::int64_t v = 0; v < vocabulary; ++v) {
-    to[v] = static_cast<double>(logits[v]) / temperature - top;
-    sum += std::exp(to[v]);
-  }
-  const double shift = std::log(sum);
-  for (std::int64_t v = 0; v < vocabulary; ++v) to[v] -= shift;
 }
 
 Passage passage(const Exchange& e) {
@@ -68,14 +57,13 @@ class TransformerSpeaker final : public Speaker {
   }
 
   at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-    std::int64_t rows = 0;
-    for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-    at::Tensor all = at::empty({rows, vocabulary_}, at::kDouble);
+    at::Tensor all = at::empty({positions(exchanges), vocabulary_}, at::kDouble);
     double* to = all.mutable_data_ptr<double>();
+    const auto size = static_cast<std::size_t>(vocabulary_);
     for_chunks(exchanges, [&](std::span<const Exchange> chunk, const float* logits) {
       for (const Exchange& e : chunk) {
         for (std::size_t i = 0; i < e.reply.size(); ++i, logits += vocabulary_, to += vocabulary_) {
-          log_softmax(logits, vocabulary_, e.temperature, to);
+          log_softmax({logits, size}, e.temperature, {to, size});
         }
       }
     });
@@ -87,20 +75,16 @@ class TransformerSpeaker final : public Speaker {
     const double* slope = rows.const_data_ptr<double>();
     float* sum = gradient_.take(layout_.parameters.size);
     std::fill_n(sum, layout_.parameters.size, 0.0F);
-    std::vector<double> log_p(static_cast<std::size_t>(vocabulary_));
+    const auto size = static_cast<std::size_t>(vocabulary_);
+    std::vector<double> log_p(size), by_logit(size);
     for_chunks(exchanges, [&](std::span<const Exchange> chunk, const float* logits) {
-      std::int64_t count = 0;
-      for (const Exchange& e : chunk) count += std::ssize(e.reply);
-      float* d = slopes_.take(count * vocabulary_);
+      float* d = slopes_.take(positions(chunk) * vocabulary_);
       for (const Exchange& e : chunk) {
         for (std::size_t i = 0; i < e.reply.size(); ++i, logits += vocabulary_, slope += vocabulary_) {
-          log_softmax(logits, vocabulary_, e.temperature, log_p.data());
-          double total = 0;
-          for (std::int64_t v = 0; v < vocabulary_; ++v) total += slope[v];
-          for (std::int64_t v = 0; v < vocabulary_; ++v) {
-            *d++ =
-                static_cast<float>((slope[v] - std::exp(log_p[static_cast<std::size_t>(v)]) * total) / e.temperature);
-          }
+          log_softmax({logits, size}, e.temperature, log_p);
+          by_logit.assign(slope, slope + vocabulary_);
+          softmax_backward(log_p, by_logit);
+          for (const double s : by_logit) *d++ = static_cast<float>(s / e.temperature);
         }
       }
       transformer_.backward(slopes_.get(), sum);

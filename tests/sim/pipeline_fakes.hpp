@@ -40,9 +40,7 @@ class Stamped final : public Policy {
       }
     }
     at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-      std::int64_t rows = 0;
-      for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-      return at::full({rows, talk::vocabulary}, -static_cast<double>(version_), at::kDouble);
+      return at::full({positions(exchanges), talk::vocabulary}, -static_cast<double>(version_), at::kDouble);
     }
     void add_gradient(std::span<const Exchange>, const at::Tensor&, at::Tensor& gradient) override {
       gradient.mutable_data_ptr<float>()[0] += 1;

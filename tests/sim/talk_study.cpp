@@ -100,9 +100,7 @@ class Says final : public Policy {
       }
     }
     at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-      std::int64_t rows = 0;
-      for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-      return at::zeros({rows, talk::vocabulary}, at::kDouble);
+      return at::zeros({positions(exchanges), talk::vocabulary}, at::kDouble);
     }
     void add_gradient(std::span<const Exchange>, const at::Tensor&, at::Tensor&) override {}
     const Says& says;

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/pipeline/staleness.hpp"
 
 namespace shoal::pipeline {
@@ -27,11 +28,6 @@ std::int64_t read_refresh(const Settings& s) {
     user_error("{}: teacher = \"{}\" is none. Use \"frozen\", \"live\" or \"refresh:4\"?", s.where(), teacher);
   }
   return every;
-}
-
-bool all_finite(const JudgedReply& sample) {
-  return std::isfinite(sample.signals.reward) &&
-         std::ranges::all_of(sample.reply.log_probs, [](double x) { return std::isfinite(x); });
 }
 
 }  // namespace
@@ -59,7 +55,8 @@ Training::Training(Ledger& ledger, const Policy& policy, const Objective& object
 
 void Training::enqueue(std::int64_t number, Stage from) {
   JudgedReply& sample = ledger_.at(number).sample;
-  if (!all_finite(sample)) return ledger_.drop(number, Reason::not_finite);
+  if (!std::isfinite(sample.signals.reward) || !all_finite(sample.reply.log_probs))
+    return ledger_.drop(number, Reason::not_finite);
   if (!objective_.takes(sample.signals)) return ledger_.drop(number, Reason::no_signal);
   sample.draw = random_.uniform();
   ledger_.move(number, from, Stage::queued);

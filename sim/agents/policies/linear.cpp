@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "sim/agents/softmax.hpp"
 #include "sim/agents/talk.hpp"
 
 namespace shoal::policies {
@@ -95,9 +96,7 @@ class LinearSpeaker final : public Speaker {
   }
 
   at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-    std::int64_t rows = 0;
-    for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-    at::Tensor all = at::zeros({rows, vocabulary}, at::kDouble);
+    at::Tensor all = at::zeros({positions(exchanges), vocabulary}, at::kDouble);
     double* to = all.mutable_data_ptr<double>();
     for (const Exchange& e : exchanges) {
       const Logits log_p = log_softmax(read(e.prompt), e.temperature);
@@ -112,13 +111,11 @@ class LinearSpeaker final : public Speaker {
     for (const Exchange& e : exchanges) {
       const Cue cue = read(e.prompt);
       const Logits log_p = log_softmax(cue, e.temperature);
-      Logits sum{};
-      double total = 0;
-      for (std::size_t i = 0; i < e.reply.size() * vocabulary; ++i) sum[i % vocabulary] += *slope++;
-      for (const double x : sum) total += x;
+      Logits by_logit{};
+      for (std::size_t i = 0; i < e.reply.size() * vocabulary; ++i) by_logit[i % vocabulary] += *slope++;
+      softmax_backward(log_p, by_logit);
       for (std::int64_t v = 0; v < vocabulary; ++v) {
-        const auto at = static_cast<std::size_t>(v);
-        const double g = (sum[at] - std::exp(log_p[at]) * total) / e.temperature;
+        const double g = by_logit[v] / e.temperature;
         to[cue.own * vocabulary + v] += static_cast<float>(g);
         if (cue.shares) to[shared_at * vocabulary + v] += static_cast<float>(shared_ * g);
         if (v == cue.answer) to[answer_at] += static_cast<float>(g);
@@ -129,18 +126,14 @@ class LinearSpeaker final : public Speaker {
  private:
   Logits log_softmax(const Cue& cue, double temperature) const {
     Logits z = base(cue.answer);
-    double top = -1e300, sum = 0;
     for (std::int64_t v = 0; v < vocabulary; ++v) {
       double& x = z[static_cast<std::size_t>(v)];
       x += cue.context[static_cast<std::size_t>(v)] + static_cast<double>(theta_[cue.own * vocabulary + v]);
       if (cue.shares) x += shared_ * static_cast<double>(theta_[shared_at * vocabulary + v]);
       if (v == cue.answer) x += static_cast<double>(theta_[answer_at]);
       x /= temperature;
-      top = std::max(top, x);
     }
-    for (const double x : z) sum += std::exp(x - top);
-    const double shift = top + std::log(sum);
-    for (double& x : z) x -= shift;
+    shoal::log_softmax(z);
     return z;
   }
 
