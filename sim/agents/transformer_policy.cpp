@@ -28,9 +28,9 @@ int draw(const float* logits, std::int64_t vocabulary, double temperature, float
   return static_cast<int>(chosen);
 }
 
-Passage passage(const Exchange& e) {
-  const std::size_t said = e.reply.empty() ? 0 : e.reply.size() - 1;  // the last word predicts nothing
-  return {.first = e.prompt, .rest = e.reply.first(said), .asked = std::ssize(e.reply)};
+Sequence sequence(const Exchange& e) {
+  const std::size_t read = e.reply.empty() ? 0 : e.reply.size() - 1;  // nothing is predicted from the last token
+  return {.first = e.prompt, .rest = e.reply.first(read), .predicted = std::ssize(e.reply)};
 }
 
 class TransformerSpeaker final : public Speaker {
@@ -127,18 +127,18 @@ class TransformerSpeaker final : public Speaker {
   template <class Use>
   void for_chunks(std::span<const Exchange> exchanges, Use use) {
     while (!exchanges.empty()) {
-      passages_.clear();
-      std::int64_t words = 0;
+      sequences_.clear();
+      std::int64_t tokens = 0;
       for (const Exchange& e : exchanges) {
-        passages_.push_back(passage(e));
-        words += passages_.back().length();
-        if (words > words_together && passages_.size() > 1) {
-          passages_.pop_back();
+        sequences_.push_back(sequence(e));
+        tokens += sequences_.back().length();
+        if (tokens > tokens_together && sequences_.size() > 1) {
+          sequences_.pop_back();
           break;
         }
       }
-      use(exchanges.first(passages_.size()), transformer_.forward(passages_));
-      exchanges = exchanges.subspan(passages_.size());
+      use(exchanges.first(sequences_.size()), transformer_.forward(sequences_));
+      exchanges = exchanges.subspan(sequences_.size());
     }
   }
 
@@ -147,7 +147,7 @@ class TransformerSpeaker final : public Speaker {
   Transformer<float> transformer_;
   std::int64_t vocabulary_;
   at::Tensor params_;
-  std::vector<Passage> passages_;
+  std::vector<Sequence> sequences_;
   std::vector<int> active_;
   std::vector<Token> said_;
   arithmetic::Memory<float> gradient_, slopes_, weights_;
@@ -164,7 +164,7 @@ class TransformerPolicy final : public Policy {
   const ParameterLayout& layout() const override { return layout_.parameters; }
   at::Tensor initial_parameters() const override { return start_.clone(); }
   std::unique_ptr<Speaker> speaker() const override { return std::make_unique<TransformerSpeaker>(layout_); }
-  double flops_per_token() const override { return layout_.flops_per_word(layout_.shape.context / 4.0); }
+  double flops_per_token() const override { return layout_.flops_per_token(layout_.shape.context / 4.0); }
   std::string digest() const override { return digest_; }
 
  private:

@@ -10,10 +10,10 @@
 
 namespace shoal {
 
-/// Replies that are made together: their keys and values stay in a core's cache, and products have enough rows.
+/// Replies that are generated together: their keys and values stay in a core's cache, and products have enough rows.
 inline constexpr std::size_t replies_together = 32;
-/// Words of passages that are scored together: as many as have their intermediate values in a core's cache.
-inline constexpr std::int64_t words_together = 512;
+/// Tokens of sequences that are scored together: as many as have their intermediate values in a core's cache.
+inline constexpr std::int64_t tokens_together = 512;
 
 /// The small language's vocabulary and context; the other sides as in the weights that come with the program.
 TransformerShape talking_shape();
