@@ -28,7 +28,7 @@ struct Bench {
   TransformerLayout layout{talking_shape()};
   at::Tensor params = transformer_parameters(layout.shape, parse_safetensors(shipped_weights(), "shipped"), "shipped");
   std::unique_ptr<Policy> policy = transformer_policy(layout.shape, params);
-  std::unique_ptr<Speaker> speaker = policy->speaker();
+  std::unique_ptr<RolloutWorker> worker = policy->rollout_worker();
 };
 
 // Matrix products of the forward and the backward pass over `tokens` tokens with `predicted` predictions.
@@ -88,7 +88,7 @@ std::vector<RandomStream> streams(std::size_t count) {
   return all;
 }
 
-// The arithmetic of Speaker::reply, for tokens that are known.
+// The arithmetic of RolloutWorker::reply, for tokens that are known.
 void decode(TransformerDecoder& decoder, const Bench& bench, const Prompts& prompts,
             const std::vector<Reply>& replies) {
   std::vector<float> terms(static_cast<std::size_t>(bench.layout.shape.vocabulary));
@@ -104,7 +104,8 @@ void decode(TransformerDecoder& decoder, const Bench& bench, const Prompts& prom
     std::vector<int> active(count);
     std::iota(active.begin(), active.end(), 0);
     for (std::size_t length = 1;; ++length) {
-      std::erase_if(active, [&](int i) { return replies[first + static_cast<std::size_t>(i)].tokens.size() <= length; });
+      std::erase_if(active,
+                    [&](int i) { return replies[first + static_cast<std::size_t>(i)].tokens.size() <= length; });
       if (active.empty()) break;
       std::vector<Token> tokens;
       for (const int i : active) tokens.push_back(replies[first + static_cast<std::size_t>(i)].tokens[length - 1]);
@@ -131,10 +132,10 @@ void rollout(benchmark::State& state) {
   const Bench bench;
   const Prompts prompts(state.range(0));
   std::vector<Reply> replies(prompts.all.size());
-  bench.speaker->load(bench.params);
+  bench.worker->load(bench.params);
   const auto answer = [&] {
     std::vector<RandomStream> random = streams(replies.size());
-    bench.speaker->reply(prompts.all, 1, random, replies);
+    bench.worker->reply(prompts.all, 1, random, replies);
   };
   for (auto _ : state) answer();
   std::int64_t tokens = 0;
@@ -161,10 +162,10 @@ void gradient(benchmark::State& state) {
     tokens += std::ssize(lesson.prompt) + std::ssize(lesson.reply) - 1;
     rows += std::ssize(lesson.reply);
   }
-  bench.speaker->load(bench.params);
+  bench.worker->load(bench.params);
   const at::Tensor slopes = at::ones({rows, bench.layout.shape.vocabulary}, at::kDouble);
   at::Tensor sum = at::zeros_like(bench.params);
-  const auto learn = [&] { bench.speaker->add_gradient(exchanges, slopes, sum); };
+  const auto learn = [&] { bench.worker->add_gradient(exchanges, slopes, sum); };
   for (auto _ : state) learn();
   Products products(bench);
   const double all = fastest(200, learn);

@@ -12,7 +12,7 @@
 namespace shoal {
 
 AgentsTrainer::AgentsTrainer(const AgentsTask& task)
-    : task_(task), speaker_(task.policy().speaker()), learner_(task.policy(), task.objective()) {}
+    : task_(task), worker_(task.policy().rollout_worker()), learner_(task.policy(), task.objective()) {}
 
 void AgentsTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
   block_ = block;
@@ -41,8 +41,8 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
                                                           const at::Tensor& params) {
   const AgentsSettings& settings = task_.settings();
   const auto hold = [&](std::vector<Session>& sessions, const at::Tensor& weights) {
-    speaker_->load(weights);
-    return hold_sessions(*speaker_, sessions, settings.manners, task_.judge(), settings.temperature);
+    worker_->load(weights);
+    return hold_sessions(*worker_, sessions, settings.manners, task_.judge(), settings.temperature);
   };
   std::vector<Batch> batches;
   if (local_.form != BlockForm::in_turn && params.dim() == 1) {
@@ -167,8 +167,8 @@ Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const 
   }
   const std::vector<std::span<const Token>> asked(prompts.begin(), prompts.end());
   std::vector<Reply> replies(count);
-  speaker_->load(params);
-  speaker_->reply(asked, task_.settings().temperature, random, replies);
+  worker_->load(params);
+  worker_->reply(asked, task_.settings().temperature, random, replies);
   Evaluation result{.examples = static_cast<std::int64_t>(count)};
   std::int64_t wrong = 0;
   for (std::size_t i = 0; i < count; ++i) {

@@ -37,7 +37,7 @@ class AgentsTrainer final : public Trainer {
                          Split split);
 
   const AgentsTask& task_;
-  std::unique_ptr<Speaker> speaker_;
+  std::unique_ptr<RolloutWorker> worker_;
   Learner learner_;
   std::span<const Participation> block_;
   LocalSettings local_;

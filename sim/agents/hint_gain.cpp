@@ -41,9 +41,9 @@ HintGain hint_gain(const Policy& policy, const at::Tensor& params, std::uint64_t
     exchanges.push_back({one.hinted, one.reply});
     exchanges.push_back({one.plain, one.reply});
   }
-  const std::unique_ptr<Speaker> speaker = policy.speaker();
-  speaker->load(params);
-  const at::Tensor table = speaker->log_probs(exchanges);
+  const std::unique_ptr<RolloutWorker> worker = policy.rollout_worker();
+  worker->load(params);
+  const at::Tensor table = worker->log_probs(exchanges);
   const double* rows = table.const_data_ptr<double>();
   double sum = 0, squares = 0;
   for (const Case& one : cases) {

@@ -26,10 +26,10 @@ double entropy(const double* log_p, std::int64_t vocabulary) {
 
 }  // namespace
 
-// What the speaker said about the replies of a batch, with every reply's rows in the tables.
+// Replies of a batch as a rollout worker scores them, and the rows of each reply in the table.
 struct Learner::Scored {
   std::vector<Exchange> exchanges;
-  std::vector<std::int64_t> first;  // row of each reply; hinted: of its first hint, the others follow
+  std::vector<std::int64_t> first;  // first row of each reply; with several hints, that of the first hint
   at::Tensor table;                 // [positions, V]
 
   void add(std::span<const Token> prompt, const JudgedReply& judged, std::int64_t& row) {
@@ -40,8 +40,8 @@ struct Learner::Scored {
 
 void Learner::score(Scored& scored, const at::Tensor& weights) {
   if (scored.exchanges.empty()) return;
-  speaker_->load(weights);
-  scored.table = speaker_->log_probs(scored.exchanges);
+  worker_->load(weights);
+  scored.table = worker_->log_probs(scored.exchanges);
 }
 
 BatchMeasures Learner::gradient(const Weights& weights, std::span<const JudgedReply> batch, at::Tensor& gradient) {
@@ -119,7 +119,7 @@ BatchMeasures Learner::gradient(const Weights& weights, std::span<const JudgedRe
     }
   }
   const double count = static_cast<double>(batch.size());
-  speaker_->add_gradient(current.exchanges, slopes.div_(count), gradient);
+  worker_->add_gradient(current.exchanges, slopes.div_(count), gradient);
   measures.loss /= count;
   measures.kl /= tokens;
   measures.entropy /= tokens;

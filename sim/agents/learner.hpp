@@ -43,7 +43,7 @@ struct BatchMeasures {
 class Learner {
  public:
   /// Both must outlive it. For one thread.
-  Learner(const Policy& policy, const Objective& objective) : objective_(objective), speaker_(policy.speaker()) {}
+  Learner(const Policy& policy, const Objective& objective) : objective_(objective), worker_(policy.rollout_worker()) {}
 
   /// Overwrites `gradient` [d] with the mean over the batch of the gradients of the replies' losses. Empty replies have
   /// no loss, but count.
@@ -54,7 +54,7 @@ class Learner {
   void score(Scored& scored, const at::Tensor& weights);
 
   const Objective& objective_;
-  std::unique_ptr<Speaker> speaker_;
+  std::unique_ptr<RolloutWorker> worker_;
 };
 
 }  // namespace shoal

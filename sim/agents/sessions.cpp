@@ -105,7 +105,7 @@ class Talk {
 
 }  // namespace
 
-std::vector<SessionLog> hold_sessions(Speaker& speaker, std::span<Session> sessions, const talk::Manners& manners,
+std::vector<SessionLog> hold_sessions(RolloutWorker& worker, std::span<Session> sessions, const talk::Manners& manners,
                                       const Judge& judge, double temperature) {
   std::vector<SessionLog> logs(sessions.size());
   std::vector<Talk> talks;
@@ -128,7 +128,7 @@ std::vector<SessionLog> hold_sessions(Speaker& speaker, std::span<Session> sessi
     }
     if (active.empty()) return logs;
     replies.assign(prompts.size(), {});
-    speaker.reply(prompts, temperature, random, replies);
+    worker.reply(prompts, temperature, random, replies);
     std::size_t at = 0;
     for (Talk* talk : active) {
       const std::size_t group = talk->group();

@@ -28,8 +28,8 @@ struct SessionLog {
 /// Holds all sessions at once, turn by turn: main turns until the user is content or has asked most often, then turns
 /// with tools. The last turn of a session has no next state, so nothing is known about it: it has neither vote nor
 /// hint. What the user would have made of the other replies is known as well: a group for GRPO, which nobody could ask
-/// of a person. The speaker is loaded. Session i draws from its own streams alone.
-std::vector<SessionLog> hold_sessions(Speaker& speaker, std::span<Session> sessions, const talk::Manners& manners,
+/// of a person. The worker must have its weights loaded. Session i draws from its own streams alone.
+std::vector<SessionLog> hold_sessions(RolloutWorker& worker, std::span<Session> sessions, const talk::Manners& manners,
                                       const Judge& judge, double temperature);
 
 }  // namespace shoal

@@ -33,9 +33,9 @@ Sequence sequence(const Exchange& e) {
   return {.first = e.prompt, .rest = e.reply.first(read), .predicted = std::ssize(e.reply)};
 }
 
-class TransformerSpeaker final : public Speaker {
+class TransformerWorker final : public RolloutWorker {
  public:
-  explicit TransformerSpeaker(const TransformerLayout& layout)
+  explicit TransformerWorker(const TransformerLayout& layout)
       : layout_(layout), decoder_(layout), transformer_(layout), vocabulary_(layout.shape.vocabulary) {}
 
   void load(const at::Tensor& params) override {
@@ -163,7 +163,9 @@ class TransformerPolicy final : public Policy {
 
   const ParameterLayout& layout() const override { return layout_.parameters; }
   at::Tensor initial_parameters() const override { return start_.clone(); }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<TransformerSpeaker>(layout_); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override {
+    return std::make_unique<TransformerWorker>(layout_);
+  }
   double flops_per_token() const override { return layout_.flops_per_token(layout_.shape.context / 4.0); }
   std::string digest() const override { return digest_; }
 

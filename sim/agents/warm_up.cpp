@@ -39,7 +39,7 @@ double norm(std::span<const float> values) {
 
 at::Tensor warm_up(const Policy& policy, const at::Tensor& start, const WarmUp& options,
                    const std::function<void(std::int64_t)>& progress) {
-  const std::unique_ptr<Speaker> speaker = policy.speaker();
+  const std::unique_ptr<RolloutWorker> worker = policy.rollout_worker();
   at::Tensor params = start.clone();
   at::Tensor gradient = at::zeros_like(params);
   const auto size = static_cast<std::size_t>(params.numel());
@@ -61,8 +61,8 @@ at::Tensor warm_up(const Policy& policy, const at::Tensor& start, const WarmUp& 
       }
     }
     gradient.zero_();
-    speaker->load(params);
-    speaker->add_gradient(exchanges_of(lessons), slopes, gradient);
+    worker->load(params);
+    worker->add_gradient(exchanges_of(lessons), slopes, gradient);
     const std::span<const float> slope(gradient.const_data_ptr<float>(), size);
     const double factor = std::min(1.0, options.clip / std::max(norm(slope), 1e-12));
     adam.apply({params.mutable_data_ptr<float>(), size}, slope, rate_at(options, step), factor);
@@ -73,13 +73,13 @@ at::Tensor warm_up(const Policy& policy, const at::Tensor& start, const WarmUp& 
 
 namespace {
 
-// Next-word loss of the policy, and of the best speaker without a context.
-std::pair<double, double> losses(Speaker& speaker, std::uint64_t seed) {
+// Next-word loss of the policy, and of the best worker without a context.
+std::pair<double, double> losses(RolloutWorker& worker, std::uint64_t seed) {
   constexpr std::int64_t stream = 0;
   RandomStream random(random_key(seed, Purpose::agent_warm_up), stream, measuring);
   std::vector<talk::Lesson> lessons(600);
   for (talk::Lesson& lesson : lessons) lesson = talk::lesson(random);
-  const at::Tensor table = speaker.log_probs(exchanges_of(lessons));
+  const at::Tensor table = worker.log_probs(exchanges_of(lessons));
   const double* row = table.const_data_ptr<double>();
   double sum = 0, words = 0;
   std::array<double, talk::vocabulary> count{};
@@ -122,10 +122,10 @@ Asked ask(talk::Rule rule, RandomStream& random) {
 }  // namespace
 
 Fluency fluency(const Policy& policy, const at::Tensor& params, std::uint64_t seed) {
-  const std::unique_ptr<Speaker> speaker = policy.speaker();
-  speaker->load(params);
+  const std::unique_ptr<RolloutWorker> worker = policy.rollout_worker();
+  worker->load(params);
   Fluency found;
-  std::tie(found.loss, found.baseline) = losses(*speaker, seed);
+  std::tie(found.loss, found.baseline) = losses(*worker, seed);
   constexpr int conversations = 300;
   const std::array<std::array<double, talk::rules>*, 3> shares{&found.plain, &found.told, &found.hinted};
   for (int rule = 0; rule < talk::rules; ++rule) {
@@ -140,7 +140,7 @@ Fluency fluency(const Policy& policy, const at::Tensor& params, std::uint64_t se
       prompts.clear();
       for (const Asked& one : asked) prompts.push_back(one.prompts[form]);
       std::vector<Reply> replies(prompts.size());
-      speaker->reply(prompts, 1, random, replies);
+      worker->reply(prompts, 1, random, replies);
       int follows = 0, correct = 0;
       for (std::size_t i = 0; i < replies.size(); ++i) {
         follows += talk::satisfies(static_cast<talk::Rule>(rule), replies[i].tokens) ? 1 : 0;

@@ -27,7 +27,7 @@ at::Tensor warm_up(const Policy& policy, const at::Tensor& start, const WarmUp& 
 /// How a policy speaks, on questions and lessons that training has not seen; replies at temperature 1.
 struct Fluency {
   double loss = 0;      ///< next-word loss on replies of lessons, nats a word
-  double baseline = 0;  ///< the same for a speaker who knows the frequencies of words alone
+  double baseline = 0;  ///< the same for a worker who knows the frequencies of words alone
   double correct = 0;   ///< share of right answers to plain questions
   std::array<double, talk::rules> plain{}, told{}, hinted{};  ///< share of replies that satisfy each rule: without
                                                               ///< instruction, after a correction, with a hint

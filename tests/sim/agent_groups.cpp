@@ -24,9 +24,9 @@ const AgentsTask& task_of(const Federation& parts) { return dynamic_cast<const A
 
 std::vector<SessionLog> held(const AgentsTask& task, int client) {
   std::vector<Session> sessions = task.sessions(participation(client, 10 + client), 0);
-  const auto speaker = task.policy().speaker();
-  speaker->load(task.initial());
-  return hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1);
+  const auto worker = task.policy().rollout_worker();
+  worker->load(task.initial());
+  return hold_sessions(*worker, sessions, task.settings().manners, task.judge(), 1);
 }
 
 TEST(Groups, LeaveTheConversationAsItWas) {

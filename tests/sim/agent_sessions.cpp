@@ -16,7 +16,7 @@ using talk::Rule;
 using test::Voter;
 
 /// Answers right, with a format mark or without.
-class Parrot final : public Speaker {
+class Parrot final : public RolloutWorker {
  public:
   explicit Parrot(bool marks, double log_prob = -1) : marks_(marks), log_prob_(log_prob) {}
   void load(const at::Tensor&) override {}
@@ -38,14 +38,14 @@ class Parrot final : public Speaker {
   double log_prob_;
 };
 
-std::vector<SessionLog> hold(Speaker&& speaker, const Judge& judge, const talk::Manners& manners, int count) {
+std::vector<SessionLog> hold(RolloutWorker&& worker, const Judge& judge, const talk::Manners& manners, int count) {
   talk::User user;
   user.topic = 3;
   user.rules.push_back(Rule::plain);
   const RandomKey key = random_key(1, Purpose::agent_rollout);
   std::vector<Session> sessions;
   for (int i = 0; i < count; ++i) sessions.push_back({user, {key, i, 0}, {key, i, 1}, {key, i, 2}});
-  return hold_sessions(speaker, sessions, manners, judge, 1);
+  return hold_sessions(worker, sessions, manners, judge, 1);
 }
 
 TEST(AgentSessions, EndWhenTheUserIsContentAndToolsWereUsed) {

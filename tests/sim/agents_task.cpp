@@ -100,12 +100,12 @@ TEST(AgentsTrainer, CountsUsableReplies) {
     const std::vector<Participation> block = everybody();
     trainer->open(block, local_settings(1));
     const LocalResult fit = trainer->fit(task.initial(), {});
-    const auto speaker = task.policy().speaker();
+    const auto worker = task.policy().rollout_worker();
     for (std::size_t k = 0; k < block.size(); ++k) {
       std::vector<Session> sessions = task.sessions(block[k], 0);
-      speaker->load(task.initial());
+      worker->load(task.initial());
       std::int64_t usable = 0, all = 0;
-      for (const SessionLog& log : hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1)) {
+      for (const SessionLog& log : hold_sessions(*worker, sessions, task.settings().manners, task.judge(), 1)) {
         all += std::ssize(log.replies);
         for (const JudgedReply& reply : log.replies) usable += task.objective().takes(reply.signals) ? 1 : 0;
       }

@@ -18,7 +18,7 @@ using namespace talk;
 
 struct Desk {
   std::unique_ptr<Policy> policy = make_part<Policy>("policy", "linear", Settings());
-  std::unique_ptr<Speaker> speaker = policy->speaker();
+  std::unique_ptr<RolloutWorker> worker = policy->rollout_worker();
   at::Tensor params = random_params(1), gradient = at::zeros({policy->layout().size});
 
   at::Tensor random_params(std::uint64_t seed) const {
@@ -30,7 +30,7 @@ struct Desk {
 
   std::vector<JudgedReply> served(int count, double temperature) {
     std::vector<JudgedReply> batch;
-    speaker->load(params);
+    worker->load(params);
     for (int i = 0; i < count; ++i) {
       RandomStream random(random_key(3, Purpose::agent_world), i);
       const User user{.topic = i % topics, .rules = {static_cast<Rule>(i % rules)}};
@@ -38,7 +38,7 @@ struct Desk {
       const Conversation talk(user, manners, random);
       JudgedReply judged{.prompt = talk.prompt(), .temperature = temperature};
       const std::span<const Token> prompt(judged.prompt);
-      speaker->reply({&prompt, 1}, temperature, {&random, 1}, {&judged.reply, 1});
+      worker->reply({&prompt, 1}, temperature, {&random, 1}, {&judged.reply, 1});
       judged.signals.reward = i % 2 == 0 ? 1 : -1;
       if (i % 3 == 0) {
         const Token said = word(user.rules[0]);
@@ -63,12 +63,12 @@ TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
   std::vector<RandomStream> random;
   for (int i = 0; i < n; ++i) random.emplace_back(random_key(1, Purpose::agent_world), i);
   std::vector<Reply> replies(n);
-  desk.speaker->load(desk.params);
-  desk.speaker->reply(prompts, 0.7, random, replies);
+  desk.worker->load(desk.params);
+  desk.worker->reply(prompts, 0.7, random, replies);
   std::array<double, vocabulary> first{};
   for (const Reply& r : replies) first[static_cast<std::size_t>(r.tokens[0])] += 1.0 / n;
   const Exchange scored{asked, replies[0].tokens, 0.7};
-  const at::Tensor log_p = desk.speaker->log_probs({&scored, 1});
+  const at::Tensor log_p = desk.worker->log_probs({&scored, 1});
   EXPECT_NEAR(log_p[0].exp().sum().item<double>(), 1, 1e-12);
   for (int v = 0; v < vocabulary; ++v) {
     const double p = std::exp(log_p[0][v].item<double>());
@@ -79,14 +79,14 @@ TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
 
 TEST(Linear, FollowsWhatStandsInTheContext) {
   Desk desk;
-  desk.speaker->load(desk.policy->initial_parameters());
+  desk.worker->load(desk.policy->initial_parameters());
   const std::vector<Token> plain{first_topic, user, number(4), plus, number(5), agent};
   const Token rule = word(Rule::longer);
   const std::vector<Token> told = Conversation::hinted(plain, {&rule, 1});
   const std::vector<Token> reply{end};
   const Exchange without{plain, reply}, with{told, reply};
   const auto p_end = [&](const Exchange& e) {
-    return std::exp(desk.speaker->log_probs({&e, 1})[0][end].item<double>());
+    return std::exp(desk.worker->log_probs({&e, 1})[0][end].item<double>());
   };
   EXPECT_NEAR(p_end(without), 0.149, 0.002);
   EXPECT_LT(p_end(with), 0.012);  // 0.149 e^-3, over what is left

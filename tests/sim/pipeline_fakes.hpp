@@ -24,12 +24,12 @@ class Stamped final : public Policy {
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({1}); }
   double flops_per_token() const override { return 1; }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<Voice>(length_); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<Worker>(length_); }
 
  private:
-  class Voice final : public Speaker {
+  class Worker final : public RolloutWorker {
    public:
-    explicit Voice(std::size_t length) : length_(length) {}
+    explicit Worker(std::size_t length) : length_(length) {}
     void load(const at::Tensor& params) override { version_ = std::llround(-params.const_data_ptr<float>()[0]); }
     void reply(std::span<const std::span<const Token>> prompts, double, std::span<RandomStream>,
                std::span<Reply> replies) override {

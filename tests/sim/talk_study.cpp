@@ -79,11 +79,11 @@ class Says final : public Policy {
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({1}); }
   double flops_per_token() const override { return 1; }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<Voice>(*this); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<Worker>(*this); }
 
  private:
-  struct Voice final : Speaker {
-    explicit Voice(const Says& of) : says(of) {}
+  struct Worker final : RolloutWorker {
+    explicit Worker(const Says& of) : says(of) {}
     void load(const at::Tensor&) override {}
     void reply(std::span<const std::span<const Token>> prompts, double, std::span<RandomStream> random,
                std::span<Reply> replies) override {

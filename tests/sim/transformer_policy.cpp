@@ -46,10 +46,10 @@ std::vector<std::span<const Token>> prompts_of(const std::vector<talk::Lesson>& 
   return prompts;
 }
 
-std::vector<Reply> replies(Speaker& speaker, const std::vector<talk::Lesson>& lessons, double temperature,
+std::vector<Reply> replies(RolloutWorker& worker, const std::vector<talk::Lesson>& lessons, double temperature,
                            std::vector<RandomStream> random) {
   std::vector<Reply> all(lessons.size());
-  speaker.reply(prompts_of(lessons), temperature, random, all);
+  worker.reply(prompts_of(lessons), temperature, random, all);
   return all;
 }
 
@@ -63,11 +63,11 @@ TEST(TransformerPolicy, ComesWithWeights) {
 
 TEST(TransformerPolicy, EndsRepliesAndKnowsTheirProbabilities) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
-  speaker->load(policy->initial_parameters());
+  const auto worker = policy->rollout_worker();
+  worker->load(policy->initial_parameters());
   const auto asked = lessons(70);  // more than are answered together
   constexpr double temperature = 0.7;
-  const auto said = replies(*speaker, asked, temperature, streams(70));
+  const auto said = replies(*worker, asked, temperature, streams(70));
   std::vector<Exchange> exchanges;
   std::vector<double> rolled;
   for (std::size_t i = 0; i < said.size(); ++i) {
@@ -78,7 +78,7 @@ TEST(TransformerPolicy, EndsRepliesAndKnowsTheirProbabilities) {
     exchanges.push_back({asked[i].prompt, tokens, temperature});
     rolled.insert(rolled.end(), said[i].log_probs.begin(), said[i].log_probs.end());
   }
-  const at::Tensor table = speaker->log_probs(exchanges);
+  const at::Tensor table = worker->log_probs(exchanges);
   ASSERT_EQ(table.size(0), std::ssize(rolled));
   EXPECT_LT((table.exp().sum(1) - 1).abs().max().item<double>(), 1e-12);
   std::int64_t row = 0;
@@ -93,13 +93,13 @@ TEST(TransformerPolicy, EndsRepliesAndKnowsTheirProbabilities) {
 
 TEST(TransformerPolicy, RepliesDrawFromTheirOwnStreams) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
-  speaker->load(policy->initial_parameters());
+  const auto worker = policy->rollout_worker();
+  worker->load(policy->initial_parameters());
   const auto asked = lessons(20);
-  const auto before = replies(*speaker, asked, 1, streams(20));
+  const auto before = replies(*worker, asked, 1, streams(20));
   auto random = streams(20, 1000);
   random[7] = streams(20)[7];
-  const auto after = replies(*speaker, asked, 1, random);
+  const auto after = replies(*worker, asked, 1, random);
   EXPECT_EQ(after[7].tokens, before[7].tokens);
   int changed = 0;
   for (std::size_t i = 0; i < 20; ++i) changed += after[i].tokens != before[i].tokens ? 1 : 0;
@@ -109,7 +109,7 @@ TEST(TransformerPolicy, RepliesDrawFromTheirOwnStreams) {
 TEST(TransformerPolicy, SameCallSameBits) {
   const auto policy = shipped();
   const auto asked = lessons(40);
-  const auto once = policy->speaker(), again = policy->speaker();
+  const auto once = policy->rollout_worker(), again = policy->rollout_worker();
   once->load(policy->initial_parameters());
   // Elsewhere in memory, and after other work.
   const at::Tensor room = at::empty({policy->layout().size + 1});
@@ -132,7 +132,7 @@ TEST(TransformerPolicy, SameCallSameBits) {
 
 TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
+  const auto worker = policy->rollout_worker();
   const at::Tensor params = policy->initial_parameters();
   const auto asked = lessons(40);  // more words than are scored together
   std::vector<Exchange> exchanges;
@@ -143,16 +143,16 @@ TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
   }
   const at::Tensor slopes = at::sin(at::arange(rows * talk::vocabulary, at::kDouble)).view({rows, talk::vocabulary});
   at::Tensor gradient = at::ones_like(params);
-  speaker->load(params);
-  speaker->add_gradient(exchanges, slopes, gradient);
+  worker->load(params);
+  worker->add_gradient(exchanges, slopes, gradient);
   gradient -= 1;
   // Along a direction of many parameters, so that float32 still resolves the difference.
   const at::Tensor direction = gradient / gradient.norm();
   constexpr double step = 1e-3;
   const auto value = [&](double at) {
     const at::Tensor moved = params + at * direction;
-    speaker->load(moved);
-    return (speaker->log_probs(exchanges) * slopes).sum().item<double>();
+    worker->load(moved);
+    return (worker->log_probs(exchanges) * slopes).sum().item<double>();
   };
   const double expected = (value(step) - value(-step)) / (2 * step);
   EXPECT_NEAR(gradient.norm().item<double>() / expected, 1, 2e-3);
@@ -160,13 +160,13 @@ TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
 
 TEST(TransformerPolicy, EmptyRepliesHaveNoRows) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
-  speaker->load(policy->initial_parameters());
+  const auto worker = policy->rollout_worker();
+  worker->load(policy->initial_parameters());
   const auto asked = lessons(2);
   const std::vector<Exchange> exchanges{{asked[0].prompt, {}}, {asked[1].prompt, asked[1].reply}};
-  const at::Tensor table = speaker->log_probs(exchanges);
+  const at::Tensor table = worker->log_probs(exchanges);
   ASSERT_EQ(table.size(0), std::ssize(asked[1].reply));
-  EXPECT_LT((table - speaker->log_probs(std::span(exchanges).subspan(1))).abs().max().item<double>(), 1e-4);
+  EXPECT_LT((table - worker->log_probs(std::span(exchanges).subspan(1))).abs().max().item<double>(), 1e-4);
 }
 
 // --- files
@@ -233,7 +233,7 @@ TEST_F(WeightsFile, MustBeWhole) {
 TEST(HintGain, IsLargeForThePolicyThatHasLearnedToFollow) {
   const auto policy = shipped();
   const HintGain gain = hint_gain(*policy, policy->initial_parameters(), 1);
-  // A speaker who follows every hint gains -log(share of compliant replies without one): for shares near 0.4, 0.2, 0.1
+  // A policy that follows every hint gains -log(share of compliant replies without one): for shares near 0.4, 0.2, 0.1
   // and their opposites 0.6, 0.35, 0.9 that is 1.1 nats on average.
   EXPECT_TRUE(gain.open());
   EXPECT_GT(gain.low, 0.7);

@@ -27,14 +27,14 @@ struct Union {
 // learner.
 Union pool(const Federation& parts, const RoundRecord& record, const at::Tensor& params) {
   const auto& task = dynamic_cast<const AgentsTask&>(*parts.task);
-  const auto speaker = task.policy().speaker();
+  const auto worker = task.policy().rollout_worker();
   std::vector<JudgedReply> batch;
   Union all;
   for (const ClientRow& row : record.clients) {
     std::vector<Session> sessions = task.sessions(row.participation, 0);
-    speaker->load(params);
+    worker->load(params);
     const std::size_t before = batch.size();
-    for (SessionLog& log : hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1)) {
+    for (SessionLog& log : hold_sessions(*worker, sessions, task.settings().manners, task.judge(), 1)) {
       for (JudgedReply& reply : log.replies) {
         if (task.objective().takes(reply.signals)) batch.push_back(std::move(reply));
       }

@@ -4,7 +4,7 @@ namespace shoal::pipeline {
 
 Probe::Probe(const Policy& policy, const Company& company, std::int64_t questions, const at::Tensor& untrained,
              std::uint64_t seed, std::int64_t replicate)
-    : company_(company), speaker_(policy.speaker()), untrained_(untrained) {
+    : company_(company), worker_(policy.rollout_worker()), untrained_(untrained) {
   const RandomKey key = random_key(seed, Purpose::agent_serving);
   for (std::size_t u = 0; u < company.users.size(); ++u) {
     for (std::int64_t i = 0; i < questions; ++i) {
@@ -26,8 +26,8 @@ Quality Probe::measure(const at::Tensor& weights) {
     random.push_back(c.random);
   }
   std::vector<Reply> replies(cases_.size());
-  speaker_->load(weights);
-  speaker_->reply(prompts, company_.temperature, random, replies);
+  worker_->load(weights);
+  worker_->reply(prompts, company_.temperature, random, replies);
   std::vector<Exchange> exchanges;
   double tokens = 0;
   for (std::size_t i = 0; i < cases_.size(); ++i) {
@@ -38,9 +38,9 @@ Quality Probe::measure(const at::Tensor& weights) {
     tokens += static_cast<double>(replies[i].tokens.size());
     exchanges.push_back({c.prompt, replies[i].tokens, company_.temperature});
   }
-  const at::Tensor now = speaker_->log_probs(exchanges).contiguous();
-  speaker_->load(untrained_);
-  const at::Tensor before = speaker_->log_probs(exchanges).contiguous();
+  const at::Tensor now = worker_->log_probs(exchanges).contiguous();
+  worker_->load(untrained_);
+  const at::Tensor before = worker_->log_probs(exchanges).contiguous();
   const double *p = now.const_data_ptr<double>(), *q = before.const_data_ptr<double>();
   for (std::int64_t i = 0; i < now.numel(); ++i) {
     const double share = std::exp(p[i]);

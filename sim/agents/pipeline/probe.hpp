@@ -31,7 +31,7 @@ class Probe {
     RandomStream random;
   };
   const Company& company_;
-  std::unique_ptr<Speaker> speaker_;
+  std::unique_ptr<RolloutWorker> worker_;
   at::Tensor untrained_;
   std::vector<Case> cases_;
 };

@@ -7,7 +7,7 @@ namespace shoal::pipeline {
 Serving::Serving(const Policy& policy, const ServingSettings& settings, const at::Tensor& params, std::uint64_t seed,
                  std::int64_t replicate)
     : settings_(settings),
-      speaker_(policy.speaker()),
+      worker_(policy.rollout_worker()),
       key_(random_key(seed, Purpose::agent_serving)),
       replicate_(replicate),
       latency_(ticks(settings.latency)),
@@ -17,7 +17,7 @@ Serving::Serving(const Policy& policy, const ServingSettings& settings, const at
 
 void Serving::take(const at::Tensor& params, std::int64_t version) {
   params_ = params;
-  speaker_->load(params_);
+  worker_->load(params_);
   version_ = version;
 }
 
@@ -60,7 +60,7 @@ void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks firs
   const std::span<const Token> asked(prompt);
   Reply more;
   const bool ended = !g.reply.tokens.empty() && g.reply.tokens.back() == talk::end;
-  if (!ended) speaker_->reply({&asked, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
+  if (!ended) worker_->reply({&asked, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
   ensure(more.tokens.size() == more.log_probs.size(), "a policy gave {} tokens and {} log-probabilities",
          more.tokens.size(), more.log_probs.size());
   g.kept = g.reply.tokens.size();

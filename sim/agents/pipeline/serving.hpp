@@ -74,7 +74,7 @@ class Serving {
   Ticks reading(const Generation& generation) const;
 
   const ServingSettings& settings_;
-  std::unique_ptr<Speaker> speaker_;
+  std::unique_ptr<RolloutWorker> worker_;
   RandomKey key_;
   std::int64_t replicate_;
   Ticks latency_, token_;

@@ -67,9 +67,9 @@ Logits base(Token answer) {
   return z;
 }
 
-class LinearSpeaker final : public Speaker {
+class LinearWorker final : public RolloutWorker {
  public:
-  explicit LinearSpeaker(double shared) : shared_(shared) {}
+  explicit LinearWorker(double shared) : shared_(shared) {}
 
   void load(const at::Tensor& params) override {
     params_ = params.contiguous();
@@ -154,7 +154,7 @@ class Linear final : public Policy {
 
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({size}); }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<LinearSpeaker>(shared_); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<LinearWorker>(shared_); }
   double flops_per_token() const override { return 4.0 * vocabulary; }
 
  private:
