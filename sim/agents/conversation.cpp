@@ -9,11 +9,11 @@ Question draw_question(RandomStream& random) {
   return {static_cast<int>(random.below(10)), static_cast<int>(random.below(10))};
 }
 
-void ask(std::vector<Token>& words, Question question) {
-  words.insert(words.end(), {number(question.a), plus, number(question.b)});
+void ask(std::vector<Token>& tokens, Question question) {
+  tokens.insert(tokens.end(), {number_tokens[question.a], plus_token, number_tokens[question.b]});
 }
 
-Token topic_word(const User& user) { return first_topic + user.topic; }
+Token topic_token(const User& user) { return topic_tokens[user.topic]; }
 
 }  // namespace
 
@@ -28,26 +28,26 @@ Conversation::Conversation(const User& user, const Manners& manners, RandomStrea
     : user_(&user), manners_(&manners), question_(draw_question(random)) {}
 
 std::vector<Token> Conversation::prompt() const {
-  std::vector<Token> words{topic_word(*user_), Word::user};
-  ask(words, question_);
+  std::vector<Token> tokens{topic_token(*user_), user_token};
+  ask(tokens, question_);
   if (turns_ > 0) {
-    words.push_back(agent);
-    words.insert(words.end(), last_.begin(), last_.end());
-    words.push_back(Word::user);
-    words.push_back(again);
-    if (!last_correct_) words.push_back(wrong);
-    for (const Rule rule : told_) words.push_back(word(rule));
-    ask(words, question_);
+    tokens.push_back(agent_token);
+    tokens.insert(tokens.end(), last_.begin(), last_.end());
+    tokens.push_back(user_token);
+    tokens.push_back(again_token);
+    if (!last_correct_) tokens.push_back(wrong_token);
+    for (const Rule rule : told_) tokens.push_back(token_of(rule));
+    ask(tokens, question_);
   }
-  words.push_back(agent);
-  return words;
+  tokens.push_back(agent_token);
+  return tokens;
 }
 
-std::vector<Token> Conversation::hinted(std::span<const Token> prompt, std::span<const Token> hint_words) {
-  std::vector<Token> words(prompt.begin(), prompt.end());
-  words.insert(words.end() - 1, hint_words.begin(), hint_words.end());
-  words.insert(words.end() - 1 - std::ssize(hint_words), hint);
-  return words;
+std::vector<Token> Conversation::hinted(std::span<const Token> prompt, std::span<const Token> hint_tokens) {
+  std::vector<Token> tokens(prompt.begin(), prompt.end());
+  tokens.insert(tokens.end() - 1, hint_tokens.begin(), hint_tokens.end());
+  tokens.insert(tokens.end() - 1 - std::ssize(hint_tokens), hint_token);
+  return tokens;
 }
 
 Reaction Conversation::hear(std::span<const Token> reply, RandomStream& random) {
@@ -82,26 +82,26 @@ Evidence evidence_of_tool(bool success) {
   return {.reward = success ? 1.0 : -1.0, .tool = true, .shows = success ? NextState::tool_ok : NextState::tool_error};
 }
 
-std::vector<Token> hint_words(Hint kind, Rule said, RandomStream& random) {
+std::vector<Token> hint_tokens(Hint kind, Rule said, RandomStream& random) {
   if (kind == Hint::none) return {};
-  if (kind == Hint::irrelevant) return {weather};
-  if (kind == Hint::opposite) return {word(opposite(said))};
-  if (kind == Hint::right) return {word(said)};
+  if (kind == Hint::irrelevant) return {weather_token};
+  if (kind == Hint::opposite) return {token_of(opposite(said))};
+  if (kind == Hint::right) return {token_of(said)};
   const Rule other = static_cast<Rule>((static_cast<int>(said) + 1 + static_cast<int>(random.below(2))) % 3);
-  return {word(random.below(2) == 0 ? other : opposite(other))};
+  return {token_of(random.below(2) == 0 ? other : opposite(other))};
 }
 
 std::vector<Token> tool_prompt(const User& user, RandomStream& random) {
-  std::vector<Token> words{topic_word(user), tool};
-  ask(words, draw_question(random));
-  words.push_back(agent);
-  return words;
+  std::vector<Token> tokens{topic_token(user), tool_token};
+  ask(tokens, draw_question(random));
+  tokens.push_back(agent_token);
+  return tokens;
 }
 
 Side side_prompt(const User& user, RandomStream& random) {
-  Side side{.question = draw_question(random), .prompt = {topic_word(user), note}};
+  Side side{.question = draw_question(random), .prompt = {topic_token(user), note_token}};
   ask(side.prompt, side.question);
-  side.prompt.push_back(agent);
+  side.prompt.push_back(agent_token);
   return side;
 }
 

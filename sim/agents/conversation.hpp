@@ -46,7 +46,7 @@ class Conversation {
   /// a reply it fits the context.
   std::vector<Token> prompt() const;
   /// The same with a hint in the last message of the user, as teachers read it.
-  static std::vector<Token> hinted(std::span<const Token> prompt, std::span<const Token> hint_words);
+  static std::vector<Token> hinted(std::span<const Token> prompt, std::span<const Token> hint_tokens);
   /// The user reads the reply; afterwards prompt() is the next turn, unless done().
   Reaction hear(std::span<const Token> reply, RandomStream& random);
   /// No main turn follows: the user is content or has asked most_turns times.
@@ -74,7 +74,7 @@ Evidence evidence_of_tool(bool success);
 
 /// The words of a judge's hint, given the rule that the user named; empty for Hint::none. Another rule is neither that
 /// one nor its opposite.
-std::vector<Token> hint_words(Hint kind, Rule said, RandomStream& random);
+std::vector<Token> hint_tokens(Hint kind, Rule said, RandomStream& random);
 
 /// What an agent does besides: a call of a tool, whose result is right or an error whatever the words are.
 std::vector<Token> tool_prompt(const User& user, RandomStream& random);

@@ -32,7 +32,7 @@ HintGain hint_gain(const Policy& policy, const at::Tensor& params, std::uint64_t
     const talk::User user{.topic = static_cast<int>(random.below(talk::topics)), .rules = {rule}};
     const talk::Conversation conversation(user, manners, random);
     Case one{.plain = conversation.prompt(), .hinted = {}, .reply = {}};
-    one.hinted = talk::Conversation::hinted(one.plain, std::vector<Token>{talk::word(rule)});
+    one.hinted = talk::Conversation::hinted(one.plain, std::vector<Token>{talk::token_of(rule)});
     one.reply = talk::model_reply(conversation.question(), {&rule, 1}, random);
     cases.push_back(std::move(one));
   }

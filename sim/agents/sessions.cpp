@@ -72,9 +72,9 @@ class Talk {
     }
     turn.signals.reward = judgement.reward;
     if (judgement.hint != Hint::none && heard.said) {
-      const std::vector<Token> words = talk::hint_words(judgement.hint, *heard.said, session_.judging);
+      const std::vector<Token> hint = talk::hint_tokens(judgement.hint, *heard.said, session_.judging);
       turn.signals.hints = 1;
-      turn.hinted.push_back(talk::Conversation::hinted(turn.prompt, words));
+      turn.hinted.push_back(talk::Conversation::hinted(turn.prompt, hint));
     }
     log_.replies.push_back(std::move(turn));
   }

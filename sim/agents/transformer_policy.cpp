@@ -114,7 +114,7 @@ class TransformerWorker final : public RolloutWorker {
         replies[who].log_probs.push_back(log_prob);
         const auto room = layout_.shape.context - std::ssize(prompts[who]);  // positions for words that are read again
         const auto said = std::ssize(replies[who].tokens);
-        if (token == talk::end || said >= talk::longest_reply || said > room) continue;
+        if (token == talk::end_token || said >= talk::longest_reply || said > room) continue;
         active_[left++] = active_[row];
         said_.push_back(token);
       }

@@ -109,7 +109,7 @@ Asked ask(talk::Rule rule, RandomStream& random) {
   talk::Conversation conversation(user, manners, random);
   Asked asked{.question = conversation.question(), .prompts = {}};
   asked.prompts[0] = conversation.prompt();
-  asked.prompts[2] = talk::Conversation::hinted(asked.prompts[0], std::vector<Token>{talk::word(rule)});
+  asked.prompts[2] = talk::Conversation::hinted(asked.prompts[0], std::vector<Token>{talk::token_of(rule)});
   std::vector<Token> failed;
   do {
     failed = talk::model_reply(asked.question, {}, random);

@@ -45,7 +45,7 @@ TEST(Groups, LeaveTheConversationAsItWas) {
   }
 }
 
-// The judge makes no errors here, so a vote is what the user's rules say of the words.
+// The judge makes no errors here, so a vote is what the user's rules say of the tokens.
 TEST(Groups, AreJudgedAndComparedWithinAPrompt) {
   const Federation parts = federation(agents(4, "binary_rl"));
   int mixed = 0, different = 0;
@@ -54,7 +54,7 @@ TEST(Groups, AreJudgedAndComparedWithinAPrompt) {
     for (const SessionLog& log : held(task_of(parts), client)) {
       for (std::size_t first = 0; first + 4 < log.replies.size(); first += 4) {  // but the last turn: nothing follows
         const std::span<const JudgedReply> group(log.replies.data() + first, 4);
-        if (group[0].prompt[1] == talk::tool) continue;
+        if (group[0].prompt[1] == talk::tool_token) continue;
         std::vector<double> rewards;
         double sum = 0;
         for (const JudgedReply& reply : group) {

@@ -24,9 +24,9 @@ class Parrot final : public RolloutWorker {
              std::span<Reply> replies) override {
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       const std::span<const Token> p = prompts[i];  // "... a + b agent:"
-      const int sum = p[p.size() - 4] + p[p.size() - 2] - 2 * talk::first_number;
-      replies[i].tokens = {talk::equals, talk::number(sum), talk::end};
-      if (marks_) replies[i].tokens.insert(replies[i].tokens.begin(), talk::bold);
+      const int sum = p[p.size() - 4] + p[p.size() - 2] - 2 * talk::number_tokens.first;
+      replies[i].tokens = {talk::equals_token, talk::number_tokens[sum], talk::end_token};
+      if (marks_) replies[i].tokens.insert(replies[i].tokens.begin(), talk::bold_token);
       replies[i].log_probs.assign(replies[i].tokens.size(), log_prob_);
     }
   }
@@ -77,8 +77,8 @@ TEST(AgentSessions, GoOnUntilPatienceEndsWithAHintForEveryCorrection) {
       ASSERT_EQ(reply.hinted.size(), 1U);
       // "... hint: plain agent:" in place of "... agent:".
       EXPECT_EQ(reply.hinted[0].size(), reply.prompt.size() + 2);
-      EXPECT_EQ(reply.hinted[0][reply.prompt.size() - 1], talk::hint);
-      EXPECT_EQ(reply.hinted[0][reply.prompt.size()], talk::word(Rule::plain));
+      EXPECT_EQ(reply.hinted[0][reply.prompt.size() - 1], talk::hint_token);
+      EXPECT_EQ(reply.hinted[0][reply.prompt.size()], talk::token_of(Rule::plain));
     }
     EXPECT_EQ(log.replies[5].signals.hints, 0);
   }

@@ -202,9 +202,9 @@ TEST(AgentsTask, EvaluatesRulesAndAnswersOfHeldOutUsers) {
 
   // Words that an answer is made of, alone: no marks and nothing warm, long, and no number.
   at::Tensor mute = task.initial().clone();
-  at::Tensor words = mute.narrow(0, 0, talk::topics * talk::vocabulary).view({talk::topics, talk::vocabulary});
-  words.fill_(-30);
-  words.narrow(1, talk::first_filler, talk::fillers).fill_(30);
+  at::Tensor topics = mute.narrow(0, 0, talk::topics * talk::vocabulary).view({talk::topics, talk::vocabulary});
+  topics.fill_(-30);
+  topics.narrow(1, talk::filler_tokens.first, talk::filler_tokens.size).fill_(30);
   std::int64_t plain_or_long = 0;
   for (int i = 0; i < AgentsTask::users_per_chunk; ++i) {
     const Rule rule = task.user(12 + i).rules[0];

@@ -41,7 +41,7 @@ struct Desk {
       worker->reply({&prompt, 1}, temperature, {&random, 1}, {&judged.reply, 1});
       judged.signals.reward = i % 2 == 0 ? 1 : -1;
       if (i % 3 == 0) {
-        const Token said = word(user.rules[0]);
+        const Token said = token_of(user.rules[0]);
         judged.hinted = {Conversation::hinted(judged.prompt, {&said, 1})};
       }
       batch.push_back(judged);
@@ -56,7 +56,8 @@ std::unique_ptr<Objective> objective(const std::string& name) {
 
 TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
   Desk desk;
-  const std::vector<Token> prompt{first_topic + 2, user, number(4), plus, number(5), agent};
+  const std::vector<Token> prompt{topic_tokens[2], user_token,       number_tokens[4],
+                                  plus_token,      number_tokens[5], agent_token};
   const std::span<const Token> asked(prompt);
   constexpr int n = 4000;
   std::vector<std::span<const Token>> prompts(n, asked);
@@ -80,13 +81,14 @@ TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
 TEST(Linear, FollowsWhatStandsInTheContext) {
   Desk desk;
   desk.worker->load(desk.policy->initial_parameters());
-  const std::vector<Token> plain{first_topic, user, number(4), plus, number(5), agent};
-  const Token rule = word(Rule::longer);
+  const std::vector<Token> plain{topic_tokens[0], user_token,       number_tokens[4],
+                                 plus_token,      number_tokens[5], agent_token};
+  const Token rule = token_of(Rule::longer);
   const std::vector<Token> told = Conversation::hinted(plain, {&rule, 1});
-  const std::vector<Token> reply{end};
+  const std::vector<Token> reply{end_token};
   const Exchange without{plain, reply}, with{told, reply};
   const auto p_end = [&](const Exchange& e) {
-    return std::exp(desk.worker->log_probs({&e, 1})[0][end].item<double>());
+    return std::exp(desk.worker->log_probs({&e, 1})[0][end_token].item<double>());
   };
   EXPECT_NEAR(p_end(without), 0.149, 0.002);
   EXPECT_LT(p_end(with), 0.012);  // 0.149 e^-3, over what is left
@@ -114,7 +116,8 @@ TEST(Learner, HasTheGradientOfItsLoss) {
       Learner learner(*desk.policy, *loss);
       learner.gradient({.current = here, .old = desk.params, .teacher = desk.random_params(2), .anchor = anchor}, batch,
                        desk.gradient);
-      for (const std::int64_t i : {0L + end, 0L + bold, 64L + end, 9L * 64 + bold, 9L * 64 + equals, 10L * 64}) {
+      for (const std::int64_t i :
+           {0L + end_token, 0L + bold_token, 64L + end_token, 9L * 64 + bold_token, 9L * 64 + equals_token, 10L * 64}) {
         at::Tensor up = here.clone(), down = here.clone();
         up[i] += 0.01, down[i] -= 0.01;
         const double step = up[i].item<double>() - down[i].item<double>();

@@ -1,5 +1,5 @@
 #pragma once
-// A policy whose words tell which weights made them, parts around it, and a pipeline that is put together from text.
+// A policy whose tokens tell which weights made them, parts around it, and a pipeline that is put together from text.
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
@@ -12,14 +12,14 @@
 
 namespace shoal::pipeline {
 
-// Every reply is `length - 1` times the word of the weights' version, then the end. Weights are one number, which falls
-// by the learning rate with every update, so at rate 1 it is minus the version.
+// Every reply is `length - 1` times the token of the weights' version, then the end. Weights are one number, which
+// falls by the learning rate with every update, so at rate 1 it is minus the version.
 class Stamped final : public Policy {
  public:
   explicit Stamped(std::size_t length) : length_(length) { layout_.add("version", {1}); }
 
-  static constexpr Token word(std::int64_t version) {
-    return talk::first_filler + static_cast<Token>(version % talk::fillers);
+  static constexpr Token token_of(std::int64_t version) {
+    return talk::filler_tokens[static_cast<int>(version % talk::filler_tokens.size)];
   }
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({1}); }
@@ -34,8 +34,8 @@ class Stamped final : public Policy {
     void reply(std::span<const std::span<const Token>> prompts, double, std::span<RandomStream>,
                std::span<Reply> replies) override {
       for (std::size_t i = 0; i < prompts.size(); ++i) {
-        replies[i].tokens.assign(length_ - 1, word(version_));
-        replies[i].tokens.push_back(talk::end);
+        replies[i].tokens.assign(length_ - 1, token_of(version_));
+        replies[i].tokens.push_back(talk::end_token);
         replies[i].log_probs.assign(length_, -static_cast<double>(version_));
       }
     }

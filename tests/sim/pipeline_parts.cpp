@@ -120,7 +120,7 @@ TEST(Judging, JudgesATurnOnceAndVoidsWhatFailsOrLasts) {
     Judging judging(ledger, judge, settings, 10, 1, 0);
     EventQueue events;
     ledger.produce(turn(0, 1, 0));
-    ledger.at(0).sample.prompt = {talk::agent};
+    ledger.at(0).sample.prompt = {talk::agent_token};
     const FollowUp state{.of = {0, 1, 0}, .evidence = {.reward = -1, .directive = true}, .said = talk::Rule::plain};
     judging.submit(0, state, Ticks{}, events);
     judging.submit(0, state, Ticks{}, events);
@@ -181,7 +181,7 @@ TEST(Serving, HasSeveralSlots) {
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
   EventQueue events;
   for (int user = 0; user < 3; ++user) {
-    serving.submit({.user = user, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent}}, {},
+    serving.submit({.user = user, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token}}, {},
                    events);
   }
   for (const double end : {4, 4, 8}) {
@@ -202,7 +202,8 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
   Serving serving(policy, settings, first, 1, 0);
   serving.take(first, 1);
   EventQueue events;
-  Request request{.user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent, talk::agent}};
+  Request request{
+      .user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token, talk::agent_token}};
   EXPECT_EQ(serving.submit(request, Ticks{}, events), Answer::accepted);
   const Event planned = events.pop();
   EXPECT_EQ(planned.time, ticks(11));  // 1 s to read the prompt
@@ -212,7 +213,7 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
   serving.resume(ticks(8), events);
   EXPECT_EQ(serving.finish(planned.number, planned.time, events), std::nullopt);
   const Event event = events.pop();
-  EXPECT_EQ(event.time, ticks(8 + 3 + 10));  // 6 words of prefix, and the new weights' 10 tokens
+  EXPECT_EQ(event.time, ticks(8 + 3 + 10));  // 6 tokens of prefix, and the new weights' 10 tokens
   const std::optional<Served> served = serving.finish(event.number, event.time, events);
   ASSERT_TRUE(served);
   ASSERT_EQ(served->reply.tokens.size(), 14);
@@ -221,7 +222,7 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
     EXPECT_EQ(served->versions[i], version);
     EXPECT_EQ(served->reply.log_probs[i], -version);
     if (i < 13) {
-      EXPECT_EQ(served->reply.tokens[i], Stamped::word(version));
+      EXPECT_EQ(served->reply.tokens[i], Stamped::token_of(version));
     }
   }
   EXPECT_EQ(serving.counters(event.time).stalled, ticks(2.5));
@@ -233,7 +234,7 @@ TEST(Serving, EndsOnTheWeightsItStartedWithWhereTheyAreSwapped) {
   const ServingSettings settings(Settings::parse("slots = 1", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
   EventQueue events;
-  Request request{.user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent}};
+  Request request{.user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token}};
   serving.submit(request, Ticks{}, events);
   request.user = 1;
   serving.submit(request, Ticks{}, events);
@@ -243,7 +244,7 @@ TEST(Serving, EndsOnTheWeightsItStartedWithWhereTheyAreSwapped) {
     const std::optional<Served> served = serving.finish(event.number, event.time, events);
     ASSERT_TRUE(served);
     EXPECT_THAT(served->versions, ElementsAre(version, version, version));
-    EXPECT_EQ(served->reply.tokens[0], Stamped::word(version));
+    EXPECT_EQ(served->reply.tokens[0], Stamped::token_of(version));
   }
   EXPECT_EQ(serving.counters(Ticks{}).longest_queue, 1);
 }

@@ -11,13 +11,13 @@ using namespace shoal;
 using namespace shoal::pipeline;
 
 std::string line(const Happening& h) {
-  constexpr std::array words{"asked",  "refused", "malformed", "served",  "joined",
+  constexpr std::array names{"asked",  "refused", "malformed", "served",  "joined",
                              "closed", "judged",  "consumed",  "trained", "handed over"};
-  const char* word = words[static_cast<std::size_t>(h.what)];
+  const char* name = names[static_cast<std::size_t>(h.what)];
   if (h.what == Happening::What::trained || h.what == Happening::What::handed_over) {
-    return fmt::format("{:g} {} {}", seconds(h.time), word, h.version);
+    return fmt::format("{:g} {} {}", seconds(h.time), name, h.version);
   }
-  std::string text = fmt::format("{:g} {} {}.{}.{}", seconds(h.time), word, h.turn.user, h.turn.session, h.turn.turn);
+  std::string text = fmt::format("{:g} {} {}.{}.{}", seconds(h.time), name, h.turn.user, h.turn.session, h.turn.turn);
   if (h.what == Happening::What::consumed) text += fmt::format(" at {}", h.version);
   if (h.what == Happening::What::served) text += fmt::format(" after {:g}", seconds(h.latency));
   return text;

@@ -55,7 +55,7 @@ std::vector<Reply> replies(RolloutWorker& worker, const std::vector<talk::Lesson
 
 TEST(TransformerPolicy, ComesWithWeights) {
   const auto policy = shipped();
-  // words + places + head: (64 + 64 + 64) 64; two layers of 12 64^2 + 2 64; one gain more.
+  // tokens + positions + head: (64 + 64 + 64) 64; two layers of 12 64^2 + 2 64; one gain more.
   EXPECT_EQ(policy->layout().size, 192 * 64 + 2 * (12 * 4096 + 128) + 64);
   EXPECT_EQ(policy->initial_parameters().numel(), policy->layout().size);
   EXPECT_EQ(policy->digest().size(), 64U);
@@ -73,8 +73,8 @@ TEST(TransformerPolicy, EndsRepliesAndKnowsTheirProbabilities) {
   for (std::size_t i = 0; i < said.size(); ++i) {
     const auto& tokens = said[i].tokens;
     ASSERT_FALSE(tokens.empty());
-    ASSERT_TRUE(tokens.back() == talk::end || std::ssize(tokens) == talk::longest_reply);
-    ASSERT_EQ(std::ranges::count(tokens, Token{talk::end}), tokens.back() == talk::end ? 1 : 0);
+    ASSERT_TRUE(tokens.back() == talk::end_token || std::ssize(tokens) == talk::longest_reply);
+    ASSERT_EQ(std::ranges::count(tokens, talk::end_token), tokens.back() == talk::end_token ? 1 : 0);
     exchanges.push_back({asked[i].prompt, tokens, temperature});
     rolled.insert(rolled.end(), said[i].log_probs.begin(), said[i].log_probs.end());
   }
@@ -134,7 +134,7 @@ TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
   const auto policy = shipped();
   const auto worker = policy->rollout_worker();
   const at::Tensor params = policy->initial_parameters();
-  const auto asked = lessons(40);  // more words than are scored together
+  const auto asked = lessons(40);  // more tokens than are scored together
   std::vector<Exchange> exchanges;
   std::int64_t rows = 0;
   for (const talk::Lesson& lesson : asked) {
@@ -273,7 +273,7 @@ TEST(WarmUp, LearnsAndRepeatsItself) {
   EXPECT_EQ(heard, 150);
   EXPECT_TRUE(at::equal(once, warm_up(*policy, start, options)));
   const Fluency found = fluency(*policy, once, 1);
-  EXPECT_LT(found.loss, found.baseline - 0.3);  // more than the frequencies of words
+  EXPECT_LT(found.loss, found.baseline - 0.3);  // more than the frequencies of tokens
   EXPECT_NEAR(fluency(*policy, start, 1).loss, std::log(64.0), 0.1);
 }
 

@@ -163,7 +163,7 @@ TEST(Agents, LearnTheirUsersRules) {
   };
   const double taught = gain("local = {rate = 8}\n");
   EXPECT_GT(taught, 0.25);
-  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // the same words are drawn
+  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // the same tokens are drawn
   // Votes that do not depend on the reply: what is left is a random walk.
   EXPECT_LT(gain("local = {rate = 8}\njudge = \"coin\"\n"), taught / 2);
 }

@@ -66,8 +66,8 @@ void Judging::decide(Turn& turn, Running& running) {
   turn.sample.signals.reward = judgement.reward;
   if (judgement.hint == Hint::none || !running.state.said) return;
   ++counters_.hints;
-  const std::vector<Token> words = talk::hint_words(judgement.hint, *running.state.said, running.random);
-  turn.sample.hinted = {talk::Conversation::hinted(turn.sample.prompt, words)};
+  const std::vector<Token> hint = talk::hint_tokens(judgement.hint, *running.state.said, running.random);
+  turn.sample.hinted = {talk::Conversation::hinted(turn.sample.prompt, hint)};
   turn.sample.signals.hints = 1;
 }
 

@@ -59,7 +59,7 @@ void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks firs
   prompt.insert(prompt.end(), g.reply.tokens.begin(), g.reply.tokens.end());
   const std::span<const Token> asked(prompt);
   Reply more;
-  const bool ended = !g.reply.tokens.empty() && g.reply.tokens.back() == talk::end;
+  const bool ended = !g.reply.tokens.empty() && g.reply.tokens.back() == talk::end_token;
   if (!ended) worker_->reply({&asked, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
   ensure(more.tokens.size() == more.log_probs.size(), "a policy gave {} tokens and {} log-probabilities",
          more.tokens.size(), more.log_probs.size());

@@ -1,4 +1,4 @@
-// A bag of words: every word of a reply is drawn from one softmax, whose logits are the language's frequencies plus
+// A bag of tokens: every token of a reply is drawn from one softmax, whose logits are the language's frequencies plus
 // what was learned for the topic, for all topics together, and three nats for what a rule in the context asks. Without
 // a hidden state, so cheap enough for thousands of users; the form of the world of ten tokens, over the small language.
 
@@ -25,45 +25,55 @@ constexpr std::int64_t tools_at = topics, shared_at = topics + 1, answer_at = (t
 struct Cue {
   std::int64_t own = tools_at;
   bool shares = false;
-  Token answer = -1;
+  Token answer = -1;  // none
   Logits context{};
 };
 
+// A rule and its opposite have one axis.
+int axis_of(Rule rule) { return static_cast<int>(rule) % (rules / 2); }
+
 Cue read(std::span<const Token> prompt) {
   Cue cue;
-  if (prompt.size() > 1 && prompt[1] != tool) cue.own = prompt[0] - first_topic, cue.shares = true;
+  if (prompt.size() > 1 && prompt[1] != tool_token) {
+    cue.own = prompt[0] - topic_tokens.first;
+    cue.shares = true;
+  }
   std::array<Rule, rules / 2> latest{};
   std::array<bool, rules / 2> told{};
   for (std::size_t i = 0; i < prompt.size(); ++i) {
     const Token t = prompt[i];
-    if (t >= first_rule && t < first_rule + rules) {
-      const auto axis = static_cast<std::size_t>(t - first_rule) % latest.size();
-      latest[axis] = static_cast<Rule>(t - first_rule), told[axis] = true;
+    if (rule_tokens.contains(t)) {
+      const Rule rule = static_cast<Rule>(t - rule_tokens.first);
+      const int axis = axis_of(rule);
+      latest[axis] = rule;
+      told[axis] = true;
     }
-    if (t == plus && i > 0 && i + 1 < prompt.size() && is_number(prompt[i - 1]) && is_number(prompt[i + 1])) {
-      cue.answer = number(prompt[i - 1] - first_number + prompt[i + 1] - first_number);
+    if (t == plus_token && i > 0 && i + 1 < prompt.size() && number_tokens.contains(prompt[i - 1]) &&
+        number_tokens.contains(prompt[i + 1])) {
+      cue.answer = prompt[i - 1] + prompt[i + 1] - number_tokens.first;
     }
   }
   constexpr double nats = 3;
   const auto sign = [&](Rule rule) {
-    const auto axis = static_cast<std::size_t>(rule);
-    return !told[axis] ? 0.0 : latest[axis] == rule ? 1.0 : -1.0;
+    const int axis = axis_of(rule);
+    if (!told[axis]) return 0.0;
+    return latest[axis] == rule ? 1.0 : -1.0;
   };
-  cue.context[bold] -= nats * sign(Rule::plain);
-  cue.context[end] -= nats * sign(Rule::longer);
-  for (Token t = first_warm; is_warm(t); ++t) cue.context[static_cast<std::size_t>(t)] += nats * sign(Rule::warmer);
+  cue.context[bold_token] -= nats * sign(Rule::plain);
+  cue.context[end_token] -= nats * sign(Rule::longer);
+  for (int i = 0; i < warm_tokens.size; ++i) cue.context[warm_tokens[i]] += nats * sign(Rule::warmer);
   return cue;
 }
 
-// Frequencies with which a reply has no mark, ten words or a warm word with probability 0.40, 0.20 and 0.10.
+// Frequencies with which a reply has no mark, ten tokens or a warm token with probability 0.40, 0.20 and 0.10.
 Logits base(Token answer) {
   Logits z;
   z.fill(std::log(1e-4));
-  z[end] = std::log(0.149);
-  z[bold] = std::log(0.2235);
-  for (Token t = first_warm; is_warm(t); ++t) z[static_cast<std::size_t>(t)] = std::log(0.0166 / warm_words);
-  for (Token t = first_filler; t < vocabulary; ++t) z[static_cast<std::size_t>(t)] = std::log(0.111 / fillers);
-  if (answer >= 0) z[static_cast<std::size_t>(answer)] = std::log(0.5);
+  z[end_token] = std::log(0.149);
+  z[bold_token] = std::log(0.2235);
+  for (int i = 0; i < warm_tokens.size; ++i) z[warm_tokens[i]] = std::log(0.0166 / warm_tokens.size);
+  for (int i = 0; i < filler_tokens.size; ++i) z[filler_tokens[i]] = std::log(0.111 / filler_tokens.size);
+  if (answer >= 0) z[answer] = std::log(0.5);
   return z;
 }
 
@@ -90,7 +100,7 @@ class LinearWorker final : public RolloutWorker {
             static_cast<std::size_t>(std::ranges::upper_bound(bound, at) - bound.begin()), vocabulary - 1);
         replies[i].tokens.push_back(static_cast<Token>(token));
         replies[i].log_probs.push_back(log_p[token]);
-        if (token == end) break;
+        if (token == end_token) break;
       }
     }
   }
