@@ -42,7 +42,7 @@ AgentsSettings::AgentsSettings(const Settings& s)
                    "live"),
       anchor(s.flag("anchor", false,
                     "the teacher is asked about replies without a hint too: a pull back to it, as published")),
-      manners(s) {}
+      behaviour(s) {}
 
 AgentsTask::AgentsTask(const Settings& settings, std::unique_ptr<Policy> policy, std::unique_ptr<Objective> objective,
                        std::unique_ptr<Judge> judge, std::uint64_t seed)
@@ -56,7 +56,7 @@ AgentsTask::AgentsTask(const Settings& settings, std::unique_ptr<Policy> policy,
       initial_(policy_->initial_parameters()) {
   ensure(policy_->layout().type == at::kFloat && !policy_->layout().device.is_cuda(),
          "a policy's parameters are float32 on the host");
-  if (settings_.manners.tool_turns == 0) {
+  if (settings_.behaviour.tool_turns == 0) {
     user_error(
         "{}: no turns with tools (a reply that nothing follows is never judged, so accepted ones never would "
         "be). Set 'tool_turns' to 1 or more?",
@@ -69,7 +69,7 @@ AgentsTask::AgentsTask(const Settings& settings, std::unique_ptr<Policy> policy,
 }
 
 ClientWork AgentsTask::work(ClientId) const {
-  const std::int64_t turns = settings_.manners.most_turns + settings_.manners.tool_turns;
+  const std::int64_t turns = settings_.behaviour.most_turns + settings_.behaviour.tool_turns;
   // A reply is sampled once, and read forward and backward for its gradient.
   return {.examples = settings_.sessions * turns * settings_.group,
           .flops_per_example = 4.0 * talk::longest_reply * policy_->flops_per_token()};

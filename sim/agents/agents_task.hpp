@@ -24,7 +24,7 @@ struct AgentsSettings {
   double temperature;       ///< at which replies are sampled
   bool live_teacher;        ///< the teacher is the policy of now, not the untrained one
   bool anchor;              ///< the teacher is asked about replies without a hint too: a pull back to it
-  talk::Manners manners;
+  talk::UserBehaviour behaviour;
 };
 
 /// A local step: `sessions` sessions of the user with the client's model of then, every reply judged, and one step of

@@ -42,7 +42,7 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
   const AgentsSettings& settings = task_.settings();
   const auto hold = [&](std::vector<Session>& sessions, const at::Tensor& weights) {
     worker_->load(weights);
-    return hold_sessions(*worker_, sessions, settings.manners, task_.judge(), settings.temperature);
+    return hold_sessions(*worker_, sessions, settings.behaviour, task_.judge(), settings.temperature);
   };
   std::vector<Batch> batches;
   if (local_.form != BlockForm::in_turn && params.dim() == 1) {
@@ -161,7 +161,7 @@ Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const 
     people.push_back(task_.user(user));
     for (std::int64_t q = 0; q < questions; ++q) {
       random.emplace_back(key, user, offset + q);
-      talks.emplace_back(people.back(), task_.settings().manners, random.back());
+      talks.emplace_back(people.back(), task_.settings().behaviour, random.back());
       prompts.push_back(talks.back().prompt());
     }
   }
@@ -172,7 +172,7 @@ Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const 
   Evaluation result{.examples = static_cast<std::int64_t>(count)};
   std::int64_t wrong = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    const talk::Reaction reaction = talks[i].hear(replies[i].tokens, random[i]);
+    const talk::Reaction reaction = talks[i].react(replies[i].tokens, random[i]);
     result.correct += reaction.follows ? 1 : 0;
     wrong += reaction.correct ? 0 : 1;
   }

@@ -17,26 +17,26 @@ Token topic_token(const User& user) { return topic_tokens[user.topic]; }
 
 }  // namespace
 
-Manners::Manners(const Settings& s)
+UserBehaviour::UserBehaviour(const Settings& s)
     : directive(s.number("directive", 0.8, "probability that a correction says what was wrong", between(0, 1))),
       most_turns(static_cast<int>(
           s.integer("most_turns", 8, "replies that a user waits for until one satisfies", between(1, 1000)))),
       tool_turns(static_cast<int>(s.integer("tool_turns", 2, "calls of tools after them", between(0, 1000)))),
       tool_success(s.number("tool_success", 0.95, "probability that a tool's result is right", between(0, 1))) {}
 
-Conversation::Conversation(const User& user, const Manners& manners, RandomStream& random)
-    : user_(&user), manners_(&manners), question_(draw_question(random)) {}
+Conversation::Conversation(const User& user, const UserBehaviour& behaviour, RandomStream& random)
+    : user_(&user), behaviour_(&behaviour), question_(draw_question(random)) {}
 
 std::vector<Token> Conversation::prompt() const {
   std::vector<Token> tokens{topic_token(*user_), user_token};
   ask(tokens, question_);
   if (turns_ > 0) {
     tokens.push_back(agent_token);
-    tokens.insert(tokens.end(), last_.begin(), last_.end());
+    tokens.insert(tokens.end(), failed_.begin(), failed_.end());
     tokens.push_back(user_token);
     tokens.push_back(again_token);
-    if (!last_correct_) tokens.push_back(wrong_token);
-    for (const Rule rule : told_) tokens.push_back(token_of(rule));
+    if (!failed_correct_) tokens.push_back(wrong_token);
+    for (const Rule rule : named_) tokens.push_back(token_of(rule));
     ask(tokens, question_);
   }
   tokens.push_back(agent_token);
@@ -50,7 +50,7 @@ std::vector<Token> Conversation::hinted(std::span<const Token> prompt, std::span
   return tokens;
 }
 
-Reaction Conversation::hear(std::span<const Token> reply, RandomStream& random) {
+Reaction Conversation::react(std::span<const Token> reply, RandomStream& random) {
   std::vector<Rule> broken;
   for (const Rule rule : user_->rules) {
     if (!satisfies(rule, reply)) broken.push_back(rule);
@@ -58,13 +58,13 @@ Reaction Conversation::hear(std::span<const Token> reply, RandomStream& random) 
   Reaction reaction{.follows = broken.empty(), .correct = is_correct(question_, reply), .said = {}};
   reaction.satisfied = reaction.follows && reaction.correct;
   ++turns_;
-  done_ = reaction.satisfied || turns_ >= manners_->most_turns;
+  done_ = reaction.satisfied || turns_ >= behaviour_->most_turns;
   if (reaction.satisfied) return reaction;
-  last_.assign(reply.begin(), reply.end());
-  last_correct_ = reaction.correct;
-  if (random.uniform() < manners_->directive && !broken.empty()) {
+  failed_.assign(reply.begin(), reply.end());
+  failed_correct_ = reaction.correct;
+  if (random.uniform() < behaviour_->directive && !broken.empty()) {
     reaction.said = broken[random.below(broken.size())];
-    if (std::ranges::find(told_, *reaction.said) == told_.end()) told_.push_back(*reaction.said);
+    if (std::ranges::find(named_, *reaction.said) == named_.end()) named_.push_back(*reaction.said);
   }
   return reaction;
 }

@@ -17,9 +17,9 @@ struct User {
 };
 
 /// How users behave.
-struct Manners {
-  Manners() = default;
-  explicit Manners(const Settings& s);
+struct UserBehaviour {
+  UserBehaviour() = default;
+  explicit UserBehaviour(const Settings& s);
 
   double directive = 0.8;  ///< probability that a correction says what was wrong
   int most_turns = 8;      ///< main turns of a session
@@ -39,7 +39,7 @@ struct Reaction {
 class Conversation {
  public:
   /// Opens with a question: "<topic> user: a + b agent:".
-  Conversation(const User& user, const Manners& manners, RandomStream& random);
+  Conversation(const User& user, const UserBehaviour& behaviour, RandomStream& random);
 
   /// What the policy answers now, up to and including "agent:": the question, and from the second turn on the reply
   /// that failed and what the user said to it; rules that the user has named stay. With a hint of up to four words and
@@ -48,7 +48,7 @@ class Conversation {
   /// The same with a hint in the last message of the user, as teachers read it.
   static std::vector<Token> hinted(std::span<const Token> prompt, std::span<const Token> hint_tokens);
   /// The user reads the reply; afterwards prompt() is the next turn, unless done().
-  Reaction hear(std::span<const Token> reply, RandomStream& random);
+  Reaction react(std::span<const Token> reply, RandomStream& random);
   /// No main turn follows: the user is content or has asked most_turns times.
   bool done() const { return done_; }
   int turns() const { return turns_; }
@@ -57,11 +57,11 @@ class Conversation {
 
  private:
   const User* user_;
-  const Manners* manners_;
+  const UserBehaviour* behaviour_;
   Question question_;
-  std::vector<Rule> told_;
-  std::vector<Token> last_;  // the reply that failed
-  bool last_correct_ = true;
+  std::vector<Rule> named_;
+  std::vector<Token> failed_;  // the reply that failed
+  bool failed_correct_ = true;
   int turns_ = 0;
   bool done_ = false;
 };

@@ -25,12 +25,12 @@ HintGain hint_gain(const Policy& policy, const at::Tensor& params, std::uint64_t
     std::vector<Token> plain, hinted, reply;
   };
   std::vector<Case> cases;
-  const talk::Manners manners;
+  const talk::UserBehaviour behaviour;
   for (int i = 0; i < questions; ++i) {
     RandomStream random(random_key(seed, Purpose::agent_hint_gain), i);
     const auto rule = static_cast<talk::Rule>(i % talk::rules);
     const talk::User user{.topic = static_cast<int>(random.below(talk::topics)), .rules = {rule}};
-    const talk::Conversation conversation(user, manners, random);
+    const talk::Conversation conversation(user, behaviour, random);
     Case one{.plain = conversation.prompt(), .hinted = {}, .reply = {}};
     one.hinted = talk::Conversation::hinted(one.plain, std::vector<Token>{talk::token_of(rule)});
     one.reply = talk::model_reply(conversation.question(), {&rule, 1}, random);

@@ -29,7 +29,7 @@ struct SessionLog {
 /// with tools. The last turn of a session has no next state, so nothing is known about it: it has neither vote nor
 /// hint. What the user would have made of the other replies is known as well: a group for GRPO, which nobody could ask
 /// of a person. The worker must have its weights loaded. Session i draws from its own streams alone.
-std::vector<SessionLog> hold_sessions(RolloutWorker& worker, std::span<Session> sessions, const talk::Manners& manners,
-                                      const Judge& judge, double temperature);
+std::vector<SessionLog> hold_sessions(RolloutWorker& worker, std::span<Session> sessions,
+                                      const talk::UserBehaviour& behaviour, const Judge& judge, double temperature);
 
 }  // namespace shoal

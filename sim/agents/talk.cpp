@@ -122,7 +122,7 @@ std::vector<Token> model_reply(Question question, std::span<const Rule> told, Ra
 }
 
 Lesson lesson(RandomStream& random) {
-  Manners manners;
+  UserBehaviour behaviour;
   User user{.topic = static_cast<int>(random.below(topics)), .rules = {}};
   const double kind = random.uniform();
   if (kind < 0.05) {
@@ -140,13 +140,13 @@ Lesson lesson(RandomStream& random) {
     const Rule second = static_cast<Rule>(random.below(rules));
     if (second != user.rules[0] && second != opposite(user.rules[0])) user.rules.push_back(second);
   }
-  Conversation talk(user, manners, random);
+  Conversation talk(user, behaviour, random);
   std::vector<Rule> told;
   // Replies as the untrained policy gives them, until a turn drawn at random.
   for (auto turn = random.below(4); turn > 0 && !talk.done(); --turn) {
-    const Reaction reaction = talk.hear(model_reply(talk.question(), told, random), random);
+    const Reaction reaction = talk.react(model_reply(talk.question(), told, random), random);
     if (reaction.said) told.push_back(*reaction.said);
-    if (talk.done()) talk = Conversation(user, manners, random), told.clear();
+    if (talk.done()) talk = Conversation(user, behaviour, random), told.clear();
   }
   Lesson lesson{.prompt = talk.prompt(), .reply = {}};
   if (random.uniform() < 0.4) {

@@ -33,9 +33,9 @@ std::vector<talk::User> read_users(const Settings& s) {
   return users;
 }
 
-pipeline::Company read_company(const Settings& s) {
+pipeline::UserPool read_pool(const Settings& s) {
   return {.users = read_users(s),
-          .manners = talk::Manners(s),
+          .behaviour = talk::UserBehaviour(s),
           .temperature = s.number("temperature", 1, "at which replies are sampled and trained", positive()),
           .sessions = s.integer("sessions", 72, "after which a user counts as never content", between(3, 100'000))};
 }
@@ -49,7 +49,7 @@ TalkStudy::TalkStudy(const Settings& task, const Settings& pipeline, std::unique
     : policy_(std::move(policy)),
       objective_(std::move(objective)),
       judge_(std::move(judge)),
-      company_(read_company(task)),
+      pool_(read_pool(task)),
       learning_(task),
       updates_(
           task.integer("updates", 0, "go on until so many; 0: until all users are content", between(0, 1'000'000))),
@@ -57,17 +57,17 @@ TalkStudy::TalkStudy(const Settings& task, const Settings& pipeline, std::unique
                            between(0, pipeline::most_turns))),
       pipeline_(pipeline),
       initial_(policy_->initial_parameters()) {
-  if (pipeline_.clients.silent > std::ssize(company_.users)) {
+  if (pipeline_.clients.silent > std::ssize(pool_.users)) {
     user_error("{}: {} silent users (of {}). Lower 'silent'?", pipeline.where(), pipeline_.clients.silent,
-               company_.users.size());
+               pool_.users.size());
   }
 }
 
 std::vector<TalkStudy::Outcome> TalkStudy::tell(const pipeline::Result& r, const HintGain& gain) const {
-  const double users = number(std::ssize(company_.users));
-  std::vector<double> sessions, censored, survival(static_cast<std::size_t>(company_.sessions) + 1);
+  const double users = number(std::ssize(pool_.users));
+  std::vector<double> sessions, censored, survival(static_cast<std::size_t>(pool_.sessions) + 1);
   for (const std::int64_t at : r.content_at) {
-    sessions.push_back(number(at > 0 ? at : company_.sessions));
+    sessions.push_back(number(at > 0 ? at : pool_.sessions));
     censored.push_back(at > 0 ? 0 : 1);
     for (std::size_t s = 0; s < survival.size(); ++s) {
       if (at == 0 || std::cmp_less(s, at)) survival[s] += 1 / users;
@@ -126,7 +126,7 @@ std::vector<TalkStudy::Outcome> TalkStudy::tell(const pipeline::Result& r, const
 
 std::vector<std::pair<std::string, std::int64_t>> TalkStudy::outcomes() const {
   pipeline::Result nothing;
-  nothing.content_at.resize(company_.users.size());
+  nothing.content_at.resize(pool_.users.size());
   std::vector<std::pair<std::string, std::int64_t>> names;
   for (const auto& [name, values] : tell(nothing, {})) names.emplace_back(name, std::ssize(values));
   return names;
@@ -137,7 +137,7 @@ std::vector<double> TalkStudy::run(std::uint64_t seed, std::int64_t replicate) c
                                   .objective = *objective_,
                                   .judge = *judge_,
                                   .initial = initial_,
-                                  .company = company_,
+                                  .pool = pool_,
                                   .pipeline = pipeline_,
                                   .learning = learning_,
                                   .updates = updates_,
@@ -151,7 +151,7 @@ std::vector<double> TalkStudy::run(std::uint64_t seed, std::int64_t replicate) c
 }
 
 double TalkStudy::headline(const double* outcomes) const {
-  const std::size_t users = company_.users.size();
+  const std::size_t users = pool_.users.size();
   return std::accumulate(outcomes, outcomes + users, 0.0) / static_cast<double>(users);
 }
 

@@ -38,7 +38,7 @@ class TalkStudy final : public Study {
   std::unique_ptr<Policy> policy_;
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<Judge> judge_;
-  pipeline::Company company_;
+  pipeline::UserPool pool_;
   pipeline::LearningSettings learning_;
   std::int64_t updates_, probes_;
   pipeline::PipelineSettings pipeline_;

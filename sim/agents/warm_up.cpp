@@ -103,10 +103,10 @@ struct Asked {
 };
 
 Asked ask(talk::Rule rule, RandomStream& random) {
-  talk::Manners manners;
-  manners.directive = 1;
+  talk::UserBehaviour behaviour;
+  behaviour.directive = 1;
   const talk::User user{.topic = static_cast<int>(random.below(talk::topics)), .rules = {rule}};
-  talk::Conversation conversation(user, manners, random);
+  talk::Conversation conversation(user, behaviour, random);
   Asked asked{.question = conversation.question(), .prompts = {}};
   asked.prompts[0] = conversation.prompt();
   asked.prompts[2] = talk::Conversation::hinted(asked.prompts[0], std::vector<Token>{talk::token_of(rule)});
@@ -114,7 +114,7 @@ Asked ask(talk::Rule rule, RandomStream& random) {
   do {
     failed = talk::model_reply(asked.question, {}, random);
   } while (talk::satisfies(rule, failed));
-  conversation.hear(failed, random);
+  conversation.react(failed, random);
   asked.prompts[1] = conversation.prompt();
   return asked;
 }

@@ -26,7 +26,7 @@ std::vector<SessionLog> held(const AgentsTask& task, int client) {
   std::vector<Session> sessions = task.sessions(participation(client, 10 + client), 0);
   const auto worker = task.policy().rollout_worker();
   worker->load(task.initial());
-  return hold_sessions(*worker, sessions, task.settings().manners, task.judge(), 1);
+  return hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1);
 }
 
 TEST(Groups, LeaveTheConversationAsItWas) {

@@ -105,7 +105,7 @@ TEST(AgentsTrainer, CountsUsableReplies) {
       std::vector<Session> sessions = task.sessions(block[k], 0);
       worker->load(task.initial());
       std::int64_t usable = 0, all = 0;
-      for (const SessionLog& log : hold_sessions(*worker, sessions, task.settings().manners, task.judge(), 1)) {
+      for (const SessionLog& log : hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1)) {
         all += std::ssize(log.replies);
         for (const JudgedReply& reply : log.replies) usable += task.objective().takes(reply.signals) ? 1 : 0;
       }

@@ -34,8 +34,8 @@ struct Desk {
     for (int i = 0; i < count; ++i) {
       RandomStream random(random_key(3, Purpose::agent_world), i);
       const User user{.topic = i % topics, .rules = {static_cast<Rule>(i % rules)}};
-      const Manners manners;
-      const Conversation talk(user, manners, random);
+      const UserBehaviour behaviour;
+      const Conversation talk(user, behaviour, random);
       JudgedReply judged{.prompt = talk.prompt(), .temperature = temperature};
       const std::span<const Token> prompt(judged.prompt);
       worker->reply({&prompt, 1}, temperature, {&random, 1}, {&judged.reply, 1});

@@ -75,7 +75,7 @@ class Truth final : public Judge {
   double nan_;
 };
 
-// A pipeline from settings as text: "users = 2", "[task]" of the company and "[pipeline]".
+// A pipeline from settings as text: "users = 2", "[task]" of the pool and "[pipeline]".
 struct Scene {
   Scene(std::unique_ptr<Policy> with, const std::string& task, const std::string& toml, std::int64_t users,
         std::int64_t until = 0, double nan = 0)
@@ -83,14 +83,14 @@ struct Scene {
         judge(std::make_unique<Truth>(nan)),
         task_settings(Settings::parse(task, "task.toml")),
         pipeline_settings(Settings::parse(toml, "pipeline.toml")),
-        company{.users = {},
-                .manners = talk::Manners(task_settings),
-                .sessions = task_settings.integer("sessions", 10, "of each user")},
+        pool{.users = {},
+             .behaviour = talk::UserBehaviour(task_settings),
+             .sessions = task_settings.integer("sessions", 10, "of each user")},
         learning(task_settings),
         pipeline(pipeline_settings),
         updates(until) {
     for (int u = 0; u < users; ++u) {
-      company.users.push_back({.topic = u % talk::topics, .rules = {static_cast<talk::Rule>(u % 3)}});
+      pool.users.push_back({.topic = u % talk::topics, .rules = {static_cast<talk::Rule>(u % 3)}});
     }
     task_settings.finish();
     pipeline_settings.finish();
@@ -101,7 +101,7 @@ struct Scene {
                           .objective = *objective,
                           .judge = *judge,
                           .initial = policy->initial_parameters(),
-                          .company = company,
+                          .pool = pool,
                           .pipeline = pipeline,
                           .learning = learning,
                           .updates = updates,
@@ -113,16 +113,16 @@ struct Scene {
   std::unique_ptr<Objective> objective = std::make_unique<Anything>();
   std::unique_ptr<Judge> judge;
   Settings task_settings, pipeline_settings;
-  Company company;
+  UserPool pool;
   LearningSettings learning;
   PipelineSettings pipeline;
   std::int64_t updates;
 };
 
-inline std::vector<Happening> of_kind(const Result& result, Happening::What what) {
-  std::vector<Happening> found;
-  for (const Happening& h : result.trace) {
-    if (h.what == what) found.push_back(h);
+inline std::vector<TraceEntry> of_kind(const Result& result, TraceEntry::Kind kind) {
+  std::vector<TraceEntry> found;
+  for (const TraceEntry& e : result.trace) {
+    if (e.kind == kind) found.push_back(e);
   }
   return found;
 }

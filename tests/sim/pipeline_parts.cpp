@@ -32,19 +32,22 @@ TEST(Staleness, IsThatOfTheOldestToken) {
 }
 
 TEST(PipelineEvents, HaveOneOrder) {
-  EventQueue queue;
-  for (const Event& e : {Event{Ticks{2}, EventKind::served, 0, 0}, Event{Ticks{1}, EventKind::asked, 0, 0},
-                         Event{Ticks{1}, EventKind::trained, 0, 0}, Event{Ticks{1}, EventKind::served, 1, 0},
-                         Event{Ticks{1}, EventKind::served, 0, 2}, Event{Ticks{1}, EventKind::served, 0, 1}}) {
+  EventHeap queue;
+  for (const PipelineEvent& e : {PipelineEvent{Ticks{2}, PipelineEvent::Kind::served, 0, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::asked, 0, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::trained, 0, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::served, 1, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::served, 0, 2},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::served, 0, 1}}) {
     queue.push(e);
   }
   std::vector<std::array<std::int64_t, 4>> order;
   while (!queue.empty()) {
-    const Event e = queue.pop();
+    const PipelineEvent e = queue.pop();
     order.push_back({value(e.time), static_cast<std::int64_t>(e.kind), e.user, e.number});
   }
-  const auto trained = static_cast<std::int64_t>(EventKind::trained),
-             asked = static_cast<std::int64_t>(EventKind::asked);
+  const auto trained = static_cast<std::int64_t>(PipelineEvent::Kind::trained),
+             asked = static_cast<std::int64_t>(PipelineEvent::Kind::asked);
   using A = std::array<std::int64_t, 4>;
   EXPECT_THAT(order, ElementsAre(A{1, 0, 0, 1}, A{1, 0, 0, 2}, A{1, 0, 1, 0}, A{1, trained, 0, 0}, A{1, asked, 0, 0},
                                  A{2, 0, 0, 0}));
@@ -71,9 +74,9 @@ TEST(Ledger, ConsumesOnceAndNoticesWhatIsLost) {
   Ledger ledger;
   for (int i = 0; i < 3; ++i) ledger.produce(turn(0, 1, i));
   EXPECT_THROW(ledger.consume(0), BrokenInvariant);  // it is collected, not queued
-  ledger.move(0, Stage::collected, Stage::judging);
-  EXPECT_THROW(ledger.move(0, Stage::collected, Stage::judging), BrokenInvariant);
-  ledger.move(0, Stage::judging, Stage::queued);
+  ledger.move(0, TurnStage::collected, TurnStage::judging);
+  EXPECT_THROW(ledger.move(0, TurnStage::collected, TurnStage::judging), BrokenInvariant);
+  ledger.move(0, TurnStage::judging, TurnStage::queued);
   ledger.consume(0);
   EXPECT_THROW(ledger.consume(0), BrokenInvariant);
   EXPECT_THROW(ledger.drop(0, Reason::stale), BrokenInvariant);
@@ -118,7 +121,7 @@ TEST(Judging, JudgesATurnOnceAndVoidsWhatFailsOrLasts) {
     Ledger ledger;
     const JudgingSettings settings(Settings::parse("judge_spread = 0\njudge_seconds = 2\n" + fault, "test.toml"));
     Judging judging(ledger, judge, settings, 10, 1, 0);
-    EventQueue events;
+    EventHeap events;
     ledger.produce(turn(0, 1, 0));
     ledger.at(0).sample.prompt = {talk::agent_token};
     const FollowUp state{.of = {0, 1, 0}, .evidence = {.reward = -1, .directive = true}, .said = talk::Rule::plain};
@@ -126,7 +129,7 @@ TEST(Judging, JudgesATurnOnceAndVoidsWhatFailsOrLasts) {
     judging.submit(0, state, Ticks{}, events);
     EXPECT_EQ(judging.counters(Ticks{}).repeated, 1);
     EXPECT_EQ(judging.resident(), 1);
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     EXPECT_TRUE(events.empty());
     EXPECT_EQ(event.time, ticks(fault == "judge_timeout = 1" ? 1 : 2));
     judging.finish(event.number, event.time, events);
@@ -148,7 +151,7 @@ TEST(Judging, TakesAsLongAsTheJudgeSays) {
   Ledger ledger;
   const JudgingSettings settings(Settings::parse("judge_seconds = 2", "test.toml"));
   Judging judging(ledger, judge, settings, 10, 1, 0);
-  EventQueue events;
+  EventHeap events;
   ledger.produce(turn(0, 1, 0));
   judging.submit(0, {.of = {0, 1, 0}, .evidence = {}, .said = {}}, Ticks{}, events);
   EXPECT_EQ(events.pop().time, ticks(7));
@@ -160,13 +163,13 @@ TEST(Judging, HasSeveralWorkers) {
   const JudgingSettings settings(
       Settings::parse("judge_spread = 0\njudge_seconds = 2\njudge_workers = 2", "test.toml"));
   Judging judging(ledger, judge, settings, 10, 1, 0);
-  EventQueue events;
+  EventHeap events;
   for (int i = 0; i < 3; ++i) {
     ledger.produce(turn(0, 1, i));
     judging.submit(i, {.of = {0, 1, i}, .evidence = {.reward = 1}, .said = {}}, Ticks{}, events);
   }
   for (const double end : {2, 2, 4}) {
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     EXPECT_EQ(event.time, ticks(end));
     judging.finish(event.number, event.time, events);
   }
@@ -179,13 +182,13 @@ TEST(Serving, HasSeveralSlots) {
   const ServingSettings settings(
       Settings::parse("slots = 2\nlatency = 1\ntoken_seconds = 1\nprompt_token_seconds = 0", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
-  EventQueue events;
+  EventHeap events;
   for (int user = 0; user < 3; ++user) {
     serving.submit({.user = user, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token}}, {},
                    events);
   }
   for (const double end : {4, 4, 8}) {
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     EXPECT_EQ(event.time, ticks(end));
     EXPECT_EQ(serving.finish(event.number, event.time, events)->latency, ticks(end));
   }
@@ -201,18 +204,18 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
   const at::Tensor first = at::full({1}, -1.0), second = at::full({1}, -2.0);
   Serving serving(policy, settings, first, 1, 0);
   serving.take(first, 1);
-  EventQueue events;
+  EventHeap events;
   Request request{
       .user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token, talk::agent_token}};
   EXPECT_EQ(serving.submit(request, Ticks{}, events), Answer::accepted);
-  const Event planned = events.pop();
+  const PipelineEvent planned = events.pop();
   EXPECT_EQ(planned.time, ticks(11));  // 1 s to read the prompt
   serving.pause(Serving::While::waits, ticks(5.5));
   serving.interrupt(ticks(5.5));
   serving.take(second, 2);
   serving.resume(ticks(8), events);
   EXPECT_EQ(serving.finish(planned.number, planned.time, events), std::nullopt);
-  const Event event = events.pop();
+  const PipelineEvent event = events.pop();
   EXPECT_EQ(event.time, ticks(8 + 3 + 10));  // 6 tokens of prefix, and the new weights' 10 tokens
   const std::optional<Served> served = serving.finish(event.number, event.time, events);
   ASSERT_TRUE(served);
@@ -233,14 +236,14 @@ TEST(Serving, EndsOnTheWeightsItStartedWithWhereTheyAreSwapped) {
   const Stamped policy(3);
   const ServingSettings settings(Settings::parse("slots = 1", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
-  EventQueue events;
+  EventHeap events;
   Request request{.user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token}};
   serving.submit(request, Ticks{}, events);
   request.user = 1;
   serving.submit(request, Ticks{}, events);
   serving.take(at::full({1}, -1.0), 1);
   for (const std::int64_t version : {0, 1}) {
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     const std::optional<Served> served = serving.finish(event.number, event.time, events);
     ASSERT_TRUE(served);
     EXPECT_THAT(served->versions, ElementsAre(version, version, version));
@@ -253,7 +256,7 @@ TEST(Serving, RefusesWhatHasNoSessionOrTypeAsAnError) {
   const Stamped policy(3);
   const ServingSettings settings(Settings::parse("", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
-  EventQueue events;
+  EventHeap events;
   EXPECT_EQ(serving.submit({.session = 1, .prompt = {}}, {}, events), Answer::malformed);
   EXPECT_EQ(serving.submit({.type = TurnType::main, .prompt = {}}, {}, events), Answer::malformed);
   EXPECT_EQ(serving.counters(Ticks{}).malformed, 2);

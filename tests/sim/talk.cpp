@@ -87,42 +87,42 @@ TEST(Language, FollowsWhatItWasTold) {
 
 TEST(Conversation, IsWrittenAsItWent) {
   const User user{.topic = 1, .rules = {Rule::plain}};
-  Manners manners;
-  manners.directive = 1;
+  UserBehaviour behaviour;
+  behaviour.directive = 1;
   RandomStream random = draws(2);
-  Conversation talk(user, manners, random);
+  Conversation talk(user, behaviour, random);
   const auto [a, b] = talk.question();
   const std::string sum = std::to_string(a) + " + " + std::to_string(b);
   EXPECT_EQ(text(talk.prompt()), "grading user: " + sum + " agent:");
 
   const Reaction first =
-      talk.hear(std::vector<Token>{bold_token, equals_token, number_tokens[a + b], end_token}, random);
+      talk.react(std::vector<Token>{bold_token, equals_token, number_tokens[a + b], end_token}, random);
   EXPECT_FALSE(first.satisfied);
   EXPECT_TRUE(first.correct);
   EXPECT_EQ(first.said, Rule::plain);
   EXPECT_EQ(text(talk.prompt()), "grading user: " + sum + " agent: ** = " + std::to_string(a + b) +
                                      " <end> user: again plain " + sum + " agent:");
 
-  const Reaction second = talk.hear(std::vector<Token>{end_token}, random);
+  const Reaction second = talk.react(std::vector<Token>{end_token}, random);
   EXPECT_TRUE(second.follows);
   EXPECT_FALSE(second.correct);
   EXPECT_FALSE(second.said);
   EXPECT_EQ(text(talk.prompt()), "grading user: " + sum + " agent: <end> user: again wrong plain " + sum + " agent:");
 
   EXPECT_FALSE(talk.done());
-  EXPECT_TRUE(talk.hear(std::vector<Token>{equals_token, number_tokens[a + b], end_token}, random).satisfied);
+  EXPECT_TRUE(talk.react(std::vector<Token>{equals_token, number_tokens[a + b], end_token}, random).satisfied);
   EXPECT_TRUE(talk.done());
 }
 
 TEST(Conversation, EndsAfterTheTurnsThatItsUserWaits) {
   const User user{.topic = 0, .rules = {Rule::warmer, Rule::bolder}};
-  Manners manners;
-  manners.most_turns = 3;
+  UserBehaviour behaviour;
+  behaviour.most_turns = 3;
   RandomStream random = draws(3);
-  Conversation talk(user, manners, random);
+  Conversation talk(user, behaviour, random);
   for (int i = 0; i < 3; ++i) {
     EXPECT_FALSE(talk.done());
-    talk.hear(std::vector<Token>(longest_reply, x), random);
+    talk.react(std::vector<Token>(longest_reply, x), random);
     EXPECT_LE(std::ssize(talk.prompt()) + 5 + longest_reply, context);
   }
   EXPECT_TRUE(talk.done());

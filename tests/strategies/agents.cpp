@@ -34,7 +34,7 @@ Union pool(const Federation& parts, const RoundRecord& record, const at::Tensor&
     std::vector<Session> sessions = task.sessions(row.participation, 0);
     worker->load(params);
     const std::size_t before = batch.size();
-    for (SessionLog& log : hold_sessions(*worker, sessions, task.settings().manners, task.judge(), 1)) {
+    for (SessionLog& log : hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1)) {
       for (JudgedReply& reply : log.replies) {
         if (task.objective().takes(reply.signals)) batch.push_back(std::move(reply));
       }

@@ -13,12 +13,12 @@ Judging::Judging(Ledger& ledger, const Judge& judge, const JudgingSettings& sett
       replicate_(replicate),
       waiting_(capacity) {}
 
-void Judging::submit(std::int64_t number, const FollowUp& state, Ticks now, EventQueue& events) {
+void Judging::submit(std::int64_t number, const FollowUp& state, Ticks now, EventHeap& events) {
   if (!asked_.insert(ledger_.at(number).key).second) {
     ++counters_.repeated;
     return;
   }
-  ledger_.move(number, Stage::collected, Stage::judging);
+  ledger_.move(number, TurnStage::collected, TurnStage::judging);
   states_.emplace(number, state);
   if (const auto oldest = waiting_.push(number)) {
     states_.erase(*oldest);
@@ -27,7 +27,7 @@ void Judging::submit(std::int64_t number, const FollowUp& state, Ticks now, Even
   start_waiting(now, events);
 }
 
-void Judging::start_waiting(Ticks now, EventQueue& events) {
+void Judging::start_waiting(Ticks now, EventHeap& events) {
   while (!paused_ && !waiting_.empty() && std::ssize(running_) < settings_.workers) {
     const std::int64_t number = waiting_.pop();
     const TurnKey& key = ledger_.at(number).key;
@@ -46,12 +46,12 @@ void Judging::start_waiting(Ticks now, EventQueue& events) {
       running.fails = true;
       duration = ticks(settings_.timeout);
     }
-    events.push({now + duration, EventKind::judged, key.user, number});
+    events.push({now + duration, PipelineEvent::Kind::judged, key.user, number});
     running_.emplace(number, std::move(running));
   }
 }
 
-void Judging::finish(std::int64_t number, Ticks now, EventQueue& events) {
+void Judging::finish(std::int64_t number, Ticks now, EventHeap& events) {
   const auto at = running_.find(number);
   ensure(at != running_.end(), "turn {} is judged but nobody judges it", number);
   if (!at->second.fails) decide(ledger_.at(number), at->second);
@@ -77,7 +77,7 @@ JudgingCounters Judging::counters(Ticks now) const {
   return counters;
 }
 
-void Judging::resume(Ticks now, EventQueue& events) {
+void Judging::resume(Ticks now, EventHeap& events) {
   paused_ = false;
   start_waiting(now, events);
 }

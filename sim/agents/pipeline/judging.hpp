@@ -6,7 +6,7 @@
 #include <set>
 
 #include "sim/agents/pipeline/bounded_queue.hpp"
-#include "sim/agents/pipeline/events.hpp"
+#include "sim/agents/pipeline/event_heap.hpp"
 #include "sim/agents/pipeline/ledger.hpp"
 #include "sim/agents/pipeline/settings.hpp"
 
@@ -27,13 +27,13 @@ class Judging {
           std::uint64_t seed, std::int64_t replicate);
 
   /// Judges a collected turn by what followed it.
-  void submit(std::int64_t number, const FollowUp& state, Ticks now, EventQueue& events);
+  void submit(std::int64_t number, const FollowUp& state, Ticks now, EventHeap& events);
   /// The judgement that an event speaks of is made: the turn has its signals and hints now.
-  void finish(std::int64_t number, Ticks now, EventQueue& events);
+  void finish(std::int64_t number, Ticks now, EventHeap& events);
 
   /// Nothing new starts.
   void pause() { paused_ = true; }
-  void resume(Ticks now, EventQueue& events);
+  void resume(Ticks now, EventHeap& events);
 
   std::int64_t resident() const { return waiting_.size() + std::ssize(running_); }
   std::int64_t longest_queue() const { return waiting_.longest(); }
@@ -49,7 +49,7 @@ class Judging {
     Ticks since{};
     bool fails = false;
   };
-  void start_waiting(Ticks now, EventQueue& events);
+  void start_waiting(Ticks now, EventHeap& events);
   void decide(Turn& turn, Running& running);
 
   Ledger& ledger_;

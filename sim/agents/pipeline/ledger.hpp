@@ -24,7 +24,7 @@ inline constexpr std::array<std::string_view, 8> reasons{"expired",      "no_sig
                                                          "not_admitted", "overflow",  "stale",     "leftover"};
 
 /// Where a turn waits, in this order; components may only pass it on.
-enum class Stage : std::int8_t { collected, judging, queued, consumed, dropped };
+enum class TurnStage : std::int8_t { collected, judging, queued, consumed, dropped };
 
 /// Owns all turns by number. A turn that is passed on from where it is not, consumed twice or dropped after it was
 /// consumed is a broken invariant.
@@ -34,9 +34,9 @@ class Ledger {
   std::int64_t produce(Turn turn);
   const Turn& at(std::int64_t number) const { return entry(number).turn; }
   Turn& at(std::int64_t number) { return turns_[index(number)].turn; }
-  Stage stage(std::int64_t number) const { return entry(number).stage; }
+  TurnStage stage(std::int64_t number) const { return entry(number).stage; }
 
-  void move(std::int64_t number, Stage from, Stage to);
+  void move(std::int64_t number, TurnStage from, TurnStage to);
   void drop(std::int64_t number, Reason reason);
   /// Out of the queue into an update; the ledger forgets the tokens.
   JudgedReply consume(std::int64_t number);
@@ -51,7 +51,7 @@ class Ledger {
  private:
   struct Entry {
     Turn turn;
-    Stage stage = Stage::collected;
+    TurnStage stage = TurnStage::collected;
   };
   std::size_t index(std::int64_t number) const;
   const Entry& entry(std::int64_t number) const { return turns_[index(number)]; }

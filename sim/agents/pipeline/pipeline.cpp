@@ -5,7 +5,8 @@
 namespace shoal::pipeline {
 namespace {
 
-using What = Happening::What;
+using EntryKind = TraceEntry::Kind;
+using EventKind = PipelineEvent::Kind;
 
 class Run {
  public:
@@ -13,20 +14,20 @@ class Run {
       : setting_(setting),
         mode_(setting.pipeline.serving.hand_over),
         keep_(keep),
-        users_(setting.company, setting.pipeline.clients, seed, replicate),
+        users_(setting.pool, setting.pipeline.clients, seed, replicate),
         serving_(setting.policy, setting.pipeline.serving, setting.initial, seed, replicate),
         collection_(ledger_, ticks(setting.pipeline.expiry)),
         judging_(ledger_, setting.judge, setting.pipeline.judging, setting.pipeline.capacity, seed, replicate),
         training_(ledger_, setting.policy, setting.objective, setting.learning, setting.pipeline.training,
                   setting.pipeline.capacity, setting.initial, seed, replicate),
-        probe_(setting.policy, setting.company, setting.probes, setting.initial, seed, replicate),
-        attempts_(setting.company.users.size()) {}
+        evaluator_(setting.policy, setting.pool, setting.probes, setting.initial, seed, replicate),
+        attempts_(setting.pool.users.size()) {}
 
   Result run() {
-    result_.quality.fill(probe_.measure(setting_.initial));
+    result_.quality.fill(evaluator_.measure(setting_.initial));
     for (std::int64_t user = 0; user < users_.size(); ++user) ask_after(user, users_.first_wait(user, {}));
     while (!done()) {
-      const Event event = events_.pop();
+      const PipelineEvent event = events_.pop();
       ensure(event.time >= now_, "the clock of the agents' pipeline runs backwards");
       now_ = event.time;
       handle(event);
@@ -36,7 +37,7 @@ class Run {
   }
 
  private:
-  /// What the trainer does. Draining: the barrier is down, replies that run are waited for.
+  /// EntryKind the trainer does. Draining: the barrier is down, replies that run are waited for.
   enum class Phase : std::int8_t { idle, draining, training, handing_over };
 
   bool done() const {
@@ -44,14 +45,14 @@ class Run {
     return wanted || users_.all_over();
   }
 
-  void handle(const Event& event) {
+  void handle(const PipelineEvent& event) {
     switch (event.kind) {
       case EventKind::served:
         return served(event.number);
       case EventKind::judged:
         judging_.finish(event.number, now_, events_);
-        note(What::judged, ledger_.at(event.number).key);
-        return training_.enqueue(event.number, Stage::judging);
+        note(EntryKind::judged, ledger_.at(event.number).key);
+        return training_.enqueue(event.number, TurnStage::judging);
       case EventKind::arrived:
         return arrive(deliveries_[static_cast<std::size_t>(event.number)]);
       case EventKind::expired:
@@ -72,15 +73,15 @@ class Run {
     std::int64_t& attempts = attempts_[static_cast<std::size_t>(user)];
     const TurnKey key{user, *request.session, request.turn};
     if (attempts == 0) request.sent = now_;
-    Mishaps& mishaps = users_.mishaps(user);
-    if (std::exchange(mishaps.malformed, false)) {
+    Faults& faults = users_.faults(user);
+    if (std::exchange(faults.malformed, false)) {
       Request broken = request;
       (key.session + key.turn) % 2 == 0 ? broken.type.reset() : broken.session.reset();
       serving_.submit(std::move(broken), now_, events_);
-      note(What::malformed, key);  // the error comes back at once, and the client corrects itself
+      note(EntryKind::malformed, key);  // the error comes back at once, and the client corrects itself
     }
     if (serving_.submit(request, now_, events_) == Answer::refused) {
-      note(What::refused, key);
+      note(EntryKind::refused, key);
       const ServingSettings& s = setting_.pipeline.serving;
       if (attempts < s.retries) return ask_after(user, ticks(s.backoff + 2 * static_cast<double>(attempts++)));
       attempts = 0;
@@ -88,8 +89,8 @@ class Run {
       return go_on(user, users_.give_up(user, now_));
     }
     attempts = 0;
-    note(What::asked, key);
-    const Mishaps happens = mishaps;
+    note(EntryKind::asked, key);
+    const Faults happens = faults;
     if (const std::optional<FollowUp> state = users_.take_next_state(user)) {
       if (!happens.late) arrive(*state);
       const int deliveries = static_cast<int>(happens.late) + static_cast<int>(happens.duplicate);
@@ -102,8 +103,8 @@ class Run {
     if (happens.side) serving_.submit(users_.side_request(user), now_, events_);
   }
 
-  void go_on(std::int64_t user, const Heard& heard) {
-    if (heard.wait) ask_after(user, *heard.wait);
+  void go_on(std::int64_t user, const NextStep& next) {
+    if (next.wait) ask_after(user, *next.wait);
   }
 
   void served(std::int64_t number) {
@@ -114,21 +115,21 @@ class Run {
     const Request& request = served->request;
     const TurnKey key{request.user, *request.session, request.turn};
     if (keep_ == Keep::trace) {
-      result_.trace.push_back({now_, What::served, key, served->versions.empty() ? 0 : served->versions.back(),
+      result_.trace.push_back({now_, EntryKind::served, key, served->versions.empty() ? 0 : served->versions.back(),
                                served->versions, served->latency});
     }
     if (request.type == TurnType::side) return collection_.add_side();
     const Reply reply = served->reply;
     collect(key, std::move(*served));
-    const Heard heard = users_.hear(key.user, reply, now_);
-    if (heard.done) {
+    const NextStep next = users_.react(key.user, reply, now_);
+    if (next.done) {
       // Nothing follows: no vote, no hint; the objective decides whether that fills a place.
       if (const auto last = collection_.close(key)) {
-        note(What::closed, key);
-        training_.enqueue(*last, Stage::collected);
+        note(EntryKind::closed, key);
+        training_.enqueue(*last, TurnStage::collected);
       }
     }
-    go_on(key.user, heard);
+    go_on(key.user, next);
   }
 
   void collect(const TurnKey& key, Served served) {
@@ -137,7 +138,7 @@ class Run {
     turn.sample.reply = std::move(served.reply);
     turn.sample.temperature = served.request.temperature;
     if (!turn.versions.empty()) turn.sample.version = *std::ranges::min_element(turn.versions);
-    if (users_.mishaps(key.user).cut && !turn.sample.reply.log_probs.empty()) turn.sample.reply.log_probs.pop_back();
+    if (users_.faults(key.user).cut && !turn.sample.reply.log_probs.empty()) turn.sample.reply.log_probs.pop_back();
     const bool whole = turn.sample.reply.log_probs.size() == turn.sample.reply.tokens.size();
     const std::int64_t number = ledger_.produce(std::move(turn));
     if (!whole) return ledger_.drop(number, Reason::malformed);
@@ -163,7 +164,7 @@ class Run {
   void arrive(const FollowUp& state) {
     const std::optional<std::int64_t> number = collection_.join(state, now_);
     if (!number) return;
-    note(What::joined, state.of);
+    note(EntryKind::joined, state.of);
     judging_.submit(*number, state, now_, events_);
   }
 
@@ -197,17 +198,17 @@ class Run {
     if (keep_ == Keep::counts) return;
     for (const std::int64_t number : training_.last_batch()) {
       const Turn& turn = ledger_.at(number);
-      result_.trace.push_back({now_, What::consumed, turn.key, training_.version(), turn.versions, {}});
+      result_.trace.push_back({now_, EntryKind::consumed, turn.key, training_.version(), turn.versions, {}});
     }
   }
 
   void trained() {
     training_.finish();
-    note(What::trained, {}, training_.version());
+    note(EntryKind::trained, {}, training_.version());
     const auto version = static_cast<std::size_t>(training_.version());
     if (version < result_.quality.size()) {
       std::fill(result_.quality.begin() + static_cast<std::ptrdiff_t>(version), result_.quality.end(),
-                probe_.measure(training_.weights()));
+                evaluator_.measure(training_.weights()));
     }
     phase_ = Phase::idle;
     if (!setting_.pipeline.training.one_behind) hand_over();
@@ -226,7 +227,7 @@ class Run {
   void handed_over() {
     check();
     serving_.take(training_.weights(), training_.version());
-    note(What::handed_over, {}, training_.version());
+    note(EntryKind::handed_over, {}, training_.version());
     phase_ = Phase::idle;
     if (mode_ == HandOver::barrier) judging_.resume(now_, events_);
     if (mode_ == HandOver::barrier || mode_ == HandOver::interrupt) serving_.resume(now_, events_);
@@ -238,8 +239,8 @@ class Run {
     training_.check();
   }
 
-  void note(What what, const TurnKey& turn, std::int64_t version = 0) {
-    if (keep_ == Keep::trace) result_.trace.push_back({now_, what, turn, version, {}, {}});
+  void note(EntryKind kind, const TurnKey& turn, std::int64_t version = 0) {
+    if (keep_ == Keep::trace) result_.trace.push_back({now_, kind, turn, version, {}, {}});
   }
 
   Result report() {
@@ -270,7 +271,7 @@ class Run {
   const Setting& setting_;
   HandOver mode_;
   Keep keep_;
-  EventQueue events_;
+  EventHeap events_;
   Ticks now_{};
   Ledger ledger_;
   Users users_;
@@ -278,7 +279,7 @@ class Run {
   Collection collection_;
   Judging judging_;
   Training training_;
-  Probe probe_;
+  Evaluator evaluator_;
   std::vector<std::int64_t> attempts_;  // of the request that each user tries
   std::vector<FollowUp> deliveries_;
   Phase phase_ = Phase::idle;

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "sim/agents/pipeline/collection.hpp"
+#include "sim/agents/pipeline/evaluator.hpp"
 #include "sim/agents/pipeline/judging.hpp"
-#include "sim/agents/pipeline/probe.hpp"
 #include "sim/agents/pipeline/serving.hpp"
 #include "sim/agents/pipeline/training.hpp"
 #include "sim/agents/pipeline/users.hpp"
@@ -29,16 +29,16 @@ struct Setting {
   const Objective& objective;
   const Judge& judge;
   at::Tensor initial;  ///< [d]
-  const Company& company;
+  const UserPool& pool;
   const PipelineSettings& pipeline;
   const LearningSettings& learning;
   std::int64_t updates = 0;  ///< ends after so many; 0: when every user is content
   std::int64_t probes = 0;   ///< questions per user that measure weights
 };
 
-/// One line of what happened, for those who look closely.
-struct Happening {
-  enum class What : std::int8_t {
+/// One entry of a run's trace.
+struct TraceEntry {
+  enum class Kind : std::int8_t {
     asked,
     refused,
     malformed,
@@ -51,13 +51,13 @@ struct Happening {
     handed_over
   };
   Ticks time{};
-  What what = What::asked;
+  Kind kind = Kind::asked;
   TurnKey turn;              ///< of trained and handed_over: none
   std::int64_t version = 0;  ///< served: of the last token; consumed, trained: the trainer's; handed_over: the new one
   std::vector<std::int64_t> versions;  ///< per token, where it is consumed
   Ticks latency{};                     ///< served
 
-  friend bool operator==(const Happening&, const Happening&) = default;
+  friend bool operator==(const TraceEntry&, const TraceEntry&) = default;
 };
 
 enum class Keep : std::int8_t { counts, trace };
@@ -74,7 +74,7 @@ struct Result {
   std::int64_t served = 0, gave_up = 0, updates = 0, longest_queue = 0;
   Ticks end{}, latency{};                                     ///< latency: sum over served requests
   double idle_serving = 0, idle_judge = 0, idle_trainer = 0;  ///< shares of the time of slots, workers and trainer
-  std::vector<Happening> trace;
+  std::vector<TraceEntry> trace;
 };
 
 /// A function of the setting, the seed and the replicate.

@@ -21,7 +21,7 @@ void Serving::take(const at::Tensor& params, std::int64_t version) {
   version_ = version;
 }
 
-Answer Serving::submit(Request request, Ticks now, EventQueue& events) {
+Answer Serving::submit(Request request, Ticks now, EventHeap& events) {
   if (!request.session || !request.type) {
     ++counters_.malformed;
     return Answer::malformed;
@@ -37,7 +37,7 @@ Answer Serving::submit(Request request, Ticks now, EventQueue& events) {
   return Answer::accepted;
 }
 
-void Serving::start_waiting(Ticks now, EventQueue& events) {
+void Serving::start_waiting(Ticks now, EventHeap& events) {
   while (!paused_ && !waiting_.empty() && std::ssize(running_) < settings_.slots) {
     Request request = std::move(waiting_.front());
     waiting_.pop_front();
@@ -54,7 +54,7 @@ void Serving::start_waiting(Ticks now, EventQueue& events) {
 
 // The whole reply is sampled when it starts: its words are a function of weights, prompt and draws, and its length
 // tells when it ends.
-void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks first, EventQueue& events) {
+void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks first, EventHeap& events) {
   std::vector<Token> prompt = g.request.prompt;
   prompt.insert(prompt.end(), g.reply.tokens.begin(), g.reply.tokens.end());
   const std::span<const Token> asked(prompt);
@@ -75,14 +75,14 @@ void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks firs
   g.begin = first + reading(g);
   g.finish = g.begin + Ticks{value(token_) * added};
   ensure(g.finish >= now, "a reply ends before it starts");
-  events.push({g.finish, EventKind::served, g.request.user, number});
+  events.push({g.finish, PipelineEvent::Kind::served, g.request.user, number});
 }
 
 Ticks Serving::reading(const Generation& g) const {
   return ticks(settings_.prompt_token * static_cast<double>(g.request.prompt.size() + g.kept));
 }
 
-std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventQueue& events) {
+std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventHeap& events) {
   const auto at = running_.find(number);
   if (at == running_.end() || at->second.finish != now) return {};
   Generation& g = at->second;
@@ -122,7 +122,7 @@ ServingCounters Serving::counters(Ticks now) const {
   return counters;
 }
 
-void Serving::resume(Ticks now, EventQueue& events) {
+void Serving::resume(Ticks now, EventHeap& events) {
   ensure(paused_, "serving goes on but was not paused");
   paused_ = false;
   counters_.stalled = counters_.stalled + (now - paused_since_);

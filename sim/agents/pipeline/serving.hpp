@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "sim/agents/pipeline/events.hpp"
+#include "sim/agents/pipeline/event_heap.hpp"
 #include "sim/agents/pipeline/settings.hpp"
 #include "sim/agents/pipeline/turns.hpp"
 
@@ -40,15 +40,15 @@ class Serving {
   Serving(const Policy& policy, const ServingSettings& settings, const at::Tensor& params, std::uint64_t seed,
           std::int64_t replicate);
 
-  Answer submit(Request request, Ticks now, EventQueue& events);
+  Answer submit(Request request, Ticks now, EventHeap& events);
   /// The generation that an event speaks of has ended; none where it was interrupted since.
-  std::optional<Served> finish(std::int64_t number, Ticks now, EventQueue& events);
+  std::optional<Served> finish(std::int64_t number, Ticks now, EventHeap& events);
 
   /// Nothing new starts. `interrupt`: what runs keeps its tokens so far and stops too.
   void pause(While what, Ticks now);
   void interrupt(Ticks now);
   /// What was interrupted goes on from its recomputed prefix, and what waits starts.
-  void resume(Ticks now, EventQueue& events);
+  void resume(Ticks now, EventHeap& events);
   /// Of generations that start, or go on, from now on.
   void take(const at::Tensor& params, std::int64_t version);
 
@@ -69,8 +69,8 @@ class Serving {
     std::size_t kept = 0;  // tokens made before that
     Ticks finish{};
   };
-  void start_waiting(Ticks now, EventQueue& events);
-  void generate(std::int64_t number, Generation& generation, Ticks now, Ticks first, EventQueue& events);
+  void start_waiting(Ticks now, EventHeap& events);
+  void generate(std::int64_t number, Generation& generation, Ticks now, Ticks first, EventHeap& events);
   Ticks reading(const Generation& generation) const;
 
   const ServingSettings& settings_;

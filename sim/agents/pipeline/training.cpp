@@ -53,13 +53,13 @@ Training::Training(Ledger& ledger, const Policy& policy, const Objective& object
       teacher_(initial),
       gradient_(at::zeros_like(initial)) {}
 
-void Training::enqueue(std::int64_t number, Stage from) {
+void Training::enqueue(std::int64_t number, TurnStage from) {
   JudgedReply& sample = ledger_.at(number).sample;
   if (!std::isfinite(sample.signals.reward) || !all_finite(sample.reply.log_probs))
     return ledger_.drop(number, Reason::not_finite);
   if (!objective_.takes(sample.signals)) return ledger_.drop(number, Reason::no_signal);
   sample.draw = random_.uniform();
-  ledger_.move(number, from, Stage::queued);
+  ledger_.move(number, from, TurnStage::queued);
   if (const auto oldest = queue_.push(number)) ledger_.drop(*oldest, Reason::overflow);
 }
 

@@ -38,7 +38,7 @@ class Training {
            std::int64_t replicate);
 
   /// A turn whose judgement is made, or that nothing follows. Refuses, with a reason, what cannot be trained.
-  void enqueue(std::int64_t number, Stage from);
+  void enqueue(std::int64_t number, TurnStage from);
   /// Drops what is too old for the next update. Returns whether the rest fills a batch.
   bool full();
   /// Takes a batch, the oldest first, and trains on it: from now on version() + 1 is there but counts as unfinished.

@@ -10,15 +10,15 @@
 namespace shoal::pipeline {
 
 /// Who the users are and how they behave.
-struct Company {
+struct UserPool {
   std::vector<talk::User> users;
-  talk::Manners manners;
+  talk::UserBehaviour behaviour;
   double temperature = 1;
   std::int64_t sessions = 72;  ///< of each user, at most
 };
 
 /// What is drawn for a turn besides its words.
-struct Mishaps {
+struct Faults {
   bool side = false;                     ///< a side turn is asked at the same time
   bool malformed = false;                ///< the first request lacks a field
   bool cut = false;                      ///< the trajectory loses a log-probability
@@ -27,7 +27,7 @@ struct Mishaps {
 };
 
 /// What a user does after a reply.
-struct Heard {
+struct NextStep {
   std::optional<Ticks> wait;  ///< until the next request; none: the user has had all sessions
   bool done = false;          ///< the client says that the session is over
 };
@@ -37,52 +37,52 @@ class Users {
  public:
   static constexpr int in_a_row = 3;
 
-  Users(const Company& company, const ClientSettings& settings, std::uint64_t seed, std::int64_t replicate);
+  Users(const UserPool& pool, const ClientSettings& settings, std::uint64_t seed, std::int64_t replicate);
 
-  std::int64_t size() const { return std::ssize(people_); }
+  std::int64_t size() const { return std::ssize(states_); }
   /// Until the first request.
   Ticks first_wait(std::int64_t user, Ticks now);
   /// What the user asks now.
-  Request& request(std::int64_t user) { return person(user).request; }
-  Mishaps& mishaps(std::int64_t user) { return person(user).mishaps; }
+  Request& request(std::int64_t user) { return state(user).request; }
+  Faults& faults(std::int64_t user) { return state(user).faults; }
   /// What followed the user's turn before: goes with the request, once.
   std::optional<FollowUp> take_next_state(std::int64_t user);
   Request side_request(std::int64_t user);
   /// The reply to request(user).
-  Heard hear(std::int64_t user, const Reply& reply, Ticks now);
+  NextStep react(std::int64_t user, const Reply& reply, Ticks now);
   /// All retries were refused: the session is lost.
-  Heard give_up(std::int64_t user, Ticks now);
+  NextStep give_up(std::int64_t user, Ticks now);
 
   /// Session whose first reply was the third in a row that satisfied; 0: not yet.
-  std::int64_t content_at(std::int64_t user) const { return person(user).content_at; }
-  std::int64_t sessions(std::int64_t user) const { return person(user).session; }
+  std::int64_t content_at(std::int64_t user) const { return state(user).content_at; }
+  std::int64_t sessions(std::int64_t user) const { return state(user).session; }
   bool all_content() const { return content_ == size(); }
   /// Nobody asks any more.
   bool all_over() const { return over_ == size(); }
 
  private:
-  struct Person {
+  struct UserState {
     std::int64_t session = 0;
     int turn = 0, tools_left = 0;
     std::optional<talk::Conversation> conversation;
     std::optional<RandomStream> random;  // of this turn
     Request request;
-    Mishaps mishaps;
+    Faults faults;
     std::optional<FollowUp> next_state;
     int streak = 0;
     std::int64_t content_at = 0;
   };
-  const Person& person(std::int64_t user) const { return people_[static_cast<std::size_t>(user)]; }
-  Person& person(std::int64_t user) { return people_[static_cast<std::size_t>(user)]; }
+  const UserState& state(std::int64_t user) const { return states_[static_cast<std::size_t>(user)]; }
+  UserState& state(std::int64_t user) { return states_[static_cast<std::size_t>(user)]; }
   void open_turn(std::int64_t user, TurnType type);
-  Heard next_session(std::int64_t user, Ticks now, bool done);
-  void count_first_reply(Person& person, bool satisfied);
+  NextStep next_session(std::int64_t user, Ticks now, bool done);
+  void count_first_reply(UserState& person, bool satisfied);
 
-  const Company& company_;
+  const UserPool& pool_;
   const ClientSettings& settings_;
   RandomKey key_;
   std::int64_t replicate_;
-  std::vector<Person> people_;
+  std::vector<UserState> states_;
   std::int64_t content_ = 0, over_ = 0;  // how many are
 };
 

@@ -1,22 +1,22 @@
-#include "sim/agents/pipeline/probe.hpp"
+#include "sim/agents/pipeline/evaluator.hpp"
 
 namespace shoal::pipeline {
 
-Probe::Probe(const Policy& policy, const Company& company, std::int64_t questions, const at::Tensor& untrained,
-             std::uint64_t seed, std::int64_t replicate)
-    : company_(company), worker_(policy.rollout_worker()), untrained_(untrained) {
+Evaluator::Evaluator(const Policy& policy, const UserPool& pool, std::int64_t questions, const at::Tensor& untrained,
+                     std::uint64_t seed, std::int64_t replicate)
+    : pool_(pool), worker_(policy.rollout_worker()), untrained_(untrained) {
   const RandomKey key = random_key(seed, Purpose::agent_serving);
-  for (std::size_t u = 0; u < company.users.size(); ++u) {
+  for (std::size_t u = 0; u < pool.users.size(); ++u) {
     for (std::int64_t i = 0; i < questions; ++i) {
       // Session 0 is nobody's: users count theirs from 1.
       RandomStream random = turn_stream(key, replicate, {static_cast<std::int64_t>(u), 0, static_cast<int>(i)});
-      const talk::Conversation opening(company.users[u], company.manners, random);
-      cases_.push_back({&company.users[u], opening.question(), opening.prompt(), random});
+      const talk::Conversation opening(pool.users[u], pool.behaviour, random);
+      cases_.push_back({&pool.users[u], opening.question(), opening.prompt(), random});
     }
   }
 }
 
-Quality Probe::measure(const at::Tensor& weights) {
+Quality Evaluator::measure(const at::Tensor& weights) {
   Quality quality;
   if (cases_.empty()) return quality;
   std::vector<std::span<const Token>> prompts;
@@ -27,7 +27,7 @@ Quality Probe::measure(const at::Tensor& weights) {
   }
   std::vector<Reply> replies(cases_.size());
   worker_->load(weights);
-  worker_->reply(prompts, company_.temperature, random, replies);
+  worker_->reply(prompts, pool_.temperature, random, replies);
   std::vector<Exchange> exchanges;
   double tokens = 0;
   for (std::size_t i = 0; i < cases_.size(); ++i) {
@@ -36,7 +36,7 @@ Quality Probe::measure(const at::Tensor& weights) {
         std::ranges::all_of(c.user->rules, [&](talk::Rule rule) { return talk::satisfies(rule, replies[i].tokens); });
     quality.correctness += talk::is_correct(c.question, replies[i].tokens);
     tokens += static_cast<double>(replies[i].tokens.size());
-    exchanges.push_back({c.prompt, replies[i].tokens, company_.temperature});
+    exchanges.push_back({c.prompt, replies[i].tokens, pool_.temperature});
   }
   const at::Tensor now = worker_->log_probs(exchanges).contiguous();
   worker_->load(untrained_);

@@ -16,11 +16,11 @@ struct Quality {
   double length = 0;       ///< tokens of a reply
 };
 
-class Probe {
+class Evaluator {
  public:
   /// `questions` first turns of conversations for each user; 0: all measures are 0.
-  Probe(const Policy& policy, const Company& company, std::int64_t questions, const at::Tensor& untrained,
-        std::uint64_t seed, std::int64_t replicate);
+  Evaluator(const Policy& policy, const UserPool& pool, std::int64_t questions, const at::Tensor& untrained,
+            std::uint64_t seed, std::int64_t replicate);
   Quality measure(const at::Tensor& weights);
 
  private:
@@ -30,7 +30,7 @@ class Probe {
     std::vector<Token> prompt;
     RandomStream random;
   };
-  const Company& company_;
+  const UserPool& pool_;
   std::unique_ptr<RolloutWorker> worker_;
   at::Tensor untrained_;
   std::vector<Case> cases_;
