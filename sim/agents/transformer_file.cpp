@@ -47,7 +47,7 @@ at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTenso
   for (const Parameter& p : layout.parameters.parameters) {
     const auto tensor = std::ranges::find(found.model, p.name, &ModelParameter::name);
     if (tensor == found.model.end()) {
-      user_error("'{}' has no tensor '{}'. Is it a transformer of {} layers, made by 'shoal warm-up'?", origin, p.name,
+      user_error("'{}' has no tensor '{}'. Is it a transformer of {} layers, made by 'shoal pretrain'?", origin, p.name,
                  shape.layers);
     }
     if (tensor->shape != p.shape || tensor->type != ValueType::float32) {

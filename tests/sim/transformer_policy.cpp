@@ -13,8 +13,8 @@
 #include <fstream>
 #include <limits>
 
+#include "sim/agents/pretraining.hpp"
 #include "sim/agents/talk.hpp"
-#include "sim/agents/warm_up.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -263,17 +263,17 @@ TEST(HintGain, IsNothingWithUniformReplies) {
   EXPECT_FALSE(gain.open());
 }
 
-TEST(WarmUp, LearnsAndRepeatsItself) {
+TEST(Pretraining, LearnsAndRepeatsItself) {
   const TransformerLayout layout(tiny);
   const at::Tensor start = layout.random_parameters({});
   const auto policy = transformer_policy(tiny, start);
-  const WarmUp options{.steps = 150, .batch = 16, .rate = 3e-2};
-  std::int64_t heard = 0;
-  const at::Tensor once = warm_up(*policy, start, options, [&](std::int64_t done) { heard = done; });
-  EXPECT_EQ(heard, 150);
-  EXPECT_TRUE(at::equal(once, warm_up(*policy, start, options)));
+  const Pretraining options{.steps = 150, .batch = 16, .rate = 3e-2};
+  std::int64_t steps = 0;
+  const at::Tensor once = pretrain(*policy, start, options, [&](std::int64_t done) { steps = done; });
+  EXPECT_EQ(steps, 150);
+  EXPECT_TRUE(at::equal(once, pretrain(*policy, start, options)));
   const Fluency found = fluency(*policy, once, 1);
-  EXPECT_LT(found.loss, found.baseline - 0.3);  // more than the frequencies of tokens
+  EXPECT_LT(found.loss, found.unigram - 0.3);  // more than the frequencies of tokens
   EXPECT_NEAR(fluency(*policy, start, 1).loss, std::log(64.0), 0.1);
 }
 
@@ -283,10 +283,10 @@ TEST(Fluency, OfTheShippedWeights) {
   EXPECT_GT(found.correct, 0.97);
   const std::array expected{0.4, 0.2, 0.1};
   for (std::size_t rule = 0; rule < talk::rules; ++rule) {
-    EXPECT_GT(found.told[rule], 0.9) << rule;
+    EXPECT_GT(found.corrected[rule], 0.9) << rule;
     EXPECT_GT(found.hinted[rule], 0.9) << rule;
     if (rule < expected.size()) {
-      EXPECT_NEAR(found.plain[rule], expected[rule], 0.1) << rule;  // over three deviations of 300
+      EXPECT_NEAR(found.uninstructed[rule], expected[rule], 0.1) << rule;  // over three deviations of 300
     }
   }
 }

@@ -1,6 +1,6 @@
-// A small transformer over the small language (0.1 million parameters as shipped), which has learned to talk and to
-// follow what stands in its context before anybody uses it: that is what makes hints worth something (`shoal warm-up`
-// measures how much). Decoder-only, pre-norm, after Radford et al. 2019.
+// A small transformer over the small language (0.1 million parameters as shipped), pretrained to answer and to follow
+// rules in its context: that is what makes hints worth something (`shoal pretrain` measures how much). Decoder-only,
+// pre-norm, after Radford et al. 2019.
 
 #include "sim/agents/transformer_policy.hpp"
 #include "sim/digest.hpp"
@@ -13,15 +13,15 @@ std::unique_ptr<Policy> transformer(Settings& s) {
   const auto read = [&](const char* key, int fallback, const char* meaning, double most) {
     return static_cast<int>(s.integer(key, fallback, meaning, between(1, most)));
   };
-  shape.width = read("width", shape.width, "values per word between the layers; those of the weights' file", 4096);
+  shape.width = read("width", shape.width, "width of the residual stream; that of the weights' file", 4096);
   shape.layers = read("layers", shape.layers, "layers; those of the weights' file", 64);
   shape.heads = read("heads", shape.heads, "heads of the attention; those of the weights' file", 64);
-  const std::string path =
-      s.text("weights", "", "safetensors file that 'shoal warm-up' wrote; empty: what comes with the program");
+  const std::string path = s.text(
+      "weights", "", "safetensors file that 'shoal pretrain' wrote; empty: the weights that come with the program");
   if (path.empty() && !(shape == shipped)) {
     user_error(
         "{}: the weights that come with the program have width {}, {} layers and {} heads. Make others with 'shoal "
-        "warm-up' and name them in 'weights'?",
+        "pretrain' and name them in 'weights'?",
         s.where(), shipped.width, shipped.layers, shipped.heads);
   }
   const std::string origin = path.empty() ? "the weights that come with the program" : path;
