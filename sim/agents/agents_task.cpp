@@ -20,7 +20,7 @@ bool has_gradient(const Objective& objective, double advantage) {
                 .vocabulary = 3,
                 .positions = {&position, 1},
                 .teachers = {&asked, 1},
-                .unhinted = {}};
+                .teacher_without_hint = {}};
   std::array<double, 3> slopes{};
   objective.loss(sample, RowView<double>(slopes.data(), 1, 3));
   return std::ranges::any_of(slopes, [](double slope) { return slope != 0; });
@@ -40,8 +40,7 @@ AgentsSettings::AgentsSettings(const Settings& s)
       temperature(s.number("temperature", 1, "at which replies are sampled", {.least = 0.01, .most = 100})),
       live_teacher(s.choice("teacher", "frozen", {"frozen", "live"}, "the untrained policy, or the one of now") ==
                    "live"),
-      anchor(s.flag("anchor", false,
-                    "the teacher is asked about replies without a hint too: a pull back to it, as published")),
+      kl_to_teacher(s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published")),
       behaviour(s) {}
 
 AgentsTask::AgentsTask(const Settings& settings, std::unique_ptr<Policy> policy, std::unique_ptr<Objective> objective,

@@ -23,7 +23,7 @@ struct AgentsSettings {
   std::int64_t group;       ///< replies to each prompt, of which the user gets the first
   double temperature;       ///< at which replies are sampled
   bool live_teacher;        ///< the teacher is the policy of now, not the untrained one
-  bool anchor;              ///< the teacher is asked about replies without a hint too: a pull back to it
+  bool kl_to_teacher;       ///< replies without a hint have a KL penalty to the teacher
   talk::UserBehaviour behaviour;
 };
 

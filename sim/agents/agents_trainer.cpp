@@ -80,7 +80,7 @@ void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::
   const Weights weights{.current = params,
                         .old = {},
                         .teacher = task_.settings().live_teacher ? params : task_.initial(),
-                        .anchor = task_.settings().anchor};
+                        .kl_to_teacher = task_.settings().kl_to_teacher};
   const BatchMeasures found = learner_.gradient(weights, batch.replies, gradient);
   const auto count = std::ssize(batch.replies), kept = count - found.rejected;
   result.rejected[k] += found.rejected;

@@ -93,7 +93,7 @@ HintGaps::Slopes HintGaps::slopes(const Position& p, const double* teacher, int 
 
 double HintGaps::loss(const Sample& sample, double weight, RowView<double> gradient) const {
   const int hints = sample.signals.hints;
-  if (hints == 0 && sample.unhinted.empty()) return 0;
+  if (hints == 0 && sample.teacher_without_hint.empty()) return 0;
   const std::size_t n = sample.positions.size();
   int hint = 0;
   if (hints > 1 && choice_ == Choice::sequence) hint = best_hint(sample, 0, n);
@@ -105,7 +105,7 @@ double HintGaps::loss(const Sample& sample, double weight, RowView<double> gradi
   for (std::size_t i = 0; i < n; ++i) {
     const Position& p = sample.positions[i];
     if (hints > 1 && choice_ == Choice::token) hint = best_hint(sample, i, i + 1);
-    const double* here = hints > 0 ? sample.teacher(hint, i) : sample.unhinted[i];
+    const double* here = hints > 0 ? sample.teacher(hint, i) : sample.teacher_without_hint[i];
     if (p.current != current || p.old != old || here != teacher) {  // positions alike cost once
       current = p.current, old = p.old, teacher = here;
       of = slopes(p, teacher, sample.vocabulary);

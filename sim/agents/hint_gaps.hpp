@@ -13,7 +13,7 @@ class HintGaps {
   explicit HintGaps(const Settings& s);
 
   /// Adds `weight` times the mean over positions to `gradient`; returns that mean. The teacher is the best hint's, or
-  /// the unhinted one where the sample has no hint.
+  /// the one without a hint where the sample has none.
   double loss(const Sample& sample, double weight, RowView<double> gradient) const;
 
  private:

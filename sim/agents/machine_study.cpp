@@ -150,7 +150,7 @@ class MachineStudy::Replicate {
                         .vocabulary = machine_.actions(),
                         .positions = {&position, 1},
                         .teachers = {},
-                        .unhinted = {}};
+                        .teacher_without_hint = {}};
     std::vector<double> slopes(actions_);
     study_.objective_->loss(sample, {slopes.data(), 1, machine_.actions()});
     softmax_backward(current, slopes);
@@ -196,6 +196,6 @@ std::vector<double> MachineStudy::run(std::uint64_t seed, std::int64_t replicate
   return Replicate(*this, seed, replicate).run();
 }
 
-double MachineStudy::headline(const double* outcomes) const { return 1 - outcomes[evaluations]; }
+double MachineStudy::metric(const double* outcomes) const { return 1 - outcomes[evaluations]; }
 
 }  // namespace shoal

@@ -21,7 +21,7 @@ class MachineStudy final : public Study {
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
   /// The share of episodes that fail at the end.
-  double headline(const double* outcomes) const override;
+  double metric(const double* outcomes) const override;
 
  private:
   class Replicate;

@@ -41,9 +41,9 @@ struct Sample {
   std::span<const Position> positions;
   /// log pi_T per hint and position, [hints, positions]; hints from the shortest to the longest.
   std::span<const double* const> teachers;
-  /// log pi_T without a hint, [positions], for replies without one; empty where the teacher is not asked about them. To
-  /// compare them with a frozen teacher is a pull back to the untrained policy.
-  std::span<const double* const> unhinted;
+  /// log pi_T without a hint, [positions], for replies that have no hint; empty where the task does not ask for it. The
+  /// gap to a frozen teacher is then a KL penalty against the untrained policy.
+  std::span<const double* const> teacher_without_hint;
   double draw = 0;  ///< uniform in [0, 1): for objectives that choose at random
 
   const double* teacher(int hint, std::size_t position) const {

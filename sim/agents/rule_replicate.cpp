@@ -212,8 +212,8 @@ class Replicate {
     Sample sample{.signals = turn.signals, .vocabulary = vocabulary, .positions = std::span(positions.data(), n)};
     if (turn.signals.hints > 0) {
       sample.teachers = asked;
-    } else if (settings_.anchor) {
-      sample.unhinted = asked;
+    } else if (settings_.kl_to_teacher) {
+      sample.teacher_without_hint = asked;
     }
     std::array<double, vocabulary * vocabulary> slopes{};
     objective_.loss(sample, RowView<double>(slopes.data(), static_cast<std::int64_t>(n), vocabulary));

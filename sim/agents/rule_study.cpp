@@ -18,8 +18,7 @@ RuleStudySettings::RuleStudySettings(const Settings& s) {
                          "does not take without a loss") == "turns";
   rate = s.number("rate", 0.15, "learning rate of Adam; 0: no learning, the chance level", at_least(0));
   shared = s.number("shared", 0.5, "weight of the parameters that all users share", at_least(0));
-  anchor =
-      s.flag("anchor", false, "the teacher is asked about replies without a hint too: a pull back to it, as published");
+  kl_to_teacher = s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published");
   live_teacher = s.choice("teacher", "frozen", {"frozen", "live"}, "the untrained policy, or the one of now") == "live";
   rolled_old = s.choice("old", "trainer", {"trainer", "served"},
                         "whose log-probabilities importance ratios are taken against") == "served";
@@ -71,6 +70,6 @@ std::vector<double> RuleStudy::run(std::uint64_t seed, std::int64_t replicate) c
   return all;
 }
 
-double RuleStudy::headline(const double* outcomes) const { return (outcomes[0] + outcomes[1] + outcomes[2]) / users; }
+double RuleStudy::metric(const double* outcomes) const { return (outcomes[0] + outcomes[1] + outcomes[2]) / users; }
 
 }  // namespace shoal

@@ -21,7 +21,7 @@ struct RuleStudySettings {
   bool count_turns;       ///< turns that the objective does not take fill places of the batch too
   double rate;            ///< of Adam
   double shared;          ///< weight of the parameters that users share
-  bool anchor;            ///< the teacher is asked about replies without a hint too, as published: a pull back to it
+  bool kl_to_teacher;     ///< replies without a hint have a KL penalty to the teacher, as published
   bool live_teacher;      ///< the teacher is the policy of now, not the untrained one
   bool rolled_old;        ///< pi_old is the policy that served, not the trainer's own
   bool stack_hints;       ///< a hint counts where its rule stands in the context already
@@ -63,7 +63,7 @@ class RuleStudy final : public Study {
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
   /// Mean sessions over the users.
-  double headline(const double* outcomes) const override;
+  double metric(const double* outcomes) const override;
   RuleStudyOutcome run_one(std::uint64_t seed, std::int64_t replicate) const;
 
  private:

@@ -150,7 +150,7 @@ std::vector<double> TalkStudy::run(std::uint64_t seed, std::int64_t replicate) c
   return all;
 }
 
-double TalkStudy::headline(const double* outcomes) const {
+double TalkStudy::metric(const double* outcomes) const {
   const std::size_t users = pool_.users.size();
   return std::accumulate(outcomes, outcomes + users, 0.0) / static_cast<double>(users);
 }

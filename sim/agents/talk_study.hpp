@@ -26,7 +26,7 @@ class TalkStudy final : public Study {
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
   /// Mean sessions over the users.
-  double headline(const double* outcomes) const override;
+  double metric(const double* outcomes) const override;
 
   const Policy& policy() const { return *policy_; }
 

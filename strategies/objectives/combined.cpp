@@ -22,8 +22,8 @@ class Combined final : public Objective {
       const double* teacher = nullptr;
       if (sample.signals.hints > 0) {
         teacher = sample.teacher(sample.signals.hints - 1, i);  // the longest
-      } else if (!sample.unhinted.empty()) {
-        teacher = sample.unhinted[i];
+      } else if (!sample.teacher_without_hint.empty()) {
+        teacher = sample.teacher_without_hint[i];
       }
       const double vote = vote_ * sample.signals.reward;
       return teacher == nullptr ? vote : vote + hint_ * (teacher[p.token] - p.old[p.token]);

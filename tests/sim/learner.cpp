@@ -96,12 +96,12 @@ TEST(Linear, FollowsWhatStandsInTheContext) {
 
 // The loss of a batch as a function of the parameters, with old policy, teacher and samples held.
 double loss_at(Desk& desk, const Objective& objective, std::span<const JudgedReply> batch, const at::Tensor& at_params,
-               bool anchor) {
+               bool kl) {
   Learner learner(*desk.policy, objective);
   at::Tensor unused = at::zeros_like(desk.gradient);
   return learner
-      .gradient({.current = at_params, .old = desk.params, .teacher = desk.random_params(2), .anchor = anchor}, batch,
-                unused)
+      .gradient({.current = at_params, .old = desk.params, .teacher = desk.random_params(2), .kl_to_teacher = kl},
+                batch, unused)
       .loss;
 }
 
@@ -111,18 +111,17 @@ TEST(Learner, HasTheGradientOfItsLoss) {
   // Away from the old policy, so that ratios are not 1, but within their bounds.
   const at::Tensor here = desk.params + 0.02 * desk.random_params(5);
   for (const std::string name : {"binary_rl", "combined", "hybrid", "grpo"}) {
-    for (const bool anchor : {false, true}) {
+    for (const bool kl : {false, true}) {
       const auto loss = objective(name);
       Learner learner(*desk.policy, *loss);
-      learner.gradient({.current = here, .old = desk.params, .teacher = desk.random_params(2), .anchor = anchor}, batch,
-                       desk.gradient);
+      learner.gradient({.current = here, .old = desk.params, .teacher = desk.random_params(2), .kl_to_teacher = kl},
+                       batch, desk.gradient);
       for (const std::int64_t i :
            {0L + end_token, 0L + bold_token, 64L + end_token, 9L * 64 + bold_token, 9L * 64 + equals_token, 10L * 64}) {
         at::Tensor up = here.clone(), down = here.clone();
         up[i] += 0.01, down[i] -= 0.01;
         const double step = up[i].item<double>() - down[i].item<double>();
-        const double expected =
-            (loss_at(desk, *loss, batch, up, anchor) - loss_at(desk, *loss, batch, down, anchor)) / step;
+        const double expected = (loss_at(desk, *loss, batch, up, kl) - loss_at(desk, *loss, batch, down, kl)) / step;
         EXPECT_NEAR(desk.gradient[i].item<double>(), expected, 2e-3 * std::abs(expected) + 2e-5) << name << ' ' << i;
       }
     }

@@ -13,7 +13,7 @@ using namespace shoal;
 
 struct Told {
   std::map<std::string, std::vector<double>> outcomes;
-  double headline;
+  double metric;
   double one(const std::string& name) const { return outcomes.at(name).at(0); }
 };
 
@@ -26,7 +26,7 @@ TalkStudy study(const std::string& toml) {
 
 Told told(const TalkStudy& study, std::int64_t replicate) {
   const std::vector<double> all = study.run(1, replicate);
-  Told told{.outcomes = {}, .headline = study.headline(all.data())};
+  Told told{.outcomes = {}, .metric = study.metric(all.data())};
   auto at = all.begin();
   for (const auto& [name, count] : study.outcomes()) {
     EXPECT_LE(count, all.end() - at) << name;
@@ -63,7 +63,7 @@ TEST(TalkStudy, SurvivalIsTheShareThatWaits) {
   for (int replicate = 0; replicate < 5; ++replicate) {
     const Told t = told(some, replicate);
     const std::vector<double>&sessions = t.outcomes.at("sessions"), &censored = t.outcomes.at("censored");
-    EXPECT_NEAR(t.headline, (sessions[0] + sessions[1] + sessions[2]) / 3, 1e-12);
+    EXPECT_NEAR(t.metric, (sessions[0] + sessions[1] + sessions[2]) / 3, 1e-12);
     for (std::size_t s = 0; s <= 12; ++s) {
       double waits = 0;
       for (std::size_t u = 0; u < 3; ++u) waits += static_cast<double>(s) < sessions[u] || censored[u] > 0;
@@ -123,7 +123,7 @@ TEST(TalkStudy, WithoutLearningSessionsFollowTheGeometricLaw) {
   double sessions = 0;
   constexpr int replicates = 400;
   for (int replicate = 0; replicate < replicates; ++replicate) {
-    sessions += told("users = 1\nsessions = 2000\nprobes = 0", {}, 0.5, replicate).headline / replicates;
+    sessions += told("users = 1\nsessions = 2000\nprobes = 0", {}, 0.5, replicate).metric / replicates;
   }
   EXPECT_NEAR(sessions, 14, 4 * std::sqrt(142.0 / replicates));
 }

@@ -35,8 +35,7 @@ std::int64_t read_refresh(const Settings& s) {
 LearningSettings::LearningSettings(const Settings& s)
     : batch(s.integer("batch", 16, "samples of an update", between(1, 1 << 20))),
       rate(s.number("rate", 0.15, "learning rate of Adam; 0: no learning, the chance level", at_least(0))),
-      anchor(s.flag("anchor", false,
-                    "the teacher is asked about replies without a hint too: a pull back to it, as published")),
+      kl_to_teacher(s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published")),
       refresh(read_refresh(s)) {}
 
 Training::Training(Ledger& ledger, const Policy& policy, const Objective& objective, const LearningSettings& learning,
@@ -99,8 +98,9 @@ std::vector<JudgedReply> Training::take_batch() {
 
 void Training::train() {
   const std::vector<JudgedReply> batch = take_batch();
-  const BatchMeasures measures = learner_.gradient(
-      {.current = weights_, .old = {}, .teacher = teacher_, .anchor = learning_.anchor}, batch, gradient_);
+  const BatchMeasures measures =
+      learner_.gradient({.current = weights_, .old = {}, .teacher = teacher_, .kl_to_teacher = learning_.kl_to_teacher},
+                        batch, gradient_);
   counters_.rejected += measures.rejected;
   if (!std::isfinite(measures.gradient_norm)) {
     ++counters_.skipped;

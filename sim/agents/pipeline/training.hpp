@@ -16,8 +16,8 @@ namespace shoal::pipeline {
 struct LearningSettings {
   explicit LearningSettings(const Settings& s);
   std::int64_t batch;
-  double rate;  ///< of Adam
-  bool anchor;  ///< the teacher is asked about replies without a hint too, as published
+  double rate;         ///< of Adam
+  bool kl_to_teacher;  ///< replies without a hint have a KL penalty to the teacher, as published
   /// Updates after which the teacher becomes the policy of then; 0: it stays the untrained one.
   std::int64_t refresh;
 };
