@@ -133,18 +133,18 @@ std::vector<std::pair<std::string, std::int64_t>> TalkStudy::outcomes() const {
 }
 
 std::vector<double> TalkStudy::run(std::uint64_t seed, std::int64_t replicate) const {
-  const pipeline::Setting setting{.policy = *policy_,
-                                  .objective = *objective_,
-                                  .judge = *judge_,
-                                  .initial = initial_,
-                                  .pool = pool_,
-                                  .pipeline = pipeline_,
-                                  .learning = learning_,
-                                  .updates = updates_,
-                                  .probes = probes_};
+  const pipeline::Setup setup{.policy = *policy_,
+                              .objective = *objective_,
+                              .judge = *judge_,
+                              .initial = initial_,
+                              .pool = pool_,
+                              .pipeline = pipeline_,
+                              .learning = learning_,
+                              .updates = updates_,
+                              .questions = probes_};
   std::call_once(measured_, [&] { gain_ = hint_gain(*policy_, initial_, seed); });
   std::vector<double> all;
-  for (const auto& [name, values] : tell(pipeline::run(setting, seed, replicate), gain_)) {
+  for (const auto& [name, values] : tell(pipeline::run(setup, seed, replicate), gain_)) {
     all.insert(all.end(), values.begin(), values.end());
   }
   return all;

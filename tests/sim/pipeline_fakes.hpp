@@ -97,16 +97,16 @@ struct Scene {
   }
 
   Result run(std::int64_t replicate = 0, std::uint64_t seed = 1) const {
-    const Setting setting{.policy = *policy,
-                          .objective = *objective,
-                          .judge = *judge,
-                          .initial = policy->initial_parameters(),
-                          .pool = pool,
-                          .pipeline = pipeline,
-                          .learning = learning,
-                          .updates = updates,
-                          .probes = 0};
-    return pipeline::run(setting, seed, replicate, Keep::trace);
+    const Setup setup{.policy = *policy,
+                      .objective = *objective,
+                      .judge = *judge,
+                      .initial = policy->initial_parameters(),
+                      .pool = pool,
+                      .pipeline = pipeline,
+                      .learning = learning,
+                      .updates = updates,
+                      .questions = 0};
+    return pipeline::run(setup, seed, replicate, Keep::trace);
   }
 
   std::unique_ptr<Policy> policy;

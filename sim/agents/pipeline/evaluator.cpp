@@ -8,7 +8,7 @@ Evaluator::Evaluator(const Policy& policy, const UserPool& pool, std::int64_t qu
   const RandomKey key = random_key(seed, Purpose::agent_serving);
   for (std::size_t u = 0; u < pool.users.size(); ++u) {
     for (std::int64_t i = 0; i < questions; ++i) {
-      // Session 0 is nobody's: users count theirs from 1.
+      // Session 0 is that of no user: their sessions count from 1.
       RandomStream random = turn_stream(key, replicate, {static_cast<std::int64_t>(u), 0, static_cast<int>(i)});
       const talk::Conversation opening(pool.users[u], pool.behaviour, random);
       cases_.push_back({&pool.users[u], opening.question(), opening.prompt(), random});
@@ -16,9 +16,7 @@ Evaluator::Evaluator(const Policy& policy, const UserPool& pool, std::int64_t qu
   }
 }
 
-Quality Evaluator::measure(const at::Tensor& weights) {
-  Quality quality;
-  if (cases_.empty()) return quality;
+std::vector<Reply> Evaluator::replies(const at::Tensor& weights) {
   std::vector<std::span<const Token>> prompts;
   std::vector<RandomStream> random;
   for (const Case& c : cases_) {
@@ -28,27 +26,37 @@ Quality Evaluator::measure(const at::Tensor& weights) {
   std::vector<Reply> replies(cases_.size());
   worker_->load(weights);
   worker_->reply(prompts, pool_.temperature, random, replies);
-  std::vector<Exchange> exchanges;
-  double tokens = 0;
-  for (std::size_t i = 0; i < cases_.size(); ++i) {
-    const Case& c = cases_[i];
-    quality.rule_rate +=
-        std::ranges::all_of(c.user->rules, [&](talk::Rule rule) { return talk::satisfies(rule, replies[i].tokens); });
-    quality.correctness += talk::is_correct(c.question, replies[i].tokens);
-    tokens += static_cast<double>(replies[i].tokens.size());
-    exchanges.push_back({c.prompt, replies[i].tokens, pool_.temperature});
-  }
-  const at::Tensor now = worker_->log_probs(exchanges).contiguous();
+  return replies;
+}
+
+// Adds entropy and KL divergence over all positions. The worker has `weights` loaded.
+void Evaluator::compare(std::span<const Exchange> exchanges, Quality& quality) {
+  const at::Tensor current = worker_->log_probs(exchanges).contiguous();
   worker_->load(untrained_);
-  const at::Tensor before = worker_->log_probs(exchanges).contiguous();
-  const double *p = now.const_data_ptr<double>(), *q = before.const_data_ptr<double>();
-  for (std::int64_t i = 0; i < now.numel(); ++i) {
+  const at::Tensor untrained = worker_->log_probs(exchanges).contiguous();
+  const double *p = current.const_data_ptr<double>(), *q = untrained.const_data_ptr<double>();
+  for (std::int64_t i = 0; i < current.numel(); ++i) {
     const double share = std::exp(p[i]);
     if (share == 0) continue;
     quality.entropy -= share * p[i];
     quality.kl += share * (p[i] - q[i]);
   }
-  const double count = static_cast<double>(cases_.size());
+}
+
+Quality Evaluator::measure(const at::Tensor& weights) {
+  Quality quality;
+  if (cases_.empty()) return quality;
+  const std::vector<Reply> replies = this->replies(weights);
+  std::vector<Exchange> exchanges;
+  for (std::size_t i = 0; i < cases_.size(); ++i) {
+    const Case& c = cases_[i];
+    const std::span<const Token> reply(replies[i].tokens);
+    quality.rule_rate += std::ranges::all_of(c.user->rules, [&](talk::Rule rule) { return satisfies(rule, reply); });
+    quality.correctness += talk::is_correct(c.question, reply);
+    exchanges.push_back({c.prompt, reply, pool_.temperature});
+  }
+  compare(exchanges, quality);
+  const auto count = static_cast<double>(cases_.size()), tokens = static_cast<double>(positions(exchanges));
   quality.rule_rate /= count;
   quality.correctness /= count;
   quality.length = tokens / count;

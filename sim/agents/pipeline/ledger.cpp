@@ -4,9 +4,9 @@
 
 namespace shoal::pipeline {
 
-std::size_t Ledger::index(std::int64_t number) const {
+std::int64_t Ledger::index(std::int64_t number) const {
   ensure(number >= 0 && number < std::ssize(turns_), "there is no turn {} (of {})", number, turns_.size());
-  return static_cast<std::size_t>(number);
+  return number;
 }
 
 std::int64_t Ledger::produce(Turn turn) {
@@ -26,7 +26,7 @@ void Ledger::drop(std::int64_t number, Reason reason) {
   ensure(entry.stage < TurnStage::consumed, "turn {} is dropped after it was consumed or dropped", number);
   entry.stage = TurnStage::dropped;
   entry.turn.sample = {};
-  ++dropped_[static_cast<std::size_t>(reason)];
+  ++dropped_[static_cast<int>(reason)];
 }
 
 JudgedReply Ledger::consume(std::int64_t number) {

@@ -52,30 +52,34 @@ void Serving::start_waiting(Ticks now, EventHeap& events) {
   }
 }
 
-// The whole reply is sampled when it starts: its words are a function of weights, prompt and draws, and its length
+// The whole reply is sampled when it starts: its tokens are a function of weights, prompt and draws, and its length
 // tells when it ends.
 void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks first, EventHeap& events) {
-  std::vector<Token> prompt = g.request.prompt;
-  prompt.insert(prompt.end(), g.reply.tokens.begin(), g.reply.tokens.end());
-  const std::span<const Token> asked(prompt);
+  g.kept = g.reply.tokens.size();
+  sample(g);
+  g.versions.resize(g.reply.tokens.size(), version_);
+  g.begin = first + reading(g);
+  g.finish = g.begin + Ticks{value(token_) * static_cast<std::int64_t>(g.reply.tokens.size() - g.kept)};
+  ensure(g.finish >= now, "a reply ends before it starts");
+  events.push({g.finish, PipelineEvent::Kind::served, g.request.user, number});
+}
+
+// Appends to the tokens that are kept, until the end token or the longest reply.
+void Serving::sample(Generation& g) {
+  std::vector<Token> prefix = g.request.prompt;
+  prefix.insert(prefix.end(), g.reply.tokens.begin(), g.reply.tokens.end());
+  const std::span<const Token> prompt(prefix);
   Reply more;
   const bool ended = !g.reply.tokens.empty() && g.reply.tokens.back() == talk::end_token;
-  if (!ended) worker_->reply({&asked, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
+  if (!ended) worker_->reply({&prompt, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
   ensure(more.tokens.size() == more.log_probs.size(), "a policy gave {} tokens and {} log-probabilities",
          more.tokens.size(), more.log_probs.size());
-  g.kept = g.reply.tokens.size();
   g.reply.tokens.insert(g.reply.tokens.end(), more.tokens.begin(), more.tokens.end());
   g.reply.log_probs.insert(g.reply.log_probs.end(), more.log_probs.begin(), more.log_probs.end());
-  if (g.kept > 0 && std::ssize(g.reply.tokens) > talk::longest_reply) {  // what was kept counts too
+  if (g.kept > 0 && std::ssize(g.reply.tokens) > talk::longest_reply) {  // kept tokens count too
     g.reply.tokens.resize(talk::longest_reply);
     g.reply.log_probs.resize(talk::longest_reply);
   }
-  const auto added = static_cast<std::int64_t>(g.reply.tokens.size() - g.kept);
-  g.versions.resize(g.reply.tokens.size(), version_);
-  g.begin = first + reading(g);
-  g.finish = g.begin + Ticks{value(token_) * added};
-  ensure(g.finish >= now, "a reply ends before it starts");
-  events.push({g.finish, PipelineEvent::Kind::served, g.request.user, number});
 }
 
 Ticks Serving::reading(const Generation& g) const {
@@ -94,10 +98,10 @@ std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventHeap&
   return served;
 }
 
-void Serving::pause(While what, Ticks now) {
+void Serving::pause(While new_requests, Ticks now) {
   ensure(!paused_, "serving is paused twice");
   paused_ = true;
-  while_ = what;
+  while_ = new_requests;
   paused_since_ = now;
   ++counters_.pauses;
 }
@@ -105,12 +109,12 @@ void Serving::pause(While what, Ticks now) {
 void Serving::interrupt(Ticks now) {
   for (auto& [number, g] : running_) {
     const std::int64_t since = std::max<std::int64_t>(0, value(now - g.begin));
-    const std::size_t made = value(token_) == 0 ? 0 : static_cast<std::size_t>(since / value(token_));
+    const std::int64_t made = value(token_) == 0 ? 0 : since / value(token_);
     const std::size_t keep = std::min(g.kept + made, g.reply.tokens.size());
     g.reply.tokens.resize(keep);
     g.reply.log_probs.resize(keep);
     g.versions.resize(keep);
-    g.finish = Ticks{-1};  // the event that was announced finds another time
+    g.finish = interrupted;  // so that the pending event does not end it
     ++counters_.interrupted;
   }
 }
@@ -123,11 +127,11 @@ ServingCounters Serving::counters(Ticks now) const {
 }
 
 void Serving::resume(Ticks now, EventHeap& events) {
-  ensure(paused_, "serving goes on but was not paused");
+  ensure(paused_, "serving resumes without a pause");
   paused_ = false;
   counters_.stalled = counters_.stalled + (now - paused_since_);
   for (auto& [number, g] : running_) {
-    if (g.finish == Ticks{-1}) generate(number, g, now, now, events);
+    if (g.finish == interrupted) generate(number, g, now, now, events);
   }
   start_waiting(now, events);
 }

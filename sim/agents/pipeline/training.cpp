@@ -13,8 +13,8 @@ namespace {
 std::int64_t read_refresh(const Settings& s) {
   const std::string teacher =
       s.text("teacher", "frozen",
-             "who knows the hint: frozen, the untrained policy; live, the one of now; refresh:K, "
-             "the one of now every K updates");
+             "the policy that reads hints: frozen, the untrained one; live, the current one; refresh:K, "
+             "the current one every K updates");
   if (teacher == "frozen") return 0;
   if (teacher == "live") return 1;
   std::int64_t every = 0;
@@ -25,7 +25,7 @@ std::int64_t read_refresh(const Settings& s) {
     if (error != std::errc{} || at != end) every = 0;
   }
   if (every < 1) {
-    user_error("{}: teacher = \"{}\" is none. Use \"frozen\", \"live\" or \"refresh:4\"?", s.where(), teacher);
+    user_error("{}: unknown teacher \"{}\". Use \"frozen\", \"live\" or \"refresh:4\".", s.where(), teacher);
   }
   return every;
 }
@@ -74,19 +74,15 @@ bool Training::full() {
 std::vector<JudgedReply> Training::take_batch() {
   last_batch_.clear();
   std::vector<JudgedReply> batch;
-  bool negative = true;
+  bool negative = true;  // all votes so far
   while (std::ssize(batch) < learning_.batch) {
     const std::int64_t number = queue_.pop();
-    for (const std::int64_t version : ledger_.at(number).versions) {
-      const std::int64_t age = version_ - version;
-      ensure(age <= settings_.eta, "a token of version {} is trained from version {}", version, version_);
-      ++counters_.staleness[std::min(static_cast<std::size_t>(age), TrainingCounters::bins - 1)];
-    }
+    count_staleness(number);
     batch.push_back(ledger_.consume(number));
     negative = negative && batch.back().signals.reward < 0;
     last_batch_.push_back(number);
   }
-  counters_.all_negative += negative;
+  if (negative) ++counters_.all_negative;
   if (settings_.drops_leftover) {
     queue_.remove_if([&](std::int64_t number) {
       ledger_.drop(number, Reason::leftover);
@@ -94,6 +90,14 @@ std::vector<JudgedReply> Training::take_batch() {
     });
   }
   return batch;
+}
+
+void Training::count_staleness(std::int64_t number) {
+  for (const std::int64_t version : ledger_.at(number).versions) {
+    const std::int64_t age = version_ - version;
+    ensure(age <= settings_.eta, "a token of version {} is trained from version {}", version, version_);
+    ++counters_.staleness[std::min<std::size_t>(age, TrainingCounters::bins - 1)];
+  }
 }
 
 void Training::train() {
@@ -107,7 +111,7 @@ void Training::train() {
     next_ = weights_;
     return;
   }
-  counters_.alarms += measures.gradient_norm > settings_.alarm;
+  if (measures.gradient_norm > settings_.alarm) ++counters_.alarms;
   next_ = adam_.apply(weights_, gradient_, learning_.rate);
 }
 

@@ -24,14 +24,14 @@ Request Users::side_request(std::int64_t user) {
   UserState& u = state(user);
   Request side = u.request;
   side.type = TurnType::side;
-  side.prompt = talk::side_prompt(pool_.users[static_cast<std::size_t>(user)], *u.random).prompt;
+  side.prompt = talk::side_prompt(pool_.users[user], *u.random).prompt;
   return side;
 }
 
-// Everything about the turn that is not said in words is drawn here, in this order, whether it can happen or not.
+// Everything about a turn but its tokens is drawn here, in this order, whether it can happen or not.
 void Users::open_turn(std::int64_t user, TurnType type) {
   UserState& u = state(user);
-  const talk::User& who = pool_.users[static_cast<std::size_t>(user)];
+  const talk::User& who = pool_.users[user];
   u.random = turn_stream(key_, replicate_, {user, u.session, u.turn});
   RandomStream& random = *u.random;
   const auto happens = [&](double rate) { return random.uniform() < rate; };
