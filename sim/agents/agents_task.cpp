@@ -9,17 +9,17 @@
 namespace shoal {
 namespace {
 
-// Whether a reply with a vote, a hint and this advantage has a gradient. An objective that lacks its signal would train
-// in silence.
+// Whether a reply with a vote, a hint and this advantage has a gradient. An objective without its signal would seem to
+// train and learn nothing.
 bool has_gradient(const Objective& objective, double advantage) {
   const std::array<double, 3> policy{std::log(0.5), std::log(0.3), std::log(0.2)};
   const std::array<double, 3> teacher{std::log(0.2), std::log(0.5), std::log(0.3)};
   const Position position{.token = 1, .count = 1, .current = policy.data(), .old = policy.data(), .rolled = policy[1]};
-  const double* asked = teacher.data();
+  const double* hinted = teacher.data();
   Sample sample{.signals = {.reward = 1, .advantage = advantage, .hints = 1},
                 .vocabulary = 3,
                 .positions = {&position, 1},
-                .teachers = {&asked, 1},
+                .teachers = {&hinted, 1},
                 .teacher_without_hint = {}};
   std::array<double, 3> slopes{};
   objective.loss(sample, RowView<double>(slopes.data(), 1, 3));
@@ -29,15 +29,15 @@ bool has_gradient(const Objective& objective, double advantage) {
 }  // namespace
 
 AgentsSettings::AgentsSettings(const Settings& s)
-    : users(s.integer("users", 300, "of the agent: the clients", between(1, 1e9))),
-      sessions(s.integer("sessions", 4, "of a user before each local step", between(1, 10'000))),
-      test_users(s.integer("test_users", 512, "further users, on whose first turns the policy is evaluated",
+    : users(s.integer("users", 300, "users of the agent; each is one client", between(1, 1e9))),
+      sessions(s.integer("sessions", 4, "sessions of a user before each local step", between(1, 10'000))),
+      test_users(s.integer("test_users", 512, "held-out users, on whose first turns the policy is evaluated",
                            between(1, 1'000'000))),
       own_turns(
           s.integer("own_turns", 16, "first turns on which a client's own model is evaluated", between(1, 1'000'000))),
-      group(s.integer("group", 1, "replies to each prompt, which GRPO compares; the user gets the first",
+      group(s.integer("group", 1, "replies to each prompt, which GRPO compares; the user sees the first",
                       between(1, 64))),
-      temperature(s.number("temperature", 1, "at which replies are sampled", {.least = 0.01, .most = 100})),
+      temperature(s.number("temperature", 1, "temperature at which replies are sampled", {.least = 0.01, .most = 100})),
       live_teacher(s.choice("teacher", "frozen", {"frozen", "live"}, "the untrained policy, or the one of now") ==
                    "live"),
       kl_to_teacher(s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published")),
@@ -77,10 +77,10 @@ ClientWork AgentsTask::work(ClientId) const {
 std::vector<Session> AgentsTask::sessions(const Participation& who, std::int64_t step) const {
   RandomStream of_participation(random_key(seed_, Purpose::agent_rollout), value(who.client), value(who.id));
   const RandomKey key{of_participation.bits(), of_participation.bits()};
-  const talk::User whose = user(value(who.client));
+  const talk::User talker = user(value(who.client));
   std::vector<Session> all;
   for (std::int64_t i = step * settings_.sessions; i < (step + 1) * settings_.sessions; ++i) {
-    all.push_back({.user = whose, .replies = {key, i, 0}, .world = {key, i, 1}, .judging = {key, i, 2}});
+    all.push_back({.user = talker, .replies = {key, i, 0}, .world = {key, i, 1}, .judging = {key, i, 2}});
     for (std::int64_t other = 1; other < settings_.group; ++other) all.back().others.emplace_back(key, i, 2 + other);
   }
   return all;

@@ -37,7 +37,7 @@ AgentsTrainer::Batch AgentsTrainer::usable(std::span<SessionLog> logs) const {
   return batch;
 }
 
-std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::int64_t> which, std::int64_t step,
+std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::int64_t> clients, std::int64_t step,
                                                           const at::Tensor& params) {
   const AgentsSettings& settings = task_.settings();
   const auto hold = [&](std::vector<Session>& sessions, const at::Tensor& weights) {
@@ -47,15 +47,16 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
   std::vector<Batch> batches;
   if (local_.form != BlockForm::in_turn && params.dim() == 1) {
     std::vector<Session> sessions;
-    for (const std::int64_t k : which) {
+    for (const std::int64_t k : clients) {
       for (Session& session : task_.sessions(block_[k], step)) sessions.push_back(std::move(session));
     }
     std::vector<SessionLog> logs = hold(sessions, params);
-    const auto each = static_cast<std::size_t>(settings.sessions);
-    for (std::size_t i = 0; i < which.size(); ++i) batches.push_back(usable(std::span(logs).subspan(i * each, each)));
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      batches.push_back(usable(std::span(logs).subspan(i * settings.sessions, settings.sessions)));
+    }
     return batches;
   }
-  for (const std::int64_t k : which) {
+  for (const std::int64_t k : clients) {
     std::vector<Session> sessions = task_.sessions(block_[k], step);
     std::vector<SessionLog> logs = hold(sessions, row_or_shared(params, k));
     batches.push_back(usable(logs));
@@ -86,7 +87,7 @@ void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::
   result.rejected[k] += found.rejected;
   result.examples[k] += kept;
   if (kept == 0) return;
-  // The learner's mean is over all; replies that it refused shall not dilute it.
+  // The learner's mean is over all replies; those that it rejected must not dilute it.
   const double scale = static_cast<double>(count) / static_cast<double>(kept);
   if (kept < count) gradient.mul_(scale);
   result.loss[k] += scale * found.loss;
@@ -101,7 +102,7 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
     const std::vector<std::int64_t> active = active_clients(result.steps, step);
     if (active.empty()) break;
     const std::vector<Batch> batches = roll_out(active, step, step == 0 && start.dim() == 1 ? start : params_);
-    gradients_.zero_();  // the hook sees the whole block
+    gradients_.zero_();  // the strategy's own code sees the whole block
     for (std::size_t i = 0; i < active.size(); ++i) {
       differentiate(active[i], batches[i], row_or_shared(params_, active[i]), result);
     }
@@ -110,7 +111,7 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
   for (std::size_t k = 0; k < block_.size(); ++k) {
     const auto steps = static_cast<double>(result.steps[k]);
     result.loss[k] /= steps;
-    // Whoever learned something has a weight.
+    // A client that has learned something has a weight.
     const std::int64_t mean = std::llround(static_cast<double>(result.examples[k]) / steps);
     result.examples[k] = std::max(mean, std::min<std::int64_t>(result.examples[k], 1));
   }
@@ -136,7 +137,7 @@ Evaluation AgentsTrainer::evaluate(const at::Tensor& params, const ExampleChunk&
   const std::int64_t first = chunk.index * AgentsTask::users_per_chunk;
   const std::int64_t count =
       std::min(AgentsTask::users_per_chunk, (test ? settings.test_users : settings.users) - first);
-  std::vector<std::int64_t> users(static_cast<std::size_t>(count));
+  std::vector<std::int64_t> users(count);
   std::iota(users.begin(), users.end(), first + (test ? settings.users : 0));
   return first_turns(params, users, 1, chunk.split);
 }
@@ -151,28 +152,27 @@ Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const 
                                       std::int64_t questions, Split split) {
   const RandomKey key = random_key(task_.seed(), Purpose::agent_evaluation);
   const std::int64_t offset = static_cast<std::int64_t>(split) << 28;
-  const auto count = users.size() * static_cast<std::size_t>(questions);
-  std::vector<talk::User> people;
-  people.reserve(users.size());  // conversations point at them
-  std::vector<talk::Conversation> talks;
+  std::vector<talk::User> talkers;
+  talkers.reserve(users.size());  // conversations point at them
+  std::vector<talk::Conversation> conversations;
   std::vector<RandomStream> random;
   std::vector<std::vector<Token>> prompts;
   for (const std::int64_t user : users) {
-    people.push_back(task_.user(user));
+    talkers.push_back(task_.user(user));
     for (std::int64_t q = 0; q < questions; ++q) {
       random.emplace_back(key, user, offset + q);
-      talks.emplace_back(people.back(), task_.settings().behaviour, random.back());
-      prompts.push_back(talks.back().prompt());
+      conversations.emplace_back(talkers.back(), task_.settings().behaviour, random.back());
+      prompts.push_back(conversations.back().prompt());
     }
   }
-  const std::vector<std::span<const Token>> asked(prompts.begin(), prompts.end());
-  std::vector<Reply> replies(count);
+  std::vector<Reply> replies(prompts.size());
   worker_->load(params);
-  worker_->reply(asked, task_.settings().temperature, random, replies);
-  Evaluation result{.examples = static_cast<std::int64_t>(count)};
+  worker_->reply(std::vector<std::span<const Token>>(prompts.begin(), prompts.end()), task_.settings().temperature,
+                 random, replies);
+  Evaluation result{.examples = std::ssize(replies)};
   std::int64_t wrong = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const talk::Reaction reaction = talks[i].react(replies[i].tokens, random[i]);
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const talk::Reaction reaction = conversations[i].react(replies[i].tokens, random[i]);
     result.correct += reaction.follows ? 1 : 0;
     wrong += reaction.correct ? 0 : 1;
   }

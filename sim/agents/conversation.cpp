@@ -19,9 +19,8 @@ Token topic_token(const User& user) { return topic_tokens[user.topic]; }
 
 UserBehaviour::UserBehaviour(const Settings& s)
     : directive(s.number("directive", 0.8, "probability that a correction says what was wrong", between(0, 1))),
-      most_turns(static_cast<int>(
-          s.integer("most_turns", 8, "replies that a user waits for until one satisfies", between(1, 1000)))),
-      tool_turns(static_cast<int>(s.integer("tool_turns", 2, "calls of tools after them", between(0, 1000)))),
+      most_turns(s.integer("most_turns", 8, "replies after which a user gives up", between(1, 1000))),
+      tool_turns(s.integer("tool_turns", 2, "calls of tools at the end of a session", between(0, 1000))),
       tool_success(s.number("tool_success", 0.95, "probability that a tool's result is right", between(0, 1))) {}
 
 Conversation::Conversation(const User& user, const UserBehaviour& behaviour, RandomStream& random)
@@ -43,10 +42,11 @@ std::vector<Token> Conversation::prompt() const {
   return tokens;
 }
 
-std::vector<Token> Conversation::hinted(std::span<const Token> prompt, std::span<const Token> hint_tokens) {
-  std::vector<Token> tokens(prompt.begin(), prompt.end());
-  tokens.insert(tokens.end() - 1, hint_tokens.begin(), hint_tokens.end());
-  tokens.insert(tokens.end() - 1 - std::ssize(hint_tokens), hint_token);
+std::vector<Token> Conversation::hinted(std::span<const Token> prompt, std::span<const Token> hint) {
+  std::vector<Token> tokens(prompt.begin(), prompt.end() - 1);
+  tokens.push_back(hint_token);
+  tokens.insert(tokens.end(), hint.begin(), hint.end());
+  tokens.push_back(prompt.back());  // "agent:"
   return tokens;
 }
 
@@ -70,12 +70,11 @@ Reaction Conversation::react(std::span<const Token> reply, RandomStream& random)
 }
 
 Evidence evidence_of(const Reaction& reaction, bool done) {
-  const bool corrects = reaction.said && !done;
-  return {.reward = reaction.satisfied ? 1.0 : -1.0,
-          .directive = corrects,
-          .shows = done       ? NextState::moved_on
-                   : corrects ? NextState::corrected
-                              : NextState::repeated};
+  Evidence evidence{.reward = reaction.satisfied ? 1.0 : -1.0, .shows = NextState::moved_on};
+  if (done) return evidence;
+  evidence.directive = reaction.said.has_value();
+  evidence.shows = evidence.directive ? NextState::corrected : NextState::repeated;
+  return evidence;
 }
 
 Evidence evidence_of_tool(bool success) {
@@ -87,7 +86,7 @@ std::vector<Token> hint_tokens(Hint kind, Rule said, RandomStream& random) {
   if (kind == Hint::irrelevant) return {weather_token};
   if (kind == Hint::opposite) return {token_of(opposite(said))};
   if (kind == Hint::right) return {token_of(said)};
-  const Rule other = static_cast<Rule>((static_cast<int>(said) + 1 + static_cast<int>(random.below(2))) % 3);
+  const Rule other = static_cast<Rule>((static_cast<int>(said) + 1 + random.below(2)) % 3);
   return {token_of(random.below(2) == 0 ? other : opposite(other))};
 }
 
@@ -98,8 +97,8 @@ std::vector<Token> tool_prompt(const User& user, RandomStream& random) {
   return tokens;
 }
 
-Side side_prompt(const User& user, RandomStream& random) {
-  Side side{.question = draw_question(random), .prompt = {topic_token(user), note_token}};
+SideTurn side_turn(const User& user, RandomStream& random) {
+  SideTurn side{.question = draw_question(random), .prompt = {topic_token(user), note_token}};
   ask(side.prompt, side.question);
   side.prompt.push_back(agent_token);
   return side;

@@ -1,6 +1,6 @@
 #pragma once
-// A world small enough to compute by hand in which users with hidden rules talk to a policy. Ten tokens, replies of at
-// most 24, three rules; what a reply satisfies and how likely that is are exact.
+// A world of users with hidden rules that is small enough to compute by hand: ten tokens, replies of at most 24, three
+// rules. Whether a reply satisfies a rule, and the probability of that, are exact.
 
 #include <algorithm>
 #include <array>
@@ -38,7 +38,7 @@ inline const Logits& base() {
   return values;
 }
 
-/// What a rule adds to the logits when it stands in the context, and what a hint says: 3 nats on its token.
+/// What a rule in the context, or a hint about it, adds to the logits: 3 nats on its token.
 inline Logits rule_vector(Rule rule) {
   Logits z{};
   if (rule == Rule::suppress) z[format_token] = -3;

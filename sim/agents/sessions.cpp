@@ -10,7 +10,7 @@ namespace shoal {
 namespace {
 
 bool is_well_formed(const Judgement& judgement, const Reply& reply) {
-  if (!(std::abs(judgement.reward) <= 1)) return false;  // nor is it a number
+  if (!(std::abs(judgement.reward) <= 1)) return false;  // NaN fails the comparison too
   return reply.tokens.size() == reply.log_probs.size() && all_finite(reply.log_probs);
 }
 
@@ -31,7 +31,7 @@ class RunningSession {
   std::size_t group() const { return 1 + session_.others.size(); }
   RandomStream& draws(std::size_t reply) { return reply == 0 ? session_.replies : session_.others[reply - 1]; }
 
-  // The first reply is the one that the user gets.
+  // The first reply is the one that the user sees.
   void receive(std::span<Reply> replies, double temperature) {
     std::vector<FollowUp> followed;
     for (std::size_t i = 1; i < replies.size(); ++i) {
@@ -40,7 +40,7 @@ class RunningSession {
       followed.push_back(react(other, world, replies[i]));
     }
     followed.insert(followed.begin(), react(conversation_, session_.world, replies[0]));
-    tool_turns_ += in_tools_ ? 1 : 0;
+    if (in_tools_) ++tool_turns_;
     const std::vector<Token> prompt = prompt_;
     next();
     const std::size_t first = log_.replies.size();
@@ -63,7 +63,7 @@ class RunningSession {
   }
 
   void judge(JudgedReply turn, const FollowUp& followed) {
-    Judgement judgement;  // nothing, where no state follows
+    Judgement judgement;  // neither vote nor hint where no state follows
     if (!over_) judgement = judge_.judge(followed.evidence, session_.judging);
     turn.draw = session_.judging.uniform();
     if (!is_well_formed(judgement, turn.reply)) {

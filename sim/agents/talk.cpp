@@ -20,7 +20,7 @@ int geometric(double p, int most, RandomStream& random) {
   return n;
 }
 
-Token any(TokenRange tokens, RandomStream& random) { return tokens[static_cast<int>(random.below(tokens.size))]; }
+Token any(TokenRange tokens, RandomStream& random) { return tokens[random.below(tokens.size)]; }
 
 bool wants(std::span<const Rule> told, Rule rule) {
   const auto last = std::find_if(told.rbegin(), told.rend(), [&](Rule r) { return r == rule || r == opposite(rule); });
@@ -44,8 +44,8 @@ std::vector<Token> tokens_around(std::span<const Rule> told, RandomStream& rando
   constexpr int enough = long_reply - answer_tokens, few = short_reply - answer_tokens;
   int count = geometric(more, most_around, random);
   if (wants(told, Rule::longer)) count = enough + geometric(more, most_around - enough, random);
-  if (wants(told, Rule::shorter)) count = static_cast<int>(random.below(few + 1));
-  count = std::max(count, static_cast<int>(bolder) + static_cast<int>(warmer));
+  if (wants(told, Rule::shorter)) count = random.below(few + 1);
+  count = std::max(count, (bolder ? 1 : 0) + (warmer ? 1 : 0));
   std::vector<Token> tokens;
   for (int i = 0; i < count; ++i) {
     const double u = random.uniform();
@@ -115,49 +115,68 @@ bool is_correct(Question question, std::span<const Token> reply) {
 
 std::vector<Token> model_reply(Question question, std::span<const Rule> told, RandomStream& random) {
   std::vector<Token> reply = tokens_around(told, random);
-  const int before = geometric(earlier, static_cast<int>(reply.size()), random);
+  const int before = geometric(earlier, reply.size(), random);
   reply.insert(reply.begin() + before, {equals_token, number_tokens[question.a + question.b]});
   reply.push_back(end_token);
   return reply;
 }
 
-Lesson lesson(RandomStream& random) {
-  UserBehaviour behaviour;
-  User user{.topic = static_cast<int>(random.below(topics)), .rules = {}};
-  const double kind = random.uniform();
-  if (kind < 0.05) {
-    Lesson lesson{.prompt = tool_prompt(user, random), .reply = {ok_token}};
-    for (int n = geometric(more, most_around, random); n > 0; --n) lesson.reply.push_back(any(filler_tokens, random));
-    lesson.reply.push_back(end_token);
-    return lesson;
-  }
-  if (kind < 0.15) {
-    const Side side = side_prompt(user, random);
-    return {side.prompt, model_reply(side.question, {}, random)};
-  }
-  user.rules.push_back(static_cast<Rule>(random.below(rules)));
+namespace {
+
+User draw_user(RandomStream& random) { return {.topic = static_cast<int>(random.below(topics)), .rules = {}}; }
+Rule draw_rule(RandomStream& random) { return static_cast<Rule>(random.below(rules)); }
+
+Lesson tool_lesson(const User& user, RandomStream& random) {
+  Lesson lesson{.prompt = tool_prompt(user, random), .reply = {ok_token}};
+  for (int n = geometric(more, most_around, random); n > 0; --n) lesson.reply.push_back(any(filler_tokens, random));
+  lesson.reply.push_back(end_token);
+  return lesson;
+}
+
+Lesson side_lesson(const User& user, RandomStream& random) {
+  const SideTurn side = side_turn(user, random);
+  return {side.prompt, model_reply(side.question, {}, random)};
+}
+
+// A conversation with replies of an untrained policy, up to a turn drawn at random. In 0.4 of them a hint follows, most
+// often about the user's first rule, sometimes about nothing.
+Lesson conversation_lesson(User user, RandomStream& random) {
+  user.rules.push_back(draw_rule(random));
   if (random.uniform() < 0.3) {
-    const Rule second = static_cast<Rule>(random.below(rules));
+    const Rule second = draw_rule(random);
     if (second != user.rules[0] && second != opposite(user.rules[0])) user.rules.push_back(second);
   }
-  Conversation talk(user, behaviour, random);
+  const UserBehaviour behaviour;
+  Conversation conversation(user, behaviour, random);
   std::vector<Rule> told;
-  // Replies as the untrained policy gives them, until a turn drawn at random.
-  for (auto turn = random.below(4); turn > 0 && !talk.done(); --turn) {
-    const Reaction reaction = talk.react(model_reply(talk.question(), told, random), random);
+  for (auto turn = random.below(4); turn > 0; --turn) {
+    const Reaction reaction = conversation.react(model_reply(conversation.question(), told, random), random);
     if (reaction.said) told.push_back(*reaction.said);
-    if (talk.done()) talk = Conversation(user, behaviour, random), told.clear();
+    if (conversation.done()) {
+      conversation = Conversation(user, behaviour, random);
+      told.clear();
+    }
   }
-  Lesson lesson{.prompt = talk.prompt(), .reply = {}};
+  Lesson lesson{.prompt = conversation.prompt(), .reply = {}};
   if (random.uniform() < 0.4) {
-    const Rule hinted = random.uniform() < 0.8 ? user.rules[0] : static_cast<Rule>(random.below(rules));
-    const bool about_nothing = random.uniform() < 0.1;
-    const Token said = about_nothing ? weather_token : token_of(hinted);
-    lesson.prompt = Conversation::hinted(lesson.prompt, {&said, 1});
-    if (!about_nothing) told.push_back(hinted);
+    const Rule rule = random.uniform() < 0.8 ? user.rules[0] : draw_rule(random);
+    const bool irrelevant = random.uniform() < 0.1;
+    const Token hint = irrelevant ? weather_token : token_of(rule);
+    lesson.prompt = Conversation::hinted(lesson.prompt, {&hint, 1});
+    if (!irrelevant) told.push_back(rule);
   }
-  lesson.reply = model_reply(talk.question(), told, random);
+  lesson.reply = model_reply(conversation.question(), told, random);
   return lesson;
+}
+
+}  // namespace
+
+Lesson lesson(RandomStream& random) {
+  const User user = draw_user(random);
+  const double kind = random.uniform();
+  if (kind < 0.05) return tool_lesson(user, random);
+  if (kind < 0.15) return side_lesson(user, random);
+  return conversation_lesson(user, random);
 }
 
 }  // namespace shoal::talk

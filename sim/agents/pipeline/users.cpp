@@ -24,7 +24,7 @@ Request Users::side_request(std::int64_t user) {
   UserState& u = state(user);
   Request side = u.request;
   side.type = TurnType::side;
-  side.prompt = talk::side_prompt(pool_.users[user], *u.random).prompt;
+  side.prompt = talk::side_turn(pool_.users[user], *u.random).prompt;
   return side;
 }
 
