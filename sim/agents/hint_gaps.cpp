@@ -5,7 +5,7 @@
 namespace shoal {
 namespace {
 
-constexpr int most_tokens = 64;  // of a support
+constexpr int most_tokens = 64;  // tokens of a support
 
 // The k largest of values [n], as indices; ties by the lowest index.
 struct Top {
@@ -14,11 +14,11 @@ struct Top {
 
   Top(const double* values, int n, int k) {
     for (int v = 0; v < n && k > 0; ++v) {
-      if (count == k && !(values[v] > values[index[static_cast<std::size_t>(k - 1)]])) continue;
-      int at = count < k ? count++ : k - 1;
-      for (; at > 0 && values[v] > values[index[static_cast<std::size_t>(at - 1)]]; --at)
-        index[static_cast<std::size_t>(at)] = index[static_cast<std::size_t>(at - 1)];
-      index[static_cast<std::size_t>(at)] = v;
+      if (count == k && !(values[v] > values[index[k - 1]])) continue;
+      if (count < k) ++count;
+      int at = count - 1;
+      for (; at > 0 && values[v] > values[index[at - 1]]; --at) index[at] = index[at - 1];
+      index[at] = v;
     }
   }
   std::span<const int> all() const { return {index.data(), static_cast<std::size_t>(count)}; }
@@ -26,7 +26,7 @@ struct Top {
 };
 
 int overlap(const Top& a, const Top& b) {
-  return static_cast<int>(std::ranges::count_if(a.all(), [&](int v) { return b.contains(v); }));
+  return std::ranges::count_if(a.all(), [&](int v) { return b.contains(v); });
 }
 
 }  // namespace
@@ -65,7 +65,10 @@ int HintGaps::best_hint(const Sample& sample, std::size_t first, std::size_t las
       const Position& p = sample.positions[i];
       shared += p.count * overlap(Top(p.old, sample.vocabulary, k_), Top(sample.teacher(h, i), sample.vocabulary, k_));
     }
-    if (shared > most) most = shared, best = h;
+    if (shared > most) {
+      most = shared;
+      best = h;
+    }
   }
   return best;
 }
@@ -101,18 +104,20 @@ double HintGaps::loss(const Sample& sample, double weight, RowView<double> gradi
   double loss = 0;
   const double length = sample.length();
   Slopes of;
-  const double *current = nullptr, *old = nullptr, *teacher = nullptr;  // of the slopes
+  const double *current = nullptr, *old = nullptr, *teacher = nullptr;  // the rows that `of` was computed from
   for (std::size_t i = 0; i < n; ++i) {
     const Position& p = sample.positions[i];
     if (hints > 1 && choice_ == Choice::token) hint = best_hint(sample, i, i + 1);
     const double* here = hints > 0 ? sample.teacher(hint, i) : sample.teacher_without_hint[i];
-    if (p.current != current || p.old != old || here != teacher) {  // positions alike cost once
-      current = p.current, old = p.old, teacher = here;
+    if (p.current != current || p.old != old || here != teacher) {  // equal positions cost once
+      current = p.current;
+      old = p.old;
+      teacher = here;
       of = slopes(p, teacher, sample.vocabulary);
     }
     const double share = p.count / length;
     loss += share * of.loss;
-    double* row = gradient.at(static_cast<std::int64_t>(i));
+    double* row = gradient.at(i);
     for (std::size_t j = 0; j < of.count; ++j) row[of.token[j]] += weight * share * of.slope[j];
   }
   return loss;

@@ -20,7 +20,7 @@ class HintGaps {
   enum class Support { student, teacher, overlap };
   enum class Choice { sequence, token, shortest, random };
 
-  struct Slopes;  // of one position: its loss, and the tokens of its support with their derivatives
+  struct Slopes;  // the loss of one position, and the tokens of its support with their derivatives
 
   int best_hint(const Sample& sample, std::size_t first, std::size_t last) const;
   Slopes slopes(const Position& p, const double* teacher, int vocabulary) const;

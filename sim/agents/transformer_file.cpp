@@ -10,7 +10,7 @@
 namespace shoal {
 namespace {
 
-constexpr const char* heads_key = "heads";  // the one side that no tensor's shape tells
+constexpr const char* heads_key = "heads";  // the one number of the shape that no tensor tells
 
 std::string sides(const std::vector<std::int64_t>& shape) {
   std::string text;
@@ -25,11 +25,11 @@ std::vector<std::byte> transformer_file(const TransformerShape& shape, const at:
   const TransformerLayout layout(shape);
   ensure(params.numel() == layout.parameters.size, "parameters of another shape");
   const at::Tensor values = params.contiguous();
-  const auto bytes = std::as_bytes(std::span(values.const_data_ptr<float>(), static_cast<std::size_t>(values.numel())));
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.const_data_ptr<float>());
   std::vector<ModelParameter> model;
   for (const Parameter& p : layout.parameters.parameters) {
-    const auto own = bytes.subspan(static_cast<std::size_t>(p.offset) * 4, static_cast<std::size_t>(p.size) * 4);
-    model.push_back({p.name, p.shape, ValueType::float32, {own.begin(), own.end()}});
+    const std::byte *first = bytes + p.offset * sizeof(float), *last = first + p.size * sizeof(float);
+    model.push_back({p.name, p.shape, ValueType::float32, {first, last}});
   }
   metadata[heads_key] = std::to_string(shape.heads);
   return safetensors(model, metadata);

@@ -15,17 +15,22 @@
 namespace shoal {
 namespace {
 
-// Draws from softmax(logits / temperature); `weights` [V] is overwritten with its terms.
-int draw(const float* logits, std::int64_t vocabulary, double temperature, float* weights, RandomStream& random,
-         double& log_prob) {
+struct Draw {
+  Token token;
+  double log_prob;
+};
+
+// Samples from softmax(logits / temperature); `weights` [V] is overwritten with its terms.
+Draw draw(const float* logits, std::int64_t vocabulary, double temperature, float* weights, RandomStream& random) {
   std::copy_n(logits, vocabulary, weights);
-  const auto total =
-      static_cast<double>(arithmetic::exponentials(weights, vocabulary, static_cast<float>(1 / temperature)));
+  const double total = arithmetic::exponentials(weights, vocabulary, static_cast<float>(1 / temperature));
   double left = random.uniform() * total;
-  std::int64_t chosen = 0;
-  while (chosen + 1 < vocabulary && (left -= static_cast<double>(weights[chosen])) >= 0) ++chosen;
-  log_prob = std::log(static_cast<double>(weights[chosen]) / total);
-  return static_cast<int>(chosen);
+  Token token = 0;
+  for (; token + 1 < vocabulary; ++token) {
+    left -= weights[token];
+    if (!(left >= 0)) break;  // also where weights of a diverged model are NaN
+  }
+  return {token, std::log(weights[token] / total)};
 }
 
 Sequence sequence(const Exchange& e) {
@@ -59,11 +64,12 @@ class TransformerWorker final : public RolloutWorker {
   at::Tensor log_probs(std::span<const Exchange> exchanges) override {
     at::Tensor all = at::empty({positions(exchanges), vocabulary_}, at::kDouble);
     double* to = all.mutable_data_ptr<double>();
-    const auto size = static_cast<std::size_t>(vocabulary_);
     for_chunks(exchanges, [&](std::span<const Exchange> chunk, const float* logits) {
       for (const Exchange& e : chunk) {
-        for (std::size_t i = 0; i < e.reply.size(); ++i, logits += vocabulary_, to += vocabulary_) {
-          log_softmax({logits, size}, e.temperature, {to, size});
+        for (std::size_t i = 0; i < e.reply.size(); ++i) {
+          log_softmax(row(logits), e.temperature, row(to));
+          logits += vocabulary_;
+          to += vocabulary_;
         }
       }
     });
@@ -75,16 +81,17 @@ class TransformerWorker final : public RolloutWorker {
     const double* slope = rows.const_data_ptr<double>();
     float* sum = gradient_.take(layout_.parameters.size);
     std::fill_n(sum, layout_.parameters.size, 0.0F);
-    const auto size = static_cast<std::size_t>(vocabulary_);
-    std::vector<double> log_p(size), by_logit(size);
+    std::vector<double> log_p(vocabulary_), by_logit;
     for_chunks(exchanges, [&](std::span<const Exchange> chunk, const float* logits) {
       float* d = slopes_.take(positions(chunk) * vocabulary_);
       for (const Exchange& e : chunk) {
-        for (std::size_t i = 0; i < e.reply.size(); ++i, logits += vocabulary_, slope += vocabulary_) {
-          log_softmax({logits, size}, e.temperature, log_p);
+        for (std::size_t i = 0; i < e.reply.size(); ++i) {
+          log_softmax(row(logits), e.temperature, log_p);
           by_logit.assign(slope, slope + vocabulary_);
           softmax_backward(log_p, by_logit);
           for (const double s : by_logit) *d++ = static_cast<float>(s / e.temperature);
+          logits += vocabulary_;
+          slope += vocabulary_;
         }
       }
       transformer_.backward(slopes_.get(), sum);
@@ -93,35 +100,44 @@ class TransformerWorker final : public RolloutWorker {
   }
 
  private:
+  template <class T>
+  std::span<T> row(T* values) const {
+    return {values, static_cast<std::size_t>(vocabulary_)};
+  }
+
   void reply_together(std::span<const std::span<const Token>> prompts, double temperature,
                       std::span<RandomStream> random, std::span<Reply> replies) {
-    active_.clear(), said_.clear();
+    active_.clear();
     for (std::size_t i = 0; i < prompts.size(); ++i) {
-      replies[i].tokens.clear(), replies[i].log_probs.clear();
-      active_.push_back(static_cast<int>(i));
+      replies[i] = {};
+      active_.push_back(i);
     }
     float* weights = weights_.take(vocabulary_);
     const float* logits = decoder_.begin(prompts);
     while (true) {
       std::size_t left = 0;
-      said_.clear();
+      tokens_.clear();
       for (std::size_t row = 0; row < active_.size(); ++row) {
-        const auto who = static_cast<std::size_t>(active_[row]);
-        double log_prob = 0;
-        const Token token = draw(logits + static_cast<std::int64_t>(row) * vocabulary_, vocabulary_, temperature,
-                                 weights, random[who], log_prob);
-        replies[who].tokens.push_back(token);
-        replies[who].log_probs.push_back(log_prob);
-        const auto room = layout_.shape.context - std::ssize(prompts[who]);  // positions for words that are read again
-        const auto said = std::ssize(replies[who].tokens);
-        if (token == talk::end_token || said >= talk::longest_reply || said > room) continue;
-        active_[left++] = active_[row];
-        said_.push_back(token);
+        const int i = active_[row];
+        const auto [token, log_prob] = draw(logits + row * vocabulary_, vocabulary_, temperature, weights, random[i]);
+        replies[i].tokens.push_back(token);
+        replies[i].log_probs.push_back(log_prob);
+        if (is_complete(replies[i], prompts[i])) continue;
+        active_[left] = i;
+        ++left;
+        tokens_.push_back(token);
       }
       active_.resize(left);
       if (left == 0) return;
-      logits = decoder_.step(active_, said_);
+      logits = decoder_.step(active_, tokens_);
     }
+  }
+
+  // Ended, as long as replies may be, or the next token would not fit the context.
+  bool is_complete(const Reply& reply, std::span<const Token> prompt) const {
+    const std::int64_t length = std::ssize(reply.tokens);
+    return reply.tokens.back() == talk::end_token || length >= talk::longest_reply ||
+           std::ssize(prompt) + length > layout_.shape.context;
   }
 
   template <class Use>
@@ -148,8 +164,8 @@ class TransformerWorker final : public RolloutWorker {
   std::int64_t vocabulary_;
   at::Tensor params_;
   std::vector<Sequence> sequences_;
-  std::vector<int> active_;
-  std::vector<Token> said_;
+  std::vector<int> active_;    // replies that are not complete
+  std::vector<Token> tokens_;  // their last tokens
   arithmetic::Memory<float> gradient_, slopes_, weights_;
 };
 
@@ -157,7 +173,7 @@ class TransformerPolicy final : public Policy {
  public:
   TransformerPolicy(const TransformerShape& shape, const at::Tensor& start, std::string digest)
       : layout_(shape), start_(start.defined() ? start : layout_.random_parameters({})), digest_(std::move(digest)) {
-    ensure(shape.vocabulary == talk::vocabulary, "a policy of {} words (the language has {})", shape.vocabulary,
+    ensure(shape.vocabulary == talk::vocabulary, "a policy of {} tokens (the language has {})", shape.vocabulary,
            talk::vocabulary);
   }
 

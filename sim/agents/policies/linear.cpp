@@ -16,17 +16,17 @@ using namespace talk;
 
 using Logits = std::array<double, vocabulary>;
 
-// Per place in the flat vector: topics and tools each have logits of their own, all topics share some, and one number
-// is how much the right answer stands out.
+// Rows of logits in the flat vector: topics and tools each have logits of their own, and all topics share some. Behind
+// them is one number: what is added to the logit of the right answer.
 constexpr std::int64_t tools_at = topics, shared_at = topics + 1, answer_at = (topics + 2) * vocabulary,
                        size = answer_at + 1;
 
-// What a prompt comes down to.
+// What the policy reads from a prompt.
 struct Cue {
-  std::int64_t own = tools_at;
-  bool shares = false;
-  Token answer = -1;  // none
-  Logits context{};
+  std::int64_t own = tools_at;  // the row of the topic, or that of tools
+  bool shares = false;          // the shared logits count too
+  Token answer = -1;            // the right answer; -1: there is no question
+  Logits context{};             // what the rules in the context add
 };
 
 // A rule and its opposite have one axis.
@@ -92,13 +92,15 @@ class LinearWorker final : public RolloutWorker {
       const Logits log_p = log_softmax(read(prompts[i]), temperature);
       Logits bound;
       double sum = 0;
-      for (std::size_t v = 0; v < log_p.size(); ++v) bound[v] = sum += std::exp(log_p[v]);
+      for (std::size_t v = 0; v < log_p.size(); ++v) {
+        sum += std::exp(log_p[v]);
+        bound[v] = sum;
+      }
       replies[i] = {};
       while (std::ssize(replies[i].tokens) < longest_reply) {
         const double at = random[i].uniform() * sum;
-        const std::size_t token = std::min<std::size_t>(
-            static_cast<std::size_t>(std::ranges::upper_bound(bound, at) - bound.begin()), vocabulary - 1);
-        replies[i].tokens.push_back(static_cast<Token>(token));
+        const Token token = std::min<Token>(std::ranges::upper_bound(bound, at) - bound.begin(), vocabulary - 1);
+        replies[i].tokens.push_back(token);
         replies[i].log_probs.push_back(log_p[token]);
         if (token == end_token) break;
       }
@@ -137,10 +139,10 @@ class LinearWorker final : public RolloutWorker {
   Logits log_softmax(const Cue& cue, double temperature) const {
     Logits z = base(cue.answer);
     for (std::int64_t v = 0; v < vocabulary; ++v) {
-      double& x = z[static_cast<std::size_t>(v)];
-      x += cue.context[static_cast<std::size_t>(v)] + static_cast<double>(theta_[cue.own * vocabulary + v]);
-      if (cue.shares) x += shared_ * static_cast<double>(theta_[shared_at * vocabulary + v]);
-      if (v == cue.answer) x += static_cast<double>(theta_[answer_at]);
+      double& x = z[v];
+      x += cue.context[v] + theta_[cue.own * vocabulary + v];
+      if (cue.shares) x += shared_ * theta_[shared_at * vocabulary + v];
+      if (v == cue.answer) x += theta_[answer_at];
       x /= temperature;
     }
     shoal::log_softmax(z);

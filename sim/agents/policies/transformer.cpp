@@ -10,12 +10,12 @@ namespace shoal::policies {
 std::unique_ptr<Policy> transformer(Settings& s) {
   const TransformerShape shipped = talking_shape();
   TransformerShape shape = shipped;
-  const auto read = [&](const char* key, int fallback, const char* meaning, double most) {
-    return static_cast<int>(s.integer(key, fallback, meaning, between(1, most)));
+  const auto read = [&](const char* key, int fallback, const char* meaning, double most) -> int {
+    return s.integer(key, fallback, meaning, between(1, most));
   };
   shape.width = read("width", shape.width, "width of the residual stream; that of the weights' file", 4096);
-  shape.layers = read("layers", shape.layers, "layers; those of the weights' file", 64);
-  shape.heads = read("heads", shape.heads, "heads of the attention; those of the weights' file", 64);
+  shape.layers = read("layers", shape.layers, "number of layers; that of the weights' file", 64);
+  shape.heads = read("heads", shape.heads, "number of attention heads; that of the weights' file", 64);
   const std::string path = s.text(
       "weights", "", "safetensors file that 'shoal pretrain' wrote; empty: the weights that come with the program");
   if (path.empty() && !(shape == shipped)) {
