@@ -34,8 +34,8 @@ class Calculator final : public Environment {
 
   EpisodeState start(RandomStream& random) const override {
     Problem problem{};
-    problem.count = 2 + static_cast<int>(random.below(most_operations - 1));
-    for (int i = 0; i < problem.count; ++i) problem.operations[i] = static_cast<int>(random.below(tools));
+    problem.count = 2 + random.below(most_operations - 1);
+    for (int i = 0; i < problem.count; ++i) problem.operations[i] = random.below(tools);
     EpisodeState state;
     state.set(problem);
     return state;

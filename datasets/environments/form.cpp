@@ -18,8 +18,7 @@ struct Entries {
 
 class Form final : public Environment {
  public:
-  explicit Form(const Settings& s)
-      : fields_(static_cast<int>(s.integer("fields", 4, "fields of the form", between(1, most_fields)))) {}
+  explicit Form(const Settings& s) : fields_(s.integer("fields", 4, "fields of the form", between(1, most_fields))) {}
 
   int observations() const override {
     int count = 1;

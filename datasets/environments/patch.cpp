@@ -20,7 +20,7 @@ struct Program {
 class Patch final : public Environment {
  public:
   explicit Patch(const Settings& s)
-      : places_(static_cast<int>(s.integer("places", 3, "places to be patched", between(1, most_places)))) {}
+      : places_(s.integer("places", 3, "places to be patched", between(1, most_places))) {}
 
   int observations() const override {
     int count = 2;

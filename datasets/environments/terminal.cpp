@@ -15,7 +15,7 @@ struct Job {
 class Terminal final : public Environment {
  public:
   explicit Terminal(const Settings& s)
-      : stages_(static_cast<int>(s.integer("stages", 6, "stages of the job", between(1, 50)))),
+      : stages_(s.integer("stages", 6, "stages of the job", between(1, 50))),
         undo_(s.number("undo", 0.25, "probability that a wrong command undoes a stage", between(0, 1))) {}
 
   int observations() const override { return 2 * stages_; }

@@ -88,7 +88,7 @@ void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::
   result.examples[k] += kept;
   if (kept == 0) return;
   // The learner's mean is over all replies; those that it rejected must not dilute it.
-  const double scale = static_cast<double>(count) / static_cast<double>(kept);
+  const double scale = static_cast<double>(count) / kept;
   if (kept < count) gradient.mul_(scale);
   result.loss[k] += scale * found.loss;
 }
@@ -109,10 +109,10 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
     update.run(active);
   }
   for (std::size_t k = 0; k < block_.size(); ++k) {
-    const auto steps = static_cast<double>(result.steps[k]);
+    const double steps = result.steps[k];
     result.loss[k] /= steps;
     // A client that has learned something has a weight.
-    const std::int64_t mean = std::llround(static_cast<double>(result.examples[k]) / steps);
+    const std::int64_t mean = std::llround(result.examples[k] / steps);
     result.examples[k] = std::max(mean, std::min<std::int64_t>(result.examples[k], 1));
   }
   result.delta = Rows(params_.sub_(start));
@@ -176,7 +176,7 @@ Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const 
     result.correct += reaction.follows ? 1 : 0;
     wrong += reaction.correct ? 0 : 1;
   }
-  result.loss = Evaluation::to_units(static_cast<double>(wrong));
+  result.loss = Evaluation::to_units(wrong);
   return result;
 }
 

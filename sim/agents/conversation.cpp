@@ -5,9 +5,8 @@
 namespace shoal::talk {
 namespace {
 
-Question draw_question(RandomStream& random) {
-  return {static_cast<int>(random.below(10)), static_cast<int>(random.below(10))};
-}
+int draw_digit(RandomStream& random) { return random.below(10); }
+Question draw_question(RandomStream& random) { return {draw_digit(random), draw_digit(random)}; }
 
 void ask(std::vector<Token>& tokens, Question question) {
   tokens.insert(tokens.end(), {number_tokens[question.a], plus_token, number_tokens[question.b]});

@@ -35,7 +35,7 @@ HintGaps::HintGaps(const Settings& s)
     : low_(s.number("clip_low", 0.2, "the importance ratio is clipped below 1 minus this", between(0, 1))),
       high_(s.number("clip_high", 0.28, "and above 1 plus this", at_least(0))),
       gap_(s.number("gap", 1, "largest gap to the teacher that counts, C; 0: no limit", at_least(0))),
-      k_(static_cast<int>(s.integer("k", 4, "tokens of the support", between(1, most_tokens)))) {
+      k_(s.integer("k", 4, "tokens of the support", between(1, most_tokens))) {
   const std::string support = s.choice("support", "student", {"student", "teacher", "overlap"},
                                        "whose k likeliest tokens: the policy's, the teacher's, or those of both");
   support_ = support == "student" ? Support::student : support == "teacher" ? Support::teacher : Support::overlap;
@@ -100,7 +100,7 @@ double HintGaps::loss(const Sample& sample, double weight, RowView<double> gradi
   const std::size_t n = sample.positions.size();
   int hint = 0;
   if (hints > 1 && choice_ == Choice::sequence) hint = best_hint(sample, 0, n);
-  if (hints > 1 && choice_ == Choice::random) hint = std::min(static_cast<int>(sample.draw * hints), hints - 1);
+  if (hints > 1 && choice_ == Choice::random) hint = std::min<int>(sample.draw * hints, hints - 1);
   double loss = 0;
   const double length = sample.length();
   Slopes of;

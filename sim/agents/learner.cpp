@@ -79,7 +79,8 @@ struct ScoredBatch {
 void add_reply(std::size_t i, const JudgedReply& judged, const ScoredBatch& scored, const Weights& weights,
                const Objective& objective, at::Tensor& slopes, BatchMeasures& measures) {
   const std::size_t length = judged.reply.tokens.size(), hints = judged.hinted.size();
-  const std::int64_t vocabulary = slopes.size(1), first = scored.current.first[i];
+  const int vocabulary = slopes.size(1);
+  const std::int64_t first = scored.current.first[i];
   const RowPointers current = rows_of(scored.current.table, first, length);
   const RowPointers old = rows_of(scored.old, first, length);
   RowPointers teachers, without_hint;
@@ -97,12 +98,12 @@ void add_reply(std::size_t i, const JudgedReply& judged, const ScoredBatch& scor
     if (!without_hint.empty()) measures.kl += k3_penalty(without_hint[k][token], current[k][token]).loss;
   }
   Sample sample{.signals = judged.signals,
-                .vocabulary = static_cast<int>(vocabulary),
+                .vocabulary = vocabulary,
                 .positions = positions,
                 .teachers = teachers,
                 .teacher_without_hint = {},
                 .draw = judged.draw};
-  sample.signals.hints = static_cast<int>(hints);
+  sample.signals.hints = hints;
   if (weights.kl_to_teacher && hints == 0) sample.teacher_without_hint = without_hint;
 
   double* own = slopes.mutable_data_ptr<double>() + first * vocabulary;
@@ -130,7 +131,7 @@ BatchMeasures Learner::gradient(const Weights& weights, std::span<const JudgedRe
     if (batch[i].reply.tokens.empty()) continue;
     add_reply(i, batch[i], scored, weights, objective_, slopes, measures);
   }
-  const auto count = static_cast<double>(batch.size()), tokens = static_cast<double>(scored.current.rows);
+  const double count = batch.size(), tokens = scored.current.rows;
   worker_->add_gradient(scored.current.exchanges, slopes.div_(count), gradient);
   measures.loss /= count;
   measures.kl /= tokens;

@@ -35,13 +35,13 @@ class MachineStudy::Replicate {
 
   std::vector<double> run() {
     std::vector<double> success{evaluate()};
-    auto half = static_cast<double>(study_.updates_ + 1);
+    double half = study_.updates_ + 1;
     for (std::int64_t update = 1; update <= study_.updates_; ++update) {
       learn();
       const bool due = update * evaluations / study_.updates_ > (update - 1) * evaluations / study_.updates_;
       if (!due) continue;
       success.push_back(evaluate());
-      if (success.back() >= 0.5) half = std::min(half, static_cast<double>(update));
+      if (success.back() >= 0.5) half = std::min<double>(half, update);
     }
     success.push_back(half);
     return success;
@@ -150,7 +150,7 @@ class MachineStudy::Replicate {
   void take_step(std::span<const Rollout> rollouts) {
     std::vector<double> gradient(logits_.size());
     for (const Rollout& rollout : rollouts) {
-      const double weight = 1 / static_cast<double>(rollout.size()) / static_cast<double>(rollouts.size());
+      const double weight = 1.0 / rollout.size() / rollouts.size();
       for (const Step& step : rollout) add_gradient(step, weight, gradient);
     }
     adam_.apply(logits_, gradient, study_.rate_);

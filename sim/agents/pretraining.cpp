@@ -19,9 +19,8 @@ constexpr int conversations = 300;  // for each rule
 
 double rate_at(const Pretraining& options, std::int64_t step) {
   constexpr double warm_up = 100;  // steps
-  const double part = static_cast<double>(step) / static_cast<double>(options.steps);
-  return options.rate * std::min(1.0, (static_cast<double>(step) + 1) / warm_up) * 0.5 *
-         (1 + std::cos(std::numbers::pi * part));
+  const double part = static_cast<double>(step) / options.steps;
+  return options.rate * std::min(1.0, (step + 1.0) / warm_up) * 0.5 * (1 + std::cos(std::numbers::pi * part));
 }
 
 std::vector<talk::Lesson> draw_lessons(std::size_t count, RandomStream random) {
@@ -42,7 +41,7 @@ at::Tensor slopes_of(const std::vector<talk::Lesson>& lessons, std::int64_t posi
   double* row = slopes.mutable_data_ptr<double>();
   for (const talk::Lesson& lesson : lessons) {
     for (const Token token : lesson.reply) {
-      row[token] = -1 / static_cast<double>(positions);
+      row[token] = -1.0 / positions;
       row += talk::vocabulary;
     }
   }
@@ -62,7 +61,7 @@ at::Tensor pretrain(const Policy& policy, const at::Tensor& start, const Pretrai
   const std::unique_ptr<RolloutWorker> worker = policy.rollout_worker();
   at::Tensor params = start.clone();
   at::Tensor gradient = at::zeros_like(params);
-  const auto size = static_cast<std::size_t>(params.numel());
+  const std::size_t size = params.numel();
   SpanAdam adam(size);
   for (std::int64_t step = 0; step < options.steps; ++step) {
     const std::vector<talk::Lesson> lessons =
@@ -113,7 +112,8 @@ struct Case {
 Case draw_case(talk::Rule rule, RandomStream& random) {
   talk::UserBehaviour behaviour;
   behaviour.directive = 1;
-  const talk::User user{.topic = static_cast<int>(random.below(talk::topics)), .rules = {rule}};
+  talk::User user{.rules = {rule}};
+  user.topic = random.below(talk::topics);
   talk::Conversation conversation(user, behaviour, random);
   Case one{.question = conversation.question(), .uninstructed = conversation.prompt(), .corrected = {}, .hinted = {}};
   one.hinted = talk::Conversation::hinted(one.uninstructed, std::vector<Token>{talk::token_of(rule)});

@@ -52,7 +52,7 @@ Reply draw_reply(const Logits& log_p, RandomStream& random) {
   }
   Reply reply;
   for (int i = 0; i < longest_reply; ++i) {
-    const double at = static_cast<double>(random.bits()) * 0x1p-32 * sum;
+    const double at = random.bits() * 0x1p-32 * sum;
     std::size_t token = 0;
     while (token + 1 < vocabulary && at >= bound[token]) ++token;
     ++reply.counts[token];
@@ -73,12 +73,12 @@ class Replicate {
 
   RuleStudyOutcome run() {
     measure(0);
-    outcome_.sessions.fill(static_cast<double>(settings_.sessions));
+    outcome_.sessions.fill(settings_.sessions);
     outcome_.censored.fill(1);
     const std::int64_t longest = settings_.joint ? run_joint() : run_separate();
-    outcome_.updates_per_session = static_cast<double>(updates_) / static_cast<double>(longest);
+    outcome_.updates_per_session = static_cast<double>(updates_) / longest;
     for (double* count : {&outcome_.judged, &outcome_.voted, &outcome_.hinted, &outcome_.taken, &outcome_.dropped})
-      *count /= static_cast<double>(sessions_);
+      *count /= sessions_;
     return outcome_;
   }
 
@@ -126,7 +126,7 @@ class Replicate {
     for (int i = 0; i < tool_turns; ++i) tool_turn();
     streak_[user] = first ? streak_[user] + 1 : 0;
     if (streak_[user] == in_a_row && outcome_.censored[user] > 0 && index <= settings_.sessions) {
-      outcome_.sessions[user] = static_cast<double>(index);
+      outcome_.sessions[user] = index;
       outcome_.censored[user] = 0;
     }
   }
@@ -204,7 +204,7 @@ class Replicate {
   void update() {
     std::array<double, size> gradient{};
     for (const Turn& turn : batch_) add_gradient(turn, gradient);
-    for (double& g : gradient) g /= static_cast<double>(places_);
+    for (double& g : gradient) g /= places_;
     adam_.apply(trained_.theta, gradient, settings_.rate);
     ++updates_;
     measure(updates_);

@@ -123,7 +123,11 @@ std::vector<Token> model_reply(Question question, std::span<const Rule> told, Ra
 
 namespace {
 
-User draw_user(RandomStream& random) { return {.topic = static_cast<int>(random.below(topics)), .rules = {}}; }
+User draw_user(RandomStream& random) {
+  User user;
+  user.topic = random.below(topics);
+  return user;
+}
 Rule draw_rule(RandomStream& random) { return static_cast<Rule>(random.below(rules)); }
 
 Lesson tool_lesson(const User& user, RandomStream& random) {

@@ -17,7 +17,7 @@ std::vector<talk::User> read_users(const Settings& s) {
                                   "share of the users, from the last, who want the opposite of what the "
                                   "first ones want",
                                   between(0, 1));
-  const auto share = [&](double x) { return std::llround(x * static_cast<double>(count)); };
+  const auto share = [&](double x) { return std::llround(x * count); };
   const std::int64_t opposed = count - share(against);
   std::vector<talk::User> users;
   for (std::int64_t i = 0; i < count; ++i) {
@@ -48,10 +48,10 @@ void add(std::vector<Outcome>& all, std::string name, double value) {
 }
 
 void add_sessions(std::vector<Outcome>& all, const std::vector<std::int64_t>& content_at, std::int64_t most) {
-  const auto users = static_cast<double>(content_at.size());
+  const double users = content_at.size();
   std::vector<double> sessions, censored, survival(most + 1);
   for (const std::int64_t at : content_at) {
-    sessions.push_back(static_cast<double>(at > 0 ? at : most));
+    sessions.push_back(at > 0 ? at : most);
     censored.push_back(at > 0 ? 0 : 1);
     for (std::int64_t s = 0; s <= most; ++s) {
       if (at == 0 || s < at) survival[s] += 1 / users;
@@ -92,7 +92,7 @@ void add_serving(std::vector<Outcome>& all, const pipeline::Result& r) {
   add(all, "pauses", r.serving.pauses);
   add(all, "interrupted", r.serving.interrupted);
   add(all, "stall_seconds", seconds(r.serving.stalled));
-  add(all, "serving_latency", r.served > 0 ? seconds(r.latency) / static_cast<double>(r.served) : 0);
+  add(all, "serving_latency", r.served > 0 ? seconds(r.latency) / r.served : 0);
 }
 
 void add_collection_and_judging(std::vector<Outcome>& all, const pipeline::Result& r) {
@@ -184,7 +184,7 @@ std::vector<double> TalkStudy::run(std::uint64_t seed, std::int64_t replicate) c
 
 double TalkStudy::metric(const double* outcomes) const {
   const std::size_t users = pool_.users.size();
-  return std::accumulate(outcomes, outcomes + users, 0.0) / static_cast<double>(users);
+  return std::accumulate(outcomes, outcomes + users, 0.0) / users;
 }
 
 }  // namespace shoal

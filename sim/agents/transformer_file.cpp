@@ -61,7 +61,7 @@ at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTenso
     user_error("'{}' has {} tensors (a transformer of {} layers has {}). Set layers to its number?", origin,
                found.model.size(), shape.layers, layout.parameters.parameters.size());
   }
-  if (!all_finite(std::span(to, static_cast<std::size_t>(params.numel())))) {
+  if (!all_finite(std::span(to, params.numel()))) {
     user_error("'{}' holds values that are not finite. Train it again?", origin);
   }
   return params;

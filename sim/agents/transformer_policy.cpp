@@ -23,7 +23,7 @@ struct Draw {
 // Samples from softmax(logits / temperature); `weights` [V] is overwritten with its terms.
 Draw draw(const float* logits, std::int64_t vocabulary, double temperature, float* weights, RandomStream& random) {
   std::copy_n(logits, vocabulary, weights);
-  const double total = arithmetic::exponentials(weights, vocabulary, static_cast<float>(1 / temperature));
+  const double total = arithmetic::exponentials(weights, vocabulary, 1 / temperature);
   double left = random.uniform() * total;
   Token token = 0;
   for (; token + 1 < vocabulary; ++token) {
@@ -89,7 +89,7 @@ class TransformerWorker final : public RolloutWorker {
           log_softmax(row(logits), e.temperature, log_p);
           by_logit.assign(slope, slope + vocabulary_);
           softmax_backward(log_p, by_logit);
-          for (const double s : by_logit) *d++ = static_cast<float>(s / e.temperature);
+          for (const double s : by_logit) *d++ = s / e.temperature;
           logits += vocabulary_;
           slope += vocabulary_;
         }

@@ -29,8 +29,7 @@ double single_vote_rate(double majority, int votes, double correlation) {
 }
 
 Votes::Votes(const Settings& s)
-    : votes_(
-          static_cast<int>(s.integer("votes", 1, "calls at once; their majority counts, a tie is 0", between(1, 99)))),
+    : votes_(s.integer("votes", 1, "calls at once; their majority counts, a tie is 0", between(1, 99))),
       correlation_(
           s.number("vote_correlation", 0, "of any two votes: with this probability all are the same", between(0, 1))),
       failure_(s.number("failure", 0, "probability that a call fails; its vote is ignored", between(0, 1))),

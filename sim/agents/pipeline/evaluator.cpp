@@ -6,10 +6,10 @@ Evaluator::Evaluator(const Policy& policy, const UserPool& pool, std::int64_t qu
                      std::uint64_t seed, std::int64_t replicate)
     : pool_(pool), worker_(policy.rollout_worker()), untrained_(untrained) {
   const RandomKey key = random_key(seed, Purpose::agent_serving);
-  for (std::size_t u = 0; u < pool.users.size(); ++u) {
-    for (std::int64_t i = 0; i < questions; ++i) {
+  for (std::int64_t u = 0; u < std::ssize(pool.users); ++u) {
+    for (int i = 0; i < questions; ++i) {
       // Session 0 is that of no user: their sessions count from 1.
-      RandomStream random = turn_stream(key, replicate, {static_cast<std::int64_t>(u), 0, static_cast<int>(i)});
+      RandomStream random = turn_stream(key, replicate, {u, 0, i});
       const talk::Conversation opening(pool.users[u], pool.behaviour, random);
       cases_.push_back({&pool.users[u], opening.question(), opening.prompt(), random});
     }
@@ -56,7 +56,7 @@ Quality Evaluator::measure(const at::Tensor& weights) {
     exchanges.push_back({c.prompt, reply, pool_.temperature});
   }
   compare(exchanges, quality);
-  const auto count = static_cast<double>(cases_.size()), tokens = static_cast<double>(positions(exchanges));
+  const double count = cases_.size(), tokens = positions(exchanges);
   quality.rule_rate /= count;
   quality.correctness /= count;
   quality.length = tokens / count;

@@ -102,7 +102,7 @@ class Run {
     note(EntryKind::refused, key);
     const ServingSettings& s = setup_.pipeline.serving;
     if (attempts < s.retries) {
-      ask_after(key.user, ticks(s.backoff + 2 * static_cast<double>(attempts)));
+      ask_after(key.user, ticks(s.backoff + 2.0 * attempts));
       ++attempts;
       return;
     }
@@ -113,7 +113,7 @@ class Run {
 
   void deliver(const FollowUp& state, const Faults& faults) {
     if (!faults.late) arrive(state);
-    const int later = static_cast<int>(faults.late) + static_cast<int>(faults.duplicate);
+    const int later = faults.late + faults.duplicate;
     for (int i = 0; i < later; ++i) {
       deliveries_.push_back(state);
       events_.push({now_ + ticks(setup_.pipeline.clients.late_seconds), EventKind::arrived, state.of.user,
@@ -296,7 +296,7 @@ class Run {
 
   // Share of the time of `places` in which they were not busy.
   double idle(Ticks busy, std::int64_t places) const {
-    return value(now_) == 0 ? 1 : 1 - seconds(busy) / (seconds(now_) * static_cast<double>(places));
+    return value(now_) == 0 ? 1 : 1 - seconds(busy) / (seconds(now_) * places);
   }
 
   const Setup& setup_;

@@ -59,7 +59,8 @@ void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks firs
   sample(g);
   g.versions.resize(g.reply.tokens.size(), version_);
   g.begin = first + reading(g);
-  g.finish = g.begin + Ticks{value(token_) * static_cast<std::int64_t>(g.reply.tokens.size() - g.kept)};
+  const std::int64_t added = g.reply.tokens.size() - g.kept;
+  g.finish = g.begin + Ticks{value(token_) * added};
   ensure(g.finish >= now, "a reply ends before it starts");
   events.push({g.finish, PipelineEvent::Kind::served, g.request.user, number});
 }
@@ -83,7 +84,7 @@ void Serving::sample(Generation& g) {
 }
 
 Ticks Serving::reading(const Generation& g) const {
-  return ticks(settings_.prompt_token * static_cast<double>(g.request.prompt.size() + g.kept));
+  return ticks(settings_.prompt_token * (g.request.prompt.size() + g.kept));
 }
 
 std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventHeap& events) {

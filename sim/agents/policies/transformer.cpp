@@ -27,8 +27,8 @@ std::unique_ptr<Policy> transformer(Settings& s) {
   const std::string origin = path.empty() ? "the weights that come with the program" : path;
   const SafeTensors file = path.empty() ? parse_safetensors(shipped_weights(), origin) : read_safetensors(path);
   const at::Tensor params = transformer_parameters(shape, file, origin);
-  const auto count = static_cast<std::size_t>(params.numel());
-  return transformer_policy(shape, params, sha256(std::as_bytes(std::span(params.const_data_ptr<float>(), count))));
+  return transformer_policy(shape, params,
+                            sha256(std::as_bytes(std::span(params.const_data_ptr<float>(), params.numel()))));
 }
 
 }  // namespace shoal::policies
