@@ -17,7 +17,7 @@ struct User {
   std::vector<Rule> rules;  // one or two that do not contradict each other
 };
 
-/// How users behave.
+/// Behaviour of users.
 struct UserBehaviour {
   UserBehaviour() = default;
   explicit UserBehaviour(const Settings& s);

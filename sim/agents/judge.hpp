@@ -10,7 +10,7 @@
 
 namespace shoal {
 
-/// What the next state shows to a judge who has not read the conversation: the user's next message or a tool's result.
+/// The next state, a user's message or a tool's result, as a judge sees it who has not read the conversation.
 enum class NextState : std::int8_t { unknown, moved_on, repeated, corrected, tool_ok, tool_error };
 
 /// A reply and the state that followed it.

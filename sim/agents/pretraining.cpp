@@ -130,7 +130,7 @@ struct Shares {
   double follows = 0, correct = 0;
 };
 
-// Of replies to the prompt `form` of each case: those that satisfy the rule, and those with the right answer.
+// Shares of replies to the prompt `form` of each case that satisfy the rule, and that have the right answer.
 Shares shares_of(RolloutWorker& worker, std::span<const Case> cases, talk::Rule rule, std::vector<Token> Case::*form,
                  std::vector<RandomStream>& random) {
   std::vector<std::span<const Token>> prompts;

@@ -24,8 +24,7 @@ struct Pretraining {
 at::Tensor pretrain(const Policy& policy, const at::Tensor& start, const Pretraining& options,
                     const std::function<void(std::int64_t)>& progress = {});
 
-/// How well a policy has learned the language, on lessons and questions that it was not trained on; replies are sampled
-/// at temperature 1.
+/// Evaluation of a policy on lessons and questions that it was not trained on; replies are sampled at temperature 1.
 struct Fluency {
   using PerRule = std::array<double, talk::rules>;
 

@@ -33,8 +33,8 @@ struct Policy {
 struct Turn {
   int user = tools;
   Reply reply;
-  Logits context{};  // what the context adds to the logits
-  Logits hint{};     // what the hint adds to the teacher's logits
+  Logits context{};  // added to the logits: the rule in the context
+  Logits hint{};     // added to the teacher's logits
   Signals signals;
   Logits rolled;  // log-probabilities of the policy that served
 };

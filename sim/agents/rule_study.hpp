@@ -30,7 +30,7 @@ struct RuleStudySettings {
   std::int64_t updates;   // updates after which the study ends; 0: it ends when all users are content
 };
 
-/// What one replicate found.
+/// The outcome of one replicate.
 struct RuleStudyOutcome {
   static constexpr int most_updates = 16;
   using PerUser = std::array<double, rule_world::users>;

@@ -38,7 +38,7 @@ inline const Logits& base() {
   return values;
 }
 
-/// What a rule in the context, or a hint about it, adds to the logits: 3 nats on its token.
+/// The vector that a rule in the context, or a hint about it, adds to the logits: 3 nats on its token.
 inline Logits rule_vector(Rule rule) {
   Logits z{};
   if (rule == Rule::suppress) z[format_token] = -3;

@@ -1,5 +1,5 @@
 #pragma once
-// What policy-gradient objectives share: the clipped surrogate, and what is done about samples of an older policy.
+// The clipped surrogate of policy-gradient objectives, and off-policy correction.
 
 #include <algorithm>
 #include <cmath>
@@ -40,9 +40,9 @@ enum class OffPolicy {
   approximate,  // as decoupled, with pi_prox interpolated between pi_rolled and pi_theta, which saves pi_old's pass
 };
 
-/// What else is part of a sum over the positions of a reply.
+/// Further terms of a sum over the positions of a reply.
 struct SumTerms {
-  double start = 0;  // what was summed before: an addend of its own would be rounded differently
+  double start = 0;  // the sum so far; to add it at the end would round differently
   double kl = 0;     // weight of the k3 penalty against the policy before the update
 };
 

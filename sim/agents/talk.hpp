@@ -22,7 +22,7 @@ inline constexpr int short_reply = 4;     // tokens before the end that Rule::sh
 inline constexpr Token end_token = 0, user_token = 1, agent_token = 2, tool_token = 3;
 inline constexpr Token hint_token = 4;  // opens a hint
 inline constexpr Token again_token = 5, wrong_token = 6, thanks_token = 7;
-inline constexpr Token weather_token = 14;  // what an irrelevant hint says
+inline constexpr Token weather_token = 14;  // an irrelevant hint
 inline constexpr Token plus_token = 15, equals_token = 16;
 inline constexpr Token bold_token = 17;  // the format mark
 inline constexpr Token ok_token = 20, error_token = 21;

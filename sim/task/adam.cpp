@@ -7,6 +7,11 @@
 #include <cmath>
 
 namespace shoal {
+namespace {
+
+constexpr double beta1 = AdamStep::beta1, beta2 = AdamStep::beta2, epsilon = AdamStep::epsilon;
+
+}  // namespace
 
 AdamStep::AdamStep(std::int64_t number)
     : correction1(1 - std::pow(beta1, static_cast<double>(number))),
@@ -15,9 +20,9 @@ AdamStep::AdamStep(std::int64_t number)
 void SpanAdam::apply(std::span<double> parameters, std::span<const double> gradient, double rate) {
   const AdamStep step(++step_);
   for (std::size_t i = 0; i < first_.size(); ++i) {
-    first_[i] = step.beta1 * first_[i] + (1 - step.beta1) * gradient[i];
-    second_[i] = step.beta2 * second_[i] + (1 - step.beta2) * gradient[i] * gradient[i];
-    parameters[i] -= rate * (first_[i] / step.correction1) / (std::sqrt(second_[i] / step.correction2) + step.epsilon);
+    first_[i] = beta1 * first_[i] + (1 - beta1) * gradient[i];
+    second_[i] = beta2 * second_[i] + (1 - beta2) * gradient[i] * gradient[i];
+    parameters[i] -= rate * (first_[i] / step.correction1) / (std::sqrt(second_[i] / step.correction2) + epsilon);
   }
 }
 
@@ -26,9 +31,9 @@ void SpanAdam::apply(std::span<float> parameters, std::span<const float> gradien
   const double inverse1 = 1 / step.correction1, inverse2 = 1 / step.correction2;
   for (std::size_t i = 0; i < first_.size(); ++i) {
     const double g = factor * gradient[i];
-    first_[i] = step.beta1 * first_[i] + (1 - step.beta1) * g;
-    second_[i] = step.beta2 * second_[i] + (1 - step.beta2) * g * g;
-    const double change = rate * first_[i] * inverse1 / (std::sqrt(second_[i] * inverse2) + step.epsilon);
+    first_[i] = beta1 * first_[i] + (1 - beta1) * g;
+    second_[i] = beta2 * second_[i] + (1 - beta2) * g * g;
+    const double change = rate * first_[i] * inverse1 / (std::sqrt(second_[i] * inverse2) + epsilon);
     parameters[i] -= static_cast<float>(change);
   }
 }
@@ -39,10 +44,9 @@ at::Tensor TensorAdam::apply(const at::Tensor& parameters, const at::Tensor& gra
     second_ = at::zeros_like(parameters);
   }
   const AdamStep step(++step_);
-  first_.mul_(step.beta1).add_(gradient, 1 - step.beta1);
-  second_.mul_(step.beta2).addcmul_(gradient, gradient, 1 - step.beta2);
-  return parameters -
-         (first_ / step.correction1).mul_(rate).div_((second_ / step.correction2).sqrt_().add_(step.epsilon));
+  first_.mul_(beta1).add_(gradient, 1 - beta1);
+  second_.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+  return parameters - (first_ / step.correction1).mul_(rate).div_((second_ / step.correction2).sqrt_().add_(epsilon));
 }
 
 }  // namespace shoal

@@ -11,7 +11,7 @@
 namespace shoal {
 namespace {
 
-/// What a correction names, [d] or one row for each place in the stack.
+// A correction's tensor: [d], or one row for each place in the stack.
 at::Tensor in_order(const at::Tensor& tensor, std::span<const std::int64_t> order, at::Device device) {
   if (!tensor.defined()) return tensor;
   at::Tensor plain = tensor.to(device, at::kFloat);

@@ -11,7 +11,7 @@ std::span<T> row(const at::Tensor& rows, std::int64_t k) {
   return {rows.mutable_data_ptr<T>() + k * rows.stride(0), static_cast<std::size_t>(rows.size(1))};
 }
 
-// What a correction names for client k, [d] or [K, d]; empty where it names nothing.
+// A correction's values for client k, from [d] or [K, d]; empty where the tensor is undefined.
 template <class T>
 std::span<const T> term(const at::Tensor& tensor, std::int64_t k) {
   if (!tensor.defined()) return {};

@@ -60,11 +60,11 @@ class Transformer {
   std::span<const Segment> segments() const { return segments_; }
 
  private:
-  // What forward keeps for backward. The last layer's outputs are the rows of predictions alone.
+  // Values that forward keeps for backward. The last layer's outputs are the rows of predictions alone.
   struct Layer {
     arithmetic::Memory<Real> in, in_inverse, in_norm;  // [tokens, width], [tokens], [tokens, width]
     arithmetic::Memory<Real> qkv;                      // [tokens, 3 width]
-    arithmetic::Memory<Real> weights, attended;        // of the attention: its softmax; its result [outputs, width]
+    arithmetic::Memory<Real> weights, attended;        // softmax and result [outputs, width] of the attention
     arithmetic::Memory<Real> mid, mid_inverse, mid_norm, hidden;
   };
 
@@ -88,9 +88,9 @@ class Transformer {
   const TransformerLayout& layout_;
   const Real* params_ = nullptr;
   std::vector<Layer> layers_;
-  std::vector<Segment> segments_, last_segments_;  // of all layers but the last; of the last
-  std::vector<std::int32_t> ids_, positions_;      // of each token: its number in the vocabulary, its place
-  std::int64_t tokens_ = 0, predictions_ = 0;      // of all sequences
+  std::vector<Segment> segments_, last_segments_;  // rows in all layers but the last; in the last
+  std::vector<std::int32_t> ids_, positions_;      // number in the vocabulary and position of each token
+  std::int64_t tokens_ = 0, predictions_ = 0;      // sums over all sequences
   arithmetic::Memory<Real> final_, final_inverse_, final_norm_, logits_;
   arithmetic::Memory<Real> d_x_, d_in_, d_norm_, d_hidden_, d_qkv_, d_attended_, d_weights_;
 };

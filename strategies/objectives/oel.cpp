@@ -13,7 +13,7 @@
 namespace shoal::objectives {
 namespace {
 
-constexpr std::size_t told_per_token = 20, most_told = 2000;  // of the student's support, as published
+constexpr std::size_t told_per_token = 20, most_told = 2000;  // per token of the student's support, as published
 
 class Oel final : public Objective {
  public:

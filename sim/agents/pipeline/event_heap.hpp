@@ -20,7 +20,7 @@ struct PipelineEvent {
   Ticks time{};
   Kind kind = Kind::served;
   std::int64_t user = 0;
-  std::int64_t number = 0;  // of a generation, turn, delivery, session or version, depending on the kind
+  std::int64_t number = 0;  // number of a generation, turn, delivery, session or version, depending on the kind
 
   friend auto operator<=>(const PipelineEvent&, const PipelineEvent&) = default;
 };

@@ -23,7 +23,7 @@ namespace shoal::pipeline {
 
 inline constexpr int most_measured = 16;  // updates after which weights are measured
 
-/// What is simulated. Everything that it refers to must outlive the pipeline.
+/// Parts and settings of a pipeline, which they must outlive.
 struct Setup {
   const Policy& policy;
   const Objective& objective;

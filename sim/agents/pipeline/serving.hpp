@@ -34,7 +34,7 @@ enum class Answer : std::int8_t { accepted, refused, malformed };
 
 class Serving {
  public:
-  /// What happens to new requests during a pause.
+  /// The treatment of new requests during a pause.
   enum class While : std::int8_t { waits, refuses };
 
   Serving(const Policy& policy, const ServingSettings& settings, const at::Tensor& params, std::uint64_t seed,

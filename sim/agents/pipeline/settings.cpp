@@ -16,10 +16,10 @@ double rate(const Settings& s, const char* key, const char* meaning) {
 }
 
 HandOver read_hand_over(const Settings& s) {
-  const std::string mode =
-      s.choice("hand_over", "swap", {"barrier", "pause503", "interrupt", "swap"},
-               "how weights reach serving: all stop; requests are refused; generations go on under the new weights; or "
-               "two buffers");
+  const std::string mode = s.choice(
+      "hand_over", "swap", {"barrier", "pause503", "interrupt", "swap"},
+      "how weights reach serving: all stop; requests are refused; generations continue under the new weights; or "
+      "two buffers");
   return mode == "barrier"    ? HandOver::barrier
          : mode == "pause503" ? HandOver::pause503
          : mode == "swap"     ? HandOver::swap

@@ -10,7 +10,7 @@
 
 namespace shoal::pipeline {
 
-/// How new weights reach serving.
+/// The way of new weights to serving.
 enum class HandOver : std::int8_t {
   barrier,    // while a batch is trained nothing new is served or judged: the synchronous baseline
   pause503,   // requests are refused while a full batch waits and while weights travel: OpenClaw-RL

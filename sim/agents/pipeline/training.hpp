@@ -12,7 +12,7 @@
 
 namespace shoal::pipeline {
 
-/// How a batch becomes an update.
+/// Settings of an update.
 struct LearningSettings {
   explicit LearningSettings(const Settings& s);
   std::int64_t batch;

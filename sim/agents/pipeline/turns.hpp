@@ -1,5 +1,6 @@
 #pragma once
-// What the pipeline's components pass on: requests, the states that follow replies, and turns on their way to training.
+// Data that the pipeline's components pass on: requests, states that follow replies, and turns on their way to
+// training.
 
 #include <optional>
 #include <vector>

@@ -17,7 +17,7 @@ struct UserPool {
   std::int64_t sessions = 72;  // sessions of each user, at most
 };
 
-/// What is drawn for a turn besides its tokens: a side turn, faults, and whether the user leaves.
+/// Draws of a turn besides its tokens: a side turn, faults, and whether the user leaves.
 struct Faults {
   bool side = false;       // a side turn is requested at the same time
   bool malformed = false;  // the first request lacks a field
@@ -27,7 +27,7 @@ struct Faults {
   bool leaves = false;     // the user leaves after the reply
 };
 
-/// What a user does after a reply.
+/// A user's next step after a reply.
 struct NextStep {
   std::optional<Ticks> wait;  // time until the next request; none where the user has had all sessions
   bool done = false;          // the client reports that the session is over

@@ -1,6 +1,6 @@
-// A bag of tokens: every token of a reply is drawn from one softmax, whose logits are the language's frequencies plus
-// what was learned for the topic, for all topics together, and three nats for what a rule in the context asks. Without
-// a hidden state, so cheap enough for thousands of users; the form of the world of ten tokens, over the small language.
+// A bag of tokens: every token of a reply is drawn from one softmax. Its logits are the language's frequencies plus
+// learned logits of the topic, learned logits of all topics, and three nats for each rule in the context. Without a
+// hidden state, so cheap enough for thousands of users; the policy of the world of ten tokens, over the small language.
 
 #include <ATen/ops/zeros.h>
 
@@ -21,12 +21,12 @@ using Logits = std::array<double, vocabulary>;
 constexpr std::int64_t tools_at = topics, shared_at = topics + 1, answer_at = (topics + 2) * vocabulary,
                        size = answer_at + 1;
 
-// What the policy reads from a prompt.
+// The part of a prompt that the policy uses.
 struct Cue {
   std::int64_t own = tools_at;  // the row of the topic, or that of tools
   bool shares = false;          // the shared logits count too
   Token answer = -1;            // the right answer; -1: there is no question
-  Logits context{};             // what the rules in the context add
+  Logits context{};             // the sum of the rules' vectors in the context
 };
 
 // A rule and its opposite have one axis.
