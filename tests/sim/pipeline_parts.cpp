@@ -25,6 +25,15 @@ TEST(Admission, LeavesRoomForWhatCanBeUsedInTime) {
   EXPECT_EQ(rule.capacity(), 27);
 }
 
+TEST(LearningSettings, RefusesAnUnknownTeacher) {
+  for (const std::string teacher : {"lvie", "refresh:0", "refresh:4x"}) {
+    const Settings settings = Settings::parse(fmt::format("teacher = '{}'\n", teacher), "test.toml");
+    EXPECT_THAT([&] { LearningSettings learning(settings); },
+                testing::ThrowsMessage<UserError>(testing::HasSubstr("unknown teacher \"" + teacher + "\"")));
+  }
+  EXPECT_EQ(LearningSettings(Settings::parse("teacher = 'refresh:4'\n", "test.toml")).refresh, 4);
+}
+
 TEST(Staleness, IsThatOfTheOldestToken) {
   const std::array<std::int64_t, 3> mixed{4, 3, 5};
   EXPECT_EQ(staleness(5, mixed), 2);
