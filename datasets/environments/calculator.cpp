@@ -12,8 +12,17 @@ namespace {
 constexpr int tools = 4, read_again = 4, answer = 5;
 constexpr int most_operations = 4;
 
-// Places in EpisodeState::at; the operations are in front of them. `spoiled` holds 1 once a wrong tool was called.
-constexpr std::size_t planned = most_operations, done = 5, spoiled = 6, calls = 7;
+struct Problem {
+  std::array<int, most_operations> operations;  // the tool that does each
+  int count;                                    // operations of the problem
+  int done;                                     // operations that a tool was called for
+  int spoiled;                                  // 1 once a wrong tool was called
+  int calls;                                    // calls of tools, those that read the problem again included
+
+  bool finished() const { return done == count; }
+  // The tool that is wanted next; `tools` once all operations are done.
+  int wanted() const { return finished() ? tools : operations[done]; }
+};
 
 class Calculator final : public Environment {
  public:
@@ -24,31 +33,30 @@ class Calculator final : public Environment {
   int horizon() const override { return 12; }
 
   EpisodeState start(RandomStream& random) const override {
+    Problem problem{};
+    problem.count = 2 + random.below(most_operations - 1);
+    for (int i = 0; i < problem.count; ++i) problem.operations[i] = random.below(tools);
     EpisodeState state;
-    state.at[planned] = 2 + random.below(most_operations - 1);
-    for (int i = 0; i < state.at[planned]; ++i) state.at[i] = random.below(tools);
+    state.set(problem);
     return state;
   }
-  int observe(const EpisodeState& state) const override { return next(state); }
+  int observe(const EpisodeState& state) const override { return state.as<Problem>().wanted(); }
 
   StepResult step(EpisodeState& state, int action, bool last, RandomStream&) const override {
-    const int wanted = next(state);
-    const bool finished = wanted == tools;
+    Problem problem = state.as<Problem>();
     if (action == answer || last) {
-      const bool right = action == answer && finished && state.at[spoiled] == 0;
-      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(state.at[calls]), right};
+      const bool right = action == answer && problem.finished() && problem.spoiled == 0;
+      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(problem.calls), right};
     }
-    ++state.at[calls];
-    if (action == read_again || finished) return {};
-    if (action != wanted) state.at[spoiled] = 1;
-    ++state.at[done];
-    return {.progress = action == wanted && state.at[spoiled] == 0 ? 1.0 : -1.0};
-  }
-
- private:
-  // The tool that is wanted next; `tools` once all are done.
-  static int next(const EpisodeState& state) {
-    return state.at[done] < state.at[planned] ? state.at[state.at[done]] : tools;
+    ++problem.calls;
+    StepResult result;
+    if (action != read_again && !problem.finished()) {
+      if (action != problem.wanted()) problem.spoiled = 1;
+      ++problem.done;
+      result.progress = problem.spoiled == 0 ? 1 : -1;
+    }
+    state.set(problem);
+    return result;
   }
 };
 

@@ -19,7 +19,7 @@ class Study {
   /// All outcomes of one replicate, one after the other. Thread-safe.
   virtual std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const = 0;
   /// The one number that tables show, smaller is better, from outcomes or their means.
-  virtual double headline(const double* outcomes) const = 0;
+  virtual double metric(const double* outcomes) const = 0;
 };
 
 }  // namespace shoal

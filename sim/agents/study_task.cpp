@@ -22,7 +22,7 @@ class StudyTrainer final : public Trainer {
     for (const Participation& p : block_) {
       const std::vector<double> found = task_.study().run(task_.seed(), value(p.client));
       for (const double x : found) *to++ = static_cast<float>(x);
-      result.figures.push_back({.loss = task_.study().headline(found.data()), .steps = 1});
+      result.figures.push_back({.loss = task_.study().metric(found.data()), .steps = 1});
     }
     result.delta = Rows(outcomes - start);
     return result;
@@ -34,8 +34,8 @@ class StudyTrainer final : public Trainer {
 
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk&) override {
     const at::Tensor means = params.to(at::kDouble).contiguous();
-    const double headline = task_.study().headline(means.const_data_ptr<double>());
-    return {.examples = 1, .correct = -1, .loss = Evaluation::to_units(headline)};
+    const double metric = task_.study().metric(means.const_data_ptr<double>());
+    return {.examples = 1, .correct = -1, .loss = Evaluation::to_units(metric)};
   }
 
   Evaluation evaluate_own(const at::Tensor&, ClientId, Split) override { return {.correct = -1}; }

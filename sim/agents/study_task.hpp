@@ -21,7 +21,7 @@ class StudyTask final : public Task {
   at::Tensor initial_parameters(RandomKey key) const override;
   ClientWork work(ClientId client) const override;
   std::unique_ptr<Trainer> trainer() const override;
-  /// One: the headline of the mean outcomes as its loss.
+  /// One: the metric of the mean outcomes as its loss.
   std::int64_t chunks(Split split) const override { return split == Split::test ? 1 : 0; }
 
   const Study& study() const { return *study_; }

@@ -19,12 +19,7 @@ namespace {
 constexpr std::int64_t gradient_chunk = 64;  // examples per pass of a full gradient: bounds the buffers
 constexpr std::int64_t most_rows = 512;      // examples that the buffers of all batch sizes of a lane hold together
 
-/// Row k of [K, d], or [d] itself.
-at::Tensor row_or_shared(const at::Tensor& tensor, std::int64_t k) {
-  return tensor.dim() == 2 ? tensor.select(0, k) : tensor;
-}
-
-double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / count : 0; }
+double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
 
 }  // namespace
 

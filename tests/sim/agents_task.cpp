@@ -101,12 +101,12 @@ TEST(AgentsTrainer, CountsUsableReplies) {
     const std::vector<Participation> block = everybody();
     trainer->open(block, local_settings(1));
     const LocalResult fit = trainer->fit(task.initial(), {});
-    const auto speaker = task.policy().speaker();
+    const auto worker = task.policy().rollout_worker();
     for (std::size_t k = 0; k < block.size(); ++k) {
       std::vector<Session> sessions = task.sessions(block[k], 0);
-      speaker->load(task.initial());
+      worker->load(task.initial());
       std::int64_t usable = 0, all = 0;
-      for (const SessionLog& log : hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1)) {
+      for (const SessionLog& log : hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1)) {
         all += std::ssize(log.replies);
         for (const JudgedReply& reply : log.replies) usable += task.objective().takes(reply.signals) ? 1 : 0;
       }
@@ -203,9 +203,9 @@ TEST(AgentsTask, EvaluatesRulesAndAnswersOfHeldOutUsers) {
 
   // Words that an answer is made of, alone: no marks and nothing warm, long, and no number.
   at::Tensor mute = task.initial().clone();
-  at::Tensor words = mute.narrow(0, 0, talk::topics * talk::vocabulary).view({talk::topics, talk::vocabulary});
-  words.fill_(-30);
-  words.narrow(1, talk::first_filler, talk::fillers).fill_(30);
+  at::Tensor topics = mute.narrow(0, 0, talk::topics * talk::vocabulary).view({talk::topics, talk::vocabulary});
+  topics.fill_(-30);
+  topics.narrow(1, talk::filler_tokens.first, talk::filler_tokens.size).fill_(30);
   std::int64_t plain_or_long = 0;
   for (int i = 0; i < AgentsTask::users_per_chunk; ++i) {
     const Rule rule = task.user(12 + i).rules[0];

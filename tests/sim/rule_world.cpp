@@ -102,7 +102,7 @@ TEST(RuleStudy, SurvivalSumsToTheMeanOfSessions) {
       sum += all[survival + s];
       EXPECT_GE(all[survival + s], all[survival + s + 1]);
     }
-    EXPECT_NEAR(sum, study.headline(all.data()), 1e-9);
+    EXPECT_NEAR(sum, study.metric(all.data()), 1e-9);
     EXPECT_EQ(all[survival], 1);
     EXPECT_EQ(all[survival + 2], 1);  // three in a row take three sessions
     EXPECT_NEAR(all[survival + 40], (all[censored] + all[censored + 1] + all[censored + 2]) / 3, 1e-12);

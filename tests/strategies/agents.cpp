@@ -27,14 +27,14 @@ struct Union {
 // learner.
 Union pool(const Federation& parts, const RoundRecord& record, const at::Tensor& params) {
   const auto& task = dynamic_cast<const AgentsTask&>(*parts.task);
-  const auto speaker = task.policy().speaker();
+  const auto worker = task.policy().rollout_worker();
   std::vector<JudgedReply> batch;
   Union all;
   for (const ClientRow& row : record.clients) {
     std::vector<Session> sessions = task.sessions(row.participation, 0);
-    speaker->load(params);
+    worker->load(params);
     const std::size_t before = batch.size();
-    for (SessionLog& log : hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1)) {
+    for (SessionLog& log : hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1)) {
       for (JudgedReply& reply : log.replies) {
         if (task.objective().takes(reply.signals)) batch.push_back(std::move(reply));
       }
@@ -164,7 +164,7 @@ TEST(Agents, LearnTheirUsersRules) {
   };
   const double taught = gain("local = {rate = 8}\n");
   EXPECT_GT(taught, 0.25);
-  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // the same words are drawn
+  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // the same tokens are drawn
   // Votes that do not depend on the reply: what is left is a random walk.
   EXPECT_LT(gain("local = {rate = 8}\njudge = \"coin\"\n"), taught / 2);
 }

@@ -1,4 +1,4 @@
-#include "experiments/warm_up_command.hpp"
+#include "experiments/pretrain_command.hpp"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -11,18 +11,18 @@ namespace {
 
 constexpr const char* rule_names[talk::rules] = {"plain", "longer", "warmer", "bolder", "shorter", "colder"};
 
-std::string row(const char* what, const std::array<double, talk::rules>& shares) {
-  std::string text = fmt::format("  {:<24}", what);
+std::string row(const char* prompt, const Fluency::PerRule& shares) {
+  std::string text = fmt::format("  {:<24}", prompt);
   for (const double share : shares) text += fmt::format("{:>9.3f}", share);
   text += '\n';
   return text;
 }
 
-// On a terminal one line, ten times a second at most.
-class Line {
+// Progress on a terminal: one line, rewritten at most ten times a second and erased at the end.
+class ProgressLine {
  public:
-  explicit Line(std::int64_t steps) : steps_(steps), shown_(isatty(STDERR_FILENO) != 0) {}
-  ~Line() {
+  explicit ProgressLine(std::int64_t steps) : steps_(steps), shown_(isatty(STDERR_FILENO) != 0) {}
+  ~ProgressLine() {
     if (shown_) fmt::print(stderr, "\r{:60}\r", "");
   }
   void operator()(std::int64_t done) {
@@ -39,17 +39,22 @@ class Line {
   double start_ = steady_seconds(), last_ = 0;
 };
 
+at::Tensor pretrain_with_progress(const Policy& policy, const at::Tensor& start, const Pretraining& options) {
+  ProgressLine line(options.steps);
+  return pretrain(policy, start, options, [&line](std::int64_t done) { line(done); });
+}
+
 }  // namespace
 
 std::string fluency_text(const Fluency& f) {
-  std::string text = fmt::format(
-      "next-word loss           {:.3f} nats a word ({:.3f} with frequencies of words alone)\n", f.loss, f.baseline);
+  std::string text =
+      fmt::format("next-token loss          {:.3f} nats a token ({:.3f} for a unigram model)\n", f.loss, f.unigram);
   text += fmt::format("right answers            {:.1f} %\n", 100 * f.correct);
-  text += fmt::format("share that satisfies     ");
+  text += "share that satisfies     ";
   for (const char* name : rule_names) text += fmt::format("{:>9}", name);
   text += '\n';
-  text += row("without instruction", f.plain);
-  text += row("after a correction", f.told);
+  text += row("without instruction", f.uninstructed);
+  text += row("after a correction", f.corrected);
   text += row("with a hint", f.hinted);
   text +=
       fmt::format("hint gain                {:.2f} nats a reply (95 % interval {:.2f} to {:.2f}): {}\n", f.gain.mean,
@@ -57,10 +62,12 @@ std::string fluency_text(const Fluency& f) {
   return text;
 }
 
-void warm_up_transformer(const WarmUpCommand& command) {
+void pretrain_transformer(const PretrainCommand& command) {
   const TransformerLayout layout(command.shape);
+  const Pretraining& options = command.options;
+  const bool trains = command.measured.empty();
   at::Tensor params;
-  if (command.measured.empty()) {
+  if (trains) {
     if (!command.out.empty()) check_writable(command.out);
     params = layout.random_parameters(random_key(command.options.seed, "model/initial_parameters"));
   } else {
@@ -69,22 +76,16 @@ void warm_up_transformer(const WarmUpCommand& command) {
   const std::unique_ptr<Policy> policy = transformer_policy(command.shape, params);
   fmt::print("transformer: width {}, {} layers, {} heads, {} parameters\n", command.shape.width, command.shape.layers,
              command.shape.heads, layout.parameters.size);
-  if (command.measured.empty()) {
+  if (trains) {
     const double start = steady_seconds();
-    {
-      Line line(command.options.steps);
-      params = warm_up(*policy, params, command.options, [&line](std::int64_t done) { line(done); });
-    }
-    fmt::print("{} steps of {} lessons in {}\n", command.options.steps, command.options.batch,
-               duration_text(steady_seconds() - start));
+    params = pretrain_with_progress(*policy, params, options);
+    fmt::print("{} steps of {} lessons in {}\n", options.steps, options.batch, duration_text(steady_seconds() - start));
   }
-  fmt::print("{}", fluency_text(fluency(*policy, params, command.options.seed)));
+  fmt::print("{}", fluency_text(fluency(*policy, params, options.seed)));
   if (command.out.empty()) return;
-  std::string made_by = command.measured;
-  if (made_by.empty()) {
-    made_by = fmt::format("shoal warm-up --seed {} --steps {} --batch {} --rate {}", command.options.seed,
-                          command.options.steps, command.options.batch, command.options.rate);
-  }
+  const std::string made_by = trains ? fmt::format("shoal pretrain --seed {} --steps {} --batch {} --rate {}",
+                                                   options.seed, options.steps, options.batch, options.rate)
+                                     : command.measured;
   replace_file(command.out, transformer_file(command.shape, params, {{"made by", made_by}}));
   fmt::print("{}\n", command.out);
 }
