@@ -21,7 +21,7 @@ double product() {
 
 void report_block(benchmark::State& state, const Workload& w, std::int64_t trained) {
   report(state, w, trained);
-  const double flops = w.task->network().flops_per_example() * static_cast<double>(per_client * trained);
+  const double flops = w.task->network().flops_per_example() * (per_client * trained);
   state_bound(state, flops, product(), "matrix product");
 }
 
@@ -41,17 +41,7 @@ void block(benchmark::State& state, const char* file, std::unique_ptr<Model> (*m
   LocalSettings local = w.local;
   local.block = state.range(0);
   local.form = form;
-  const auto trainer = w.task->trainer();
-  std::vector<Participation> together(static_cast<std::size_t>(local.block));
-  std::int64_t next = 0;
-  for (auto _ : state) {
-    for (Participation& who : together) {
-      who.id = ParticipationId{next};
-      who.client = ClientId{next++ % clients};
-    }
-    trainer->open(together, local);
-    benchmark::DoNotOptimize(trainer->fit(w.start, {}).delta);
-  }
+  train_blocks(state, w, local);
   report_block(state, w, local.block);
 }
 

@@ -17,7 +17,7 @@ namespace shoal::bench {
 inline double thread_seconds() {
   std::timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+  return time.tv_sec + 1e-9 * time.tv_nsec;
 }
 
 /// Seconds of the fastest of `tries` calls, in processor time, which is also what Google Benchmark's rates divide by:
@@ -36,7 +36,7 @@ inline double fastest(int tries, const std::function<void()>& work) {
 inline double copy_rate(std::size_t bytes) {
   const std::vector<char> from(bytes, 1);
   std::vector<char> to(bytes);
-  return 2 * static_cast<double>(bytes) / fastest(9, [&] {
+  return 2.0 * bytes / fastest(9, [&] {
            std::memcpy(to.data(), from.data(), bytes);
            benchmark::DoNotOptimize(to.data());
            benchmark::ClobberMemory();
@@ -46,7 +46,7 @@ inline double copy_rate(std::size_t bytes) {
 /// Bytes a second at which one core reads `bytes` bytes and does next to nothing with them.
 inline double read_rate(std::size_t bytes) {
   const std::vector<std::uint64_t> from(bytes / 8, 1);
-  return static_cast<double>(bytes) / fastest(9, [&] {
+  return bytes / fastest(9, [&] {
            std::uint64_t sum = std::accumulate(from.begin(), from.end(), std::uint64_t{0});
            benchmark::DoNotOptimize(sum);
          });

@@ -9,6 +9,7 @@
 #include "experiments/experiment.hpp"
 #include "kernels/fixed_point.hpp"
 #include "kernels/vector_ops.hpp"
+#include "sim/round/run_round.hpp"
 #include "sim/task/quadratic.hpp"
 
 namespace {
@@ -76,13 +77,13 @@ void bare_loop(benchmark::State& state) {
     for (std::int64_t c = 0; c < cohort; ++c) {
       const ClientId client{next++ * 997 % clients};
       quadratic.optimum(client, optimum.data());
-      const auto h = static_cast<float>(quadratic.curvature(client));
+      const float h = quadratic.curvature(client);
       x = server;
       double loss = 0;
       for (std::size_t j = 0; j < x.size(); ++j) {
         const float gap = x[j] - optimum[j];
         gradient[j] = h * gap;
-        loss += static_cast<double>(gradient[j]) * static_cast<double>(gap);
+        loss += gradient[j] * gap;
       }
       benchmark::DoNotOptimize(loss);
       sgd_step<float>(x, gradient, step);

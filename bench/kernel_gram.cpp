@@ -4,10 +4,10 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <random>
 #include <vector>
 
 #include "bench/bound.hpp"
+#include "bench/normal_values.hpp"
 #include "kernels/device.hpp"
 #include "kernels/gram.hpp"
 
@@ -17,14 +17,7 @@ extern "C" void sgemm_(const char*, const char*, const int*, const int*, const i
 namespace {
 
 using shoal::RowView;
-
-std::vector<float> normal_values(std::int64_t n) {
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(n));
-  for (float& value : values) value = normal(random);
-  return values;
-}
+using shoal::bench::normal_values;
 
 /// Operations a second of sgemm_ on square matrices.
 double product_rate() {
@@ -44,17 +37,17 @@ void against_product(benchmark::State& state, const Work& work) {
   const std::int64_t n = state.range(0), d = state.range(1);
   const auto x = normal_values(n * d);
   const RowView<const float> rows(x.data(), n, d);
-  std::vector<double> matrix(static_cast<std::size_t>(n * n));
+  std::vector<double> matrix(n * n);
   for (auto _ : state) {
     std::fill(matrix.begin(), matrix.end(), 0);
     work(rows, std::span(matrix));
     benchmark::ClobberMemory();
   }
-  shoal::bench::state_bound(state, 2.0 * static_cast<double>(n * n * d), product_rate(), "matrix-product rate");
+  shoal::bench::state_bound(state, 2.0 * (n * n * d), product_rate(), "matrix-product rate");
 }
 
 void gram(benchmark::State& state) {
-  const std::vector<float> centre(static_cast<std::size_t>(state.range(1)), 0.1f);
+  const std::vector<float> centre(state.range(1), 0.1f);
   const auto scale = shoal::gram_scale(10, state.range(1));
   against_product(state, [&](auto rows, auto matrix) { shoal::add_gram(rows, centre, scale, matrix); });
 }
@@ -68,20 +61,20 @@ void squared_distances(benchmark::State& state) {
 void combine_to_one(benchmark::State& state) {
   const std::int64_t n = state.range(0), d = state.range(1);
   const auto x = normal_values(n * d);
-  const std::vector<double> weights(static_cast<std::size_t>(n), 0.1);
-  std::vector<float> out(static_cast<std::size_t>(d));
+  const std::vector<double> weights(n, 0.1);
+  std::vector<float> out(d);
   for (auto _ : state) {
     shoal::combine(weights, {x.data(), n, d}, {out.data(), 1, d});
     benchmark::ClobberMemory();
   }
-  const double bytes = 4.0 * static_cast<double>(n * d);
-  shoal::bench::state_bound(state, bytes, shoal::bench::read_rate(static_cast<std::size_t>(bytes)), "read rate");
+  const double bytes = 4.0 * (n * d);
+  shoal::bench::state_bound(state, bytes, shoal::bench::read_rate(bytes), "read rate");
 }
 
 void combine_to_all(benchmark::State& state) {
   const std::int64_t n = state.range(0), d = state.range(1);
-  const std::vector<double> weights(static_cast<std::size_t>(n * n), 0.1);
-  std::vector<float> out(static_cast<std::size_t>(n * d));
+  const std::vector<double> weights(n * n, 0.1);
+  std::vector<float> out(n * d);
   against_product(state, [&](auto rows, auto) { shoal::combine(weights, rows, {out.data(), n, d}); });
 }
 
@@ -90,15 +83,14 @@ void device_gram(benchmark::State& state) {
   const shoal::OnDevice device;
   const auto x = normal_values(n * d);
   const shoal::DeviceArray<float> there(device, std::span<const float>(x));
-  shoal::DeviceArray<double> matrix(device, static_cast<std::size_t>(n * n));
+  shoal::DeviceArray<double> matrix(device, n * n);
   const auto scale = shoal::gram_scale(10, d);
   for (auto _ : state) {
     matrix.zero();
     shoal::add_gram(device, {there.data(), n, d}, nullptr, scale, matrix.data());
     wait(device);
   }
-  state.counters["operations"] =
-      benchmark::Counter(2.0 * static_cast<double>(n * n * d), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["operations"] = benchmark::Counter(2.0 * (n * n * d), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void sizes(benchmark::internal::Benchmark* benchmark) {

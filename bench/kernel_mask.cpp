@@ -19,7 +19,7 @@ using shoal::bench::state_bound;
 std::vector<shoal::Mask> some_masks(std::size_t count) {
   std::vector<shoal::Mask> masks(count);
   for (std::size_t i = 0; i < count; ++i) {
-    masks[i].stream.key[0] = static_cast<std::uint32_t>(i);
+    masks[i].stream.key[0] = i;
     masks[i].sign = i % 2 == 0 ? shoal::MaskSign::plus : shoal::MaskSign::minus;
   }
   return masks;
@@ -44,7 +44,7 @@ double raw_stream_rate() {
 /// Arguments: words, masks.
 template <class Word>
 void add_masks(benchmark::State& state) {
-  const auto words = static_cast<std::size_t>(state.range(0)), count = static_cast<std::size_t>(state.range(1));
+  const std::size_t words = state.range(0), count = state.range(1);
   std::vector<Word> sum(words);
   const auto masks = some_masks(count);
   const double bound = raw_stream_rate();
@@ -52,28 +52,28 @@ void add_masks(benchmark::State& state) {
     shoal::add_masks<Word>(sum, masks);
     benchmark::ClobberMemory();
   }
-  const double bytes = static_cast<double>(words * count * sizeof(Word));
-  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
+  const double bytes = words * count * sizeof(Word);
+  state.SetBytesProcessed(state.iterations() * bytes);
   state_bound(state, bytes, bound, "raw ChaCha20 of the library");
 }
 
 template <class Word>
 void ring_encode(benchmark::State& state) {
-  const auto n = static_cast<std::size_t>(state.range(0));
+  const std::size_t n = state.range(0);
   std::vector<float> row(n);
-  for (std::size_t i = 0; i < n; ++i) row[i] = static_cast<float>(i % 1000) * 1e-3f - 0.5f;
+  for (std::size_t i = 0; i < n; ++i) row[i] = (i % 1000) * 1e-3f - 0.5f;
   std::vector<Word> out(n);
   const double bound = shoal::bench::copy_rate(4 * n);
   for (auto _ : state) {
     shoal::ring_encode<Word, float>(out, row, 600, 20);
     benchmark::ClobberMemory();
   }
-  state_bound(state, static_cast<double>(n * (4 + sizeof(Word))), bound, "copy");
+  state_bound(state, n * (4 + sizeof(Word)), bound, "copy");
 }
 
 template <class Word>
 void ring_decode(benchmark::State& state) {
-  const auto n = static_cast<std::size_t>(state.range(0));
+  const std::size_t n = state.range(0);
   const std::vector<Word> sum(n, 12345);
   std::vector<float> out(n);
   const double bound = shoal::bench::copy_rate(4 * n);
@@ -81,12 +81,12 @@ void ring_decode(benchmark::State& state) {
     shoal::ring_decode<Word, float>(out, sum, 20, 600);
     benchmark::ClobberMemory();
   }
-  state_bound(state, static_cast<double>(n * (4 + sizeof(Word))), bound, "copy");
+  state_bound(state, n * (4 + sizeof(Word)), bound, "copy");
 }
 
 template <class Word>
 void ring_add(benchmark::State& state) {
-  const auto n = static_cast<std::size_t>(state.range(0));
+  const std::size_t n = state.range(0);
   std::vector<Word> sum(n);
   const std::vector<Word> x(n, 3);
   const double bound = shoal::bench::copy_rate(n * sizeof(Word));
@@ -94,12 +94,12 @@ void ring_add(benchmark::State& state) {
     shoal::ring_add<Word>(sum, x);
     benchmark::ClobberMemory();
   }
-  state_bound(state, static_cast<double>(3 * n * sizeof(Word)), bound, "copy");
+  state_bound(state, 3 * n * sizeof(Word), bound, "copy");
 }
 
 template <class Word>
 void device_add_masks(benchmark::State& state) {
-  const auto words = static_cast<std::size_t>(state.range(0)), count = static_cast<std::size_t>(state.range(1));
+  const std::size_t words = state.range(0), count = state.range(1);
   const shoal::OnDevice device;
   shoal::DeviceArray<Word> sum(device, words);
   sum.zero();
@@ -110,8 +110,7 @@ void device_add_masks(benchmark::State& state) {
     shoal::wait(device);
   }
   // Derived, not measured: 976 integer operations for 64 bytes on 132 processors of 64 lanes at 1.98 GHz.
-  state_bound(state, static_cast<double>(words * count * sizeof(Word)), 1.1e12,
-              "integer operations of an H100 or H200");
+  state_bound(state, words * count * sizeof(Word), 1.1e12, "integer operations of an H100 or H200");
 }
 
 constexpr std::int64_t small = 199'210, large = 1 << 23;

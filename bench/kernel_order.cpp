@@ -3,24 +3,17 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <random>
 #include <vector>
 
 #include "bench/bound.hpp"
+#include "bench/normal_values.hpp"
 #include "kernels/device.hpp"
 #include "kernels/order_statistics.hpp"
 
 namespace {
 
 using shoal::RowView;
-
-std::vector<float> normal_values(std::int64_t n) {
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(n));
-  for (float& value : values) value = normal(random);
-  return values;
-}
+using shoal::bench::normal_values;
 
 template <class Rule>
 void on_host(benchmark::State& state, const Rule& rule) {
@@ -28,13 +21,13 @@ void on_host(benchmark::State& state, const Rule& rule) {
   const auto values = normal_values(n * d);
   std::vector<const float*> rows;
   for (std::int64_t i = 0; i < n; ++i) rows.push_back(values.data() + i * d);
-  std::vector<float> out(static_cast<std::size_t>(d));
+  std::vector<float> out(d);
   for (auto _ : state) {
     rule(std::span<const float* const>(rows), std::span(out));
     benchmark::ClobberMemory();
   }
-  const double bytes = 4.0 * static_cast<double>(n * d);
-  shoal::bench::state_bound(state, bytes, shoal::bench::read_rate(static_cast<std::size_t>(bytes)), "read rate");
+  const double bytes = 4.0 * (n * d);
+  shoal::bench::state_bound(state, bytes, shoal::bench::read_rate(bytes), "read rate");
 }
 
 void median(benchmark::State& state) {
@@ -53,7 +46,7 @@ void on_device(benchmark::State& state, const Rule& rule) {
   const shoal::OnDevice device;
   const auto values = normal_values(n * d);
   const shoal::DeviceArray<float> there(device, std::span<const float>(values));
-  shoal::DeviceArray<float> out(device, static_cast<std::size_t>(d)), zeros(device, values.size());
+  shoal::DeviceArray<float> out(device, d), zeros(device, values.size());
   const auto write_all = [&] {
     zeros.zero();
     wait(device);
@@ -62,7 +55,7 @@ void on_device(benchmark::State& state, const Rule& rule) {
     rule(device, RowView<const float>(there.data(), n, d), out.data());
     wait(device);
   }
-  const double bytes = 4.0 * static_cast<double>(n * d);
+  const double bytes = 4.0 * (n * d);
   shoal::bench::state_bound(state, bytes, bytes / shoal::bench::fastest(9, write_all), "memset rate");
 }
 

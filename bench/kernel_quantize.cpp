@@ -19,18 +19,18 @@ using shoal::bench::state_bound;
 constexpr PhiloxStream stream{.key = {{1, 2}}, .row = {3, 4, 5}};
 
 std::vector<float> some_values(std::int64_t n) {
-  std::vector<float> values(static_cast<std::size_t>(n));
+  std::vector<float> values(n);
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = shoal::uniform_float(shoal::philox({{static_cast<std::uint32_t>(i)}}, {})[0]) - 0.5f;
   return values;
 }
 
-std::size_t packed_size(std::int64_t n, int bits) { return static_cast<std::size_t>(shoal::packed_bytes(n, bits)); }
+std::size_t packed_size(std::int64_t n, int bits) { return shoal::packed_bytes(n, bits); }
 
 /// Measures work() that reads and writes `bytes` bytes in all.
 template <class Work>
 void beside_a_copy(benchmark::State& state, double bytes, const Work& work) {
-  const double bound = shoal::bench::copy_rate(static_cast<std::size_t>(bytes / 2));
+  const double bound = shoal::bench::copy_rate(bytes / 2);
   for (auto _ : state) {
     work();
     benchmark::ClobberMemory();
@@ -50,7 +50,7 @@ double random_rate() {
 // Arguments: values, bits.
 void quantize(benchmark::State& state) {
   const std::int64_t n = state.range(0);
-  const int bits = static_cast<int>(state.range(1));
+  const int bits = state.range(1);
   const auto row = some_values(n);
   std::vector<std::uint8_t> packed(packed_size(n, bits));
   const double bound = random_rate();
@@ -58,63 +58,59 @@ void quantize(benchmark::State& state) {
     shoal::quantize(packed, row, 0.5f, bits, stream);
     benchmark::ClobberMemory();
   }
-  state_bound(state, static_cast<double>(n), bound, "Philox words");
+  state_bound(state, n, bound, "Philox words");
 }
 
 void dequantize(benchmark::State& state) {
   const std::int64_t n = state.range(0);
-  const int bits = static_cast<int>(state.range(1));
+  const int bits = state.range(1);
   const std::vector<std::uint8_t> packed(packed_size(n, bits), 0x55);
-  std::vector<float> row(static_cast<std::size_t>(n));
-  beside_a_copy(state, static_cast<double>(packed.size()) + 4.0 * static_cast<double>(n),
-                [&] { shoal::dequantize(row, packed, 0.5f, bits); });
+  std::vector<float> row(n);
+  beside_a_copy(state, packed.size() + 4.0 * n, [&] { shoal::dequantize(row, packed, 0.5f, bits); });
 }
 
 void quantize_signs(benchmark::State& state) {
   const std::int64_t n = state.range(0);
   const auto row = some_values(n);
   std::vector<std::uint8_t> packed(packed_size(n, 1));
-  beside_a_copy(state, 4.125 * static_cast<double>(n), [&] { shoal::quantize_signs(packed, row); });
+  beside_a_copy(state, 4.125 * n, [&] { shoal::quantize_signs(packed, row); });
 }
 
 void dequantize_signs(benchmark::State& state) {
   const std::int64_t n = state.range(0);
   const std::vector<std::uint8_t> packed(packed_size(n, 1), 0x55);
-  std::vector<float> row(static_cast<std::size_t>(n));
-  beside_a_copy(state, 4.125 * static_cast<double>(n), [&] { shoal::dequantize_signs(row, packed, 0.5f); });
+  std::vector<float> row(n);
+  beside_a_copy(state, 4.125 * n, [&] { shoal::dequantize_signs(row, packed, 0.5f); });
 }
 
 void scale(benchmark::State& state, ScaleRule rule) {
   const auto row = some_values(state.range(0));
-  const double bytes = 4.0 * static_cast<double>(row.size()), bound = shoal::bench::read_rate(4 * row.size());
+  const double bytes = 4.0 * row.size(), bound = shoal::bench::read_rate(4 * row.size());
   for (auto _ : state) benchmark::DoNotOptimize(shoal::quantization_scale(row, rule));
   state_bound(state, bytes, bound, "read");
 }
 
 void pack(benchmark::State& state) {
   const std::int64_t n = state.range(0);
-  const int bits = static_cast<int>(state.range(1));
-  const std::vector<std::uint16_t> codes(static_cast<std::size_t>(n), 1);
+  const int bits = state.range(1);
+  const std::vector<std::uint16_t> codes(n, 1);
   std::vector<std::uint8_t> packed(packed_size(n, bits));
-  beside_a_copy(state, static_cast<double>(packed.size()) + 2.0 * static_cast<double>(n),
-                [&] { shoal::pack(packed, codes, bits); });
+  beside_a_copy(state, packed.size() + 2.0 * n, [&] { shoal::pack(packed, codes, bits); });
 }
 
 void unpack(benchmark::State& state) {
   const std::int64_t n = state.range(0);
-  const int bits = static_cast<int>(state.range(1));
+  const int bits = state.range(1);
   const std::vector<std::uint8_t> packed(packed_size(n, bits), 0x55);
-  std::vector<std::uint16_t> codes(static_cast<std::size_t>(n));
-  beside_a_copy(state, static_cast<double>(packed.size()) + 2.0 * static_cast<double>(n),
-                [&] { shoal::unpack(codes, packed, bits); });
+  std::vector<std::uint16_t> codes(n);
+  beside_a_copy(state, packed.size() + 2.0 * n, [&] { shoal::unpack(codes, packed, bits); });
 }
 
 // Arguments: values, block.
 void rotate(benchmark::State& state) {
   const auto row = some_values(state.range(0));
-  std::vector<float> out(static_cast<std::size_t>(shoal::rotated_size(state.range(0), state.range(1))));
-  beside_a_copy(state, 4.0 * static_cast<double>(row.size() + out.size()),
-                [&] { shoal::rotate(out, row, state.range(1), stream); });
+  std::vector<float> out(shoal::rotated_size(state.range(0), state.range(1)));
+  beside_a_copy(state, 4.0 * (row.size() + out.size()), [&] { shoal::rotate(out, row, state.range(1), stream); });
 }
 
 constexpr std::int64_t small = 199'210, large = 1 << 23;
@@ -141,7 +137,7 @@ constexpr std::int64_t rows = 32, columns = 1 << 20;
 template <class Work>
 void beside_zeroing(benchmark::State& state, double bytes, const Work& work) {
   const shoal::OnDevice device;
-  shoal::DeviceArray<std::uint8_t> zeros(device, static_cast<std::size_t>(bytes));
+  shoal::DeviceArray<std::uint8_t> zeros(device, bytes);
   const double bound = bytes / shoal::bench::fastest(9, [&] {
                          zeros.zero();
                          shoal::wait(device);
@@ -155,16 +151,16 @@ void beside_zeroing(benchmark::State& state, double bytes, const Work& work) {
 
 void device_quantize(benchmark::State& state) {
   const shoal::OnDevice device;
-  const int bits = static_cast<int>(state.range(0));
+  const int bits = state.range(0);
   const std::int64_t bytes = shoal::packed_bytes(columns, bits);
   shoal::DeviceArray<float> values(device, rows * columns);
   values.zero();
-  shoal::DeviceArray<std::uint8_t> packed(device, static_cast<std::size_t>(rows * bytes));
+  shoal::DeviceArray<std::uint8_t> packed(device, rows * bytes);
   const std::vector<float> scales(rows, 0.5f);
   const std::vector<PhiloxStream> streams(rows, stream);
   const shoal::DeviceArray<float> there(device, std::span<const float>(scales));
   const shoal::DeviceArray<PhiloxStream> random(device, std::span<const PhiloxStream>(streams));
-  beside_zeroing(state, static_cast<double>(4 * values.size() + packed.size()), [&](shoal::OnDevice on) {
+  beside_zeroing(state, 4 * values.size() + packed.size(), [&](shoal::OnDevice on) {
     shoal::quantize(on, RowView<std::uint8_t>(packed.data(), rows, bytes),
                     RowView<const float>(values.data(), rows, columns), there.data(), bits, random.data());
   });
@@ -176,7 +172,7 @@ void device_rotate(benchmark::State& state) {
   values.zero();
   const std::vector<PhiloxStream> streams(rows, stream);
   const shoal::DeviceArray<PhiloxStream> signs(device, std::span<const PhiloxStream>(streams));
-  beside_zeroing(state, static_cast<double>(8 * values.size()), [&](shoal::OnDevice on) {
+  beside_zeroing(state, 8 * values.size(), [&](shoal::OnDevice on) {
     shoal::rotate(on, RowView<float>(out.data(), rows, columns), RowView<const float>(values.data(), rows, columns),
                   state.range(0), signs.data());
   });

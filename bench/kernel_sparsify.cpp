@@ -3,28 +3,21 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
-#include <random>
 #include <vector>
 
 #include "bench/bound.hpp"
+#include "bench/normal_values.hpp"
 #include "kernels/device.hpp"
 #include "kernels/sparsify.hpp"
 
 namespace {
 
 using shoal::RowView;
+using shoal::bench::normal_values;
 using shoal::bench::state_bound;
 
-std::vector<float> normal_values(std::int64_t n) {
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(n));
-  for (float& value : values) value = normal(random);
-  return values;
-}
-
 void against_read(benchmark::State& state, std::int64_t bytes) {
-  state_bound(state, static_cast<double>(bytes), shoal::bench::read_rate(static_cast<std::size_t>(bytes)), "read rate");
+  state_bound(state, bytes, shoal::bench::read_rate(bytes), "read rate");
 }
 
 void top_k(benchmark::State& state) {
@@ -54,8 +47,7 @@ void top_k_with_memory(benchmark::State& state) {
   std::vector<std::uint32_t> indices(update.size() / 100);
   std::vector<float> values(indices.size());
   for (auto _ : state) shoal::top_k_with_memory(memory, update, indices, values);
-  state_bound(state, 12.0 * static_cast<double>(state.range(0)), shoal::bench::copy_rate(6 * update.size()),
-              "copy rate");
+  state_bound(state, 12.0 * state.range(0), shoal::bench::copy_rate(6 * update.size()), "copy rate");
 }
 
 void at_least(benchmark::State& state) {
@@ -65,9 +57,9 @@ void at_least(benchmark::State& state) {
 }
 
 void random_k(benchmark::State& state) {
-  std::vector<std::uint32_t> indices(static_cast<std::size_t>(state.range(0) / 100));
+  std::vector<std::uint32_t> indices(state.range(0) / 100);
   for (auto _ : state) {
-    shoal::random_k({{1, 2}}, {}, static_cast<std::uint32_t>(state.range(0)), indices);
+    shoal::random_k({{1, 2}}, {}, state.range(0), indices);
     benchmark::ClobberMemory();
   }
   against_read(state, state.range(0) / 8 + 4 * std::ssize(indices));  // a bit per coordinate, an index per choice
@@ -87,7 +79,7 @@ void scatter_add(benchmark::State& state) {
     benchmark::ClobberMemory();
   }
   // Every sum lies in a cache line of its own, which is read and written.
-  state_bound(state, 136.0 * static_cast<double>(indices.size()), shoal::bench::copy_rate(8 * x.size()), "copy rate");
+  state_bound(state, 136.0 * indices.size(), shoal::bench::copy_rate(8 * x.size()), "copy rate");
 }
 
 void device_top_k(benchmark::State& state) {
@@ -96,12 +88,12 @@ void device_top_k(benchmark::State& state) {
   const auto x = normal_values(rows * d);
   const shoal::DeviceArray<float> there(device, std::span<const float>(x));
   shoal::DeviceArray<float> zeros(device, x.size());
-  shoal::DeviceArray<std::uint32_t> indices(device, static_cast<std::size_t>(rows * k));
+  shoal::DeviceArray<std::uint32_t> indices(device, rows * k);
   for (auto _ : state) {
     shoal::top_k(device, RowView<const float>(there.data(), rows, d), k, indices.data());
     wait(device);
   }
-  const double bytes = 4.0 * static_cast<double>(x.size());
+  const double bytes = 4.0 * x.size();
   const auto write_all = [&] {
     zeros.zero();
     wait(device);

@@ -23,8 +23,8 @@ constexpr std::int64_t clients = 32;
 void sum_of_rows(benchmark::State& state, std::int64_t count, int exponent) {
   const std::int64_t d = state.range(0);
   const auto values = random_values(count * d);
-  const std::vector<std::int64_t> weights(static_cast<std::size_t>(count), 600);
-  std::vector<std::int64_t> sum(static_cast<std::size_t>(d));
+  const std::vector<std::int64_t> weights(count, 600);
+  std::vector<std::int64_t> sum(d);
   for (auto _ : state) {
     std::fill(sum.begin(), sum.end(), 0);
     shoal::accumulate_rows<float>(sum, {values.data(), count, d}, weights, exponent);
@@ -42,7 +42,7 @@ void accumulate_one_row_near_bound(benchmark::State& state) { sum_of_rows(state,
 void accumulate_difference(benchmark::State& state) {
   const std::int64_t d = state.range(0);
   const auto before = random_values(d), after = random_values(2 * d);
-  std::vector<std::int64_t> sum(static_cast<std::size_t>(d));
+  std::vector<std::int64_t> sum(d);
   std::int64_t weight = 600;
   for (auto _ : state) {
     shoal::accumulate_difference<float>(sum, std::span(after).last(before.size()), before, weight, 30);
@@ -59,7 +59,7 @@ void scan(benchmark::State& state) {
 }
 
 void to_mean(benchmark::State& state) {
-  const std::vector<std::int64_t> sum(static_cast<std::size_t>(state.range(0)), 12345);
+  const std::vector<std::int64_t> sum(state.range(0), 12345);
   std::vector<float> mean(sum.size());
   for (auto _ : state) {
     shoal::to_mean<float>(sum, 40, 600, mean);

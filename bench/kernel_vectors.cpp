@@ -34,7 +34,7 @@ void weighted_sum_inexact(benchmark::State& state) {
   const std::int64_t d = state.range(0);
   const auto rows = random_values(clients * d);
   const std::vector<double> weights(clients, 1.0 / clients);
-  std::vector<float> sum(static_cast<std::size_t>(d));
+  std::vector<float> sum(d);
   for (auto _ : state) {
     shoal::weighted_sum_inexact<float>(sum, {rows.data(), clients, d}, weights);
     benchmark::ClobberMemory();

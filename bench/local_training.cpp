@@ -12,24 +12,10 @@ namespace {
 using namespace shoal;
 using namespace shoal::bench;
 
-void train_blocks(benchmark::State& state, const Workload& w, const LocalSettings& local) {
-  const auto trainer = w.task->trainer();
-  std::vector<Participation> block(static_cast<std::size_t>(local.block));
-  std::int64_t next = 0;
-  for (auto _ : state) {
-    for (Participation& who : block) {
-      who.id = ParticipationId{next};
-      who.client = ClientId{next++ % clients};
-    }
-    trainer->open(block, local);
-    benchmark::DoNotOptimize(trainer->fit(w.start, {}).delta);
-  }
-  report(state, w, local.block);
-}
-
 void shoal_client(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&)) {
   const Workload w(file, make);
   train_blocks(state, w, w.local);
+  report(state, w, w.local.block);
 }
 
 /// The form that stores gradients: momentum, weight decay, corrections.
@@ -38,6 +24,7 @@ void shoal_momentum(benchmark::State& state, const char* file, std::unique_ptr<M
   LocalSettings local = w.local;
   local.momentum = 0.9;
   train_blocks(state, w, local);
+  report(state, w, local.block);
 }
 
 /// Time of a block of eight clients.
@@ -46,6 +33,7 @@ void shoal_block_of_8(benchmark::State& state, const char* file, std::unique_ptr
   LocalSettings local = w.local;
   local.block = 8;
   train_blocks(state, w, local);
+  report(state, w, local.block);
 }
 
 #define SHOAL_COMPARE(name, model, scores, step)                                                                     \

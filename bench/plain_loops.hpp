@@ -42,7 +42,7 @@ struct PlainWorkload : Workload {
     return {task->holdout().indices(who.client, Split::train), batch, random_key(task->seed(), "task/shuffle"), who};
   }
 
-  float rate() const { return static_cast<float>(local.rate); }
+  float rate() const { return local.rate; }
 
   at::Tensor images =
       at::from_blob(const_cast<std::uint8_t*>(task->train().bytes.data()), {clients * per_client, pixels}, at::kByte)

@@ -6,6 +6,7 @@
 
 #include "experiments/experiment.hpp"
 #include "sim/round/placement.hpp"
+#include "sim/round/plan_round.hpp"
 
 namespace {
 
@@ -21,6 +22,8 @@ Federation federation(const std::string& population) {
   return *compose(Settings::parse(toml, "bench.toml"), datasets)->federation();
 }
 
+std::vector<Probe> nobody(const std::vector<ClientId>&) { return {}; }
+
 /// One synchronous round is planned at an hour of the virtual day.
 void plan(benchmark::State& state, const std::string& population, double hour_of_day) {
   const Federation parts = federation(population);
@@ -28,15 +31,22 @@ void plan(benchmark::State& state, const std::string& population, double hour_of
   State planner;
   std::int64_t round = 0, started = 0;
   for (auto _ : state) {
-    const LocalSettings local = parts.local->at(++round);
-    const World world{*parts.task, *parts.population, local,     parts.seed, round, ticks(3600 * hour_of_day),
-                      Version{},   4'000'000,         4'000'000, in_flight,  {}};
-    const RoundPlan plan = next_plan(*parts.planner, planner, world);
+    ++round;
+    World world{.task = *parts.task,
+                .population = *parts.population,
+                .local = parts.local->at(round),
+                .seed = parts.seed,
+                .round = round,
+                .now = ticks(3600 * hour_of_day),
+                .bytes_down = 4'000'000,
+                .bytes_up = 4'000'000,
+                .in_flight = in_flight};
+    const RoundPlan plan = ask_planner(*parts.planner, planner, world, nobody);
     started += std::ssize(plan.starts);
     benchmark::DoNotOptimize(plan);
   }
-  state.counters["cohort"] = static_cast<double>(started) / static_cast<double>(round);
-  state.counters["starts/s"] = benchmark::Counter(static_cast<double>(started), benchmark::Counter::kIsRate);
+  state.counters["cohort"] = static_cast<double>(started) / round;
+  state.counters["starts/s"] = benchmark::Counter(started, benchmark::Counter::kIsRate);
 }
 
 void availability(benchmark::State& state, const std::string& population) {
@@ -46,7 +56,7 @@ void availability(benchmark::State& state, const std::string& population) {
     on += parts.population->available(ClientId{client}, ticks(3600)) ? 1 : 0;
     client = (client + 7919) % population_size;
   }
-  state.counters["share"] = static_cast<double>(on) / static_cast<double>(state.iterations());
+  state.counters["share"] = static_cast<double>(on) / state.iterations();
 }
 
 const std::string diurnal = "{availability = {name = \"diurnal\", mean = 0.25, peak_hour = 2}}";
@@ -61,14 +71,14 @@ void placement(benchmark::State& state) {
   std::vector<double> costs(1000);
   double total = 0;
   for (double& cost : costs) total += cost = std::pow(10, random.uniform());
-  const auto ranks = static_cast<std::size_t>(state.range(0));
+  const std::size_t ranks = state.range(0);
   std::vector<double> loads(ranks);
   for (auto _ : state) {
-    const std::vector<int> owners = place(costs, static_cast<int>(ranks));
+    const std::vector<int> owners = place(costs, ranks);
     loads.assign(ranks, 0);
-    for (std::size_t i = 0; i < costs.size(); ++i) loads[static_cast<std::size_t>(owners[i])] += costs[i];
+    for (std::size_t i = 0; i < costs.size(); ++i) loads[owners[i]] += costs[i];
   }
-  state.counters["busiest/mean"] = std::ranges::max(loads) * static_cast<double>(ranks) / total;
+  state.counters["busiest/mean"] = std::ranges::max(loads) * ranks / total;
 }
 
 std::string everything(const char* power) {

@@ -5,6 +5,7 @@
 // The workloads are bench/w*.toml, all three forms on the same images: MNIST, or random ones without SHOAL_DATA. Bound:
 // (b), which also sums the updates, in float.
 #include "bench/plain_loops.hpp"
+#include "sim/round/run_round.hpp"
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "bench/plain_loops.hpp"
+#include "sim/round/run_round.hpp"
 
 namespace {
 

@@ -13,7 +13,7 @@ namespace shoal::bench {
 
 /// Uniform in [-0.5, 0.5).
 inline std::vector<float> random_values(std::int64_t n) {
-  std::vector<float> values(static_cast<std::size_t>(n));
+  std::vector<float> values(n);
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = uniform_float(philox({{static_cast<std::uint32_t>(i), 0, 0, 0}}, {})[0]) - 0.5f;
   return values;
@@ -21,12 +21,12 @@ inline std::vector<float> random_values(std::int64_t n) {
 
 /// `bytes` a call, against a plain read of as many.
 inline void state_read(benchmark::State& state, std::int64_t bytes) {
-  state_bound(state, static_cast<double>(bytes), read_rate(static_cast<std::size_t>(bytes)), "read");
+  state_bound(state, bytes, read_rate(bytes), "read");
 }
 
 /// `bytes` read and written in a call, against a copy that moves as many.
 inline void state_copy(benchmark::State& state, std::int64_t bytes) {
-  state_bound(state, static_cast<double>(bytes), copy_rate(static_cast<std::size_t>(bytes / 2)), "copy");
+  state_bound(state, bytes, copy_rate(bytes / 2), "copy");
 }
 
 }  // namespace shoal::bench

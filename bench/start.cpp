@@ -52,7 +52,7 @@ void whole_process(benchmark::State& state, const std::vector<std::string>& argu
       state.SkipWithError("the program failed");
       return;
     }
-    peak = std::max(peak, static_cast<double>(used.ru_maxrss) * 1024 / 1e6);
+    peak = std::max(peak, used.ru_maxrss * 1024 / 1e6);
   }
   state.counters["peak_MB"] = peak;
 }

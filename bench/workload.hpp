@@ -23,7 +23,7 @@ class EqualShares final : public ClientExamples {
   std::int64_t clients() const override { return bench::clients; }
   std::int64_t count(ClientId) const override { return per_client; }
   void indices(ClientId client, std::span<std::int32_t> out) const override {
-    std::iota(out.begin(), out.end(), static_cast<std::int32_t>(value(client) * per_client));
+    std::iota(out.begin(), out.end(), value(client) * per_client);
   }
 };
 
@@ -36,10 +36,10 @@ inline std::shared_ptr<Dataset> random_images() {
   train.classes = classes;
   train.scale = 1.0F / 255;
   for (std::int64_t i = 0; i < clients * per_client; ++i) {
-    train.labels.push_back(static_cast<std::int32_t>(random.below(classes)));
+    train.labels.push_back(random.below(classes));
   }
-  train.bytes.resize(static_cast<std::size_t>(clients * per_client * pixels));
-  for (std::uint8_t& byte : train.bytes) byte = static_cast<std::uint8_t>(random.bits());
+  train.bytes.resize(clients * per_client * pixels);
+  for (std::uint8_t& byte : train.bytes) byte = random.bits();
   return data;
 }
 
@@ -72,12 +72,26 @@ struct Workload {
   at::Tensor start;  // [d]
 };
 
+/// Trains one block of clients after the other, without corrections.
+inline void train_blocks(benchmark::State& state, const Workload& w, const LocalSettings& local) {
+  const auto trainer = w.task->trainer();
+  std::vector<Participation> block(local.block);
+  std::int64_t next = 0;
+  for (auto _ : state) {
+    for (Participation& who : block) {
+      who.id = ParticipationId{next};
+      who.client = ClientId{next++ % clients};
+    }
+    trainer->open(block, local);
+    benchmark::DoNotOptimize(trainer->fit(w.start, {}).delta);
+  }
+}
+
 inline void report(benchmark::State& state, const Workload& w, std::int64_t trained) {
-  const double flops = w.task->network().flops_per_example() * static_cast<double>(per_client * trained);
+  const double flops = w.task->network().flops_per_example() * (per_client * trained);
   state.SetLabel(has_mnist() ? "MNIST" : "random images: SHOAL_DATA is not set");
   state.counters["flop/s"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["clients/s"] =
-      benchmark::Counter(static_cast<double>(trained), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["clients/s"] = benchmark::Counter(trained, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 }  // namespace shoal::bench

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "sim/error.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal {
 namespace {
@@ -18,9 +18,7 @@ using Intervals = std::vector<Trace::Interval>;
 constexpr std::int64_t microseconds = 1'000'000;
 
 Json read_object(const std::string& path, const char* layout) {
-  std::ifstream file(path);
-  if (!file) user_error("cannot read '{}'. Is it there?", path);
-  Json devices = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  Json devices = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!devices.is_object() || devices.empty()) {
     user_error("'{}' is no {} trace (not a JSON object of clients). Convert it to JSON first?", path, layout);
   }
@@ -40,9 +38,7 @@ std::vector<std::string> ordered_names(const Json& devices) {
   return names;
 }
 
-std::int64_t to_microseconds(const Json& seconds) {
-  return static_cast<std::int64_t>(std::llround(seconds.get<double>() * 1e6));
-}
+std::int64_t to_microseconds(const Json& seconds) { return std::llround(seconds.get<double>() * 1e6); }
 
 // The same for all bad traces: named by the user's own name, before anything is written.
 void require(const std::string& path, const std::string& name, const Trace::Row& row, const Intervals& own) {
@@ -57,10 +53,8 @@ std::int64_t parse_time(const std::string& text) {
   const int found =
       std::sscanf(text.c_str(), "%4d-%2d-%2d %2d:%2d:%2d%n", &year, &month, &date, &hours, &minutes, &second_of, &read);
   using namespace std::chrono;
-  const year_month_day days{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                            std::chrono::day(static_cast<unsigned>(date))};
-  if (found != 6 || static_cast<std::size_t>(read) != text.size() || !days.ok() || hours > 23 || minutes > 59 ||
-      second_of > 60) {
+  const year_month_day days{std::chrono::year(year), std::chrono::month(month), std::chrono::day(date)};
+  if (found != 6 || read != std::ssize(text) || !days.ok() || hours > 23 || minutes > 59 || second_of > 60) {
     return -1;
   }
   return (sys_days(days).time_since_epoch().count() * 24 + hours) * 3600 + minutes * 60 + second_of;
@@ -100,12 +94,32 @@ struct PhoneState {
   }
 };
 
-void add_phone(Trace& trace, const std::string& path, const std::string& name, const std::string& messages) {
-  constexpr std::int64_t reference = 1'577'923'200;  // 2020-01-02 00:00:00
-  std::istringstream lines(messages);
-  Intervals own;
+/// When a phone is ready, message by message.
+struct PhoneHistory {
   PhoneState state;
   std::int64_t first = -1, last = -1, since = -1;  // seconds; `since`: ready from then on, or -1
+  Intervals ready;
+
+  /// `state` has taken what happened at `time`.
+  void note(std::int64_t time) {
+    if (first < 0) first = time;
+    last = time;
+    if (state.ready() && since < 0) since = time;
+    if (state.ready() || since < 0) return;
+    // Two events in one second make no time; intervals that touch are one.
+    const Trace::Interval found{(since - first) * microseconds, (time - first) * microseconds};
+    if (!ready.empty() && ready.back().end == found.begin) {
+      ready.back().end = found.end;
+    } else if (found.begin < found.end) {
+      ready.push_back(found);
+    }
+    since = -1;
+  }
+};
+
+PhoneHistory read_messages(const std::string& path, const std::string& name, const std::string& messages) {
+  PhoneHistory phone;
+  std::istringstream lines(messages);
   std::int64_t number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
@@ -113,36 +127,30 @@ void add_phone(Trace& trace, const std::string& path, const std::string& name, c
     if (line.empty()) continue;
     const std::size_t tab = line.find('\t');
     const std::int64_t time = tab == std::string::npos ? -1 : parse_time(line.substr(0, tab));
-    if (time < 0 || !state.take(line.substr(tab + 1))) {
+    if (time < 0 || !phone.state.take(line.substr(tab + 1))) {
       user_error("'{}', client '{}', message {}: '{}' is no time, tab and event. Mend or remove it?", path, name,
                  number, line);
     }
-    if (time < last) {
+    if (time < phone.last) {
       user_error("'{}', client '{}', message {}: '{}' is earlier than the message before. Sort the messages?", path,
                  name, number, line);
     }
-    if (first < 0) first = time;
-    last = time;
-    if (state.ready() && since < 0) since = time;
-    if (!state.ready() && since >= 0) {
-      // Two events in one second make no time; intervals that touch are one.
-      const Trace::Interval found{(since - first) * microseconds, (time - first) * microseconds};
-      if (!own.empty() && own.back().end == found.begin) {
-        own.back().end = found.end;
-      } else if (found.begin < found.end) {
-        own.push_back(found);
-      }
-      since = -1;
-    }
+    phone.note(time);
   }
-  if (last <= first) {
+  return phone;
+}
+
+void add_phone(Trace& trace, const std::string& path, const std::string& name, const std::string& messages) {
+  constexpr std::int64_t reference = 1'577'923'200;  // 2020-01-02 00:00:00
+  const PhoneHistory phone = read_messages(path, name, messages);
+  if (phone.last <= phone.first) {
     trace.add({.period = microseconds}, {});
     return;
   }
-  const std::int64_t period = (last - first) * microseconds;
-  const std::int64_t origin = (((first - reference) * microseconds) % period + period) % period;
-  require(path, name, {period, origin}, own);
-  trace.add({period, origin}, own);
+  const std::int64_t period = (phone.last - phone.first) * microseconds;
+  const std::int64_t origin = (((phone.first - reference) * microseconds) % period + period) % period;
+  require(path, name, {period, origin}, phone.ready);
+  trace.add({period, origin}, phone.ready);
 }
 
 }  // namespace

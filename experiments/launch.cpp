@@ -14,30 +14,15 @@ namespace shoal {
 namespace {
 
 constexpr const char* terminal_variable = "SHOAL_TERMINAL";
-constexpr const char* self = "/proc/self/exe";
-
-bool is_one(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && std::string_view(value) == "1";
-}
-
 std::string own_path() {
   std::string path(4096, '\0');
-  const ssize_t length = readlink(self, path.data(), path.size());
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
   if (length <= 0) system_error("cannot find the program's own path: {}", std::strerror(errno));
   path.resize(static_cast<std::size_t>(length));
   return path;
 }
 
 }  // namespace
-
-void pin_library_threads(char** argv) {
-  if (is_one("OMP_NUM_THREADS") && is_one("MKL_NUM_THREADS")) return;
-  setenv("OMP_NUM_THREADS", "1", 1);
-  setenv("MKL_NUM_THREADS", "1", 1);
-  execv(self, argv);
-  system_error("cannot start the program anew with one thread per library: {}", std::strerror(errno));
-}
 
 bool under_launcher() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMIX_RANK", "PMI_SIZE"}) {
@@ -56,7 +41,10 @@ bool speaks_for_all() {
 void note_terminal() { setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1); }
 
 // A rank's own output is a pipe or mpirun's pseudo-terminal and tells nothing.
-bool on_terminal() { return is_one(terminal_variable); }
+bool on_terminal() {
+  const char* value = std::getenv(terminal_variable);
+  return value != nullptr && std::string_view(value) == "1";
+}
 
 void launch_ranks(int ranks, const std::vector<std::string>& arguments) {
   // A waiting rank gives its core away: otherwise whatever else runs on the machine costs a time slice per message, 10

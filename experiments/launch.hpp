@@ -1,14 +1,10 @@
 #pragma once
-// How the program gets onto its ranks, and the settings of the environment that results depend on.
+// How the program gets onto its ranks, and what it runs on.
 
 #include <string>
 #include <vector>
 
 namespace shoal {
-
-/// Matrix products change bits between one and two threads, and their libraries read the thread count from the
-/// environment when they are loaded: sets it to 1 and starts the program anew where it was not. Returns otherwise.
-void pin_library_threads(char** argv);
 
 /// True in a process that mpirun, srun or another launcher started as a rank.
 bool under_launcher();

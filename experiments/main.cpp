@@ -13,10 +13,11 @@
 #include "experiments/explain.hpp"
 #include "experiments/export_run.hpp"
 #include "experiments/launch.hpp"
+#include "experiments/pin_threads.hpp"
 #include "experiments/plan.hpp"
+#include "experiments/pretrain_command.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/run_command.hpp"
-#include "experiments/warm_up_command.hpp"
 #include "sim/record/replace_file.hpp"
 #include "sim/record/run_file.hpp"
 #include "sim/record/trace_file.hpp"
@@ -127,24 +128,24 @@ void add_run_options(CLI::App& app, RunCommand& command) {
       ->check(CLI::NonNegativeNumber);
 }
 
-void add_warm_up_options(CLI::App& app, WarmUpCommand& command) {
-  WarmUp& options = command.options;
+void add_pretrain_options(CLI::App& app, PretrainCommand& command) {
+  Pretraining& options = command.options;
   app.add_option("--out", command.out, "file to write (safetensors)");
-  app.add_option("--measure", command.measured, "tell how the weights of this file speak instead of training");
+  app.add_option("--measure", command.measured, "evaluate the weights of this file instead of training");
   app.add_option("--seed", options.seed,
-                 fmt::format("of the first weights and of the lessons (default {})", options.seed));
+                 fmt::format("seed of the initial weights and the lessons (default {})", options.seed));
   app.add_option("--steps", options.steps, fmt::format("steps of Adam (default {})", options.steps))
       ->check(CLI::Range(0, 10'000'000));
-  app.add_option("--batch", options.batch, fmt::format("lessons a step (default {})", options.batch))
+  app.add_option("--batch", options.batch, fmt::format("lessons per step (default {})", options.batch))
       ->check(CLI::Range(1, 100'000));
-  app.add_option("--rate", options.rate, fmt::format("highest learning rate (default {})", options.rate))
+  app.add_option("--rate", options.rate, fmt::format("peak learning rate (default {})", options.rate))
       ->check(CLI::PositiveNumber);
   TransformerShape& shape = command.shape;
-  app.add_option("--width", shape.width, fmt::format("values per word between the layers (default {})", shape.width))
+  app.add_option("--width", shape.width, fmt::format("width of the residual stream (default {})", shape.width))
       ->check(CLI::Range(1, 4096));
   app.add_option("--layers", shape.layers, fmt::format("layers (default {})", shape.layers))->check(CLI::Range(1, 64));
   app.add_option("--heads", shape.heads,
-                 fmt::format("heads of the attention; they divide the width (default {})", shape.heads))
+                 fmt::format("attention heads; must divide the width (default {})", shape.heads))
       ->check(CLI::Range(1, 64));
 }
 
@@ -153,7 +154,7 @@ struct Commands {
   RunCommand run;
   ExportCommand exported;
   CalibrateCommand calibrated;
-  WarmUpCommand warmed;
+  PretrainCommand pretrained;
   std::vector<std::string> reported;
   std::string page, part;
   std::string trace_layout, trace_in, trace_out;
@@ -229,15 +230,14 @@ void add_subcommands(CLI::App& app, Commands& on, std::function<int()>& chosen,
   calibrate_app->add_option("--out", on.calibrated.out,
                             "table to write (TOML): that of --blocks with the measured rows replaced");
 
-  add_warm_up_options(
-      *add("warm-up",
-           "Train a transformer to speak the agents' small language and to follow what stands in its context",
-           "  shoal warm-up --out talk.safetensors\n"
-           "  shoal warm-up --width 128 --layers 3 --out larger.safetensors\n"
-           "  shoal warm-up --measure talk.safetensors\n"
+  add_pretrain_options(
+      *add("pretrain", "Pretrain a transformer on the agents' small language, so that it follows rules in its context",
+           "  shoal pretrain --out talk.safetensors\n"
+           "  shoal pretrain --width 128 --layers 3 --out larger.safetensors\n"
+           "  shoal pretrain --measure talk.safetensors\n"
            "  then, in an experiment: policy = {name = \"transformer\", weights = \"talk.safetensors\"}",
-           simple([&] { warm_up_transformer(on.warmed); })),
-      on.warmed);
+           simple([&] { pretrain_transformer(on.pretrained); })),
+      on.pretrained);
 
   add("list", "List all parts by kind", "  shoal list", simple([] { fmt::print("{}", list_parts()); }));
   add("explain", "Explain a part: what it does, its source, its settings",
@@ -278,7 +278,7 @@ int main(int argc, char** argv) {
       "  shoal export results/quickstart.h5                  its models as safetensors, its tables as CSV\n"
       "  shoal verify results/quickstart.h5                  run it again and compare the hashes\n"
       "  shoal calibrate                                     how many clients should train together here\n"
-      "  shoal warm-up --out talk.safetensors                a policy that speaks, for experiments with agents\n"
+      "  shoal pretrain --out talk.safetensors               a language model as policy, for experiments with agents\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"
       "  shoal explain fed_prox                              what a part does and which settings it reads"};
   app.name("shoal");

@@ -68,23 +68,27 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evalua
   const Task& task = *parts.task;
   const std::int64_t before = resident_bytes();
   FederationState state(parts, 1, 0);
-  newest_message(parts, state);
   const std::unique_ptr<Communicator> comm = single_rank();
   Trainers trainers(task, 1);
   LocalSettings local = parts.local->at(1);
   const std::vector<Participation> clients = median_clients(rounds, task, local);
   shorten(local, clients, task);
-  const std::vector<Channel> channels = parts.channels();
   RoundPlan plan{.starts = clients};
   for (const Participation& p : clients) plan.commits.push_back({p.id});
+  const PlannedRound round{.local = local,
+                           .channels = parts.channels(),
+                           .world = make_world(parts, state, local),
+                           .plan = std::move(plan),
+                           .committed = clients};
 
   Measured result;
-  const RoundTraining training(parts, state, plan, clients, local, channels, *comm);
+  const RoundTraining training(parts, state, round, *comm);
   std::unique_ptr<Collector> collector;
   const double trained = time_of(seconds / 2, [&] {
     collector = parts.aggregator->open(training.sums());
-    trainers.for_each(training.mine().size(),
-                      [&](int, std::size_t i, Trainer& trainer) { training.train(i, trainer, *collector); });
+    trainers.for_each(training.commits().size(), [&](int, std::size_t i, Trainer& trainer) {
+      training.train(training.commits()[i], trainer, *collector);
+    });
   });
   result.seconds_per_flop = trained / flops_of(clients, task, local);
 

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <set>
 
+#include "sim/round/plan_round.hpp"
 #include "sim/round/probe.hpp"
 
 namespace shoal {
@@ -14,15 +15,17 @@ std::int64_t versions_in_use(const FederationState& state) {
   return std::ssize(versions);
 }
 
-// What run_round does to planner, clock and flights; every update counts as accepted.
-void advance(const RoundPlan& plan, FederationState& state) {
-  state.now = plan.time;
-  for (const Commit& commit : plan.commits) state.in_flight.erase(commit.id);
-  for (const ParticipationId id : plan.losses) state.in_flight.erase(id);
-  if (plan.verdict == Verdict::commit && !plan.commits.empty()) state.version = Version{value(state.version) + 1};
+// Nothing is trained here, so every loss is 0.
+std::vector<Probe> untrained_losses(const std::vector<ClientId>& clients) {
+  std::vector<Probe> probes;
+  probes.reserve(clients.size());
+  for (const ClientId client : clients) probes.push_back({.client = client});
+  return probes;
 }
 
-void count(const RoundPlan& plan, const FederationState& state, const World& world, RoundsPlan& sums) {
+void count(const PlannedRound& round, const FederationState& state, RoundsPlan& sums) {
+  const RoundPlan& plan = round.plan;
+  const World& world = round.world;
   ++sums.planned;
   sums.started += std::ssize(plan.starts);
   sums.committed += std::ssize(plan.commits);
@@ -33,8 +36,7 @@ void count(const RoundPlan& plan, const FederationState& state, const World& wor
   sums.time = plan.time;
   sums.live_versions = std::max(sums.live_versions, versions_in_use(state));
   const bool keep = sums.first.empty();
-  for (const Commit& commit : plan.commits) {
-    const Participation& p = state.in_flight.at(commit.id);
+  for (const Participation& p : round.committed) {
     sums.flops += local_flops(world.task.work(p.client), world.local, p.fraction);
     if (!keep) continue;
     sums.first.push_back(p);
@@ -58,20 +60,13 @@ RoundsPlan plan_rounds(const Federation& parts, std::int64_t rounds, double seco
 
   const double begin = processor_seconds();
   while (sums.planned < rounds && (sums.planned == 0 || processor_seconds() - begin < seconds)) {
-    const LocalSettings local = parts.strategy->work(parts.local->at(++state.round));
-    World world{*parts.task,       *parts.population, local,         parts.seed,
-                state.round,       state.now,         state.version, sums.message_bytes,
-                sums.update_bytes, state.in_flight,   state.feedback};
-    const std::vector<ProtocolPhase> protocol = parts.aggregator->phases();
-    world.protocol = protocol;
-    std::vector<Probe> probes;
-    for (const ClientId client : next_probes(*parts.planner, state.planner, world))
-      probes.push_back({.client = client});
-    world.probes = probes;
-    const RoundPlan plan = next_plan(*parts.planner, state.planner, world);
-    for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
-    count(plan, state, world, sums);
-    advance(plan, state);
+    const PlannedRound round = plan_round(parts, state, untrained_losses);
+    count(round, state, sums);
+    end_participations(round.plan, state);
+    // Every update counts as accepted.
+    if (round.plan.verdict == Verdict::commit && !round.plan.commits.empty()) {
+      state.version = Version{value(state.version) + 1};
+    }
   }
   sums.seconds = processor_seconds() - begin;
   return sums;

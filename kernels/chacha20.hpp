@@ -24,10 +24,14 @@ struct ChaChaBlock {
 SHOAL_HD constexpr std::uint32_t rotate_left(std::uint32_t x, int bits) { return x << bits | x >> (32 - bits); }
 
 SHOAL_HD constexpr void quarter_round(std::uint32_t& a, std::uint32_t& b, std::uint32_t& c, std::uint32_t& d) {
-  a += b, d = rotate_left(d ^ a, 16);
-  c += d, b = rotate_left(b ^ c, 12);
-  a += b, d = rotate_left(d ^ a, 8);
-  c += d, b = rotate_left(b ^ c, 7);
+  a += b;
+  d = rotate_left(d ^ a, 16);
+  c += d;
+  b = rotate_left(b ^ c, 12);
+  a += b;
+  d = rotate_left(d ^ a, 8);
+  c += d;
+  b = rotate_left(b ^ c, 7);
 }
 
 /// Block number `counter` of the key stream.

@@ -37,7 +37,7 @@ std::int64_t fixed(double x, int exponent) {
   const double rounded = std::rint(x * power_of_two(exponent));
   if (!(rounded >= -0x1p63 && rounded < 0x1p63))
     throw std::overflow_error("value " + text(x) + " at scale 2^" + std::to_string(exponent) + " does not fit 64 bits");
-  return static_cast<std::int64_t>(rounded);
+  return rounded;
 }
 
 bool would_overflow(double max_abs, std::int64_t weight, int exponent) {

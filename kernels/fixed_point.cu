@@ -60,10 +60,10 @@ struct LargestFactor {
   SHOAL_HD void operator()(std::int64_t k) const {
     constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
     const std::int64_t weight = weights[k];
+    out[k] = most;
+    if (weight == 0) return;
     // The weight -2^63 has no magnitude; only q = 0 fits it.
-    out[k] = weight == 0                                          ? most
-             : weight == std::numeric_limits<std::int64_t>::min() ? 0
-                                                                  : most / (weight < 0 ? -weight : weight);
+    out[k] = weight == std::numeric_limits<std::int64_t>::min() ? 0 : most / (weight < 0 ? -weight : weight);
   }
 };
 
@@ -79,7 +79,7 @@ struct AddRows {
   std::int64_t* bad_row;
 
   SHOAL_HD void operator()(std::int64_t i) const {
-    auto total = static_cast<std::uint64_t>(sum[i]);
+    std::uint64_t total = sum[i];
     std::int64_t bad = no_row;
     std::int64_t k = 0;
     for (; k + in_flight <= rows.rows(); k += in_flight) {
@@ -88,20 +88,20 @@ struct AddRows {
       for (int j = 0; j < in_flight; ++j) add(total, bad, x[j], k + j);
     }
     for (; k < rows.rows(); ++k) add(total, bad, rows.at(k)[i], k);
-    sum[i] = static_cast<std::int64_t>(total);
+    sum[i] = total;
     if (bad != no_row) Block::lower(*bad_row, bad);
   }
 
   SHOAL_HD void add(std::uint64_t& total, std::int64_t& bad, T x, std::int64_t k) const {
     if (weights[k] == 0) return;
-    const double rounded = std::rint(static_cast<double>(x) * scale);
+    const double rounded = std::rint(x * scale);
     const bool is_integer = std::abs(rounded) < too_large;  // not if it is NaN
     const std::int64_t q = is_integer ? static_cast<std::int64_t>(rounded) : 0;
     if (!is_integer || (q < 0 ? -q : q) > largest_factors[k]) {
       if (k < bad) bad = k;
       return;
     }
-    total += static_cast<std::uint64_t>(q) * static_cast<std::uint64_t>(weights[k]);
+    total += static_cast<std::uint64_t>(q) * weights[k];
   }
 };
 
@@ -117,7 +117,7 @@ struct ToMean {
 
 template <class T>
 void scan_rows(OnDevice device, RowView<const T> rows, RowRange* out) {
-  DeviceArray<Bits<T>> largest(device, static_cast<std::size_t>(rows.rows()));
+  DeviceArray<Bits<T>> largest(device, rows.rows());
   largest.zero();
   constexpr std::int64_t piece = LargestOfPiece<T>::piece;
   const std::int64_t pieces = (rows.columns() + piece - 1) / piece;
@@ -129,7 +129,7 @@ template <class T>
 void accumulate_rows(OnDevice device, std::int64_t* sum, RowView<const T> rows, const std::int64_t* weights,
                      int exponent, std::int64_t* bad_row) {
   const double scale = power_of_two(exponent);
-  DeviceArray<std::int64_t> largest_factors(device, static_cast<std::size_t>(rows.rows()));
+  DeviceArray<std::int64_t> largest_factors(device, rows.rows());
   run_elements(device, rows.rows(), LargestFactor{weights, largest_factors.data()});
   run_elements(device, rows.columns(), AddRows<T>{sum, rows, weights, largest_factors.data(), scale, bad_row});
 }

@@ -24,7 +24,7 @@ SHOAL_HD Bits<T> magnitude(T x) {
 
 template <class T>
 SHOAL_HD RowRange range_of(Bits<T> largest) {
-  const auto value = static_cast<double>(std::bit_cast<T>(largest));
+  const double value = std::bit_cast<T>(largest);
   if (value <= std::numeric_limits<double>::max()) return {true, value};
   return {false, std::numeric_limits<double>::infinity()};
 }
@@ -41,7 +41,7 @@ inline double power_of_two(int exponent) {
 
 template <class T>
 SHOAL_HD T mean_value(std::int64_t sum, double unit, double total_weight) {
-  return static_cast<T>(static_cast<double>(sum) * unit / total_weight);
+  return sum * unit / total_weight;
 }
 
 inline void require_total_weight(double total_weight) {

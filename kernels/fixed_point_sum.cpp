@@ -135,7 +135,7 @@ class WeightedRows {
   bool add_row(std::int64_t* sum, const T* x, std::size_t n, std::int64_t weight, double largest) const {
     const Depth depth = scale_.depth_for(largest);
     if (depth == Depth::integers && would_overflow(largest, weight, scale_.exponent)) return false;
-    const auto factor = static_cast<double>(weight);
+    const double factor = weight;
     if (depth == Depth::integers) add_integers(sum, x, n, weight);
     if (depth == Depth::one_double) add_piece<Depth::one_double>(sum, x, n, factor);
     if (depth == Depth::two_doubles) add_piece<Depth::two_doubles>(sum, x, n, factor);
@@ -165,13 +165,13 @@ class WeightedRows {
       largest = std::max(largest, add_rows<depth, small_group_size>(k, begin, n));
     for (; k < terms_.size(); ++k) largest = std::max(largest, add_rows<depth, 1>(k, begin, n));
 
-    const Depth enough = scale_.depth_for(static_cast<double>(std::bit_cast<T>(largest)));
+    const Depth enough = scale_.depth_for(std::bit_cast<T>(largest));
     if (enough > depth) return enough;
     std::int64_t* __restrict to = sum + begin;
     for (std::size_t i = 0; i < n; ++i) {
       std::uint64_t total = whole(upper_[i]);
       if constexpr (depth == Depth::two_doubles) total = (total << scale_.split) + whole(lower_[i]);
-      to[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(to[i]) + total);
+      to[i] = static_cast<std::uint64_t>(to[i]) + total;
     }
     return enough;
   }
@@ -186,7 +186,7 @@ class WeightedRows {
     __m256d weight[rows];
     for (std::size_t k = 0; k < rows; ++k) {
       x[k] = terms_[first + k].x + begin;
-      weight[k] = _mm256_set1_pd(static_cast<double>(terms_[first + k].weight));
+      weight[k] = _mm256_set1_pd(terms_[first + k].weight);
     }
     Largest<T> largest;
     for (std::size_t i = 0; i < n; i += 8) {
@@ -227,7 +227,7 @@ class WeightedRows {
   template <Depth depth>
   void add_piece(std::int64_t* __restrict sum, const T* __restrict x, std::size_t n, double weight) const {
     for (std::size_t i = 0; i < n; ++i) {
-      const auto value = static_cast<double>(x[i]);
+      const double value = x[i];
       std::uint64_t product = 0;
       if constexpr (depth == Depth::one_double) {
         const double q = std::fma(value, scale_.factor, magic) - magic;
@@ -237,17 +237,17 @@ class WeightedRows {
         const double r = std::fma(std::fma(-q, scale_.upper_unit, value), scale_.factor, magic) - magic;
         product = (whole(q, weight) << scale_.split) + whole(r, weight);
       }
-      sum[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum[i]) + product);
+      sum[i] = static_cast<std::uint64_t>(sum[i]) + product;
     }
   }
 
   /// Any product that fits: halves of 32 bits are converted apart and multiplied as integers.
   void add_integers(std::int64_t* __restrict sum, const T* __restrict x, std::size_t n, std::int64_t weight) const {
     for (std::size_t i = 0; i < n; ++i) {
-      const double scaled = static_cast<double>(x[i]) * scale_.factor;
+      const double scaled = x[i] * scale_.factor;
       const double upper = std::fma(scaled, 0x1p-32, magic) - magic;
       const std::uint64_t q = (whole(upper) << 32) + whole(std::fma(upper, -0x1p32, scaled));
-      sum[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum[i]) + q * static_cast<std::uint64_t>(weight));
+      sum[i] = static_cast<std::uint64_t>(sum[i]) + q * weight;
     }
   }
 
@@ -261,7 +261,7 @@ class WeightedRows {
   static double largest_magnitude(const T* x, std::size_t n) {
     Bits<T> largest = 0;
     for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, magnitude(x[i]));
-    return static_cast<double>(std::bit_cast<T>(largest));
+    return std::bit_cast<T>(largest);
   }
 
   std::span<const Term<T>> terms_;
@@ -280,11 +280,11 @@ void accumulate(std::span<std::int64_t> sum, std::span<const T> row, std::int64_
 template <class T>
 void accumulate_rows(std::span<std::int64_t> sum, RowView<const T> rows, std::span<const std::int64_t> weights,
                      int exponent) {
-  require_size("sum", sum.size(), static_cast<std::size_t>(rows.columns()));
-  require_size("weights", weights.size(), static_cast<std::size_t>(rows.rows()));
+  require_size("sum", sum.size(), rows.columns());
+  require_size("weights", weights.size(), rows.rows());
   std::vector<Term<T>> terms;
   for (std::size_t k = 0; k < weights.size(); ++k)
-    if (weights[k] != 0) terms.push_back({rows.at(static_cast<std::int64_t>(k)), weights[k], k});
+    if (weights[k] != 0) terms.push_back({rows.at(k), weights[k], k});
   WeightedRows<T>(terms, exponent).add_to(sum.data(), sum.size());
 }
 
@@ -304,7 +304,7 @@ void accumulate_difference(std::span<std::int64_t> sum, std::span<const T> after
       difference[i] = after[begin + i] - before[begin + i];
       largest = std::max(largest, magnitude(difference[i]));
     }
-    const auto max_abs = static_cast<double>(std::bit_cast<T>(largest));
+    const double max_abs = std::bit_cast<T>(largest);
     if (!rows.add_row(sum.data() + begin, difference, n, weight, max_abs)) refuse_product(0, max_abs, weight, exponent);
   }
 }

@@ -7,7 +7,7 @@ namespace shoal {
 template <class T>
 void gather(const ImageTable<T>& from, std::span<const std::int32_t> positions, const ImageGroups& to,
             std::int64_t* labels) {
-  const auto count = static_cast<std::int64_t>(positions.size());
+  const std::int64_t count = std::ssize(positions);
   run_elements(OnHost{}, count * from.channels * from.pixels, GatherValue<T>{from, positions.data(), to});
   run_elements(OnHost{}, count, GatherLabel{from.labels, positions.data(), labels});
 }

@@ -19,8 +19,7 @@ struct GatherValue {
     if (position < 0) {
       value = 0;
     } else {
-      value =
-          static_cast<float>(from.values[position * size + channel * from.pixels + pixel]) * from.scale + from.offset;
+      value = from.values[position * size + channel * from.pixels + pixel] * from.scale + from.offset;
     }
   }
 };

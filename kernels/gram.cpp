@@ -44,13 +44,11 @@ class Aligned {
   std::unique_ptr<T, Free> data_;
 };
 
-void require_matrix(const char* what, std::size_t size, std::int64_t n) {
-  require_size(what, size, static_cast<std::size_t>(n * n));
-}
+void require_matrix(const char* what, std::size_t size, std::int64_t n) { require_size(what, size, n * n); }
 
 /// Copies a chunk of scaled differences to rows of chunk_size; what is beyond the last column becomes 0.
 void copy_chunk(RowView<const float> rows, std::span<const float> centre, float factor, std::size_t begin, float* to) {
-  const std::size_t columns = std::min(chunk_size, static_cast<std::size_t>(rows.columns()) - begin);
+  const std::size_t columns = std::min(chunk_size, rows.columns() - begin);
   for (std::int64_t i = 0; i < rows.rows(); ++i, to += chunk_size) {
     const float* x = rows.at(i) + begin;
     if (centre.empty()) {
@@ -64,14 +62,17 @@ void copy_chunk(RowView<const float> rows, std::span<const float> centre, float 
 }
 
 /// Blocks of rows whose products with the rows up to them are one matrix product: the lower triangle and a little more.
-std::size_t block_rows(std::size_t n) { return n <= 64 ? std::max<std::size_t>(n, 1) : n <= 256 ? (n + 1) / 2 : 128; }
+std::size_t block_rows(std::size_t n) {
+  if (n <= 64) return std::max<std::size_t>(n, 1);
+  return n <= 256 ? (n + 1) / 2 : 128;
+}
 
 /// product[i n + j] for j <= i.
 void multiply(const float* chunk, std::size_t n, float* product) {
   const float one = 1, zero = 0;
-  const int depth = chunk_size, stride = static_cast<int>(n);
+  const int depth = chunk_size, stride = n;
   for (std::size_t first = 0; first < n; first += block_rows(n)) {
-    const int height = static_cast<int>(std::min(block_rows(n), n - first)), width = static_cast<int>(first) + height;
+    const int height = std::min(block_rows(n), n - first), width = first + height;
     sgemm_("T", "N", &width, &height, &depth, &one, chunk, &depth, chunk + first * chunk_size, &depth, &zero,
            product + first * n, &stride);
   }
@@ -81,8 +82,7 @@ template <class T>
 void add_rounded(const T* lower, std::size_t n, GramScale scale, double* matrix) {
   const double anchor = gram::anchor(scale), back = 1 / scale.factor / scale.factor;
   for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j <= i; ++j)
-      matrix[i * n + j] += ((static_cast<double>(lower[i * n + j]) + anchor) - anchor) * back;
+    for (std::size_t j = 0; j <= i; ++j) matrix[i * n + j] += ((lower[i * n + j] + anchor) - anchor) * back;
 }
 
 void mirror(std::size_t n, double* matrix) {
@@ -104,7 +104,7 @@ void distances_to(const float* x, const float* const* y, double* distance) {
       }
     }
     for (std::size_t o = 0; o < others; ++o)
-      for (std::size_t l = 0; l < lanes; ++l) distance[o] += static_cast<double>(sum[o][l]);
+      for (std::size_t l = 0; l < lanes; ++l) distance[o] += sum[o][l];
   }
 }
 
@@ -137,13 +137,13 @@ void combine_columns(const double* weights, RowView<const float> rows, RowView<f
     const float* x = rows.at(i) + column;
     const __m256d x_low = _mm256_cvtps_pd(_mm_loadu_ps(x)), x_high = _mm256_cvtps_pd(_mm_loadu_ps(x + 4));
     for (std::size_t r = 0; r < group; ++r) {
-      const __m256d w = _mm256_broadcast_sd(weights + (first + static_cast<std::int64_t>(r)) * n + i);
+      const __m256d w = _mm256_broadcast_sd(weights + (first + r) * n + i);
       low[r] = _mm256_fmadd_pd(w, x_low, low[r]);
       high[r] = _mm256_fmadd_pd(w, x_high, high[r]);
     }
   }
   for (std::size_t r = 0; r < group; ++r) {
-    float* to = out.at(first + static_cast<std::int64_t>(r)) + column;
+    float* to = out.at(first + r) + column;
     _mm_storeu_ps(to, _mm256_cvtpd_ps(low[r]));
     _mm_storeu_ps(to + 4, _mm256_cvtpd_ps(high[r]));
   }
@@ -163,11 +163,11 @@ GramScale gram_scale(double bound, std::int64_t columns) {
 
 void add_gram(RowView<const float> rows, std::span<const float> centre, GramScale scale, std::span<double> gram) {
   require_matrix("gram matrix", gram.size(), rows.rows());
-  if (!centre.empty()) require_size("centre", centre.size(), static_cast<std::size_t>(rows.columns()));
-  const auto n = static_cast<std::size_t>(rows.rows());
+  if (!centre.empty()) require_size("centre", centre.size(), rows.columns());
+  const std::size_t n = rows.rows(), columns = rows.columns();
   const Aligned<float> chunk(n * chunk_size), product(n * n);
-  for (std::size_t begin = 0; begin < static_cast<std::size_t>(rows.columns()); begin += chunk_size) {
-    copy_chunk(rows, centre, static_cast<float>(scale.factor), begin, chunk.data());
+  for (std::size_t begin = 0; begin < columns; begin += chunk_size) {
+    copy_chunk(rows, centre, scale.factor, begin, chunk.data());
     multiply(chunk.data(), n, product.data());
     add_rounded(product.data(), n, scale, gram.data());
   }
@@ -176,7 +176,7 @@ void add_gram(RowView<const float> rows, std::span<const float> centre, GramScal
 
 void distances_from_gram(std::span<const double> gram, std::span<double> distances) {
   require_size("distances", distances.size(), gram.size());
-  const auto n = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(gram.size()))));
+  const std::size_t n = std::lround(std::sqrt(gram.size()));
   require_size("gram matrix", gram.size(), n * n);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j < n; ++j)
@@ -185,11 +185,11 @@ void distances_from_gram(std::span<const double> gram, std::span<double> distanc
 
 void add_squared_distances(RowView<const float> rows, GramScale scale, std::span<double> distances) {
   require_matrix("distances", distances.size(), rows.rows());
-  const auto n = static_cast<std::size_t>(rows.rows());
+  const std::size_t n = rows.rows(), columns = rows.columns();
   const Aligned<float> chunk(n * chunk_size);
   std::vector<double> lower(n * n);
-  for (std::size_t begin = 0; begin < static_cast<std::size_t>(rows.columns()); begin += chunk_size) {
-    copy_chunk(rows, {}, static_cast<float>(scale.factor), begin, chunk.data());
+  for (std::size_t begin = 0; begin < columns; begin += chunk_size) {
+    copy_chunk(rows, {}, scale.factor, begin, chunk.data());
     chunk_distances(chunk.data(), n, lower.data());
     add_rounded(lower.data(), n, scale, distances.data());
   }
@@ -197,8 +197,8 @@ void add_squared_distances(RowView<const float> rows, GramScale scale, std::span
 }
 
 void combine(std::span<const double> weights, RowView<const float> rows, RowView<float> out) {
-  require_size("weights", weights.size(), static_cast<std::size_t>(out.rows() * rows.rows()));
-  require_size("combined rows", static_cast<std::size_t>(out.columns()), static_cast<std::size_t>(rows.columns()));
+  require_size("weights", weights.size(), out.rows() * rows.rows());
+  require_size("combined rows", out.columns(), rows.columns());
   constexpr std::int64_t group = 4, width = 8;
   // Columns whose rows stay in the second-level cache while all output rows are made of them.
   const std::int64_t block =
@@ -216,8 +216,8 @@ void combine(std::span<const double> weights, RowView<const float> rows, RowView
     for (std::int64_t j = whole; j < rows.columns(); ++j) {
       double sum = 0;
       for (std::int64_t i = 0; i < rows.rows(); ++i)
-        sum = std::fma(weights[static_cast<std::size_t>(r * rows.rows() + i)], static_cast<double>(rows.at(i)[j]), sum);
-      out.at(r)[j] = static_cast<float>(sum);
+        sum = std::fma(weights[r * rows.rows() + i], static_cast<double>(rows.at(i)[j]), sum);
+      out.at(r)[j] = sum;
     }
   }
 }

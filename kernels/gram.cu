@@ -9,7 +9,7 @@ void add(OnDevice device, RowView<const float> rows, const float* centre, GramSc
   const std::int64_t n = rows.rows(), tiles = (n + gram::tile - 1) / gram::tile;
   const std::int64_t chunks = (rows.columns() + gram_chunk - 1) / gram_chunk;
   if (n == 0 || chunks == 0) return;
-  DeviceArray<std::int64_t> sums(device, static_cast<std::size_t>(n * n));
+  DeviceArray<std::int64_t> sums(device, n * n);
   sums.zero();
   run_blocks(device, tiles * (tiles + 1) / 2 * chunks,
              gram::AddTile<distances>{rows, centre, scale, chunks, sums.data()});

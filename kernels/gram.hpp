@@ -1,6 +1,6 @@
 #pragma once
-// Inner products and squared distances of n rows of float, as selection rules need them (Krum and its relatives), and
-// weighted combinations of rows.
+// Inner products and squared distances of n rows of float, as rules that select rows need them, and weighted
+// combinations of rows.
 //
 // Coordinates are cut into chunks of gram_chunk. Each chunk's products are rounded to a common unit, so that adding
 // them is exact: the result does not depend on the order of the chunks, and ranks that each take some of them and add

@@ -83,7 +83,7 @@ struct AddSums {
   double* matrix;
   SHOAL_HD void operator()(std::int64_t p) const {
     const std::int64_t i = p / n, j = p % n;
-    matrix[p] += static_cast<double>(sums[i < j ? j * n + i : p]) * to_value;
+    matrix[p] += sums[i < j ? j * n + i : p] * to_value;
   }
 };
 
@@ -103,7 +103,7 @@ struct Combine {
         if (r < count) sum[r] = std::fma(weights[(first + r) * n + i], x, sum[r]);
     }
     for (std::int64_t r = 0; r < group; ++r)
-      if (r < count) out.at(first + r)[j] = static_cast<float>(sum[r]);
+      if (r < count) out.at(first + r)[j] = sum[r];
   }
 };
 

@@ -52,7 +52,8 @@ void stages_in_registers(float* x, std::int64_t h) {
     for (int pair = 0; pair < vectors / 2; ++pair) {
       const int lower = (pair >> s << (s + 1)) + (pair & ((1 << s) - 1)), upper = lower + (1 << s);
       const Eight a = v[lower], b = v[upper];
-      v[lower] = a + b, v[upper] = a - b;
+      v[lower] = a + b;
+      v[upper] = a - b;
     }
 #pragma GCC unroll 8
   for (int i = 0; i < vectors; ++i) *reinterpret_cast<EightAt*>(x + i * h) = v[i];
@@ -74,7 +75,8 @@ void stages(float* x, std::int64_t n, std::int64_t h) {
     return;
   }
   if (h == 1) {
-    const int more = n >= 64 ? 3 : n >= 32 ? 2 : n >= 16 ? 1 : 0;
+    int more = 0;  // stages beyond the three inside eight values
+    while (more < 3 && n >= 16 << more) ++more;
     if (more == 3) some_stages<3, true>(x, n, 8);
     if (more == 2) some_stages<2, true>(x, n, 8);
     if (more == 1) some_stages<1, true>(x, n, 8);
@@ -118,7 +120,7 @@ void transform(float* x, std::int64_t size, float factor) {
   } while (done < size);
 }
 
-float normalisation(std::int64_t size) { return static_cast<float>(1 / std::sqrt(static_cast<double>(size))); }
+float normalisation(std::int64_t size) { return 1 / std::sqrt(size); }
 
 float negated_if(float x, std::uint32_t bit) {
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ bit << 31);
@@ -129,16 +131,18 @@ void copy_signed(float* to, const float* from, std::int64_t n, std::int64_t firs
   std::uint32_t words[capacity / 32 + 4];
   for (std::int64_t begin = 0; begin < n; begin += capacity, first += capacity) {
     const std::int64_t end = std::min(n, begin + capacity), skipped = first % 128;
-    philox_words({words, static_cast<std::size_t>((skipped + end - begin + 31) / 32)}, signs, first / 128);
+    philox_words(std::span(words).first((skipped + end - begin + 31) / 32), signs, first / 128);
     std::int64_t i = begin;
     for (std::int64_t bit = skipped; i < end;) {
       const std::uint32_t word = words[bit / 32];
       if (bit % 32 == 0 && i + 32 <= end) {
         for (int j = 0; j < 32; ++j) to[i + j] = negated_if(from[i + j], word >> j);
-        i += 32, bit += 32;
+        i += 32;
+        bit += 32;
       } else {
         to[i] = negated_if(from[i], word >> bit % 32);
-        ++i, ++bit;
+        ++i;
+        ++bit;
       }
     }
   }
@@ -158,8 +162,9 @@ hadamard::Cut hadamard::cut(std::int64_t d, std::int64_t block) {
   if (d < 0 || block < 1 || !std::has_single_bit(static_cast<std::uint64_t>(block)))
     throw std::invalid_argument("rotation of " + std::to_string(d) + " values in blocks of " + std::to_string(block) +
                                 " (must be a power of two)");
-  const std::int64_t rest = d % block;
-  return {d / block, rest == 0 ? 0 : static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(rest)))};
+  const std::uint64_t rest = d % block;
+  const std::int64_t last = rest == 0 ? 0 : std::bit_ceil(rest);
+  return {d / block, last};
 }
 
 std::int64_t rotated_size(std::int64_t d, std::int64_t block) {
@@ -171,12 +176,12 @@ void walsh_hadamard(std::span<float> values) {
   if (!std::has_single_bit(values.size()))
     throw std::invalid_argument("Walsh-Hadamard transform of " + std::to_string(values.size()) +
                                 " values (must be a power of two)");
-  transform(values.data(), static_cast<std::int64_t>(values.size()), 1);
+  transform(values.data(), values.size(), 1);
 }
 
 void rotate(std::span<float> out, std::span<const float> row, std::int64_t block, const PhiloxStream& signs) {
-  const auto d = static_cast<std::int64_t>(row.size());
-  require_size("rotated row", out.size(), static_cast<std::size_t>(rotated_size(d, block)));
+  const std::int64_t d = std::ssize(row);
+  require_size("rotated row", out.size(), rotated_size(d, block));
   each_piece(d, block, [&](std::int64_t begin, std::int64_t size) {
     float* piece = out.data() + begin;
     const std::int64_t there = std::min(size, d - begin);
@@ -187,8 +192,8 @@ void rotate(std::span<float> out, std::span<const float> row, std::int64_t block
 }
 
 void rotate_back(std::span<float> row, std::span<float> rotated, std::int64_t block, const PhiloxStream& signs) {
-  const auto d = static_cast<std::int64_t>(row.size());
-  require_size("rotated row", rotated.size(), static_cast<std::size_t>(rotated_size(d, block)));
+  const std::int64_t d = std::ssize(row);
+  require_size("rotated row", rotated.size(), rotated_size(d, block));
   each_piece(d, block, [&](std::int64_t begin, std::int64_t size) {
     float* piece = rotated.data() + begin;
     transform(piece, size, normalisation(size));

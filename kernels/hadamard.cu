@@ -43,7 +43,7 @@ struct Transform {
       block.each([&](int lane) {
         for (std::int64_t w = lane; w * tile_row < first % tile_row + n; w += lanes) {
           const std::int64_t word = (first + w * apart) / tile_row;
-          shared.sign[w] = signs[row].block(word / 4)[static_cast<int>(word % 4)];
+          shared.sign[w] = signs[row].block(word / 4)[word % 4];
         }
       });
     }
@@ -92,7 +92,7 @@ struct Transform {
 void transform(OnDevice device, RowView<const float> in, RowView<float> middle, RowView<float> out, std::int64_t begin,
                std::int64_t size, std::int64_t pieces, const PhiloxStream* signs, Signs when) {
   if (pieces == 0 || size == 0) return;
-  const float factor = static_cast<float>(1 / std::sqrt(static_cast<double>(size)));
+  const float factor = 1 / std::sqrt(size);
   std::int64_t done = 1;
   do {
     const Pass pass = hadamard::next_pass(size, done, capacity);
@@ -112,9 +112,8 @@ void transform(OnDevice device, RowView<const float> in, RowView<float> middle, 
 }
 
 void require_rotated(std::int64_t d, std::int64_t rows, std::int64_t block, RowView<const float> rotated) {
-  require_size("rotated row", static_cast<std::size_t>(rotated.columns()),
-               static_cast<std::size_t>(rotated_size(d, block)));
-  require_size("rotated rows", static_cast<std::size_t>(rotated.rows()), static_cast<std::size_t>(rows));
+  require_size("rotated row", rotated.columns(), rotated_size(d, block));
+  require_size("rotated rows", rotated.rows(), rows);
 }
 
 }  // namespace

@@ -43,12 +43,16 @@ inline Pass next_pass(std::int64_t size, std::int64_t done, std::int64_t capacit
 /// Two stages, of distance h and 2 h, on four values.
 SHOAL_HD inline void butterfly(float& a, float& b, float& c, float& d) {
   const float a1 = a + b, b1 = a - b, c1 = c + d, d1 = c - d;
-  a = a1 + c1, b = b1 + d1, c = a1 - c1, d = b1 - d1;
+  a = a1 + c1;
+  b = b1 + d1;
+  c = a1 - c1;
+  d = b1 - d1;
 }
 
 SHOAL_HD inline void butterfly(float& a, float& b) {
   const float sum = a + b, difference = a - b;
-  a = sum, b = difference;
+  a = sum;
+  b = difference;
 }
 
 /// How a row of d values is cut: `full` pieces of `block`, then one of `last` values (0: none).

@@ -33,7 +33,7 @@ void generate(Word* out, std::size_t count, const ChaChaKey& stream, std::uint64
   // itself.
   crypto_stream_chacha20_ietf_xor_ic(reinterpret_cast<unsigned char*>(out), zeros, count * sizeof(Word),
                                      reinterpret_cast<const unsigned char*>(stream.nonce),
-                                     static_cast<std::uint32_t>(first * sizeof(Word) / block_bytes),
+                                     first * sizeof(Word) / block_bytes,
                                      reinterpret_cast<const unsigned char*>(stream.key));
 }
 

@@ -18,11 +18,11 @@ struct AddMasks {
   std::uint64_t first;
 
   SHOAL_HD void operator()(std::int64_t i) const {
-    const std::uint64_t block = first / per_block + static_cast<std::uint64_t>(i);
+    const std::uint64_t block = first / per_block + i;
     Word total[per_block] = {};
     for (std::int64_t m = 0; m < count; ++m) {
-      const ChaChaBlock bits = chacha20(masks[m].stream, static_cast<std::uint32_t>(block));
-      const Word sign = static_cast<Word>(static_cast<std::int64_t>(masks[m].sign));
+      const ChaChaBlock bits = chacha20(masks[m].stream, block);
+      const Word sign = static_cast<std::int64_t>(masks[m].sign);
       for (int w = 0; w < per_block; ++w) {
         if constexpr (sizeof(Word) == 8)
           total[w] += sign * (Word{bits.word[2 * w + 1]} << 32 | bits.word[2 * w]);
@@ -30,7 +30,7 @@ struct AddMasks {
           total[w] += sign * bits.word[w];
       }
     }
-    const std::int64_t begin = static_cast<std::int64_t>(block * per_block - first);  // negative where the range starts
+    const std::int64_t begin = block * per_block - first;  // negative where the range starts
     for (int w = 0; w < per_block; ++w)
       if (begin + w >= 0 && begin + w < size) sum[begin + w] += total[w];
   }
@@ -46,8 +46,8 @@ void add_masks(OnDevice device, Word* sum, std::int64_t size, const Mask* masks,
                                 " (a key stream has " + std::to_string(mask_words<Word>) + ")");
   if (size == 0) return;
   constexpr std::uint64_t per_block = AddMasks<Word>::per_block;
-  const std::uint64_t blocks = (first + static_cast<std::uint64_t>(size) - 1) / per_block - first / per_block + 1;
-  run_elements(device, static_cast<std::int64_t>(blocks), AddMasks<Word>{sum, size, masks, count, first});
+  const std::uint64_t blocks = (first + size - 1) / per_block - first / per_block + 1;
+  run_elements(device, blocks, AddMasks<Word>{sum, size, masks, count, first});
 }
 
 template void add_masks<std::uint32_t>(OnDevice, std::uint32_t*, std::int64_t, const Mask*, std::int64_t,

@@ -7,12 +7,12 @@ namespace {
 
 template <Noise kind, class T>
 void draw(RowView<T> rows, PhiloxKey key, std::span<const PhiloxStream> streams, double deviation, std::int64_t first) {
-  require_size("streams", streams.size(), static_cast<std::size_t>(rows.rows()));
+  require_size("streams", streams.size(), rows.rows());
   require_columns(first, rows.columns());
   const std::int64_t begin = first_block(first), end = begin + blocks_of(first, rows.columns());
   for (std::int64_t k = 0; k < rows.rows(); ++k)
     for (std::int64_t block = begin; block < end; ++block)
-      draw_block<kind>(rows.at(k), first, rows.columns(), key, streams[static_cast<std::size_t>(k)], block, deviation);
+      draw_block<kind>(rows.at(k), first, rows.columns(), key, streams[k], block, deviation);
 }
 
 }  // namespace

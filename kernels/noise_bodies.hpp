@@ -31,7 +31,7 @@ SHOAL_HD void draw_block(T* row, std::int64_t first, std::int64_t columns, Philo
   for (int half = 0; half < 2; ++half) {
     const std::int64_t j = 2 * block + half - first;
     if (j < 0 || j >= columns) continue;
-    const T value = static_cast<T>(deviation * normals[half]);
+    const T value = deviation * normals[half];
     if constexpr (kind == Noise::add)
       row[j] += value;
     else

@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "kernels/order_strip.hpp"
-#include "kernels/window_mean.hpp"
+#include "kernels/order_statistics_strip.hpp"
+#include "kernels/order_statistics_window.hpp"
 
 namespace shoal {
 namespace {
 
+using order::all_lanes;
 using order::Keys;
 using order::Lanes;
 using order::Values;
@@ -52,11 +53,6 @@ void each_strip(std::span<const T* const> rows, std::span<T> out, const Rule& ru
   }
 }
 
-template <class T>
-Keys<T> all_lanes(std::size_t value) {
-  return Keys<T>{} + static_cast<typename Lanes<T>::Bits>(value);
-}
-
 /// Finds keys of given ranks in a strip.
 template <class T>
 class Ranks {
@@ -78,7 +74,7 @@ class Ranks {
  private:
   static Keys<T> gather(std::span<const Keys<T>> strip, Keys<T> rank) {
     Keys<T> found;
-    for (int lane = 0; lane < Lanes<T>::count; ++lane) found[lane] = strip[static_cast<std::size_t>(rank[lane])][lane];
+    for (int lane = 0; lane < Lanes<T>::count; ++lane) found[lane] = strip[rank[lane]][lane];
     return found;
   }
 
@@ -110,7 +106,7 @@ template <class T>
 Values<T> window_mean(std::span<const Keys<T>> strip, std::int64_t n, Keys<T> a, Keys<T> b, Keys<T> below,
                       Keys<T> above) {
   constexpr int lanes = Lanes<T>::count, parts = lanes / 4;
-  const auto size = static_cast<std::int64_t>(strip.size());
+  const std::int64_t size = std::ssize(strip);
   const Values<T> first = order::values_of<T>(a), last = order::values_of<T>(b);
   Doubles coarse[parts], fine[parts], scale[parts], sum[parts] = {}, rest[parts] = {};
   for (int lane = 0; lane < lanes; ++lane) {
@@ -203,22 +199,22 @@ void medians(std::span<const T* const> rows, std::span<T> out) {
   const Ranks<T> ranks(n, lower, upper, most_sorted);
   each_strip(rows, out, [&](std::span<Keys<T>> strip) {
     ranks.prepare(strip);
-    const auto [a, b] = ranks.at(strip, all_lanes<T>(lower), all_lanes<T>(upper));
-    return midpoint<T>(a, b);
+    const auto [low, high] = ranks.at(strip, all_lanes<T>(lower), all_lanes<T>(upper));
+    return midpoint<T>(low, high);
   });
 }
 
 template <class T>
 void trimmed_means(std::span<const T* const> rows, std::int64_t dropped, std::span<T> out) {
   require_majority(std::ssize(rows), dropped);
-  const std::size_t n = rows.size(), first = static_cast<std::size_t>(dropped), last = n - 1 - first;
+  const std::size_t n = rows.size(), first = dropped, last = n - 1 - first;
   const Ranks<T> ranks(n, first, last, most_sorted);
   each_strip(rows, out, [&](std::span<Keys<T>> strip) {
     ranks.prepare(strip);
-    const auto [a, b] = ranks.at(strip, all_lanes<T>(first), all_lanes<T>(last));
+    const auto [low, high] = ranks.at(strip, all_lanes<T>(first), all_lanes<T>(last));
     if (ranks.sorts())
-      return window_mean<T>(strip.subspan(first, n - 2 * first), std::ssize(rows), a, b, Keys<T>{}, Keys<T>{});
-    return window_mean<T>(strip, std::ssize(rows), a, b, all_lanes<T>(first), all_lanes<T>(first));
+      return window_mean<T>(strip.subspan(first, n - 2 * first), std::ssize(rows), low, high, Keys<T>{}, Keys<T>{});
+    return window_mean<T>(strip, std::ssize(rows), low, high, all_lanes<T>(first), all_lanes<T>(first));
   });
 }
 
@@ -227,15 +223,15 @@ void means_around_median(std::span<const T* const> rows, std::int64_t dropped, s
   require_majority(std::ssize(rows), dropped);
   const std::size_t n = rows.size();
   const Ranks<T> ranks(n, 0, n - 1, most_sorted_around_median);
-  const Keys<T> both = all_lanes<T>(static_cast<std::size_t>(dropped)), end = all_lanes<T>(n - 1);
-  Farthest<T> farthest(ranks, n, static_cast<std::size_t>(dropped));
+  const Keys<T> both = all_lanes<T>(dropped), end = all_lanes<T>(n - 1);
+  Farthest<T> farthest(ranks, n, dropped);
   each_strip(rows, out, [&](std::span<Keys<T>> strip) {
     ranks.prepare(strip);
-    const auto [lower, upper] = ranks.at(strip, all_lanes<T>((n - 1) / 2), all_lanes<T>(n / 2));
-    const Values<T> median = midpoint<T>(lower, upper);
+    const auto [middle, next] = ranks.at(strip, all_lanes<T>((n - 1) / 2), all_lanes<T>(n / 2));
+    const Values<T> median = midpoint<T>(middle, next);
     const Keys<T> below = farthest.below(strip, median), above = both - below;
-    const auto [a, b] = ranks.at(strip, below, end - above);
-    const Values<T> mean = window_mean<T>(strip, std::ssize(rows), a, b, below, above);
+    const auto [low, high] = ranks.at(strip, below, end - above);
+    const Values<T> mean = window_mean<T>(strip, std::ssize(rows), low, high, below, above);
     return median - median == 0 ? mean : median;
   });
 }

@@ -1,7 +1,7 @@
 #include <stdexcept>
 
-#include "kernels/order_bodies.hpp"
 #include "kernels/order_statistics.hpp"
+#include "kernels/order_statistics_bodies.hpp"
 
 namespace shoal {
 namespace {

@@ -26,7 +26,7 @@ void medians(std::span<const T* const> rows, std::span<T> out);
 
 /// out[j] = the mean of what is left of column j without its `dropped` smallest and `dropped` largest values. Summed
 /// exactly after rounding to a unit of at most 2^-49 n of the largest value left (float; far less for double): see
-/// window_mean.hpp. Throws std::invalid_argument unless 0 <= 2 dropped < n.
+/// order_statistics_window.hpp. Throws std::invalid_argument unless 0 <= 2 dropped < n.
 template <class T>
 void trimmed_means(std::span<const T* const> rows, std::int64_t dropped, std::span<T> out);
 

@@ -28,9 +28,9 @@ SHOAL_HD constexpr PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * a;
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c;
-    a = static_cast<std::uint32_t>(p1 >> 32) ^ b ^ k0;
+    a = (p1 >> 32) ^ b ^ k0;
     b = static_cast<std::uint32_t>(p1);
-    c = static_cast<std::uint32_t>(p0 >> 32) ^ d ^ k1;
+    c = (p0 >> 32) ^ d ^ k1;
     d = static_cast<std::uint32_t>(p0);
     k0 += 0x9E3779B9u;  // golden ratio and sqrt(3) - 1, the paper's Weyl sequence of round keys
     k1 += 0xBB67AE85u;
@@ -39,11 +39,11 @@ SHOAL_HD constexpr PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
 }
 
 /// Uniform in [0, 1), 24 bits: every value is exact in float.
-SHOAL_HD constexpr float uniform_float(std::uint32_t x) { return static_cast<float>(x >> 8) * 0x1p-24f; }
+SHOAL_HD constexpr float uniform_float(std::uint32_t x) { return (x >> 8) * 0x1p-24f; }
 
 /// Uniform in [0, 1), 53 bits: every value is exact in double.
 SHOAL_HD constexpr double uniform_double(std::uint32_t x0, std::uint32_t x1) {
-  return static_cast<double>((std::uint64_t{x0} << 32 | x1) >> 11) * 0x1p-53;
+  return ((std::uint64_t{x0} << 32 | x1) >> 11) * 0x1p-53;
 }
 
 /// Uniform in (0, 1], as 1 - u: safe to take the logarithm of.

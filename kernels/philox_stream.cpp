@@ -44,11 +44,13 @@ void eight_blocks(std::uint32_t* out, const PhiloxStream& stream, std::int64_t f
   FourBlocks one(stream, first), other(stream, first + 4);
   __m256i k0 = _mm256_set1_epi64x(stream.key.word[0]), k1 = _mm256_set1_epi64x(stream.key.word[1]);
   for (int round = 0; round < 10; ++round) {
-    one.round(k0, k1), other.round(k0, k1);
-    k0 = _mm256_add_epi32(k0, _mm256_set1_epi64x(0x9E3779B9)),
+    one.round(k0, k1);
+    other.round(k0, k1);
+    k0 = _mm256_add_epi32(k0, _mm256_set1_epi64x(0x9E3779B9));
     k1 = _mm256_add_epi32(k1, _mm256_set1_epi64x(0xBB67AE85));
   }
-  one.store(out), other.store(out + 16);
+  one.store(out);
+  other.store(out + 16);
 }
 
 }  // namespace

@@ -46,11 +46,13 @@ void store(std::uint8_t* to, std::uint64_t number) {
   if constexpr (n == 8) {
     part(std::uint64_t{}, 0);
   } else if constexpr (n >= 4) {
-    part(std::uint32_t{}, 0), part(std::uint32_t{}, n - 4);
+    part(std::uint32_t{}, 0);
+    part(std::uint32_t{}, n - 4);
   } else if constexpr (n >= 2) {
-    part(std::uint16_t{}, 0), part(std::uint16_t{}, n - 2);
+    part(std::uint16_t{}, 0);
+    part(std::uint16_t{}, n - 2);
   } else {
-    *to = static_cast<std::uint8_t>(number);
+    *to = number;
   }
 }
 
@@ -96,7 +98,7 @@ constexpr auto pack_by_bits = packers(std::make_integer_sequence<int, most_code_
 constexpr auto unpack_by_bits = unpackers(std::make_integer_sequence<int, most_code_bits>());
 
 void pack_piece(std::uint8_t* out, const std::uint16_t* codes, std::int64_t n, int bits) {
-  const auto run = pack_by_bits[static_cast<std::size_t>(bits - 1)];
+  const auto run = pack_by_bits[bits - 1];
   run(out, codes, n / 8);
   if (n % 8 == 0) return;
   std::uint16_t last[8] = {};
@@ -107,7 +109,7 @@ void pack_piece(std::uint8_t* out, const std::uint16_t* codes, std::int64_t n, i
 }
 
 void unpack_piece(std::uint16_t* codes, const std::uint8_t* in, std::int64_t n, int bits) {
-  const auto run = unpack_by_bits[static_cast<std::size_t>(bits - 1)];
+  const auto run = unpack_by_bits[bits - 1];
   run(codes, in, n / 8);
   if (n % 8 == 0) return;
   std::uint16_t last[8];
@@ -118,7 +120,7 @@ void unpack_piece(std::uint16_t* codes, const std::uint8_t* in, std::int64_t n, 
 }
 
 void require_packed(std::size_t bytes, std::size_t count, int bits) {
-  require_size("packed bytes", bytes, static_cast<std::size_t>(packed_bytes(static_cast<std::int64_t>(count), bits)));
+  require_size("packed bytes", bytes, packed_bytes(count, bits));
 }
 
 void require_scale(float scale) {
@@ -161,8 +163,7 @@ void quantization::require_bits(int bits, int least) {
 
 float quantization_scale(std::span<const float> row, ScaleRule rule) {
   float scale = 0;
-  quantization::with_measure(
-      rule, [&](auto measure) { scale = measured(row.data(), static_cast<std::int64_t>(row.size()), measure); });
+  quantization::with_measure(rule, [&](auto measure) { scale = measured(row.data(), row.size(), measure); });
   return scale;
 }
 
@@ -171,7 +172,7 @@ void quantize(std::span<std::uint8_t> packed, std::span<const float> row, float 
   quantization::require_bits(bits, 2);
   require_packed(packed.size(), row.size(), bits);
   require_scale(scale);
-  const auto n = static_cast<std::int64_t>(row.size());
+  const std::int64_t n = std::ssize(row);
   if (first < 0 || first % 8 != 0 || n > philox_stream_words - first)
     throw std::invalid_argument("quantization of " + std::to_string(n) + " values from coordinate " +
                                 std::to_string(first) + " (a multiple of 8, up to 2^34)");
@@ -179,7 +180,7 @@ void quantize(std::span<std::uint8_t> packed, std::span<const float> row, float 
   alignas(64) std::uint32_t words[piece_size];
   alignas(64) std::uint16_t codes[piece_size];
   each_piece(n, [&](std::int64_t begin, std::int64_t count) {
-    philox_words({words, static_cast<std::size_t>((count + 3) / 4 * 4)}, random, (first + begin) / 4);
+    philox_words(std::span(words).first((count + 3) / 4 * 4), random, (first + begin) / 4);
     const float* x = row.data() + begin;
     for (std::int64_t i = 0; i < count; ++i) codes[i] = rounding.code(x[i], words[i]);
     pack_piece(packed.data() + begin * bits / 8, codes, count, bits);
@@ -190,32 +191,32 @@ void dequantize(std::span<float> out, std::span<const std::uint8_t> packed, floa
   quantization::require_bits(bits, 2);
   require_packed(packed.size(), out.size(), bits);
   const int levels = largest_level(bits);
-  const float unit = scale / static_cast<float>(levels);
+  const float unit = scale / levels;
   alignas(64) std::uint16_t codes[piece_size];
-  each_piece(static_cast<std::int64_t>(out.size()), [&](std::int64_t begin, std::int64_t count) {
+  each_piece(out.size(), [&](std::int64_t begin, std::int64_t count) {
     unpack_piece(codes, packed.data() + begin * bits / 8, count, bits);
     float* x = out.data() + begin;
-    for (std::int64_t i = 0; i < count; ++i) x[i] = static_cast<float>(codes[i] - levels) * unit;
+    for (std::int64_t i = 0; i < count; ++i) x[i] = (codes[i] - levels) * unit;
   });
 }
 
 void quantize_signs(std::span<std::uint8_t> packed, std::span<const float> row) {
   require_packed(packed.size(), row.size(), 1);
-  const auto n = static_cast<std::int64_t>(row.size());
+  const std::int64_t n = std::ssize(row);
   std::int64_t i = 0;
   for (; i + 8 <= n; i += 8) {
     const __m256 negative = _mm256_cmp_ps(_mm256_loadu_ps(row.data() + i), _mm256_setzero_ps(), _CMP_LT_OQ);
-    packed[static_cast<std::size_t>(i / 8)] = static_cast<std::uint8_t>(_mm256_movemask_ps(negative));
+    packed[i / 8] = _mm256_movemask_ps(negative);
   }
   if (i == n) return;
   std::uint8_t last = 0;
-  for (std::int64_t j = i; j < n; ++j) last |= static_cast<std::uint8_t>((row.data()[j] < 0 ? 1 : 0) << (j - i));
+  for (std::int64_t j = i; j < n; ++j) last |= (row.data()[j] < 0 ? 1 : 0) << (j - i);
   packed.back() = last;
 }
 
 void dequantize_signs(std::span<float> out, std::span<const std::uint8_t> packed, float scale) {
   require_packed(packed.size(), out.size(), 1);
-  const auto n = static_cast<std::int64_t>(out.size());
+  const std::int64_t n = std::ssize(out);
   const auto positive = std::bit_cast<std::uint32_t>(scale);
   const auto value = [positive](std::uint32_t byte, int i) {
     return std::bit_cast<float>(positive ^ (byte << (31 - i) & 0x80000000));
@@ -231,13 +232,13 @@ void dequantize_signs(std::span<float> out, std::span<const std::uint8_t> packed
 void pack(std::span<std::uint8_t> packed, std::span<const std::uint16_t> codes, int bits) {
   quantization::require_bits(bits, 1);
   require_packed(packed.size(), codes.size(), bits);
-  pack_piece(packed.data(), codes.data(), static_cast<std::int64_t>(codes.size()), bits);
+  pack_piece(packed.data(), codes.data(), codes.size(), bits);
 }
 
 void unpack(std::span<std::uint16_t> codes, std::span<const std::uint8_t> packed, int bits) {
   quantization::require_bits(bits, 1);
   require_packed(packed.size(), codes.size(), bits);
-  unpack_piece(codes.data(), packed.data(), static_cast<std::int64_t>(codes.size()), bits);
+  unpack_piece(codes.data(), packed.data(), codes.size(), bits);
 }
 
 }  // namespace shoal

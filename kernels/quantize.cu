@@ -42,7 +42,7 @@ struct Given {
   RowView<const std::uint16_t> codes;
   int bits;
   SHOAL_HD void four(std::int64_t row, std::int64_t first, int count, std::uint16_t* out) const {
-    for (int i = 0; i < count; ++i) out[i] = static_cast<std::uint16_t>(codes.at(row)[first + i] & ((1u << bits) - 1u));
+    for (int i = 0; i < count; ++i) out[i] = codes.at(row)[first + i] & ((1u << bits) - 1u);
   }
 };
 
@@ -62,7 +62,8 @@ struct Pack {
     const std::int64_t row = block.index() / per_row, first = block.index() % per_row * codes_per_block;
     block.each([&](int lane) {
       const std::int64_t at = first + 4 * lane, left = count - at;
-      const int here = left < 0 ? 0 : left < 4 ? static_cast<int>(left) : 4;
+      int here = left < 4 ? left : 4;
+      if (here < 0) here = 0;
       if (here > 0) source.four(row, at, here, shared.code + 4 * lane);
       for (int i = here; i < 4; ++i) shared.code[4 * lane + i] = 0;
     });
@@ -79,7 +80,7 @@ struct Pack {
         if (4 * w + 4 <= left)
           *reinterpret_cast<std::uint32_t*>(out + 4 * w) = word;
         else
-          for (std::int64_t b = 0; 4 * w + b < left; ++b) out[4 * w + b] = static_cast<std::uint8_t>(word >> (8 * b));
+          for (std::int64_t b = 0; 4 * w + b < left; ++b) out[4 * w + b] = word >> (8 * b);
       }
     });
   }
@@ -88,9 +89,8 @@ struct Pack {
 template <class Source>
 void pack_from(OnDevice device, const Source& source, RowView<std::uint8_t> packed, std::int64_t rows,
                std::int64_t count, int bits) {
-  require_size("packed rows", static_cast<std::size_t>(packed.rows()), static_cast<std::size_t>(rows));
-  require_size("packed bytes of a row", static_cast<std::size_t>(packed.columns()),
-               static_cast<std::size_t>(packed_bytes(count, bits)));
+  require_size("packed rows", packed.rows(), rows);
+  require_size("packed bytes of a row", packed.columns(), packed_bytes(count, bits));
   if (packed.stride() % 4 != 0 && rows > 1)
     throw std::invalid_argument("packed rows " + std::to_string(packed.stride()) + " bytes apart (a multiple of 4)");
   const std::int64_t blocks = (count + codes_per_block - 1) / codes_per_block;
@@ -99,11 +99,11 @@ void pack_from(OnDevice device, const Source& source, RowView<std::uint8_t> pack
 
 SHOAL_HD std::uint32_t code_at(const std::uint8_t* packed, std::int64_t i, int bits) {
   const std::int64_t bit = i * bits;
-  const int shift = static_cast<int>(bit % 8);
+  const int shift = bit % 8;
   const std::uint8_t* byte = packed + bit / 8;
   std::uint32_t code = byte[0];
-  if (shift + bits > 8) code |= static_cast<std::uint32_t>(byte[1]) << 8;
-  if (shift + bits > 16) code |= static_cast<std::uint32_t>(byte[2]) << 16;
+  if (shift + bits > 8) code |= byte[1] << 8;
+  if (shift + bits > 16) code |= byte[2] << 16;
   return code >> shift & ((1u << bits) - 1u);
 }
 
@@ -116,7 +116,7 @@ struct Dequantize {
     const std::int64_t row = i / out.columns(), column = i % out.columns();
     const int levels = largest_level(bits);
     const int level = static_cast<int>(code_at(packed.at(row), column, bits)) - levels;
-    out.at(row)[column] = static_cast<float>(level) * (scales[row] / static_cast<float>(levels));
+    out.at(row)[column] = level * (scales[row] / levels);
   }
 };
 
@@ -136,7 +136,7 @@ struct Unpack {
   int bits;
   SHOAL_HD void operator()(std::int64_t i) const {
     const std::int64_t row = i / codes.columns(), column = i % codes.columns();
-    codes.at(row)[column] = static_cast<std::uint16_t>(code_at(packed.at(row), column, bits));
+    codes.at(row)[column] = code_at(packed.at(row), column, bits);
   }
 };
 
@@ -184,9 +184,8 @@ struct FinishScale {
 
 template <class T>
 void require_unpacked(RowView<T> out, RowView<const std::uint8_t> packed, int bits) {
-  require_size("packed rows", static_cast<std::size_t>(packed.rows()), static_cast<std::size_t>(out.rows()));
-  require_size("packed bytes of a row", static_cast<std::size_t>(packed.columns()),
-               static_cast<std::size_t>(packed_bytes(out.columns(), bits)));
+  require_size("packed rows", packed.rows(), out.rows());
+  require_size("packed bytes of a row", packed.columns(), packed_bytes(out.columns(), bits));
 }
 
 }  // namespace
@@ -195,7 +194,7 @@ void quantization_scales(OnDevice device, float* scales, RowView<const float> ro
   quantization::with_measure(rule, [&](auto measure) {
     using Measure = decltype(measure);
     const std::int64_t segments = (rows.columns() + segment - 1) / segment;
-    DeviceArray<typename Measure::Partial> partial(device, static_cast<std::size_t>(rows.rows() * segments));
+    DeviceArray<typename Measure::Partial> partial(device, rows.rows() * segments);
     run_blocks(device, rows.rows() * segments, MeasureSegment<Measure>{rows, segments, partial.data()});
     run_elements(device, rows.rows(), FinishScale<Measure>{partial.data(), segments, rows.columns(), scales});
   });

@@ -16,9 +16,11 @@ struct Rounding {
   /// Scales near the ends of float's range are moved away from them, exactly, so that s / scale is an ordinary number.
   /// A scale of 0 makes every finite value 0.
   SHOAL_HD static Rounding of(float scale, int bits) {
-    const float levels = static_cast<float>(largest_level(bits));
+    const float levels = largest_level(bits);
     if (scale == 0) return {0, 0, levels};
-    const float lift = scale < 0x1p-60f ? 0x1p90f : scale > 0x1p60f ? 0x1p-90f : 1.0f;
+    float lift = 1;
+    if (scale < 0x1p-60f) lift = 0x1p90f;
+    if (scale > 0x1p60f) lift = 0x1p-90f;
     return {lift, levels / (scale * lift), levels};
   }
 
@@ -26,8 +28,8 @@ struct Rounding {
     const float length = std::fabs(x) * lift * per_scale;
     const float capped = length < levels ? length : levels;
     const int below = static_cast<int>(capped);
-    const int level = below + (uniform_float(random) < capped - static_cast<float>(below) ? 1 : 0);
-    return static_cast<std::uint16_t>(static_cast<int>(levels) + (x < 0 ? -level : level));
+    const int level = below + (uniform_float(random) < capped - below ? 1 : 0);
+    return static_cast<int>(levels) + (x < 0 ? -level : level);
   }
 };
 
@@ -39,17 +41,15 @@ inline constexpr int lanes = 256;
 // segments in order: the same tree on host and device.
 struct SumOfSquares {
   using Partial = double;
-  SHOAL_HD static double add(double sum, float x) { return sum + static_cast<double>(x) * static_cast<double>(x); }
+  SHOAL_HD static double add(double sum, float x) { return sum + static_cast<double>(x) * x; }
   SHOAL_HD static double fold(double a, double b) { return a + b; }
-  SHOAL_HD static float finish(double sum, std::int64_t) { return static_cast<float>(std::sqrt(sum)); }
+  SHOAL_HD static float finish(double sum, std::int64_t) { return std::sqrt(sum); }
 };
 struct SumOfMagnitudes {
   using Partial = double;
-  SHOAL_HD static double add(double sum, float x) { return sum + static_cast<double>(std::fabs(x)); }
+  SHOAL_HD static double add(double sum, float x) { return sum + std::fabs(x); }
   SHOAL_HD static double fold(double a, double b) { return a + b; }
-  SHOAL_HD static float finish(double sum, std::int64_t d) {
-    return d == 0 ? 0.0f : static_cast<float>(sum / static_cast<double>(d));
-  }
+  SHOAL_HD static float finish(double sum, std::int64_t d) { return d == 0 ? 0 : sum / d; }
 };
 /// Without their sign, floats order like integers, with infinity and then NaN on top.
 struct Largest {

@@ -24,7 +24,7 @@ template <class T>
 void encode_block(std::uint32_t* __restrict out, const T* __restrict row, std::size_t n, std::int64_t weight,
                   int exponent) {
   const RowRange range = scan<T>({row, n});
-  const double scale = std::ldexp(1.0, exponent), factor = static_cast<double>(weight);
+  const double scale = std::ldexp(1.0, exponent), factor = weight;
   // Rounded to an integer first, as the words are; a product that is too long for double is too large anyway.
   if (!(std::rint(range.max_abs * scale) * std::abs(factor) < 0x1p31))
     throw std::overflow_error("fixed-point product of " + std::to_string(range.max_abs) + " with weight " +
@@ -110,7 +110,7 @@ void ring_decode(std::span<T> out, std::span<const Word> sum, int exponent, doub
   if (!(total_weight > 0 && std::isfinite(total_weight)))
     throw std::invalid_argument("total weight of " + std::to_string(total_weight) + " (must be positive)");
   const double unit = std::ldexp(1.0, -exponent);
-  for (std::size_t i = 0; i < sum.size(); ++i) out[i] = static_cast<T>(signed_value(sum[i]) * unit / total_weight);
+  for (std::size_t i = 0; i < sum.size(); ++i) out[i] = signed_value(sum[i]) * unit / total_weight;
 }
 
 #define SHOAL_INSTANTIATE(Word)                                                                         \

@@ -18,16 +18,15 @@ struct Encode {
   SHOAL_HD void operator()(std::int64_t i) const {
     using Signed = std::make_signed_t<Word>;
     constexpr double limit = sizeof(Word) == 8 ? 0x1p63 : 0x1p31;
-    const double x = static_cast<double>(row[i]);
+    const double x = row[i];
     const double q = weight == 0 ? x * 0 : rint(x * scale);  // NaN stays one where nothing else counts
     out[i] = 0;
     // NaN fails both comparisons. The double may round the product up to the limit, so the integer below decides.
-    if (!(q > -limit && q < limit && fabs(q * static_cast<double>(weight)) <= limit)) {
+    if (!(q > -limit && q < limit && fabs(q * weight) <= limit)) {
       Block::add(*failed, std::uint32_t{1});
       return;
     }
-    const Word product = static_cast<Word>(static_cast<std::uint64_t>(static_cast<std::int64_t>(q)) *
-                                           static_cast<std::uint64_t>(weight));
+    const Word product = static_cast<std::uint64_t>(static_cast<std::int64_t>(q)) * weight;
     // A product of magnitude 2^(bits - 1) or, wrapped, of the other sign has left the range.
     const bool negative = (q < 0) != (weight < 0);
     const bool fits = q == 0 || (product << 1 != 0 && (static_cast<Signed>(product) < 0) == negative);
@@ -58,7 +57,7 @@ struct Decode {
   const Word* sum;
   double unit, total_weight;
   SHOAL_HD void operator()(std::int64_t i) const {
-    out[i] = static_cast<T>(static_cast<double>(static_cast<std::make_signed_t<Word>>(sum[i])) * unit / total_weight);
+    out[i] = static_cast<std::make_signed_t<Word>>(sum[i]) * unit / total_weight;
   }
 };
 

@@ -36,17 +36,17 @@ template <class Visit>
 void visit_keys(std::span<const float> x, std::size_t begin, std::size_t end, std::uint32_t threshold,
                 const Visit& visit) {
   std::size_t i = begin;
-  const __m256i magnitude = _mm256_set1_epi32(0x7fffffff), limit = _mm256_set1_epi32(static_cast<int>(threshold) - 1);
+  const __m256i magnitude = _mm256_set1_epi32(0x7fffffff), limit = _mm256_set1_epi32(threshold - 1);
   for (; i + 8 <= end; i += 8) {
     const __m256i keys = _mm256_and_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(&x[i])), magnitude);
-    auto hits = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(keys, limit))));
+    unsigned hits = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(keys, limit)));
     for (; hits != 0; hits &= hits - 1) {
-      const std::size_t hit = i + static_cast<std::size_t>(std::countr_zero(hits));
-      visit(static_cast<std::uint32_t>(hit), key_of(x[hit]));
+      const std::size_t hit = i + std::countr_zero(hits);
+      visit(hit, key_of(x[hit]));
     }
   }
   for (; i < end; ++i)
-    if (key_of(x[i]) >= threshold) visit(static_cast<std::uint32_t>(i), key_of(x[i]));
+    if (key_of(x[i]) >= threshold) visit(i, key_of(x[i]));
 }
 
 /// A row as it is.
@@ -73,9 +73,9 @@ struct Added {
 template <class Row>
 std::uint32_t guess_threshold(const Row& row, std::size_t k) {
   const std::size_t size = row.x.size(), sampled = std::clamp<std::size_t>(size / 128, 256, 4096);
-  const double expected = static_cast<double>(k) / static_cast<double>(size) * static_cast<double>(sampled);
+  const double expected = static_cast<double>(k) / size * sampled;
   const double rank = expected + 3 * std::sqrt(expected) + 3;
-  if (size < sampled || rank >= static_cast<double>(sampled)) return 0;
+  if (size < sampled || rank >= sampled) return 0;
   std::vector<std::uint32_t> keys(sampled);
   for (std::size_t s = 0; s < sampled; ++s) keys[s] = key_of(row.at(s * size / sampled));
   const auto nth = keys.begin() + static_cast<std::ptrdiff_t>(rank);
@@ -90,8 +90,7 @@ void select_from(std::span<const std::uint32_t> candidates, std::span<const std:
   const auto nth = order.begin() + std::ssize(indices) - 1;
   std::ranges::nth_element(order, nth, std::greater());
   const std::uint32_t threshold = *nth;
-  auto ties =
-      indices.size() - static_cast<std::size_t>(std::ranges::count_if(keys, [=](auto key) { return key > threshold; }));
+  auto ties = indices.size() - std::ranges::count_if(keys, [=](auto key) { return key > threshold; });
   std::size_t count = 0;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     if (keys[c] > threshold || (keys[c] == threshold && ties > 0)) {
@@ -105,7 +104,7 @@ void select_from(std::span<const std::uint32_t> candidates, std::span<const std:
 std::uint32_t find_digit(const std::vector<std::uint32_t>& counts, std::size_t& rank) {
   std::size_t digit = counts.size() - 1;
   for (; rank >= counts[digit]; --digit) rank -= counts[digit];
-  return static_cast<std::uint32_t>(digit);
+  return digit;
 }
 
 /// Radix selection: whatever the values are, three reads of the row.
@@ -197,8 +196,7 @@ void random_k(PhiloxKey key, PhiloxBlock counter, std::uint32_t size, std::span<
   for (std::size_t w = 0; w < drawn.size(); ++w) {
     std::uint64_t bits = complement ? ~drawn[w] : drawn[w];
     if (size - w * 64 < 64) bits &= (std::uint64_t{1} << (size - w * 64)) - 1;
-    for (; bits != 0; bits &= bits - 1)
-      indices[count++] = static_cast<std::uint32_t>(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
+    for (; bits != 0; bits &= bits - 1) indices[count++] = w * 64 + std::countr_zero(bits);
   }
 }
 

@@ -17,7 +17,7 @@ sparse::Chunks chunks_of(RowView<const float> rows) {
 void write(OnDevice device, const sparse::Chunks& chunks, const sparse::RowSearch* search, std::int64_t room,
            std::uint32_t* indices, std::int64_t* counts) {
   const std::int64_t rows = chunks.rows.rows(), blocks = rows * chunks.per_row;
-  DeviceArray<sparse::Tally> tallies(device, static_cast<std::size_t>(blocks));
+  DeviceArray<sparse::Tally> tallies(device, blocks);
   run_blocks(device, blocks, sparse::CountSelected{chunks, search, tallies.data()});
   run_blocks(device, rows, sparse::SumBefore{chunks.per_row, tallies.data(), counts});
   run_blocks(device, blocks, sparse::WriteSelected{chunks, search, tallies.data(), room, indices});
@@ -32,8 +32,8 @@ void require_k(std::int64_t k, std::int64_t columns) {
 void select(OnDevice device, RowView<const float> rows, RowView<float> memory, RowView<const float> update,
             std::int64_t k, std::uint32_t* indices) {
   const auto chunks = chunks_of(rows);
-  DeviceArray<sparse::RowSearch> search(device, static_cast<std::size_t>(rows.rows()));
-  DeviceArray<std::int32_t> histogram(device, static_cast<std::size_t>(rows.rows() * sparse::bins));
+  DeviceArray<sparse::RowSearch> search(device, rows.rows());
+  DeviceArray<std::int32_t> histogram(device, rows.rows() * sparse::bins);
   histogram.zero();
   run_elements(device, rows.rows(), sparse::SetSearch{{0, k - 1}, search.data()});
   for (int done = 31; done > 0;) {
@@ -58,7 +58,7 @@ void at_least(OnDevice device, RowView<const float> rows, float threshold, std::
               std::int64_t* counts) {
   if (!(threshold >= 0))
     throw std::invalid_argument("threshold of " + std::to_string(threshold) + " (negative or NaN)");
-  DeviceArray<sparse::RowSearch> search(device, static_cast<std::size_t>(rows.rows()));
+  DeviceArray<sparse::RowSearch> search(device, rows.rows());
   run_elements(device, rows.rows(), sparse::SetSearch{{sparse::key_of(threshold), rows.columns()}, search.data()});
   write(device, chunks_of(rows), search.data(), room, indices, counts);
 }
@@ -66,7 +66,7 @@ void at_least(OnDevice device, RowView<const float> rows, float threshold, std::
 void random_k(OnDevice device, PhiloxKey key, PhiloxBlock counter, std::uint32_t size, std::int64_t k,
               std::uint32_t* indices) {
   require_k(k, size);
-  std::vector<std::uint32_t> drawn(static_cast<std::size_t>(k));
+  std::vector<std::uint32_t> drawn(k);
   random_k(key, counter, size, drawn);
   if (k > 0) copy_to_device(device, indices, drawn.data(), drawn.size() * sizeof drawn[0]);
 }

@@ -16,7 +16,7 @@ inline constexpr std::uint32_t key_of_infinity = 0x7f800000u;
 
 /// rint(value scale) * weight goes to *product, if it fits.
 SHOAL_HD inline bool fixed_product(float value, double scale, std::int64_t weight, std::int64_t& product) {
-  const double scaled = std::rint(static_cast<double>(value) * scale);
+  const double scaled = std::rint(value * scale);
   // Below this limit the exact product is below 2^63, however these two roundings went; NaN fails.
   if (!(std::fabs(scaled) < 0x1p63 &&
         std::fabs(scaled) * std::fabs(static_cast<double>(weight)) < 0x1.ffffffffffffcp62))
@@ -236,7 +236,7 @@ struct WriteSelected : Chunks {
         const std::uint32_t key = shared.key[i];
         const bool selected = key > wanted.key || (key == wanted.key && before.equal < ties);
         const std::int64_t place = before.above + (before.equal < ties ? before.equal : ties);
-        if (selected && place < room) indices[k * room + place] = static_cast<std::uint32_t>(first + i);
+        if (selected && place < room) indices[k * room + place] = first + i;
         before.count(key, wanted.key);
       }
     });

@@ -25,9 +25,8 @@ std::uint64_t hash_of_chunk(HashWords<T> words, std::int64_t begin) {
 
 template <class T>
 std::uint64_t root_of(HashWords<T> words) {
-  std::vector<std::uint64_t> level(static_cast<std::size_t>(hash_chunks(words.size())));
-  for (std::size_t c = 0; c < level.size(); ++c)
-    level[c] = hash_of_chunk(words, static_cast<std::int64_t>(c) * hash_chunk);
+  std::vector<std::uint64_t> level(hash_chunks(words.size()));
+  for (std::size_t c = 0; c < level.size(); ++c) level[c] = hash_of_chunk(words, c * hash_chunk);
   return level.size() == 1 ? level[0] : root_of(HashWords<std::uint64_t>(level.data(), std::ssize(level)));
 }
 

@@ -49,7 +49,7 @@ template <class T>
 DeviceArray<std::uint64_t> level_of(OnDevice device, HashWords<T> words) {
   const std::int64_t chunks = hash_chunks(words.size());
   constexpr std::int64_t at_once = HashChunks<T>::chunks_at_once;
-  DeviceArray<std::uint64_t> level(device, static_cast<std::size_t>(chunks));
+  DeviceArray<std::uint64_t> level(device, chunks);
   run_blocks(device, (chunks + at_once - 1) / at_once, HashChunks<T>{words, chunks, level.data()});
   return level;
 }
@@ -60,8 +60,7 @@ template <class T>
 void tensor_hash(OnDevice device, const T* values, std::int64_t size, std::uint64_t* out) {
   const HashWords<T> words(values, size);
   DeviceArray<std::uint64_t> level = level_of(device, words);
-  while (level.size() > 1)
-    level = level_of(device, HashWords<std::uint64_t>(level.data(), static_cast<std::int64_t>(level.size())));
+  while (level.size() > 1) level = level_of(device, HashWords<std::uint64_t>(level.data(), level.size()));
   run_elements(device, 1, HashEnd{level.data(), words.bytes(), out});
 }
 

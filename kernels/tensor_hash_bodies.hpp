@@ -15,9 +15,7 @@ SHOAL_HD constexpr std::uint64_t hash_mix(std::uint64_t h) {
   h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53ULL;
   return h ^ h >> 33;
 }
-SHOAL_HD constexpr std::uint64_t hash_start(std::int64_t lane) {
-  return hash_mix(static_cast<std::uint64_t>(lane) + 1);
-}
+SHOAL_HD constexpr std::uint64_t hash_start(std::int64_t lane) { return hash_mix(lane + 1); }
 SHOAL_HD constexpr std::uint64_t hash_take(std::uint64_t h, std::uint64_t word) {
   h ^= word;
   return (h ^ h >> 29) * 0x9e3779b97f4a7c15ULL;
@@ -46,7 +44,7 @@ class HashWords {
     else
       return 2 * i + 1 < size_ ? inner(i) : bits(2 * i);
   }
-  SHOAL_HD std::uint64_t bytes() const { return static_cast<std::uint64_t>(size_) * sizeof(T); }
+  SHOAL_HD std::uint64_t bytes() const { return size_ * sizeof(T); }
 
  private:
   SHOAL_HD std::uint64_t bits(std::int64_t i) const {

@@ -14,12 +14,12 @@ inline constexpr std::int64_t norm_chunk = 4096, norm_lanes = 32;
 
 template <class T>
 SHOAL_HD double square(T x) {
-  return static_cast<double>(x) * static_cast<double>(x);
+  return static_cast<double>(x) * x;
 }
 
 template <class T>
 SHOAL_HD T clip_factor(double norm, double bound) {
-  return static_cast<T>(bound / norm);
+  return bound / norm;
 }
 
 inline void require_clipping_bound(double bound) {

@@ -34,8 +34,8 @@ void add_weighted(T* __restrict sum, RowView<const T> all, std::int64_t first, c
   const T* x[rows];
   T weight[rows];
   for (std::size_t k = 0; k < rows; ++k) {
-    x[k] = all.at(first + static_cast<std::int64_t>(k)) + begin;
-    weight[k] = static_cast<T>(weights[static_cast<std::size_t>(first) + k]);
+    x[k] = all.at(first + k) + begin;
+    weight[k] = weights[first + k];
   }
   for (std::size_t i = 0; i < n; ++i) {
     T total = sum[begin + i];
@@ -50,7 +50,7 @@ void sgd_loop(const SgdFactors<T>& factors, std::span<T> values, const T* __rest
   const T* __restrict anchor = step.anchor.data();
   const T* __restrict shift = step.shift.data();
   T* __restrict buffer = step.buffer.data();
-  const auto size = static_cast<std::int64_t>(values.size());
+  const std::int64_t size = std::ssize(values);
   for (std::int64_t i = 0; i < size; ++i) sgd_value<Terms>(factors, y, g, anchor, shift, buffer, i);
 }
 
@@ -59,7 +59,7 @@ void sgd_loop(const SgdFactors<T>& factors, std::span<T> values, const T* __rest
 template <class T>
 double norm(std::span<const T> row) {
   double sum = 0;
-  const auto size = static_cast<std::int64_t>(row.size());
+  const std::int64_t size = std::ssize(row);
   for (std::int64_t begin = 0; begin < size; begin += norm_chunk)
     sum += chunk_of_squares(row.data() + begin, std::min(norm_chunk, size - begin));
   return std::sqrt(sum);
@@ -67,15 +67,14 @@ double norm(std::span<const T> row) {
 
 template <class T>
 void norms(RowView<const T> rows, std::span<double> out) {
-  require_size("norms", out.size(), static_cast<std::size_t>(rows.rows()));
-  for (std::int64_t k = 0; k < rows.rows(); ++k) out[static_cast<std::size_t>(k)] = norm(rows.row(k));
+  require_size("norms", out.size(), rows.rows());
+  for (std::int64_t k = 0; k < rows.rows(); ++k) out[k] = norm(rows.row(k));
 }
 
 template <class T>
 void scale_rows(RowView<T> rows, std::span<const double> factors) {
-  require_size("factors", factors.size(), static_cast<std::size_t>(rows.rows()));
-  for (std::int64_t k = 0; k < rows.rows(); ++k)
-    scale(rows.row(k), static_cast<T>(factors[static_cast<std::size_t>(k)]));
+  require_size("factors", factors.size(), rows.rows());
+  for (std::int64_t k = 0; k < rows.rows(); ++k) scale<T>(rows.row(k), factors[k]);
 }
 
 template <class T>
@@ -83,7 +82,7 @@ void clip_rows(RowView<T> rows, double bound, std::span<double> norms_out) {
   require_clipping_bound(bound);
   norms<T>(rows, norms_out);
   for (std::int64_t k = 0; k < rows.rows(); ++k) {
-    const double length = norms_out[static_cast<std::size_t>(k)];
+    const double length = norms_out[k];
     if (length > bound) scale(rows.row(k), clip_factor<T>(length, bound));
   }
 }
@@ -91,7 +90,7 @@ void clip_rows(RowView<T> rows, double bound, std::span<double> norms_out) {
 template <class T>
 void axpy(std::span<T> y, double a, std::span<const T> x) {
   require_size("x", x.size(), y.size());
-  const T factor = static_cast<T>(a);
+  const T factor = a;
   T* __restrict to = y.data();
   const T* __restrict from = x.data();
   for (std::size_t i = 0; i < y.size(); ++i) to[i] += factor * from[i];
@@ -107,9 +106,9 @@ void add(std::span<T> y, std::span<const T> x) {
 
 template <class T>
 void weighted_sum_inexact(std::span<T> sum, RowView<const T> rows, std::span<const double> weights) {
-  require_size("sum", sum.size(), static_cast<std::size_t>(rows.columns()));
-  require_size("weights", weights.size(), static_cast<std::size_t>(rows.rows()));
-  constexpr auto group = static_cast<std::int64_t>(sum_group);
+  require_size("sum", sum.size(), rows.columns());
+  require_size("weights", weights.size(), rows.rows());
+  constexpr std::int64_t group = sum_group;
   for (std::size_t begin = 0; begin < sum.size(); begin += sum_tile) {
     const std::size_t n = std::min(sum_tile, sum.size() - begin);
     std::int64_t k = 0;

@@ -12,8 +12,8 @@ namespace {
 
 template <class T, class U>
 void require_shape(const char* what, RowView<T> rows, RowView<U> expected) {
-  require_size(what, static_cast<std::size_t>(rows.rows()), static_cast<std::size_t>(expected.rows()));
-  require_size(what, static_cast<std::size_t>(rows.columns()), static_cast<std::size_t>(expected.columns()));
+  require_size(what, rows.rows(), expected.rows());
+  require_size(what, rows.columns(), expected.columns());
 }
 
 /// The squares of some chunks of one row, a warp for each chunk.
@@ -124,7 +124,7 @@ struct Sgd {
   SHOAL_HD void operator()(std::int64_t k, std::int64_t i) const {
     if (step.rates[k] == 0) return;
     SgdFactors<T> own = factors;
-    own.rate = static_cast<T>(step.rates[k]);
+    own.rate = step.rates[k];
     sgd_value<Terms>(own, y.at(k), g.at(k), step.anchor.at(k), step.shift.at(k), step.buffer.at(k), i);
   }
 };
@@ -136,7 +136,7 @@ void norms(OnDevice device, RowView<const T> rows, double* out) {
   const std::int64_t chunks = (rows.columns() + norm_chunk - 1) / norm_chunk;
   constexpr std::int64_t at_once = ChunksOfSquares<T>::chunks_at_once;
   const std::int64_t blocks = (chunks + at_once - 1) / at_once;
-  DeviceArray<double> squares(device, static_cast<std::size_t>(rows.rows() * chunks));
+  DeviceArray<double> squares(device, rows.rows() * chunks);
   run_blocks(device, rows.rows() * blocks, ChunksOfSquares<T>{rows, chunks, blocks, squares.data()});
   run_elements(device, rows.rows(), Norm{squares.data(), chunks, out});
 }

@@ -50,8 +50,8 @@ struct SgdStep {
   double rate = 0;
   double decay = 0;           ///< weight decay, part of the gradient
   double pull = 0;            ///< strength of the pull to `anchor`; no effect without one
-  std::span<const T> anchor;  ///< [d], FedProx, Ditto
-  std::span<const T> shift;   ///< [d], added to the gradient: SCAFFOLD, FedDyn
+  std::span<const T> anchor;  ///< [d], the point that the pull leads to
+  std::span<const T> shift;   ///< [d], added to the gradient
   double momentum = 0;        ///< no effect without `buffer`
   std::span<T> buffer;        ///< [d], momentum; zero before the first step, which then sets it to the gradient
   bool nesterov = false;
@@ -82,8 +82,7 @@ void weighted_sum_inexact(OnDevice device, T* sum, RowView<const T> rows, const 
 /// SgdStep of K rows. Views without data: the term is absent.
 template <class T>
 struct SgdRows {
-  const double* rates =
-      nullptr;  ///< [K]; rows with rate 0 are left as they are, with their buffer: clients that are done
+  const double* rates = nullptr;  ///< [K]; a row with rate 0 stays as it is, and so does its buffer
   double decay = 0;
   double pull = 0;
   RowView<const T> anchor;

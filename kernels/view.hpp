@@ -38,7 +38,7 @@ class RowView {
   SHOAL_HD std::int64_t stride() const { return stride_; }
   /// Start of row i; for bodies that also run on the device, where std::span does not.
   SHOAL_HD T* at(std::int64_t i) const { return data_ + i * stride_; }
-  std::span<T> row(std::int64_t i) const { return {at(i), static_cast<std::size_t>(columns_)}; }
+  std::span<T> row(std::int64_t i) const { return std::span<T>(at(i), columns_); }
 
  private:
   T* data_ = nullptr;
@@ -48,7 +48,7 @@ class RowView {
 /// The [d] values as one row of [1, d].
 template <class T>
 RowView<T> one_row(std::span<T> values) {
-  return {values.data(), 1, static_cast<std::int64_t>(values.size())};
+  return {values.data(), 1, std::ssize(values)};
 }
 
 /// Throws std::invalid_argument, naming `what`, unless the two sizes agree.

@@ -6,10 +6,11 @@
 namespace shoal {
 namespace {
 
-std::string lower(std::string_view word) {
-  std::string out(word);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
+char lower(char c) { return std::tolower(static_cast<unsigned char>(c)); }
+
+std::string lower(std::string word) {
+  for (char& c : word) c = lower(c);
+  return word;
 }
 
 // Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost one each.
@@ -31,10 +32,15 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 }  // namespace
 
+std::string as_message(std::string text) {
+  if (!text.empty()) text[0] = lower(text[0]);
+  return text;
+}
+
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   constexpr std::size_t longest = 100;  // keys and names are shorter; the table grows with the product of the lengths
   if (word.empty() || word.size() > longest) return {};
-  const std::string wanted = lower(word);
+  const std::string wanted = lower(std::string(word));
   // A short word must keep at least one of its letters: 'mu' is no slip for 'lr'.
   const std::size_t limit = std::min(std::max<std::size_t>(2, word.size() / 3), word.size() - 1);
   std::size_t best = limit + 1;

@@ -43,6 +43,9 @@ void ensure(bool holds, fmt::format_string<Args...> format, Args&&... args) {
   if (!holds) throw BrokenInvariant(fmt::format(format, std::forward<Args>(args)...));
 }
 
+/// `text` with a small first letter, as messages begin; what systems and libraries say begins with a capital one.
+std::string as_message(std::string text);
+
 /// The candidate nearest to `word` by edit distance, or empty when none is close enough to be a slip of the pen.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 

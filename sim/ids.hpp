@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <compare>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 
@@ -18,14 +19,15 @@ enum class Version : std::int64_t {};
 /// Virtual time in microseconds since the start of the run.
 enum class Ticks : std::int64_t {};
 
-constexpr std::int64_t value(ClientId id) { return static_cast<std::int64_t>(id); }
-constexpr std::int64_t value(ParticipationId id) { return static_cast<std::int64_t>(id); }
-constexpr std::int64_t value(Version version) { return static_cast<std::int64_t>(version); }
-constexpr std::int64_t value(Ticks ticks) { return static_cast<std::int64_t>(ticks); }
+template <class T>
+concept StrongNumber =
+    std::same_as<T, ClientId> || std::same_as<T, ParticipationId> || std::same_as<T, Version> || std::same_as<T, Ticks>;
+
+constexpr std::int64_t value(StrongNumber auto number) { return static_cast<std::int64_t>(number); }
 
 constexpr Ticks operator+(Ticks a, Ticks b) { return Ticks{value(a) + value(b)}; }
 constexpr Ticks operator-(Ticks a, Ticks b) { return Ticks{value(a) - value(b)}; }
-constexpr double seconds(Ticks ticks) { return static_cast<double>(value(ticks)) * 1e-6; }
+constexpr double seconds(Ticks ticks) { return value(ticks) * 1e-6; }
 /// To the nearest microsecond; at most 4e18, so that sums with other times fit.
 inline Ticks ticks(double seconds) { return Ticks{std::llround(std::min(seconds * 1e6, 4e18))}; }
 

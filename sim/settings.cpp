@@ -4,12 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 
+#include "sim/read_file.hpp"
 #include "sim/settings_tree.hpp"
 
 namespace shoal {
@@ -44,7 +41,7 @@ std::string text_of(const Bounds& bounds) {
 // `what` is the key, or the key and the position in its list.
 template <class Number>
 Number within(Number value, const Bounds& bounds, const std::string& what) {
-  const auto number = static_cast<double>(value);
+  const double number = value;
   const bool low = bounds.least_excluded ? number <= bounds.least : number < bounds.least;
   if (low) user_error("{} must be {} (found {}). Raise it?", what, text_of(bounds), value);
   if (number > bounds.most) user_error("{} must be {} (found {}). Lower it?", what, text_of(bounds), value);
@@ -54,7 +51,7 @@ Number within(Number value, const Bounds& bounds, const std::string& what) {
 double to_number(const SettingsValue& value, const Bounds& bounds, const std::string& what) {
   if (const auto* integer = std::get_if<std::int64_t>(&value.is)) {
     within(*integer, bounds, what);  // so that the message shows what stands in the file
-    return static_cast<double>(*integer);
+    return *integer;
   }
   const auto* number = std::get_if<double>(&value.is);
   if (!number) user_error("{} must be a number (found {}). Write it like 0.5?", what, describe(value));
@@ -93,22 +90,10 @@ std::vector<Number> to_list(const SettingsEntry& entry, const std::string& at, c
   return numbers;
 }
 
-std::string read_file(const std::string& path) {
-  constexpr std::size_t most = 16u << 20;
-  const auto fail = [&]() {
-    std::string reason = std::strerror(errno);
-    reason[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(reason[0])));
-    user_error("cannot read '{}' ({}). Is the path right?", path, reason);
-  };
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  if (!file) fail();
-  std::string text;
-  char part[1 << 16];
-  while (const std::size_t n = std::fread(part, 1, sizeof part, file.get())) {
-    text.append(part, n);
-    if (text.size() > most) user_error("'{}' is larger than the 16 MiB that an experiment file may have", path);
-  }
-  if (std::ferror(file.get())) fail();
+// A file that may be an experiment file by its size and its bytes.
+std::string read_text(const std::string& path) {
+  constexpr std::int64_t most = 16 << 20;
+  std::string text = read_file(path, most);
   if (text.find('\0') != std::string::npos) {
     user_error("'{}' holds binary data (expected text). Is it an experiment file (TOML)?", path);
   }
@@ -121,7 +106,7 @@ Settings::Settings() : node_(std::make_shared<Node>()) { node_->origin = "defaul
 
 Settings Settings::parse(std::string_view toml, std::string origin) { return Settings(parse_settings(toml, origin)); }
 
-Settings Settings::load(const std::string& path) { return parse(read_file(path), path); }
+Settings Settings::load(const std::string& path) { return parse(read_text(path), path); }
 
 double Settings::number(std::string_view key, double fallback, std::string_view meaning, Bounds bounds) const {
   const auto* entry = read(*node_, key, "number", fmt::format("{}", fallback), meaning);

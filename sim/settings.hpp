@@ -1,12 +1,15 @@
 #pragma once
 // Settings of one part: read where they are used, with default and meaning at the same place.
 
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "sim/error.hpp"
@@ -46,6 +49,12 @@ class Settings {
   /// One of `options`; anything else is an error that lists them.
   std::string choice(std::string_view key, std::string_view fallback, const std::vector<std::string>& options,
                      std::string_view meaning) const;
+  /// The same for values that have names, usually of an enumeration. `fallback` is one of the values.
+  template <class Value>
+    requires(!std::convertible_to<Value, std::string_view>)
+  Value choice(std::string_view key, Value fallback,
+               const std::vector<std::pair<std::string, std::type_identity_t<Value>>>& options,
+               std::string_view meaning) const;
   std::vector<double> numbers(std::string_view key, std::vector<double> fallback, std::string_view meaning,
                               Bounds = {}) const;
   std::vector<std::int64_t> integers(std::string_view key, std::vector<std::int64_t> fallback, std::string_view meaning,
@@ -91,5 +100,23 @@ class Settings {
   explicit Settings(std::shared_ptr<Node> node) : node_(std::move(node)) {}
   std::shared_ptr<Node> node_;
 };
+
+template <class Value>
+  requires(!std::convertible_to<Value, std::string_view>)
+Value Settings::choice(std::string_view key, Value fallback,
+                       const std::vector<std::pair<std::string, std::type_identity_t<Value>>>& options,
+                       std::string_view meaning) const {
+  std::vector<std::string> names;
+  std::string fallback_name;
+  for (const auto& [name, value] : options) {
+    names.push_back(name);
+    if (value == fallback) fallback_name = name;
+  }
+  const std::string chosen = choice(key, std::string_view(fallback_name), names, meaning);
+  for (const auto& [name, value] : options) {
+    if (name == chosen) return value;
+  }
+  return fallback;
+}
 
 }  // namespace shoal

@@ -12,7 +12,7 @@ namespace {
 
 bool is_bare(std::string_view text, std::string_view also) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-    return c < 128 && (std::isalnum(c) || also.find(static_cast<char>(c)) != std::string_view::npos);
+    return c < 128 && (std::isalnum(c) || also.find(c) != std::string_view::npos);
   });
 }
 

@@ -155,8 +155,7 @@ SettingsTable parse_settings(std::string_view toml, const std::string& origin) {
   try {
     return convert(toml::parse(toml), {origin, ""});
   } catch (const toml::parse_error& error) {
-    std::string text(error.description());
-    if (!text.empty()) text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+    std::string text = as_message(std::string(error.description()));
     std::replace(text.begin(), text.end(), '\n', ' ');
     const auto& begin = error.source().begin;
     user_error("{}:{}:{}: {}", origin, begin.line, begin.column, text);
@@ -236,7 +235,7 @@ std::string describe(const SettingsValue& value) {
   if (const auto* text = std::get_if<std::string>(&value.is)) {
     std::size_t shown = 60;
     if (text->size() <= shown) return "the string " + quoted(*text);
-    while ((static_cast<unsigned char>((*text)[shown]) & 0xc0) == 0x80) --shown;  // not inside a UTF-8 character
+    while (((*text)[shown] & 0xc0) == 0x80) --shown;  // not inside a UTF-8 character
     return "the string " + quoted(text->substr(0, shown) + "...");
   }
   if (std::holds_alternative<SettingsTable>(value.is)) return "a table";

@@ -12,6 +12,18 @@ namespace {
 constexpr int tools = 4, read_again = 4, answer = 5;
 constexpr int most_operations = 4;
 
+struct Problem {
+  std::array<int, most_operations> operations;  // the tool that does each
+  int count;                                    // operations of the problem
+  int done;                                     // operations that a tool was called for
+  int spoiled;                                  // 1 once a wrong tool was called
+  int calls;                                    // calls of tools, those that read the problem again included
+
+  bool finished() const { return done == count; }
+  // The tool that is wanted next; `tools` once all operations are done.
+  int wanted() const { return finished() ? tools : operations[done]; }
+};
+
 class Calculator final : public Environment {
  public:
   explicit Calculator(const Settings&) {}
@@ -20,33 +32,31 @@ class Calculator final : public Environment {
   int actions() const override { return tools + 2; }
   int horizon() const override { return 12; }
 
-  // at[0 .. 3]: operations; at[4]: how many; at[5]: the next one; at[6]: spoiled; at[7]: calls.
   EpisodeState start(RandomStream& random) const override {
+    Problem problem{};
+    problem.count = 2 + random.below(most_operations - 1);
+    for (int i = 0; i < problem.count; ++i) problem.operations[i] = random.below(tools);
     EpisodeState state;
-    state.at[4] = 2 + static_cast<int>(random.below(most_operations - 1));
-    for (int i = 0; i < state.at[4]; ++i) state.at[static_cast<std::size_t>(i)] = static_cast<int>(random.below(tools));
+    state.set(problem);
     return state;
   }
-  int observe(const EpisodeState& state) const override { return next(state); }
+  int observe(const EpisodeState& state) const override { return state.as<Problem>().wanted(); }
 
   StepResult step(EpisodeState& state, int action, bool last, RandomStream&) const override {
-    const int wanted = next(state);
-    const bool finished = wanted == tools;
+    Problem problem = state.as<Problem>();
     if (action == answer || last) {
-      const bool right = action == answer && finished && state.at[6] == 0;
-      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(state.at[7]), right};
+      const bool right = action == answer && problem.finished() && problem.spoiled == 0;
+      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(problem.calls), right};
     }
-    ++state.at[7];
-    if (action == read_again || finished) return {};
-    if (action != wanted) state.at[6] = 1;
-    ++state.at[5];
-    return {.progress = action == wanted && state.at[6] == 0 ? 1.0 : -1.0};
-  }
-
- private:
-  // The tool that is wanted next; `tools` once all are done.
-  static int next(const EpisodeState& state) {
-    return state.at[5] < state.at[4] ? state.at[static_cast<std::size_t>(state.at[5])] : tools;
+    ++problem.calls;
+    StepResult result;
+    if (action != read_again && !problem.finished()) {
+      if (action != problem.wanted()) problem.spoiled = 1;
+      ++problem.done;
+      result.progress = problem.spoiled == 0 ? 1 : -1;
+    }
+    state.set(problem);
+    return result;
   }
 };
 

@@ -2,16 +2,23 @@
 // which fields are filled and which are marked as wrong. Pressing the button ends the episode: +1 if all fields are
 // right, else -1. Sparse: an untrained agent presses too early.
 
+#include <algorithm>
+
 #include "sim/agents/environment.hpp"
 
 namespace shoal::environments {
 namespace {
 
-constexpr int empty = 0, right = 1;
+constexpr int most_fields = 6;
+constexpr int right = 1, wrong = 2;
+
+struct Entries {
+  std::array<int, most_fields> of_field;  // `right`, `wrong`, or 0: empty
+};
 
 class Form final : public Environment {
  public:
-  explicit Form(const Settings& s) : fields_(static_cast<int>(s.integer("fields", 4, "of the form", between(1, 6)))) {}
+  explicit Form(const Settings& s) : fields_(s.integer("fields", 4, "fields of the form", between(1, most_fields))) {}
 
   int observations() const override {
     int count = 1;
@@ -22,20 +29,25 @@ class Form final : public Environment {
   int horizon() const override { return 30; }
   EpisodeState start(RandomStream&) const override { return {}; }
   int observe(const EpisodeState& state) const override {
+    const Entries entries = state.as<Entries>();
     int seen = 0;
-    for (int i = 0; i < fields_; ++i) seen = 3 * seen + state.at[static_cast<std::size_t>(i)];
+    for (int i = 0; i < fields_; ++i) seen = 3 * seen + entries.of_field[i];
     return seen;
   }
 
   // Action 2 i enters the right value into field i, 2 i + 1 a wrong one, the last one presses the button.
   StepResult step(EpisodeState& state, int action, bool last, RandomStream&) const override {
-    bool complete = true;
-    for (int i = 0; i < fields_; ++i) complete = complete && state.at[static_cast<std::size_t>(i)] == right;
-    if (action == 2 * fields_) return {complete ? 1.0 : -1.0, true, complete ? 1.0 : -1.0, complete};
-    int& field = state.at[static_cast<std::size_t>(action / 2)];
+    Entries entries = state.as<Entries>();
+    if (action == 2 * fields_) {
+      const bool complete = std::ranges::count(entries.of_field, right) == fields_;
+      return {complete ? 1.0 : -1.0, true, complete ? 1.0 : -1.0, complete};
+    }
+    int& field = entries.of_field[action / 2];
     const int before = field;
-    field = action % 2 == 0 ? right : right + 1;
-    return {before != right && field == right ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
+    field = action % 2 == 0 ? right : wrong;
+    const bool useful = before != right && field == right;
+    state.set(entries);
+    return {useful ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
   }
 
  private:

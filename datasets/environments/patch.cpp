@@ -1,18 +1,26 @@
-// Mending software: three places of a program, for each three variants of a patch of which one is right, the tests, and
-// a button that hands the patch in. Tests tell which places pass, until the next change. Handing in ends the episode:
-// +1 if all tests pass, else -1. Sparse, and worth testing.
+// Patching software: three places of a program, for each three variants of a patch of which one is right, the tests,
+// and a button that hands the patch in. The tests tell which places pass, until the next change. Handing in ends the
+// episode: +1 if all tests pass, else -1. Sparse, and worth testing.
 
 #include "sim/agents/environment.hpp"
 
 namespace shoal::environments {
 namespace {
 
-constexpr int variants = 3;
+constexpr int variants = 3, most_places = 5;
+
+struct Program {
+  std::array<int, most_places> patches;  // the variant that each place has, from 1; 0: untouched
+  int tested;                            // 1 if the tests have run since the last change
+
+  // The right variant of place i is 1 + i mod 3.
+  bool passes(int place) const { return patches[place] == 1 + place % variants; }
+};
 
 class Patch final : public Environment {
  public:
   explicit Patch(const Settings& s)
-      : places_(static_cast<int>(s.integer("places", 3, "to be mended", between(1, 5)))) {}
+      : places_(s.integer("places", 3, "places to be patched", between(1, most_places))) {}
 
   int observations() const override {
     int count = 2;
@@ -23,40 +31,42 @@ class Patch final : public Environment {
   int horizon() const override { return 20; }
   EpisodeState start(RandomStream&) const override { return {}; }
 
-  // Per place: untouched, passing, failing as far as tests told; patched places look alike while they have not run.
+  // Per place: untouched, passing, failing as far as tests told; patched places look alike until the tests run.
   int observe(const EpisodeState& state) const override {
-    int seen = tested(state) ? 1 : 0;
+    const Program program = state.as<Program>();
+    int seen = program.tested;
     for (int i = 0; i < places_; ++i) {
-      const bool touched = state.at[static_cast<std::size_t>(i)] != 0;
-      seen = 3 * seen + (touched ? (tested(state) && passes(state, i) ? 1 : 2) : 0);
+      int shows = 0;
+      if (program.patches[i] != 0) shows = program.tested == 1 && program.passes(i) ? 1 : 2;
+      seen = 3 * seen + shows;
     }
     return seen;
   }
 
   StepResult step(EpisodeState& state, int action, bool last, RandomStream&) const override {
-    if (action == variants * places_) {
-      const double progress = tested(state) ? -1 : 1;
-      state.at[7] = 1;
-      return {progress, last, last ? -1.0 : 0.0, false};
-    }
-    if (action > variants * places_) {
+    Program program = state.as<Program>();
+    const int run_tests = variants * places_;
+    if (action > run_tests) {  // hand in
       bool all = true;
-      for (int i = 0; i < places_; ++i) all = all && passes(state, i);
+      for (int i = 0; i < places_; ++i) all = all && program.passes(i);
       return {all ? 1.0 : -1.0, true, all ? 1.0 : -1.0, all};
     }
-    const int place = action / variants;
-    const bool before = passes(state, place);
-    state.at[static_cast<std::size_t>(place)] = 1 + action % variants;
-    state.at[7] = 0;
-    return {!before && passes(state, place) ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
+    bool useful = false;
+    if (action == run_tests) {
+      useful = program.tested == 0;
+      program.tested = 1;
+    } else {
+      const int place = action / variants;
+      const bool before = program.passes(place);
+      program.patches[place] = 1 + action % variants;
+      program.tested = 0;
+      useful = !before && program.passes(place);
+    }
+    state.set(program);
+    return {useful ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
   }
 
  private:
-  static bool tested(const EpisodeState& state) { return state.at[7] == 1; }
-  // The right variant of place i is i mod 3.
-  static bool passes(const EpisodeState& state, int place) {
-    return state.at[static_cast<std::size_t>(place)] == 1 + place % variants;
-  }
   int places_;
 };
 

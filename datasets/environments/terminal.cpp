@@ -7,32 +7,40 @@
 namespace shoal::environments {
 namespace {
 
+struct Job {
+  int stage;   // stages done
+  int failed;  // 1 if the last command failed
+};
+
 class Terminal final : public Environment {
  public:
   explicit Terminal(const Settings& s)
-      : stages_(static_cast<int>(s.integer("stages", 6, "of the job", between(1, 50)))),
+      : stages_(s.integer("stages", 6, "stages of the job", between(1, 50))),
         undo_(s.number("undo", 0.25, "probability that a wrong command undoes a stage", between(0, 1))) {}
 
   int observations() const override { return 2 * stages_; }
   int actions() const override { return 8; }
   int horizon() const override { return std::max(10, stages_); }
   EpisodeState start(RandomStream&) const override { return {}; }
-  // The stage, and whether the last command failed.
-  int observe(const EpisodeState& state) const override { return 2 * state.at[0] + state.at[1]; }
+  int observe(const EpisodeState& state) const override {
+    const Job job = state.as<Job>();
+    return 2 * job.stage + job.failed;
+  }
 
   StepResult step(EpisodeState& state, int action, bool last, RandomStream& random) const override {
-    auto& [stage, failed, a, b, c, d, e, f] = state.at;
+    Job job = state.as<Job>();
     StepResult result;
-    failed = action == (3 * stage + 1) % actions() ? 0 : 1;
-    if (failed == 0) {
-      ++stage;
+    job.failed = action == (3 * job.stage + 1) % actions() ? 0 : 1;
+    if (job.failed == 0) {
+      ++job.stage;
       result.progress = 1;
-    } else if (stage > 0 && random.uniform() < undo_) {
-      --stage;
+    } else if (job.stage > 0 && random.uniform() < undo_) {
+      --job.stage;
     }
-    result.success = stage == stages_;
+    state.set(job);
+    result.success = job.stage == stages_;
     result.done = result.success || last;
-    result.outcome = 2.0 * stage / stages_ - 1;
+    result.outcome = 2.0 * job.stage / stages_ - 1;
     return result;
   }
 

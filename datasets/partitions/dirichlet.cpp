@@ -19,19 +19,19 @@ class Dirichlet final : public Partition {
 
   std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
     minimum_.check(clients_, train.count());
-    std::vector<std::vector<std::int32_t>> of_class(static_cast<std::size_t>(train.classes));
+    std::vector<std::vector<std::int32_t>> of_class(train.classes);
     for (std::size_t i = 0; i < train.labels.size(); ++i) {
-      of_class.at(static_cast<std::size_t>(train.labels[i])).push_back(static_cast<std::int32_t>(i));
+      of_class.at(train.labels[i]).push_back(i);
     }
     const RandomKey key = random_key(seed, "partition");
     const auto cuts = accepted_cuts(of_class, key);
     std::vector<std::int32_t> owner(train.labels.size());
     for (std::size_t k = 0; k < of_class.size(); ++k) {
-      RandomStream random(key, static_cast<std::int64_t>(k));
+      RandomStream random(key, k);
       shuffle(std::span(of_class[k]), random);
-      for (std::size_t c = 0; c < static_cast<std::size_t>(clients_); ++c) {
+      for (std::int64_t c = 0; c < clients_; ++c) {
         for (std::int32_t i = cuts[k][c]; i < cuts[k][c + 1]; ++i) {
-          owner[static_cast<std::size_t>(of_class[k][static_cast<std::size_t>(i)])] = static_cast<std::int32_t>(c);
+          owner[of_class[k][i]] = c;
         }
       }
     }
@@ -46,10 +46,10 @@ class Dirichlet final : public Partition {
     std::vector<std::int64_t> sizes;
     minimum_.draw_until_met([&](std::int64_t attempt) {
       cuts.clear();
-      sizes.assign(static_cast<std::size_t>(clients_), 0);
+      sizes.assign(clients_, 0);
       for (std::size_t k = 0; k < of_class.size(); ++k) {
-        RandomStream random(key, static_cast<std::int64_t>(k), attempt);
-        cuts.push_back(dirichlet_cuts(clients_, alpha_, static_cast<std::int64_t>(of_class[k].size()), random));
+        RandomStream random(key, k, attempt);
+        cuts.push_back(dirichlet_cuts(clients_, alpha_, of_class[k].size(), random));
         for (std::size_t c = 0; c < sizes.size(); ++c) sizes[c] += cuts[k][c + 1] - cuts[k][c];
       }
       return std::span<const std::int64_t>(sizes);

@@ -14,14 +14,13 @@ class Iid final : public Partition {
   explicit Iid(Settings& s) : clients_(clients_setting(s)) {}
 
   std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
-    std::vector<std::int32_t> order(static_cast<std::size_t>(train.count()));
+    std::vector<std::int32_t> order(train.count());
     std::iota(order.begin(), order.end(), 0);
     RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(order), random);
     std::vector<std::int32_t> owner(order.size());
     for (std::int64_t i = 0; i < train.count(); ++i) {
-      owner[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] =
-          static_cast<std::int32_t>(i * clients_ / train.count());
+      owner[order[i]] = i * clients_ / train.count();
     }
     return dealt(owner, clients_);
   }

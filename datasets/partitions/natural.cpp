@@ -36,7 +36,7 @@ class Natural final : public Partition {
     std::vector<std::int32_t> owner;
     owner.reserve(train.groups.size());
     for (const std::int32_t group : train.groups) {
-      owner.push_back(client_of[static_cast<std::size_t>(std::ranges::lower_bound(names, group) - names.begin())]);
+      owner.push_back(client_of[std::ranges::lower_bound(names, group) - names.begin()]);
     }
     return dealt(owner, clients_ == 0 ? std::ssize(names) : clients_);
   }
@@ -53,7 +53,7 @@ class Natural final : public Partition {
     RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(client_of), random);
     for (std::int32_t& place : client_of) {
-      place = static_cast<std::int32_t>(place * clients_ / std::ssize(client_of));
+      place = place * clients_ / std::ssize(client_of);
     }
     return client_of;
   }

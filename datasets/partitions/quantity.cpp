@@ -29,7 +29,7 @@ class Quantity final : public Partition {
     std::vector<std::int32_t> owner(order.size());
     for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
       for (std::int32_t i = cuts[c]; i < cuts[c + 1]; ++i) {
-        owner[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = static_cast<std::int32_t>(c);
+        owner[order[i]] = c;
       }
     }
     return dealt(owner, clients_);
@@ -39,7 +39,7 @@ class Quantity final : public Partition {
   /// Cuts drawn until each client has its minimum. Keyed by the try; try 0 is the shuffle.
   std::vector<std::int32_t> accepted_cuts(std::int64_t examples, RandomKey key) const {
     std::vector<std::int32_t> cuts;
-    std::vector<std::int64_t> sizes(static_cast<std::size_t>(clients_));
+    std::vector<std::int64_t> sizes(clients_);
     minimum_.draw_until_met([&](std::int64_t attempt) {
       RandomStream random(key, 0, attempt);
       cuts = dirichlet_cuts(clients_, beta_, examples, random);

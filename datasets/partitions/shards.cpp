@@ -26,19 +26,17 @@ class Shards final : public Partition {
           "'shards_per_client' ({})?",
           clients_, shards_per_client_, shards, n, where_);
     }
-    std::vector<std::int32_t> by_label(static_cast<std::size_t>(n)), hand(static_cast<std::size_t>(shards));
+    std::vector<std::int32_t> by_label(n), hand(shards);
     std::iota(by_label.begin(), by_label.end(), 0);
-    std::stable_sort(by_label.begin(), by_label.end(), [&](std::int32_t a, std::int32_t b) {
-      return train.labels[static_cast<std::size_t>(a)] < train.labels[static_cast<std::size_t>(b)];
-    });
+    std::stable_sort(by_label.begin(), by_label.end(),
+                     [&](std::int32_t a, std::int32_t b) { return train.labels[a] < train.labels[b]; });
     std::iota(hand.begin(), hand.end(), 0);
     RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(hand), random);
     std::vector<std::int32_t> owner(by_label.size());
     for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t place = hand[static_cast<std::size_t>(i * shards / n)];
-      owner[static_cast<std::size_t>(by_label[static_cast<std::size_t>(i)])] =
-          static_cast<std::int32_t>(place / shards_per_client_);
+      const std::int64_t place = hand[i * shards / n];
+      owner[by_label[i]] = place / shards_per_client_;
     }
     return dealt(owner, clients_);
   }

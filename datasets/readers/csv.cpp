@@ -61,7 +61,7 @@ Table parse_csv(const Bytes& content, const std::string& name, std::int64_t colu
 }
 
 Table read_csv(const std::string& path, std::int64_t columns, std::int64_t limit) {
-  return parse_csv(read_file(path, limit), path, columns);
+  return parse_csv(read_unpacked(path, limit), path, columns);
 }
 
 }  // namespace shoal::readers

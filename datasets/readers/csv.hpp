@@ -14,10 +14,8 @@ namespace shoal::readers {
 struct Table {
   std::int64_t columns = 0;
   std::vector<double> values;  // [rows, columns]
-  std::int64_t rows() const { return columns == 0 ? 0 : static_cast<std::int64_t>(values.size()) / columns; }
-  std::span<const double> row(std::int64_t i) const {
-    return std::span(values).subspan(static_cast<std::size_t>(i * columns), static_cast<std::size_t>(columns));
-  }
+  std::int64_t rows() const { return columns == 0 ? 0 : std::ssize(values) / columns; }
+  std::span<const double> row(std::int64_t i) const { return std::span(values).subspan(i * columns, columns); }
 };
 
 /// Reads a table whose every row has `columns` finite numbers, plain or gzip. Blanks around a number and CR LF are

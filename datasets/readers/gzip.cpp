@@ -3,117 +3,121 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "sim/error.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal::readers {
 namespace {
 
-bool is_gzip(const Bytes& content) { return content.size() >= 2 && content[0] == 0x1f && content[1] == 0x8b; }
+constexpr std::uint8_t magic[] = {0x1f, 0x8b};
 
-/// zlib's inflater for one file; ends with the scope.
+bool is_gzip(std::span<const std::uint8_t> content) {
+  return content.size() >= 2 && content[0] == magic[0] && content[1] == magic[1];
+}
+
+/// The last four bytes claim how much there is, little-endian, modulo 2^32: a hint. Deflate packs 1032 to 1 at most.
+std::int64_t claimed_size(std::span<const std::uint8_t> packed, std::int64_t limit) {
+  if (packed.size() < 4) return 0;
+  std::uint32_t claimed = 0;
+  for (std::size_t i = 1; i <= 4; ++i) claimed = claimed << 8 | packed[packed.size() - i];
+  return std::min({std::int64_t{claimed}, limit, 1032 * std::ssize(packed)});
+}
+
+/// Unpacks one file, piece by piece, because zlib counts in 32 bits.
 class Inflater {
  public:
-  Inflater() {
+  Inflater(std::span<const std::uint8_t> packed, const std::string& name)
+      : packed_(packed), name_(name), buffer_(piece) {
     // 16 + window bits: gzip members only.
-    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK)
-      system_error("zlib cannot start: {}", stream.msg ? stream.msg : "");
+    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK)
+      system_error("zlib cannot start: {}", stream_.msg ? stream_.msg : "");
   }
-  ~Inflater() { inflateEnd(&stream); }
+  ~Inflater() { inflateEnd(&stream_); }
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  z_stream stream{};
+  bool done() const { return done_; }
+
+  /// What comes next; valid until the next call. UserError where the file is damaged.
+  std::span<const std::uint8_t> next() {
+    const std::size_t given = std::min(piece, packed_.size() - read_);
+    stream_.next_in = const_cast<Bytef*>(packed_.data() + read_);
+    stream_.avail_in = given;
+    stream_.next_out = buffer_.data();
+    stream_.avail_out = piece;
+    const int answer = inflate(&stream_, Z_NO_FLUSH);
+    read_ += given - stream_.avail_in;
+    const std::size_t made = piece - stream_.avail_out;
+    if (answer == Z_STREAM_END) {
+      end_member();
+    } else {
+      check(answer, made);
+    }
+    return {buffer_.data(), made};
+  }
+
+ private:
+  static constexpr std::size_t piece = 1 << 16;
+
+  // Another member may follow; anything else is refused by the inflater.
+  void end_member() {
+    done_ = read_ == packed_.size();
+    if (done_) return;
+    if (packed_[read_] != magic[0]) {
+      user_error("file '{}' has {} bytes after the end of its gzip data (expected none). Download it again?", name_,
+                 packed_.size() - read_);
+    }
+    inflateReset(&stream_);
+  }
+
+  void check(int answer, std::size_t made) const {
+    if (answer == Z_MEM_ERROR) throw std::bad_alloc();
+    if (answer != Z_OK && answer != Z_BUF_ERROR) {
+      user_error("file '{}' is damaged gzip data near byte {} of {} ({}). Download it again?", name_, read_,
+                 packed_.size(), stream_.msg ? stream_.msg : "it does not inflate");
+    }
+    if (read_ == packed_.size() && made == 0) {
+      user_error(
+          "file '{}' is cut short: its gzip data ends after {} bytes, before the end that gzip marks. Download it "
+          "again?",
+          name_, packed_.size());
+    }
+  }
+
+  std::span<const std::uint8_t> packed_;
+  const std::string& name_;
+  std::size_t read_ = 0;
+  Bytes buffer_;
+  bool done_ = false;
+  z_stream stream_{};
 };
 
 }  // namespace
 
-Bytes gunzip(const Bytes& packed, const std::string& name, std::int64_t limit) {
-  constexpr std::size_t piece = 1 << 16;
-  Inflater inflater;
-  z_stream& stream = inflater.stream;
-  Bytes out, buffer(piece);
-  if (packed.size() >= 4) {
-    // The last four bytes claim how much there is, little-endian, modulo 2^32: a hint. Deflate packs 1032 to 1 at most.
-    std::uint32_t claimed = 0;
-    for (std::size_t i = 1; i <= 4; ++i) claimed = claimed << 8 | packed[packed.size() - i];
-    out.reserve(static_cast<std::size_t>(std::min({std::int64_t{claimed}, limit, 1032 * std::ssize(packed)})));
-  }
-  std::size_t read = 0;
-  while (true) {
-    // Pieces, because zlib counts in 32 bits.
-    const std::size_t given = std::min(piece, packed.size() - read);
-    stream.next_in = const_cast<Bytef*>(packed.data() + read);
-    stream.avail_in = static_cast<uInt>(given);
-    stream.next_out = buffer.data();
-    stream.avail_out = static_cast<uInt>(piece);
-    const int answer = inflate(&stream, Z_NO_FLUSH);
-    read += given - stream.avail_in;
-    const std::size_t made = piece - stream.avail_out;
-    if (made > static_cast<std::size_t>(limit) - out.size()) {
+Bytes gunzip(std::span<const std::uint8_t> packed, const std::string& name, std::int64_t limit) {
+  Inflater inflater(packed, name);
+  Bytes out;
+  out.reserve(claimed_size(packed, limit));
+  while (!inflater.done()) {
+    const std::span<const std::uint8_t> made = inflater.next();
+    if (std::ssize(made) > limit - std::ssize(out)) {
       user_error("file '{}' unpacks to more than {} bytes (the most that is expected of it). Is it the right file?",
                  name, limit);
     }
-    out.insert(out.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(made));
-    if (answer == Z_STREAM_END) {
-      if (read == packed.size()) return out;
-      // Another member may follow; anything else is refused by the inflater.
-      if (packed[read] != 0x1f) {
-        user_error("file '{}' has {} bytes after the end of its gzip data (expected none). Download it again?", name,
-                   packed.size() - read);
-      }
-      inflateReset(&stream);
-      continue;
-    }
-    if (answer == Z_MEM_ERROR) throw std::bad_alloc();
-    if (answer != Z_OK && answer != Z_BUF_ERROR) {
-      user_error("file '{}' is damaged gzip data near byte {} of {} ({}). Download it again?", name, read,
-                 packed.size(), stream.msg ? stream.msg : "it does not inflate");
-    }
-    if (read == packed.size() && made == 0) {
-      user_error(
-          "file '{}' is cut short: its gzip data ends after {} bytes, before the end that gzip marks. Download it "
-          "again?",
-          name, packed.size());
-    }
+    out.insert(out.end(), made.begin(), made.end());
   }
+  return out;
 }
 
-Bytes read_file(const std::string& path, std::int64_t limit) {
-  namespace fs = std::filesystem;
+Bytes read_unpacked(const std::string& path, std::int64_t limit) {
   ensure(limit >= 0, "size limit {} for '{}'", limit, path);
-  std::error_code failure;
-  const fs::file_status status = fs::status(path, failure);
-  if (status.type() == fs::file_type::not_found) user_error("file '{}' does not exist. Check the path?", path);
-  if (failure)
-    user_error("file '{}' cannot be looked at ({}). Check the path and its rights?", path, failure.message());
-  if (!fs::is_regular_file(status)) {
-    user_error("'{}' is {} (expected a file). Check the path?", path,
-               fs::is_directory(status) ? "a folder" : "no regular file");
-  }
-  const std::uintmax_t size = fs::file_size(path, failure);
-  if (failure) system_error("size of '{}': {}", path, failure.message());
   // Packed data can be a little larger than what it unpacks to.
-  if (size > static_cast<std::uintmax_t>(limit) + 4096) {
-    user_error("file '{}' holds {} bytes (at most {} are expected of it). Is it the right file?", path, size, limit);
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) user_error("file '{}' cannot be opened ({}). Check its rights?", path, std::strerror(errno));
-  Bytes content(static_cast<std::size_t>(size));
-  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size));
-  if (file.bad()) system_error("reading '{}': {}", path, std::strerror(errno));
-  if (static_cast<std::uintmax_t>(file.gcount()) != size) {
-    user_error("file '{}' gave {} of its {} bytes. Is something else writing it?", path, file.gcount(), size);
-  }
+  const std::string text = read_file(path, limit + 4096);
+  const std::span content(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   if (is_gzip(content)) return gunzip(content, path, limit);
-  if (size > static_cast<std::uintmax_t>(limit)) {
-    user_error("file '{}' holds {} bytes (at most {} are expected of it). Is it the right file?", path, size, limit);
-  }
-  return content;
+  if (std::ssize(content) > limit) refuse_size(path, std::ssize(content), limit);
+  return {content.begin(), content.end()};
 }
 
 }  // namespace shoal::readers

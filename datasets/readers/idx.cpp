@@ -14,17 +14,14 @@ std::uint32_t big_endian(std::span<const std::uint8_t> bytes) {
 
 const char* word(IdxType type) { return type == IdxType::uint8 ? "uint8" : "int32"; }
 
-}  // namespace
-
-IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& expected) {
-  ensure(expected.dimensions >= 1 && expected.dimensions <= 255, "IDX array of {} dimensions", expected.dimensions);
-  const std::size_t header = 4 + 4 * static_cast<std::size_t>(expected.dimensions);
+/// Size of the header, whose magic number must be the expected one.
+std::size_t check_header(const Bytes& content, const std::string& name, const IdxExpected& expected) {
+  const std::size_t header = 4 + 4 * expected.dimensions;
   if (content.size() < 4) {
     user_error("file '{}' holds {} bytes (an IDX file has at least 4). Download it again?", name, content.size());
   }
   const std::uint32_t magic = big_endian(content);
-  const std::uint32_t wanted =
-      std::uint32_t{static_cast<std::uint8_t>(expected.type)} << 8 | static_cast<std::uint32_t>(expected.dimensions);
+  const std::uint32_t wanted = std::uint32_t{static_cast<std::uint8_t>(expected.type)} << 8 | expected.dimensions;
   if (magic != wanted) {
     user_error("file '{}' begins with 0x{:08x} (expected 0x{:08x}: IDX, {}, {} dimensions). Is it the right file?",
                name, magic, wanted, word(expected.type), expected.dimensions);
@@ -33,37 +30,51 @@ IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& ex
     user_error("file '{}' holds {} bytes (its IDX header alone has {}). Download it again?", name, content.size(),
                header);
   }
-  IdxArray array;
-  const std::size_t element = expected.type == IdxType::uint8 ? 1 : 4;
-  // Only numbers until the last check: nothing is allocated for a size that the file does not have.
-  std::size_t bytes = element;
+  return header;
+}
+
+/// Only numbers here: nothing is allocated for a size that the file does not have.
+std::vector<std::int64_t> read_shape(const Bytes& content, std::size_t header, const std::string& name,
+                                     const IdxExpected& expected) {
+  std::vector<std::int64_t> shape;
+  std::string shown;
+  std::size_t bytes = expected.type == IdxType::uint8 ? 1 : 4;
   bool overflow = false;
-  for (int i = 0; i < expected.dimensions; ++i) {
-    const std::uint32_t extent = big_endian(std::span(content).subspan(4 + 4 * static_cast<std::size_t>(i)));
-    array.shape.push_back(extent);
-    overflow |= __builtin_mul_overflow(bytes, static_cast<std::size_t>(extent), &bytes);
+  for (std::size_t at = 4; at < header; at += 4) {
+    const std::size_t extent = big_endian(std::span(content).subspan(at));
+    shape.push_back(extent);
+    shown += fmt::format("{}{}", shown.empty() ? "" : " x ", extent);
+    overflow |= __builtin_mul_overflow(bytes, extent, &bytes);
   }
   const std::size_t found = content.size() - header;
   if (overflow || found != bytes) {
-    std::string shape;
-    for (const std::int64_t extent : array.shape) shape += fmt::format("{}{}", shape.empty() ? "" : " x ", extent);
     user_error("file '{}' holds {} bytes after its header (expected {} for {} of {}). Download it again?", name, found,
-               overflow ? "more than any file has" : std::to_string(bytes), shape, word(expected.type));
+               overflow ? "more than any file has" : std::to_string(bytes), shown, word(expected.type));
   }
+  return shape;
+}
+
+}  // namespace
+
+IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& expected) {
+  ensure(expected.dimensions >= 1 && expected.dimensions <= 255, "IDX array of {} dimensions", expected.dimensions);
+  const std::size_t header = check_header(content, name, expected);
+  IdxArray array;
+  array.shape = read_shape(content, header, name, expected);
   if (expected.type == IdxType::uint8) {
-    content.erase(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(header));
+    content.erase(content.begin(), content.begin() + header);
     array.bytes = std::move(content);
   } else {
-    array.ints.reserve(bytes / 4);
+    array.ints.reserve((content.size() - header) / 4);
     for (std::size_t at = header; at < content.size(); at += 4) {
-      array.ints.push_back(static_cast<std::int32_t>(big_endian(std::span(content).subspan(at))));
+      array.ints.push_back(big_endian(std::span(content).subspan(at)));
     }
   }
   return array;
 }
 
 IdxArray read_idx(const std::string& path, const IdxExpected& expected) {
-  return parse_idx(read_file(path, expected.limit), path, expected);
+  return parse_idx(read_unpacked(path, expected.limit), path, expected);
 }
 
 std::string find_idx(const std::string& folder, const std::string& stem) {

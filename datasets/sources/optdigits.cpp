@@ -40,9 +40,9 @@ Examples read_half(const std::string& folder, const Half& half) {
   for (std::int64_t i = 0; i < table.rows(); ++i) {
     const auto row = table.row(i);
     for (std::int64_t j = 0; j <= features; ++j) {
-      const double number = row[static_cast<std::size_t>(j)];
+      const double number = row[j];
       const std::int64_t most = j < features ? largest : classes - 1;
-      if (number < 0 || number > static_cast<double>(most) || number != std::floor(number)) {
+      if (number < 0 || number > most || number != std::floor(number)) {
         user_error("file '{}', line {}, column {} is {} (expected an integer, 0 to {}). Download it again?", path,
                    i + 1, j + 1, number, most);
       }

@@ -26,7 +26,7 @@ void add_writers(Examples& examples, const std::string& path) {
   }
   for (std::int64_t i = 0; i < examples.count(); ++i) {
     const std::int32_t* row = table.ints.data() + i * columns;
-    const std::int32_t label = examples.labels[static_cast<std::size_t>(i)];
+    const std::int32_t label = examples.labels[i];
     if (row[class_column] != label) {
       user_error("file '{}' has label {} at example {} (MNIST has {}). Are they of one set?", path, row[class_column],
                  i, label);

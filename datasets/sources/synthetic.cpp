@@ -23,8 +23,7 @@ class Synthetic final : public Source {
                              between(0, 1e6))),
         groups_(s.integer("groups", 0, "natural clients that the examples come from, in turn; 0: none are named",
                           between(0, 2147483647))),
-        seed_(
-            static_cast<std::uint64_t>(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0)))),
+        seed_(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0))),
         where_(s.where()) {
     constexpr std::int64_t most = std::int64_t{1} << 32;
     const std::int64_t numbers = (examples_ + test_examples_ + classes_) * features_;
@@ -37,9 +36,9 @@ class Synthetic final : public Source {
   Dataset load() const override {
     const RandomKey key = random_key(seed_, "source/synthetic");
     // Two centres differ by 2 s^2 per feature in the mean square.
-    const double deviation = separation_ / std::sqrt(2.0 * static_cast<double>(features_));
+    const double deviation = separation_ / std::sqrt(2.0 * features_);
     std::vector<double> centres;
-    centres.reserve(static_cast<std::size_t>(classes_ * features_));
+    centres.reserve(classes_ * features_);
     for (std::int64_t k = 0; k < classes_; ++k) {
       RandomStream random(key, k, static_cast<std::int64_t>(Draw::centre));
       for (std::int64_t j = 0; j < features_; ++j) centres.push_back(deviation * random.normal());
@@ -48,7 +47,7 @@ class Synthetic final : public Source {
                  .test = draw(key, centres, test_examples_, Draw::test),
                  .digest = {}};
     for (std::int64_t i = 0; groups_ > 0 && i < examples_; ++i) {
-      data.train.groups.push_back(static_cast<std::int32_t>(i / classes_ % groups_));
+      data.train.groups.push_back(i / classes_ % groups_);
     }
     data.digest = contents_digest(data.train, data.test);
     return data;
@@ -59,15 +58,15 @@ class Synthetic final : public Source {
     Examples examples;
     examples.shape = {features_, 1, 1};
     examples.classes = classes_;
-    examples.floats.reserve(static_cast<std::size_t>(count * features_));
-    examples.labels.reserve(static_cast<std::size_t>(count));
+    examples.floats.reserve(count * features_);
+    examples.labels.reserve(count);
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t label = i % classes_;
-      examples.labels.push_back(static_cast<std::int32_t>(label));
+      examples.labels.push_back(label);
       RandomStream random(key, i, static_cast<std::int64_t>(what));
       for (std::int64_t j = 0; j < features_; ++j) {
-        const double centre = centres[static_cast<std::size_t>(label * features_ + j)];
-        examples.floats.push_back(static_cast<float>(centre + random.normal()));
+        const double centre = centres[label * features_ + j];
+        examples.floats.push_back(centre + random.normal());
       }
     }
     return examples;

@@ -21,8 +21,7 @@ class SyntheticAlphaBeta final : public Source {
   explicit SyntheticAlphaBeta(Settings& s)
       : beta_(s.number("beta", 1, "how much the devices' features differ", between(0, 1e3))),
         devices_(s.integer("devices", 30, "natural clients", between(1, 100'000))),
-        seed_(static_cast<std::uint64_t>(
-            s.integer("seed", 1, "which data; independent of the run's seed", at_least(0)))) {}
+        seed_(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0))) {}
 
   Dataset load() const override {
     Dataset data;
@@ -49,7 +48,7 @@ class SyntheticAlphaBeta final : public Source {
     std::vector<double> x(features), scores(classes);
     for (std::int64_t i = 0; i < count; ++i) {
       for (std::size_t j = 0; j < x.size(); ++j) {
-        x[j] = centre[j] + std::pow(static_cast<double>(j + 1), -0.6) * random.normal();
+        x[j] = centre[j] + std::pow(j + 1, -0.6) * random.normal();
       }
       for (std::size_t k = 0; k < scores.size(); ++k) {
         scores[k] = bias[k];
@@ -57,8 +56,8 @@ class SyntheticAlphaBeta final : public Source {
       }
       Examples& half = i < trained ? data.train : data.test;
       half.floats.insert(half.floats.end(), x.begin(), x.end());
-      half.labels.push_back(static_cast<std::int32_t>(std::ranges::max_element(scores) - scores.begin()));
-      half.groups.push_back(static_cast<std::int32_t>(device));
+      half.labels.push_back(std::ranges::max_element(scores) - scores.begin());
+      half.groups.push_back(device);
     }
   }
 

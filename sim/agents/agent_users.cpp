@@ -14,7 +14,10 @@ Shares dirichlet(double a, RandomStream& random) {
   for (double& share : shares) share = std::log(random.gamma(a + 1)) + std::log(1 - random.uniform()) / a;
   const double largest = std::ranges::max(shares);
   double sum = 0;
-  for (double& share : shares) sum += share = std::exp(share - largest);
+  for (double& share : shares) {
+    share = std::exp(share - largest);
+    sum += share;
+  }
   for (double& share : shares) share /= sum;
   return shares;
 }
@@ -26,11 +29,10 @@ int draw(Shares shares, double uniform) {
   double left = uniform * sum;
   int last = 0;
   for (int i = 0; i < AgentUsers::tastes; ++i) {
-    const double share = shares[static_cast<std::size_t>(i)];
-    if (share == 0) continue;
+    if (shares[i] == 0) continue;
     last = i;
-    if (left < share) break;
-    left -= share;
+    if (left < shares[i]) break;
+    left -= shares[i];
   }
   return last;
 }
@@ -38,21 +40,23 @@ int draw(Shares shares, double uniform) {
 }  // namespace
 
 AgentUsers::AgentUsers(const Settings& s, std::uint64_t seed)
-    : concentration_(s.number("concentration", 0.5,
-                              "Dirichlet parameter of the users' rules within a topic: small, and a topic has one rule",
-                              {.least = 1e-6, .most = 1e6})),
+    : concentration_(
+          s.number("concentration", 0.5,
+                   "Dirichlet parameter of the users' rules within a topic; the smaller, the more alike they are",
+                   {.least = 1e-6, .most = 1e6})),
       conflicts_(s.number("conflicts", 0, "share of users who want the opposite of their rules", between(0, 1))),
       two_rules_(s.number("two_rules", 0, "share of users with a second rule", between(0, 1))),
       key_(random_key(seed, "agents/population")) {
   for (int topic = 0; topic < talk::topics; ++topic) {
     RandomStream random(key_, -1 - topic);
-    proportions_[static_cast<std::size_t>(topic)] = dirichlet(concentration_, random);
+    proportions_[topic] = dirichlet(concentration_, random);
   }
 }
 
 talk::User AgentUsers::user(std::int64_t number) const {
   RandomStream random(key_, number);
-  talk::User user{.topic = static_cast<int>(random.below(talk::topics)), .rules = {}};
+  talk::User user;
+  user.topic = random.below(talk::topics);
   const double first_draw = random.uniform(), has_second = random.uniform(), second_draw = random.uniform();
   const bool opposes = random.uniform() < conflicts_;
   const auto add = [&](int taste) {
@@ -63,11 +67,11 @@ talk::User AgentUsers::user(std::int64_t number) const {
   const int first = draw(shares, first_draw);
   add(first);
   if (has_second < two_rules_) {
-    // Among the other tastes, which never contradict the first; alike where the topic has none of them.
-    shares[static_cast<std::size_t>(first)] = 0;
+    // Among the other tastes, which never contradict the first; uniform where the topic has none of them.
+    shares[first] = 0;
     if (std::ranges::all_of(shares, [](double share) { return share == 0; })) {
       shares.fill(1);
-      shares[static_cast<std::size_t>(first)] = 0;
+      shares[first] = 0;
     }
     add(draw(shares, second_draw));
   }

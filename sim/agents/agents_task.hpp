@@ -1,7 +1,7 @@
 #pragma once
-// Federated agents: each client is one user of an agent, who talks to the policy that the client has and trains it on
-// what came back. Prompts, replies, votes and hints stay with the client; what leaves it is the update with its weight
-// and, for the record, its loss and how many replies were usable and refused.
+// Federated agents: each client is one user of an agent, who talks to the client's policy, which is trained on the
+// judged replies. Prompts, replies, votes and hints stay with the client; only the update with its weight leaves it
+// and, for the record, the loss and the numbers of usable and rejected replies.
 
 #include <memory>
 
@@ -16,27 +16,27 @@ namespace shoal {
 struct AgentsSettings {
   explicit AgentsSettings(const Settings& s);
 
-  std::int64_t users;       ///< that take part: the clients
-  std::int64_t sessions;    ///< of a user before each local step
-  std::int64_t test_users;  ///< who do not take part: on their first turns the policy is evaluated
-  std::int64_t own_turns;   ///< first turns on which a client's own model is evaluated
-  std::int64_t group;       ///< replies to each prompt, of which the user gets the first
-  double temperature;       ///< at which replies are sampled
-  bool live_teacher;        ///< the teacher is the policy of now, not the untrained one
-  bool anchor;              ///< the teacher is asked about replies without a hint too: a pull back to it
-  talk::Manners manners;
+  std::int64_t users;       // number of users who take part; each is one client
+  std::int64_t sessions;    // sessions that a user holds before each local step
+  std::int64_t test_users;  // held-out users: the policy is evaluated on their first turns
+  std::int64_t own_turns;   // first turns on which a client's own model is evaluated
+  std::int64_t group;       // replies to each prompt; the user sees the first
+  double temperature;       // temperature at which replies are sampled
+  bool live_teacher;        // the teacher is the current policy, not the untrained one
+  bool kl_to_teacher;       // replies without a hint have a KL penalty to the teacher
+  talk::UserBehaviour behaviour;
 };
 
-/// A local step: `sessions` sessions of the user with the client's model of then, every reply judged, and one step of
-/// SGD on the mean loss of the usable replies, those that the objective takes. What is random is a function of (seed,
-/// client, participation).
+/// A local step: `sessions` sessions of the user with the client's current model, every reply judged, and one step of
+/// SGD on the mean loss of the usable replies, those that the objective takes. Draws are a function of (seed, client,
+/// participation).
 ///
-/// A client counts as many examples as its local step had usable replies, the mean where there are several steps: so
-/// FedAvg of one local step is one step on the union of all clients' replies. That number is known after training only;
-/// `work` says the most that it can be, which is what devices are charged for.
+/// The examples of a client are the usable replies of its local step, in the mean where there are several steps: so
+/// FedAvg of one local step is one step on the union of all clients' replies. Their number is known only after
+/// training; `work` gives an upper bound, which is what devices are charged for.
 ///
 /// Evaluation: `correct` counts replies to first turns that follow their user's rules, so the accuracy is the rule
-/// rate; the loss is the share of wrong answers, so that nobody learns form at the price of content unseen.
+/// rate; the loss is the share of wrong answers, which shows a policy that learns form at the price of content.
 class AgentsTask final : public Task {
  public:
   static constexpr std::int64_t users_per_chunk = 64;
@@ -47,24 +47,24 @@ class AgentsTask final : public Task {
 
   const ParameterLayout& layout() const override { return policy_->layout(); }
   std::int64_t clients() const override { return settings_.users; }
-  /// The policy's own, whatever the key: it can talk before anybody has trained it.
+  /// Those of the policy, whatever the key: it is pretrained.
   at::Tensor initial_parameters(RandomKey) const override { return initial_.clone(); }
   ClientWork work(ClientId client) const override;
   std::unique_ptr<Trainer> trainer() const override;
-  /// `test`: users who take no part; `train`: those who do, with new questions.
+  /// `test`: held-out users; `train`: the clients, with new questions.
   std::int64_t chunks(Split split) const override;
   bool clients_have(Split split) const override { return split == Split::test; }
 
   /// The sessions before local step `step` (from 0) of one participation, with their random streams.
   std::vector<Session> sessions(const Participation& who, std::int64_t step) const;
 
-  /// Users 0 to users - 1 are the clients, those after them are held out.
+  /// Users 0 to users - 1 are the clients, later ones are held out.
   talk::User user(std::int64_t number) const { return users_.user(number); }
   const AgentsSettings& settings() const { return settings_; }
   const Policy& policy() const { return *policy_; }
   const Objective& objective() const { return *objective_; }
   const Judge& judge() const { return *judge_; }
-  /// The objective learns from comparing the replies to one prompt: those that are alike teach it nothing.
+  /// The objective compares the replies to one prompt: a group of equal replies has no gradient.
   bool compares() const { return compares_; }
   /// The untrained policy's parameters: the frozen teacher's.
   const at::Tensor& initial() const { return initial_; }

@@ -7,24 +7,12 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernels/vector_ops.hpp"
+#include "sim/task/local_update.hpp"
 
 namespace shoal {
-namespace {
-
-std::span<float> row(const at::Tensor& rows, std::size_t k) {
-  return {rows.mutable_data_ptr<float>() + static_cast<std::int64_t>(k) * rows.size(1),
-          static_cast<std::size_t>(rows.size(1))};
-}
-
-at::Tensor row_or_shared(const at::Tensor& params, std::size_t k) {
-  return params.dim() == 2 ? params.select(0, static_cast<std::int64_t>(k)) : params;
-}
-
-}  // namespace
 
 AgentsTrainer::AgentsTrainer(const AgentsTask& task)
-    : task_(task), speaker_(task.policy().speaker()), learner_(task.policy(), task.objective()) {}
+    : task_(task), worker_(task.policy().rollout_worker()), learner_(task.policy(), task.objective()) {}
 
 void AgentsTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
   block_ = block;
@@ -49,25 +37,26 @@ AgentsTrainer::Batch AgentsTrainer::usable(std::span<SessionLog> logs) const {
   return batch;
 }
 
-std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::size_t> which, std::int64_t step,
+std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::int64_t> clients, std::int64_t step,
                                                           const at::Tensor& params) {
   const AgentsSettings& settings = task_.settings();
   const auto hold = [&](std::vector<Session>& sessions, const at::Tensor& weights) {
-    speaker_->load(weights);
-    return hold_sessions(*speaker_, sessions, settings.manners, task_.judge(), settings.temperature);
+    worker_->load(weights);
+    return hold_sessions(*worker_, sessions, settings.behaviour, task_.judge(), settings.temperature);
   };
   std::vector<Batch> batches;
   if (local_.form != BlockForm::in_turn && params.dim() == 1) {
     std::vector<Session> sessions;
-    for (const std::size_t k : which) {
+    for (const std::int64_t k : clients) {
       for (Session& session : task_.sessions(block_[k], step)) sessions.push_back(std::move(session));
     }
     std::vector<SessionLog> logs = hold(sessions, params);
-    const auto each = static_cast<std::size_t>(settings.sessions);
-    for (std::size_t i = 0; i < which.size(); ++i) batches.push_back(usable(std::span(logs).subspan(i * each, each)));
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      batches.push_back(usable(std::span(logs).subspan(i * settings.sessions, settings.sessions)));
+    }
     return batches;
   }
-  for (const std::size_t k : which) {
+  for (const std::int64_t k : clients) {
     std::vector<Session> sessions = task_.sessions(block_[k], step);
     std::vector<SessionLog> logs = hold(sessions, row_or_shared(params, k));
     batches.push_back(usable(logs));
@@ -76,94 +65,60 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::s
 }
 
 LocalResult AgentsTrainer::empty_result() const {
-  const std::size_t clients = block_.size();
-  return {.delta = {},
-          .loss = std::vector<double>(clients),
-          .steps = std::vector<std::int64_t>(clients, 1),
-          .examples = std::vector<std::int64_t>(clients),
-          .rejected = std::vector<std::int64_t>(clients)};
+  return {.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1}), .counts_examples = true};
 }
 
-void AgentsTrainer::differentiate(std::size_t k, const Batch& batch, const at::Tensor& params, LocalResult& result) {
-  at::Tensor gradient = gradients_.select(0, static_cast<std::int64_t>(k));
+void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result) {
+  at::Tensor gradient = gradients_.select(0, k);
   gradient.zero_();
-  result.rejected[k] += batch.rejected;
+  result.figures[k].rejected_examples += batch.rejected;
   if (batch.replies.empty()) return;
   const Weights weights{.current = params,
                         .old = {},
                         .teacher = task_.settings().live_teacher ? params : task_.initial(),
-                        .anchor = task_.settings().anchor};
+                        .kl_to_teacher = task_.settings().kl_to_teacher};
   const BatchMeasures found = learner_.gradient(weights, batch.replies, gradient);
   const auto count = std::ssize(batch.replies), kept = count - found.rejected;
-  result.rejected[k] += found.rejected;
-  result.examples[k] += kept;
+  result.figures[k].rejected_examples += found.rejected;
+  result.figures[k].examples += kept;
   if (kept == 0) return;
-  // The learner's mean is over all; replies that it refused shall not dilute it.
-  const double scale = static_cast<double>(count) / static_cast<double>(kept);
+  // The learner's mean is over all replies; those that it rejected must not dilute it.
+  const double scale = static_cast<double>(count) / kept;
   if (kept < count) gradient.mul_(scale);
-  result.loss[k] += scale * found.loss;
-}
-
-void AgentsTrainer::change_weights(std::size_t k, const Correction& correction) {
-  const auto piece = [&](const at::Tensor& values) -> std::span<const float> {
-    if (!values.defined()) return {};
-    ensure(values.is_contiguous() && values.scalar_type() == at::kFloat, "a correction is not contiguous float32");
-    const bool own = values.dim() == 2 && values.size(0) > 1;
-    return {values.const_data_ptr<float>() + (own ? static_cast<std::int64_t>(k) * values.size(1) : 0),
-            static_cast<std::size_t>(values.size(-1))};
-  };
-  SgdStep<float> step{.rate = local_.rate,
-                      .decay = local_.weight_decay,
-                      .pull = correction.pull,
-                      .anchor = piece(correction.anchor),
-                      .shift = piece(correction.shift),
-                      .momentum = local_.momentum,
-                      .buffer = {},
-                      .nesterov = local_.nesterov};
-  if (local_.momentum > 0) step.buffer = row(momentum_, k);
-  sgd_step<float>(row(params_, k), row(gradients_, k), step);
+  result.figures[k].loss += scale * found.loss;
 }
 
 LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correction) {
-  ensure(correction.pull == 0 || correction.anchor.defined(), "a pull of {} without an anchor", correction.pull);
   params_.copy_(start.expand_as(params_));
-  if (local_.momentum > 0) momentum_.zero_();
-  LocalResult result = empty_result();
-  std::int64_t most = 0;
-  for (std::size_t k = 0; k < block_.size(); ++k) {
-    result.steps[k] = local_.local_steps(task_.work(block_[k].client).examples, block_[k].fraction);
-    most = std::max(most, result.steps[k]);
-  }
-  for (std::int64_t step = 0; step < most; ++step) {
-    std::vector<std::size_t> active;
-    for (std::size_t k = 0; k < block_.size(); ++k) {
-      if (step < result.steps[k]) active.push_back(k);
-    }
+  LocalUpdate<float> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_, correction);
+  LocalResult result{.figures = planned_figures(task_, block_, local_), .counts_examples = true};
+  for (std::int64_t step = 0;; ++step) {
+    const std::vector<std::int64_t> active = active_clients(result.figures, step);
+    if (active.empty()) break;
     const std::vector<Batch> batches = roll_out(active, step, step == 0 && start.dim() == 1 ? start : params_);
-    gradients_.zero_();  // the hook sees the whole block
+    gradients_.zero_();  // the strategy's own code sees the whole block
     for (std::size_t i = 0; i < active.size(); ++i) {
       differentiate(active[i], batches[i], row_or_shared(params_, active[i]), result);
     }
-    if (correction.custom) correction.custom(gradients_, params_);
-    for (const std::size_t k : active) change_weights(k, correction);
+    update.run(active);
   }
-  for (std::size_t k = 0; k < block_.size(); ++k) {
-    const auto steps = static_cast<double>(result.steps[k]);
-    result.loss[k] /= steps;
-    // Whoever learned something has a weight.
-    const std::int64_t mean = std::llround(static_cast<double>(result.examples[k]) / steps);
-    result.examples[k] = std::max(mean, std::min<std::int64_t>(result.examples[k], 1));
+  for (ClientFigures& client : result.figures) {
+    const double steps = client.steps;
+    client.loss /= steps;
+    // A client that has learned something has a weight.
+    const std::int64_t mean = std::llround(client.examples / steps);
+    client.examples = std::max(mean, std::min<std::int64_t>(client.examples, 1));
   }
   result.delta = Rows(params_.sub_(start));
   return result;
 }
 
 LocalResult AgentsTrainer::gradient(const at::Tensor& params) {
-  std::vector<std::size_t> all(block_.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
+  std::vector<std::int64_t> all(block_.size());
+  std::iota(all.begin(), all.end(), 0);
   LocalResult result = empty_result();
   const std::vector<Batch> batches = roll_out(all, 0, params);
-  for (const std::size_t k : all) differentiate(k, batches[k], row_or_shared(params, k), result);
+  for (const std::int64_t k : all) differentiate(k, batches[k], row_or_shared(params, k), result);
   result.delta = Rows(gradients_);
   return result;
 }
@@ -176,7 +131,7 @@ Evaluation AgentsTrainer::evaluate(const at::Tensor& params, const ExampleChunk&
   const std::int64_t first = chunk.index * AgentsTask::users_per_chunk;
   const std::int64_t count =
       std::min(AgentsTask::users_per_chunk, (test ? settings.test_users : settings.users) - first);
-  std::vector<std::int64_t> users(static_cast<std::size_t>(count));
+  std::vector<std::int64_t> users(count);
   std::iota(users.begin(), users.end(), first + (test ? settings.users : 0));
   return first_turns(params, users, 1, chunk.split);
 }
@@ -191,32 +146,31 @@ Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const 
                                       std::int64_t questions, Split split) {
   const RandomKey key = random_key(task_.seed(), "agents/evaluation");
   const std::int64_t offset = static_cast<std::int64_t>(split) << 28;
-  const auto count = users.size() * static_cast<std::size_t>(questions);
-  std::vector<talk::User> people;
-  people.reserve(users.size());  // conversations point at them
-  std::vector<talk::Conversation> talks;
+  std::vector<talk::User> talkers;
+  talkers.reserve(users.size());  // conversations point at them
+  std::vector<talk::Conversation> conversations;
   std::vector<RandomStream> random;
   std::vector<std::vector<Token>> prompts;
   for (const std::int64_t user : users) {
-    people.push_back(task_.user(user));
+    talkers.push_back(task_.user(user));
     for (std::int64_t q = 0; q < questions; ++q) {
       random.emplace_back(key, user, offset + q);
-      talks.emplace_back(people.back(), task_.settings().manners, random.back());
-      prompts.push_back(talks.back().prompt());
+      conversations.emplace_back(talkers.back(), task_.settings().behaviour, random.back());
+      prompts.push_back(conversations.back().prompt());
     }
   }
-  const std::vector<std::span<const Token>> asked(prompts.begin(), prompts.end());
-  std::vector<Reply> replies(count);
-  speaker_->load(params);
-  speaker_->reply(asked, task_.settings().temperature, random, replies);
-  Evaluation result{.examples = static_cast<std::int64_t>(count)};
+  std::vector<Reply> replies(prompts.size());
+  worker_->load(params);
+  worker_->reply(std::vector<std::span<const Token>>(prompts.begin(), prompts.end()), task_.settings().temperature,
+                 random, replies);
+  Evaluation result{.examples = std::ssize(replies)};
   std::int64_t wrong = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const talk::Reaction reaction = talks[i].hear(replies[i].tokens, random[i]);
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const talk::Reaction reaction = conversations[i].react(replies[i].tokens, random[i]);
     result.correct += reaction.follows ? 1 : 0;
     wrong += reaction.correct ? 0 : 1;
   }
-  result.loss = Evaluation::to_units(static_cast<double>(wrong));
+  result.loss = Evaluation::to_units(wrong);
   return result;
 }
 

@@ -10,35 +10,34 @@ class AgentsTrainer final : public Trainer {
   explicit AgentsTrainer(const AgentsTask& task);
 
   void open(std::span<const Participation> block, const LocalSettings& local) override;
-  /// Clients take turns, or in the stacked forms hold the sessions of their first step together, since they all start
-  /// with the same weights.
+  /// Clients train one after the other. In the stacked forms they hold the sessions of their first step together, since
+  /// they all start with the same weights.
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
-  /// Of the mean loss of the replies that the first local step would be made from.
+  /// The gradient of the mean loss over the replies of the first local step.
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
   /// First turns with questions of the user's own.
   Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) override;
 
  private:
-  /// What a step of one client is made from.
+  /// The replies of one local step of a client.
   struct Batch {
     std::vector<JudgedReply> replies;
     std::int64_t rejected = 0;
   };
 
   Batch usable(std::span<SessionLog> logs) const;
-  /// Batches of the clients in `which` at their rows of `params`, or all at its only row.
-  std::vector<Batch> roll_out(std::span<const std::size_t> which, std::int64_t step, const at::Tensor& params);
-  /// The gradient of client k on its batch into its row; adds loss, examples and rejected to `result`.
-  void differentiate(std::size_t k, const Batch& batch, const at::Tensor& params, LocalResult& result);
-  void change_weights(std::size_t k, const Correction& correction);
+  /// Batches of the given clients of the block, by the policies in their rows of `params`, or by the shared one.
+  std::vector<Batch> roll_out(std::span<const std::int64_t> clients, std::int64_t step, const at::Tensor& params);
+  /// Sets the gradient of client k on its batch in its row; adds loss, examples and rejected to `result`.
+  void differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result);
   LocalResult empty_result() const;
-  /// One reply to each of `questions` first turns of each user.
+  /// Evaluates one reply to each of `questions` first turns of each user.
   Evaluation first_turns(const at::Tensor& params, std::span<const std::int64_t> users, std::int64_t questions,
                          Split split);
 
   const AgentsTask& task_;
-  std::unique_ptr<Speaker> speaker_;
+  std::unique_ptr<RolloutWorker> worker_;
   Learner learner_;
   std::span<const Participation> block_;
   LocalSettings local_;

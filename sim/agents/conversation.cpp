@@ -5,52 +5,51 @@
 namespace shoal::talk {
 namespace {
 
-Question draw_question(RandomStream& random) {
-  return {static_cast<int>(random.below(10)), static_cast<int>(random.below(10))};
+int draw_digit(RandomStream& random) { return random.below(10); }
+Question draw_question(RandomStream& random) { return {draw_digit(random), draw_digit(random)}; }
+
+void ask(std::vector<Token>& tokens, Question question) {
+  tokens.insert(tokens.end(), {number_tokens[question.a], plus_token, number_tokens[question.b]});
 }
 
-void ask(std::vector<Token>& words, Question question) {
-  words.insert(words.end(), {number(question.a), plus, number(question.b)});
-}
-
-Token topic_word(const User& user) { return first_topic + user.topic; }
+Token topic_token(const User& user) { return topic_tokens[user.topic]; }
 
 }  // namespace
 
-Manners::Manners(const Settings& s)
+UserBehaviour::UserBehaviour(const Settings& s)
     : directive(s.number("directive", 0.8, "probability that a correction says what was wrong", between(0, 1))),
-      most_turns(static_cast<int>(
-          s.integer("most_turns", 8, "replies that a user waits for until one satisfies", between(1, 1000)))),
-      tool_turns(static_cast<int>(s.integer("tool_turns", 2, "calls of tools after them", between(0, 1000)))),
+      most_turns(s.integer("most_turns", 8, "replies after which a user gives up", between(1, 1000))),
+      tool_turns(s.integer("tool_turns", 2, "calls of tools at the end of a session", between(0, 1000))),
       tool_success(s.number("tool_success", 0.95, "probability that a tool's result is right", between(0, 1))) {}
 
-Conversation::Conversation(const User& user, const Manners& manners, RandomStream& random)
-    : user_(&user), manners_(&manners), question_(draw_question(random)) {}
+Conversation::Conversation(const User& user, const UserBehaviour& behaviour, RandomStream& random)
+    : user_(&user), behaviour_(&behaviour), question_(draw_question(random)) {}
 
 std::vector<Token> Conversation::prompt() const {
-  std::vector<Token> words{topic_word(*user_), Word::user};
-  ask(words, question_);
+  std::vector<Token> tokens{topic_token(*user_), user_token};
+  ask(tokens, question_);
   if (turns_ > 0) {
-    words.push_back(agent);
-    words.insert(words.end(), last_.begin(), last_.end());
-    words.push_back(Word::user);
-    words.push_back(again);
-    if (!last_correct_) words.push_back(wrong);
-    for (const Rule rule : told_) words.push_back(word(rule));
-    ask(words, question_);
+    tokens.push_back(agent_token);
+    tokens.insert(tokens.end(), failed_.begin(), failed_.end());
+    tokens.push_back(user_token);
+    tokens.push_back(again_token);
+    if (!failed_correct_) tokens.push_back(wrong_token);
+    for (const Rule rule : named_) tokens.push_back(token_of(rule));
+    ask(tokens, question_);
   }
-  words.push_back(agent);
-  return words;
+  tokens.push_back(agent_token);
+  return tokens;
 }
 
-std::vector<Token> Conversation::hinted(std::span<const Token> prompt, std::span<const Token> hint_words) {
-  std::vector<Token> words(prompt.begin(), prompt.end());
-  words.insert(words.end() - 1, hint_words.begin(), hint_words.end());
-  words.insert(words.end() - 1 - std::ssize(hint_words), hint);
-  return words;
+std::vector<Token> Conversation::hinted(std::span<const Token> prompt, std::span<const Token> hint) {
+  std::vector<Token> tokens(prompt.begin(), prompt.end() - 1);
+  tokens.push_back(hint_token);
+  tokens.insert(tokens.end(), hint.begin(), hint.end());
+  tokens.push_back(prompt.back());  // "agent:"
+  return tokens;
 }
 
-Reaction Conversation::hear(std::span<const Token> reply, RandomStream& random) {
+Reaction Conversation::react(std::span<const Token> reply, RandomStream& random) {
   std::vector<Rule> broken;
   for (const Rule rule : user_->rules) {
     if (!satisfies(rule, reply)) broken.push_back(rule);
@@ -58,50 +57,49 @@ Reaction Conversation::hear(std::span<const Token> reply, RandomStream& random) 
   Reaction reaction{.follows = broken.empty(), .correct = is_correct(question_, reply), .said = {}};
   reaction.satisfied = reaction.follows && reaction.correct;
   ++turns_;
-  done_ = reaction.satisfied || turns_ >= manners_->most_turns;
+  done_ = reaction.satisfied || turns_ >= behaviour_->most_turns;
   if (reaction.satisfied) return reaction;
-  last_.assign(reply.begin(), reply.end());
-  last_correct_ = reaction.correct;
-  if (random.uniform() < manners_->directive && !broken.empty()) {
+  failed_.assign(reply.begin(), reply.end());
+  failed_correct_ = reaction.correct;
+  if (random.uniform() < behaviour_->directive && !broken.empty()) {
     reaction.said = broken[random.below(broken.size())];
-    if (std::ranges::find(told_, *reaction.said) == told_.end()) told_.push_back(*reaction.said);
+    if (std::ranges::find(named_, *reaction.said) == named_.end()) named_.push_back(*reaction.said);
   }
   return reaction;
 }
 
 Evidence evidence_of(const Reaction& reaction, bool done) {
-  const bool corrects = reaction.said && !done;
-  return {.reward = reaction.satisfied ? 1.0 : -1.0,
-          .directive = corrects,
-          .shows = done       ? NextState::moved_on
-                   : corrects ? NextState::corrected
-                              : NextState::repeated};
+  Evidence evidence{.reward = reaction.satisfied ? 1.0 : -1.0, .shows = NextState::moved_on};
+  if (done) return evidence;
+  evidence.directive = reaction.said.has_value();
+  evidence.shows = evidence.directive ? NextState::corrected : NextState::repeated;
+  return evidence;
 }
 
 Evidence evidence_of_tool(bool success) {
   return {.reward = success ? 1.0 : -1.0, .tool = true, .shows = success ? NextState::tool_ok : NextState::tool_error};
 }
 
-std::vector<Token> hint_words(Hint kind, Rule said, RandomStream& random) {
+std::vector<Token> hint_tokens(Hint kind, Rule said, RandomStream& random) {
   if (kind == Hint::none) return {};
-  if (kind == Hint::irrelevant) return {weather};
-  if (kind == Hint::opposite) return {word(opposite(said))};
-  if (kind == Hint::right) return {word(said)};
-  const Rule other = static_cast<Rule>((static_cast<int>(said) + 1 + static_cast<int>(random.below(2))) % 3);
-  return {word(random.below(2) == 0 ? other : opposite(other))};
+  if (kind == Hint::irrelevant) return {weather_token};
+  if (kind == Hint::opposite) return {token_of(opposite(said))};
+  if (kind == Hint::right) return {token_of(said)};
+  const Rule other = static_cast<Rule>((static_cast<int>(said) + 1 + random.below(2)) % 3);
+  return {token_of(random.below(2) == 0 ? other : opposite(other))};
 }
 
 std::vector<Token> tool_prompt(const User& user, RandomStream& random) {
-  std::vector<Token> words{topic_word(user), tool};
-  ask(words, draw_question(random));
-  words.push_back(agent);
-  return words;
+  std::vector<Token> tokens{topic_token(user), tool_token};
+  ask(tokens, draw_question(random));
+  tokens.push_back(agent_token);
+  return tokens;
 }
 
-Side side_prompt(const User& user, RandomStream& random) {
-  Side side{.question = draw_question(random), .prompt = {topic_word(user), note}};
+SideTurn side_turn(const User& user, RandomStream& random) {
+  SideTurn side{.question = draw_question(random), .prompt = {topic_token(user), note_token}};
   ask(side.prompt, side.question);
-  side.prompt.push_back(agent);
+  side.prompt.push_back(agent_token);
   return side;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// A user who talks to an agent: asks, accepts, repeats or corrects, and knows the truth about every reply.
+// Conversations of simulated users with an agent. The user asks, then accepts, repeats or corrects; the truth about
+// every reply is known.
 
 #include <optional>
 #include <vector>
@@ -10,46 +11,46 @@
 
 namespace shoal::talk {
 
-/// One simulated person: a topic that opens every conversation, and what replies must satisfy.
+/// One simulated user: a topic that opens every conversation, and rules that replies must satisfy.
 struct User {
   int topic = 0;
   std::vector<Rule> rules;  // one or two that do not contradict each other
 };
 
-/// How users behave.
-struct Manners {
-  Manners() = default;
-  explicit Manners(const Settings& s);
+/// Behaviour of users.
+struct UserBehaviour {
+  UserBehaviour() = default;
+  explicit UserBehaviour(const Settings& s);
 
-  double directive = 0.8;  ///< probability that a correction says what was wrong
-  int most_turns = 8;      ///< main turns of a session
-  int tool_turns = 2;      ///< after them
+  double directive = 0.8;  // probability that a correction says what was wrong
+  int most_turns = 8;      // main turns of a session, at most
+  int tool_turns = 2;      // turns with tools after them
   double tool_success = 0.95;
 };
 
-/// What the user makes of a reply, and what the judge may read of it.
+/// A user's reaction to a reply: the truth, and what the user says.
 struct Reaction {
-  bool satisfied = false;    ///< the rules are met and the answer is right
-  bool follows = false;      ///< the rules are met
-  bool correct = false;      ///< the answer is right
-  std::optional<Rule> said;  ///< the rule that a directive correction named: one that was broken
+  bool satisfied = false;    // the rules are met and the answer is right
+  bool follows = false;      // the rules are met
+  bool correct = false;      // the answer is right
+  std::optional<Rule> said;  // the broken rule that a directive correction named
 };
 
-/// One session, turn by turn. Randomness comes from the stream that each call is given.
+/// The main turns of one session. Randomness comes from the stream that each call is given.
 class Conversation {
  public:
   /// Opens with a question: "<topic> user: a + b agent:".
-  Conversation(const User& user, const Manners& manners, RandomStream& random);
+  Conversation(const User& user, const UserBehaviour& behaviour, RandomStream& random);
 
-  /// What the policy answers now, up to and including "agent:": the question, and from the second turn on the reply
-  /// that failed and what the user said to it; rules that the user has named stay. With a hint of up to four words and
-  /// a reply it fits the context.
+  /// The policy's prompt for this turn, up to and including "agent:": the question; from the second turn on also the
+  /// reply that failed, the user's message about it and all rules that the user has named. With a hint of up to four
+  /// tokens and a reply it fits the context.
   std::vector<Token> prompt() const;
-  /// The same with a hint in the last message of the user, as teachers read it.
-  static std::vector<Token> hinted(std::span<const Token> prompt, std::span<const Token> hint_words);
-  /// The user reads the reply; afterwards prompt() is the next turn, unless done().
-  Reaction hear(std::span<const Token> reply, RandomStream& random);
-  /// No main turn follows: the user is content or has asked most_turns times.
+  /// The prompt with a hint in the user's last message, as teachers read it.
+  static std::vector<Token> hinted(std::span<const Token> prompt, std::span<const Token> hint);
+  /// The user reads the reply; afterwards prompt() is that of the next turn, unless done().
+  Reaction react(std::span<const Token> reply, RandomStream& random);
+  /// No main turn follows: the user is satisfied, or gives up after most_turns turns.
   bool done() const { return done_; }
   int turns() const { return turns_; }
   const Question& question() const { return question_; }
@@ -57,32 +58,32 @@ class Conversation {
 
  private:
   const User* user_;
-  const Manners* manners_;
+  const UserBehaviour* behaviour_;
   Question question_;
-  std::vector<Rule> told_;
-  std::vector<Token> last_;  // the reply that failed
-  bool last_correct_ = true;
+  std::vector<Rule> named_;    // rules that the user has named
+  std::vector<Token> failed_;  // the last reply, which failed
+  bool failed_correct_ = true;
   int turns_ = 0;
   bool done_ = false;
 };
 
-/// What a judge sees of a main turn after which the conversation is done or goes on. Whoever gives up says nothing
-/// about it: something else follows, as if the reply had been good.
+/// Evidence for a judge about a main turn; `done`: the conversation ends with it. A user who gives up says nothing
+/// about the reply: the next state looks as if it had been good.
 Evidence evidence_of(const Reaction& reaction, bool done);
-/// What a judge sees of a turn with a tool.
+/// Evidence for a judge about a turn with a tool.
 Evidence evidence_of_tool(bool success);
 
-/// The words of a judge's hint, given the rule that the user named; empty for Hint::none. Another rule is neither that
+/// The tokens of a judge's hint, given the rule that the user named; empty for Hint::none. Another rule is neither that
 /// one nor its opposite.
-std::vector<Token> hint_words(Hint kind, Rule said, RandomStream& random);
+std::vector<Token> hint_tokens(Hint kind, Rule said, RandomStream& random);
 
-/// What an agent does besides: a call of a tool, whose result is right or an error whatever the words are.
+/// The prompt of a turn with a tool, whose result is right or an error whatever the reply is.
 std::vector<Token> tool_prompt(const User& user, RandomStream& random);
-/// A question with nobody who asks it: never trained.
-struct Side {
+/// A question that the agent asks itself in a side turn: never trained.
+struct SideTurn {
   Question question;
   std::vector<Token> prompt;
 };
-Side side_prompt(const User& user, RandomStream& random);
+SideTurn side_turn(const User& user, RandomStream& random);
 
 }  // namespace shoal::talk

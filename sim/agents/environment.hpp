@@ -1,38 +1,60 @@
 #pragma once
-// A machine with finitely many states that an agent operates: terminal, forms, patches, tools. One file per machine in
+// Machines with finitely many states that an agent operates: a terminal, forms, patches, tools. One file per machine in
 // datasets/environments.
 
 #include <array>
+#include <cstring>
 #include <memory>
 #include <span>
+#include <type_traits>
 
 #include "sim/part.hpp"
 #include "sim/random.hpp"
 
 namespace shoal {
 
-/// What a machine remembers of an episode; each machine says what its numbers mean.
-struct EpisodeState {
-  std::array<int, 8> at{};
-  int steps = 0;
+/// The state of an episode: eight numbers, to which each machine gives names by a struct of its own.
+class EpisodeState {
+ public:
+  /// The first numbers as a struct of ints; all are 0 at first.
+  template <class Fields>
+  Fields as() const {
+    check<Fields>();
+    Fields fields;
+    std::memcpy(&fields, numbers_.data(), sizeof fields);
+    return fields;
+  }
+  template <class Fields>
+  void set(const Fields& fields) {
+    check<Fields>();
+    std::memcpy(numbers_.data(), &fields, sizeof fields);
+  }
+
+ private:
+  template <class Fields>
+  static void check() {
+    static_assert(std::is_trivially_copyable_v<Fields> && sizeof(Fields) <= sizeof(std::array<int, 8>));
+  }
+
+  std::array<int, 8> numbers_{};
 };
 
 struct StepResult {
-  double progress = -1;  ///< the truth that a process judge is asked for: +1 if the step was useful, -1 if not
+  double progress = -1;  // the truth that a process judge is asked for: +1 if the step was useful, -1 if not
   bool done = false;
-  double outcome = 0;  ///< reward of the whole episode, once done; in [-1, 1]
+  double outcome = 0;  // reward of the whole episode, once it is done; in [-1, 1]
   bool success = false;
 };
 
 class Environment {
  public:
   virtual ~Environment() = default;
-  /// What the agent can tell apart, and what it can do.
+  /// Number of observations, and of actions.
   virtual int observations() const = 0;
   virtual int actions() const = 0;
-  /// Steps after which an episode ends as it stands.
+  /// Largest number of steps of an episode.
   virtual int horizon() const = 0;
-  /// A task, drawn; rollouts of one group start from equal states.
+  /// Draws a task. Rollouts of one group start from equal states.
   virtual EpisodeState start(RandomStream& random) const = 0;
   /// In [0, observations).
   virtual int observe(const EpisodeState& state) const = 0;

@@ -8,7 +8,7 @@ namespace shoal {
 
 std::vector<double> group_advantages(std::span<const double> rewards) {
   if (rewards.empty() || std::ranges::all_of(rewards, [&](double r) { return r == rewards[0]; })) return {};
-  const auto n = static_cast<double>(rewards.size());
+  const double n = rewards.size();
   double mean = 0, squares = 0;
   for (const double r : rewards) mean += r / n;
   for (const double r : rewards) squares += (r - mean) * (r - mean) / n;
@@ -47,6 +47,6 @@ double integrated_reward(double outcome, std::span<const double> votes, double w
   return valid > 0 ? outcome + weight * sum / valid : outcome;
 }
 
-double wrong_answer_reward(std::int64_t calls) { return std::min(-0.6, -1 + 0.05 * static_cast<double>(calls - 2)); }
+double wrong_answer_reward(std::int64_t calls) { return std::min(-0.6, -1 + 0.05 * (calls - 2)); }
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// Advantages by comparison within a group of rollouts of one task, and what reward a step gets.
+// Advantages by comparison within a group of rollouts of one task, and rewards of steps.
 
 #include <cstdint>
 #include <span>
@@ -19,8 +19,8 @@ std::vector<std::vector<double>> step_advantages(const std::vector<std::vector<d
 /// Outcome plus the mean of the votes that are not NaN (invalid ones); the outcome alone where none is valid.
 double integrated_reward(double outcome, std::span<const double> votes, double weight);
 
-/// The reward of a wrong answer after `calls` calls of tools: those who try are punished less, min(-0.6, -1 + 0.05
-/// (calls - 2)). OpenClaw-RL (arXiv 2603.10165).
+/// The reward of a wrong answer after `calls` calls of tools: min(-0.6, -1 + 0.05 (calls - 2)), a smaller penalty for
+/// more attempts. OpenClaw-RL (arXiv 2603.10165).
 double wrong_answer_reward(std::int64_t calls);
 
 }  // namespace shoal

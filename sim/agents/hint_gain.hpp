@@ -1,6 +1,5 @@
 #pragma once
-// Whether hints are worth anything to a policy: on-policy distillation learns nothing from a teacher who does not use
-// them.
+// The hint gain of a policy: on-policy distillation learns nothing from a teacher that does not use its hints.
 
 #include <cstdint>
 
@@ -8,11 +7,11 @@
 
 namespace shoal {
 
-/// G = E[log pi(reply | question, hint) - log pi(reply | question)] over replies, as the language has them, that
-/// satisfy the hint's rule; in nats a reply. With its 95 % interval over questions (normal approximation).
+/// G = E[log pi(reply | question, hint) - log pi(reply | question)] over replies from the language that satisfy the
+/// hint's rule, in nats per reply; with its 95 % interval over questions (normal approximation).
 struct HintGain {
-  /// More words in the context move the probability of a reply whatever they say: with random weights by up to 0.2 nats
-  /// in either direction (30 seeds, width 64). The gate is therefore closed below this, not at 0 alone.
+  /// Any further tokens in the context change the probability of a reply: with random weights by up to 0.2 nats in
+  /// either direction (30 seeds, width 64). Hence a bound above 0.
   static constexpr double least = 0.25;
 
   double mean = 0, low = 0, high = 0;
@@ -20,7 +19,7 @@ struct HintGain {
   bool open() const { return low > least; }
 };
 
-/// Of `policy` at `params` [d], from 600 questions, a hundred for each rule.
+/// The gain of `policy` at `params` [d], from 600 questions, a hundred for each rule.
 HintGain hint_gain(const Policy& policy, const at::Tensor& params, std::uint64_t seed);
 
 }  // namespace shoal

@@ -1,6 +1,6 @@
 #pragma once
-// Who stands between the truth and the learner: votes on replies, and hints read out of what the user said next. One
-// file per judge in strategies/judges.
+// Judges: votes on replies, and hints read from what the user said next. They stand between the truth and the learner.
+// One file per judge in strategies/judges.
 
 #include <memory>
 #include <span>
@@ -10,28 +10,28 @@
 
 namespace shoal {
 
-/// What the next state shows to somebody who has not read the conversation: the user's next message or a tool's result.
+/// The next state, a user's message or a tool's result, as a judge sees it who has not read the conversation.
 enum class NextState : std::int8_t { unknown, moved_on, repeated, corrected, tool_ok, tool_error };
 
-/// What there is to judge: a reply and the state that followed it.
+/// A reply and the state that followed it.
 struct Evidence {
-  double reward = 0;       ///< the truth: +1 satisfied, -1 not
-  bool tool = false;       ///< the next state is a tool's result, not a user's reply
-  bool directive = false;  ///< the user said what should have been different
-  /// Not always the truth: who gives up and asks something else has moved on, who wants another example repeats.
+  double reward = 0;       // the truth: +1 satisfied, -1 not
+  bool tool = false;       // the next state is a tool's result, not a user's message
+  bool directive = false;  // the user said what should have been different
+  /// May mislead: a user who gives up and asks something else has moved on, and one who wants another example repeats.
   NextState shows = NextState::unknown;
 };
 
-/// Whose hint a judge gives, against the rule that the user really has.
+/// Which rule a judge's hint tells, against the rule that the user really has.
 enum class Hint : std::int8_t { none, right, another_rule, opposite, irrelevant };
 
 struct Judgement {
-  double reward = 0;  ///< the vote after majority: +1, 0, -1
+  double reward = 0;  // the majority vote: +1, 0, -1
   Hint hint = Hint::none;
-  int valid = 1;         ///< votes that could be read
-  double mean_vote = 0;  ///< of the valid ones: what process rewards use; 0 if there are none
-  double seconds = 0;    ///< until the last of the calls, which run at once, has answered
-  double tokens = 0;     ///< that all calls wrote
+  int valid = 1;         // number of valid votes
+  double mean_vote = 0;  // mean of the valid votes, for process rewards; 0 if there are none
+  double seconds = 0;    // time until the last of the calls, which run at once, has answered
+  double tokens = 0;     // tokens that all calls wrote
 };
 
 class Judge {

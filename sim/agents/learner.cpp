@@ -6,15 +6,37 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/surrogate.hpp"
 
 namespace shoal {
 namespace {
 
-// Rows of a table of log-probabilities, one per position.
-void point_at_rows(const double* rows, std::int64_t first, std::size_t count, std::int64_t vocabulary,
-                   std::vector<const double*>& to) {
-  for (std::size_t i = 0; i < count; ++i) to.push_back(rows + (first + static_cast<std::int64_t>(i)) * vocabulary);
+using RowPointers = std::vector<const double*>;
+
+// Replies that one policy scores together, and the table of their log-probabilities.
+struct Scored {
+  std::vector<Exchange> exchanges;
+  std::vector<std::int64_t> first;  // first row of each reply of the batch; with several hints, that of the first hint
+  std::int64_t rows = 0;
+  at::Tensor table;  // [rows, V]
+
+  void add(std::span<const Token> prompt, const JudgedReply& judged) {
+    exchanges.push_back({prompt, judged.reply.tokens, judged.temperature});
+    rows += std::ssize(judged.reply.tokens);
+  }
+  void score(RolloutWorker& worker, const at::Tensor& weights) {
+    if (exchanges.empty()) return;
+    worker.load(weights);
+    table = worker.log_probs(exchanges);
+  }
+};
+
+// Rows first, ..., first + count - 1 of a table [rows, V].
+RowPointers rows_of(const at::Tensor& table, std::int64_t first, std::size_t count) {
+  RowPointers rows;
+  for (std::size_t i = 0; i < count; ++i) rows.push_back(table.const_data_ptr<double>() + (first + i) * table.size(1));
+  return rows;
 }
 
 double entropy(const double* log_p, std::int64_t vocabulary) {
@@ -23,106 +45,94 @@ double entropy(const double* log_p, std::int64_t vocabulary) {
   return sum;
 }
 
-bool all_finite(std::span<const double> values) {
-  return std::ranges::all_of(values, [](double x) { return std::isfinite(x); });
+bool asks_without_hint(const Weights& weights, const JudgedReply& judged) {
+  return weights.measure_kl || (weights.kl_to_teacher && judged.hinted.empty());
+}
+
+// The replies of a batch under the policies that are involved.
+struct ScoredBatch {
+  Scored current, hinted, without_hint;
+  at::Tensor old;  // table of the policy before the update, in the rows of `current`
+
+  ScoredBatch(std::span<const JudgedReply> batch, const Weights& weights) {
+    for (const JudgedReply& judged : batch) {
+      for (Scored* scored : {&current, &hinted, &without_hint}) scored->first.push_back(scored->rows);
+      if (judged.reply.tokens.empty()) continue;
+      current.add(judged.prompt, judged);
+      for (const std::vector<Token>& prompt : judged.hinted) hinted.add(prompt, judged);
+      if (asks_without_hint(weights, judged)) without_hint.add(judged.prompt, judged);
+    }
+  }
+  void score(RolloutWorker& worker, const Weights& weights) {
+    hinted.score(worker, weights.teacher);
+    without_hint.score(worker, weights.teacher);
+    if (weights.old.defined()) {
+      worker.load(weights.old);
+      old = worker.log_probs(current.exchanges);
+    }
+    current.score(worker, weights.current);
+    if (!old.defined()) old = current.table;
+  }
+};
+
+// The part of reply i of the batch in the loss and the measures. `slopes`: table of the derivatives by log-probability.
+void add_reply(std::size_t i, const JudgedReply& judged, const ScoredBatch& scored, const Weights& weights,
+               const Objective& objective, at::Tensor& slopes, BatchMeasures& measures) {
+  const std::size_t length = judged.reply.tokens.size(), hints = judged.hinted.size();
+  const int vocabulary = slopes.size(1);
+  const std::int64_t first = scored.current.first[i];
+  const RowPointers current = rows_of(scored.current.table, first, length);
+  const RowPointers old = rows_of(scored.old, first, length);
+  RowPointers teachers, without_hint;
+  if (hints > 0) teachers = rows_of(scored.hinted.table, scored.hinted.first[i], length * hints);
+  if (asks_without_hint(weights, judged)) {
+    without_hint = rows_of(scored.without_hint.table, scored.without_hint.first[i], length);
+  }
+
+  std::vector<Position> positions;
+  for (std::size_t k = 0; k < length; ++k) {
+    const Token token = judged.reply.tokens[k];
+    positions.push_back(
+        {.token = token, .count = 1, .current = current[k], .old = old[k], .rolled = judged.reply.log_probs[k]});
+    measures.entropy += entropy(current[k], vocabulary);
+    if (!without_hint.empty()) measures.kl += k3_penalty(without_hint[k][token], current[k][token]).loss;
+  }
+  Sample sample{.signals = judged.signals,
+                .vocabulary = vocabulary,
+                .positions = positions,
+                .teachers = teachers,
+                .teacher_without_hint = {},
+                .draw = judged.draw};
+  sample.signals.hints = hints;
+  if (weights.kl_to_teacher && hints == 0) sample.teacher_without_hint = without_hint;
+
+  double* own = slopes.mutable_data_ptr<double>() + first * vocabulary;
+  const std::span<double> written(own, length * vocabulary);
+  const double loss = objective.loss(sample, RowView<double>(own, std::ssize(positions), vocabulary));
+  if (std::isfinite(loss) && std::isfinite(judged.signals.reward) && all_finite(written)) {
+    measures.loss += loss;
+  } else {
+    std::ranges::fill(written, 0);
+    ++measures.rejected;
+  }
 }
 
 }  // namespace
 
-// What the speaker said about the replies of a batch, with every reply's rows in the tables.
-struct Learner::Scored {
-  std::vector<Exchange> exchanges;
-  std::vector<std::int64_t> first;  // row of each reply; hinted: of its first hint, the others follow
-  at::Tensor table;                 // [positions, V]
-
-  void add(std::span<const Token> prompt, const JudgedReply& judged, std::int64_t& row) {
-    exchanges.push_back({prompt, judged.reply.tokens, judged.temperature});
-    row += std::ssize(judged.reply.tokens);
-  }
-};
-
-void Learner::score(Scored& scored, const at::Tensor& weights) {
-  if (scored.exchanges.empty()) return;
-  speaker_->load(weights);
-  scored.table = speaker_->log_probs(scored.exchanges);
-}
-
 BatchMeasures Learner::gradient(const Weights& weights, std::span<const JudgedReply> batch, at::Tensor& gradient) {
   gradient.zero_();
   BatchMeasures measures;
-  Scored current, hinted, unhinted;
-  std::int64_t rows = 0, hinted_rows = 0, unhinted_rows = 0;
-  for (const JudgedReply& judged : batch) {
-    current.first.push_back(rows);
-    hinted.first.push_back(hinted_rows);
-    unhinted.first.push_back(unhinted_rows);
-    if (judged.reply.tokens.empty()) continue;
-    current.add(judged.prompt, judged, rows);
-    for (const std::vector<Token>& prompt : judged.hinted) hinted.add(prompt, judged, hinted_rows);
-    if (weights.measure_kl || (weights.anchor && judged.hinted.empty())) {
-      unhinted.add(judged.prompt, judged, unhinted_rows);
-    }
-  }
-  if (rows == 0) return measures;
-  score(hinted, weights.teacher);
-  score(unhinted, weights.teacher);
-  Scored old{.exchanges = current.exchanges, .first = {}, .table = {}};
-  if (weights.old.defined()) score(old, weights.old);
-  score(current, weights.current);
+  ScoredBatch scored(batch, weights);
+  if (scored.current.rows == 0) return measures;
+  scored.score(*worker_, weights);
 
-  const std::int64_t vocabulary = current.table.size(1);
-  at::Tensor slopes = at::zeros_like(current.table);
-  double tokens = 0;
+  at::Tensor slopes = at::zeros_like(scored.current.table);
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const JudgedReply& judged = batch[i];
-    const std::size_t length = judged.reply.tokens.size();
-    if (length == 0) continue;
-    std::vector<const double*> now, before, teachers, without;
-    point_at_rows(current.table.const_data_ptr<double>(), current.first[i], length, vocabulary, now);
-    before = now;
-    if (old.table.defined()) {
-      before.clear();
-      point_at_rows(old.table.const_data_ptr<double>(), current.first[i], length, vocabulary, before);
-    }
-    if (!judged.hinted.empty()) {
-      point_at_rows(hinted.table.const_data_ptr<double>(), hinted.first[i], length * judged.hinted.size(), vocabulary,
-                    teachers);
-    }
-    const bool asked = weights.measure_kl || (weights.anchor && judged.hinted.empty());
-    if (asked) point_at_rows(unhinted.table.const_data_ptr<double>(), unhinted.first[i], length, vocabulary, without);
-
-    std::vector<Position> positions;
-    for (std::size_t k = 0; k < length; ++k) {
-      positions.push_back({.token = judged.reply.tokens[k],
-                           .count = 1,
-                           .current = now[k],
-                           .old = before[k],
-                           .rolled = judged.reply.log_probs[k]});
-      measures.entropy += entropy(now[k], vocabulary);
-      if (asked) measures.kl += k3_penalty(without[k][positions[k].token], now[k][positions[k].token]).loss;
-    }
-    tokens += static_cast<double>(length);
-    Sample sample{.signals = judged.signals,
-                  .vocabulary = static_cast<int>(vocabulary),
-                  .positions = positions,
-                  .teachers = teachers,
-                  .unhinted = {},
-                  .draw = judged.draw};
-    sample.signals.hints = static_cast<int>(judged.hinted.size());
-    if (weights.anchor && judged.hinted.empty()) sample.unhinted = without;
-
-    double* of_reply = slopes.mutable_data_ptr<double>() + current.first[i] * vocabulary;
-    const std::span<double> written(of_reply, length * static_cast<std::size_t>(vocabulary));
-    const double loss = objective_.loss(sample, RowView<double>(of_reply, std::ssize(positions), vocabulary));
-    if (std::isfinite(loss) && std::isfinite(judged.signals.reward) && all_finite(written)) {
-      measures.loss += loss;
-    } else {
-      std::ranges::fill(written, 0);
-      ++measures.rejected;
-    }
+    if (batch[i].reply.tokens.empty()) continue;
+    add_reply(i, batch[i], scored, weights, objective_, slopes, measures);
   }
-  const double count = static_cast<double>(batch.size());
-  speaker_->add_gradient(current.exchanges, slopes.div_(count), gradient);
+  const double count = batch.size(), tokens = scored.current.rows;
+  worker_->add_gradient(scored.current.exchanges, slopes.div_(count), gradient);
   measures.loss /= count;
   measures.kl /= tokens;
   measures.entropy /= tokens;

@@ -1,5 +1,5 @@
 #pragma once
-// An agent learns to operate a machine: rewards for outcomes alone, or for outcomes and steps?
+// A study of an agent that learns to operate a machine: rewards for outcomes alone, or for outcomes and steps?
 
 #include "sim/agents/environment.hpp"
 #include "sim/agents/judge.hpp"
@@ -10,9 +10,9 @@ namespace shoal {
 
 /// The policy is a table: a softmax over actions for each observation. An update takes `tasks` tasks with `rollouts`
 /// rollouts each, and does `steps` optimizer steps on equal parts of them, so that importance ratios and their bounds
-/// count from the second on. Each step of a rollout is one sample. Outcomes: success, the share of 64 fresh episodes
-/// that succeed, after 0, 1/10, ... of the updates; first_success, updates until half of them do (all updates + 1 if
-/// never).
+/// matter from the second on. Each step of a rollout is one sample. Outcomes: success, the share of 64 new episodes
+/// that succeed, after 0, 1/10, ... of the updates; first_success, the updates until half of them do (all updates + 1
+/// if they never do).
 class MachineStudy final : public Study {
  public:
   MachineStudy(const Settings& settings, std::unique_ptr<Environment> machine, std::unique_ptr<Objective> objective,

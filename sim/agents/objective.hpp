@@ -1,5 +1,5 @@
 #pragma once
-// What a policy learns from its use: the loss of one judged reply. One file per objective in strategies/objectives.
+// Objectives: the loss of one judged reply. One file per objective in strategies/objectives.
 //
 // Notation of OpenClaw-RL (arXiv 2603.10165): pi_theta is the policy that is trained, pi_old the policy at the start of
 // the update, pi_T the teacher, which is the policy's frozen (or live) copy with a hint in its context.
@@ -13,43 +13,40 @@
 
 namespace shoal {
 
-/// What came back about a reply.
+/// Signals about a reply.
 struct Signals {
-  double reward = 0;     ///< the judge's majority vote: +1, -1; 0: none, or a tie
-  double advantage = 0;  ///< by comparison with other rollouts of the task, where there are some
-  int hints = 0;         ///< valid hints, each a text that says what should have been different
+  double reward = 0;     // the judge's majority vote: +1, -1; 0: no vote, or a tie
+  double advantage = 0;  // by comparison with other rollouts of the task, where there are some
+  int hints = 0;         // number of valid hints, each a text that says what should have been different
 };
 
-/// One position of a reply, or `count` that do not differ in anything. Pointers lead to log-probabilities over the
-/// whole vocabulary [V]; `rolled` is the one that the serving policy gave the sampled token.
+/// One position of a reply, or `count` positions that do not differ in anything. Pointers lead to log-probabilities
+/// over the whole vocabulary [V].
 struct Position {
-  int token = 0;  ///< sampled there
+  int token = 0;  // the sampled token
   double count = 1;
-  const double* current = nullptr;  ///< log pi_theta
-  const double* old = nullptr;      ///< log pi_old
-  double rolled = 0;                ///< log-probability of `token` when it was sampled
+  const double* current = nullptr;  // log pi_theta
+  const double* old = nullptr;      // log pi_old
+  double rolled = 0;                // log-probability of `token` under the policy that sampled it
   /// How far the policy before the update is from the one that sampled, towards pi_theta, counted in versions:
   /// (v_old - v_rolled) / (v_theta - v_rolled). 1 where pi_theta has not moved yet, as in updates of one step.
   double proximity = 1;
 };
 
-/// One reply with everything that objectives ask for. Positions where a teacher has no value are masked by the caller:
-/// they are not listed.
+/// One reply as objectives see it. The caller masks positions for which a teacher has no value: they are not listed.
 struct Sample {
   Signals signals;
-  int vocabulary = 0;  ///< V
+  int vocabulary = 0;  // V
   std::span<const Position> positions;
   /// log pi_T per hint and position, [hints, positions]; hints from the shortest to the longest.
   std::span<const double* const> teachers;
-  /// log pi_T without a hint, [positions], for replies without one; empty where the teacher is not asked about them. To
-  /// compare them with a frozen teacher is a pull back to the untrained policy.
-  std::span<const double* const> unhinted;
-  double draw = 0;  ///< uniform in [0, 1): for objectives that choose at random
+  /// log pi_T without a hint, [positions], for replies that have no hint; empty where the task does not ask for it. The
+  /// gap to a frozen teacher is then a KL penalty against the untrained policy.
+  std::span<const double* const> teacher_without_hint;
+  double draw = 0;  // uniform in [0, 1): for objectives that choose at random
 
-  const double* teacher(int hint, std::size_t position) const {
-    return teachers[static_cast<std::size_t>(hint) * positions.size() + position];
-  }
-  /// Positions of the reply, those alike counted apart.
+  const double* teacher(int hint, std::size_t position) const { return teachers[hint * positions.size() + position]; }
+  /// Number of positions, each counted `count` times.
   double length() const {
     double sum = 0;
     for (const Position& p : positions) sum += p.count;
@@ -60,10 +57,10 @@ struct Sample {
 class Objective {
  public:
   virtual ~Objective() = default;
-  /// Whether a reply with these signals fills a place of the batch. It may have no gradient all the same.
+  /// Whether a reply with these signals fills a place of the batch. It may have no gradient nevertheless.
   virtual bool takes(const Signals& signals) const = 0;
   /// The sample's loss, the mean over its positions. Adds its derivatives with respect to log pi_theta of every token
-  /// to `gradient` [positions, V]; whoever owns the logits goes on from there.
+  /// to `gradient` [positions, V]; the caller carries them on to logits and parameters.
   virtual double loss(const Sample& sample, RowView<double> gradient) const = 0;
 };
 

@@ -1,6 +1,5 @@
 #pragma once
-// What an agent says next: a distribution over words given the words before. One file per policy in
-// sim/agents/policies.
+// Policies: distributions over the next token given the tokens before. One file per policy in sim/agents/policies.
 
 #include <ATen/core/Tensor.h>
 
@@ -16,27 +15,34 @@
 
 namespace shoal {
 
-/// A word: its number in the vocabulary.
+/// The number of a token in the vocabulary.
 using Token = std::int32_t;
 
-/// What a policy said. Ends with the end token unless it reached the longest reply.
+/// A sampled reply. Ends with the end token unless it has the maximum length.
 struct Reply {
   std::vector<Token> tokens;
-  std::vector<double> log_probs;  ///< of each token when it was sampled, at the temperature of then
+  std::vector<double> log_probs;  // log-probability of each token when it was sampled, at the temperature used then
 };
 
 /// A reply in its context, to be scored.
 struct Exchange {
   std::span<const Token> prompt;
   std::span<const Token> reply;
-  double temperature = 1;  ///< at which it was sampled: logits are divided by it
+  double temperature = 1;  // temperature at which the reply was sampled: logits are divided by it
 };
 
-/// A policy at work, for one thread; owns all buffers. What it computes depends on the arguments of the call alone, so
-/// a batch that is composed from the plan gives the same bits anywhere.
-class Speaker {
+/// Positions of all replies: rows of their table of log-probabilities.
+inline std::int64_t positions(std::span<const Exchange> exchanges) {
+  std::int64_t sum = 0;
+  for (const Exchange& e : exchanges) sum += std::ssize(e.reply);
+  return sum;
+}
+
+/// Samples, scores and differentiates replies of a policy, for one thread; owns all buffers. Results depend on the
+/// arguments of the call alone, so a batch that is composed from the plan gives the same bits anywhere.
+class RolloutWorker {
  public:
-  virtual ~Speaker() = default;
+  virtual ~RolloutWorker() = default;
   /// The weights [d] of the calls that follow. Shared, not copied: they must not change until the next call.
   virtual void load(const at::Tensor& params) = 0;
   /// Samples a reply to each prompt, all prompts together. Reply i draws from random[i] alone.
@@ -49,17 +55,17 @@ class Speaker {
   virtual void add_gradient(std::span<const Exchange> exchanges, const at::Tensor& slopes, at::Tensor& gradient) = 0;
 };
 
-/// Const: the architecture and where it starts.
+/// The architecture of a policy and its initial parameters. Const.
 class Policy {
  public:
   virtual ~Policy() = default;
   virtual const ParameterLayout& layout() const = 0;
-  /// [d]: able to talk, and to follow what stands in the context.
+  /// [d]: a policy that generates replies and follows rules in its context.
   virtual at::Tensor initial_parameters() const = 0;
-  virtual std::unique_ptr<Speaker> speaker() const = 0;
+  virtual std::unique_ptr<RolloutWorker> rollout_worker() const = 0;
   /// Operations of one token forward, as a cost.
   virtual double flops_per_token() const = 0;
-  /// Of weights that come from a file, for the run's provenance; empty where there are none.
+  /// Digest of weights that come from a file, for the run's provenance; empty where there are none.
   virtual std::string digest() const { return {}; }
 };
 

@@ -20,17 +20,16 @@ RuleStudySettings::RuleStudySettings(const Settings& s) {
                          "does not take without a loss") == "turns";
   rate = s.number("rate", 0.15, "learning rate of Adam; 0: no learning, the chance level", at_least(0));
   shared = s.number("shared", 0.5, "weight of the parameters that all users share", at_least(0));
-  anchor =
-      s.flag("anchor", false, "the teacher is asked about replies without a hint too: a pull back to it, as published");
+  kl_to_teacher = s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published");
   live_teacher = s.choice("teacher", "frozen", {"frozen", "live"}, "the untrained policy, or the one of now") == "live";
   rolled_old = s.choice("old", "trainer", {"trainer", "served"},
                         "whose log-probabilities importance ratios are taken against") == "served";
-  stack_hints = s.flag("stack_hints", true, "a hint adds to a rule that stands in the context already");
+  stack_hints = s.flag("stack_hints", true, "a hint adds to a rule that is in the context already");
   memory = s.flag("memory", false,
                   "a rule that its user has named stays in the context of later sessions: with rate = 0 an agent that "
                   "takes notes instead of learning");
-  sessions = s.integer("sessions", 72, "after which a user counts as never content", between(3, 100'000));
-  updates = s.integer("updates", 0, "go on until so many; 0: until all users are content",
+  sessions = s.integer("sessions", 72, "sessions after which a user counts as never content", between(3, 100'000));
+  updates = s.integer("updates", 0, "updates after which the study ends; 0: when all users are content",
                       between(0, RuleStudyOutcome::most_updates));
   if (updates > 0 && !joint) user_error("{}: 'updates' counts for users at once. Leave out 'users'?", s.where());
 }
@@ -61,11 +60,11 @@ std::vector<double> RuleStudy::run(std::uint64_t seed, std::int64_t replicate) c
   for (const double x : outcome.rule_rate) all.push_back(x);
   all.push_back(outcome.updates_per_session);
   const std::size_t survival = all.size();
-  all.resize(survival + static_cast<std::size_t>(settings_.sessions) + 1);
+  all.resize(survival + settings_.sessions + 1);
   for (std::size_t u = 0; u < users; ++u) {
-    const auto content = static_cast<std::int64_t>(outcome.sessions[u]);
+    const std::int64_t content = std::llround(outcome.sessions[u]);
     const std::int64_t last = outcome.censored[u] > 0 ? settings_.sessions : content - 1;  // not yet content
-    for (std::int64_t s = 0; s <= last; ++s) all[survival + static_cast<std::size_t>(s)] += 1.0 / users;
+    for (std::int64_t s = 0; s <= last; ++s) all[survival + s] += 1.0 / users;
   }
   for (const double x : outcome.kl) all.push_back(x);
   for (const double x : {outcome.judged, outcome.voted, outcome.hinted, outcome.taken, outcome.dropped})

@@ -1,5 +1,5 @@
 #pragma once
-// One policy that learns from three users while it serves them: how many sessions until each is content?
+// A study of one policy that learns from three users while it serves them: how many sessions until each is content?
 
 #include <array>
 #include <memory>
@@ -15,37 +15,35 @@ namespace shoal {
 struct RuleStudySettings {
   explicit RuleStudySettings(const Settings& s);
 
-  bool joint, fresh;      ///< users at once; one after the other with a new policy each
-  double directive;       ///< probability that a correction says what should have been different
-  std::int64_t batch;     ///< samples of an update
-  bool count_turns;       ///< turns that the objective does not take fill places of the batch too
-  double rate;            ///< of Adam
-  double shared;          ///< weight of the parameters that users share
-  bool anchor;            ///< the teacher is asked about replies without a hint too, as published: a pull back to it
-  bool live_teacher;      ///< the teacher is the policy of now, not the untrained one
-  bool rolled_old;        ///< pi_old is the policy that served, not the trainer's own
-  bool stack_hints;       ///< a hint counts where its rule stands in the context already
-  bool memory;            ///< a rule that its user has named stays in the context of later sessions
-  std::int64_t sessions;  ///< cap
-  std::int64_t updates;   ///< 0: until all users are content; otherwise go on until so many
+  bool joint, fresh;      // users interleaved on one policy; one after the other, each on a new policy
+  double directive;       // probability that a correction says what should have been different
+  std::int64_t batch;     // samples of an update
+  bool count_turns;       // turns that the objective does not take fill places of the batch too
+  double rate;            // learning rate of Adam
+  double shared;          // weight of the parameters that users share
+  bool kl_to_teacher;     // replies without a hint have a KL penalty to the teacher, as published
+  bool live_teacher;      // the teacher is the current policy, not the untrained one
+  bool rolled_old;        // pi_old is the policy that served, not the trainer's own
+  bool stack_hints;       // a hint counts where its rule is in the context already
+  bool memory;            // a rule that its user has named stays in the context of later sessions
+  std::int64_t sessions;  // largest number of sessions of a user
+  std::int64_t updates;   // updates after which the study ends; 0: it ends when all users are content
 };
 
-/// What one replicate found.
+/// The outcome of one replicate.
 struct RuleStudyOutcome {
   static constexpr int most_updates = 16;
-  std::array<double, rule_world::users>
-      sessions{};  ///< the third of three in a row whose first reply complied, or the cap
-  std::array<double, rule_world::users> censored{};  ///< 1 where there were no three in a row
-  /// Mean probability over the users that the first reply complies, after 0 .. 16 updates; the last one reached goes
-  /// on.
-  std::array<double, most_updates + 1> rule_rate{};
-  double updates_per_session = 0;  ///< updates over sessions of the user with most
-  /// Mean over the users of the KL divergence of the policy to the untrained one, per token in nats, after 0 .. 16
-  /// updates; without a rule in the context.
-  std::array<double, most_updates + 1> kl{};
-  /// What became of the judged turns, each per session: judged = taken + dropped.
-  double judged = 0, voted = 0, hinted = 0;  ///< all; with a vote that is not a tie; with a hint
-  double taken = 0, dropped = 0;             ///< by the objective: into a batch, or for want of a signal
+  using PerUser = std::array<double, rule_world::users>;
+  using PerUpdate = std::array<double, most_updates + 1>;  // after 0 .. 16 updates; the last one measured is repeated
+
+  PerUser sessions{};     // the third of three sessions in a row whose first reply complied, or the largest number
+  PerUser censored{};     // 1 where there were no three in a row
+  PerUpdate rule_rate{};  // mean probability over the users that the first reply complies
+  double updates_per_session = 0;  // updates over the sessions of the user with most
+  PerUpdate kl{};  // mean KL divergence to the untrained policy, per token in nats, without a rule in the context
+  // Judged turns per session: all; those whose vote is not a tie; those with a hint. judged = taken + dropped.
+  double judged = 0, voted = 0, hinted = 0;
+  double taken = 0, dropped = 0;  // by the objective: into a batch, or for lack of a signal
 };
 
 /// A session: up to 8 replies until one complies, each failure corrected, then two turns with tools. The policy's
@@ -57,9 +55,9 @@ class RuleStudy final : public Study {
   RuleStudy(const Settings& settings, std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge)
       : settings_(settings), objective_(std::move(objective)), judge_(std::move(judge)) {}
 
-  /// RuleStudyOutcome, member by member; and `survival` [cap + 1], the share of users who are not yet content after 0,
-  /// 1, ... sessions: its mean over replicates is the survival curve, and the sum of all but its last value is the mean
-  /// of `sessions` (the restricted mean).
+  /// The members of RuleStudyOutcome, and `survival` [sessions + 1], the share of users who are not yet content after
+  /// 0, 1, ... sessions: its mean over replicates is the survival curve, and the sum of all but its last value is the
+  /// mean of `sessions` (the restricted mean).
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
   double largest_outcome() const override;

@@ -1,11 +1,13 @@
 #pragma once
-// A world small enough to compute by hand in which users with hidden rules talk to a policy. Ten tokens, replies of at
-// most 24, three rules; what a reply satisfies and how likely that is are exact.
+// A world of users with hidden rules that is small enough to compute by hand: ten tokens, replies of at most 24, three
+// rules. Whether a reply satisfies a rule, and the probability of that, are exact.
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+
+#include "sim/agents/softmax.hpp"
 
 namespace shoal::rule_world {
 
@@ -36,7 +38,7 @@ inline const Logits& base() {
   return values;
 }
 
-/// What a rule adds to the logits when it stands in the context, and what a hint says: 3 nats on its token.
+/// The vector that a rule in the context, or a hint about it, adds to the logits: 3 nats on its token.
 inline Logits rule_vector(Rule rule) {
   Logits z{};
   if (rule == Rule::suppress) z[format_token] = -3;
@@ -71,15 +73,10 @@ inline double compliance(Rule rule, const Logits& log_p) {
   return rule == Rule::suppress ? 1 - hit : hit;
 }
 
-/// z minus the log of the sum of its exponentials.
-inline Logits log_softmax(const Logits& z) {
-  const double top = *std::max_element(z.begin(), z.end());
-  double sum = 0;
-  for (const double x : z) sum += std::exp(x - top);
-  const double shift = top + std::log(sum);
-  Logits out;
-  for (std::size_t v = 0; v < out.size(); ++v) out[v] = z[v] - shift;
-  return out;
+/// z minus the logarithm of the sum of its exponentials.
+inline Logits log_softmax(Logits z) {
+  shoal::log_softmax(z);
+  return z;
 }
 
 }  // namespace shoal::rule_world

@@ -3,26 +3,26 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/group_advantage.hpp"
 
 namespace shoal {
 namespace {
 
 bool is_well_formed(const Judgement& judgement, const Reply& reply) {
-  if (!(std::abs(judgement.reward) <= 1)) return false;  // nor is it a number
-  return reply.tokens.size() == reply.log_probs.size() &&
-         std::ranges::all_of(reply.log_probs, [](double log_p) { return std::isfinite(log_p); });
+  if (!(std::abs(judgement.reward) <= 1)) return false;  // NaN fails the comparison too
+  return reply.tokens.size() == reply.log_probs.size() && all_finite(reply.log_probs);
 }
 
-// A session that goes on.
-class Talk {
+// A session that is being held.
+class RunningSession {
  public:
-  Talk(Session& session, const talk::Manners& manners, const Judge& judge, SessionLog& log)
+  RunningSession(Session& session, const talk::UserBehaviour& behaviour, const Judge& judge, SessionLog& log)
       : session_(session),
-        manners_(manners),
+        behaviour_(behaviour),
         judge_(judge),
         log_(log),
-        conversation_(session.user, manners, session.world) {
+        conversation_(session.user, behaviour, session.world) {
     next();
   }
 
@@ -31,50 +31,50 @@ class Talk {
   std::size_t group() const { return 1 + session_.others.size(); }
   RandomStream& draws(std::size_t reply) { return reply == 0 ? session_.replies : session_.others[reply - 1]; }
 
-  // The first reply is the one that the user gets.
-  void hear(std::span<Reply> replies, double temperature) {
-    std::vector<Heard> heard;
+  // The first reply is the one that the user sees.
+  void receive(std::span<Reply> replies, double temperature) {
+    std::vector<FollowUp> followed;
     for (std::size_t i = 1; i < replies.size(); ++i) {
       talk::Conversation other = conversation_;
       RandomStream world = session_.world;
-      heard.push_back(react(other, world, replies[i]));
+      followed.push_back(react(other, world, replies[i]));
     }
-    heard.insert(heard.begin(), react(conversation_, session_.world, replies[0]));
-    tool_turns_ += in_tools_ ? 1 : 0;
+    followed.insert(followed.begin(), react(conversation_, session_.world, replies[0]));
+    if (in_tools_) ++tool_turns_;
     const std::vector<Token> prompt = prompt_;
     next();
     const std::size_t first = log_.replies.size();
     for (std::size_t i = 0; i < replies.size(); ++i) {
-      judge({.prompt = prompt, .reply = std::move(replies[i]), .temperature = temperature}, heard[i]);
+      judge({.prompt = prompt, .reply = std::move(replies[i]), .temperature = temperature}, followed[i]);
     }
     if (replies.size() > 1) compare(std::span(log_.replies).subspan(first));
   }
 
  private:
-  struct Heard {
+  struct FollowUp {
     Evidence evidence;
     std::optional<talk::Rule> said;
   };
 
-  Heard react(talk::Conversation& conversation, RandomStream& world, const Reply& reply) const {
-    if (in_tools_) return {talk::evidence_of_tool(world.uniform() < manners_.tool_success), {}};
-    const talk::Reaction reaction = conversation.hear(reply.tokens, world);
+  FollowUp react(talk::Conversation& conversation, RandomStream& world, const Reply& reply) const {
+    if (in_tools_) return {talk::evidence_of_tool(world.uniform() < behaviour_.tool_success), {}};
+    const talk::Reaction reaction = conversation.react(reply.tokens, world);
     return {talk::evidence_of(reaction, conversation.done()), reaction.said};
   }
 
-  void judge(JudgedReply turn, const Heard& heard) {
-    Judgement judgement;  // nothing, where no state follows
-    if (!over_) judgement = judge_.judge(heard.evidence, session_.judging);
+  void judge(JudgedReply turn, const FollowUp& followed) {
+    Judgement judgement;  // neither vote nor hint where no state follows
+    if (!over_) judgement = judge_.judge(followed.evidence, session_.judging);
     turn.draw = session_.judging.uniform();
     if (!is_well_formed(judgement, turn.reply)) {
       ++log_.rejected;
       return;
     }
     turn.signals.reward = judgement.reward;
-    if (judgement.hint != Hint::none && heard.said) {
-      const std::vector<Token> words = talk::hint_words(judgement.hint, *heard.said, session_.judging);
+    if (judgement.hint != Hint::none && followed.said) {
+      const std::vector<Token> hint = talk::hint_tokens(judgement.hint, *followed.said, session_.judging);
       turn.signals.hints = 1;
-      turn.hinted.push_back(talk::Conversation::hinted(turn.prompt, words));
+      turn.hinted.push_back(talk::Conversation::hinted(turn.prompt, hint));
     }
     log_.replies.push_back(std::move(turn));
   }
@@ -88,13 +88,13 @@ class Talk {
 
   void next() {
     in_tools_ = conversation_.done();
-    over_ = in_tools_ && tool_turns_ >= manners_.tool_turns;
+    over_ = in_tools_ && tool_turns_ >= behaviour_.tool_turns;
     if (over_) return;
     prompt_ = in_tools_ ? talk::tool_prompt(session_.user, session_.world) : conversation_.prompt();
   }
 
   Session& session_;
-  const talk::Manners& manners_;
+  const talk::UserBehaviour& behaviour_;
   const Judge& judge_;
   SessionLog& log_;
   talk::Conversation conversation_;
@@ -105,35 +105,37 @@ class Talk {
 
 }  // namespace
 
-std::vector<SessionLog> hold_sessions(Speaker& speaker, std::span<Session> sessions, const talk::Manners& manners,
-                                      const Judge& judge, double temperature) {
+std::vector<SessionLog> hold_sessions(RolloutWorker& worker, std::span<Session> sessions,
+                                      const talk::UserBehaviour& behaviour, const Judge& judge, double temperature) {
   std::vector<SessionLog> logs(sessions.size());
-  std::vector<Talk> talks;
-  talks.reserve(sessions.size());
-  for (std::size_t i = 0; i < sessions.size(); ++i) talks.emplace_back(sessions[i], manners, judge, logs[i]);
+  std::vector<RunningSession> running;
+  running.reserve(sessions.size());
+  for (std::size_t i = 0; i < sessions.size(); ++i) running.emplace_back(sessions[i], behaviour, judge, logs[i]);
 
-  std::vector<Talk*> active;
+  std::vector<RunningSession*> active;
   std::vector<std::span<const Token>> prompts;
   std::vector<RandomStream> random;
   std::vector<Reply> replies;
   while (true) {
-    active.clear(), prompts.clear(), random.clear();
-    for (Talk& talk : talks) {
-      if (talk.over()) continue;
-      active.push_back(&talk);
-      for (std::size_t i = 0; i < talk.group(); ++i) {
-        prompts.emplace_back(talk.prompt());
-        random.push_back(talk.draws(i));
+    active.clear();
+    prompts.clear();
+    random.clear();
+    for (RunningSession& session : running) {
+      if (session.over()) continue;
+      active.push_back(&session);
+      for (std::size_t i = 0; i < session.group(); ++i) {
+        prompts.emplace_back(session.prompt());
+        random.push_back(session.draws(i));
       }
     }
     if (active.empty()) return logs;
     replies.assign(prompts.size(), {});
-    speaker.reply(prompts, temperature, random, replies);
+    worker.reply(prompts, temperature, random, replies);
     std::size_t at = 0;
-    for (Talk* talk : active) {
-      const std::size_t group = talk->group();
-      for (std::size_t i = 0; i < group; ++i) talk->draws(i) = random[at + i];
-      talk->hear(std::span(replies).subspan(at, group), temperature);
+    for (RunningSession* session : active) {
+      const std::size_t group = session->group();
+      for (std::size_t i = 0; i < group; ++i) session->draws(i) = random[at + i];
+      session->receive(std::span(replies).subspan(at, group), temperature);
       at += group;
     }
   }

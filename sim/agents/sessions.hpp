@@ -1,5 +1,5 @@
 #pragma once
-// Users talk to a policy: from a user's visits to judged replies.
+// Sessions of users with a policy, and the judged replies that come of them.
 
 #include <vector>
 
@@ -9,27 +9,26 @@
 
 namespace shoal {
 
-/// One session that is to be held. Three streams, so that replies, users and judges are drawn apart: with another judge
-/// the first turn is the same.
+/// One session that is to be held. Replies, the user's world and judges draw from streams of their own: with another
+/// judge the first turn is the same.
 struct Session {
   talk::User user;
   RandomStream replies, world, judging;
-  std::vector<RandomStream> others{};  ///< of further replies to every prompt, which the user never gets
+  std::vector<RandomStream> others{};  // streams of further replies to every prompt, which the user does not see
 };
 
-/// What came of it.
 struct SessionLog {
-  /// Main turns, then turns with tools, in order; of each the reply that the user got and then the others. Where there
-  /// are others, the advantage is by comparison of all; 0 if they are alike.
+  /// Main turns, then turns with tools, in order; for each the reply that the user saw and then the others. Where there
+  /// are others, the advantage compares all of them; it is 0 if they are alike.
   std::vector<JudgedReply> replies;
-  std::int64_t rejected = 0;  ///< replies with malformed votes or log-probabilities: they are not in `replies`
+  std::int64_t rejected = 0;  // replies left out of `replies`: their votes or log-probabilities are malformed
 };
 
-/// Holds all sessions at once, turn by turn: main turns until the user is content or has asked most often, then turns
-/// with tools. The last turn of a session has no next state, so nothing is known about it: it has neither vote nor
-/// hint. What the user would have made of the other replies is known as well: a group for GRPO, which nobody could ask
-/// of a person. The speaker is loaded. Session i draws from its own streams alone.
-std::vector<SessionLog> hold_sessions(Speaker& speaker, std::span<Session> sessions, const talk::Manners& manners,
-                                      const Judge& judge, double temperature);
+/// Holds all sessions at once, turn by turn: main turns until the user is satisfied or gives up, then turns with tools.
+/// The last turn of a session has no next state, so it has neither vote nor hint. Other replies are judged by the
+/// reaction that the user would have had: a group for GRPO, which no real user could provide. The worker must have its
+/// weights loaded. Session i draws from its own streams alone.
+std::vector<SessionLog> hold_sessions(RolloutWorker& worker, std::span<Session> sessions,
+                                      const talk::UserBehaviour& behaviour, const Judge& judge, double temperature);
 
 }  // namespace shoal

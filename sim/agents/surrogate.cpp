@@ -18,29 +18,26 @@ Surrogate::Surrogate(const Settings& s)
       "for samples of an older policy: none; the loss times min(pi_old / pi_rolled, cap), pi_old taken now, by token "
       "or by reply; the same by token without the cap (decoupled PPO, arXiv 2505.24298); or that with pi_old guessed "
       "between pi_rolled and pi_theta (AReaL, inclusionai.github.io/AReaL/algorithms/prox_approx.html)");
-  if (kind == "truncated") correction_ = Correction::truncated;
-  if (kind == "sequence") correction_ = Correction::sequence;
-  if (kind == "decoupled") correction_ = Correction::decoupled;
-  if (kind == "approximate") correction_ = Correction::approximate;
+  if (kind == "truncated") off_policy_ = OffPolicy::truncated;
+  if (kind == "sequence") off_policy_ = OffPolicy::sequence;
+  if (kind == "decoupled") off_policy_ = OffPolicy::decoupled;
+  if (kind == "approximate") off_policy_ = OffPolicy::approximate;
 }
 
-Surrogate::OfReply::OfReply(const Surrogate& surrogate, const Sample& sample) : surrogate_(surrogate) {
-  if (surrogate.correction_ != Correction::sequence) return;
+double Surrogate::sequence_weight(const Sample& sample) const {
+  if (off_policy_ != OffPolicy::sequence) return 1;
   double sum = 0;
   for (const Position& p : sample.positions) sum += p.count * (p.old[p.token] - p.rolled);
-  weight_ = std::min(ratio(sum), surrogate.cap_);
+  return std::min(ratio(sum), cap_);
 }
 
-Term Surrogate::OfReply::at(const Position& p, double advantage) const {
-  const Surrogate& s = surrogate_;
+Term Surrogate::at(const Position& p, double advantage, double weight) const {
   const double current = p.current[p.token];
-  const double proximal =
-      s.correction_ == Correction::approximate ? p.rolled + p.proximity * (current - p.rolled) : p.old[p.token];
-  double weight = weight_;
-  if (s.correction_ == Correction::truncated) weight = std::min(ratio(proximal - p.rolled), s.cap_);
-  if (s.correction_ == Correction::decoupled || s.correction_ == Correction::approximate)
-    weight = ratio(proximal - p.rolled);
-  const Term term = clipped_surrogate(advantage, current - proximal, s.low_, s.high_);
+  const bool approximate = off_policy_ == OffPolicy::approximate;
+  const double proximal = approximate ? p.rolled + p.proximity * (current - p.rolled) : p.old[p.token];
+  if (off_policy_ == OffPolicy::truncated) weight = std::min(ratio(proximal - p.rolled), cap_);
+  if (off_policy_ == OffPolicy::decoupled || approximate) weight = ratio(proximal - p.rolled);
+  const Term term = clipped_surrogate(advantage, current - proximal, low_, high_);
   return {term.loss * weight, term.slope * weight};
 }
 

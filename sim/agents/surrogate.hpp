@@ -1,5 +1,5 @@
 #pragma once
-// What policy-gradient objectives share: the clipped surrogate, and what is done about samples of an older policy.
+// The clipped surrogate of policy-gradient objectives, and off-policy correction.
 
 #include <algorithm>
 #include <cmath>
@@ -30,36 +30,56 @@ inline Term k3_penalty(double reference, double current) {
   return {std::exp(d) - 1 - d, inside ? 1 - std::exp(d) : 0};
 }
 
-/// What is done about samples of an older policy; pi_prox is the policy that ratios are clipped around.
-enum class Correction {
-  none,         ///< pi_prox = pi_old
-  truncated,    ///< and each loss times min(pi_old / pi_rolled, cap): truncated importance sampling
-  sequence,     ///< and the reply's loss times min(product of those ratios, cap)
-  decoupled,    ///< and each loss times pi_old / pi_rolled: decoupled PPO (arXiv 2505.24298)
-  approximate,  ///< the same, pi_prox guessed from pi_rolled and pi_theta, which saves pi_old's pass
+/// Off-policy correction: how samples of an older policy are weighted. Ratios are clipped around pi_prox, which is
+/// pi_old except under `approximate`.
+enum class OffPolicy {
+  none,         // no weights
+  truncated,    // each token's loss times min(pi_old / pi_rolled, cap): truncated importance sampling
+  sequence,     // the reply's loss times min(product of its tokens' ratios, cap)
+  decoupled,    // each token's loss times pi_old / pi_rolled: decoupled PPO (arXiv 2505.24298)
+  approximate,  // as decoupled, with pi_prox interpolated between pi_rolled and pi_theta, which saves pi_old's pass
 };
 
-/// Settings that every clipped objective reads.
+/// Further terms of a sum over the positions of a reply.
+struct SumTerms {
+  double start = 0;  // the sum so far; to add it at the end would round differently
+  double kl = 0;     // weight of the k3 penalty against the policy before the update
+};
+
+/// The clipped surrogate with the settings that all objectives built on it read.
 class Surrogate {
  public:
   explicit Surrogate(const Settings& s);
 
-  /// For the positions of one reply.
-  class OfReply {
-   public:
-    OfReply(const Surrogate& surrogate, const Sample& sample);
-    /// The surrogate at the sampled token of `p`. Weights and pi_prox count as constants.
-    Term at(const Position& p, double advantage) const;
-
-   private:
-    const Surrogate& surrogate_;
-    double weight_ = 1;  // of the sequence
-  };
-  OfReply of(const Sample& sample) const { return {*this, sample}; }
+  /// `terms.start` plus the mean, over the positions of one reply, of the surrogate at the sampled tokens, where
+  /// position i has the advantage advantage_of(i). Adds the mean's derivatives to `gradient` [positions, V].
+  template <class AdvantageOf>
+  double sum(const Sample& sample, RowView<double> gradient, AdvantageOf advantage_of, SumTerms terms = {}) const {
+    double loss = terms.start;
+    const double length = sample.length(), weight = sequence_weight(sample);
+    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
+      const Position& p = sample.positions[i];
+      Term term = at(p, advantage_of(i), weight);
+      if (terms.kl > 0) {
+        const Term penalty = k3_penalty(p.old[p.token], p.current[p.token]);
+        term.loss += terms.kl * penalty.loss;
+        term.slope += terms.kl * penalty.slope;
+      }
+      const double share = p.count / length;
+      loss += share * term.loss;
+      gradient.at(i)[p.token] += share * term.slope;
+    }
+    return loss;
+  }
 
  private:
+  /// Weight of all tokens of a reply under OffPolicy::sequence; otherwise 1.
+  double sequence_weight(const Sample& sample) const;
+  /// The surrogate at the sampled token of `p`. Weights and pi_prox count as constants.
+  Term at(const Position& p, double advantage, double weight) const;
+
   double low_, high_, cap_;
-  Correction correction_ = Correction::none;
+  OffPolicy off_policy_ = OffPolicy::none;
 };
 
 }  // namespace shoal

@@ -1,6 +1,6 @@
 #pragma once
-// Users talk to an agent that learns from them while it serves them, with all delays of a real system: how many
-// sessions until each is content?
+// A study of users who talk to an agent that learns from them while it serves them, with the delays of a real system:
+// how many sessions until each is content?
 
 #include <memory>
 #include <mutex>
@@ -12,17 +12,17 @@
 namespace shoal {
 
 /// Users whose first rules are plain, longer, warmer, plain, ..., each with a topic of its own. One replicate is one
-/// run of the asynchronous pipeline on the virtual clock until every user was content with the first reply of three
-/// sessions in a row, has had all sessions, or a number of updates is reached.
+/// run of the asynchronous pipeline on the virtual clock. It ends when every user was content with the first reply of
+/// three sessions in a row or has had all sessions, or after a number of updates.
 class TalkStudy final : public Study {
  public:
   /// `task` and `pipeline`: the sections of these names.
   TalkStudy(const Settings& task, const Settings& pipeline, std::unique_ptr<Policy> policy,
             std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge);
 
-  /// Counts, shares, and per update (0 to 16; the last one measured goes on) what frozen questions show. Times in
-  /// seconds, but `hours`; `staleness` counts tokens by age in versions, the last bin that and more; `hint_gain` is
-  /// that of the untrained policy with its 95 % interval.
+  /// Counts and shares of a run, and the quality of the weights after 0 to 16 updates, where the last one measured is
+  /// repeated. Times are in seconds, but for `hours`; `staleness` counts tokens by age in versions, in the last bin
+  /// that age and more; `hint_gain` is that of the untrained policy with its 95 % interval.
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
   std::string digest() const override { return policy_->digest(); }
@@ -34,14 +34,10 @@ class TalkStudy final : public Study {
   double metric(const double* outcomes) const override;
 
  private:
-  using Outcome = std::pair<std::string, std::vector<double>>;
-  /// Names and numbers of a result, in one place.
-  std::vector<Outcome> tell(const pipeline::Result& result, const HintGain& gain) const;
-
   std::unique_ptr<Policy> policy_;
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<Judge> judge_;
-  pipeline::Company company_;
+  pipeline::UserPool pool_;
   pipeline::LearningSettings learning_;
   std::int64_t updates_, probes_;
   pipeline::PipelineSettings pipeline_;

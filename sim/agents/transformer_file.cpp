@@ -1,16 +1,16 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/transformer_policy.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
 namespace {
 
-constexpr const char* heads_key = "heads";  // the one side that no tensor's shape tells
+constexpr const char* heads_key = "heads";  // the one number of the shape that no tensor tells
 
 std::string sides(const std::vector<std::int64_t>& shape) {
   std::string text;
@@ -25,11 +25,11 @@ std::vector<std::byte> transformer_file(const TransformerShape& shape, const at:
   const TransformerLayout layout(shape);
   ensure(params.numel() == layout.parameters.size, "parameters of another shape");
   const at::Tensor values = params.contiguous();
-  const auto bytes = std::as_bytes(std::span(values.const_data_ptr<float>(), static_cast<std::size_t>(values.numel())));
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.const_data_ptr<float>());
   std::vector<ModelParameter> model;
   for (const Parameter& p : layout.parameters.parameters) {
-    const auto own = bytes.subspan(static_cast<std::size_t>(p.offset) * 4, static_cast<std::size_t>(p.size) * 4);
-    model.push_back({p.name, p.shape, ValueType::float32, {own.begin(), own.end()}});
+    const std::byte *first = bytes + p.offset * sizeof(float), *last = first + p.size * sizeof(float);
+    model.push_back({p.name, p.shape, ValueType::float32, {first, last}});
   }
   metadata[heads_key] = std::to_string(shape.heads);
   return safetensors(model, metadata);
@@ -47,7 +47,7 @@ at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTenso
   for (const Parameter& p : layout.parameters.parameters) {
     const auto tensor = std::ranges::find(found.model, p.name, &ModelParameter::name);
     if (tensor == found.model.end()) {
-      user_error("'{}' has no tensor '{}'. Is it a transformer of {} layers, made by 'shoal warm-up'?", origin, p.name,
+      user_error("'{}' has no tensor '{}'. Is it a transformer of {} layers, made by 'shoal pretrain'?", origin, p.name,
                  shape.layers);
     }
     if (tensor->shape != p.shape || tensor->type != ValueType::float32) {
@@ -61,7 +61,7 @@ at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTenso
     user_error("'{}' has {} tensors (a transformer of {} layers has {}). Set layers to its number?", origin,
                found.model.size(), shape.layers, layout.parameters.parameters.size());
   }
-  if (!std::all_of(to, to + params.numel(), [](float x) { return std::isfinite(x); })) {
+  if (!all_finite(std::span(to, params.numel()))) {
     user_error("'{}' holds values that are not finite. Train it again?", origin);
   }
   return params;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "sim/agents/softmax.hpp"
 #include "sim/agents/talk.hpp"
 #include "sim/error.hpp"
 #include "sim/task/transformer_decoder.hpp"
@@ -14,39 +15,32 @@
 namespace shoal {
 namespace {
 
-// Draws from softmax(logits / temperature); `weights` [V] is overwritten with its terms.
-int draw(const float* logits, std::int64_t vocabulary, double temperature, float* weights, RandomStream& random,
-         double& log_prob) {
+struct Draw {
+  Token token;
+  double log_prob;
+};
+
+// Samples from softmax(logits / temperature); `weights` [V] is overwritten with its terms.
+Draw draw(const float* logits, std::int64_t vocabulary, double temperature, float* weights, RandomStream& random) {
   std::copy_n(logits, vocabulary, weights);
-  const auto total =
-      static_cast<double>(arithmetic::exponentials(weights, vocabulary, static_cast<float>(1 / temperature)));
+  const double total = arithmetic::exponentials(weights, vocabulary, 1 / temperature);
   double left = random.uniform() * total;
-  std::int64_t chosen = 0;
-  while (chosen + 1 < vocabulary && (left -= static_cast<double>(weights[chosen])) >= 0) ++chosen;
-  log_prob = std::log(static_cast<double>(weights[chosen]) / total);
-  return static_cast<int>(chosen);
-}
-
-// log softmax(logits / temperature)
-void log_softmax(const float* logits, std::int64_t vocabulary, double temperature, double* to) {
-  const double top = static_cast<double>(*std::max_element(logits, logits + vocabulary)) / temperature;
-  double sum = 0;
-  for (std::int64_t v = 0; v < vocabulary; ++v) {
-    to[v] = static_cast<double>(logits[v]) / temperature - top;
-    sum += std::exp(to[v]);
+  Token token = 0;
+  for (; token + 1 < vocabulary; ++token) {
+    left -= weights[token];
+    if (!(left >= 0)) break;  // also where weights of a diverged model are NaN
   }
-  const double shift = std::log(sum);
-  for (std::int64_t v = 0; v < vocabulary; ++v) to[v] -= shift;
+  return {token, std::log(weights[token] / total)};
 }
 
-Passage passage(const Exchange& e) {
-  const std::size_t said = e.reply.empty() ? 0 : e.reply.size() - 1;  // the last word predicts nothing
-  return {.first = e.prompt, .rest = e.reply.first(said), .asked = std::ssize(e.reply)};
+Sequence sequence(const Exchange& e) {
+  const std::size_t read = e.reply.empty() ? 0 : e.reply.size() - 1;  // nothing is predicted from the last token
+  return {.first = e.prompt, .rest = e.reply.first(read), .predicted = std::ssize(e.reply)};
 }
 
-class TransformerSpeaker final : public Speaker {
+class TransformerWorker final : public RolloutWorker {
  public:
-  explicit TransformerSpeaker(const TransformerLayout& layout)
+  explicit TransformerWorker(const TransformerLayout& layout)
       : layout_(layout), decoder_(layout), transformer_(layout), vocabulary_(layout.shape.vocabulary) {}
 
   void load(const at::Tensor& params) override {
@@ -68,14 +62,14 @@ class TransformerSpeaker final : public Speaker {
   }
 
   at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-    std::int64_t rows = 0;
-    for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-    at::Tensor all = at::empty({rows, vocabulary_}, at::kDouble);
+    at::Tensor all = at::empty({positions(exchanges), vocabulary_}, at::kDouble);
     double* to = all.mutable_data_ptr<double>();
     for_chunks(exchanges, [&](std::span<const Exchange> chunk, const float* logits) {
       for (const Exchange& e : chunk) {
-        for (std::size_t i = 0; i < e.reply.size(); ++i, logits += vocabulary_, to += vocabulary_) {
-          log_softmax(logits, vocabulary_, e.temperature, to);
+        for (std::size_t i = 0; i < e.reply.size(); ++i) {
+          log_softmax(row(logits), e.temperature, row(to));
+          logits += vocabulary_;
+          to += vocabulary_;
         }
       }
     });
@@ -87,20 +81,17 @@ class TransformerSpeaker final : public Speaker {
     const double* slope = rows.const_data_ptr<double>();
     float* sum = gradient_.take(layout_.parameters.size);
     std::fill_n(sum, layout_.parameters.size, 0.0F);
-    std::vector<double> log_p(static_cast<std::size_t>(vocabulary_));
+    std::vector<double> log_p(vocabulary_), by_logit;
     for_chunks(exchanges, [&](std::span<const Exchange> chunk, const float* logits) {
-      std::int64_t count = 0;
-      for (const Exchange& e : chunk) count += std::ssize(e.reply);
-      float* d = slopes_.take(count * vocabulary_);
+      float* d = slopes_.take(positions(chunk) * vocabulary_);
       for (const Exchange& e : chunk) {
-        for (std::size_t i = 0; i < e.reply.size(); ++i, logits += vocabulary_, slope += vocabulary_) {
-          log_softmax(logits, vocabulary_, e.temperature, log_p.data());
-          double total = 0;
-          for (std::int64_t v = 0; v < vocabulary_; ++v) total += slope[v];
-          for (std::int64_t v = 0; v < vocabulary_; ++v) {
-            *d++ =
-                static_cast<float>((slope[v] - std::exp(log_p[static_cast<std::size_t>(v)]) * total) / e.temperature);
-          }
+        for (std::size_t i = 0; i < e.reply.size(); ++i) {
+          log_softmax(row(logits), e.temperature, log_p);
+          by_logit.assign(slope, slope + vocabulary_);
+          softmax_backward(log_p, by_logit);
+          for (const double s : by_logit) *d++ = s / e.temperature;
+          logits += vocabulary_;
+          slope += vocabulary_;
         }
       }
       transformer_.backward(slopes_.get(), sum);
@@ -109,52 +100,61 @@ class TransformerSpeaker final : public Speaker {
   }
 
  private:
+  template <class T>
+  std::span<T> row(T* values) const {
+    return {values, static_cast<std::size_t>(vocabulary_)};
+  }
+
   void reply_together(std::span<const std::span<const Token>> prompts, double temperature,
                       std::span<RandomStream> random, std::span<Reply> replies) {
-    active_.clear(), said_.clear();
+    active_.clear();
     for (std::size_t i = 0; i < prompts.size(); ++i) {
-      replies[i].tokens.clear(), replies[i].log_probs.clear();
-      active_.push_back(static_cast<int>(i));
+      replies[i] = {};
+      active_.push_back(i);
     }
     float* weights = weights_.take(vocabulary_);
     const float* logits = decoder_.begin(prompts);
     while (true) {
       std::size_t left = 0;
-      said_.clear();
+      tokens_.clear();
       for (std::size_t row = 0; row < active_.size(); ++row) {
-        const auto who = static_cast<std::size_t>(active_[row]);
-        double log_prob = 0;
-        const Token token = draw(logits + static_cast<std::int64_t>(row) * vocabulary_, vocabulary_, temperature,
-                                 weights, random[who], log_prob);
-        replies[who].tokens.push_back(token);
-        replies[who].log_probs.push_back(log_prob);
-        const auto room = layout_.shape.context - std::ssize(prompts[who]);  // positions for words that are read again
-        const auto said = std::ssize(replies[who].tokens);
-        if (token == talk::end || said >= talk::longest_reply || said > room) continue;
-        active_[left++] = active_[row];
-        said_.push_back(token);
+        const int i = active_[row];
+        const auto [token, log_prob] = draw(logits + row * vocabulary_, vocabulary_, temperature, weights, random[i]);
+        replies[i].tokens.push_back(token);
+        replies[i].log_probs.push_back(log_prob);
+        if (is_complete(replies[i], prompts[i])) continue;
+        active_[left] = i;
+        ++left;
+        tokens_.push_back(token);
       }
       active_.resize(left);
       if (left == 0) return;
-      logits = decoder_.step(active_, said_);
+      logits = decoder_.step(active_, tokens_);
     }
+  }
+
+  // Ended, as long as replies may be, or the next token would not fit the context.
+  bool is_complete(const Reply& reply, std::span<const Token> prompt) const {
+    const std::int64_t length = std::ssize(reply.tokens);
+    return reply.tokens.back() == talk::end_token || length >= talk::longest_reply ||
+           std::ssize(prompt) + length > layout_.shape.context;
   }
 
   template <class Use>
   void for_chunks(std::span<const Exchange> exchanges, Use use) {
     while (!exchanges.empty()) {
-      passages_.clear();
-      std::int64_t words = 0;
+      sequences_.clear();
+      std::int64_t tokens = 0;
       for (const Exchange& e : exchanges) {
-        passages_.push_back(passage(e));
-        words += passages_.back().length();
-        if (words > words_together && passages_.size() > 1) {
-          passages_.pop_back();
+        sequences_.push_back(sequence(e));
+        tokens += sequences_.back().length();
+        if (tokens > tokens_together && sequences_.size() > 1) {
+          sequences_.pop_back();
           break;
         }
       }
-      use(exchanges.first(passages_.size()), transformer_.forward(passages_));
-      exchanges = exchanges.subspan(passages_.size());
+      use(exchanges.first(sequences_.size()), transformer_.forward(sequences_));
+      exchanges = exchanges.subspan(sequences_.size());
     }
   }
 
@@ -163,9 +163,9 @@ class TransformerSpeaker final : public Speaker {
   Transformer<float> transformer_;
   std::int64_t vocabulary_;
   at::Tensor params_;
-  std::vector<Passage> passages_;
-  std::vector<int> active_;
-  std::vector<Token> said_;
+  std::vector<Sequence> sequences_;
+  std::vector<int> active_;    // replies that are not complete
+  std::vector<Token> tokens_;  // their last tokens
   arithmetic::Memory<float> gradient_, slopes_, weights_;
 };
 
@@ -173,14 +173,16 @@ class TransformerPolicy final : public Policy {
  public:
   TransformerPolicy(const TransformerShape& shape, const at::Tensor& start, std::string digest)
       : layout_(shape), start_(start.defined() ? start : layout_.random_parameters({})), digest_(std::move(digest)) {
-    ensure(shape.vocabulary == talk::vocabulary, "a policy of {} words (the language has {})", shape.vocabulary,
+    ensure(shape.vocabulary == talk::vocabulary, "a policy of {} tokens (the language has {})", shape.vocabulary,
            talk::vocabulary);
   }
 
   const ParameterLayout& layout() const override { return layout_.parameters; }
   at::Tensor initial_parameters() const override { return start_.clone(); }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<TransformerSpeaker>(layout_); }
-  double flops_per_token() const override { return layout_.flops_per_word(layout_.shape.context / 4.0); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override {
+    return std::make_unique<TransformerWorker>(layout_);
+  }
+  double flops_per_token() const override { return layout_.flops_per_token(layout_.shape.context / 4.0); }
   std::string digest() const override { return digest_; }
 
  private:

@@ -10,25 +10,25 @@
 
 namespace shoal {
 
-/// Replies that are made together: their keys and values stay in a core's cache, and products have enough rows.
+/// Replies that are generated together: their keys and values stay in a core's cache, and products have enough rows.
 inline constexpr std::size_t replies_together = 32;
-/// Words of passages that are scored together: as many as have their intermediate values in a core's cache.
-inline constexpr std::int64_t words_together = 512;
+/// Tokens of sequences that are scored together: as many as have their intermediate values in a core's cache.
+inline constexpr std::int64_t tokens_together = 512;
 
-/// The small language's vocabulary and context; the other sides as in the weights that come with the program.
+/// The shape of the weights that come with the program: the small language's vocabulary and context.
 TransformerShape talking_shape();
 
-/// Starts from `start` [d], undefined: from what random_parameters(key) of the layout gives for key {}.
+/// Starts from `start` [d]; undefined: from random_parameters({}) of the layout.
 std::unique_ptr<Policy> transformer_policy(const TransformerShape& shape, const at::Tensor& start,
                                            std::string digest = {});
 
-/// The parameters [d] as tensors with their names; metadata hold the shape.
+/// The bytes of a file with the parameters [d] as named tensors; the metadata get the number of heads.
 std::vector<std::byte> transformer_file(const TransformerShape& shape, const at::Tensor& params,
                                         TensorMetadata metadata);
-/// The parameters [d] in a file. UserError, naming `origin`, where the file is of another shape or no transformer.
+/// The parameters [d] in a file. UserError, naming `origin`, where the file has another shape or is no transformer.
 at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTensors& file, const std::string& origin);
 
-/// experiments/tables/talk.safetensors as it was when the program was built.
+/// The bytes of experiments/tables/talk.safetensors when the program was built.
 std::span<const std::byte> shipped_weights();
 
 }  // namespace shoal

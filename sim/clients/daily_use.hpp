@@ -13,7 +13,9 @@ struct Spending {
   double bytes = 0, joules = 0, seconds = 0;
 
   Spending& operator+=(const Spending& more) {
-    bytes += more.bytes, joules += more.joules, seconds += more.seconds;
+    bytes += more.bytes;
+    joules += more.joules;
+    seconds += more.seconds;
     return *this;
   }
 };

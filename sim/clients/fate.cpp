@@ -18,7 +18,7 @@ Chance draw_chance(const Population& population, ClientId client, ParticipationI
   RandomStream random = population.chance(client, id);
   const auto lost_inside = [&](std::size_t place) {
     const Ticks begin = phases.begin(place);
-    const double passed = random.uniform() * static_cast<double>(value(phases.end(place) - begin));
+    const double passed = random.uniform() * value(phases.end(place) - begin);
     return Chance{begin + Ticks{static_cast<std::int64_t>(passed)}, lost_in(phases.number(place))};
   };
   const double by_kind = population.device(client).dropout;
@@ -66,7 +66,7 @@ PhaseEnds::PhaseEnds(std::vector<Ticks> ends, std::size_t before) : ends_(std::m
 }
 
 std::size_t PhaseEnds::under_way(Ticks done) const {
-  return static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end() - 1, done) - ends_.begin());
+  return std::upper_bound(ends_.begin(), ends_.end() - 1, done) - ends_.begin();
 }
 
 std::size_t PhaseEnds::number(std::size_t place) const {

@@ -2,8 +2,9 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "sim/read_file.hpp"
 
 namespace shoal::flash {
 namespace {
@@ -14,14 +15,13 @@ using Json = nlohmann::json;  // objects are ordered by name
 template <class Take>
 auto read(const std::string& folder, const char* name, const Take& take) {
   const std::string path = (std::filesystem::path(folder) / name).string();
-  std::ifstream file(path);
-  if (!file) {
+  if (!std::filesystem::exists(path)) {
     user_error(
         "there is no FLASH table '{}'. Get it from github.com/PKU-Chengxu/FLASH, and set 'folder' or SHOAL_DATA?",
         path);
   }
   try {
-    return take(Json::parse(file));
+    return take(Json::parse(read_file(path)));
   } catch (const Json::exception& error) {
     user_error("'{}' is not the table that FLASH publishes ({}). Get it from github.com/PKU-Chengxu/FLASH?", path,
                error.what());

@@ -71,9 +71,10 @@ Limits::Limits(const Settings& s, std::uint64_t seed)
                          between(0, 1))},
       hotspot_{random_key(seed, "clients/hotspot"), hour,
                s.number("hotspot_share", 0.3, "share of hours away from home on an unmetered network", between(0, 1))} {
-  const std::string power = s.choice("power", "any", {"any", "charging", "charging_or_battery"},
-                                     "take part on any power, when charging, or also with enough 'battery'");
-  power_ = power == "any" ? Power::any : power == "charging" ? Power::charging : Power::charging_or_battery;
+  power_ = s.choice(
+      "power", Power::any,
+      {{"any", Power::any}, {"charging", Power::charging}, {"charging_or_battery", Power::charging_or_battery}},
+      "take part on any power, when charging, or also with enough 'battery'");
   if (check_in_every_ > Ticks{} && check_in_for_ > check_in_every_) {
     user_error("{}: a time to check in of {} h every {} h. Lower 'check_in_for'?", s.where(), hours(check_in_for_),
                hours(check_in_every_));

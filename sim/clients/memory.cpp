@@ -14,7 +14,7 @@ constexpr std::uint64_t bucket_count = 1024;
 // A record travels as one flag byte per slot followed by the slot's values where the flag is 1.
 void append(Bytes& bytes, const ClientRecord& record) {
   for (const at::Tensor& values : record) {
-    bytes.push_back(static_cast<std::byte>(values.defined() ? 1 : 0));
+    bytes.push_back(std::byte{values.defined()});
     if (!values.defined()) continue;
     const auto* first = static_cast<const std::byte*>(values.const_data_ptr());
     bytes.insert(bytes.end(), first, first + values.nbytes());
@@ -50,7 +50,7 @@ int ClientMemory::home(ClientId client) const {
   // Multiplicative hash of the id; the top ten bits are the bucket.
   const std::uint64_t bucket = (static_cast<std::uint64_t>(value(client)) * 0x9E3779B97F4A7C15ULL) >> 54;
   static_assert(bucket_count == 1ULL << 10);
-  return static_cast<int>(bucket % static_cast<std::uint64_t>(ranks_));
+  return bucket % ranks_;
 }
 
 std::vector<ClientRecord> ClientMemory::fetch(const std::vector<std::vector<ClientId>>& wanted,
@@ -68,17 +68,17 @@ std::vector<ClientRecord> ClientMemory::fetch(const std::vector<std::vector<Clie
   const std::vector<Bytes> from_each = comm.exchange(to_each);
   std::vector<std::size_t> at(from_each.size(), 0);
   std::vector<ClientRecord> records;
-  for (const ClientId client : wanted[static_cast<std::size_t>(rank_)]) {
-    const auto h = static_cast<std::size_t>(home(client));
+  for (const ClientId client : wanted[rank_]) {
+    const std::size_t h = home(client);
     records.push_back(take(from_each[h], at[h], slots_));
   }
   return records;
 }
 
 void ClientMemory::store(const std::vector<std::pair<ClientId, ClientRecord>>& written, Communicator& comm) {
-  std::vector<Bytes> to_each(static_cast<std::size_t>(ranks_));
+  std::vector<Bytes> to_each(ranks_);
   for (const auto& [client, record] : written) {
-    Bytes& bytes = to_each[static_cast<std::size_t>(home(client))];
+    Bytes& bytes = to_each[home(client)];
     const std::int64_t id = value(client);
     const auto* first = reinterpret_cast<const std::byte*>(&id);
     bytes.insert(bytes.end(), first, first + sizeof id);

@@ -17,8 +17,8 @@ class PartialWork {
                           "the part is k / levels with k uniform in 1 to levels: set it to the local epochs "
                           "for a uniform number of epochs; 0: uniform in (0, 1]",
                           between(0, 1e6))),
-        keeps_(s.choice("result", "keep", {"keep", "drop"},
-                        "such a client uploads what it has, or is dropped when its training ends") == "keep") {}
+        keeps_(s.choice("result", true, {{"keep", true}, {"drop", false}},
+                        "such a client uploads what it has, or is dropped when its training ends")) {}
 
   bool any() const { return share_ > 0; }
   /// Share of the work that participation `id` does, in (0, 1].
@@ -27,7 +27,7 @@ class PartialWork {
     RandomStream random(random_key(seed, "clients/partial_work"), value(client), value(id));
     if (random.uniform() >= share_) return 1;
     if (levels_ == 0) return 1 - random.uniform();
-    return static_cast<double>(1 + random.below(static_cast<std::uint64_t>(levels_))) / static_cast<double>(levels_);
+    return static_cast<double>(1 + random.below(levels_)) / levels_;
   }
   bool keeps() const { return keeps_; }
 

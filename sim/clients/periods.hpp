@@ -17,7 +17,7 @@ struct Period {
 /// Periods of `length` that begin at a moment of each client's own, drawn with index 0 of `key`: the population never
 /// turns over at once.
 inline Period period_of(const Who& who, RandomKey key, Ticks length, Ticks time) {
-  const auto phase = static_cast<std::int64_t>(who.draws(key).below(static_cast<std::uint64_t>(value(length))));
+  const std::int64_t phase = who.draws(key).below(value(length));
   const std::int64_t index = 1 + (value(time) + phase) / value(length);
   return {index, Ticks{index * value(length) - phase}};
 }

@@ -20,18 +20,11 @@ Device read_base(const Settings& s) {
 }
 
 Offline read_offline(const Settings& s) {
-  const std::string policy = s.choice("offline", "abort", {"abort", "pause", "check_at_end"},
-                                      "a client that goes offline in the middle is lost at once, or pauses and goes on "
-                                      "later, or is lost if it is not there at its end");
-  return policy == "abort" ? Offline::abort : policy == "pause" ? Offline::pause : Offline::check_at_end;
-}
-
-template <class Contract>
-std::shared_ptr<const Contract> open_part(std::string_view kind, std::string_view fallback, const Settings& section,
-                                          const Opening& opening) {
-  std::shared_ptr<Contract> part = make_part<Contract>(kind, fallback, section);
-  part->open(opening);
-  return part;
+  return s.choice(
+      "offline", Offline::abort,
+      {{"abort", Offline::abort}, {"pause", Offline::pause}, {"check_at_end", Offline::check_at_end}},
+      "a client that goes offline in the middle is lost at once, or pauses and goes on later, or is lost if it is not "
+      "there at its end");
 }
 
 // A normal draw, cut below a tenth of the mean: no transfer takes for ever.
@@ -41,7 +34,8 @@ double bandwidth(double mean, double deviation, RandomStream& random) {
 
 }  // namespace
 
-Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size, TraceReader read_trace)
+Population::Population(const Settings& settings, std::uint64_t seed, std::int64_t size,
+                       std::shared_ptr<const Devices> devices, std::shared_ptr<const Availability> availability)
     : size_(size),
       seed_(seed),
       speed_key_(random_key(seed, "clients/speed")),
@@ -50,10 +44,9 @@ Population::Population(const Settings& settings, std::uint64_t seed, std::int64_
       base_(read_base(settings)),
       speed_sigma_(settings.number("speed_sigma", 0.0,
                                    "spread of device speeds: sigma of a log-normal factor with median 1", at_least(0))),
-      devices_(open_part<Devices>("form of devices", "plain", settings.section("devices"), {size, seed, read_trace})),
+      devices_(std::move(devices)),
       regions_(settings.section("regions"), seed),
-      availability_(open_part<Availability>("form of availability", "always", settings.section("availability"),
-                                            {size, seed, read_trace})),
+      availability_(std::move(availability)),
       limits_(settings.section("limits"), seed),
       consent_(settings.section("consent"), seed),
       offline_(read_offline(settings)),

@@ -26,8 +26,10 @@ enum class Offline {
 /// The clients, their devices and when they are available; all of it pure functions of (seed, client, time).
 class Population {
  public:
-  /// Reads [population] and the sections below it; `read_trace` is needed for availability from a trace file.
-  Population(const Settings& settings, std::uint64_t seed, std::int64_t size, TraceReader read_trace = nullptr);
+  /// Reads [population] and the sections below it, but those of the two parts, which have been opened for as many
+  /// clients and the same seed.
+  Population(const Settings& settings, std::uint64_t seed, std::int64_t size, std::shared_ptr<const Devices> devices,
+             std::shared_ptr<const Availability> availability);
 
   std::int64_t size() const { return size_; }
   std::uint64_t seed() const { return seed_; }

@@ -17,7 +17,7 @@ class Regions {
   int region(const Who& who) const { return offsets_.size() == 1 ? 0 : shares_.choose(who.draws(key_).uniform()); }
   /// The same client with its region's local time.
   Who in_region(Who who) const {
-    who.utc_offset = offsets_[static_cast<std::size_t>(region(who))];
+    who.utc_offset = offsets_[region(who)];
     return who;
   }
   bool have_outages() const { return outage_ > 0; }

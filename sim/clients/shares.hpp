@@ -23,7 +23,7 @@ class Shares {
   /// The kind at `draw`, uniform in [0, 1).
   int choose(double draw) const {
     const auto found = std::ranges::upper_bound(ends_, draw * ends_.back());
-    return static_cast<int>(std::min(found - ends_.begin(), std::ssize(ends_) - 1));
+    return std::min(found - ends_.begin(), std::ssize(ends_) - 1);
   }
 
  private:

@@ -27,7 +27,7 @@ void TraceView::check(const std::string& origin) const {
     if (begins < 0 || begins >= period) fail(d, fmt::format("begins its period at {} us of {} us", begins, period));
     std::int64_t last = 0;
     for (std::int64_t i = offsets[d]; i < offsets[d + 1]; ++i) {
-      const auto [begin, end] = intervals[static_cast<std::size_t>(i)];
+      const auto [begin, end] = intervals[i];
       const auto named = [&](const char* problem) {
         return fmt::format("is available from {} us to {} us, which {}", begin, end, problem);
       };
@@ -41,12 +41,12 @@ void TraceView::check(const std::string& origin) const {
 }
 
 Stretch TraceView::at(std::int64_t device, Ticks time) const {
-  const auto [period, origin] = rows[static_cast<std::size_t>(device)];
+  const auto [period, origin] = rows[device];
   if (period <= 0)
     user_error("a trace file was cut off while it was read (device {}). Convert the trace again?", device);
   const std::int64_t passed = ((value(time) - origin) % period + period) % period;
-  const auto first = intervals.begin() + offsets[static_cast<std::size_t>(device)];
-  const auto last = intervals.begin() + offsets[static_cast<std::size_t>(device) + 1];
+  const auto first = intervals.begin() + offsets[device];
+  const auto last = intervals.begin() + offsets[device + 1];
   // The first interval that is not over.
   const auto next = std::upper_bound(first, last, passed,
                                      [](std::int64_t at, const Interval& interval) { return at < interval.end; });

@@ -39,7 +39,7 @@ class Staged final : public DeviceComm {
 
   void exchange(OnDevice device, const std::byte* to, std::span<const std::size_t> to_each, std::byte* from,
                 std::span<const std::size_t> from_each) override {
-    const auto ranks = static_cast<std::size_t>(comm_.size());
+    const std::size_t ranks = comm_.size();
     ensure(to_each.size() == ranks && from_each.size() == ranks, "exchange of {} and {} messages in a group of {}",
            to_each.size(), from_each.size(), ranks);
     std::vector<Bytes> out;

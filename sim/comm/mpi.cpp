@@ -31,7 +31,7 @@ template <class Send>
 void in_pieces(std::size_t size, std::size_t width, const Send& send) {
   const std::size_t most = std::max<std::size_t>(piece / width, 1);
   for (std::size_t first = 0; first < size; first += most) {
-    send(first, static_cast<int>(std::min(most, size - first)));
+    send(first, std::min(most, size - first));
   }
 }
 
@@ -63,9 +63,9 @@ class MpiRanks final : public Communicator {
 
   void broadcast(Bytes& bytes, int root) override {
     ensure(root >= 0 && root < size_, "broadcast from rank {} of a group of {}", root, size_);
-    std::int64_t size = static_cast<std::int64_t>(bytes.size());
+    std::int64_t size = bytes.size();
     check(MPI_Bcast(&size, 1, MPI_INT64_T, root, group_), "MPI_Bcast");
-    bytes.resize(static_cast<std::size_t>(size));
+    bytes.resize(size);
     broadcast_bytes(bytes, root);
   }
 
@@ -74,24 +74,24 @@ class MpiRanks final : public Communicator {
     std::vector<Bytes> all(sizes.size());
     std::vector<int> counts(sizes.size()), starts(sizes.size());
     std::size_t total = 0;
-    for (std::size_t r = 0; r < sizes.size(); ++r) total += static_cast<std::size_t>(sizes[r]);
+    for (std::size_t r = 0; r < sizes.size(); ++r) total += sizes[r];
     if (total > piece) {  // the same decision everywhere
-      for (std::size_t r = 0; r < sizes.size(); ++r) {
-        if (static_cast<int>(r) == rank_) all[r] = mine;
-        all[r].resize(static_cast<std::size_t>(sizes[r]));
-        broadcast_bytes(all[r], static_cast<int>(r));
+      for (int r = 0; r < size_; ++r) {
+        if (r == rank_) all[r] = mine;
+        all[r].resize(sizes[r]);
+        broadcast_bytes(all[r], r);
       }
       return all;
     }
     int end = 0;
     for (std::size_t r = 0; r < sizes.size(); ++r) {
       starts[r] = end;
-      counts[r] = static_cast<int>(sizes[r]);
+      counts[r] = sizes[r];
       end += counts[r];
     }
     Bytes joined(total);
-    check(MPI_Allgatherv(mine.data(), static_cast<int>(mine.size()), MPI_BYTE, joined.data(), counts.data(),
-                         starts.data(), MPI_BYTE, group_),
+    check(MPI_Allgatherv(mine.data(), mine.size(), MPI_BYTE, joined.data(), counts.data(), starts.data(), MPI_BYTE,
+                         group_),
           "MPI_Allgatherv");
     for (std::size_t r = 0; r < all.size(); ++r) {
       all[r].assign(joined.begin() + starts[r], joined.begin() + starts[r] + counts[r]);
@@ -101,34 +101,34 @@ class MpiRanks final : public Communicator {
 
   // Point to point after one exchange of sizes: no packing, no bound on sizes, nothing sent where there is nothing.
   std::vector<Bytes> exchange(const std::vector<Bytes>& to_each) override {
-    const auto ranks = static_cast<std::size_t>(size_);
+    const std::size_t ranks = size_;
     ensure(to_each.size() == ranks, "exchange of {} messages in a group of {}", to_each.size(), size_);
     std::vector<std::int64_t> sizes_out(ranks), sizes_in(ranks);
-    for (std::size_t r = 0; r < ranks; ++r) sizes_out[r] = static_cast<std::int64_t>(to_each[r].size());
+    for (std::size_t r = 0; r < ranks; ++r) sizes_out[r] = to_each[r].size();
     check(MPI_Alltoall(sizes_out.data(), 1, MPI_INT64_T, sizes_in.data(), 1, MPI_INT64_T, group_), "MPI_Alltoall");
 
     constexpr int tag = 1;
     std::vector<MPI_Request> requests;
     std::vector<Bytes> from_each(ranks);
     for (int r = 0; r < size_; ++r) {
-      Bytes& in = from_each[static_cast<std::size_t>(r)];
+      Bytes& in = from_each[r];
       if (r == rank_) {
-        in = to_each[static_cast<std::size_t>(r)];
+        in = to_each[r];
         continue;
       }
-      in.resize(static_cast<std::size_t>(sizes_in[static_cast<std::size_t>(r)]));
+      in.resize(sizes_in[r]);
       in_pieces(in.size(), 1, [&](std::size_t first, int count) {
         check(MPI_Irecv(in.data() + first, count, MPI_BYTE, r, tag, group_, &requests.emplace_back()), "MPI_Irecv");
       });
     }
     for (int step = 1; step < size_; ++step) {
       const int r = (rank_ + step) % size_;  // not everybody to the same rank first
-      const Bytes& out = to_each[static_cast<std::size_t>(r)];
+      const Bytes& out = to_each[r];
       in_pieces(out.size(), 1, [&](std::size_t first, int count) {
         check(MPI_Isend(out.data() + first, count, MPI_BYTE, r, tag, group_, &requests.emplace_back()), "MPI_Isend");
       });
     }
-    check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+    check(MPI_Waitall(requests.size(), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
     return from_each;
   }
 
@@ -158,8 +158,8 @@ class MpiRanks final : public Communicator {
     });
   }
   std::vector<std::int64_t> gather_sizes(std::size_t mine) {
-    const std::int64_t size = static_cast<std::int64_t>(mine);
-    std::vector<std::int64_t> sizes(static_cast<std::size_t>(size_));
+    const std::int64_t size = mine;
+    std::vector<std::int64_t> sizes(size_);
     check(MPI_Allgather(&size, 1, MPI_INT64_T, sizes.data(), 1, MPI_INT64_T, group_), "MPI_Allgather");
     return sizes;
   }

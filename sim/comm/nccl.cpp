@@ -67,7 +67,7 @@ class NcclRanks final : public DeviceComm {
     check_network();
     check(ncclGroupStart(), "ncclGroupStart");
     for (std::size_t r = 0; r < to_each.size(); ++r) {
-      const int rank = static_cast<int>(r);
+      const int rank = r;
       if (to_each[r] > 0) check(ncclSend(to, to_each[r], ncclInt8, rank, ranks_, stream_of(device)), "ncclSend");
       if (from_each[r] > 0) check(ncclRecv(from, from_each[r], ncclInt8, rank, ranks_, stream_of(device)), "ncclRecv");
       to += to_each[r];

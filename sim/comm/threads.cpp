@@ -20,7 +20,7 @@ struct Released final : BrokenInvariant {
 
 // What the whole group and all groups split from it share: one lock, and whether any rank has failed.
 struct Family {
-  explicit Family(int ranks) : finished(static_cast<std::size_t>(ranks), false) {}
+  explicit Family(int ranks) : finished(ranks, false) {}
 
   void fail(std::exception_ptr error) {
     const std::lock_guard lock(mutex);
@@ -29,7 +29,7 @@ struct Family {
   }
   void finish(int rank) {
     const std::lock_guard lock(mutex);
-    finished[static_cast<std::size_t>(rank)] = true;
+    finished[rank] = true;
     changed.notify_all();
   }
 
@@ -52,13 +52,13 @@ class Group : public std::enable_shared_from_this<Group> {
   Group(std::shared_ptr<Family> family, std::vector<int> members)
       : family_(std::move(family)), members_(std::move(members)), calls_(members_.size()) {}
 
-  int size() const { return static_cast<int>(members_.size()); }
+  int size() const { return members_.size(); }
   Family& family() { return *family_; }
 
   /// Brings all ranks' calls together and lets `read` look at them, by rank.
   template <class Read>
   void collective(int rank, Call call, const Read& read) {
-    const auto me = static_cast<std::size_t>(rank);
+    const std::size_t me = rank;
     std::unique_lock lock(family_->mutex);
     calls_[me] = std::move(call);
     meet(lock);
@@ -76,7 +76,7 @@ class Group : public std::enable_shared_from_this<Group> {
     auto& group = children_[color];
     if (!group) {
       std::vector<int> in_family;
-      for (const int r : members) in_family.push_back(members_[static_cast<std::size_t>(r)]);
+      for (const int r : members) in_family.push_back(members_[r]);
       group = std::make_shared<Group>(family_, std::move(in_family));
     }
     return group;
@@ -94,8 +94,7 @@ class Group : public std::enable_shared_from_this<Group> {
       return;
     }
     const auto gone = [&] {
-      return std::find_if(members_.begin(), members_.end(),
-                          [&](int r) { return family_->finished[static_cast<std::size_t>(r)]; });
+      return std::find_if(members_.begin(), members_.end(), [&](int r) { return family_->finished[r]; });
     };
     family_->changed.wait(lock,
                           [&] { return generation_ != mine || family_->first_error || gone() != members_.end(); });
@@ -148,7 +147,7 @@ class ThreadRanks final : public Communicator {
     std::vector<Bytes> sent;
     if (rank_ == root) sent.push_back(bytes);
     group_->collective(rank_, {"broadcast", root, true, std::move(sent)},
-                       [&](const std::vector<Call>& calls) { bytes = calls[static_cast<std::size_t>(root)].data[0]; });
+                       [&](const std::vector<Call>& calls) { bytes = calls[root].data[0]; });
   }
 
   std::vector<Bytes> gather_all(const Bytes& mine) override {
@@ -160,11 +159,10 @@ class ThreadRanks final : public Communicator {
   }
 
   std::vector<Bytes> exchange(const std::vector<Bytes>& to_each) override {
-    ensure(to_each.size() == static_cast<std::size_t>(size()), "exchange of {} messages in a group of {}",
-           to_each.size(), size());
+    ensure(std::ssize(to_each) == size(), "exchange of {} messages in a group of {}", to_each.size(), size());
     std::vector<Bytes> from_each;
     group_->collective(rank_, {"exchange", 0, true, to_each}, [&](const std::vector<Call>& calls) {
-      for (const Call& call : calls) from_each.push_back(call.data[static_cast<std::size_t>(rank_)]);
+      for (const Call& call : calls) from_each.push_back(call.data[rank_]);
     });
     return from_each;
   }
@@ -176,8 +174,8 @@ class ThreadRanks final : public Communicator {
     group_->collective(rank_, {"split", color, false, {}}, [&](const std::vector<Call>& calls) {
       std::vector<int> members;
       for (int r = 0; r < size(); ++r) {
-        if (r == rank_) rank = static_cast<int>(members.size());
-        if (calls[static_cast<std::size_t>(r)].count == color) members.push_back(r);
+        if (r == rank_) rank = members.size();
+        if (calls[r].count == color) members.push_back(r);
       }
       part = group_->child(color, members);
     });
@@ -217,8 +215,8 @@ class ThreadRanks final : public Communicator {
 void run_on_threads(int ranks, const std::function<void(Communicator&)>& body) {
   ensure(ranks >= 1, "a group of {} ranks", ranks);
   const auto family = std::make_shared<Family>(ranks);
-  std::vector<int> members(static_cast<std::size_t>(ranks));
-  for (int r = 0; r < ranks; ++r) members[static_cast<std::size_t>(r)] = r;
+  std::vector<int> members(ranks);
+  for (int r = 0; r < ranks; ++r) members[r] = r;
   const auto group = std::make_shared<Group>(family, std::move(members));
   std::vector<std::thread> threads;
   try {

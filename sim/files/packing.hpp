@@ -28,7 +28,7 @@ class Packer {
   template <class T>
   Packer& array(std::span<const T> values) {
     static_assert(std::is_trivially_copyable_v<T>);
-    return number(static_cast<std::uint64_t>(values.size())).raw(std::as_bytes(values));
+    return number<std::uint64_t>(values.size()).raw(std::as_bytes(values));
   }
   /// One plain struct.
   template <class T>

@@ -69,7 +69,7 @@ ModelParameter take_parameter(Unpacker& bytes, const std::string& path) {
 CellJournal::CellJournal(std::string path, const CellHeader& header) : journal_(Journal::create(std::move(path))) {
   Packer bytes;
   bytes.number(header.index).text(header.label).number(header.seed).text(header.config);
-  bytes.number(static_cast<std::uint64_t>(header.provenance.size()));
+  bytes.number<std::uint64_t>(header.provenance.size());
   for (const auto& [name, text] : header.provenance) bytes.text(name).text(text);
   journal_.append(header_kind, bytes.bytes());
 }

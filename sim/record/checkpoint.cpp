@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 
 #include "sim/digest.hpp"
+#include "sim/read_file.hpp"
 #include "sim/record/replace_file.hpp"
 #include "sim/round/pack_state.hpp"
 
@@ -39,10 +39,8 @@ std::string write_sealed(const std::string& path, std::span<const std::byte> con
 
 // The content of a file whose hash is right; UserError otherwise.
 std::vector<std::byte> read_sealed(const std::string& path, std::string& hash) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string text = read_file(path);
   const std::size_t head = magic.size() + digest_length;
-  if (!file.good() && text.empty()) user_error("{}: cannot be read", path);
   if (text.size() < head || !text.starts_with(magic)) user_error("{}: is cut short or of another version", path);
   hash = text.substr(magic.size(), digest_length);
   const auto content = std::as_bytes(std::span(text)).subspan(head);

@@ -50,17 +50,17 @@ std::vector<ParticipationRow> participation_rows(const RoundRecord& record) {
                     .finish_us = value(attempt.finish),
                     .outcome = static_cast<std::int64_t>(attempt.outcome),
                     .committed = client.committed ? 1 : 0,
-                    .accepted = client.accepted ? 1 : 0,
+                    .accepted = client.figures.accepted ? 1 : 0,
                     .weight = client.weight,
-                    .loss = client.committed ? client.loss : not_measured,
-                    .steps = client.steps,
+                    .loss = client.committed ? client.figures.loss : not_measured,
+                    .steps = client.figures.steps,
                     .bytes_down = client.bytes_down,
-                    .bytes_up = client.bytes_up,
+                    .bytes_up = client.figures.bytes_up,
                     .fraction = attempt.fraction,
                     .joules = client.joules,
                     .tier = client.tier,
-                    .examples = client.examples,
-                    .rejected_examples = client.rejected_examples});
+                    .examples = client.figures.examples,
+                    .rejected_examples = client.figures.rejected_examples});
   }
   return rows;
 }

@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "sim/record/cell_journal.hpp"
-#include "sim/round/federation.hpp"
+#include "sim/round/round_record.hpp"
+#include "sim/task/layout.hpp"
 
 namespace shoal {
 

@@ -133,11 +133,11 @@ ModelParameter read_parameter(hid_t group, const std::string& name) {
   ModelParameter parameter{.name = name, .shape = {}, .values = {}};
   if (H5Tget_class(type) != H5T_FLOAT) system_error("parameter '{}' has no floating-point values", name);
   parameter.type = H5Tget_size(type) == 4 ? ValueType::float32 : ValueType::float64;
-  std::vector<hsize_t> sides(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space))));
+  std::vector<hsize_t> sides(std::max(0, H5Sget_simple_extent_ndims(space)));
   check(H5Sget_simple_extent_dims(space, sides.data(), nullptr), what);
   std::uint64_t bytes = bytes_of(parameter.type);
   for (const hsize_t side : sides) {
-    parameter.shape.push_back(static_cast<std::int64_t>(side));
+    parameter.shape.push_back(side);
     if (__builtin_mul_overflow(bytes, side, &bytes)) system_error("parameter '{}' is too large", name);
   }
   require_plausible(bytes, data, name);
@@ -224,9 +224,8 @@ void write_parameter(hid_t place, const ModelParameter& parameter, std::int64_t 
   const std::string what = "write parameter '" + parameter.name + "'";
   ensure(is_whole(parameter), "parameter '{}' does not fill its shape", parameter.name);
   const std::vector<hsize_t> sides(parameter.shape.begin(), parameter.shape.end());
-  const Handle space(
-      sides.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(sides.size()), sides.data(), nullptr),
-      H5Sclose, what);
+  const Handle space(sides.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(sides.size(), sides.data(), nullptr),
+                     H5Sclose, what);
   const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, what);
   check(H5Pset_create_intermediate_group(links, 1), what);
   const hid_t type = disk_type(parameter.type);

@@ -102,7 +102,7 @@ std::span<const std::byte> MemoryFile::image() {
   check(size < 0 ? -1 : 0, "measure a file in memory");
   void* place = nullptr;  // of the driver's own pointer to the bytes
   check(H5Fget_vfd_handle(file_, H5P_DEFAULT, &place), "find a file in memory");
-  return {*static_cast<std::byte**>(place), static_cast<std::size_t>(size)};
+  return std::span(*static_cast<std::byte**>(place), size);
 }
 
 void check_extent(hid_t file, std::uint64_t bytes) {

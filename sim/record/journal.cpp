@@ -90,7 +90,7 @@ Journal Journal::resume(std::string path, std::uint64_t length) {
                path, length, contents.length);
   }
   Journal journal(std::move(path), 0);
-  if (::ftruncate(journal.file_, static_cast<off_t>(length)) != 0) {
+  if (::ftruncate(journal.file_, length) != 0) {
     system_error("cannot cut journal '{}': {}", journal.path_, std::strerror(errno));
   }
   journal.length_ = length;
@@ -106,7 +106,7 @@ Journal::~Journal() {
 
 void Journal::append(std::uint32_t kind, std::span<const std::byte> payload) {
   ensure(payload.size() <= std::numeric_limits<std::uint32_t>::max(), "a journal record of {} bytes", payload.size());
-  const auto length = static_cast<std::uint32_t>(payload.size());
+  const std::uint32_t length = payload.size();
   const RecordHead head{length, kind, hash_of(length, kind, payload)};
   std::vector<std::byte> record(sizeof head + payload.size());
   std::memcpy(record.data(), &head, sizeof head);
@@ -120,12 +120,12 @@ void Journal::write_all(std::span<const std::byte> bytes) {
     const ssize_t count = ::write(file_, bytes.data() + written, bytes.size() - written);
     if (count < 0 && errno == EINTR) continue;
     if (count > 0) {
-      written += static_cast<std::size_t>(count);
+      written += count;
       continue;
     }
     const int reason = count < 0 ? errno : ENOSPC;
     // Failing here too is harmless: readers stop before a torn record.
-    const bool cut = ::ftruncate(file_, static_cast<off_t>(length_)) == 0;
+    const bool cut = ::ftruncate(file_, length_) == 0;
     system_error("cannot write {} bytes to journal '{}': {} ({} bytes of whole records stay{})", bytes.size(), path_,
                  std::strerror(reason), length_, cut ? "" : ", then a torn one");
   }
@@ -143,7 +143,7 @@ JournalContents read_journal(const std::string& path) {
     user_error("cannot read journal '{}' ({}). Is the path right?", path, std::strerror(errno));
   }
   if (!S_ISREG(status.st_mode)) user_error("journal '{}' is not a file. Is the path right?", path);
-  const auto size = static_cast<std::uint64_t>(status.st_size);
+  const std::uint64_t size = status.st_size;
 
   JournalContents contents;
   if (!has_head(file.get(), path)) return contents;

@@ -25,7 +25,7 @@ std::size_t width_of(std::FILE* out) {
 // The first `width` bytes or less: no letter of several bytes is cut in two.
 std::string shortened(const std::string& text, std::size_t width) {
   if (text.size() <= width) return text;
-  while (width > 0 && (static_cast<unsigned char>(text[width]) & 0xC0) == 0x80) --width;
+  while (width > 0 && (text[width] & 0xC0) == 0x80) --width;
   return text.substr(0, width);
 }
 
@@ -34,7 +34,7 @@ std::string shortened(const std::string& text, std::size_t width) {
 std::string duration_text(double seconds) {
   if (!(seconds >= 0) || seconds > 1e11) return "unknown";
   if (seconds < 9.95) return fmt::format("{:.{}f} s", seconds, seconds < 0.995 ? 2 : 1);
-  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
+  const std::int64_t whole = std::llround(seconds);
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   if (whole < 86400) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
@@ -44,7 +44,7 @@ std::string duration_text(double seconds) {
 std::string bytes_text(std::int64_t bytes) {
   if (bytes < 1000) return fmt::format("{} B", bytes);
   constexpr std::array units = {"kB", "MB", "GB", "TB", "PB", "EB"};
-  double scaled = static_cast<double>(bytes) / 1000;
+  double scaled = bytes / 1000.0;
   std::size_t unit = 0;
   for (; scaled >= 999.95 && unit + 1 < units.size(); ++unit) scaled /= 1000;
   return fmt::format("{:.1f} {}", scaled, units[unit]);
@@ -105,10 +105,10 @@ std::string Progress::numbers() const {
   }
   const double elapsed = clock_() - start_;
   if (rounds_here_ == 0 || elapsed <= 0) return text;
-  const double rate = static_cast<double>(rounds_here_) / elapsed;
+  const double rate = rounds_here_ / elapsed;
   text += fmt::format("  {:.{}f} rounds/s", rate, rate < 1 ? 3 : 1);
   const std::int64_t left = std::max<std::int64_t>(0, total_ - row_.round);
-  if (left > 0) text += fmt::format("  {} left", duration_text(static_cast<double>(left) / rate));
+  if (left > 0) text += fmt::format("  {} left", duration_text(left / rate));
   return text;
 }
 

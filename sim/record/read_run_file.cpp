@@ -95,7 +95,7 @@ RunContents read_run_file(const std::string& path) {
   }
   try {
     const hdf5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open it");
-    hdf5::check_extent(file, static_cast<std::uint64_t>(status.st_size) - (seal == Seal::whole ? seal_size : 0));
+    hdf5::check_extent(file, status.st_size - (seal == Seal::whole ? seal_size : 0));
     if (!hdf5::has_attribute(file, "schema") || read_text_attribute(file, "schema") != "shoal-run") {
       user_error("'{}' is an HDF5 file, but not of a run of Shoal. Is the path right?", path);
     }

@@ -42,7 +42,7 @@ void write_all(int file, std::span<const std::byte> bytes, const std::string& pa
     if (count <= 0) {
       system_error("cannot write {} bytes to '{}': {}", bytes.size(), path, std::strerror(count < 0 ? errno : ENOSPC));
     }
-    left = left.subspan(static_cast<std::size_t>(count));
+    left = left.subspan(count);
   }
 }
 

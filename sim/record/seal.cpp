@@ -21,11 +21,11 @@ std::string seal_of(std::span<const std::byte> content) {
 
 Seal seal_at_end(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const auto size = static_cast<std::int64_t>(file.tellg());
+  const std::int64_t size = file.tellg();
   const std::int64_t content = size - static_cast<std::int64_t>(seal_size);
   if (content < 0) return Seal::none;
   std::string seal(seal_size, '\0');
-  file.seekg(content).read(seal.data(), static_cast<std::streamsize>(seal_size));
+  file.seekg(content).read(seal.data(), seal_size);
   if (!seal.starts_with(introduction)) return Seal::none;
   Digest digest;
   std::vector<char> piece(1 << 20);
@@ -33,7 +33,7 @@ Seal seal_at_end(const std::string& path) {
   for (std::int64_t left = content; left > 0 && file;) {
     const std::int64_t count = std::min<std::int64_t>(left, std::ssize(piece));
     file.read(piece.data(), count);
-    digest.add(std::as_bytes(std::span(piece).first(static_cast<std::size_t>(count))));
+    digest.add(std::as_bytes(std::span(piece).first(count)));
     left -= count;
   }
   if (!file) system_error("cannot read '{}': {}", path, std::strerror(errno));

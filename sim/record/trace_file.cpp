@@ -64,9 +64,7 @@ std::array<std::int64_t, 2> digest_of(const TraceView& trace) {
   Digest digest;
   digest.add(std::as_bytes(trace.offsets)).add(std::as_bytes(trace.intervals)).add(std::as_bytes(trace.rows));
   const std::string text = digest.hex();
-  const auto half = [&](std::size_t at) {
-    return static_cast<std::int64_t>(std::stoull(text.substr(at, 16), nullptr, 16));
-  };
+  const auto half = [&](std::size_t at) -> std::int64_t { return std::stoull(text.substr(at, 16), nullptr, 16); };
   return {half(0), half(16)};
 }
 
@@ -79,7 +77,7 @@ struct Mapping {
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     struct stat facts {};
     if (file < 0 || fstat(file, &facts) != 0) system_error("cannot open it ({})", std::strerror(errno));
-    size = static_cast<std::uint64_t>(facts.st_size);
+    size = facts.st_size;
     void* begin = mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
     const int failure = errno;
     close(file);  // a mapping outlives its descriptor

@@ -18,7 +18,7 @@ struct ChannelScale {
   double weight_unit = 1;  // 1, or 2^-24 where weights are real
 };
 
-/// What is known of a round's sums before anybody trains.
+/// What is known of a round's sums before training.
 struct AggregationPlan {
   std::vector<Channel> channels;
   std::vector<ChannelScale> scales;  // per channel
@@ -42,7 +42,7 @@ class Collector {
  public:
   virtual ~Collector() = default;
   virtual void add(const Contribution& contribution) = 0;
-  /// Takes over what another thread of this rank collected.
+  /// Adds what another thread of this rank has collected.
   virtual void merge(Collector& other) = 0;
   /// The round's only bulk communication. Collective; the same on every rank; one aggregate per group.
   virtual std::vector<Aggregate> finish(Communicator& comm) = 0;
@@ -52,16 +52,16 @@ class Aggregator {
  public:
   virtual ~Aggregator() = default;
   virtual std::unique_ptr<Collector> open(const AggregationPlan& plan) const = 0;
-  /// True where it compares clients' updates with each other instead of adding them: what it gets is then decoded
-  /// first, and a codec that only decodes sums is refused at start-up.
+  /// True if it compares clients' updates with each other instead of adding them. It then gets decoded updates, and a
+  /// codec that can only decode sums is refused at start-up.
   virtual bool needs_rows() const { return false; }
-  /// False where the aggregate of a channel is something else than its weighted mean.
+  /// False if the aggregate of a channel is something else than its weighted mean.
   virtual bool gives_means() const { return true; }
   /// Phases that its protocol adds to every participation, those before the download first. They take time, energy and
-  /// bytes, and clients are lost in them as in others: Outcome numbers them after the upload, in this order. Who is
-  /// lost in one of them is not committed.
+  /// bytes, and clients are lost in them as in others: Outcome numbers them after the upload, in this order. A client
+  /// that is lost in one of them is not committed.
   virtual std::vector<ProtocolPhase> phases() const { return {}; }
-  /// False where the result depends on the number of ranks; named in the record.
+  /// False if the result depends on the number of ranks, which run files then say.
   virtual bool reproducible() const { return true; }
 };
 

@@ -7,26 +7,25 @@
 
 #include "sim/clients/memory.hpp"
 #include "sim/participation.hpp"
+#include "sim/task/client_figures.hpp"
 #include "sim/task/rows.hpp"
 
 namespace shoal {
 
-/// A block's finished work: what its clients send, before anybody knows their weights in a sum. One entry per client
-/// but for `channels`.
+/// A block's finished work: what its clients send, before their weights in a sum are known. One entry per client but
+/// for `channels`.
 struct TrainedBlock {
   std::vector<Rows> channels;  // [channel] of [K, size], as the aggregator adds them
-  std::vector<bool> accepted;  // finite and within the channels' bounds
-  std::vector<double> weight;  // where a channel has real weights
-  std::vector<std::int64_t> examples, rejected;
-  std::vector<double> loss;
-  std::vector<std::int64_t> steps, bytes;
+  std::vector<ClientFigures> figures;
+  std::vector<double> weight;         // where a channel has real weights
   std::vector<ClientRecord> written;  // client memory
 };
 
-/// What has been trained ahead. Not in checkpoints: what is missing is trained again, to the same bits.
+/// Participations that are trained ahead. They are not in checkpoints: a resumed run trains them again, to the same
+/// bits.
 struct Ahead {
   int lanes = 0;                                    // threads of all ranks; 0: not counted yet
-  std::map<ParticipationId, int> owner;             // the rank that has it; the same on every rank
+  std::map<ParticipationId, int> owner;             // the rank that has the update; the same on every rank
   std::map<ParticipationId, TrainedBlock> trained;  // this rank's
 
   void forget(ParticipationId id) {
@@ -38,8 +37,9 @@ struct Ahead {
 struct FederationState;
 struct RoundPlan;
 
-/// Of the participations in flight that are neither committed nor lost in `plan` nor trained yet and will complete, the
-/// `most` that finish first. A client with another participation in flight is left out: that one's memory comes first.
+/// The `most` participations in flight that finish first, of those that will complete and are neither committed nor
+/// lost in `plan` nor trained yet. A client with two of them in flight is left out: the later one needs the memory that
+/// the earlier one writes.
 std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, std::size_t most);
 
 }  // namespace shoal

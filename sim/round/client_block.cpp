@@ -17,18 +17,25 @@ ClientBlock::ClientBlock(std::span<const Participation> block, const LocalSettin
 }
 
 std::int64_t ClientBlock::examples(std::int64_t k) const {
-  const auto i = static_cast<std::size_t>(k);
-  const std::int64_t most = task_.work(block_[i].client).examples;
-  if (last_.examples.empty()) return most;
-  ensure(last_.examples[i] <= most, "training used {} examples of a client that has {}", last_.examples[i], most);
-  return last_.examples[i];
+  return last_.figures.empty() ? task_.work(block_[k].client).examples : last_.figures[k].examples;
 }
 
 const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction& correction) {
-  return last_ = trainer_.fit(start, correction);
+  return keep(trainer_.fit(start, correction));
 }
 
-const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return last_ = trainer_.gradient(params); }
+const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return keep(trainer_.gradient(params)); }
+
+const LocalResult& ClientBlock::keep(LocalResult result) {
+  last_ = std::move(result);
+  for (std::size_t k = 0; k < last_.figures.size(); ++k) {
+    const std::int64_t most = task_.work(block_[k].client).examples;
+    std::int64_t& examples = last_.figures[k].examples;
+    if (!last_.counts_examples) examples = most;
+    ensure(examples <= most, "training used {} examples of a client that has {}", examples, most);
+  }
+  return last_;
+}
 
 at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwise) const {
   const std::size_t s = memory_.slot(name);
@@ -36,7 +43,7 @@ at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwis
   at::Tensor values = at::zeros({count(), slot.size}, task_.layout().options().dtype(slot.type));
   if (otherwise.defined()) values.copy_(otherwise.expand_as(values));
   for (std::size_t k = 0; k < records_.size(); ++k) {
-    if (records_[k][s].defined()) values[static_cast<std::int64_t>(k)].copy_(records_[k][s]);
+    if (records_[k][s].defined()) values[k].copy_(records_[k][s]);
   }
   return values;
 }
@@ -48,7 +55,7 @@ void ClientBlock::remember(std::string_view name, const at::Tensor& values) {
          "memory '{}' is written with another shape than [{}, {}]", name, count(), slot.size);
   const at::Tensor host = values.cpu();  // one copy for all clients
   for (std::size_t k = 0; k < written_.size(); ++k) {
-    written_[k][s] = host[static_cast<std::int64_t>(k)].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
+    written_[k][s] = host[k].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
   }
 }
 

@@ -17,7 +17,7 @@ class ClientBlock {
   ClientBlock(std::span<const Participation> block, const LocalSettings& local, const Task& task, Trainer& trainer,
               const ClientMemory& memory, std::vector<ClientRecord> records);
 
-  std::int64_t count() const { return static_cast<std::int64_t>(block_.size()); }  // K
+  std::int64_t count() const { return std::ssize(block_); }  // K
   std::span<const Participation> participations() const { return block_; }
   const LocalSettings& local() const { return local_; }
   /// Training examples of client k; after `train` or `gradient` those that it used.
@@ -31,15 +31,18 @@ class ClientBlock {
   /// What the clients remember under `slot`, [K, size]. Where nothing was written yet: `otherwise` ([size] or [K,
   /// size]), or zeros where that is undefined.
   at::Tensor recall(std::string_view slot, const at::Tensor& otherwise = {}) const;
-  /// Replaces it by `values` [K, size] if the participation's outcome says so and the update is accepted.
+  /// Replaces what is remembered under `slot` by `values` [K, size], once the update is committed and accepted.
   void remember(std::string_view slot, const at::Tensor& values);
 
-  /// The last result of train or gradient: losses and steps for the records.
+  /// The last result of train or gradient, whose figures go to the records.
   const LocalResult& last() const { return last_; }
   /// What was written, per client; undefined tensors where nothing was.
   std::vector<ClientRecord> take_written() { return std::move(written_); }
 
  private:
+  // Keeps a result as the last one, with the examples that the trainer has not counted.
+  const LocalResult& keep(LocalResult result);
+
   std::span<const Participation> block_;
   const LocalSettings& local_;
   const Task& task_;

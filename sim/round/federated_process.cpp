@@ -2,6 +2,7 @@
 
 #include "sim/round/pack_state.hpp"
 #include "sim/round/personal.hpp"
+#include "sim/round/run_round.hpp"
 
 namespace shoal {
 

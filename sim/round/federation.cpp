@@ -12,7 +12,7 @@ ServerContext context_before_rounds(const Federation& federation) {
   return {task.layout(), task.clients_with_examples(), 0, random_key(federation.seed, "stage/noise")};
 }
 
-// Clients find what stages tell them by its name.
+// Clients find what a stage tells them by its name in the message.
 void check_broadcasts(const Federation& federation) {
   std::set<std::string> names;
   for (const auto& stage : federation.stages) {
@@ -95,9 +95,9 @@ std::int64_t expected_bytes(std::span<const Channel> channels, const Federation&
 Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Trainers& trainers) {
   const std::int64_t chunks = task.chunks(split);
   const std::int64_t mine = chunks > comm.rank() ? (chunks - comm.rank() - 1) / comm.size() + 1 : 0;
-  std::vector<Evaluation> results(static_cast<std::size_t>(mine));
+  std::vector<Evaluation> results(mine);
   trainers.for_each(results.size(), [&](int, std::size_t i, Trainer& trainer) {
-    const std::int64_t chunk = comm.rank() + static_cast<std::int64_t>(i) * comm.size();
+    const std::int64_t chunk = comm.rank() + i * comm.size();
     results[i] = trainer.evaluate(params, {split, chunk});
   });
   std::vector<std::int64_t> total(4, 0);

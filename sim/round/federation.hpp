@@ -1,5 +1,5 @@
 #pragma once
-// The composed parts of one run, what changes while it runs, and one round of it.
+// The composed parts of one run, and what changes while it runs.
 
 #include <map>
 #include <memory>
@@ -18,6 +18,7 @@
 #include "sim/round/stage.hpp"
 #include "sim/round/strategy.hpp"
 #include "sim/round/trainers.hpp"
+#include "sim/round/world.hpp"
 
 namespace shoal {
 
@@ -44,7 +45,7 @@ struct Federation {
   std::vector<Channel> channels() const;
   /// Whether updates are added as their words and decoded after the sum, or decoded one by one before.
   bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
-  /// UserError where the parts do not go together.
+  /// Throws UserError if the parts do not fit together.
   void check() const;
 };
 
@@ -57,52 +58,19 @@ struct FederationState {
   Version version{};
   State strategy, planner;
   std::vector<State> stages;
-  std::map<Version, Message> messages;  // versions that somebody in flight, or the next round, needs
+  std::map<Version, Message> messages;  // versions that participations in flight or the next round need
   std::map<ParticipationId, Participation> in_flight;
   std::vector<Feedback> feedback;  // of the last round
   ClientMemory memory;
   Ahead ahead;
 };
 
-/// One participation that ended, for the record.
-struct ClientRow {
-  Participation participation;
-  bool committed = false;
-  bool accepted = false;
-  double weight = 1;
-  double loss = 0;
-  std::int64_t steps = 0;
-  std::int64_t examples = 0, rejected_examples = 0;  // of committed ones: trained on; refused by the trainer
-  std::int64_t bytes_down = 0, bytes_up = 0;
-  double joules = 0;  // World::joules
-  std::int64_t tier = 0;
-};
-
-/// What one round did; plain data.
-struct RoundRecord {
-  std::int64_t round = 0;
-  Version version{};  // after the round
-  Ticks time{};
-  Verdict verdict = Verdict::commit;
-  bool diverged = false;
-  std::int64_t started = 0, committed = 0, lost = 0, rejected = 0;
-  std::int64_t examples = 0;  // trained on by committed clients, each counted once
-  std::int64_t bytes_down = 0, bytes_up = 0;
-  double train_loss = 0;  // mean over accepted clients; NaN when there are none
-  std::vector<ClientRow> clients;
-  Measures measures;  // of an evaluation after the round, and of what parts report
-  Tables tables;
-};
-
-/// What a client that starts now downloads, afresh. Shares the state's tensors.
+/// What a client that starts now downloads; made anew. Shares the state's tensors.
 Message make_message(const Federation& federation, const FederationState& state);
 /// The same, made once per version and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state);
 /// Bytes that a client is expected to send.
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);
-
-/// Plans, trains, aggregates and updates: one server step. Collective over `comm`.
-RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers);
 
 /// Loss and accuracy of `params` over all chunks of `split`. Collective; the same for any number of ranks and threads.
 /// `correct` is -1 where the task has no accuracy.

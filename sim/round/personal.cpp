@@ -10,10 +10,10 @@ namespace {
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64_t most) {
-  const auto clients = static_cast<std::uint64_t>(federation.task->clients());
+  const std::int64_t clients = federation.task->clients();
   const KeyedPermutation order(random_key(federation.seed, "round/personal_evaluation"), 0, clients);
   std::vector<ClientId> chosen;
-  for (std::uint64_t i = 0; i < clients && std::ssize(chosen) < most; ++i) {
+  for (std::int64_t i = 0; i < clients && std::ssize(chosen) < most; ++i) {
     const ClientId client{static_cast<std::int64_t>(order(i))};
     if (federation.task->work(client).examples > 0) chosen.push_back(client);
   }
@@ -22,7 +22,8 @@ std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64
 
 Evaluation evaluate_client(const Federation& federation, const FederationState& state, const Message& message,
                            const LocalSettings& local, ClientId client, Split split, Trainer& trainer) {
-  // Not part of the plan: the number of the round stands in for that of a participation.
+  // An evaluation has no participation id, so the round's number serves as one: a strategy that trains here may repeat
+  // the random draws of a real participation of this client that has that id.
   const Participation visit{.id = ParticipationId{state.round}, .client = client, .version = state.version};
   const auto kept = state.memory.records().find(client);
   ClientRecord record(state.memory.slots().size());
@@ -62,9 +63,9 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
     accuracies.push_back(one.accuracy());
     accuracy += one.accuracy();
   }
-  if (total.clients > 0) total.loss = loss / static_cast<double>(total.clients);
+  if (total.clients > 0) total.loss = loss / total.clients;
   if (accuracies.empty()) return total;
-  total.accuracy = accuracy / static_cast<double>(accuracies.size());
+  total.accuracy = accuracy / accuracies.size();
   std::ranges::sort(accuracies);
   total.accuracy_p10 = accuracies[(accuracies.size() + 9) / 10 - 1];
   return total;

@@ -1,5 +1,5 @@
 #pragma once
-// How well clients are served: each with the model that it would use, on examples of its own.
+// How well the model that each client would use serves it, on examples of its own.
 
 #include "sim/round/federation.hpp"
 
@@ -9,15 +9,14 @@ namespace shoal {
 /// accuracy.
 struct PersonalEvaluation {
   std::int64_t clients = 0;
-  double accuracy = 0;  // mean over clients
-  double accuracy_p10 =
-      0;            // of the client at the 10th percentile, nearest rank: what the worst served tenth gets at most
-  double loss = 0;  // mean over clients
+  double accuracy = 0;      // mean over clients
+  double accuracy_p10 = 0;  // of the client at the 10th percentile, nearest rank: the best that the worst tenth gets
+  double loss = 0;          // mean over clients
 };
 
 /// Evaluates `Strategy::personal` of at most `most` clients, always the same ones: the first with training examples in
-/// a keyed permutation. Collective. Each client is evaluated at the home of its memory, alone, so nothing but three
-/// integers a client travels, and the result is the same for any number of ranks and threads.
+/// a keyed permutation. Collective. Each client is evaluated on its own at the home of its memory, so only three
+/// integers per client are sent, and the result is the same for any number of ranks and threads.
 PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
                                      std::int64_t most, Communicator& comm, Trainers& trainers);
 

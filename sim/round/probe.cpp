@@ -10,7 +10,8 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
                                 FederationState& state, Communicator& comm, Trainers& trainers) {
   if (clients.empty()) return {};
   std::vector<double> costs;
-  for (const ClientId client : clients) costs.push_back(static_cast<double>(federation.task->work(client).examples));
+  costs.reserve(clients.size());
+  for (const ClientId client : clients) costs.push_back(federation.task->work(client).examples);
   const std::vector<int> owners = place(costs, comm.size());
   std::vector<std::size_t> mine;
   for (std::size_t i = 0; i < owners.size(); ++i) {

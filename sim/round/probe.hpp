@@ -1,5 +1,5 @@
 #pragma once
-// Losses of clients before they are chosen: what a planner's `probe` asks for.
+// Losses of clients before they are chosen, which a planner's `probe` asks for.
 
 #include "sim/round/federation.hpp"
 

@@ -11,6 +11,7 @@
 
 #include "sim/files/packing.hpp"
 #include "sim/round/federation.hpp"
+#include "sim/round/round_record.hpp"
 
 namespace shoal {
 

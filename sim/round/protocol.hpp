@@ -1,5 +1,5 @@
 #pragma once
-// What an aggregator's protocol adds to every participation beside download, training and upload.
+// What an aggregator's protocol adds to every participation besides download, training and upload.
 
 #include <cstdint>
 #include <string>

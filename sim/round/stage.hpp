@@ -1,5 +1,6 @@
 #pragma once
-// A stage works on updates on their way: on the client's side in order, on the server's side in reverse, like an onion.
+// A stage changes updates between client and server: stages work in order on the client's side, in reverse on the
+// server's.
 
 #include "sim/round/strategy.hpp"
 
@@ -16,11 +17,9 @@ class Stage {
   virtual void broadcast(const State&, Message&) const {}
   /// Changes the update of a block in place and fills the stage's own channels, which it finds at `own`, .., in
   /// `update.channels`.
-  virtual void client_side(const Message&, const ClientBlock&, UpdateBlock& update, std::size_t own) const {
-    (void)update, (void)own;
-  }
+  virtual void client_side(const Message&, const ClientBlock&, UpdateBlock& /*update*/, std::size_t /*own*/) const {}
   /// Sees and may change the aggregate before the strategy does.
-  virtual void server_side(State&, Aggregate&, std::size_t own, const ServerContext&) const { (void)own; }
+  virtual void server_side(State&, Aggregate&, std::size_t /*own*/, const ServerContext&) const {}
 };
 
 template <>

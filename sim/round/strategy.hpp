@@ -55,7 +55,7 @@ class Strategy {
   /// state's tensors in place.
   virtual void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const = 0;
 
-  /// Whether clients use models of their own, so that evaluating those is worth its time.
+  /// Whether clients use models of their own, so that evaluating those is worth the time.
   virtual bool is_personal() const { return false; }
   /// The models that the clients of the block would use now, [d] or [K, d]; by default the server's. May train, must
   /// not remember.

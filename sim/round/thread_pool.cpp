@@ -34,7 +34,7 @@ void ThreadPool::for_each(std::size_t count, const std::function<void(int, std::
     work_ = &work;
     count_ = count;
     next_ = 0;
-    busy_ = static_cast<int>(threads_.size());
+    busy_ = std::ssize(threads_);
     failure_ = nullptr;
     ++generation_;
   }

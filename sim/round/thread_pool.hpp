@@ -21,7 +21,7 @@ class ThreadPool {
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
 
-  int size() const { return 1 + static_cast<int>(threads_.size()); }
+  int size() const { return 1 + std::ssize(threads_); }
   /// Calls work(worker, i) for i in [0, count), spread over the workers; returns when all calls have returned. The
   /// first exception is rethrown. With one worker everything runs on the calling thread.
   void for_each(std::size_t count, const std::function<void(int, std::size_t)>& work);

@@ -12,12 +12,12 @@ template <class T>
 void write_features(const T* from, const Shape& shape, float scale, float offset, float* to) {
   const std::int64_t pixels = shape.height * shape.width;
   if (shape.channels == 1 || pixels == 1) {
-    for (std::int64_t i = 0; i < shape.size(); ++i) to[i] = static_cast<float>(from[i]) * scale + offset;
+    for (std::int64_t i = 0; i < shape.size(); ++i) to[i] = from[i] * scale + offset;
     return;
   }
   for (std::int64_t c = 0; c < shape.channels; ++c) {
     for (std::int64_t i = 0; i < pixels; ++i) {
-      to[i * shape.channels + c] = static_cast<float>(from[c * pixels + i]) * scale + offset;
+      to[i * shape.channels + c] = from[c * pixels + i] * scale + offset;
     }
   }
 }
@@ -26,7 +26,7 @@ void write_features(const T* from, const Shape& shape, float scale, float offset
 
 void BatchFeed::load(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
   if (arithmetic_ == StackForm::Arithmetic::library) return load_on_device(to, from, batches);
-  for (std::size_t k = 0; k < batches.size(); ++k) load_rows(to, static_cast<std::int64_t>(k), from, batches[k]);
+  for (std::size_t k = 0; k < batches.size(); ++k) load_rows(to, k, from, batches[k]);
 }
 
 void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& from, const ClientBatch& batch) const {
@@ -36,7 +36,7 @@ void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& fr
   float* features = to.inputs().mutable_data_ptr<float>() + k * to.inputs().stride(0);
   for (const std::int32_t position : batch.positions) {
     const std::int64_t first = std::int64_t{position} * size;
-    *labels++ = from.labels[static_cast<std::size_t>(position)];
+    *labels++ = from.labels[position];
     if (from.bytes.empty()) {
       write_features(from.floats.data() + first, from.shape, from.scale, from.offset, features);
     } else {
@@ -44,7 +44,7 @@ void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& fr
     }
     features += size;
   }
-  std::fill_n(weights, used, static_cast<float>(batch.weight));
+  std::fill_n(weights, used, batch.weight);
   std::fill_n(weights + used, rows - used, 0.0F);
   std::fill_n(labels, rows - used, std::int64_t{0});
   std::fill_n(features, (rows - used) * size, 0.0F);  // what stands there may have become infinite
@@ -59,8 +59,9 @@ void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::sp
   std::fill_n(weights, clients * rows, 0.0F);
   for (const ClientBatch& batch : batches) {
     std::ranges::copy(batch.positions, positions);
-    std::fill_n(weights, batch.positions.size(), static_cast<float>(batch.weight));
-    positions += rows, weights += rows;
+    std::fill_n(weights, batch.positions.size(), batch.weight);
+    positions += rows;
+    weights += rows;
   }
   s.chosen.copy_(s.positions, /*non_blocking=*/true);
   to.weights().view({-1}).copy_(s.weights, /*non_blocking=*/true);

@@ -29,7 +29,7 @@ struct Examples {
   std::vector<std::int32_t> labels;  // [n], 0 to classes - 1
   std::vector<std::int32_t> groups;  // [n], who an example is from (its writer), any number; empty where nobody knows
   float scale = 1, offset = 0;       // the model sees feature * scale + offset
-  std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
+  std::int64_t count() const { return labels.size(); }
 };
 
 /// A data set as published: training and test examples.

@@ -43,7 +43,7 @@ void DeviceExamples::gather(const at::Tensor& positions, at::Tensor& features, a
     if (on_device(values_)) {
       shoal::gather(current_stream(), table, from, count, to, labels_to);
     } else {
-      shoal::gather(table, {from, static_cast<std::size_t>(count)}, to, labels_to);
+      shoal::gather(table, std::span(from, count), to, labels_to);
     }
   };
   values_.scalar_type() == at::kByte ? run(std::uint8_t{}) : run(float{});

@@ -11,7 +11,7 @@ struct Counts {
 };
 
 Counts divide(std::int64_t examples, const HoldoutShares& shares) {
-  const auto part = [&](double share) { return std::llround(share * static_cast<double>(examples)); };
+  const auto part = [&](double share) { return std::llround(share * examples); };
   const std::int64_t most = std::max<std::int64_t>(0, examples - 1);
   const std::int64_t test = std::min<std::int64_t>(part(shares.test), most);
   const std::int64_t validation = std::min<std::int64_t>(part(shares.validation), most - test);
@@ -40,7 +40,7 @@ std::int64_t Holdout::count(ClientId client, Split split) const {
 }
 
 std::vector<std::int32_t> Holdout::indices(ClientId client, Split split) const {
-  std::vector<std::int32_t> all(static_cast<std::size_t>(clients_->count(client)));
+  std::vector<std::int32_t> all(clients_->count(client));
   clients_->indices(client, all);
   if (!holds_out(Split::validation) && !holds_out(Split::test)) {
     if (split != Split::train) all.clear();
@@ -48,7 +48,7 @@ std::vector<std::int32_t> Holdout::indices(ClientId client, Split split) const {
   }
   RandomStream random(key_, value(client));
   shuffle(std::span(all), random);
-  const Counts counts = divide(static_cast<std::int64_t>(all.size()), shares_);
+  const Counts counts = divide(all.size(), shares_);
   const auto validation = all.begin() + counts.test, train = validation + counts.validation;
   if (split == Split::test) return {all.begin(), validation};
   if (split == Split::validation) return {validation, train};

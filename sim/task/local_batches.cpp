@@ -7,7 +7,7 @@ namespace shoal {
 LocalBatches::LocalBatches(std::vector<std::int32_t> examples, std::int64_t batch, RandomKey key,
                            const Participation& who)
     : examples_(std::move(examples)),
-      batch_(batch == 0 ? examples_.size() : std::min(static_cast<std::size_t>(batch), examples_.size())),
+      batch_(batch == 0 ? examples_.size() : std::min<std::size_t>(batch, examples_.size())),
       used_(examples_.size()),
       random_(key, value(who.client), value(who.id)) {}
 

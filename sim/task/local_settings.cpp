@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
+#include <optional>
 
 namespace shoal {
 
 std::int64_t LocalSettings::local_steps(std::int64_t examples, double fraction) const {
   const std::int64_t size = batch == 0 ? examples : std::min(batch, examples);
   const std::int64_t per_epoch = size > 0 ? (examples + size - 1) / size : 0;
-  const double whole = steps > 0 ? static_cast<double>(steps) : std::ceil(epochs * static_cast<double>(per_epoch));
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::llround(whole * fraction)));
+  const double whole = steps > 0 ? steps : std::ceil(epochs * per_epoch);
+  return std::max<std::int64_t>(1, std::llround(whole * fraction));
 }
 
 LocalTraining::LocalTraining(const Settings& settings) {
@@ -25,22 +25,28 @@ LocalTraining::LocalTraining(const Settings& settings) {
   base_.weight_decay = settings.number("weight_decay", 0, "L2 penalty of local SGD", at_least(0));
   const std::int64_t block = settings.integer(
       "block", 0, "clients trained together; 0: as the table of measurements has it", between(0, 4096));
-  std::vector<std::string> forms = block_form_names();
-  forms.insert(forms.begin(), "table");
-  const std::string form = settings.choice("form", "table", forms,
-                                           "how they are: one after the other, or stacked with a convolution for each "
-                                           "client or a grouped one; 'table': as the table of measurements has it");
-  block_open_ = block == 0, form_open_ = form == "table";
+  std::vector<std::pair<std::string, std::optional<BlockForm>>> forms{{"table", std::nullopt}};
+  for (const std::string& form : block_form_names()) forms.emplace_back(form, block_form(form, settings.where()));
+  const std::optional<BlockForm> form =
+      settings.choice("form", std::optional<BlockForm>{}, forms,
+                      "how they are: one after the other, or stacked with a convolution for each "
+                      "client or a grouped one; 'table': as the table of measurements has it");
+  block_open_ = block == 0;
+  form_open_ = !form;
   base_.block = block_open_ ? 1 : block;
-  if (!form_open_) base_.form = block_form(form, settings.where());
-  schedule_ = settings.choice("schedule", "constant", {"constant", "exponential", "step", "inverse_sqrt"},
+  if (form) base_.form = *form;
+  schedule_ = settings.choice("schedule", Schedule::constant,
+                              {{"constant", Schedule::constant},
+                               {"exponential", Schedule::exponential},
+                               {"step", Schedule::step},
+                               {"inverse_sqrt", Schedule::inverse_sqrt}},
                               "how the learning rate changes over rounds");
   decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
   period_ =
       settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)", at_least(1));
-  if ((schedule_ == "exponential" || schedule_ == "step") && decay_ == 1) {
+  if ((schedule_ == Schedule::exponential || schedule_ == Schedule::step) && decay_ == 1) {
     user_error("{}: schedule \"{}\" with a decay of 1 changes nothing. Set 'decay' below 1?", settings.where(),
-               schedule_);
+               schedule_ == Schedule::step ? "step" : "exponential");
   }
   if (base_.nesterov && base_.momentum == 0) {
     user_error("{}: nesterov needs momentum (found 0). Set 'momentum'?", settings.where());
@@ -62,10 +68,10 @@ void LocalTraining::take_all(const Settings& settings) {
 
 LocalSettings LocalTraining::at(std::int64_t round) const {
   LocalSettings now = base_;
-  const double periods = static_cast<double>(round - 1) / static_cast<double>(period_);
-  if (schedule_ == "exponential") now.rate *= std::pow(decay_, periods);
-  if (schedule_ == "step") now.rate *= std::pow(decay_, std::floor(periods));
-  if (schedule_ == "inverse_sqrt") now.rate /= std::sqrt(1 + periods);
+  const double periods = static_cast<double>(round - 1) / period_;
+  if (schedule_ == Schedule::exponential) now.rate *= std::pow(decay_, periods);
+  if (schedule_ == Schedule::step) now.rate *= std::pow(decay_, std::floor(periods));
+  if (schedule_ == Schedule::inverse_sqrt) now.rate /= std::sqrt(1 + periods);
   return now;
 }
 

@@ -40,8 +40,10 @@ class LocalTraining {
   LocalSettings at(std::int64_t round) const;
 
  private:
+  enum class Schedule { constant, exponential, step, inverse_sqrt };  // of the learning rate
+
   LocalSettings base_;
-  std::string schedule_;
+  Schedule schedule_;
   double decay_;
   std::int64_t period_;
   bool block_open_, form_open_;

@@ -6,25 +6,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/vector_ops.hpp"
-#include "sim/error.hpp"
 #include "sim/task/device.hpp"
 
 namespace shoal {
 namespace {
 
-std::span<float> row(const at::Tensor& rows, std::int64_t k) {
-  return {rows.mutable_data_ptr<float>() + k * rows.stride(0), static_cast<std::size_t>(rows.size(1))};
-}
-
-/// Row k of [K, d], or the only row of [d]; empty where the tensor is undefined.
-std::span<const float> row_or_shared(const at::Tensor& tensor, std::int64_t k) {
-  if (!tensor.defined()) return {};
-  return {tensor.const_data_ptr<float>() + (tensor.dim() == 2 ? k * tensor.size(1) : 0),
-          static_cast<std::size_t>(tensor.size(-1))};
-}
-
-/// What a correction names, [d] or one row for each place in the stack.
+// A correction's tensor: [d], or one row for each place in the stack.
 at::Tensor in_order(const at::Tensor& tensor, std::span<const std::int64_t> order, at::Device device) {
   if (!tensor.defined()) return tensor;
   at::Tensor plain = tensor.to(device, at::kFloat);
@@ -45,10 +32,9 @@ LocalStep::LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettin
       order_(order),
       arithmetic_(arithmetic),
       anchor_(correction.pull != 0 ? in_order(correction.anchor, order, rows.values.device()) : at::Tensor()),
-      shift_(in_order(correction.shift, order, rows.values.device())) {
-  ensure(correction.pull == 0 || correction.anchor.defined(), "a pull of {} without an anchor", correction.pull);
-  if (momentum_.defined()) momentum_.zero_();
-}
+      shift_(in_order(correction.shift, order, rows.values.device())),
+      update_({rows.values, rows.gradients, momentum_}, local,
+              {.pull = correction.pull, .anchor = anchor_, .shift = shift_}) {}
 
 bool LocalStep::in_place() const {
   return !momentum_.defined() && local_.weight_decay == 0 && !anchor_.defined() && !shift_.defined() &&
@@ -86,7 +72,7 @@ void LocalStep::work(StackedNetwork& net, std::int64_t active) {
   if (arithmetic_ == StackForm::Arithmetic::library) {
     change_weights_by_library(active);
   } else {
-    change_weights(active);
+    for (std::int64_t k = 0; k < active; ++k) update_.change(k);
   }
 }
 
@@ -97,21 +83,6 @@ void LocalStep::apply_custom(std::int64_t active) {
   at::Tensor gradients = at::empty_like(rows_.gradients).index_copy_(0, places, rows_.gradients);
   correction_.custom(gradients, at::empty_like(rows_.values).index_copy_(0, places, rows_.values));
   rows_.gradients.copy_(gradients.index_select(0, places));
-}
-
-void LocalStep::change_weights(std::int64_t active) {
-  for (std::int64_t k = 0; k < active; ++k) {
-    SgdStep<float> sgd{.rate = local_.rate,
-                       .decay = local_.weight_decay,
-                       .pull = correction_.pull,
-                       .anchor = row_or_shared(anchor_, k),
-                       .shift = row_or_shared(shift_, k),
-                       .momentum = local_.momentum,
-                       .buffer = {},
-                       .nesterov = local_.nesterov};
-    if (momentum_.defined()) sgd.buffer = row(momentum_, k);
-    sgd_step<float>(row(rows_.values, k), row(rows_.gradients, k), sgd);
-  }
 }
 
 void LocalStep::change_weights_by_library(std::int64_t active) {

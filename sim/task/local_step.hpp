@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "sim/task/local_settings.hpp"
+#include "sim/task/local_update.hpp"
 #include "sim/task/stacked_network.hpp"
 #include "sim/task/task.hpp"
 
@@ -15,7 +15,7 @@ namespace shoal {
 /// (`custom`) is the exception. Shapes follow from (network, active).
 class LocalStep {
  public:
-  /// Client order[i] of the correction's rows stands in row i of `rows`. `momentum`, like the parameters, is zeroed
+  /// Client order[i] of the correction's rows is in row i of `rows`. `momentum`, like the parameters, is zeroed
   /// here; undefined where [local] has none.
   LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettings& local, const Correction& correction,
             std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic);
@@ -30,7 +30,6 @@ class LocalStep {
   /// one pass over them.
   bool in_place() const;
   void apply_custom(std::int64_t active);
-  void change_weights(std::int64_t active);
   void change_weights_by_library(std::int64_t active);
 
   ParameterRows& rows_;
@@ -40,6 +39,7 @@ class LocalStep {
   std::span<const std::int64_t> order_;
   StackForm::Arithmetic arithmetic_;
   at::Tensor anchor_, shift_;  // [d] or [K, d], rows in the stack's order
+  LocalUpdate<float> update_;  // the update by loops; change_weights_by_library is the other form
 };
 
 }  // namespace shoal

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "kernels/vector_ops.hpp"
+#include "sim/task/local_update.hpp"
 
 namespace shoal {
 namespace {
@@ -21,47 +21,37 @@ class QuadraticTrainer final : public Trainer {
   void open(std::span<const Participation> block, const LocalSettings& local) override {
     block_ = block;
     local_ = local;
-    const auto k = static_cast<std::int64_t>(block.size());
+    const std::int64_t k = std::ssize(block);
     if (!params_.defined() || params_.size(0) != k) {
       const auto options = at::TensorOptions(task_.layout().type);
       params_ = at::empty({k, d_}, options);
       gradients_ = at::empty({k, d_}, options);
       optima_ = at::empty({k, d_}, options);
-      buffer_ = at::empty({k, d_}, options);
+      momentum_ = at::empty({k, d_}, options);
     }
-    for (std::int64_t i = 0; i < k; ++i)
-      task_.optimum(block[static_cast<std::size_t>(i)].client, row(optima_, i).data());
+    for (std::int64_t i = 0; i < k; ++i) task_.optimum(block[i].client, row(optima_, i));
   }
 
   LocalResult fit(const at::Tensor& start, const Correction& correction) override {
     params_.copy_(start.expand_as(params_));
-    if (local_.momentum > 0) buffer_.zero_();
-    const auto count = static_cast<std::int64_t>(block_.size());
-    LocalResult result{.loss = std::vector<double>(block_.size(), 0)};
-    std::int64_t most = 0;
-    for (const Participation& p : block_) {
-      result.steps.push_back(local_.local_steps(task_.work(p.client).examples, p.fraction));
-      most = std::max(most, result.steps.back());
+    LocalUpdate<T> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_, correction);
+    LocalResult result{.figures = planned_figures(task_, block_, local_)};
+    for (std::int64_t step = 0;; ++step) {
+      const std::vector<std::int64_t> active = active_clients(result.figures, step);
+      if (active.empty()) break;
+      for (const std::int64_t k : active) result.figures[k].loss += differentiate(k);
+      update.run(active);
     }
-    for (std::int64_t step = 0; step < most; ++step) {
-      for (std::int64_t k = 0; k < count; ++k)
-        result.loss[static_cast<std::size_t>(k)] += differentiate(k, step, result);
-      if (correction.custom) correction.custom(gradients_, params_);
-      for (std::int64_t k = 0; k < count; ++k) {
-        if (step < result.steps[static_cast<std::size_t>(k)])
-          sgd_step<T>(row(params_, k), row(gradients_, k), step_of(k, correction));
-      }
-    }
-    for (std::size_t k = 0; k < block_.size(); ++k) result.loss[k] /= static_cast<double>(result.steps[k]);
+    for (ClientFigures& client : result.figures) client.loss /= client.steps;
     result.delta = Rows(params_.sub_(start));
     return result;
   }
 
   LocalResult gradient(const at::Tensor& params) override {
     params_.copy_(params.expand_as(params_));
-    LocalResult result{.steps = std::vector<std::int64_t>(block_.size(), 1)};
-    for (std::size_t k = 0; k < block_.size(); ++k) {
-      result.loss.push_back(differentiate(static_cast<std::int64_t>(k), 0, result));
+    LocalResult result;
+    for (std::int64_t k = 0; k < std::ssize(block_); ++k) {
+      result.figures.push_back({.loss = differentiate(k), .steps = 1});
     }
     result.delta = Rows(gradients_);
     return result;
@@ -101,17 +91,14 @@ class QuadraticTrainer final : public Trainer {
     return result;
   }
 
-  std::span<T> row(at::Tensor& rows, std::int64_t k) const {
-    return {rows.mutable_data_ptr<T>() + k * d_, static_cast<std::size_t>(d_)};
-  }
+  T* row(at::Tensor& rows, std::int64_t k) const { return rows.mutable_data_ptr<T>() + k * d_; }
 
-  // Gradient of client k into its row; returns the loss, 0 for a client that has done its steps.
-  double differentiate(std::int64_t k, std::int64_t step, const LocalResult& result) {
-    if (step >= result.steps[static_cast<std::size_t>(k)]) return 0;
-    const auto h = static_cast<T>(task_.curvature(block_[static_cast<std::size_t>(k)].client));
-    const T* x = row(params_, k).data();
-    const T* b = row(optima_, k).data();
-    T* g = row(gradients_, k).data();
+  // Gradient of client k into its row; returns the loss.
+  double differentiate(std::int64_t k) {
+    const auto h = static_cast<T>(task_.curvature(block_[k].client));
+    const T* x = row(params_, k);
+    const T* b = row(optima_, k);
+    T* g = row(gradients_, k);
     double loss = 0;
     for (std::int64_t j = 0; j < d_; ++j) {
       const T gap = x[j] - b[j];
@@ -121,28 +108,11 @@ class QuadraticTrainer final : public Trainer {
     return 0.5 * loss;
   }
 
-  SgdStep<T> step_of(std::int64_t k, const Correction& correction) {
-    const auto piece = [&](const at::Tensor& values) -> std::span<const T> {
-      if (!values.defined()) return {};
-      ensure(values.is_contiguous() && values.scalar_type() == task_.layout().type, "a correction is not contiguous");
-      return {values.const_data_ptr<T>() + (values.dim() == 2 ? k * d_ : 0), static_cast<std::size_t>(d_)};
-    };
-    SgdStep<T> step{.rate = local_.rate,
-                    .decay = local_.weight_decay,
-                    .pull = correction.pull,
-                    .anchor = piece(correction.anchor),
-                    .shift = piece(correction.shift),
-                    .momentum = local_.momentum,
-                    .nesterov = local_.nesterov};
-    if (local_.momentum > 0) step.buffer = row(buffer_, k);
-    return step;
-  }
-
   const Quadratic& task_;
   std::int64_t d_;
   std::span<const Participation> block_;
   LocalSettings local_;
-  at::Tensor params_, gradients_, optima_, buffer_;
+  at::Tensor params_, gradients_, optima_, momentum_;
 };
 
 }  // namespace
@@ -169,9 +139,8 @@ Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
     clients_ = std::ssize(curvatures_);
     dimension_ = 1;
   }
-  layout_.type = settings.choice("precision", "float32", {"float32", "float64"}, "type of the parameters") == "float64"
-                     ? at::kDouble
-                     : at::kFloat;
+  layout_.type = settings.choice("precision", at::kFloat, {{"float32", at::kFloat}, {"float64", at::kDouble}},
+                                 "type of the parameters");
   layout_.add("x", {dimension_});
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 template <class T>
 std::span<const T> row_of(const at::Tensor& dense, std::int64_t k) {
-  return {dense.const_data_ptr<T>() + k * dense.size(1), static_cast<std::size_t>(dense.size(1))};
+  return std::span(dense.const_data_ptr<T>() + k * dense.size(1), dense.size(1));
 }
 
 template <class T>
@@ -44,7 +44,7 @@ Rows::Rows(at::Tensor dense) : dense_(dense.dim() == 1 ? dense.unsqueeze(0) : st
 }
 
 std::vector<double> Rows::norms() const {
-  std::vector<double> out(static_cast<std::size_t>(count()));
+  std::vector<double> out(count());
   with_type(dense_, [&]<class T>(T) {
     if (!on_device(dense_)) return shoal::norms<T>(view<T>(dense_), out);
     DeviceArray<double> there(current_stream(), out.size());
@@ -65,7 +65,7 @@ void Rows::scale(std::span<const double> factors) {
 }
 
 std::vector<double> Rows::largest() const {
-  std::vector<double> out(static_cast<std::size_t>(count()));
+  std::vector<double> out(count());
   with_type(dense_, [&]<class T>(T) {
     if (on_device(dense_)) {
       DeviceArray<RowRange> there(current_stream(), out.size());
@@ -76,7 +76,7 @@ std::vector<double> Rows::largest() const {
       return;
     }
     for (std::int64_t k = 0; k < count(); ++k) {
-      out[static_cast<std::size_t>(k)] = scan<T>(row_of<T>(dense_, k)).max_abs;
+      out[k] = scan<T>(row_of<T>(dense_, k)).max_abs;
     }
   });
   return out;

@@ -1,14 +1,12 @@
 #include "sim/task/safetensors.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "sim/error.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal {
 namespace {
@@ -66,7 +64,7 @@ std::vector<std::int64_t> take_counts(const Json& entry, const char* key, const 
   if (found == entry.end() || !found->is_array()) refuse(origin, "{} has no list '{}'", what, key);
   std::vector<std::int64_t> counts;
   for (const Json& value : *found) {
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) {
       refuse(origin, "{} has {} in '{}'", what, value.dump(), key);
     }
@@ -99,7 +97,8 @@ Place take_place(const std::string& name, const Json& entry, const std::string& 
   place.parameter.shape = take_counts(entry, "shape", what, origin);
   const std::vector<std::int64_t> offsets = take_counts(entry, "data_offsets", what, origin);
   if (offsets.size() != 2 || offsets[0] > offsets[1]) refuse(origin, "{} has no begin and end", what);
-  place.begin = offsets[0], place.end = offsets[1];
+  place.begin = offsets[0];
+  place.end = offsets[1];
   return place;
 }
 
@@ -107,11 +106,11 @@ Place take_place(const std::string& name, const Json& entry, const std::string& 
 
 bool is_whole(const ModelParameter& parameter) {
   if (parameter.type != ValueType::float32 && parameter.type != ValueType::float64) return false;
-  std::int64_t bytes = static_cast<std::int64_t>(bytes_of(parameter.type));
+  std::int64_t bytes = bytes_of(parameter.type);
   for (const std::int64_t side : parameter.shape) {
     if (side < 0 || __builtin_mul_overflow(bytes, side, &bytes)) return false;
   }
-  return static_cast<std::uint64_t>(bytes) == parameter.values.size();
+  return bytes == std::ssize(parameter.values);
 }
 
 std::vector<std::byte> safetensors(std::span<const ModelParameter> model, const TensorMetadata& metadata) {
@@ -173,32 +172,25 @@ SafeTensors parse_safetensors(std::span<const std::byte> file, const std::string
     ModelParameter& parameter = place.parameter;
     if (place.begin != end) refuse(origin, "tensor '{}' begins at {}, not at {}", parameter.name, place.begin, end);
     end = place.end;
-    if (static_cast<std::uint64_t>(end) > values.size()) {
+    if (end > std::ssize(values)) {
       refuse(origin, "tensor '{}' ends at {} of {} bytes", parameter.name, end, values.size());
     }
-    const auto own = values.subspan(static_cast<std::size_t>(place.begin), static_cast<std::size_t>(end - place.begin));
+    const auto own = values.subspan(place.begin, end - place.begin);
     parameter.values.assign(own.begin(), own.end());
     if (!is_whole(parameter)) {
       refuse(origin, "tensor '{}' has {} bytes, not those of its shape", parameter.name, own.size());
     }
     result.model.push_back(std::move(parameter));
   }
-  if (static_cast<std::uint64_t>(end) != values.size()) {
+  if (end != std::ssize(values)) {
     refuse(origin, "its tensors end at {} of {} bytes", end, values.size());
   }
   return result;
 }
 
 SafeTensors read_safetensors(const std::string& path) {
-  std::error_code problem;
-  const std::uintmax_t size = std::filesystem::file_size(path, problem);  // of files only
-  if (problem) user_error("cannot read model '{}' ({}). Is the path right?", path, problem.message());
-  std::vector<std::byte> bytes(size);
-  std::ifstream in(path, std::ios::binary);
-  if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size))) {
-    user_error("cannot read model '{}' ({}). Is it readable?", path, std::strerror(errno));
-  }
-  return parse_safetensors(bytes, path);
+  const std::string file = read_file(path);
+  return parse_safetensors(std::as_bytes(std::span(file)), path);
 }
 
 }  // namespace shoal

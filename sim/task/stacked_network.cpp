@@ -51,7 +51,7 @@ RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
 
 StackedNetwork::Score StackedNetwork::score() const {
   const at::Tensor scores = output_.value.cpu(), labels = loss_.labels.cpu(), weights = loss_.weights.cpu();
-  const auto classes = static_cast<std::size_t>(output_.shape.size());
+  const std::size_t classes = output_.shape.size();
   Score total;
   for (std::int64_t i = 0; i < labels.numel(); ++i) {
     if (weights.const_data_ptr<float>()[i] == 0) continue;

@@ -19,11 +19,6 @@ namespace {
 constexpr std::int64_t gradient_chunk = 64;  // examples per pass of a full gradient: bounds the buffers
 constexpr std::int64_t most_rows = 512;      // examples that the buffers of all batch sizes of a lane hold together
 
-/// Row k of [K, d], or [d] itself.
-at::Tensor row_or_shared(const at::Tensor& tensor, std::int64_t k) {
-  return tensor.dim() == 2 ? tensor.select(0, k) : tensor;
-}
-
 double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
 
 }  // namespace
@@ -57,7 +52,7 @@ std::int64_t StackedTrainer::padded_batch() const {
   if (local_.batch > 0) return local_.batch;
   std::size_t largest = 1;
   for (const auto& own : examples_) largest = std::max(largest, own.size());
-  return static_cast<std::int64_t>(largest);
+  return largest;
 }
 
 at::Tensor StackedTrainer::changes() {
@@ -70,11 +65,10 @@ at::Tensor StackedTrainer::changes() {
 
 LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& correction) {
   const at::NoGradGuard no_grad;
-  LocalResult result{
-      .delta = {}, .loss = std::vector<double>(block_.size()), .steps = std::vector<std::int64_t>(block_.size())};
+  LocalResult result{.figures = std::vector<ClientFigures>(block_.size())};
   for (std::size_t k = 0; k < block_.size(); ++k) {
     const std::int64_t count = std::ssize(examples_[k]);
-    result.steps[k] = count > 0 ? local_.local_steps(count, block_[k].fraction) : 0;
+    result.figures[k].steps = count > 0 ? local_.local_steps(count, block_[k].fraction) : 0;
   }
   std::vector<std::int64_t> order(block_.size());
   std::iota(order.begin(), order.end(), 0);
@@ -82,8 +76,7 @@ LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& corre
   if (local_.form == BlockForm::in_turn && !correction.custom) {
     for (const std::int64_t& k : order) train(lane(1), {&k, 1}, from, correction, result);
   } else {
-    std::ranges::stable_sort(order, std::greater<>{},
-                             [&](std::int64_t k) { return result.steps[static_cast<std::size_t>(k)]; });
+    std::ranges::stable_sort(order, std::greater<>{}, [&](std::int64_t k) { return result.figures[k].steps; });
     train(lane(std::ssize(block_), local_.form), order, from, correction, result);
   }
   result.delta = Rows(changes());
@@ -94,14 +87,14 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
                            const Correction& correction, LocalResult& result) {
   ParameterRows& rows = lane.rows;
   const RandomKey key = random_key(task_.seed(), "task/shuffle");
-  const auto steps = [&](std::size_t slot) { return result.steps[static_cast<std::size_t>(order[slot])]; };
+  const auto steps = [&](std::size_t slot) { return result.figures[order[slot]].steps; };
   std::vector<LocalBatches> batches;
   batches.reserve(order.size());
   for (std::size_t slot = 0; slot < order.size(); ++slot) {
-    const auto k = static_cast<std::size_t>(order[slot]);
+    const std::size_t k = order[slot];
     const at::AutoDispatchBelowADInplaceOrView no_autograd;
     batches.emplace_back(examples_[k], local_.batch, key, block_[k]);
-    rows.values.select(0, static_cast<std::int64_t>(slot)).copy_(row_or_shared(start, order[slot]));
+    rows.values.select(0, slot).copy_(row_or_shared(start, order[slot]));
   }
   if (local_.momentum > 0 && !lane.momentum.defined()) lane.momentum = at::empty_like(rows.values);
   LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order,
@@ -115,47 +108,46 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
     if (active == 0) break;
     for (std::size_t slot = 0; slot < active; ++slot) {
       const std::span<const std::int32_t> batch = batches[slot].next();
-      loaded[slot] = {batch, 1 / static_cast<double>(batch.size())};
+      loaded[slot] = {batch, 1.0 / batch.size()};
     }
     // One client alone needs no padding.
     StackedNetwork& net = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch());
     feed_.load(net, task_.train(), std::span(loaded).first(active));
-    step.run(net, static_cast<std::int64_t>(active));
+    step.run(net, active);
   }
 
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
   const at::Tensor losses = rows.losses.cpu(), to = changes();
   for (std::size_t slot = 0; slot < order.size(); ++slot) {
     const std::int64_t k = order[slot];
-    result.loss[static_cast<std::size_t>(k)] = mean_or_zero(losses.const_data_ptr<double>()[slot], steps(slot));
+    result.figures[k].loss = mean_or_zero(losses.const_data_ptr<double>()[slot], steps(slot));
     at::Tensor change = to.select(0, k);
-    at::sub_out(change, rows.values.select(0, static_cast<std::int64_t>(slot)), row_or_shared(start, k));
+    at::sub_out(change, rows.values.select(0, slot), row_or_shared(start, k));
   }
 }
 
 LocalResult StackedTrainer::gradient(const at::Tensor& params) {
   const at::NoGradGuard no_grad;
   Lane& lane = this->lane(1);
-  LocalResult result{
-      .delta = {}, .loss = std::vector<double>(block_.size()), .steps = std::vector<std::int64_t>(block_.size(), 1)};
+  LocalResult result{.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1})};
   const at::Tensor to = changes().zero_();
   if (params.dim() == 1) lane.rows.values.copy_(params);
   for (std::int64_t k = 0; k < std::ssize(block_); ++k) {
-    const std::span<const std::int32_t> own = examples_[static_cast<std::size_t>(k)];
+    const std::span<const std::int32_t> own = examples_[k];
     if (own.empty()) continue;
     if (params.dim() == 2) lane.rows.values.copy_(params.select(0, k));
     lane.rows.losses.zero_();
     for (std::size_t first = 0; first < own.size(); first += gradient_chunk) {
       const auto part = own.subspan(first, std::min<std::size_t>(gradient_chunk, own.size() - first));
       StackedNetwork& net = network(lane, std::ssize(part));
-      const ClientBatch batch{part, 1 / static_cast<double>(own.size())};
+      const ClientBatch batch{part, 1.0 / own.size()};
       feed_.load(net, task_.train(), {&batch, 1});
       net.forward();
       net.loss_and_gradient();
       net.backward(first == 0 ? GradientUse::store() : GradientUse::add());
     }
     to.select(0, k).copy_(lane.rows.gradients.select(0, 0));
-    result.loss[static_cast<std::size_t>(k)] = lane.rows.losses.cpu().const_data_ptr<double>()[0];
+    result.figures[k].loss = lane.rows.losses.cpu().const_data_ptr<double>()[0];
   }
   result.delta = Rows(to);
   return result;
@@ -177,7 +169,7 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
     const auto piece = std::span(positions).subspan(
         first, std::min<std::size_t>(SupervisedTask::chunk_size, positions.size() - first));
     // Clients hold every number of examples; powers of two keep the number of networks small.
-    const Evaluation part = score(task_.train(), piece, static_cast<std::int64_t>(std::bit_ceil(piece.size())));
+    const Evaluation part = score(task_.train(), piece, std::bit_ceil(piece.size()));
     total.examples += part.examples;
     total.correct += part.correct;
     total.loss += part.loss;

@@ -12,8 +12,7 @@ namespace {
 void check(const Examples& examples, const Network& network) {
   if (examples.count() == 0) return;
   ensure(examples.shape == network.input(), "the network was made for examples of another shape");
-  ensure(std::max(examples.bytes.size(), examples.floats.size()) ==
-             static_cast<std::size_t>(examples.count() * examples.shape.size()),
+  ensure(std::max(std::ssize(examples.bytes), std::ssize(examples.floats)) == examples.count() * examples.shape.size(),
          "{} labels do not fit the features", examples.count());
   const auto [least, most] = std::ranges::minmax(examples.labels);
   ensure(least >= 0 && most < network.output().size(), "labels {} to {} (the network has {} outputs)", least, most,
@@ -85,12 +84,12 @@ SupervisedTask::Chunk SupervisedTask::chunk(const ExampleChunk& which) const {
          chunks(which.split));
   const std::int64_t first = which.index * chunk_size;
   if (from_test_set(which.split)) {
-    std::vector<std::int32_t> positions(static_cast<std::size_t>(std::min(chunk_size, data_->test.count() - first)));
-    std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(first));
+    std::vector<std::int32_t> positions(std::min(chunk_size, data_->test.count() - first));
+    std::iota(positions.begin(), positions.end(), first);
     return {data_->test, std::move(positions)};
   }
   const std::vector<std::int32_t>& all = collected(which.split);
-  const std::int64_t last = std::min(first + chunk_size, static_cast<std::int64_t>(all.size()));
+  const std::int64_t last = std::min(first + chunk_size, std::ssize(all));
   return {data_->train, {all.begin() + first, all.begin() + last}};
 }
 

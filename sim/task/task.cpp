@@ -19,8 +19,7 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
   const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
   const std::int64_t per_epoch = (work.examples + batch - 1) / batch;
   const std::int64_t steps = local.local_steps(work.examples, fraction);
-  const double visited = static_cast<double>(steps / per_epoch) * static_cast<double>(work.examples) +
-                         static_cast<double>(steps % per_epoch * batch);
+  const double visited = static_cast<double>(steps / per_epoch) * work.examples + steps % per_epoch * batch;
   return work.flops_per_example * visited;
 }
 
@@ -32,12 +31,12 @@ std::int64_t Evaluation::to_units(double loss) {
 
 double Evaluation::mean_loss() const {
   if (examples == 0) return std::numeric_limits<double>::quiet_NaN();
-  return static_cast<double>(loss) * loss_unit / static_cast<double>(examples);
+  return loss * loss_unit / examples;
 }
 
 double Evaluation::accuracy() const {
   if (examples == 0 || correct < 0) return std::numeric_limits<double>::quiet_NaN();
-  return static_cast<double>(correct) / static_cast<double>(examples);
+  return static_cast<double>(correct) / examples;
 }
 
 }  // namespace shoal

@@ -12,6 +12,7 @@
 
 #include "sim/participation.hpp"
 #include "sim/random.hpp"
+#include "sim/task/client_figures.hpp"
 #include "sim/task/layout.hpp"
 #include "sim/task/local_settings.hpp"
 #include "sim/task/rows.hpp"
@@ -68,13 +69,10 @@ struct Correction {
 
 /// What local training of K clients gave. Tensors are views of the trainer's buffers, valid until its next call.
 struct LocalResult {
-  Rows delta;                       // [K, d]: parameters after minus before
-  std::vector<double> loss;         // [K]: mean over the local steps of the loss on the step's batch
-  std::vector<std::int64_t> steps;  // [K]: steps done
-  // [K]: examples that had a part in it, where only training tells: at most, and without a word, those of
-  // Task::work.
-  std::vector<std::int64_t> examples{};
-  std::vector<std::int64_t> rejected{};  // [K]: examples that were refused as malformed or not finite; empty: none
+  Rows delta;                            // [K, d]: parameters after minus before
+  std::vector<ClientFigures> figures{};  // [K]
+  // Whether `figures` has the examples trained on, which are at most those of Task::work. Otherwise all of those were.
+  bool counts_examples = false;
 };
 
 /// The training machinery of one thread; owns all buffers. A block's result depends only on the block.
@@ -86,7 +84,7 @@ class Trainer {
   /// Trains the opened clients from `start`, [d] or [K, d].
   virtual LocalResult fit(const at::Tensor& start, const Correction& correction) = 0;
   /// The gradient of each opened client's mean loss over all its training examples at `params` ([d] or [K, d]): as
-  /// `delta`; `steps` is 1.
+  /// `delta`; the steps are 1.
   virtual LocalResult gradient(const at::Tensor& params) = 0;
   /// Evaluates `params` [d] on one chunk.
   virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;

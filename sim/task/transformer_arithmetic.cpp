@@ -1,6 +1,6 @@
 #include "sim/task/transformer_arithmetic.hpp"
 
-// Of the BLAS inside LibTorch (Fortran's calling convention, column-major).
+// Functions of the BLAS inside LibTorch (Fortran's calling convention, column-major).
 extern "C" {
 void sgemm_(const char*, const char*, const int*, const int*, const int*, const float*, const float*, const int*,
             const float*, const int*, const float*, float*, const int*);

@@ -20,25 +20,26 @@ TransformerLayout::TransformerLayout(const TransformerShape& of) : shape(of) {
   if (count > most) {
     user_error("a transformer of {:.3g} parameters (at most {:.0e} are possible). Lower its width?", count, most);
   }
+  // The tensor names are part of the format of weight files: never rename them.
   const auto add = [this](std::string name, std::vector<std::int64_t> sides) {
     const std::int64_t at = parameters.size;
     parameters.add(std::move(name), std::move(sides));
     return at;
   };
-  words = add("words", {of.vocabulary, of.width});
-  positions = add("positions", {of.context, of.width});
+  token_embedding = add("words", {of.vocabulary, of.width});
+  position_embedding = add("positions", {of.context, of.width});
   for (int i = 1; i <= of.layers; ++i) {
     const std::string name = fmt::format("layer{}.", i);
     Layer layer{};
     layer.attention_norm = add(name + "attention.norm", {of.width});
-    layer.attention_in = add(name + "attention.in", {3 * of.width, of.width});
+    layer.qkv = add(name + "attention.in", {3 * of.width, of.width});
     layer.attention_out = add(name + "attention.out", {of.width, of.width});
     layer.mlp_norm = add(name + "mlp.norm", {of.width});
     layer.mlp_in = add(name + "mlp.in", {of.hidden(), of.width});
     layer.mlp_out = add(name + "mlp.out", {of.width, of.hidden()});
     layers.push_back(layer);
   }
-  norm = add("norm", {of.width});
+  final_norm = add("norm", {of.width});
   head = add("head", {of.vocabulary, of.width});
 }
 
@@ -59,7 +60,7 @@ at::Tensor TransformerLayout::random_parameters(RandomKey key) const {
   return all;
 }
 
-double TransformerLayout::flops_per_word(double before) const {
+double TransformerLayout::flops_per_token(double before) const {
   const double width = shape.width;
   const double layer = 2 * (4 + 2.0 * shape.ratio) * width * width + 4 * (before + 1) * width;
   return shape.layers * layer + 2 * width * shape.vocabulary;

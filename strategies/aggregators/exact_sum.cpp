@@ -19,24 +19,24 @@ class ExactSums final : public Collector {
  public:
   explicit ExactSums(const AggregationPlan& plan) : plan_(plan) {
     std::size_t values = 0;
-    for (const Channel& channel : plan_.channels) values += static_cast<std::size_t>(channel.size);
+    for (const Channel& channel : plan_.channels) values += channel.size;
     sums_.assign(values + plan_.channels.size() + 1, 0);
   }
 
   void add(const Contribution& contribution) override {
     std::size_t at = 0;
     for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
-      const auto size = static_cast<std::size_t>(plan_.channels[c].size);
+      const std::size_t size = plan_.channels[c].size;
       for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
         if (!contribution.accepted[k]) continue;
         const std::int64_t weight = contribution.weights[c][k];
-        const auto row = static_cast<std::int64_t>(k);
+        const std::int64_t row = k;
         const ChannelScale& scale = plan_.scales[c];
         if (scale.weight_unit == 1) {
           contribution.channels[c].add_to(std::span(sums_).subspan(at, size), row, weight, scale.exponent);
         } else {
-          contribution.channels[c].add_weighted(std::span(sums_).subspan(at, size), row,
-                                                static_cast<double>(weight) * scale.weight_unit, scale.exponent);
+          contribution.channels[c].add_weighted(std::span(sums_).subspan(at, size), row, weight * scale.weight_unit,
+                                                scale.exponent);
         }
         weight_of(c) += contribution.shares[c][k];
       }
@@ -55,9 +55,9 @@ class ExactSums final : public Collector {
     Aggregate total{.clients = sums_.back()};
     std::size_t at = 0;
     for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
-      const auto size = static_cast<std::size_t>(plan_.channels[c].size);
+      const std::size_t size = plan_.channels[c].size;
       total.means.push_back(mean_of(std::span(sums_).subspan(at, size), weight_of(c), plan_.scales[c]));
-      total.weights.push_back(static_cast<double>(weight_of(c)) * plan_.scales[c].weight_unit);
+      total.weights.push_back(weight_of(c) * plan_.scales[c].weight_unit);
       at += size;
     }
     return {std::move(total)};
@@ -69,7 +69,7 @@ class ExactSums final : public Collector {
   at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const {
     at::Tensor mean = at::empty({std::ssize(sum)}, at::TensorOptions(plan_.type));
     if (weight == 0) return mean.zero_();  // nobody was accepted; the round will be abandoned
-    const double total = static_cast<double>(weight) * scale.weight_unit;
+    const double total = weight * scale.weight_unit;
     if (plan_.type == at::kDouble) {
       to_mean<double>(sum, scale.exponent, total, {mean.mutable_data_ptr<double>(), sum.size()});
     } else {
@@ -111,7 +111,7 @@ class DeviceSums final : public Collector {
         rows.add_to(sums, weights, scale.exponent);
       } else {
         std::vector<double> factors;
-        for (const std::int64_t weight : weights) factors.push_back(static_cast<double>(weight) * scale.weight_unit);
+        for (const std::int64_t weight : weights) factors.push_back(weight * scale.weight_unit);
         rows.add_weighted(sums, factors, scale.exponent);
       }
       at += plan_.channels[c].size;
@@ -128,7 +128,7 @@ class DeviceSums final : public Collector {
 
   std::vector<Aggregate> finish(Communicator& comm) override {
     const OnDevice stream = current_stream();
-    comm.device().sum(stream, sums_.mutable_data_ptr<std::int64_t>(), static_cast<std::size_t>(sums_.numel()));
+    comm.device().sum(stream, sums_.mutable_data_ptr<std::int64_t>(), sums_.numel());
     comm.device().wait(stream);  // before MPI: its blocking calls beside pending ones of NCCL may deadlock
     const at::Tensor bad_rows = bad_rows_.cpu();  // none, since ranges were checked; the host's form would have thrown
     for (std::size_t c = 0; c < plan_.scales.size(); ++c) {
@@ -138,7 +138,7 @@ class DeviceSums final : public Collector {
     Aggregate total{.clients = totals_.back()};
     std::int64_t at = 0;
     for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
-      const double weight = static_cast<double>(totals_[c]) * plan_.scales[c].weight_unit;
+      const double weight = totals_[c] * plan_.scales[c].weight_unit;
       total.means.push_back(mean_of(sums_.narrow(0, at, plan_.channels[c].size), weight, plan_.scales[c].exponent));
       total.weights.push_back(weight);
       at += plan_.channels[c].size;

@@ -23,7 +23,7 @@ class FloatSums final : public Collector {
       if (!contribution.accepted[k]) continue;
       for (std::size_t c = 0; c < sums_.size(); ++c) {
         const std::int64_t weight = contribution.weights[c][k];
-        const at::Tensor row = contribution.channels[c].dense()[static_cast<std::int64_t>(k)];
+        const at::Tensor row = contribution.channels[c].dense()[k];
         sums_[c].add_(row.to(plan_.device), static_cast<double>(weight));
         counts_[c] += contribution.shares[c][k];
       }
@@ -42,7 +42,7 @@ class FloatSums final : public Collector {
     Aggregate total{.clients = counts_.back()};
     for (std::size_t c = 0; c < sums_.size(); ++c) {
       plan_.type == at::kDouble ? reduce<double>(sums_[c], comm) : reduce<float>(sums_[c], comm);
-      const auto weight = static_cast<double>(counts_[c]);
+      const double weight = counts_[c];
       total.means.push_back(weight > 0 ? sums_[c].div_(weight) : sums_[c]);
       total.weights.push_back(weight * plan_.scales[c].weight_unit);
     }
@@ -53,7 +53,7 @@ class FloatSums final : public Collector {
   template <class T>
   static void reduce(at::Tensor& sums, Communicator& comm) {
     T* values = sums.mutable_data_ptr<T>();
-    const auto size = static_cast<std::size_t>(sums.numel());
+    const std::size_t size = sums.numel();
     if (on_device(sums)) {
       comm.device().sum_inexact(current_stream(), values, size);
     } else {

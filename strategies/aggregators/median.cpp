@@ -33,7 +33,7 @@ class MedianRows final : public Collector {
       std::int64_t at = 0;
       for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
         const std::int64_t size = plan_.channels[c].size;
-        row.narrow(0, at, size).copy_(contribution.channels[c].dense()[static_cast<std::int64_t>(k)]);
+        row.narrow(0, at, size).copy_(contribution.channels[c].dense()[k]);
         at += size;
       }
       rows_.push_back(std::move(row));
@@ -55,7 +55,7 @@ class MedianRows final : public Collector {
     std::int64_t at = 0;
     for (const Channel& channel : plan_.channels) {
       total.means.push_back(all.narrow(0, at, channel.size).to(plan_.device));
-      total.weights.push_back(static_cast<double>(clients));
+      total.weights.push_back(clients);
       at += channel.size;
     }
     return {std::move(total)};
@@ -76,24 +76,24 @@ class MedianRows final : public Collector {
     const std::int64_t width = std::max<std::int64_t>(exchanged_values / clients, 1);
     for (std::int64_t first = 0; first < values_; first += comm.size() * width) {
       const Share mine = share(first, width, comm.rank());
-      std::vector<Bytes> to_each(static_cast<std::size_t>(comm.size()));
+      std::vector<Bytes> to_each(comm.size());
       for (int r = 0; r < comm.size(); ++r) {
         if (r == comm.rank()) continue;
         const Share theirs = share(first, width, r);
-        Bytes& bytes = to_each[static_cast<std::size_t>(r)];
-        bytes.reserve(rows_.size() * static_cast<std::size_t>(theirs.count) * sizeof(T));
+        Bytes& bytes = to_each[r];
+        bytes.reserve(rows_.size() * theirs.count * sizeof(T));
         for (const at::Tensor& row : rows_) {
           const auto piece = std::as_bytes(std::span(row.const_data_ptr<T>() + theirs.begin, theirs.count));
           bytes.insert(bytes.end(), piece.begin(), piece.end());
         }
       }
       const std::vector<Bytes> from_each = comm.exchange(to_each);
-      std::vector<T> found(static_cast<std::size_t>(mine.count));
+      std::vector<T> found(mine.count);
       if (mine.count > 0) medians<T>(pieces<T>(from_each, mine), found);
       const auto bytes = std::as_bytes(std::span(found));
       const std::vector<Bytes> gathered = comm.gather_all({bytes.begin(), bytes.end()});
       for (int r = 0; r < comm.size(); ++r) {
-        const Bytes& theirs = gathered[static_cast<std::size_t>(r)];
+        const Bytes& theirs = gathered[r];
         if (theirs.empty()) continue;
         std::memcpy(all.mutable_data_ptr<T>() + share(first, width, r).begin, theirs.data(), theirs.size());
       }

@@ -15,7 +15,8 @@ class Ditto final : public Strategy {
 
   LocalSettings work(const LocalSettings& local) const override {
     LocalSettings twice = local;
-    twice.epochs *= 2, twice.steps *= 2;
+    twice.epochs *= 2;
+    twice.steps *= 2;
     return twice;
   }
   std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {

@@ -13,7 +13,7 @@ std::unique_ptr<Strategy> fed_adam(Settings& settings) {
     v.mul_(second).addcmul_(change, change, 1 - second);
   };
   const auto correction = [=](std::int64_t round) {
-    const auto power = static_cast<double>(round + 1);
+    const double power = round + 1;
     return corrected ? std::sqrt(1 - std::pow(second, power)) / (1 - std::pow(first, power)) : 1.0;
   };
   return std::make_unique<FedOpt<decltype(second_moment)>>(settings, first, second_moment, correction);

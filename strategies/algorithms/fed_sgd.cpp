@@ -16,7 +16,8 @@ class FedSgd final : public Strategy {
   }
   LocalSettings work(const LocalSettings& local) const override {
     LocalSettings one_pass = local;
-    one_pass.steps = 1, one_pass.batch = 0;
+    one_pass.steps = 1;
+    one_pass.batch = 0;
     return one_pass;
   }
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {

@@ -38,8 +38,7 @@ class Scaffold final : public Strategy {
     const LocalResult& fit = clients.train(server.params(), {.shift = shift});
     // Option II needs no extra pass over the data: c_i+ - c_i = (x - y) / (K rate) - c.
     std::vector<double> per_step;
-    for (const std::int64_t steps : fit.steps)
-      per_step.push_back(-1 / (static_cast<double>(steps) * clients.local().rate));
+    for (const ClientFigures& client : fit.figures) per_step.push_back(-1 / (client.steps * clients.local().rate));
     const at::Tensor mean_gradient =
         fit.delta.dense() *
         at::from_blob(per_step.data(), {clients.count(), 1}, at::kDouble).to(fit.delta.dense().options());
@@ -48,7 +47,7 @@ class Scaffold final : public Strategy {
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
     state.params().add_(groups[0].mean(0), rate_);
-    const double share = static_cast<double>(groups[0].clients) / static_cast<double>(context.clients);
+    const double share = static_cast<double>(groups[0].clients) / context.clients;
     state.tensor("control").add_(groups[0].mean(1), share);
   }
 

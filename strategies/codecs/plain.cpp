@@ -8,11 +8,11 @@ namespace {
 class Plain final : public Codec {
  public:
   std::int64_t expected_bytes(std::int64_t size, at::ScalarType type) const override {
-    return size * static_cast<std::int64_t>(at::elementSize(type));
+    return size * at::elementSize(type);
   }
   Encoded encode(Rows rows, RandomKey, std::span<const Participation>) const override {
     const std::int64_t bytes = expected_bytes(rows.width(), rows.type());
-    std::vector<std::int64_t> each(static_cast<std::size_t>(rows.count()), bytes);
+    std::vector<std::int64_t> each(rows.count(), bytes);
     return {std::move(rows), std::move(each)};
   }
   bool summable() const override { return true; }

@@ -1,4 +1,4 @@
-// A judge that tosses a fair coin for every turn: what remains of an objective when its votes carry no information. A
+// A judge that tosses a fair coin for every turn: shows what remains of an objective when votes carry no information. A
 // control.
 
 #include "strategies/judges/shared/hints.hpp"

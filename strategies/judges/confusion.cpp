@@ -3,9 +3,9 @@
 // an oracle, 1 a judge who is always content. Tool results are judged right. The error rates are those of the majority
 // when no call fails; those of a single vote follow from them.
 //
-// As in OpenClaw-RL, a blind judge has not read the conversation: it sees the reply and the next state alone. What that
-// shows takes the truth's place, where the world tells it: somebody who gives up and asks something else seems content,
-// somebody who repeats a request seems not, even if only for another example.
+// As in OpenClaw-RL, a blind judge has not read the conversation: it sees the reply and the next state alone. What the
+// next state shows replaces the truth, where the world provides it: a user who gives up and asks something else seems
+// content, a user who repeats a request does not, even if only for another example.
 
 #include "strategies/judges/shared/hints.hpp"
 #include "strategies/judges/shared/votes.hpp"
@@ -13,6 +13,7 @@
 namespace shoal::judges {
 namespace {
 
+// The truth as the next state shows it.
 double apparent(const Evidence& evidence) {
   switch (evidence.shows) {
     case NextState::moved_on:
@@ -37,20 +38,25 @@ class Confusion final : public Judge {
         false_negative_(votes_.single_rate(
             s.number("false_negative", 0, "probability of -1 for a reply that satisfied", between(0, 1)))),
         neutral_(s.number("neutral", 0, "probability of no vote", between(0, 1))),
-        blind_(s.choice("context", "blind", {"blind", "full"},
-                        "what it reads: the reply and the next state, or the conversation too") == "blind"),
+        blind_(s.choice("context", true, {{"blind", true}, {"full", false}},
+                        "what it reads: the reply and the next state, or the conversation too")),
         hints_(s) {}
 
   Judgement judge(const Evidence& evidence, RandomStream& random) const override {
     const double right = blind_ ? apparent(evidence) : evidence.reward;
     Judgement judgement{.reward = right, .hint = hints_.read(evidence, random), .mean_vote = right};
-    const double error = evidence.tool ? 0 : right > 0 ? false_negative_ : false_positive_;
+    const double error = right > 0 ? false_negative_ : false_positive_;
     if (!votes_.single()) {
-      votes_.cast(judgement, right, error, random);
+      votes_.cast(judgement, right, evidence.tool ? 0 : error, random);
     } else if (!evidence.tool && random.uniform() < error) {
-      judgement.reward = judgement.mean_vote = -right;
+      judgement.reward = -right;
+      judgement.mean_vote = -right;
     }
-    if (!evidence.tool && random.uniform() < neutral_) judgement.reward = judgement.mean_vote = judgement.valid = 0;
+    if (!evidence.tool && random.uniform() < neutral_) {
+      judgement.reward = 0;
+      judgement.mean_vote = 0;
+      judgement.valid = 0;
+    }
     votes_.spend(judgement, random);
     return judgement;
   }

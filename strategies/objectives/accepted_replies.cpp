@@ -16,7 +16,7 @@ class AcceptedReplies final : public Objective {
     for (std::size_t i = 0; i < sample.positions.size(); ++i) {
       const Position& p = sample.positions[i];
       loss -= p.count / length * p.current[p.token];
-      gradient.at(static_cast<std::int64_t>(i))[p.token] -= p.count / length;
+      gradient.at(i)[p.token] -= p.count / length;
     }
     return loss;
   }

@@ -16,22 +16,9 @@ class BinaryRl final : public Objective {
   bool takes(const Signals&) const override { return true; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
-    if (sample.signals.reward == 0) return 0;
-    double loss = 0;
-    const double length = sample.length();
-    const Surrogate::OfReply surrogate = surrogate_.of(sample);
-    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
-      const Position& p = sample.positions[i];
-      Term term = surrogate.at(p, sample.signals.reward);
-      if (kl_ > 0) {
-        const Term penalty = k3_penalty(p.old[p.token], p.current[p.token]);
-        term.loss += kl_ * penalty.loss;
-        term.slope += kl_ * penalty.slope;
-      }
-      loss += p.count / length * term.loss;
-      gradient.at(static_cast<std::int64_t>(i))[p.token] += p.count / length * term.slope;
-    }
-    return loss;
+    const double vote = sample.signals.reward;
+    if (vote == 0) return 0;
+    return surrogate_.sum(sample, gradient, [=](std::size_t) { return vote; }, {.kl = kl_});
   }
 
  private:

@@ -17,24 +17,18 @@ class Combined final : public Objective {
   bool takes(const Signals& signals) const override { return signals.reward != 0 || signals.hints > 0; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
-    double loss = 0;
-    const double length = sample.length();
-    const Surrogate::OfReply surrogate = surrogate_.of(sample);
-    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
+    const auto advantage = [&](std::size_t i) {
       const Position& p = sample.positions[i];
       const double* teacher = nullptr;
       if (sample.signals.hints > 0) {
         teacher = sample.teacher(sample.signals.hints - 1, i);  // the longest
-      } else if (!sample.unhinted.empty()) {
-        teacher = sample.unhinted[i];
+      } else if (!sample.teacher_without_hint.empty()) {
+        teacher = sample.teacher_without_hint[i];
       }
-      double advantage = vote_ * sample.signals.reward;
-      if (teacher != nullptr) advantage += hint_ * (teacher[p.token] - p.old[p.token]);
-      const Term term = surrogate.at(p, advantage);
-      loss += p.count / length * term.loss;
-      gradient.at(static_cast<std::int64_t>(i))[p.token] += p.count / length * term.slope;
-    }
-    return loss;
+      const double vote = vote_ * sample.signals.reward;
+      return teacher == nullptr ? vote : vote + hint_ * (teacher[p.token] - p.old[p.token]);
+    };
+    return surrogate_.sum(sample, gradient, advantage);
   }
 
  private:

@@ -17,17 +17,8 @@ class Grpo final : public Objective {
   bool takes(const Signals&) const override { return true; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
-    double loss = 0;
-    const double length = sample.length();
-    const Surrogate::OfReply surrogate = surrogate_.of(sample);
-    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
-      const Position& p = sample.positions[i];
-      const Term term = surrogate.at(p, sample.signals.advantage);
-      const Term penalty = k3_penalty(p.old[p.token], p.current[p.token]);
-      loss += p.count / length * (term.loss + kl_ * penalty.loss);
-      gradient.at(static_cast<std::int64_t>(i))[p.token] += p.count / length * (term.slope + kl_ * penalty.slope);
-    }
-    return loss;
+    const double advantage = sample.signals.advantage;
+    return surrogate_.sum(sample, gradient, [=](std::size_t) { return advantage; }, {.kl = kl_});
   }
 
  private:

@@ -18,18 +18,10 @@ class Hybrid final : public Objective {
   bool takes(const Signals&) const override { return true; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
-    double loss = hint_ == 0 ? 0 : hint_ * gaps_.loss(sample, hint_, gradient);
+    const double gaps = hint_ == 0 ? 0 : hint_ * gaps_.loss(sample, hint_, gradient);
     const double advantage = vote_ * sample.signals.reward;
-    if (advantage == 0) return loss;
-    const double length = sample.length();
-    const Surrogate::OfReply surrogate = surrogate_.of(sample);
-    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
-      const Position& p = sample.positions[i];
-      const Term term = surrogate.at(p, advantage);
-      loss += p.count / length * term.loss;
-      gradient.at(static_cast<std::int64_t>(i))[p.token] += p.count / length * term.slope;
-    }
-    return loss;
+    if (advantage == 0) return gaps;
+    return surrogate_.sum(sample, gradient, [=](std::size_t) { return advantage; }, {.start = gaps});
   }
 
  private:

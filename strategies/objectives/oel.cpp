@@ -1,7 +1,7 @@
 // Online experiential learning: the student sees the bare prompt, the teacher the prompt and experience that was
 // extracted from use, in place of a hint. Reverse KL divergence over k likely tokens, the teacher's or the student's,
-// and one bin for all others (arXiv 2603.16856). A teacher who is asked about the student's tokens tells the
-// probabilities of its own likeliest alone; what it leaves out gets an even share of the rest. Only replies with
+// and one bin for all others (arXiv 2603.16856). Where the support is the student's, the teacher gives the
+// probabilities of its own likeliest tokens alone; each other token gets an even share of the rest. Only replies with
 // experience fill the batch.
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace shoal::objectives {
 namespace {
 
-constexpr std::size_t told_per_token = 20, most_told = 2000;  // of the student's support, as published
+constexpr std::size_t told_per_token = 20, most_told = 2000;  // per token of the student's support, as published
 
 class Oel final : public Objective {
  public:
@@ -24,8 +24,8 @@ class Oel final : public Objective {
             "likeliest tokens whose probability the teacher tells where the support is the student's; 0: 20 k, "
             "at most 2000",
             at_least(0)))),
-        by_student_(s.choice("support", "teacher", {"teacher", "student"}, "whose likeliest tokens are told apart") ==
-                    "student") {
+        by_student_(s.choice("support", false, {{"teacher", false}, {"student", true}},
+                             "whose likeliest tokens are told apart")) {
     if (told_ == 0) told_ = std::min(told_per_token * k_, most_told);
   }
 
@@ -34,13 +34,13 @@ class Oel final : public Objective {
   double loss(const Sample& sample, RowView<double> gradient) const override {
     double loss = 0;
     const double length = sample.length();
-    const auto vocabulary = static_cast<std::size_t>(sample.vocabulary);
+    const std::size_t vocabulary = sample.vocabulary;
     for (std::size_t i = 0; i < sample.positions.size(); ++i) {
       const Position& p = sample.positions[i];
       const double share = p.count / length;
       const std::span student(p.current, vocabulary), before(p.old, vocabulary);
       const std::span teacher(sample.teacher(sample.signals.hints - 1, i), vocabulary);
-      double* row = gradient.at(static_cast<std::int64_t>(i));
+      double* row = gradient.at(i);
       if (by_student_) {
         loss += share * reverse_kl(likeliest(before, k_), student, as_told(teacher), share, row);
       } else {
@@ -54,12 +54,12 @@ class Oel final : public Objective {
   std::vector<double> as_told(std::span<const double> teacher) const {
     double rest = 1;
     const std::vector<int> told = likeliest(teacher, told_);
-    for (const int v : told) rest -= std::exp(teacher[static_cast<std::size_t>(v)]);
+    for (const int v : told) rest -= std::exp(teacher[v]);
     if (told.size() == teacher.size()) return {teacher.begin(), teacher.end()};
     constexpr double least = 1e-30;  // rounding may leave nothing
     std::vector<double> out(teacher.size(),
                             std::log(std::max(rest, least) / static_cast<double>(teacher.size() - told.size())));
-    for (const int v : told) out[static_cast<std::size_t>(v)] = teacher[static_cast<std::size_t>(v)];
+    for (const int v : told) out[v] = teacher[v];
     return out;
   }
 

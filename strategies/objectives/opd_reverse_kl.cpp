@@ -11,21 +11,20 @@ namespace {
 class OpdReverseKl final : public Objective {
  public:
   explicit OpdReverseKl(const Settings& s)
-      : k_(static_cast<std::size_t>(s.integer("k", 50, "tokens of the teacher that are told apart", at_least(1)))) {}
+      : k_(s.integer("k", 50, "tokens of the teacher that have bins of their own", at_least(1))) {}
 
   bool takes(const Signals& signals) const override { return signals.hints > 0; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
     double loss = 0;
     const double length = sample.length();
-    const auto vocabulary = static_cast<std::size_t>(sample.vocabulary);
+    const std::size_t vocabulary = sample.vocabulary;
     for (std::size_t i = 0; i < sample.positions.size(); ++i) {
       const Position& p = sample.positions[i];
       const double share = p.count / length;
       const std::span student(p.current, vocabulary);
       const std::span teacher(sample.teacher(sample.signals.hints - 1, i), vocabulary);
-      loss += share *
-              reverse_kl(likeliest(teacher, k_), student, teacher, share, gradient.at(static_cast<std::int64_t>(i)));
+      loss += share * reverse_kl(likeliest(teacher, k_), student, teacher, share, gradient.at(i));
     }
     return loss;
   }

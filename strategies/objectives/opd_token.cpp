@@ -15,17 +15,11 @@ class OpdToken final : public Objective {
   bool takes(const Signals& signals) const override { return signals.hints > 0; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
-    double loss = 0;
-    const double length = sample.length();
-    const Surrogate::OfReply surrogate = surrogate_.of(sample);
-    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
+    const auto gap = [&](std::size_t i) {
       const Position& p = sample.positions[i];
-      const double gap = sample.teacher(sample.signals.hints - 1, i)[p.token] - p.old[p.token];
-      const Term term = surrogate.at(p, gap);
-      loss += p.count / length * term.loss;
-      gradient.at(static_cast<std::int64_t>(i))[p.token] += p.count / length * term.slope;
-    }
-    return loss;
+      return sample.teacher(sample.signals.hints - 1, i)[p.token] - p.old[p.token];
+    };
+    return surrogate_.sum(sample, gradient, gap);
   }
 
  private:

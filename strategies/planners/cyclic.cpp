@@ -23,18 +23,18 @@ class Cyclic final : public Planner {
     }
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     const std::int64_t clients = world.task.clients();
     const std::int64_t groups = groups_ > 0 ? groups_ : std::max<std::int64_t>(1, clients / cohort_.size());
     const std::int64_t turn = (world.round - 1) % groups;
     const std::int64_t first = turn * clients / groups, size = (turn + 1) * clients / groups - first;
     // Where clients stand in the cycle never changes; who of the group is drawn does.
     const RandomKey key = random_key(world.seed, "planner/selection");
-    const KeyedPermutation places(key, 0, static_cast<std::uint64_t>(clients));
-    const KeyedPermutation order(key, static_cast<std::uint64_t>(world.round), static_cast<std::uint64_t>(size));
+    const KeyedPermutation places(key, 0, clients);
+    const KeyedPermutation order(key, world.round, size);
     std::vector<Participation> starts;
     for (std::int64_t i = 0; i < size && std::ssize(starts) < cohort_.size(); ++i) {
-      const auto place = static_cast<std::uint64_t>(first) + order(static_cast<std::uint64_t>(i));
+      const std::uint64_t place = first + order(i);
       const ClientId client{static_cast<std::int64_t>(places(place))};
       if (!world.may_start(client)) continue;
       if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));

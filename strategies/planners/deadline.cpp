@@ -17,7 +17,7 @@ Participation shortened(Participation p, Ticks deadline, double dropout, const W
   const Device device = world.population.device(p.client, p.id);
   // Whether it is lost by chance is drawn as before: a shorter participation is lost no less often.
   const Terms terms{.dropout = dropout, .keeps_result = p.fraction == 1 || world.population.partial().keeps()};
-  const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / static_cast<double>(all); };
+  const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / all; };
   const auto fate = [&](std::int64_t steps) {
     return fate_of(world.population, p.client, p.id, p.start, world.phases(device, p.client, share(steps)), terms);
   };
@@ -41,13 +41,13 @@ class Deadline final : public Planner {
                            "seconds of virtual time that a round lasts at most; 0: what the median client takes, as "
                            "predicted in the first round",
                            between(0, 1e12))),
-        partial_(s.choice("stragglers", "partial", {"partial", "dropped"},
-                          "clients that cannot do all their work in time send a part of it, or are late") == "partial"),
+        partial_(s.choice("stragglers", true, {{"partial", true}, {"dropped", false}},
+                          "clients that cannot do all their work in time send a part of it, or are late")),
         drop_out_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     const Ticks lasts = deadline_ > 0 ? std::max(Ticks{1}, ticks(deadline_)) : typical_duration(state, world);
     const Reporting reporting{.minimum = cohort_.minimum(), .deadline = world.now + lasts};
     std::vector<Participation> starts;

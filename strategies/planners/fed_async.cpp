@@ -19,7 +19,7 @@ class FedAsync final : public Planner {
     if (drop_out_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now, .divisor = Divisor::own_weights};
     Flight flight(state, world, concurrency_, drop_out_, plan);
     flight.refill(world.now);

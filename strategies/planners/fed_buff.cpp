@@ -18,13 +18,12 @@ class FedBuff final : public Planner {
   explicit FedBuff(const Settings& s)
       : concurrency_(s),
         buffer_(s.integer("buffer", 10, "updates that make a server step", at_least(1))),
-        at_once_(s.choice("refill", "at_once", {"at_once", "at_step"},
-                          "when another client starts: as soon as one ended, or after the server's step") == "at_once"),
+        at_once_(s.choice("refill", true, {{"at_once", true}, {"at_step", false}},
+                          "when another client starts: as soon as one ended, or after the server's step")),
         weight_(s),
-        divisor_(s.choice("normalise", "clients", {"clients", "weights"},
-                          "divide the sum by the clients' own weights, or with their staleness") == "clients"
-                     ? Divisor::own_weights
-                     : Divisor::committed_weights),
+        divisor_(s.choice("normalise", Divisor::own_weights,
+                          {{"clients", Divisor::own_weights}, {"weights", Divisor::committed_weights}},
+                          "divide the sum by the clients' own weights, or with their staleness")),
         drop_out_(s),
         where_(s.where()) {}
 
@@ -37,7 +36,7 @@ class FedBuff final : public Planner {
     if (at_once_ && drop_out_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now, .divisor = divisor_};
     Flight flight(state, world, concurrency_, drop_out_, plan);
     flight.refill(world.now);

@@ -22,8 +22,8 @@ struct Explored {
 
 double quantile(std::vector<double> values, double share) {  // of at least one value, nearest rank
   std::ranges::sort(values);
-  const auto rank = static_cast<std::int64_t>(std::ceil(share * static_cast<double>(values.size())));
-  return values[static_cast<std::size_t>(std::clamp<std::int64_t>(rank, 1, std::ssize(values)) - 1)];
+  const std::int64_t rank = std::ceil(share * values.size());
+  return values[std::clamp<std::int64_t>(rank, 1, std::ssize(values)) - 1];
 }
 
 class Oort final : public Planner {
@@ -52,15 +52,15 @@ class Oort final : public Planner {
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, invited()); }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::map<ClientId, Explored> explored;
     for (const Explored& e : kept<Explored>(state, "explored")) explored[ClientId{e.client}] = e;
     learn(explored, state, world);
 
     std::set<ClientId> busy = still_at_work(state, world.now);
     busy.merge(blacklisted(explored, world));
-    const double share = std::max(floor_, exploration_ * std::pow(decay_, static_cast<double>(world.round - 1)));
-    const auto explorers = std::llround(share * static_cast<double>(invited()));
+    const double share = std::max(floor_, exploration_ * std::pow(decay_, world.round - 1));
+    const auto explorers = std::llround(share * invited());
     std::vector<ClientId> cohort = exploit(explored, invited() - explorers, busy, state, world);
     std::set<ClientId> taken = busy;
     taken.insert(cohort.begin(), cohort.end());
@@ -78,9 +78,7 @@ class Oort final : public Planner {
   }
 
  private:
-  std::int64_t invited() const {
-    return static_cast<std::int64_t>(std::ceil(factor_ * static_cast<double>(cohort_.size()) * (1 - 1e-12)));
-  }
+  std::int64_t invited() const { return std::ceil(factor_ * cohort_.size() * (1 - 1e-12)); }
 
   // Takes up what the last round reported; moves the pacer.
   void learn(std::map<ClientId, Explored>& explored, State& state, const World& world) const {
@@ -88,7 +86,7 @@ class Oort final : public Planner {
     double collected = 0;
     for (const Feedback& back : world.feedback) {
       if (!back.accepted || !std::isfinite(back.loss)) continue;
-      const double utility = static_cast<double>(world.task.work(back.client).examples) * back.loss;
+      const double utility = world.task.work(back.client).examples * back.loss;
       const auto before = explored.find(back.client);
       const std::int64_t reports = before == explored.end() ? 0 : before->second.reports;
       explored[back.client] = {value(back.client), world.round - 1, utility, reports + 1};
@@ -99,25 +97,25 @@ class Oort final : public Planner {
     if (std::ssize(history) == 2 * window_) {
       double before = 0, after = 0;
       for (std::int64_t r = 0; r < window_; ++r) {
-        before += history[static_cast<std::size_t>(r)];
-        after += history[static_cast<std::size_t>(window_ + r)];
+        before += history[r];
+        after += history[window_ + r];
       }
       if (before > after) ++state.integer("pacer steps");
       history.erase(history.begin(), history.begin() + window_);
     }
     keep(state, "collected", history);
     std::vector<Explored> all;
-    for (const auto& [client, e] : explored) all.push_back(e);
+    for (const auto& [client, entry] : explored) all.push_back(entry);
     keep(state, "explored", all);
   }
 
   std::set<ClientId> blacklisted(const std::map<ClientId, Explored>& explored, const World& world) const {
     std::vector<std::pair<std::int64_t, ClientId>> out;  // most heard first
-    for (const auto& [client, e] : explored) {
-      if (blacklist_ > 0 && e.reports >= blacklist_) out.emplace_back(-e.reports, client);
+    for (const auto& [client, entry] : explored) {
+      if (blacklist_ > 0 && entry.reports >= blacklist_) out.emplace_back(-entry.reports, client);
     }
     std::ranges::sort(out);
-    const auto most = static_cast<std::size_t>(blacklist_share_ * static_cast<double>(world.task.clients()));
+    const std::size_t most = std::floor(blacklist_share_ * world.task.clients());
     if (out.size() > most) out.resize(most);
     std::set<ClientId> clients;
     for (const auto& [reports, client] : out) clients.insert(client);
@@ -134,12 +132,12 @@ class Oort final : public Planner {
     const double most = quantile(utilities, clip_), lowest = std::ranges::min(utilities);
     const double least = lowest - 0.001 * std::fabs(lowest);  // every score is above 0
     const double range = std::max(std::ranges::max(utilities) - least, 1e-4);
-    const double share = preferred_ + step_ * static_cast<double>(state.integer("pacer steps"));
+    const double share = preferred_ + step_ * state.integer("pacer steps");
     const double preferred = quantile(durations, std::min(share, 1.0));
     std::vector<double> scores;
     for (std::size_t i = 0; i < who.size(); ++i) {
-      double score = (std::min(utilities[i], most) - least) / range +
-                     std::sqrt(0.1 * std::log(static_cast<double>(world.round)) / static_cast<double>(who[i].round));
+      double score =
+          (std::min(utilities[i], most) - least) / range + std::sqrt(0.1 * std::log(world.round) / who[i].round);
       if (durations[i] > preferred) score *= std::pow(preferred / durations[i], penalty_);
       scores.push_back(score);
     }
@@ -151,15 +149,15 @@ class Oort final : public Planner {
   std::vector<ClientId> exploit(const std::map<ClientId, Explored>& explored, std::int64_t count,
                                 const std::set<ClientId>& busy, State& state, const World& world) const {
     std::vector<Explored> who;
-    for (const auto& [client, e] : explored) {
-      if (!busy.contains(client)) who.push_back(e);
+    for (const auto& [client, entry] : explored) {
+      if (!busy.contains(client)) who.push_back(entry);
     }
     count = std::min(count, std::ssize(who));
     if (count <= 0) return {};
     const std::vector<double> score = scores(who, state, world);
     std::vector<double> sorted = score;
     std::ranges::sort(sorted, std::greater<>{});
-    const double threshold = cut_off_ * sorted[static_cast<std::size_t>(count - 1)];
+    const double threshold = cut_off_ * sorted[count - 1];
     const RandomKey key = random_key(world.seed, "planner/ranking");
     std::vector<std::pair<double, ClientId>> waiting;
     for (std::size_t i = 0; i < who.size(); ++i) {
@@ -168,7 +166,7 @@ class Oort final : public Planner {
       waiting.emplace_back(draw / score[i], ClientId{who[i].client});
     }
     std::ranges::sort(waiting);
-    waiting.resize(static_cast<std::size_t>(count));
+    waiting.resize(count);
     std::vector<ClientId> chosen;
     for (const auto& [time, client] : waiting) chosen.push_back(client);
     return chosen;

@@ -14,10 +14,10 @@ namespace {
 double at_least_of(std::int64_t least, std::int64_t n, double p) {
   if (p <= 0 || p >= 1) return least <= (p <= 0 ? 0 : n) ? 1 : 0;
   double sum = 0;
-  const auto log_factorial = [](std::int64_t k) { return std::lgamma(static_cast<double>(k) + 1); };
+  const auto log_factorial = [](std::int64_t k) { return std::lgamma(k + 1.0); };
   for (std::int64_t k = least; k <= n; ++k) {
     const double log_ways = log_factorial(n) - log_factorial(k) - log_factorial(n - k);
-    sum += std::exp(log_ways + static_cast<double>(k) * std::log(p) + static_cast<double>(n - k) * std::log1p(-p));
+    sum += std::exp(log_ways + k * std::log(p) + (n - k) * std::log1p(-p));
   }
   return std::min(sum, 1.0);
 }
@@ -49,7 +49,7 @@ class OverSelection final : public Planner {
                     drop_out_.probability(), deadline_ > 0 ? ", without the deadline" : "")};
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::vector<Participation> starts;
     for (const ClientId client : draw_clients(invited(), world.round, world, still_at_work(state, world.now))) {
       starts.push_back(drop_out_.start(client, state, world));
@@ -62,7 +62,7 @@ class OverSelection final : public Planner {
  private:
   std::int64_t invited() const {
     // A product such as 1.1 * 10, which is a little above 11, is not rounded up to 12.
-    return static_cast<std::int64_t>(std::ceil(factor_ * static_cast<double>(goal_) * (1 - 1e-12)));
+    return std::ceil(factor_ * goal_ * (1 - 1e-12));
   }
 
   std::int64_t goal_;

@@ -22,7 +22,7 @@ class Periodic final : public Planner {
 
   void check(const Task& task, const Population&) const override { concurrency_.check(task, 0); }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now};
     const Ticks end = world.now + (period_ > 0 ? std::max(Ticks{1}, ticks(period_)) : typical_duration(state, world));
     Flight flight(state, world, concurrency_, drop_out_, plan);

@@ -16,15 +16,15 @@ class Poisson final : public Planner {
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
-    if (cohort_ > static_cast<double>(task.clients())) {
+    if (cohort_ > task.clients()) {
       user_error("{}: expected cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_,
                  task.clients());
     }
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     const std::int64_t clients = world.task.clients();
-    const double q = cohort_ / static_cast<double>(clients);
+    const double q = cohort_ / clients;
     // Gaps between members are geometric, so the cost is that of the cohort, not of the population.
     RandomStream random(random_key(world.seed, "planner/selection"), -1, world.round);
     std::vector<Participation> starts;

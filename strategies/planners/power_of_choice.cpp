@@ -15,8 +15,8 @@ class PowerOfChoice final : public Planner {
   explicit PowerOfChoice(const Settings& s)
       : cohort_(s),
         candidates_(s.integer("candidates", 20, "clients whose losses are compared", at_least(1))),
-        by_examples_(s.choice("draw", "examples", {"examples", "uniform"},
-                              "candidates in proportion to their examples, or all alike") == "examples"),
+        by_examples_(s.choice("draw", true, {{"examples", true}, {"uniform", false}},
+                              "candidates in proportion to their examples, or all alike")),
         drop_out_(s),
         where_(s.where()) {}
 
@@ -37,7 +37,7 @@ class PowerOfChoice final : public Planner {
     std::vector<std::pair<double, ClientId>> waiting;
     for (const ClientId client : draw_clients(pool, world.round, world)) {
       const double draw = -std::log(1 - RandomStream(key, value(client), world.round).uniform());
-      waiting.emplace_back(draw / static_cast<double>(world.task.work(client).examples), client);
+      waiting.emplace_back(draw / world.task.work(client).examples, client);
     }
     std::ranges::sort(waiting);
     std::vector<ClientId> drawn;
@@ -47,13 +47,13 @@ class PowerOfChoice final : public Planner {
     return drawn;
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::vector<Probe> ranked(world.probes.begin(), world.probes.end());
     World after = world;
     for (const Probe& probe : ranked) after.now = std::max(after.now, world.now + world.probe_duration(probe.client));
     after.bytes_down = 0;  // they have the model
     std::ranges::stable_sort(ranked, std::greater<>{}, &Probe::loss);
-    ranked.resize(std::min(ranked.size(), static_cast<std::size_t>(cohort_.size())));
+    ranked.resize(std::min<std::size_t>(ranked.size(), cohort_.size()));
     std::vector<Participation> starts;
     for (const Probe& probe : ranked) starts.push_back(drop_out_.start(probe.client, state, after));
     return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, after);

@@ -32,7 +32,7 @@ class Refl final : public Planner {
     Cohort::check_cohort(task, candidates_, where_, "candidates");
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::int64_t& mean = state.integer("mean duration");
     if (mean == 0) mean = value(typical_duration(state, world));
     const auto availability = [&](ClientId client) {
@@ -48,12 +48,12 @@ class Refl final : public Planner {
       ranked.emplace_back(availability(client), client);
     }
     std::ranges::stable_sort(ranked, {}, [](const auto& entry) { return entry.first; });  // ties: as drawn
-    if (std::ssize(ranked) > cohort_.size()) ranked.resize(static_cast<std::size_t>(cohort_.size()));
+    if (std::ssize(ranked) > cohort_.size()) ranked.resize(cohort_.size());
     std::vector<Participation> starts;
     for (const auto& [seen, client] : ranked) starts.push_back(drop_out_.start(client, state, world));
     RoundPlan plan = commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
-    const double now = (1 - smoothing_) * static_cast<double>(value(plan.time - world.now));
-    mean = std::max<std::int64_t>(1, std::llround(now + smoothing_ * static_cast<double>(mean)));
+    const double now = (1 - smoothing_) * value(plan.time - world.now);
+    mean = std::max<std::int64_t>(1, std::llround(now + smoothing_ * mean));
     return plan;
   }
 

@@ -16,16 +16,16 @@ class Stragglers final : public Planner {
   explicit Stragglers(const Settings& s)
       : cohort_(s),
         share_(s.number("share", 0.5, "of the cohort that are stragglers, rounded to clients", between(0, 1))),
-        keep_(s.choice("work", "partial", {"partial", "dropped"}, "what stragglers did counts, or is lost") ==
-              "partial"),
+        keep_(
+            s.choice("work", true, {{"partial", true}, {"dropped", false}}, "what stragglers did counts, or is lost")),
         drop_out_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     // The permutation is random, so its first clients are as random a part of the cohort as any.
     const std::vector<ClientId> cohort = draw_clients(cohort_.size(), world.round, world);
-    const std::int64_t stragglers = std::llround(share_ * static_cast<double>(cohort.size()));
+    const std::int64_t stragglers = std::llround(share_ * cohort.size());
     const RandomKey key = random_key(world.seed, "planner/stragglers");
     std::vector<Participation> starts;
     for (const ClientId client : cohort) {
@@ -44,10 +44,8 @@ class Stragglers final : public Planner {
     if (p.outcome != Outcome::completes) return;
     RandomStream random(key, value(p.client), value(p.id));
     const auto epochs = static_cast<std::int64_t>(world.local.epochs);
-    p.fraction *=
-        world.local.steps == 0 && epochs >= 2
-            ? static_cast<double>(1 + random.below(static_cast<std::uint64_t>(epochs - 1))) / world.local.epochs
-            : 1 - random.uniform();
+    p.fraction *= world.local.steps == 0 && epochs >= 2 ? (1 + random.below(epochs - 1)) / world.local.epochs
+                                                        : 1 - random.uniform();
     if (!keep_) p.outcome = Outcome::late;
   }
 

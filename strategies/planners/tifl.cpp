@@ -34,8 +34,7 @@ class Tifl final : public Planner {
   explicit Tifl(const Settings& s)
       : cohort_(s),
         tiers_(s.integer("tiers", 5, "groups of clients of like speed", between(1, 1000))),
-        adaptive_(s.choice("choice", "adaptive", {"adaptive", "uniform"}, "how a round's tier is chosen") ==
-                  "adaptive"),
+        adaptive_(s.choice("choice", true, {{"adaptive", true}, {"uniform", false}}, "how a round's tier is chosen")),
         interval_(s.integer("interval", 20, "rounds between two looks at the losses", at_least(1))),
         credits_(s.integer("credits", 0, "rounds that a tier may have before all others are spent; 0: any number",
                            at_least(0))),
@@ -58,10 +57,10 @@ class Tifl final : public Planner {
     return asked;
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     std::vector<Tier> tiers = tiers_of(state, world);
     std::int64_t& current = state.integer("tier");
-    learn(tiers, static_cast<std::size_t>(current), world);
+    learn(tiers, current, world);
     current = choose(tiers, world);
     keep(state, "tiers", tiers);
 
@@ -70,7 +69,7 @@ class Tifl final : public Planner {
     for (const Probe& probe : world.probes)
       then.now = std::max(then.now, world.now + world.probe_duration(probe.client));
     std::vector<Participation> starts;
-    for (const ClientId client : draw_of(static_cast<std::size_t>(current), cohort_.size(), tiers, world)) {
+    for (const ClientId client : draw_of(current, cohort_.size(), tiers, world)) {
       starts.push_back(drop_out_.start(client, state, then));
     }
     return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, then);
@@ -101,18 +100,18 @@ class Tifl final : public Planner {
     const auto count = std::ssize(durations);
     std::vector<Tier> tiers;
     for (std::int64_t t = 1; t <= tiers_; ++t) {
-      const std::int64_t slowest = value(durations[static_cast<std::size_t>((t * count + tiers_ - 1) / tiers_ - 1)]);
+      const std::int64_t slowest = value(durations[(t * count + tiers_ - 1) / tiers_ - 1]);
       if (!tiers.empty() && tiers.back().slowest == slowest) continue;  // clients of equal speed are one tier
       tiers.push_back({.slowest = slowest, .credits = credits_, .probability = 0});
     }
     tiers.back().slowest = std::numeric_limits<std::int64_t>::max();
-    for (Tier& tier : tiers) tier.probability = 1 / static_cast<double>(tiers.size());
+    for (Tier& tier : tiers) tier.probability = 1.0 / tiers.size();
     return tiers;
   }
 
   static std::size_t tier_of(ClientId client, const std::vector<Tier>& tiers, const World& world) {
     const std::int64_t duration = value(world.duration(client));
-    return static_cast<std::size_t>(std::ranges::lower_bound(tiers, duration, {}, &Tier::slowest) - tiers.begin());
+    return std::ranges::lower_bound(tiers, duration, {}, &Tier::slowest) - tiers.begin();
   }
 
   void learn(std::vector<Tier>& tiers, std::size_t current, const World& world) const {
@@ -138,9 +137,9 @@ class Tifl final : public Planner {
       if (credits_ == 0 || tiers[t].credits > 0) order.push_back(t);
     }
     std::ranges::stable_sort(order, {}, [&](std::size_t t) { return tiers[t].loss; });
-    const auto n = static_cast<double>(order.size());
+    const double n = order.size();
     for (std::size_t rank = 0; rank < order.size(); ++rank) {
-      tiers[order[rank]].probability = static_cast<double>(rank + 1) / (n * (n + 1) / 2);
+      tiers[order[rank]].probability = (rank + 1) / (n * (n + 1) / 2);
     }
   }
 
@@ -150,7 +149,8 @@ class Tifl final : public Planner {
     for (const Probe& probe : world.probes) {
       if (!std::isfinite(probe.loss)) continue;
       const std::size_t tier = tier_of(probe.client, tiers, world);
-      sums[tier] += probe.loss, ++counts[tier];
+      sums[tier] += probe.loss;
+      ++counts[tier];
     }
     for (std::size_t t = 0; t < tiers.size(); ++t) {
       if (counts[t] > 0) tiers[t].loss = sums[t] / counts[t];
@@ -161,7 +161,7 @@ class Tifl final : public Planner {
     if (credits_ > 0 && std::ranges::all_of(tiers, [](const Tier& tier) { return tier.credits == 0; })) {
       for (Tier& tier : tiers) tier.credits = credits_;
       // A ranking of those that were left says nothing of the others.
-      for (Tier& tier : tiers) tier.probability = 1 / static_cast<double>(tiers.size());
+      for (Tier& tier : tiers) tier.probability = 1.0 / tiers.size();
     }
     double total = 0;
     const auto weight = [&](const Tier& tier) { return credits_ > 0 && tier.credits == 0 ? 0 : tier.probability; };
@@ -175,7 +175,7 @@ class Tifl final : public Planner {
       if (draw < 0) break;
     }
     if (credits_ > 0) --tiers[last].credits;
-    return static_cast<std::int64_t>(last);
+    return last;
   }
 
   Cohort cohort_;

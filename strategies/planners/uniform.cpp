@@ -26,7 +26,7 @@ class Uniform final : public Planner {
     }
   }
 
-  RoundPlan next(State& state, const World& world) const override {
+  RoundPlan next(State& state, World& world) const override {
     const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));

@@ -51,7 +51,7 @@ class AdaptiveClip final : public Stage {
 
   void server_side(State& state, Aggregate& total, std::size_t own, const ServerContext& context) const override {
     double within = total.mean(own).item<double>();
-    if (bit_noise_ > 0) within += bit_noise_ * context.noise().normal() / static_cast<double>(total.clients);
+    if (bit_noise_ > 0) within += bit_noise_ * context.noise().normal() / total.clients;
     state.tensor("bound").mul_(std::exp(-rate_ * (within - quantile_)));
   }
 

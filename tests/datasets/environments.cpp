@@ -73,21 +73,27 @@ TEST_F(Machines, TestsTellWhichPatchesPass) {
   EXPECT_EQ(take(*patch, untouched, {7}).outcome, -1);
 }
 
+// The numbers of a calculator's state.
+struct Problem {
+  std::array<int, 4> operations;
+  int count;
+};
+
 TEST_F(Machines, CalculatorsNeedEveryCallRight) {
   const auto calculator = machine("name = 'calculator'");
   for (int i = 0; i < 20; ++i) {
     EpisodeState state = calculator->start(random), spoiled = state, early = state;
-    const int operations = state.at[4];
+    const int operations = state.as<Problem>().count, first = state.as<Problem>().operations[0];
     EXPECT_TRUE(operations >= 2 && operations <= 4);
     for (int k = 0; k < operations; ++k) EXPECT_EQ(take(*calculator, state, {calculator->observe(state)}).progress, 1);
     EXPECT_EQ(take(*calculator, state, {5}).outcome, 1);
-    EXPECT_EQ(take(*calculator, spoiled, {(spoiled.at[0] + 1) % 4}).progress, -1);
+    EXPECT_EQ(take(*calculator, spoiled, {(first + 1) % 4}).progress, -1);
     for (int k = 1; k < operations; ++k) take(*calculator, spoiled, {calculator->observe(spoiled)});
     const StepResult wrong = take(*calculator, spoiled, {5});
     EXPECT_FALSE(wrong.success);
     EXPECT_NEAR(wrong.outcome, -1 + 0.05 * (operations - 2), 1e-12);
     EXPECT_EQ(take(*calculator, early, {4}).progress, -1);  // reading again never fails and never helps
-    EXPECT_EQ(calculator->observe(early), early.at[0]);
+    EXPECT_EQ(calculator->observe(early), first);
   }
 }
 

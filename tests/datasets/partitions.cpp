@@ -30,14 +30,14 @@ Examples labelled(std::vector<std::int32_t> labels, std::int64_t classes) {
 /// `n` examples, classes in turn, from 60 groups one after the other.
 Examples in_turn(std::int64_t n, std::int64_t classes) {
   std::vector<std::int32_t> labels;
-  for (std::int64_t i = 0; i < n; ++i) labels.push_back(static_cast<std::int32_t>(i % classes));
+  for (std::int64_t i = 0; i < n; ++i) labels.push_back(i % classes);
   Examples examples = labelled(std::move(labels), classes);
-  for (std::int64_t i = 0; i < n; ++i) examples.groups.push_back(static_cast<std::int32_t>(i * 60 / n));
+  for (std::int64_t i = 0; i < n; ++i) examples.groups.push_back(i * 60 / n);
   return examples;
 }
 
 std::vector<std::int32_t> held(const ClientExamples& clients, std::int64_t client) {
-  std::vector<std::int32_t> indices(static_cast<std::size_t>(clients.count(ClientId{client})));
+  std::vector<std::int32_t> indices(clients.count(ClientId{client}));
   clients.indices(ClientId{client}, indices);
   return indices;
 }
@@ -49,10 +49,10 @@ std::vector<std::vector<std::int32_t>> all_held(const ClientExamples& clients) {
 }
 
 void expect_exact_cover(const ClientExamples& clients, std::int64_t examples) {
-  std::vector<int> owners(static_cast<std::size_t>(examples));
+  std::vector<int> owners(examples);
   for (const auto& indices : all_held(clients)) {
     EXPECT_TRUE(std::is_sorted(indices.begin(), indices.end()));
-    for (const std::int32_t i : indices) ++owners.at(static_cast<std::size_t>(i));
+    for (const std::int32_t i : indices) ++owners.at(i);
   }
   for (std::size_t i = 0; i < owners.size(); ++i) ASSERT_EQ(owners[i], 1) << "example " << i;
 }
@@ -124,7 +124,7 @@ TEST(Iid, EveryClassIsSpread) {
     const auto dealt = partition("iid", "clients = 100")->deal(train, seed);
     for (std::int64_t c = 0; c < 100; ++c) {
       double zeros = 0;
-      for (const std::int32_t i : held(*dealt, c)) zeros += train.labels[static_cast<std::size_t>(i)] == 0;
+      for (const std::int32_t i : held(*dealt, c)) zeros += train.labels[i] == 0;
       sum += zeros;
       squares += (zeros - 10) * (zeros - 10);
     }
@@ -142,7 +142,7 @@ TEST(Shards, FewLabelsPerClient) {
   for (std::int64_t c = 0; c < 100; ++c) {
     EXPECT_EQ(dealt->count(ClientId{c}), 60);
     std::set<std::int32_t> labels;
-    for (const std::int32_t i : held(*dealt, c)) labels.insert(train.labels[static_cast<std::size_t>(i)]);
+    for (const std::int32_t i : held(*dealt, c)) labels.insert(train.labels[i]);
     EXPECT_LE(labels.size(), 2U);
     with_two += labels.size() == 2;
   }
@@ -175,10 +175,10 @@ TEST(Dirichlet, SharesHaveTheStatedMeanAndVariance) {
     double squares = 0, first = 0, last = 0;
     const int seeds = 40;
     for (int seed = 0; seed < seeds; ++seed) {
-      const auto dealt = dealer->deal(train, static_cast<std::uint64_t>(seed));
+      const auto dealt = dealer->deal(train, seed);
       for (std::int64_t c = 0; c < n; ++c) {
-        std::vector<double> share(static_cast<std::size_t>(classes));
-        for (const std::int32_t i : held(*dealt, c)) share[static_cast<std::size_t>(i % classes)] += 1.0 / total;
+        std::vector<double> share(classes);
+        for (const std::int32_t i : held(*dealt, c)) share[i % classes] += 1.0 / total;
         for (const double s : share) squares += (s - 1.0 / n) * (s - 1.0 / n);
         const double mean = std::accumulate(share.begin(), share.end(), 0.0) / classes / seeds;
         if (c == 0) first += mean;
@@ -199,7 +199,7 @@ TEST(Dirichlet, ManySmallClients) {
   double first = 0, last = 0;
   const int seeds = 400;
   for (int seed = 0; seed < seeds; ++seed) {
-    const auto dealt = dealer->deal(train, static_cast<std::uint64_t>(seed));
+    const auto dealt = dealer->deal(train, seed);
     if (seed < 5) expect_exact_cover(*dealt, 3823);
     first += static_cast<double>(dealt->count(ClientId{0})) / seeds;
     last += static_cast<double>(dealt->count(ClientId{499})) / seeds;
@@ -260,7 +260,7 @@ TEST(Natural, GroupsAreDealtWholeAndEvenly) {
   std::set<std::int32_t> seen;
   for (std::int64_t c = 0; c < 5; ++c) {
     std::set<std::int32_t> own;
-    for (const std::int32_t i : held(*dealt, c)) own.insert(groups[static_cast<std::size_t>(i)]);
+    for (const std::int32_t i : held(*dealt, c)) own.insert(groups[i]);
     EXPECT_GE(own.size(), 10U);
     EXPECT_LE(own.size(), 11U);
     for (const std::int32_t group : own) EXPECT_TRUE(seen.insert(group).second) << group;
@@ -301,16 +301,16 @@ TEST(Quantity, SharesHaveTheStatedMeanAndVariance) {
     double squares = 0, last = 0, label_squares = 0, parted = 0;
     const int seeds = 800;
     for (int seed = 0; seed < seeds; ++seed) {
-      const auto dealt = dealer->deal(train, static_cast<std::uint64_t>(seed));
+      const auto dealt = dealer->deal(train, seed);
       for (std::int64_t c = 0; c < n; ++c) {
         const std::vector<std::int32_t> own = held(*dealt, c);
-        const double size = static_cast<double>(own.size()), share = size / total;
+        const double size = own.size(), share = size / total;
         squares += (share - 1.0 / n) * (share - 1.0 / n) / (seeds * n);
         if (c == n - 1) last += share / seeds;
         const auto ones = std::ranges::count_if(own, [](std::int32_t i) { return i % 2 == 1; });
         // Hypergeometric: variance size / 4 (total - size) / (total - 1).
         if (size > 0 && size < total) {
-          const double excess = static_cast<double>(ones) - size / 2;
+          const double excess = ones - size / 2;
           label_squares += excess * excess / (size / 4 * (total - size) / (total - 1));
           ++parted;
         }

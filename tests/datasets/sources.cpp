@@ -48,7 +48,7 @@ class DataFolder {
 
 void expect_consistent(const Examples& examples) {
   const std::int64_t numbers = examples.count() * examples.shape.size();
-  EXPECT_EQ(static_cast<std::int64_t>(examples.bytes.size() + examples.floats.size()), numbers);
+  EXPECT_EQ(std::ssize(examples.bytes) + std::ssize(examples.floats), numbers);
   EXPECT_TRUE(examples.bytes.empty() || examples.floats.empty());
   for (const std::int32_t label : examples.labels) ASSERT_TRUE(label >= 0 && label < examples.classes);
 }
@@ -76,7 +76,7 @@ TEST(Optdigits, PublishedCountsAndClasses) {
   const std::vector<int> test = {178, 182, 177, 183, 181, 182, 181, 179, 174, 180};
   for (const auto& [half, expected] : {std::pair(&data.train, train), std::pair(&data.test, test)}) {
     std::vector<int> counts(10);
-    for (const std::int32_t label : half->labels) ++counts[static_cast<std::size_t>(label)];
+    for (const std::int32_t label : half->labels) ++counts[label];
     EXPECT_EQ(counts, expected);
   }
   const std::vector<std::uint8_t> first = {0, 1, 6, 15, 12, 1, 0, 0, 0, 7, 16, 6, 6, 10, 0, 0};
@@ -98,8 +98,7 @@ TEST(Optdigits, EveryNumberOfTheFiles) {
       for (std::int64_t j = 0; j < 65; ++j) {
         file >> number;
         if (j < 64) file >> separator;
-        ASSERT_EQ(number, j < 64 ? half->bytes[static_cast<std::size_t>(64 * i + j)]
-                                 : half->labels[static_cast<std::size_t>(i)]);
+        ASSERT_EQ(number, j < 64 ? half->bytes[64 * i + j] : half->labels[i]);
       }
     }
     EXPECT_FALSE(file >> number);
@@ -238,7 +237,7 @@ void check_published(const Expected& expected) {
     sum += x;
     squares += x * x;
   }
-  const double n = static_cast<double>(data.train.bytes.size()), mean = sum / n;
+  const double n = data.train.bytes.size(), mean = sum / n;
   EXPECT_NEAR(mean, expected.mean, 5.1e-6);
   EXPECT_NEAR(std::sqrt(squares / n - mean * mean), expected.deviation, 5.1e-6);
 }
@@ -265,7 +264,7 @@ struct TinyQmnist {
   static Bytes words(const std::vector<int>& numbers) {
     Bytes out;
     for (const int n : numbers) {
-      for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<std::uint8_t>(n >> shift));
+      for (const int shift : {24, 16, 8, 0}) out.push_back(n >> shift);
     }
     return out;
   }
@@ -332,13 +331,13 @@ TEST(Synthetic, ClustersAsStated) {
   std::vector<std::vector<double>> centre(8, std::vector<double>(50));
   for (std::size_t i = 0; i < 4000; ++i) {
     for (std::size_t j = 0; j < 50; ++j) {
-      centre[static_cast<std::size_t>(data.train.labels[i])][j] += data.train.floats[50 * i + j] / 500;
+      centre[data.train.labels[i]][j] += data.train.floats[50 * i + j] / 500;
     }
   }
   double within = 0, between = 0;
   for (std::size_t i = 0; i < 4000; ++i) {
     for (std::size_t j = 0; j < 50; ++j) {
-      const double x = data.train.floats[50 * i + j] - centre[static_cast<std::size_t>(data.train.labels[i])][j];
+      const double x = data.train.floats[50 * i + j] - centre[data.train.labels[i]][j];
       within += x * x / (4000 * 50);
     }
   }
@@ -374,7 +373,7 @@ TEST(SyntheticAlphaBeta, IsDistributedAsStated) {
     }
   }
   EXPECT_EQ(devices.size(), 400U);
-  EXPECT_NEAR(static_cast<double>(data.test.count()) / static_cast<double>(data.train.count()), 1.0 / 9, 0.01);
+  EXPECT_NEAR(static_cast<double>(data.test.count()) / data.train.count(), 1.0 / 9, 0.01);
   double middle = 0, centres = 0, spread = 0, few_labels = 0;
   std::vector<double> variance(features), sizes;
   for (const auto& [id, device] : devices) {
@@ -393,7 +392,7 @@ TEST(SyntheticAlphaBeta, IsDistributedAsStated) {
     middle += device.count / 0.9 < 50 + std::exp(4.0) ? 1.0 / 400 : 0;
   }
   for (const std::size_t j : {0U, 1U, 9U, 59U}) {
-    EXPECT_NEAR(variance[j] * std::pow(static_cast<double>(j + 1), 1.2), 1, 0.06) << "feature " << j;
+    EXPECT_NEAR(variance[j] * std::pow(j + 1, 1.2), 1, 0.06) << "feature " << j;
   }
   EXPECT_NEAR(centres, 4 + 1.0 / 60, 4.5 * 4 * std::sqrt(2.0 / 400));
   EXPECT_NEAR(spread, 1, 0.03);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/clients/population.hpp"
 #include "sim/record/trace_file.hpp"
 #include "tests/readers/files.hpp"
@@ -18,7 +19,7 @@ constexpr std::int64_t us = 1'000'000;
 std::vector<std::pair<std::int64_t, std::int64_t>> own(const Trace& trace, std::size_t device) {
   std::vector<std::pair<std::int64_t, std::int64_t>> seconds;
   for (std::int64_t i = trace.offsets[device]; i < trace.offsets[device + 1]; ++i) {
-    const auto [begin, end] = trace.intervals[static_cast<std::size_t>(i)];
+    const auto [begin, end] = trace.intervals[i];
     seconds.emplace_back(begin / us, end / us);
   }
   return seconds;
@@ -71,28 +72,27 @@ TEST(Traces, AnswerRandomJumpsLikeALinearScan) {
   Trace trace;
   for (int device = 0; device < 20; ++device) {
     std::vector<Trace::Interval> intervals;
-    std::int64_t time = static_cast<std::int64_t>(random.below(3));
+    std::int64_t time = random.below(3);
     for (int i = 0; i < device * 3; ++i) {
-      const std::int64_t begin = time + static_cast<std::int64_t>(random.below(4));  // touching ones, too
-      const std::int64_t end = begin + 1 + static_cast<std::int64_t>(random.below(5));
+      const std::int64_t begin = time + random.below(4);  // touching ones, too
+      const std::int64_t end = begin + 1 + random.below(5);
       intervals.push_back({begin, end});
       time = end;
     }
-    const std::int64_t period = time + 1 + static_cast<std::int64_t>(random.below(5));
-    const auto origin = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(period)));
+    const std::int64_t period = time + 1 + random.below(5);
+    const std::int64_t origin = random.below(period);
     trace.add({period, origin}, intervals);
   }
   trace.check("test");
   for (int jump = 0; jump < 200'000; ++jump) {
-    const auto device = static_cast<std::int64_t>(random.below(20));
-    const auto [period, origin] = trace.rows[static_cast<std::size_t>(device)];
-    const auto time = static_cast<std::int64_t>(random.below(1000));
+    const std::int64_t device = random.below(20);
+    const auto [period, origin] = trace.rows[device];
+    const std::int64_t time = random.below(1000);
     const auto on_at = [&](std::int64_t t) {
       const std::int64_t passed = ((t - origin) % period + period) % period;
       bool on = false;
-      for (std::int64_t i = trace.offsets[static_cast<std::size_t>(device)];
-           i < trace.offsets[static_cast<std::size_t>(device) + 1]; ++i) {
-        const auto [begin, end] = trace.intervals[static_cast<std::size_t>(i)];
+      for (std::int64_t i = trace.offsets[device]; i < trace.offsets[device + 1]; ++i) {
+        const auto [begin, end] = trace.intervals[i];
         on |= begin <= passed && passed < end;
       }
       return on;
@@ -123,10 +123,9 @@ TEST(Traces, ComeBackFromTheirFile) {
 }
 
 Population population(const std::string& file, const std::string& assign, std::int64_t clients) {
-  return {
-      Settings::parse(fmt::format("availability = {{name = \"trace\", file = '{}', assign = \"{}\"}}", file, assign),
-                      "test.toml"),
-      1, clients, map_trace};
+  const std::string toml =
+      fmt::format("availability = {{name = \"trace\", file = '{}', assign = \"{}\"}}", file, assign);
+  return make_population(Settings::parse(toml, "test.toml"), 1, clients);
 }
 
 TEST(Traces, ServeClientsByNumberOrAtRandom) {
@@ -204,8 +203,8 @@ Trace long_trace() {
     std::vector<Trace::Interval> intervals;
     std::int64_t time = 0;
     for (int i = 0; i < 100; ++i) {
-      const std::int64_t begin = time + 1 + static_cast<std::int64_t>(random.below(9));
-      time = begin + 1 + static_cast<std::int64_t>(random.below(9));
+      const std::int64_t begin = time + 1 + random.below(9);
+      time = begin + 1 + random.below(9);
       intervals.push_back({begin, time});
     }
     trace.add({.period = time + 5, .origin = static_cast<std::int64_t>(random.below(5))}, intervals);
@@ -225,7 +224,7 @@ TEST(Traces, AreSearchedInTheFile) {
   EXPECT_EQ(map_trace(file).view.devices(), 1);
   RandomStream random(random_key(9, "planner/selection"), 0);
   for (int jump = 0; jump < 100'000; ++jump) {
-    const auto device = static_cast<std::int64_t>(random.below(300));
+    const std::int64_t device = random.below(300);
     const Ticks time{static_cast<std::int64_t>(random.below(100'000))};
     ASSERT_EQ(mapped.view.at(device, time).on, trace.at(device, time).on);
     ASSERT_EQ(mapped.view.at(device, time).until, trace.at(device, time).until);
@@ -247,13 +246,13 @@ TEST(Traces, DamagedFiles) {
   }
   const auto with_byte = [&](std::uint64_t at, char byte) {
     std::fstream stream(copy, std::ios::in | std::ios::out | std::ios::binary);
-    stream.seekp(static_cast<std::streamoff>(at));
+    stream.seekp(at);
     stream.put(byte);
   };
   const MappedTrace whole = map_trace(file);
   const auto place = [&](const auto& array) {
     const auto* middle = reinterpret_cast<const std::byte*>(array.data()) + array.size_bytes() / 2;
-    return static_cast<std::uint64_t>(middle - static_cast<const std::byte*>(whole.mapping.get()));
+    return middle - static_cast<const std::byte*>(whole.mapping.get());
   };
   for (const std::uint64_t at : {place(whole.view.offsets), place(whole.view.intervals), place(whole.view.rows)}) {
     EXPECT_TRUE(contains(copied([&] { with_byte(at, '\xa5'); }), "digest differs")) << at;
@@ -268,8 +267,8 @@ TEST(Traces, NoticeACutWhileMapped) {
   write_trace(trace, file);
   const MappedTrace mapped = map_trace(file);
   // Inside a page the system then gives zeros, without a signal: here the periods are gone, intervals are still there.
-  const auto left = static_cast<std::uint64_t>(reinterpret_cast<const std::byte*>(mapped.view.rows.data()) -
-                                               static_cast<const std::byte*>(mapped.mapping.get()));
+  const std::uint64_t left =
+      reinterpret_cast<const std::byte*>(mapped.view.rows.data()) - static_cast<const std::byte*>(mapped.mapping.get());
   ASSERT_LE(left + mapped.view.rows.size_bytes(), 4096U);
   std::filesystem::resize_file(file, left);
   EXPECT_TRUE(contains(user_error_of([&] { mapped.view.at(2, Ticks{15}); }), "was cut off"));

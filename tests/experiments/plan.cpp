@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "sim/round/run_round.hpp"
 #include "sim/round/trainers.hpp"
 #include "tests/composed.hpp"
 

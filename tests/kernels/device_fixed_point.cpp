@@ -9,22 +9,15 @@
 
 #include "kernels/fixed_point.hpp"
 #include "tests/kernels/device_test.hpp"
+#include "tests/kernels/random_values.hpp"
 
 namespace {
 
 using shoal::DeviceArray;
 using shoal::RowRange;
 using shoal::RowView;
+using shoal::testing::random_values;
 using Sums = std::vector<std::int64_t>;
-
-template <class T>
-std::vector<T> random_values(std::size_t n, unsigned seed, double bound) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<double> uniform(-bound, bound);
-  std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(uniform(random));
-  return values;
-}
 
 template <class T>
 class DeviceFixedPoint : public Device {
@@ -38,7 +31,7 @@ class DeviceFixedPoint : public Device {
     const auto there = put(values);
     const auto there_weights = put(weights);
     auto bad_row = put(Sums{shoal::no_row});
-    const RowView<const T> rows(there.data(), std::ssize(weights), static_cast<std::int64_t>(sum.size()), stride);
+    const RowView<const T> rows(there.data(), std::ssize(weights), sum.size(), stride);
     shoal::accumulate_rows<T>(device, sum.data(), rows, there_weights.data(), exponent, bad_row.data());
     return on_host(bad_row)[0];
   }
@@ -50,13 +43,12 @@ TYPED_TEST(DeviceFixedPoint, SumsAreTheHostsIntegers) {
   const Sums weights = {3, 0, -2, 1, 100, 7, std::int64_t{1} << 20, 5, -9, 600};
   const auto count = std::ssize(weights);
   for (const std::size_t d : {0, 1, 31, 257, 1'000'003}) {
-    const auto stride = static_cast<std::int64_t>(d + 3);
-    const auto values = random_values<TypeParam>(static_cast<std::size_t>(count * stride), 1, 8.0);
+    const std::int64_t stride = d + 3;
+    const auto values = random_values<TypeParam>(count * stride, 1, 8.0);
     for (const int exponent : {20, 38}) {
       Sums expected(d, 5);
-      shoal::accumulate_rows<TypeParam>(
-          expected, RowView<const TypeParam>(values.data(), count, static_cast<std::int64_t>(d), stride), weights,
-          exponent);
+      shoal::accumulate_rows<TypeParam>(expected, RowView<const TypeParam>(values.data(), count, d, stride), weights,
+                                        exponent);
       auto sum = this->put(Sums(d, 5));
       EXPECT_EQ(this->add(sum, values, stride, weights, exponent), shoal::no_row);
       ASSERT_EQ(this->on_host(sum), expected) << d << " values at 2^" << exponent;
@@ -76,7 +68,7 @@ TYPED_TEST(DeviceFixedPoint, TheFirstRowThatDoesNotFitIsNamed) {
   const Sums weights(20, 1);
   for (const double bad : {1e30, -1e30, std::nan(""), HUGE_VAL, -HUGE_VAL}) {
     auto values = random_values<TypeParam>(weights.size() * d, 2, 1.0);
-    values[17 * d] = values[11 * d + 1030] = static_cast<TypeParam>(bad);
+    values[17 * d] = values[11 * d + 1030] = bad;
     auto sum = this->put(Sums(d));
     const std::int64_t row = this->add(sum, values, d, weights, 40);
     EXPECT_EQ(row, 11) << bad;
@@ -108,10 +100,13 @@ TYPED_TEST(DeviceFixedPoint, AZeroWeightHidesABadRow) {
 TYPED_TEST(DeviceFixedPoint, ScanIsTheHosts) {
   using Limits = std::numeric_limits<TypeParam>;
   for (const std::int64_t d : {0, 1, 31, 257, 1'000'003}) {
-    const auto stride = static_cast<std::size_t>(d) + 1;
+    const std::size_t stride = d + 1;
     auto values = random_values<TypeParam>(4 * stride, 3, 2.0);
-    if (d > 0) values[stride] = Limits::quiet_NaN(), values[3 * stride - 2] = -Limits::infinity();
-    if (d > 0) values[4 * stride - 2] = -7.25;
+    if (d > 0) {
+      values[stride] = Limits::quiet_NaN();
+      values[3 * stride - 2] = -Limits::infinity();
+      values[4 * stride - 2] = -7.25;
+    }
     const auto there = this->put(values);
     DeviceArray<RowRange> ranges(this->device, 4);
     shoal::scan_rows<TypeParam>(this->device, {there.data(), 4, d, d + 1}, ranges.data());
@@ -133,7 +128,7 @@ TYPED_TEST(DeviceFixedPoint, MeanIsTheHosts) {
     shoal::to_mean<TypeParam>(sum, 40, 6001.0, expected);
     const auto there = this->put(sum);
     DeviceArray<TypeParam> mean(this->device, d);
-    shoal::to_mean<TypeParam>(this->device, there.data(), static_cast<std::int64_t>(d), 40, 6001.0, mean.data());
+    shoal::to_mean<TypeParam>(this->device, there.data(), d, 40, 6001.0, mean.data());
     ASSERT_EQ(this->on_host(mean), expected);
   }
   EXPECT_THROW(shoal::to_mean<TypeParam>(this->device, nullptr, 0, 40, 0.0, nullptr), std::invalid_argument);

@@ -27,7 +27,8 @@ TEST_F(Device, GathersCompactImages) {
   const DeviceArray<std::int32_t> positions_there(device, std::span<const std::int32_t>(positions));
   DeviceArray<float> values_there(device, 24);
   DeviceArray<std::int64_t> found_there(device, 4);
-  table.values = images_there.data(), table.labels = labels_there.data();
+  table.values = images_there.data();
+  table.labels = labels_there.data();
   gather(device, table, positions_there.data(), 4, ImageGroups{values_there.data(), 2, 12}, found_there.data());
   EXPECT_EQ(on_host(values_there), expected);
   EXPECT_EQ(on_host(found_there), expected_labels);
@@ -48,7 +49,8 @@ TEST_F(Device, LeavesGapsBetweenGroupsAlone) {
   const DeviceArray<std::int32_t> positions_there(device, std::span<const std::int32_t>(positions));
   DeviceArray<float> values_there(device, std::span<const float>(untouched));
   DeviceArray<std::int64_t> found_there(device, 4);
-  table.values = images_there.data(), table.labels = labels_there.data();
+  table.values = images_there.data();
+  table.labels = labels_there.data();
   gather(device, table, positions_there.data(), 4, ImageGroups{values_there.data(), 2, 4}, found_there.data());
   EXPECT_EQ(on_host(values_there), expected);
 }
@@ -69,9 +71,9 @@ TEST_F(Device, GathersTheHostsBits) {
     const DeviceArray<std::int32_t> positions_there(device, std::span<const std::int32_t>(positions));
     DeviceArray<float> values_there(device, 2 * count);
     DeviceArray<std::int64_t> found_there(device, count);
-    table.values = images_there.data(), table.labels = labels_there.data();
-    gather(device, table, positions_there.data(), static_cast<std::int64_t>(count),
-           ImageGroups{values_there.data(), 1, 2}, found_there.data());
+    table.values = images_there.data();
+    table.labels = labels_there.data();
+    gather(device, table, positions_there.data(), count, ImageGroups{values_there.data(), 1, 2}, found_there.data());
     EXPECT_EQ(on_host(values_there), values);
     EXPECT_EQ(on_host(found_there), found);
   }

@@ -15,9 +15,9 @@ using shoal::gram_chunk;
 using shoal::RowView;
 
 std::vector<float> random_values(std::int64_t n, std::int64_t d) {
-  std::mt19937 random(static_cast<unsigned>(31 * n + d));
+  std::mt19937 random(31 * n + d);
   std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<float> values(static_cast<std::size_t>(n * d));
+  std::vector<float> values(n * d);
   for (float& value : values) value = uniform(random);
   return values;
 }
@@ -25,7 +25,7 @@ std::vector<float> random_values(std::int64_t n, std::int64_t d) {
 class DeviceGram : public Device {
  protected:
   std::vector<double> matrix(std::int64_t n, const auto& add) {
-    DeviceArray<double> result(device, static_cast<std::size_t>(n * n));
+    DeviceArray<double> result(device, n * n);
     result.zero();
     add(result.data());
     return on_host(result);
@@ -48,8 +48,8 @@ TEST_F(DeviceGram, AgreesWithTheHost) {
       shoal::add_gram(here, {}, scale, raw_here);
       shoal::add_squared_distances(here, scale, far_here);
       for (std::size_t p = 0; p < gram.size(); ++p) {
-        ASSERT_NEAR(gram[p], gram_here[p], 1e-6 * static_cast<double>(d + 1)) << n << " " << d;
-        ASSERT_NEAR(raw[p], raw_here[p], 1e-6 * static_cast<double>(d + 1));
+        ASSERT_NEAR(gram[p], gram_here[p], 1e-6 * (d + 1)) << n << " " << d;
+        ASSERT_NEAR(raw[p], raw_here[p], 1e-6 * (d + 1));
         ASSERT_NEAR(far[p], far_here[p], 1e-6 * far_here[p] + 1e-9);
       }
     }
@@ -75,9 +75,9 @@ TEST_F(DeviceGram, CombinationsAreTheHostsBits) {
     for (const std::int64_t n : {1, 100}) {
       for (const std::int64_t d : {0, 1, 31, 10'007}) {
         const auto x = random_values(n, d);
-        std::vector<double> weights(static_cast<std::size_t>(m * n));
-        for (std::size_t w = 0; w < weights.size(); ++w) weights[w] = std::sin(static_cast<double>(w));
-        std::vector<float> expected(static_cast<std::size_t>(m * d));
+        std::vector<double> weights(m * n);
+        for (std::size_t w = 0; w < weights.size(); ++w) weights[w] = std::sin(w);
+        std::vector<float> expected(m * d);
         shoal::combine(weights, {x.data(), n, d}, {expected.data(), m, d});
         const DeviceArray<float> x_there(device, std::span<const float>(x));
         const DeviceArray<double> w_there(device, std::span<const double>(weights));

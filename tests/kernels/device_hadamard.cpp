@@ -24,20 +24,18 @@ TEST_F(Device, RotatesLikeTheHost) {
       const std::int64_t size = shoal::rotated_size(d, block);
       std::mt19937 random(1);
       std::normal_distribution<float> normal;
-      std::vector<float> values(static_cast<std::size_t>(rows * d)), rotated(static_cast<std::size_t>(rows * size));
+      std::vector<float> values(rows * d), rotated(rows * size);
       for (float& x : values) x = normal(random);
       const DeviceArray<float> there(device, std::span<const float>(values));
       DeviceArray<float> out(device, rotated.size()), back(device, values.size());
       shoal::rotate(device, RowView<float>(out.data(), rows, size), RowView<const float>(there.data(), rows, d), block,
                     device_signs.data());
       const RowView<float> host_out(rotated.data(), rows, size), host_rows(values.data(), rows, d);
-      for (std::int64_t k = 0; k < rows; ++k)
-        shoal::rotate(host_out.row(k), host_rows.row(k), block, signs[static_cast<std::size_t>(k)]);
+      for (std::int64_t k = 0; k < rows; ++k) shoal::rotate(host_out.row(k), host_rows.row(k), block, signs[k]);
       EXPECT_EQ(on_host(out), rotated) << d << " in blocks of " << block;
       shoal::rotate_back(device, RowView<float>(back.data(), rows, d), RowView<float>(out.data(), rows, size), block,
                          device_signs.data());
-      for (std::int64_t k = 0; k < rows; ++k)
-        shoal::rotate_back(host_rows.row(k), host_out.row(k), block, signs[static_cast<std::size_t>(k)]);
+      for (std::int64_t k = 0; k < rows; ++k) shoal::rotate_back(host_rows.row(k), host_out.row(k), block, signs[k]);
       EXPECT_EQ(on_host(back), values) << d << " in blocks of " << block;
     }
 }

@@ -27,8 +27,8 @@ std::vector<Mask> some_masks(std::size_t count, std::uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<Mask> masks(count);
   for (Mask& mask : masks) {
-    for (auto& word : mask.stream.key) word = static_cast<std::uint32_t>(random());
-    for (auto& word : mask.stream.nonce) word = static_cast<std::uint32_t>(random());
+    for (auto& word : mask.stream.key) word = random();
+    for (auto& word : mask.stream.nonce) word = random();
     mask.sign = random() % 2 == 0 ? shoal::MaskSign::plus : shoal::MaskSign::minus;
   }
   return masks;
@@ -46,10 +46,9 @@ TYPED_TEST(DeviceRing, MasksEqualTheHosts) {
   for (const std::size_t n : sizes)
     for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{5}, shoal::mask_words<Word> - n}) {
       std::vector<Word> sum(n);
-      for (std::size_t i = 0; i < n; ++i) sum[i] = static_cast<Word>(i * 0x9e3779b97f4a7c15u);
+      for (std::size_t i = 0; i < n; ++i) sum[i] = i * 0x9e3779b97f4a7c15u;
       auto device_sum = there(this->device, sum);
-      shoal::add_masks<Word>(this->device, device_sum.data(), static_cast<std::int64_t>(n), device_masks.data(), 5,
-                             first);
+      shoal::add_masks<Word>(this->device, device_sum.data(), n, device_masks.data(), 5, first);
       shoal::add_masks<Word>(sum, masks, first);
       EXPECT_EQ(this->on_host(device_sum), sum) << n << " from " << first;
     }
@@ -69,8 +68,8 @@ TYPED_TEST(DeviceRing, KeyStreamsEqualTheLibrarys) {
   using Word = TypeParam;
   std::mt19937 random(12);
   for (int i = 0; i < 2'000; ++i) {
-    const Mask mask = some_masks(1, 100 + static_cast<std::uint32_t>(i)).front();
-    const std::uint32_t block = i == 0 ? 0xffffffff : static_cast<std::uint32_t>(random());
+    const Mask mask = some_masks(1, 100 + i).front();
+    const std::uint32_t block = i == 0 ? 0xffffffff : random();
     constexpr std::size_t words = 64 / sizeof(Word);
     auto sum = there(this->device, std::vector<Word>(words));
     const auto device_mask = there(this->device, std::vector<Mask>{mask});
@@ -80,7 +79,7 @@ TYPED_TEST(DeviceRing, KeyStreamsEqualTheLibrarys) {
                                        reinterpret_cast<const unsigned char*>(mask.stream.nonce), block,
                                        reinterpret_cast<const unsigned char*>(mask.stream.key));
     std::vector<Word> found = this->on_host(sum);
-    for (Word& word : found) word *= static_cast<Word>(static_cast<std::int64_t>(mask.sign));
+    for (Word& word : found) word *= static_cast<std::int64_t>(mask.sign);
     ASSERT_EQ(0, std::memcmp(found.data(), expected, 64)) << i;
   }
 }
@@ -90,11 +89,11 @@ TYPED_TEST(DeviceRing, ArithmeticEqualsTheHosts) {
   std::mt19937 random(13);
   std::uniform_real_distribution<float> uniform(-1, 1);
   for (const std::size_t n : sizes) {
-    const auto size = static_cast<std::int64_t>(n);
+    const std::int64_t size = n;
     std::vector<float> row(n);
     for (float& x : row) x = uniform(random);
     std::vector<Word> sum(n), x(n);
-    for (Word& word : x) word = static_cast<Word>(random() * 0x9e3779b97f4a7c15u);
+    for (Word& word : x) word = random() * 0x9e3779b97f4a7c15u;
     shoal::ring_encode<Word, float>(sum, row, -600, 21);
     const auto device_row = there(this->device, row);
     const auto device_x = there(this->device, x);

@@ -27,7 +27,7 @@ TYPED_TEST(DeviceNoise, IsTheHosts) {
   const DeviceArray<PhiloxStream> there_streams(this->device, std::span<const PhiloxStream>(streams));
   for (const std::int64_t d : {0, 1, 31, 257, 1'000'003})
     for (const std::int64_t first : {0, 3}) {
-      std::vector<TypeParam> expected(static_cast<std::size_t>(3 * d), TypeParam{1});
+      std::vector<TypeParam> expected(3 * d, TypeParam{1});
       DeviceArray<TypeParam> there(this->device, std::span<const TypeParam>(expected));
       DeviceArray<TypeParam> there_filled(this->device, expected.size());
       shoal::add_normals<TypeParam>(this->device, {there.data(), 3, d}, key, there_streams.data(), 0.5, first);
@@ -37,7 +37,7 @@ TYPED_TEST(DeviceNoise, IsTheHosts) {
       shoal::fill_normals<TypeParam>({filled.data(), 3, d}, key, streams, 0.5, first);
       const auto added = this->on_host(there), drawn = this->on_host(there_filled);
       // Values stay below 8; a unit of T in each of two roundings, and some of double in the functions.
-      const double tolerance = 32 * static_cast<double>(std::numeric_limits<TypeParam>::epsilon());
+      const double tolerance = 32 * std::numeric_limits<TypeParam>::epsilon();
       for (std::size_t i = 0; i < expected.size(); ++i) {
         ASSERT_NEAR(added[i], expected[i], tolerance) << i << " of " << d;
         ASSERT_NEAR(drawn[i], filled[i], tolerance) << i << " of " << d;

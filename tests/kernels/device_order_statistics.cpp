@@ -17,15 +17,15 @@ using shoal::RowView;
 
 template <class T>
 std::vector<T> mixed_values(std::int64_t n, std::int64_t d) {
-  std::mt19937 random(static_cast<unsigned>(n * 1000 + d));
+  std::mt19937 random(n * 1000 + d);
   std::normal_distribution<double> normal;
-  std::vector<T> values(static_cast<std::size_t>(n * d));
+  std::vector<T> values(n * d);
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto column = static_cast<std::int64_t>(i) % d;
+    const std::int64_t column = i % d;
     const double x = normal(random);
-    values[i] = static_cast<T>(column % 5 == 0   ? std::round(x)  // ties, some of them -0
-                               : column % 5 == 1 ? std::exp(20 * x)
-                                                 : x);
+    values[i] = x;
+    if (column % 5 == 0) values[i] = std::round(x);  // ties, some of them -0
+    if (column % 5 == 1) values[i] = std::exp(20 * x);
     if (column % 7 == 3 && random() % 3 == 0) values[i] = std::copysign(std::numeric_limits<T>::infinity(), values[i]);
   }
   return values;
@@ -40,8 +40,8 @@ class DeviceOrderStatistics : public Device {
     for (std::int64_t i = 0; i < n; ++i) rows.push_back(values.data() + i * d);
     const DeviceArray<T> there(device, std::span<const T>(values));
     const RowView<const T> view(there.data(), n, d);
-    DeviceArray<T> out(device, static_cast<std::size_t>(d));
-    std::vector<T> expected(static_cast<std::size_t>(d));
+    DeviceArray<T> out(device, d);
+    std::vector<T> expected(d);
 
     shoal::medians<T>(rows, expected);
     shoal::medians<T>(device, view, out.data());

@@ -22,7 +22,7 @@ constexpr std::int64_t sizes[] = {0, 1, 31, 257, 1'000'003};
 std::vector<float> random_rows(std::int64_t d) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(rows * d));
+  std::vector<float> values(rows * d);
   for (float& x : values) x = normal(random);
   return values;
 }
@@ -44,8 +44,7 @@ TEST_F(Device, ScalesEqualTheHosts) {
       shoal::quantization_scales(device, scales.data(), view(there.data(), d, d), rule);
       const auto found = on_host(scales);
       for (std::int64_t k = 0; k < rows; ++k)
-        EXPECT_EQ(found[static_cast<std::size_t>(k)], shoal::quantization_scale(view(values.data(), d, d).row(k), rule))
-            << d;
+        EXPECT_EQ(found[k], shoal::quantization_scale(view(values.data(), d, d).row(k), rule)) << d;
     }
   const std::vector<float> bad = {1, std::numeric_limits<float>::quiet_NaN()};
   const DeviceArray<float> there(device, std::span<const float>(bad));
@@ -65,14 +64,14 @@ TEST_F(Device, QuantizesLikeTheHost) {
       const std::int64_t bytes = shoal::packed_bytes(d, bits), stride = stride_of(d, bits);
       const DeviceArray<float> there(device, std::span<const float>(values));
       const DeviceArray<float> device_scales(device, std::span<const float>(scales));
-      DeviceArray<std::uint8_t> packed(device, static_cast<std::size_t>(rows * stride));
+      DeviceArray<std::uint8_t> packed(device, rows * stride);
       packed.zero();
       shoal::quantize(device, view(packed.data(), bytes, stride), view(there.data(), d, d), device_scales.data(), bits,
                       device_streams.data());
       std::vector<std::uint8_t> expected(packed.size());
       std::vector<float> back(values.size());
       for (std::int64_t k = 0; k < rows; ++k) {
-        const auto row = static_cast<std::size_t>(k);
+        const std::size_t row = k;
         const auto bytes_of_row = view(expected.data(), bytes, stride).row(k);
         shoal::quantize(bytes_of_row, view(values.data(), d, d).row(k), scales[row], bits, streams[row]);
         shoal::dequantize(view(back.data(), d, d).row(k), bytes_of_row, scales[row], bits);
@@ -93,7 +92,7 @@ TEST_F(Device, TakesSignsLikeTheHost) {
     const std::int64_t bytes = shoal::packed_bytes(d, 1), stride = stride_of(d, 1);
     const DeviceArray<float> there(device, std::span<const float>(values));
     const DeviceArray<float> device_scales(device, std::span<const float>(scales));
-    DeviceArray<std::uint8_t> packed(device, static_cast<std::size_t>(rows * stride));
+    DeviceArray<std::uint8_t> packed(device, rows * stride);
     packed.zero();
     shoal::quantize_signs(device, view(packed.data(), bytes, stride), view(there.data(), d, d));
     std::vector<std::uint8_t> expected(packed.size());
@@ -101,7 +100,7 @@ TEST_F(Device, TakesSignsLikeTheHost) {
     for (std::int64_t k = 0; k < rows; ++k) {
       const auto bytes_of_row = view(expected.data(), bytes, stride).row(k);
       shoal::quantize_signs(bytes_of_row, view(values.data(), d, d).row(k));
-      shoal::dequantize_signs(view(back.data(), d, d).row(k), bytes_of_row, scales[static_cast<std::size_t>(k)]);
+      shoal::dequantize_signs(view(back.data(), d, d).row(k), bytes_of_row, scales[k]);
     }
     EXPECT_EQ(on_host(packed), expected) << d;
     DeviceArray<float> device_back(device, back.size());
@@ -115,12 +114,12 @@ TEST_F(Device, PacksLikeTheHost) {
   for (const std::int64_t d : {0, 1, 31, 257, 10'007})
     for (int bits = 1; bits <= 16; ++bits) {
       std::mt19937 random(2);
-      std::vector<std::uint16_t> codes(static_cast<std::size_t>(rows * d)), back(codes.size());
-      for (auto& code : codes) code = static_cast<std::uint16_t>(random());
+      std::vector<std::uint16_t> codes(rows * d), back(codes.size());
+      for (auto& code : codes) code = random();
       const std::int64_t bytes = shoal::packed_bytes(d, bits), stride = stride_of(d, bits);
       const DeviceArray<std::uint16_t> there(device, std::span<const std::uint16_t>(codes));
       DeviceArray<std::uint16_t> device_back(device, codes.size());
-      DeviceArray<std::uint8_t> packed(device, static_cast<std::size_t>(rows * stride));
+      DeviceArray<std::uint8_t> packed(device, rows * stride);
       packed.zero();
       shoal::pack(device, view(packed.data(), bytes, stride), view(there.data(), d, d), bits);
       std::vector<std::uint8_t> expected(packed.size());

@@ -17,12 +17,13 @@ using shoal::RowView;
 using Indices = std::vector<std::uint32_t>;
 
 std::vector<float> values_of(std::size_t n, int kind) {
-  std::mt19937 random(static_cast<unsigned>(n) + 7);
+  std::mt19937 random(n + 7);
   std::normal_distribution<float> normal;
   std::vector<float> x(n);
   for (float& value : x) {
-    const float z = normal(random);
-    value = kind == 0 ? z : kind == 1 ? std::round(z) : std::copysign(std::exp(30 * z), z);
+    value = normal(random);
+    if (kind == 1) value = std::round(value);
+    if (kind == 2) value = std::copysign(std::exp(30 * value), value);
   }
   if (n > 2 && kind == 2) x[n / 2] = std::numeric_limits<float>::infinity();
   return x;
@@ -37,7 +38,7 @@ class DeviceSparsify : public Device {
     return {device, std::span<const T>(values)};
   }
   static std::span<const float> row(const std::vector<float>& x, std::int64_t i, std::size_t n) {
-    return std::span(x).subspan(static_cast<std::size_t>(i) * n, n);
+    return std::span(x).subspan(i * n, n);
   }
 };
 
@@ -48,14 +49,13 @@ TEST_F(DeviceSparsify, TopKEqualsTheHost) {
       const auto x_there = there(x);
       for (const std::size_t k : {std::size_t{0}, std::size_t{1}, n / 100, n / 3, n}) {
         DeviceArray<std::uint32_t> indices(device, k * rows);
-        const auto d = static_cast<std::int64_t>(n);
-        shoal::top_k(device, RowView<const float>(x_there.data(), rows, d), static_cast<std::int64_t>(k),
-                     indices.data());
+        const std::int64_t d = n;
+        shoal::top_k(device, RowView<const float>(x_there.data(), rows, d), k, indices.data());
         const auto found = on_host(indices);
         for (std::int64_t i = 0; i < rows; ++i) {
           Indices expected(k);
           shoal::top_k(row(x, i, n), expected);
-          EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * static_cast<std::int64_t>(k)))
+          EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * k))
               << k << " of " << n << ", kind " << kind;
         }
       }
@@ -92,15 +92,15 @@ TEST_F(DeviceSparsify, AtLeastEqualsTheHostAndCountsWhatHasNoRoom) {
     DeviceArray<std::uint32_t> indices(device, room * rows);
     DeviceArray<std::int64_t> counts(device, rows);
     for (const float threshold : {1.f, 2.f, std::numeric_limits<float>::infinity()}) {
-      shoal::at_least(device, RowView<const float>(x_there.data(), rows, static_cast<std::int64_t>(n)), threshold,
-                      static_cast<std::int64_t>(room), indices.data(), counts.data());
+      shoal::at_least(device, RowView<const float>(x_there.data(), rows, n), threshold, room, indices.data(),
+                      counts.data());
       const auto found = on_host(indices);
       const auto found_counts = on_host(counts);
       for (std::int64_t i = 0; i < rows; ++i) {
         auto expected = shoal::at_least(row(x, i, n), threshold);
-        EXPECT_EQ(found_counts[static_cast<std::size_t>(i)], std::ssize(expected));
+        EXPECT_EQ(found_counts[i], std::ssize(expected));
         expected.resize(std::min(expected.size(), room));
-        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * static_cast<std::int64_t>(room)));
+        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * room));
       }
     }
   }
@@ -123,20 +123,17 @@ TEST_F(DeviceSparsify, MemoryEqualsTheHost) {
       const auto update_there = there(update);
       DeviceArray<std::uint32_t> indices(device, k * rows);
       DeviceArray<float> values(device, k * rows);
-      const auto d = static_cast<std::int64_t>(n);
+      const std::int64_t d = n;
       shoal::top_k_with_memory(device, RowView<float>(memory_there.data(), rows, d),
-                               RowView<const float>(update_there.data(), rows, d), static_cast<std::int64_t>(k),
-                               indices.data(), values.data());
+                               RowView<const float>(update_there.data(), rows, d), k, indices.data(), values.data());
       const auto found = on_host(indices);
       const auto found_values = on_host(values);
       for (std::int64_t i = 0; i < rows; ++i) {
         Indices expected(k);
         std::vector<float> expected_values(k);
-        shoal::top_k_with_memory(std::span(memory).subspan(static_cast<std::size_t>(i) * n, n), row(update, i, n),
-                                 expected, expected_values);
-        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * static_cast<std::int64_t>(k)));
-        EXPECT_TRUE(std::equal(expected_values.begin(), expected_values.end(),
-                               found_values.begin() + i * static_cast<std::int64_t>(k)));
+        shoal::top_k_with_memory(std::span(memory).subspan(i * n, n), row(update, i, n), expected, expected_values);
+        EXPECT_TRUE(std::equal(expected.begin(), expected.end(), found.begin() + i * k));
+        EXPECT_TRUE(std::equal(expected_values.begin(), expected_values.end(), found_values.begin() + i * k));
       }
       EXPECT_EQ(on_host(memory_there), memory);
     }

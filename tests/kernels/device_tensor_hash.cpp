@@ -19,7 +19,7 @@ class DeviceTensorHash : public Device {
   std::uint64_t there(const std::vector<T>& values, std::size_t skip = 0) const {
     const DeviceArray<T> copy(device, std::span<const T>(values));
     DeviceArray<std::uint64_t> hash(device, 1);
-    shoal::tensor_hash<T>(device, copy.data() + skip, static_cast<std::int64_t>(values.size() - skip), hash.data());
+    shoal::tensor_hash<T>(device, copy.data() + skip, values.size() - skip, hash.data());
     return on_host(hash)[0];
   }
 };
@@ -30,7 +30,7 @@ TYPED_TEST(DeviceTensorHash, IsTheHosts) {
   std::mt19937_64 random(1);
   for (const std::size_t n : {0, 1, 2, 31, 257, 8191, 8192, 8193, 70'001, 1'000'003}) {
     std::vector<TypeParam> values(n);
-    for (TypeParam& value : values) value = static_cast<TypeParam>(static_cast<std::int64_t>(random()) >> 30);
+    for (TypeParam& value : values) value = static_cast<std::int64_t>(random()) >> 30;
     EXPECT_EQ(this->there(values), shoal::tensor_hash<TypeParam>(values)) << n;
     if (n == 0) continue;
     const auto tail = std::span<const TypeParam>(values).subspan(1);  // its address may be no multiple of 8

@@ -2,17 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
 #include "kernels/vector_ops.hpp"
 #include "tests/kernels/device_test.hpp"
+#include "tests/kernels/random_values.hpp"
 
 namespace {
 
 using shoal::DeviceArray;
 using shoal::RowView;
+using shoal::testing::random_values;
 
 constexpr std::int64_t count = 3;
 constexpr std::int64_t sizes[] = {0, 1, 31, 257, 4096, 4097, 1'000'003};
@@ -20,14 +21,6 @@ constexpr std::int64_t sizes[] = {0, 1, 31, 257, 4096, 4097, 1'000'003};
 template <class T>
 class DeviceVectorOps : public Device {
  protected:
-  static std::vector<T> random_values(std::int64_t n, unsigned seed) {
-    std::mt19937 random(seed);
-    std::normal_distribution<double> normal;
-    std::vector<T> values(static_cast<std::size_t>(n));
-    for (T& value : values) value = static_cast<T>(normal(random));
-    return values;
-  }
-
   template <class U>
   DeviceArray<U> put(const std::vector<U>& values) const {
     return {device, std::span<const U>(values)};
@@ -44,7 +37,7 @@ TYPED_TEST_SUITE(DeviceVectorOps, Reals);
 
 TYPED_TEST(DeviceVectorOps, NormsAreTheHosts) {
   for (const std::int64_t d : sizes) {
-    const auto values = this->random_values(count * (d + 1), 1);
+    const auto values = random_values<TypeParam>(count * (d + 1), 1);
     const auto there = this->put(values);
     std::vector<double> expected(count);
     shoal::norms<TypeParam>(this->rows(values.data(), d), expected);
@@ -55,7 +48,7 @@ TYPED_TEST(DeviceVectorOps, NormsAreTheHosts) {
 }
 
 TYPED_TEST(DeviceVectorOps, NormsOfBadValuesAreBad) {
-  auto values = this->random_values(2 * 9000, 2);
+  auto values = random_values<TypeParam>(2 * 9000, 2);
   values[8999] = std::numeric_limits<TypeParam>::quiet_NaN();
   values[9001] = -std::numeric_limits<TypeParam>::infinity();
   const auto there = this->put(values);
@@ -69,7 +62,7 @@ TYPED_TEST(DeviceVectorOps, NormsOfBadValuesAreBad) {
 TYPED_TEST(DeviceVectorOps, ScalingAndClippingAreTheHosts) {
   const std::vector<double> factors = {2, -0.3, 0};
   for (const std::int64_t d : sizes) {
-    auto values = this->random_values(count * (d + 1), 3);
+    auto values = random_values<TypeParam>(count * (d + 1), 3);
     auto there = this->put(values);
     shoal::scale_rows<TypeParam>(this->rows(values.data(), d), factors);
     const auto there_factors = this->put(factors);
@@ -88,8 +81,8 @@ TYPED_TEST(DeviceVectorOps, ScalingAndClippingAreTheHosts) {
 
 TYPED_TEST(DeviceVectorOps, SumsAreTheHosts) {
   for (const std::int64_t d : sizes) {
-    auto y = this->random_values(count * (d + 1), 4);
-    const auto x = this->random_values(d, 5);  // one row for all
+    auto y = random_values<TypeParam>(count * (d + 1), 4);
+    const auto x = random_values<TypeParam>(d, 5);  // one row for all
     auto there = this->put(y);
     const auto there_x = this->put(x);
     const RowView<const TypeParam> shared(there_x.data(), count, d, 0);
@@ -106,10 +99,10 @@ TYPED_TEST(DeviceVectorOps, SumsAreTheHosts) {
 TYPED_TEST(DeviceVectorOps, WeightedSumsAreTheHosts) {
   for (const std::int64_t rows : {1, 8, 21})
     for (const std::int64_t d : {0, 1, 31, 257, 100'003}) {
-      const auto values = this->random_values(rows * d, 6);
-      std::vector<double> weights(static_cast<std::size_t>(rows));
-      for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = 0.3 * static_cast<double>(k) - 1;
-      auto sum = this->random_values(d, 7);
+      const auto values = random_values<TypeParam>(rows * d, 6);
+      std::vector<double> weights(rows);
+      for (std::size_t k = 0; k < weights.size(); ++k) weights[k] = 0.3 * k - 1;
+      auto sum = random_values<TypeParam>(d, 7);
       const auto there = this->put(values);
       const auto there_weights = this->put(weights);
       auto there_sum = this->put(sum);
@@ -127,9 +120,9 @@ TYPED_TEST(DeviceVectorOps, StepsAreTheHosts) {
   const auto there_rates = this->put(rates);
   for (int terms = 0; terms < 32; ++terms)
     for (const std::int64_t d : {0, 1, 257, 2500}) {
-      auto y = this->random_values(count * (d + 1), 8), buffer = this->random_values(count * d, 9);
-      const auto g = this->random_values(count * d, 10), anchor = this->random_values(d, 11);
-      const auto shift = this->random_values(count * d, 12);
+      auto y = random_values<TypeParam>(count * (d + 1), 8), buffer = random_values<TypeParam>(count * d, 9);
+      const auto g = random_values<TypeParam>(count * d, 10), anchor = random_values<TypeParam>(d, 11);
+      const auto shift = random_values<TypeParam>(count * d, 12);
       auto there = this->put(y), there_buffer = this->put(buffer);
       const auto there_g = this->put(g), there_anchor = this->put(anchor), there_shift = this->put(shift);
 
@@ -140,18 +133,22 @@ TYPED_TEST(DeviceVectorOps, StepsAreTheHosts) {
       if (terms & with_momentum) step.momentum = 0.9, step.buffer = {there_buffer.data(), count, d};
       shoal::sgd_step<TypeParam>(this->device, this->rows(there.data(), d), {there_g.data(), count, d}, step);
 
-      const auto row = [d](auto& values, std::int64_t k) {
-        return std::span(values).subspan(static_cast<std::size_t>(k * d), static_cast<std::size_t>(d));
-      };
+      const auto row = [d](auto& values, std::int64_t k) { return std::span(values).subspan(k * d, d); };
       for (std::int64_t k = 0; k < count; ++k) {
-        if (rates[static_cast<std::size_t>(k)] == 0) continue;
+        if (rates[k] == 0) continue;
         shoal::SgdStep<TypeParam> one;
-        one.rate = rates[static_cast<std::size_t>(k)];
+        one.rate = rates[k];
         one.nesterov = step.nesterov;
         one.decay = step.decay;
-        if (terms & with_anchor) one.pull = 0.3, one.anchor = anchor;
+        if (terms & with_anchor) {
+          one.pull = 0.3;
+          one.anchor = anchor;
+        }
         if (terms & with_shift) one.shift = row(shift, k);
-        if (terms & with_momentum) one.momentum = 0.9, one.buffer = row(buffer, k);
+        if (terms & with_momentum) {
+          one.momentum = 0.9;
+          one.buffer = row(buffer, k);
+        }
         shoal::sgd_step<TypeParam>(this->rows(y.data(), d).row(k), row(g, k), one);
       }
       ASSERT_EQ(this->on_host(there), y) << "terms " << terms << ", " << d << " values";

@@ -5,13 +5,16 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/kernels/random_values.hpp"
+
 namespace {
+
+using shoal::testing::random_values;
 
 using Sums = std::vector<std::int64_t>;
 
@@ -19,19 +22,10 @@ using Sums = std::vector<std::int64_t>;
 __int128 exact_product(double x, std::int64_t weight, int exponent) {
   const long double scaled = std::ldexp(static_cast<long double>(x), exponent);
   const long double below = std::floor(scaled);
-  auto q = static_cast<std::int64_t>(below);
+  std::int64_t q = below;
   const long double rest = scaled - below;
   if (rest > 0.5L || (rest == 0.5L && q % 2 != 0)) ++q;
   return static_cast<__int128>(q) * weight;
-}
-
-template <class T>
-std::vector<T> random_values(std::size_t n, unsigned seed, double bound) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<double> uniform(-bound, bound);
-  std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(uniform(random));
-  return values;
 }
 
 template <class T>
@@ -65,7 +59,7 @@ TYPED_TEST(FixedPoint, TiesGoToEven) {
 TYPED_TEST(FixedPoint, BothPathsAgreeAroundTheirBoundary) {
   // Magnitudes within a few units of 2^51 / weight, by weight and sign; each value alone, so each chooses its own path.
   for (const std::int64_t weight : {1, 2, 3, 7, -1, -5, 1000, 1 << 20}) {
-    const double edge = 0x1p51 / std::abs(static_cast<double>(weight));
+    const double edge = 0x1p51 / std::abs(1.0 * weight);
     for (int step = -8; step <= 8; ++step) {
       for (const double sign : {1.0, -1.0}) {
         const std::vector<TypeParam> x = {static_cast<TypeParam>(sign * (edge + step * 0.5))};
@@ -82,8 +76,9 @@ TYPED_TEST(FixedPoint, LargeProductsAreExactUpToTheLimit) {
   for (int bits = 40; bits <= 62; ++bits)
     for (const std::int64_t weight :
          {std::int64_t{1}, std::int64_t{-3}, std::int64_t{1} << (62 - bits), (std::int64_t{1} << (62 - bits)) - 1}) {
-      auto x = random_values<TypeParam>(257, static_cast<unsigned>(bits), 1.0);
-      x[3] = 1, x[4] = -1;
+      auto x = random_values<TypeParam>(257, bits, 1.0);
+      x[3] = 1;
+      x[4] = -1;
       if (bits == 62 && weight == -3) continue;
       Sums sum(x.size());
       shoal::accumulate<TypeParam>(sum, x, weight, bits);
@@ -115,8 +110,7 @@ TYPED_TEST(FixedPoint, RowsEqualOneByOne) {
     const auto values = random_values<TypeParam>(7 * stride, 4, 8.0);
     const Sums weights = {3, 0, -2, 1, 100, 7, std::int64_t{1} << 20};  // the last one leaves the fast path
     Sums together(d), single(d);
-    const shoal::RowView<const TypeParam> rows(values.data(), 7, static_cast<std::int64_t>(d),
-                                               static_cast<std::int64_t>(stride));
+    const shoal::RowView<const TypeParam> rows(values.data(), 7, d, stride);
     shoal::accumulate_rows<TypeParam>(together, rows, weights, 38);
     for (int k = 0; k < 7; ++k) shoal::accumulate<TypeParam>(single, rows.row(k), weights[k], 38);
     EXPECT_EQ(together, single);
@@ -160,11 +154,11 @@ TYPED_TEST(FixedPoint, ProductsThatDoNotFitAreErrors) {
 TYPED_TEST(FixedPoint, TheErrorNamesTheFirstBadRow) {
   constexpr std::int64_t d = 9001;
   for (const std::int64_t count : {3, 20}) {  // added one by one, and in tiles
-    auto values = random_values<TypeParam>(static_cast<std::size_t>(count * d), 7, 1.0);
-    const Sums weights(static_cast<std::size_t>(count), 1);
+    auto values = random_values<TypeParam>(count * d, 7, 1.0);
+    const Sums weights(count, 1);
     const shoal::RowView<const TypeParam> rows(values.data(), count, d);
-    values[static_cast<std::size_t>((count - 1) * d)] = std::numeric_limits<TypeParam>::infinity();
-    values[static_cast<std::size_t>(2 * d - 1)] = std::numeric_limits<TypeParam>::quiet_NaN();  // later, but in row 1
+    values[(count - 1) * d] = std::numeric_limits<TypeParam>::infinity();
+    values[2 * d - 1] = std::numeric_limits<TypeParam>::quiet_NaN();  // later, but in row 1
     Sums sum(d);
     try {
       shoal::accumulate_rows<TypeParam>(sum, rows, weights, 40);
@@ -184,7 +178,7 @@ TYPED_TEST(FixedPoint, RangesOfCoordinatesGiveTheWhole) {
     shoal::accumulate_rows<TypeParam>(whole, {values.data(), count, d}, weights, exponent);
     for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{0, 1}, {1, 5000}, {5000, 5007}, {5007, d}})
       shoal::accumulate_rows<TypeParam>(std::span(parts).subspan(begin, end - begin),
-                                        {values.data() + begin, count, static_cast<std::int64_t>(end - begin), d},
+                                        shoal::RowView<const TypeParam>(values.data() + begin, count, end - begin, d),
                                         weights, exponent);
     EXPECT_EQ(parts, whole);
   }

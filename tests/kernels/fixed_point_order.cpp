@@ -30,8 +30,8 @@ Cohort random_cohort() {
     for (float& x : row) x = normal(random) * std::ldexp(1.0f, static_cast<int>(random() % 30) - 20);  // wide range
     cohort.bound = std::max(cohort.bound, shoal::scan<float>(row).max_abs);
     cohort.rows.push_back(std::move(row));
-    cohort.weights.push_back(static_cast<std::int64_t>(random() % 1000));
-    cohort.total_weight += static_cast<double>(cohort.weights.back());
+    cohort.weights.push_back(random() % 1000);
+    cohort.total_weight += cohort.weights.back();
   }
   cohort.exponent = shoal::unit_exponent(cohort.total_weight, cohort.bound);
   return cohort;
@@ -69,12 +69,11 @@ TEST(FixedPointOrder, ErrorIsHalfAUnitPerWeight) {
   shoal::to_mean<double>(sum, cohort.exponent, cohort.total_weight, mean);
   for (std::size_t i = 0; i < d; ++i) {
     long double exact = 0;
-    for (std::size_t k = 0; k < clients; ++k)
-      exact += static_cast<long double>(cohort.rows[k][i]) * static_cast<long double>(cohort.weights[k]);
-    exact /= static_cast<long double>(cohort.total_weight);
+    for (std::size_t k = 0; k < clients; ++k) exact += static_cast<long double>(cohort.rows[k][i]) * cohort.weights[k];
+    exact /= cohort.total_weight;
     // Half a unit of the sum per unit of weight, and the three roundings of to_mean.
     const double tolerance = std::ldexp(0.5, -cohort.exponent) + 4e-16 * std::abs(mean[i]);
-    ASSERT_NEAR(mean[i], static_cast<double>(exact), tolerance);
+    ASSERT_NEAR(mean[i], exact, tolerance);
   }
 }
 

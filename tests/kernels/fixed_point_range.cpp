@@ -44,7 +44,7 @@ TEST(UnitExponent, TinyBoundsStopAtTheLargestExponent) {
 TEST(UnitExponent, ACohortAtItsBoundFits) {
   const std::vector<std::int64_t> weights = {1, 999, 123'456'789};
   double total = 0;
-  for (const std::int64_t weight : weights) total += static_cast<double>(weight);
+  for (const std::int64_t weight : weights) total += weight;
   for (const float bound : {0.1f, 1.0f, 3.7f}) {
     const int exponent = shoal::unit_exponent(total, bound);
     std::vector<std::int64_t> sum(1);

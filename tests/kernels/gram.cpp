@@ -18,27 +18,27 @@ using shoal::GramScale;
 using shoal::RowView;
 
 std::vector<float> random_values(std::int64_t n, std::int64_t d, float centre = 0) {
-  std::mt19937 random(static_cast<unsigned>(31 * n + d));
+  std::mt19937 random(31 * n + d);
   std::normal_distribution<float> normal(centre);
-  std::vector<float> values(static_cast<std::size_t>(n * d));
+  std::vector<float> values(n * d);
   for (float& value : values) value = normal(random);
   return values;
 }
 
 double bound_of(const std::vector<float>& values) {
   double bound = 0;
-  for (const float x : values) bound = std::max(bound, std::abs(static_cast<double>(x)));
+  for (const float x : values) bound = std::max<double>(bound, std::abs(x));
   return bound;
 }
 
 std::vector<double> gram_of(RowView<const float> rows, GramScale scale, std::span<const float> centre = {}) {
-  std::vector<double> gram(static_cast<std::size_t>(rows.rows() * rows.rows()));
+  std::vector<double> gram(rows.rows() * rows.rows());
   shoal::add_gram(rows, centre, scale, gram);
   return gram;
 }
 
 std::vector<double> distances_of(RowView<const float> rows, GramScale scale) {
-  std::vector<double> distances(static_cast<std::size_t>(rows.rows() * rows.rows()));
+  std::vector<double> distances(rows.rows() * rows.rows());
   shoal::add_squared_distances(rows, scale, distances);
   return distances;
 }
@@ -73,12 +73,12 @@ TEST(Gram, EverySizeIsNearTheExactProducts) {
       const auto distances = distances_of(rows, shoal::gram_scale(2 * bound_of(x), d));
       for (std::int64_t i = 0; i < n; ++i) {
         for (std::int64_t j = 0; j < n; j += n > 40 ? 7 : 1) {
-          const auto p = static_cast<std::size_t>(i * n + j);
+          const std::size_t p = i * n + j;
           // Float sums of a chunk of products of size 1.
-          ASSERT_NEAR(gram[p], static_cast<double>(product(rows, i, j, false)), 2e-6 * static_cast<double>(d) + 1e-9);
-          ASSERT_NEAR(distances[p], static_cast<double>(product(rows, i, j, true)), 2e-6 * distances[p] + 1e-9);
-          ASSERT_EQ(gram[p], gram[static_cast<std::size_t>(j * n + i)]);
-          ASSERT_EQ(distances[p], distances[static_cast<std::size_t>(j * n + i)]);
+          ASSERT_NEAR(gram[p], product(rows, i, j, false), 2e-6 * d + 1e-9);
+          ASSERT_NEAR(distances[p], product(rows, i, j, true), 2e-6 * distances[p] + 1e-9);
+          ASSERT_EQ(gram[p], gram[j * n + i]);
+          ASSERT_EQ(distances[p], distances[j * n + i]);
         }
       }
     }
@@ -90,8 +90,8 @@ TEST(Gram, ManyCoordinatesStayPrecise) {
   const auto x = random_values(3, d);
   const RowView<const float> rows(x.data(), 3, d);
   const auto gram = gram_of(rows, shoal::gram_scale(bound_of(x), d));
-  EXPECT_NEAR(gram[0], static_cast<double>(product(rows, 0, 0, false)), 1e-6 * d);
-  EXPECT_NEAR(gram[5], static_cast<double>(product(rows, 1, 2, false)), 1e-6 * d);
+  EXPECT_NEAR(gram[0], product(rows, 0, 0, false), 1e-6 * d);
+  EXPECT_NEAR(gram[5], product(rows, 1, 2, false), 1e-6 * d);
 }
 
 TEST(Gram, ShardsInAnyOrderHaveTheBitsOfTheWhole) {
@@ -109,11 +109,12 @@ TEST(Gram, ShardsInAnyOrderHaveTheBitsOfTheWhole) {
         if (other > from) to = std::min(to, other);
       const std::int64_t first = from * gram_chunk, last = std::min(to * gram_chunk, d);
       const RowView<const float> shard(x.data() + first, n, last - first, d);
-      const auto part =
-          gram_of(shard, scale,
-                  std::span(centre).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first)));
+      const auto part = gram_of(shard, scale, std::span(centre).subspan(first, last - first));
       const auto far_part = distances_of(shard, scale);
-      for (std::size_t p = 0; p < whole.size(); ++p) gram[p] += part[p], distances[p] += far_part[p];
+      for (std::size_t p = 0; p < whole.size(); ++p) {
+        gram[p] += part[p];
+        distances[p] += far_part[p];
+      }
     }
     EXPECT_EQ(gram, whole);
     EXPECT_EQ(distances, far);
@@ -125,9 +126,8 @@ TEST(Gram, PlaceInMemoryLeavesTheBits) {
   const auto x = random_values(n, d);
   const GramScale scale = shoal::gram_scale(bound_of(x), d);
   const auto expected = gram_of({x.data(), n, d}, scale);
-  std::vector<float> moved(static_cast<std::size_t>(n * (d + 5) + 3));
-  for (std::int64_t i = 0; i < n; ++i)
-    std::copy_n(&x[static_cast<std::size_t>(i * d)], d, &moved[static_cast<std::size_t>(3 + i * (d + 5))]);
+  std::vector<float> moved(n * (d + 5) + 3);
+  for (std::int64_t i = 0; i < n; ++i) std::copy_n(&x[i * d], d, &moved[3 + i * (d + 5)]);
   EXPECT_EQ(gram_of({&moved[3], n, d, d + 5}, scale), expected);
 }
 
@@ -145,8 +145,8 @@ TEST(Gram, CentringAvoidsCancellation) {
   double worst = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t j = 0; j < i; ++j) {
-      const auto p = static_cast<std::size_t>(i * n + j);
-      const auto exact = static_cast<double>(product(rows, i, j, true));
+      const std::size_t p = i * n + j;
+      const double exact = product(rows, i, j, true);
       EXPECT_NEAR(centred[p] / exact, 1, 1e-5);
       EXPECT_NEAR(direct[p] / exact, 1, 1e-6);
       worst = std::max(worst, std::abs(raw[p] / exact - 1));
@@ -211,17 +211,16 @@ TEST(Combine, EqualsFusedSumsInOrder) {
     for (const std::int64_t n : {0, 1, 5, 100}) {
       for (const std::int64_t d : {0, 1, 7, 8, 31, 257, 3000}) {
         const auto x = random_values(n, d);
-        std::vector<double> weights(static_cast<std::size_t>(m * n));
-        for (std::size_t w = 0; w < weights.size(); ++w) weights[w] = std::sin(static_cast<double>(w));
-        std::vector<float> out(static_cast<std::size_t>(m * d), 99);
+        std::vector<double> weights(m * n);
+        for (std::size_t w = 0; w < weights.size(); ++w) weights[w] = std::sin(w);
+        std::vector<float> out(m * d, 99);
         shoal::combine(weights, {x.data(), n, d}, {out.data(), m, d});
         for (std::int64_t r = 0; r < m; ++r) {
           for (std::int64_t j = 0; j < d; ++j) {
             double sum = 0;
             for (std::int64_t i = 0; i < n; ++i)
-              sum = std::fma(weights[static_cast<std::size_t>(r * n + i)],
-                             static_cast<double>(x[static_cast<std::size_t>(i * d + j)]), sum);
-            ASSERT_EQ(out[static_cast<std::size_t>(r * d + j)], static_cast<float>(sum)) << m << " " << n << " " << d;
+              sum = std::fma(weights[r * n + i], static_cast<double>(x[i * d + j]), sum);
+            ASSERT_EQ(out[r * d + j], static_cast<float>(sum)) << m << " " << n << " " << d;
           }
         }
       }

@@ -10,23 +10,18 @@
 #include <random>
 #include <vector>
 
+#include "tests/kernels/random_values.hpp"
+
 namespace {
 
 using shoal::PhiloxStream;
+using shoal::testing::random_row;
 
 constexpr std::int64_t sizes[] = {0, 1, 31, 257, 1'000'003};
 constexpr PhiloxStream signs{.key = {{3, 5}}, .row = {7, 0, 1}};
 
-std::vector<float> random_row(std::int64_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> row(static_cast<std::size_t>(n));
-  for (float& x : row) x = normal(random);
-  return row;
-}
-
 std::vector<float> rotated(const std::vector<float>& row, std::int64_t block) {
-  std::vector<float> out(static_cast<std::size_t>(shoal::rotated_size(static_cast<std::int64_t>(row.size()), block)));
+  std::vector<float> out(shoal::rotated_size(row.size(), block));
   shoal::rotate(out, row, block, signs);
   return out;
 }
@@ -51,13 +46,13 @@ TEST(WalshHadamard, IsTheProductWithTheMatrix) {
 // Integers below 2^24 / n stay exact, so equality is exact; sizes on both sides of the tiles of the cache.
 TEST(WalshHadamard, TwiceIsTheSizeTimesTheIdentity) {
   for (std::int64_t n = 1; n <= 1 << 17; n *= 2) {
-    std::mt19937 random(static_cast<unsigned>(n));
-    std::vector<float> x(static_cast<std::size_t>(n));
+    std::mt19937 random(n);
+    std::vector<float> x(n);
     for (float& v : x) v = random() % 2 == 0 ? 1.0f : -1.0f;
     std::vector<float> y = x;
     shoal::walsh_hadamard(y);
     shoal::walsh_hadamard(y);
-    for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(y[i], static_cast<float>(n) * x[i]) << n << " " << i;
+    for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(y[i], n * x[i]) << n << " " << i;
   }
   std::vector<float> three(3), none;
   EXPECT_THROW(shoal::walsh_hadamard(three), std::invalid_argument);
@@ -72,7 +67,8 @@ TEST(WalshHadamard, HasTheBitsOfPlainButterflies) {
       for (std::size_t i = 0; i < y.size(); ++i)
         if ((i & h) == 0) {
           const float a = y[i], b = y[i + h];
-          y[i] = a + b, y[i + h] = a - b;
+          y[i] = a + b;
+          y[i + h] = a - b;
         }
     shoal::walsh_hadamard(x);
     ASSERT_EQ(x, y) << n;
@@ -112,7 +108,7 @@ TEST(Rotation, DrawsSignsByPosition) {
   const std::vector<float> ones(1'000, 1.0f);
   const auto out = rotated(ones, 1);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto word = signs.block(static_cast<std::int64_t>(i / 128))[static_cast<int>(i / 32 % 4)];
+    const auto word = signs.block(i / 128)[i / 32 % 4];
     EXPECT_EQ(out[i], (word >> i % 32 & 1) != 0 ? -1.0f : 1.0f) << i;
   }
 }

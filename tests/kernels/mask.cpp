@@ -44,8 +44,8 @@ TYPED_TEST_SUITE(Masks, Words);
 Mask random_mask(std::mt19937_64& random, MaskSign sign) {
   std::array<std::uint8_t, 32> seed;
   std::array<std::uint8_t, 12> nonce;
-  for (auto& byte : seed) byte = static_cast<std::uint8_t>(random());
-  for (auto& byte : nonce) byte = static_cast<std::uint8_t>(random());
+  for (auto& byte : seed) byte = random();
+  for (auto& byte : nonce) byte = random();
   return shoal::mask(seed, nonce, sign);
 }
 
@@ -135,11 +135,14 @@ TYPED_TEST(Masks, OfAllPairsCancelInTheSum) {
     std::vector<Word> plain(d), masked(d);
     for (std::size_t u = 0; u < n; ++u) {
       std::vector<Word> x(d);
-      for (Word& word : x) word = static_cast<Word>(random());
+      for (Word& word : x) word = random();
       std::vector<Word> y = x;
       shoal::add_masks<Word>(y, of_client[u]);
       EXPECT_NE(x, y);
-      for (std::size_t i = 0; i < d; ++i) plain[i] += x[i], masked[i] += y[i];
+      for (std::size_t i = 0; i < d; ++i) {
+        plain[i] += x[i];
+        masked[i] += y[i];
+      }
     }
     EXPECT_EQ(masked, plain) << n;
   }

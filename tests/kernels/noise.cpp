@@ -33,12 +33,11 @@ TYPED_TEST(Noise, IsTheSequenceOfTheClientsRandomStream) {
   std::vector<PhiloxStream> streams;
   for (const std::int64_t client : clients) streams.push_back(stream_of(client, 17));
   for (const std::int64_t d : {0, 1, 31, 257, 10'003}) {
-    std::vector<TypeParam> out(static_cast<std::size_t>(3 * d));
+    std::vector<TypeParam> out(3 * d);
     shoal::fill_normals<TypeParam>({out.data(), 3, d}, key, streams, 0.25);
     for (std::size_t k = 0; k < 3; ++k) {
       shoal::RandomStream stream({7, 11}, clients[k], 17);
-      for (std::size_t j = 0; j < static_cast<std::size_t>(d); ++j)
-        ASSERT_EQ(out[k * static_cast<std::size_t>(d) + j], static_cast<TypeParam>(0.25 * stream.normal()));
+      for (std::int64_t j = 0; j < d; ++j) ASSERT_EQ(out[k * d + j], static_cast<TypeParam>(0.25 * stream.normal()));
     }
   }
 }
@@ -76,7 +75,7 @@ TEST(NoiseOfDoubles, HasTheMomentsOfANormal) {
   constexpr std::size_t n = 1'000'003;
   std::vector<double> z(n);
   const std::vector<PhiloxStream> streams = {stream_of(8, 1)};
-  shoal::fill_normals<double>({z.data(), 1, static_cast<std::int64_t>(n)}, key, streams, 1);
+  shoal::fill_normals<double>({z.data(), 1, std::ssize(z)}, key, streams, 1);
   double moment[5] = {}, neighbours = 0;
   for (std::size_t i = 0; i < n; ++i) {
     ASSERT_TRUE(std::isfinite(z[i]));
@@ -94,7 +93,7 @@ TEST(NoiseOfDoubles, HasTheMomentsOfANormal) {
   std::ranges::sort(z);
   double distance = 0;
   for (std::size_t i = 0; i < n; ++i)
-    distance = std::max(distance, std::abs(std::erfc(-z[i] / std::sqrt(2.0)) / 2 - (static_cast<double>(i) + 0.5) / n));
+    distance = std::max(distance, std::abs(std::erfc(-z[i] / std::sqrt(2.0)) / 2 - (i + 0.5) / n));
   EXPECT_LT(distance, 2.2e-3);
 }
 

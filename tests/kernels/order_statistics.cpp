@@ -30,7 +30,7 @@ T by_sorting(std::vector<T> values) {
   std::ranges::sort(values);
   const std::size_t n = values.size();
   if (n % 2 == 1) return values[n / 2];
-  return static_cast<T>((static_cast<long double>(values[n / 2 - 1]) + static_cast<long double>(values[n / 2])) / 2);
+  return (static_cast<long double>(values[n / 2 - 1]) + values[n / 2]) / 2;
 }
 
 template <class T>
@@ -78,7 +78,7 @@ TYPED_TEST(OrderStatistics, OrderOfRowsLeavesTheBits) {
   for (const std::size_t n : {6, 7, 130, 2100}) {
     Matrix<T> rows(n, std::vector<T>(70));
     for (auto& row : rows) {
-      for (T& value : row) value = static_cast<T>(normal(random));
+      for (T& value : row) value = normal(random);
       row[0] = random() % 2 == 0 ? T(0) : -T(0);
     }
     const std::vector<T> first = medians_of(rows);
@@ -119,8 +119,7 @@ TYPED_TEST(OrderStatistics, AgreesWithByzflOnElevenRows) {
   Matrix<T> rows(11, std::vector<T>(5));
   for (int i = 0; i < 11; ++i) {
     for (int j = 0; j < 5; ++j) {
-      rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] =
-          static_cast<T>((37 * i + 61 * j + 11 * i * i * j) % 101) / 8 - 6 + (i >= 8 ? 4 : 0);
+      rows[i][j] = static_cast<T>((37 * i + 61 * j + 11 * i * i * j) % 101) / 8 - 6 + (i >= 8 ? 4 : 0);
     }
   }
   EXPECT_EQ(rows[1], (std::vector<T>{-1.375, -5, 4, 0.375, -3.25}));

@@ -16,8 +16,7 @@ TEST(PhiloxStream, WordsAreThoseOfItsBlocks) {
     for (const std::size_t n : {0, 1, 4, 15, 16, 17, 31, 117}) {
       std::vector<std::uint32_t> words(n);
       shoal::philox_words(words, stream, first);
-      for (std::size_t i = 0; i < n; ++i)
-        ASSERT_EQ(words[i], stream.block(first + static_cast<std::int64_t>(i / 4))[static_cast<int>(i % 4)]);
+      for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(words[i], stream.block(first + i / 4)[i % 4]);
     }
 }
 

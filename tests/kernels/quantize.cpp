@@ -8,26 +8,20 @@
 #include <random>
 #include <vector>
 
+#include "tests/kernels/random_values.hpp"
+
 namespace {
 
 using shoal::PhiloxStream;
 using shoal::ScaleRule;
+using shoal::testing::random_row;
 
 constexpr std::int64_t sizes[] = {0, 1, 31, 257, 1'000'003};
 constexpr PhiloxStream stream{.key = {{1, 2}}, .row = {3, 0, 4}};
 constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
 
-std::vector<float> random_row(std::int64_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> row(static_cast<std::size_t>(n));
-  for (float& x : row) x = normal(random);
-  return row;
-}
-
 std::vector<std::uint8_t> quantized(const std::vector<float>& row, float scale, int bits) {
-  std::vector<std::uint8_t> packed(
-      static_cast<std::size_t>(shoal::packed_bytes(static_cast<std::int64_t>(row.size()), bits)));
+  std::vector<std::uint8_t> packed(shoal::packed_bytes(row.size(), bits));
   shoal::quantize(packed, row, scale, bits, stream);
   return packed;
 }
@@ -58,12 +52,15 @@ TEST(Scale, AgreesWithPlainSums) {
     const auto row = random_row(n, 2);
     long double squares = 0, magnitudes = 0;
     float largest = 0;
-    for (const float x : row) squares += x * static_cast<long double>(x), magnitudes += std::fabs(x);
+    for (const float x : row) {
+      squares += x * static_cast<long double>(x);
+      magnitudes += std::fabs(x);
+    }
     for (const float x : row) largest = std::max(largest, std::fabs(x));
     EXPECT_FLOAT_EQ(shoal::quantization_scale(row, ScaleRule::l2_norm), static_cast<float>(std::sqrt(squares)));
     EXPECT_EQ(shoal::quantization_scale(row, ScaleRule::largest), largest);
     EXPECT_FLOAT_EQ(shoal::quantization_scale(row, ScaleRule::mean_magnitude),
-                    n == 0 ? 0 : static_cast<float>(magnitudes / static_cast<long double>(n)));
+                    n == 0 ? 0 : static_cast<float>(magnitudes / n));
   }
 }
 
@@ -72,9 +69,9 @@ TEST(Quantize, KeepsValuesOnTheGrid) {
   for (int bits = 2; bits <= 16; ++bits) {
     const int s = shoal::largest_level(bits);
     std::vector<float> row;
-    for (int level = -s; level <= s; level += std::max(1, s / 50)) row.push_back(static_cast<float>(level));
+    for (int level = -s; level <= s; level += std::max(1, s / 50)) row.push_back(level);
     row.insert(row.end(), {0.0f, -0.0f, static_cast<float>(s), static_cast<float>(-s)});
-    EXPECT_EQ(round_trip(row, static_cast<float>(s), bits), row) << bits;
+    EXPECT_EQ(round_trip(row, s, bits), row) << bits;
   }
 }
 
@@ -96,7 +93,7 @@ TEST(Quantize, RoundsUpWhereTheDrawIsBelowTheFraction) {
       std::int64_t undecided = 0;
       for (std::size_t i = 0; i < row.size(); ++i) {
         const double y = std::fabs(double{row[i]}) / scale * s, below = std::floor(y);
-        const double u = shoal::uniform_float(stream.block(static_cast<std::int64_t>(i / 4))[static_cast<int>(i % 4)]);
+        const double u = shoal::uniform_float(stream.block(i / 4)[i % 4]);
         if (std::fabs(u - (y - below)) < 1e-3) {
           ++undecided;
           continue;
@@ -104,7 +101,7 @@ TEST(Quantize, RoundsUpWhereTheDrawIsBelowTheFraction) {
         const double level = std::copysign(below + (u < y - below ? 1 : 0), row[i]);
         ASSERT_NEAR(out[i], level * scale / s, 1e-6 * scale) << i << " of " << n << ", " << bits << " bits";
       }
-      EXPECT_LE(static_cast<double>(undecided), 5 + 0.003 * static_cast<double>(n));  // expected 0.002 n
+      EXPECT_LE(undecided, 5 + 0.003 * n);  // expected 0.002 n
     }
 }
 
@@ -127,10 +124,9 @@ TEST(Quantize, DoesNotDependOnHowARowIsCut) {
     for (const std::size_t length : {8, 24, 1'000, 1'024, 4'096}) {
       std::vector<std::uint8_t> pieces(whole.size());
       for (std::size_t begin = 0; begin < row.size(); begin += length) {
-        const std::size_t n = std::min(length, row.size() - begin),
-                          bytes = (n * static_cast<std::size_t>(bits) + 7) / 8;
-        shoal::quantize(std::span(pieces).subspan(begin * static_cast<std::size_t>(bits) / 8, bytes),
-                        std::span(row).subspan(begin, n), 4, bits, stream, static_cast<std::int64_t>(begin));
+        const std::size_t n = std::min(length, row.size() - begin), bytes = (n * bits + 7) / 8;
+        shoal::quantize(std::span(pieces).subspan(begin * bits / 8, bytes), std::span(row).subspan(begin, n), 4, bits,
+                        stream, begin);
       }
       EXPECT_EQ(pieces, whole) << bits << " bits, pieces of " << length;
     }
@@ -162,7 +158,7 @@ TEST(Signs, ByHandAndAtEverySize) {
   EXPECT_EQ(out, (std::vector<float>{.5f, -.5f, .5f, .5f, -.5f, .5f, .5f, -.5f, .5f, -.5f}));
   for (const std::int64_t n : sizes) {
     const auto many = random_row(n, 5);
-    std::vector<std::uint8_t> bits(static_cast<std::size_t>(shoal::packed_bytes(n, 1)));
+    std::vector<std::uint8_t> bits(shoal::packed_bytes(n, 1));
     shoal::quantize_signs(bits, many);
     std::vector<float> back(many.size());
     shoal::dequantize_signs(back, bits, 2);
@@ -174,18 +170,18 @@ TEST(Signs, ByHandAndAtEverySize) {
 TEST(Pack, PutsBitsInLittleEndianOrder) {
   for (int bits = 1; bits <= 16; ++bits)
     for (const std::int64_t n : {0, 1, 7, 8, 9, 31, 257, 100'003}) {
-      std::mt19937 random(static_cast<unsigned>(bits));
-      std::vector<std::uint16_t> codes(static_cast<std::size_t>(n)), back(codes.size(), 0xffff);
-      for (auto& code : codes) code = static_cast<std::uint16_t>(random());  // with higher bits that must be dropped
-      std::vector<std::uint8_t> packed(static_cast<std::size_t>((n * bits + 7) / 8), 0xff), expected(packed.size());
+      std::mt19937 random(bits);
+      std::vector<std::uint16_t> codes(n), back(codes.size(), 0xffff);
+      for (auto& code : codes) code = random();  // with higher bits that must be dropped
+      std::vector<std::uint8_t> packed((n * bits + 7) / 8, 0xff), expected(packed.size());
       shoal::pack(packed, codes, bits);
-      for (std::size_t bit = 0; bit < codes.size() * static_cast<std::size_t>(bits); ++bit) {
-        const auto width = static_cast<std::size_t>(bits);
-        expected[bit / 8] |= static_cast<std::uint8_t>((codes[bit / width] >> bit % width & 1) << bit % 8);
+      for (std::size_t bit = 0; bit < codes.size() * bits; ++bit) {
+        const std::size_t width = bits;
+        expected[bit / 8] |= (codes[bit / width] >> bit % width & 1) << bit % 8;
       }
       EXPECT_EQ(packed, expected) << bits << " bits, " << n << " codes";
       shoal::unpack(back, packed, bits);
-      for (auto& code : codes) code &= static_cast<std::uint16_t>((1 << bits) - 1);
+      for (auto& code : codes) code &= (1 << bits) - 1;
       EXPECT_EQ(back, codes) << bits << " bits, " << n << " codes";
     }
   std::vector<std::uint8_t> packed(3);

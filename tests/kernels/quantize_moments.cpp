@@ -3,24 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
 #include <vector>
 
 #include "kernels/hadamard.hpp"
 #include "kernels/quantize.hpp"
+#include "tests/kernels/random_values.hpp"
 
 namespace {
 
 using shoal::PhiloxStream;
 using shoal::ScaleRule;
-
-std::vector<float> random_row(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> row(n);
-  for (float& x : row) x = normal(random);
-  return row;
-}
+using shoal::testing::random_row;
 
 double square(const std::vector<float>& row) {
   double sum = 0;
@@ -53,7 +46,7 @@ TEST_P(StochasticRounding, HasTheMeanAndVarianceOfItsPaper) {
   std::vector<double> sum(d);
   double squares = 0;
   for (int r = 0; r < draws; ++r) {
-    std::vector<std::uint8_t> packed(static_cast<std::size_t>(shoal::packed_bytes(d, bits)));
+    std::vector<std::uint8_t> packed(shoal::packed_bytes(d, bits));
     shoal::quantize(packed, row, scale, bits, {.key = {{9, 9}}, .row = {static_cast<std::uint32_t>(r), 0, 0}});
     std::vector<float> out(d);
     shoal::dequantize(out, packed, scale, bits);
@@ -74,7 +67,7 @@ TEST_P(StochasticRounding, HasTheMeanAndVarianceOfItsPaper) {
   }
   EXPECT_NEAR(squares / draws, variance, 4 * std::sqrt(variance_of_squares / draws));
   if (rule == ScaleRule::l2_norm) {  // QSGD, lemma 3.1
-    const double s = shoal::largest_level(bits), length = static_cast<double>(d);
+    const double s = shoal::largest_level(bits), length = d;
     EXPECT_LE(squares / draws / square(row), std::min(length / (s * s), std::sqrt(length) / s));
   }
 }
@@ -117,7 +110,7 @@ TEST(ScaledSigns, ReachDrivesErrorAfterTheRotation) {
     std::vector<float> rotated(d);
     shoal::rotate(rotated, row, d, signs);
     const auto error = [&](double scale) {
-      auto coded = with_signs(rotated, static_cast<float>(scale));
+      auto coded = with_signs(rotated, scale);
       std::vector<float> back(d);
       shoal::rotate_back(back, coded, d, signs);
       return distance_square(back, row) / square(row);
@@ -129,7 +122,7 @@ TEST(ScaledSigns, ReachDrivesErrorAfterTheRotation) {
   EXPECT_NEAR(least, 0.363380, 0.0036);
   EXPECT_NEAR(unbiased, 0.570796, 0.0057);
   const double plain = shoal::quantization_scale(row, ScaleRule::mean_magnitude);
-  EXPECT_NEAR(distance_square(with_signs(row, static_cast<float>(plain)), row) / square(row), 0.61866, 0.0062);
+  EXPECT_NEAR(distance_square(with_signs(row, plain), row) / square(row), 0.61866, 0.0062);
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ TEST(RingBits, AreTheNumbersOfTheClosedForm) {
 
 TYPED_TEST(Ring, EncodesByHand) {
   using Word = TypeParam;
-  const auto minus = [](std::uint64_t x) { return static_cast<Word>(-x); };
+  const auto minus = [](std::uint64_t x) -> Word { return -x; };
   EXPECT_EQ(encode<Word>({1.5f, -1.5f, 0.25f, 0.125f, 0.375f, -0.125f, 0.0f}, 3, 2),
             (std::vector<Word>{18, minus(18), 3, 0, 6, 0, 0}));  // halves go to even
   EXPECT_EQ(encode<Word>({1, -2}, -5, 0), (std::vector<Word>{minus(5), 10}));
@@ -67,8 +67,8 @@ TYPED_TEST(Ring, DecodesWithOneRounding) {
   std::mt19937_64 random(2);
   std::vector<Word> words = {0, 1, std::numeric_limits<Word>::max(), std::numeric_limits<Word>::max() / 2,
                              std::numeric_limits<Word>::max() / 2 + 1};
-  for (int i = 0; i < 100'000; ++i) words.push_back(static_cast<Word>(random() >> i % 64));
-  for (int i = 0; i < 100'000; ++i) words.push_back(static_cast<Word>(-words[static_cast<std::size_t>(i)]));
+  for (int i = 0; i < 100'000; ++i) words.push_back(random() >> i % 64);
+  for (int i = 0; i < 100'000; ++i) words.push_back(-words[i]);
   std::vector<double> values(words.size());
   shoal::ring_decode<Word, double>(values, words, 0, 1);
   for (std::size_t i = 0; i < words.size(); ++i)
@@ -107,8 +107,8 @@ TYPED_TEST(Ring, HoldsTheWorstSumAtItsExponent) {
   using Word = TypeParam;
   for (const double bound : {1e-3, 0.7, 1.0, 123.0})
     for (const std::int64_t clients : {1, 2, 1000, 1 << 20}) {
-      const int exponent = shoal::ring_exponent<Word>(static_cast<double>(clients), bound);
-      const double largest = static_cast<double>(clients) * bound * std::ldexp(1.0, exponent);
+      const int exponent = shoal::ring_exponent<Word>(clients, bound);
+      const double largest = clients * bound * std::ldexp(1.0, exponent);
       const double limit = std::ldexp(1.0, std::numeric_limits<Word>::digits - 2);
       EXPECT_LT(largest, limit);
       EXPECT_GE(2 * largest, limit);  // one more would be too many
@@ -116,7 +116,7 @@ TYPED_TEST(Ring, HoldsTheWorstSumAtItsExponent) {
       std::vector<Word> sum(2);
       shoal::ring_encode<Word, double>(sum, row, clients, exponent);
       std::vector<double> mean(2);
-      shoal::ring_decode<Word, double>(mean, sum, exponent, static_cast<double>(clients));
+      shoal::ring_decode<Word, double>(mean, sum, exponent, clients);
       EXPECT_NEAR(mean[0], bound, std::ldexp(1.0, -exponent));
       EXPECT_EQ(mean[1], -mean[0]);
     }

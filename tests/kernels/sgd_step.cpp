@@ -2,22 +2,15 @@
 #include <gtest/gtest.h>
 
 #include <limits>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
 #include "kernels/vector_ops.hpp"
+#include "tests/kernels/random_values.hpp"
 
 namespace {
 
-template <class T>
-std::vector<T> random_values(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
-  std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(normal(random));
-  return values;
-}
+using shoal::testing::random_values;
 
 enum Terms { with_anchor = 1, with_shift = 2, with_momentum = 4, with_nesterov = 8, with_decay = 16 };
 
@@ -56,15 +49,21 @@ void compare(int terms, std::size_t n) {
 
   shoal::SgdStep<T> step;
   step.rate = 0.05;
-  if (terms & with_anchor) step.pull = 0.3, step.anchor = anchor;
+  if (terms & with_anchor) {
+    step.pull = 0.3;
+    step.anchor = anchor;
+  }
   if (terms & with_shift) step.shift = shift;
   if (terms & with_decay) step.decay = 0.01;
-  if (terms & with_momentum) step.momentum = 0.9, step.buffer = buffer;
+  if (terms & with_momentum) {
+    step.momentum = 0.9;
+    step.buffer = buffer;
+  }
   step.nesterov = terms & with_nesterov;
   for (const auto& g : gradients) shoal::sgd_step<T>(y, g, step);
 
   // Three steps of about eight roundings each, on values below 10.
-  const double tolerance = 100 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  const double tolerance = 100 * double{std::numeric_limits<T>::epsilon()};
   for (std::size_t i = 0; i < n; ++i) {
     Textbook textbook{terms};
     double expected = start[i];

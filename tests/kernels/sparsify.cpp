@@ -41,17 +41,17 @@ Indices by_sorting(const std::vector<float>& x, std::size_t k) {
 enum class Kind { normal, ties, zeros, wide, spike, late };
 
 std::vector<float> row(std::size_t n, Kind kind) {
-  std::mt19937 random(static_cast<unsigned>(n) + 7);
+  std::mt19937 random(n + 7);
   std::normal_distribution<float> normal;
   std::vector<float> x(n);
   for (std::size_t i = 0; i < n; ++i) {
     const float z = normal(random);
-    x[i] = kind == Kind::normal  ? z
-           : kind == Kind::ties  ? std::round(z)
-           : kind == Kind::zeros ? (i % 97 == 0 ? -0.0f : 0.0f)
-           : kind == Kind::wide  ? std::copysign(std::exp(30 * z), z)
-           : kind == Kind::spike ? (i == n / 2 ? 1e30f : 1e-3f * z)
-                                 : (i + 1 < n ? 0 : z);
+    if (kind == Kind::normal) x[i] = z;
+    if (kind == Kind::ties) x[i] = std::round(z);
+    if (kind == Kind::zeros) x[i] = i % 97 == 0 ? -0.0f : 0.0f;
+    if (kind == Kind::wide) x[i] = std::copysign(std::exp(30 * z), z);
+    if (kind == Kind::spike) x[i] = i == n / 2 ? 1e30f : 1e-3f * z;
+    if (kind == Kind::late) x[i] = i + 1 < n ? 0 : z;
   }
   return x;
 }
@@ -89,11 +89,11 @@ TEST(TopK, ReadsTheRowFourTimesAtMost) {
 // Values of a period that the sample meets only at small ones: the guess is wrong, the answer must not be.
 TEST(TopK, SurvivesASampleThatMisleads) {
   std::vector<float> x(256 * 128);
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = i % 128 == 0 ? 0 : static_cast<float>(1 + i % 1000);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = i % 128 == 0 ? 0 : 1 + i % 1000;
   Indices indices(x.size() / 100);
   EXPECT_EQ(shoal::top_k(x, indices), 4);
   EXPECT_EQ(indices, by_sorting(x, indices.size()));
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = i % 128 == 0 ? 1e6f : 1 / static_cast<float>(1 + i);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = i % 128 == 0 ? 1e6f : 1.0f / (1 + i);
   EXPECT_EQ(shoal::top_k(x, indices), 4);
   EXPECT_EQ(indices, by_sorting(x, indices.size()));
 }
@@ -121,7 +121,7 @@ TEST(TopK, IsAContraction) {
   for (const std::size_t k : {1, 20, 200, 2000}) {
     double sent = 0;
     for (const auto i : top(x, k)) sent += static_cast<double>(x[i]) * x[i];
-    EXPECT_GE(sent, all * static_cast<double>(k) / static_cast<double>(x.size()));
+    EXPECT_GE(sent, all * k / x.size());
   }
 }
 
@@ -132,7 +132,7 @@ TEST(AtLeast, SelectsFromTheThresholdOn) {
     const auto x = row(n, Kind::normal);
     Indices expected;
     for (std::size_t i = 0; i < n; ++i)
-      if (std::abs(x[i]) >= 1.5f) expected.push_back(static_cast<std::uint32_t>(i));
+      if (std::abs(x[i]) >= 1.5f) expected.push_back(i);
     EXPECT_EQ(shoal::at_least(x, 1.5f), expected);
   }
   EXPECT_THROW(shoal::at_least(std::vector<float>{1}, -1), std::invalid_argument);
@@ -147,7 +147,7 @@ TEST(ErrorFeedback, LosesNothing) {
   std::vector<float> memory(d), sent(d), updates(d);
   for (int round = 0; round < 20; ++round) {
     std::vector<float> update(d), values(d / 50);
-    for (float& value : update) value = static_cast<float>(static_cast<int>(random() % 201) - 100);
+    for (float& value : update) value = static_cast<int>(random() % 201) - 100;
     for (std::size_t i = 0; i < d; ++i) updates[i] += update[i];
     std::vector<float> expected_memory = memory;
     for (std::size_t i = 0; i < d; ++i) expected_memory[i] += update[i];
@@ -174,7 +174,7 @@ TEST(ErrorFeedback, RemembersAllIfNothingIsSent) {
 
 TEST(ErrorFeedback, AddsOnceWhenTheSampleMisleads) {
   std::vector<float> memory(256 * 128), update(memory.size()), values(300);
-  for (std::size_t i = 0; i < update.size(); ++i) update[i] = i % 128 == 0 ? 0 : static_cast<float>(1 + i % 1000);
+  for (std::size_t i = 0; i < update.size(); ++i) update[i] = i % 128 == 0 ? 0 : 1 + i % 1000;
   const auto expected = by_sorting(update, values.size());
   Indices indices(values.size());
   EXPECT_EQ(shoal::top_k_with_memory(memory, update, indices, values), 4);

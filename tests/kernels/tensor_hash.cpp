@@ -45,8 +45,7 @@ std::uint64_t chunk(const Words& words) {
 std::uint64_t root(const Words& words) {
   Words level;
   for (std::size_t begin = 0; begin == 0 || begin < words.size(); begin += 4096)
-    level.push_back(chunk({words.begin() + static_cast<std::ptrdiff_t>(begin),
-                           words.begin() + static_cast<std::ptrdiff_t>(std::min(begin + 4096, words.size()))}));
+    level.push_back(chunk({words.begin() + begin, words.begin() + std::min(begin + 4096, words.size())}));
   return level.size() == 1 ? level[0] : root(level);
 }
 
@@ -62,7 +61,7 @@ template <class T>
 std::vector<T> random_values(std::size_t n) {
   std::mt19937_64 random(1);
   std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(static_cast<std::int64_t>(random()) >> 32);
+  for (T& value : values) value = static_cast<std::int64_t>(random()) >> 32;
   return values;
 }
 
@@ -101,9 +100,9 @@ TYPED_TEST(TensorHash, EveryChangedBitShows) {
   auto* bytes = reinterpret_cast<unsigned char*>(values.data());
   for (std::size_t i = 0; i < values.size() * sizeof(TypeParam); ++i)
     for (int bit = 0; bit < 8; ++bit) {
-      bytes[i] ^= static_cast<unsigned char>(1 << bit);
+      bytes[i] ^= 1 << bit;
       EXPECT_TRUE(seen.insert(hash(values)).second) << "byte " << i << ", bit " << bit;
-      bytes[i] ^= static_cast<unsigned char>(1 << bit);
+      bytes[i] ^= 1 << bit;
     }
 }
 
@@ -124,7 +123,10 @@ TEST(TensorHashOfFloats, FlippedSignsDoNotCancel) {
   // one lane, or a pair and a single one, would cancel whatever the other bits are.
   std::set<std::set<std::size_t>> changes = {{}};
   for (std::size_t i = 0; i < 256; ++i)
-    for (std::size_t j = i + 1; j < 256; ++j) changes.insert({i, j}), changes.insert({i, j, j ^ 1});
+    for (std::size_t j = i + 1; j < 256; ++j) {
+      changes.insert({i, j});
+      changes.insert({i, j, j ^ 1});
+    }
   std::set<std::uint64_t> seen;
   for (const auto& change : changes) {
     std::vector<float> values(256, 1.0f);
@@ -149,7 +151,7 @@ TEST(TensorHashOfFloats, AChangedBitChangesHalfOfTheHash) {
   double changed = 0;
   constexpr int trials = 1000;
   for (int i = 0; i < trials; ++i) {
-    float& value = values[static_cast<std::size_t>(20 * i)];
+    float& value = values[20 * i];
     value = -value;
     changed += std::popcount(hash(values) ^ before);
     value = -value;

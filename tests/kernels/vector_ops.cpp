@@ -5,20 +5,14 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
+#include "tests/kernels/random_values.hpp"
+
 namespace {
 
-template <class T>
-std::vector<T> random_values(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
-  std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(normal(random));
-  return values;
-}
+using shoal::testing::random_values;
 
 template <class T>
 class VectorOps : public testing::Test {};
@@ -30,7 +24,7 @@ TYPED_TEST(VectorOps, NormAgreesWithLongDouble) {
     const auto x = random_values<TypeParam>(n, 1);
     long double squares = 0;
     for (const TypeParam v : x) squares += static_cast<long double>(v) * v;
-    const auto expected = static_cast<double>(std::sqrt(squares));
+    const double expected = std::sqrt(squares);
     // At most 128 + 5 + 245 additions in a chain, each half a unit of double, halved by the root.
     EXPECT_NEAR(shoal::norm<TypeParam>(x), expected, 6e-14 * expected);
   }
@@ -49,7 +43,7 @@ TYPED_TEST(VectorOps, NormDoesNotDependOnAlignment) {
   std::vector<TypeParam> shifted(x.size() + 8);
   const double expected = shoal::norm<TypeParam>(x);
   for (std::size_t offset = 0; offset < 8; ++offset) {
-    std::copy(x.begin(), x.end(), shifted.begin() + static_cast<std::ptrdiff_t>(offset));
+    std::copy(x.begin(), x.end(), shifted.begin() + offset);
     EXPECT_EQ(shoal::norm<TypeParam>(std::span(shifted).subspan(offset, x.size())), expected);
   }
 }

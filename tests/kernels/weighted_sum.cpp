@@ -3,24 +3,16 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <stdexcept>
 #include <vector>
 
 #include "kernels/vector_ops.hpp"
+#include "tests/kernels/random_values.hpp"
 
 namespace {
 
 using shoal::RowView;
-
-template <class T>
-std::vector<T> random_values(std::size_t n, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
-  std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(normal(random));
-  return values;
-}
+using shoal::testing::random_values;
 
 template <class T>
 class WeightedSum : public testing::Test {};
@@ -35,9 +27,7 @@ TYPED_TEST(WeightedSum, TakesRowsInOrder) {
       const auto values = random_values<TypeParam>(count * stride, 1);
       const auto start = random_values<TypeParam>(d, 2);
       auto sum = start;
-      shoal::weighted_sum_inexact<TypeParam>(sum,
-                                             {values.data(), static_cast<std::int64_t>(count),
-                                              static_cast<std::int64_t>(d), static_cast<std::int64_t>(stride)},
+      shoal::weighted_sum_inexact<TypeParam>(sum, RowView<const TypeParam>(values.data(), count, d, stride),
                                              std::span(weights).first(count));
       for (std::size_t i = 0; i < d; ++i) {
         TypeParam expected = start[i];
@@ -54,11 +44,11 @@ TYPED_TEST(WeightedSum, SeveralCallsAndRangesGiveTheSameBits) {
   constexpr std::size_t d = 5003, count = 11;
   const auto values = random_values<TypeParam>(count * d, 3);
   std::vector<double> weights(count);
-  for (std::size_t k = 0; k < count; ++k) weights[k] = 0.3 * static_cast<double>(k) - 1;
+  for (std::size_t k = 0; k < count; ++k) weights[k] = 0.3 * k - 1;
   std::vector<TypeParam> whole(d), parts(d);
   shoal::weighted_sum_inexact<TypeParam>(whole, {values.data(), count, d}, weights);
   for (const auto& [begin, n] : {std::pair<std::size_t, std::size_t>{0, 1}, {1, 3000}, {3001, 2002}}) {
-    const auto columns = static_cast<std::int64_t>(n);
+    const std::int64_t columns = n;
     const auto sum = std::span(parts).subspan(begin, n);
     shoal::weighted_sum_inexact<TypeParam>(sum, {values.data() + begin, 5, columns, d}, std::span(weights).first(5));
     shoal::weighted_sum_inexact<TypeParam>(sum, {values.data() + 5 * d + begin, 6, columns, d},
@@ -73,15 +63,16 @@ TYPED_TEST(WeightedSum, ErrorIsThatOfItsRoundings) {
   const std::vector<double> weights(count, 0.7);
   std::vector<TypeParam> sum(d);
   shoal::weighted_sum_inexact<TypeParam>(sum, {values.data(), count, d}, weights);
-  const double half_unit = static_cast<double>(std::numeric_limits<TypeParam>::epsilon()) / 2;
+  const double half_unit = double{std::numeric_limits<TypeParam>::epsilon()} / 2;
   for (std::size_t i = 0; i < d; ++i) {
     long double exact = 0, magnitudes = 0;
     for (std::size_t k = 0; k < count; ++k) {
-      const long double product = static_cast<long double>(0.7) * static_cast<long double>(values[k * d + i]);
-      exact += product, magnitudes += std::abs(product);
+      const long double product = static_cast<long double>(0.7) * values[k * d + i];
+      exact += product;
+      magnitudes += std::abs(product);
     }
     // Higham 2002, section 4.2, with one more for the weight's and one for the product's rounding.
-    ASSERT_NEAR(sum[i], static_cast<double>(exact), (count + 2) * half_unit * static_cast<double>(magnitudes) * 1.01);
+    ASSERT_NEAR(sum[i], exact, (count + 2) * half_unit * magnitudes * 1.01);
   }
 }
 

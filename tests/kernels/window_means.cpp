@@ -49,7 +49,7 @@ std::vector<T> sorted_column(const Matrix<T>& rows, std::size_t j) {
 template <class T>
 long double mean(typename std::vector<T>::iterator first, typename std::vector<T>::iterator last) {
   long double sum = 0;
-  const auto count = static_cast<long double>(last - first);
+  const long double count = last - first;
   for (; first != last; ++first) sum += *first;
   return sum / count;
 }
@@ -57,7 +57,7 @@ long double mean(typename std::vector<T>::iterator first, typename std::vector<T
 template <class T>
 T median(const std::vector<T>& sorted) {
   const std::size_t n = sorted.size();
-  return static_cast<T>((static_cast<long double>(sorted[(n - 1) / 2]) + static_cast<long double>(sorted[n / 2])) / 2);
+  return (static_cast<long double>(sorted[(n - 1) / 2]) + sorted[n / 2]) / 2;
 }
 
 // The definition: one by one the end that is farther away goes; of two equally far ones the upper one.
@@ -82,10 +82,10 @@ Matrix<T> random_rows(std::size_t n, std::size_t d, Kind kind, unsigned seed) {
   for (std::size_t i = 0; i < n; ++i) {
     for (T& value : rows[i]) {
       const double x = normal(random);
-      value = static_cast<T>(kind == Kind::ties                     ? std::round(2 * x) / 8
-                             : kind == Kind::attacked && i % 7 == 3 ? 1e12 * x
-                             : kind == Kind::wide                   ? std::copysign(std::exp(12 * x), x)
-                                                                    : x);
+      value = x;
+      if (kind == Kind::ties) value = std::round(2 * x) / 8;
+      if (kind == Kind::attacked && i % 7 == 3) value = 1e12 * x;
+      if (kind == Kind::wide) value = std::copysign(std::exp(12 * x), x);
     }
   }
   return rows;
@@ -98,9 +98,8 @@ class WindowMeans : public testing::Test {
   static void expect_mean(T found, long double expected, const std::vector<T>& sorted) {
     long double largest = 0;
     for (const T x : sorted) largest = std::max(largest, std::abs(static_cast<long double>(x)));
-    const long double unit = std::is_same_v<T, float> ? 0x1p-49L * static_cast<long double>(sorted.size()) : 0x1p-60L;
-    EXPECT_NEAR(static_cast<double>(found - expected), 0,
-                static_cast<double>(std::abs(expected) * std::numeric_limits<T>::epsilon() + largest * unit))
+    const long double unit = std::is_same_v<T, float> ? 0x1p-49L * sorted.size() : 0x1p-60L;
+    EXPECT_NEAR(found - expected, 0, std::abs(expected) * std::numeric_limits<T>::epsilon() + largest * unit)
         << sorted.size() << " rows";
   }
 };
@@ -122,13 +121,13 @@ TYPED_TEST(WindowMeans, OfAnySizeAreThoseOfSortedColumns) {
   using T = TypeParam;
   for (const std::size_t n : {1, 2, 3, 4, 5, 8, 31, 64, 65, 100, 127, 128, 129, 257, 1000, 4096}) {
     for (const Kind kind : {Kind::normal, Kind::ties, Kind::attacked, Kind::wide}) {
-      const auto rows = random_rows<T>(n, n > 500 ? 9 : 67, kind, static_cast<unsigned>(n));
+      const auto rows = random_rows<T>(n, n > 500 ? 9 : 67, kind, n);
       for (const std::size_t dropped : {std::size_t{0}, n / 10, n / 4, (n - 1) / 2}) {
-        const auto means = trimmed(rows, static_cast<std::int64_t>(dropped));
-        const auto near = around(rows, static_cast<std::int64_t>(dropped));
+        const auto means = trimmed(rows, dropped);
+        const auto near = around(rows, dropped);
         for (std::size_t j = 0; j < means.size(); ++j) {
           auto sorted = sorted_column(rows, j);
-          const auto cut = static_cast<std::ptrdiff_t>(dropped);
+          const std::ptrdiff_t cut = dropped;
           this->expect_mean(means[j], mean<T>(sorted.begin() + cut, sorted.end() - cut), sorted);
           this->expect_mean(near[j], around_by_dropping(sorted, cut), sorted);
         }
@@ -230,8 +229,7 @@ TYPED_TEST(WindowMeans, AgreeWithByzflOnElevenRows) {
   Matrix<T> rows(11, std::vector<T>(5));
   for (int i = 0; i < 11; ++i) {
     for (int j = 0; j < 5; ++j)
-      rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] =
-          static_cast<T>((37 * i + 61 * j + 11 * i * i * j) % 101) / 8 - 6 + (i >= 8 ? 4 : 0);
+      rows[i][j] = static_cast<T>((37 * i + 61 * j + 11 * i * i * j) % 101) / 8 - 6 + (i >= 8 ? 4 : 0);
   }
   const std::vector<double> means = {0.925, 2.3, -0.8, 3.475, -0.85};
   const auto found = trimmed(rows, 3);

@@ -129,7 +129,7 @@ def test_help():
              "verify": ["RUN.h5", "--ranks", "shoal verify results/quickstart.h5"],
              "trace": ["LAYOUT", "IN.json", "OUT.h5", "shoal trace flash"],
              "calibrate": ["--models", "--clients", "--seconds", "--out", "shoal calibrate --models"],
-             "warm-up": ["--steps", "--width", "--seed", "--measure", "shoal warm-up --out"],
+             "pretrain": ["--steps", "--width", "--seed", "--measure", "shoal pretrain --out"],
              "list": ["shoal list"],
              "explain": ["PART", "shoal explain fed_prox"]}  # fmt: skip
     commands = re.findall(r"^  ([a-z_-]+) ", whole.stdout.split("Subcommands:")[1], re.MULTILINE)

@@ -104,8 +104,8 @@ CASES = [
     ("too many cells", settings(*[f"grid.{key}=[{','.join(map(str, range(1, 401)))}]" for key in ("seed", "rounds")]),
      ["more than 100000 cells", "Shorten"]),
     # files
-    ("missing file", ["run", "nowhere.toml"], ["'nowhere.toml'", "no such file", "Is the path right?"]),
-    ("folder for a file", ["run", "."], ["'.'", "is a directory", "Is the path right?"]),
+    ("missing file", ["run", "nowhere.toml"], ["'nowhere.toml'", "no such file", "Check the path"]),
+    ("folder for a file", ["run", "."], ["'.'", "is a directory", "Check the path"]),
     ("binary for a file", ["run", "binary.toml"], ["'binary.toml' holds binary data", "TOML"]),
     ("not TOML", ["run", "broken.toml"], ["broken.toml:2:"]),
     ("unknown key in a file", ["run", "typo.toml"], ["typo.toml:3: unknown key 'cohrot'", "'cohort'"]),

@@ -42,7 +42,7 @@ TEST(Csv, CutAnywhere) {
 TEST(Csv, AnyFlippedBitIsAnErrorOrANumber) {
   for (std::size_t bit = 0; bit < 8 * small.size(); ++bit) {
     Bytes flipped = bytes(small);
-    flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
+    flipped[bit / 8] ^= 1 << (bit % 8);
     try {
       EXPECT_EQ(parse_csv(flipped, "x", 3).values.size() % 3, 0U);
     } catch (const UserError& error) {
@@ -68,7 +68,7 @@ TEST(Csv, WhatIsWrongAndWhere) {
 
 TEST(Csv, AFolderIsNoTable) {
   const Folder folder;
-  EXPECT_TRUE(contains(user_error_of([&] { read_csv(folder.path(), 2); }), "is a folder"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_csv(folder.path(), 2); }), "is a directory"));
 }
 
 }  // namespace

@@ -35,8 +35,7 @@ class Folder {
   std::string path() const { return path_; }
   std::string write(const std::string& name, const Bytes& content) const {
     const std::string path = (std::filesystem::path(path_) / name).string();
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(content.data()), content.size());
     return path;
   }
 
@@ -52,9 +51,9 @@ inline Bytes gzip(const Bytes& content) {
   deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
   Bytes packed(deflateBound(&stream, content.size()) + 32);
   stream.next_in = const_cast<Bytef*>(content.data());
-  stream.avail_in = static_cast<uInt>(content.size());
+  stream.avail_in = content.size();
   stream.next_out = packed.data();
-  stream.avail_out = static_cast<uInt>(packed.size());
+  stream.avail_out = packed.size();
   deflate(&stream, Z_FINISH);
   packed.resize(stream.total_out);
   deflateEnd(&stream);
@@ -62,15 +61,13 @@ inline Bytes gzip(const Bytes& content) {
 }
 
 /// The first `n` bytes.
-inline Bytes prefix(const Bytes& content, std::size_t n) {
-  return {content.begin(), content.begin() + static_cast<std::ptrdiff_t>(n)};
-}
+inline Bytes prefix(const Bytes& content, std::size_t n) { return {content.begin(), content.begin() + n}; }
 
 /// An IDX file: `type` and the extents as the header states them, then `data`.
 inline Bytes idx(std::uint8_t type, const std::vector<std::uint32_t>& extents, const Bytes& data) {
   Bytes content = {0, 0, type, static_cast<std::uint8_t>(extents.size())};
   for (const std::uint32_t extent : extents) {
-    for (int shift = 24; shift >= 0; shift -= 8) content.push_back(static_cast<std::uint8_t>(extent >> shift));
+    for (int shift = 24; shift >= 0; shift -= 8) content.push_back(extent >> shift);
   }
   content.insert(content.end(), data.begin(), data.end());
   return content;

@@ -11,12 +11,12 @@ namespace {
 
 using namespace shoal::testing;
 using readers::gunzip;
-using readers::read_file;
+using readers::read_unpacked;
 
 Bytes noise(std::size_t n) {
   std::mt19937 random(7);
   Bytes content(n);
-  for (std::uint8_t& byte : content) byte = static_cast<std::uint8_t>(random() % 23);
+  for (std::uint8_t& byte : content) byte = random() % 23;
   return content;
 }
 
@@ -24,8 +24,8 @@ TEST(Gzip, PlainAndPackedGiveTheSame) {
   const Folder folder;
   for (const std::size_t n : {0, 1, 2, 1000, 65535, 65536, 65537, 300000}) {
     const Bytes content = noise(n);
-    EXPECT_EQ(read_file(folder.write("plain", content)), content) << n;
-    EXPECT_EQ(read_file(folder.write("packed.gz", gzip(content))), content) << n;
+    EXPECT_EQ(read_unpacked(folder.write("plain", content)), content) << n;
+    EXPECT_EQ(read_unpacked(folder.write("packed.gz", gzip(content))), content) << n;
   }
 }
 
@@ -41,7 +41,7 @@ TEST(Gzip, CutAnywhere) {
   const Bytes packed = gzip(noise(300));
   for (std::size_t n = 2; n < packed.size(); ++n) {
     const std::string path = folder.write("cut.gz", prefix(packed, n));
-    EXPECT_TRUE(contains(user_error_of([&] { read_file(path); }), "cut short")) << n;
+    EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path); }), "cut short")) << n;
   }
 }
 
@@ -50,7 +50,7 @@ TEST(Gzip, AnyFlippedBitIsSeenOrHarmless) {
   const Bytes packed = gzip(content);
   for (std::size_t bit = 0; bit < 8 * packed.size(); ++bit) {
     Bytes flipped = packed;
-    flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
+    flipped[bit / 8] ^= 1 << (bit % 8);
     try {
       EXPECT_EQ(gunzip(flipped, "x"), content) << bit;  // header fields that carry no data
     } catch (const UserError&) {
@@ -70,28 +70,28 @@ TEST(Gzip, UnpackedSizeIsLimited) {
   // 64 MiB of zeros in 64 KiB.
   const Folder folder;
   const std::string path = folder.write("bomb.gz", gzip(Bytes(64 << 20)));
-  EXPECT_TRUE(contains(user_error_of([&] { read_file(path, 1 << 20); }), "more than 1048576 bytes"));
-  EXPECT_EQ(read_file(path, 64 << 20).size(), std::size_t{64 << 20});
-  EXPECT_TRUE(contains(user_error_of([&] { read_file(path, (64 << 20) - 1); }), "more than"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path, 1 << 20); }), "more than 1048576 bytes"));
+  EXPECT_EQ(read_unpacked(path, 64 << 20).size(), std::size_t{64 << 20});
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path, (64 << 20) - 1); }), "more than"));
 }
 
 TEST(Gzip, PlainSizeIsLimited) {
   const Folder folder;
   const std::string path = folder.write("plain", noise(5000));
-  EXPECT_EQ(read_file(path, 5000).size(), 5000U);
-  EXPECT_TRUE(contains(user_error_of([&] { read_file(path, 4999); }), "5000 bytes (at most 4999"));
+  EXPECT_EQ(read_unpacked(path, 5000).size(), 5000U);
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path, 4999); }), "5000 bytes (at most 4999"));
   // A sparse file that claims a tebibyte is refused by its size, before any memory is asked for.
   std::filesystem::resize_file(path, std::uintmax_t{1} << 40);
-  EXPECT_TRUE(contains(user_error_of([&] { read_file(path); }), "1099511627776 bytes"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path); }), "1099511627776 bytes"));
 }
 
 TEST(Gzip, NoFile) {
   const Folder folder;
-  EXPECT_TRUE(contains(user_error_of([&] { read_file(folder.path() + "/none"); }), "does not exist"));
-  EXPECT_TRUE(contains(user_error_of([&] { read_file(folder.path()); }), "is a folder"));
-  EXPECT_TRUE(contains(user_error_of([&] { read_file("/dev/zero"); }), "no regular file"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(folder.path() + "/none"); }), "no such file or directory"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(folder.path()); }), "is a directory"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked("/dev/zero"); }), "no regular file"));
   const std::string path = folder.write("file", bytes("x"));
-  user_error_of([&] { read_file(path + "/below"); });
+  user_error_of([&] { read_unpacked(path + "/below"); });
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ TEST(Idx, CutAnywhereAndTooLong) {
 TEST(Idx, AnyFlippedHeaderBit) {
   for (std::size_t bit = 0; bit < 8 * 16; ++bit) {
     Bytes flipped = two_images;
-    flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
+    flipped[bit / 8] ^= 1 << (bit % 8);
     const std::string text = user_error_of([&] { parse_idx(flipped, "x", images); });
     EXPECT_TRUE(contains(text, bit < 32 ? "expected 0x00000803" : "after its header")) << text;
   }

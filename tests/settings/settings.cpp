@@ -118,6 +118,28 @@ TEST(Settings, ErrorsOfTypeAndBounds) {
             std::string::npos);
 }
 
+enum class Fruit { apple, pear, plum };
+
+Fruit fruit_of(const Settings& s) {
+  return s.choice("fruit", Fruit::pear, {{"apple", Fruit::apple}, {"pear", Fruit::pear}, {"plum", Fruit::plum}},
+                  "which fruit");
+}
+
+TEST(Settings, ChoiceGivesNamedValues) {
+  EXPECT_EQ(fruit_of(parse("fruit = \"plum\"")), Fruit::plum);
+  EXPECT_EQ(fruit_of(parse("fruit = \"apple\"")), Fruit::apple);
+  EXPECT_TRUE(parse("sweet = \"yes\"").choice("sweet", false, {{"yes", true}, {"no", false}}, ""));
+  EXPECT_EQ(error_of([] { fruit_of(parse("fruit = \"peer\"")); }),
+            "a.toml:1: 'fruit' must be one of apple, pear, plum (found the string \"peer\"). Did you mean 'pear'?");
+  EXPECT_EQ(error_of([] { fruit_of(parse("fruit = 1")); }),
+            "a.toml:1: 'fruit' must be a string (found 1). Write it like \"text\"?");
+  const Settings defaults;
+  EXPECT_EQ(fruit_of(defaults), Fruit::pear);
+  ASSERT_EQ(defaults.declared().size(), 1u);
+  EXPECT_EQ(defaults.declared()[0].type, "choice of apple, pear, plum");
+  EXPECT_EQ(defaults.declared()[0].fallback, "\"pear\"");
+}
+
 TEST(Settings, RefusesWhatIsNotToml) {
   const std::string broken = error_of([] { parse("a = 1\nb = = 2\n"); });
   EXPECT_EQ(broken.rfind("a.toml:2:5: ", 0), 0u) << broken;
@@ -140,15 +162,16 @@ TEST(Settings, LoadsFiles) {
   std::ofstream(path) << "seed = 3\n";
   EXPECT_EQ(Settings::load(path).integer("seed", 0, ""), 3);
   EXPECT_EQ(error_of([&] { Settings::load(folder / "absent.toml"); }),
-            "cannot read '" + (folder / "absent.toml").string() + "' (no such file or directory). Is the path right?");
+            "cannot read '" + (folder / "absent.toml").string() +
+                "' (no such file or directory). Check the path and its permissions.");
   EXPECT_EQ(error_of([&] { Settings::load(folder); }),
-            "cannot read '" + folder.string() + "' (is a directory). Is the path right?");
+            "cannot read '" + folder.string() + "' (is a directory). Check the path and its permissions.");
   std::ofstream(path) << std::string("seed = 3\n\0\1", 11);
   EXPECT_EQ(error_of([&] { Settings::load(path); }),
             "'" + path + "' holds binary data (expected text). Is it an experiment file (TOML)?");
   std::ofstream(path) << '#' << std::string((16u << 20) + 1, 'x');
   EXPECT_EQ(error_of([&] { Settings::load(path); }),
-            "'" + path + "' is larger than the 16 MiB that an experiment file may have");
+            "'" + path + "' holds 16777218 bytes (at most 16777216 are expected). Check that it is the right file.");
   std::filesystem::remove_all(folder);
 }
 

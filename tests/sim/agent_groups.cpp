@@ -24,9 +24,9 @@ const AgentsTask& task_of(const Federation& parts) { return dynamic_cast<const A
 
 std::vector<SessionLog> held(const AgentsTask& task, int client) {
   std::vector<Session> sessions = task.sessions(participation(client, 10 + client), 0);
-  const auto speaker = task.policy().speaker();
-  speaker->load(task.initial());
-  return hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1);
+  const auto worker = task.policy().rollout_worker();
+  worker->load(task.initial());
+  return hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1);
 }
 
 TEST(Groups, LeaveTheConversationAsItWas) {
@@ -45,7 +45,7 @@ TEST(Groups, LeaveTheConversationAsItWas) {
   }
 }
 
-// The judge makes no errors here, so a vote is what the user's rules say of the words.
+// The judge makes no errors here, so a vote is what the user's rules say of the tokens.
 TEST(Groups, AreJudgedAndComparedWithinAPrompt) {
   const Federation parts = federation(agents(4, "binary_rl"));
   int mixed = 0, different = 0;
@@ -54,7 +54,7 @@ TEST(Groups, AreJudgedAndComparedWithinAPrompt) {
     for (const SessionLog& log : held(task_of(parts), client)) {
       for (std::size_t first = 0; first + 4 < log.replies.size(); first += 4) {  // but the last turn: nothing follows
         const std::span<const JudgedReply> group(log.replies.data() + first, 4);
-        if (group[0].prompt[1] == talk::tool) continue;
+        if (group[0].prompt[1] == talk::tool_token) continue;
         std::vector<double> rewards;
         double sum = 0;
         for (const JudgedReply& reply : group) {
@@ -99,7 +99,7 @@ TEST(Groups, OfLikeRepliesTeachGrpoNothing) {
     for (const SessionLog& log : held(task, client)) {
       for (const JudgedReply& reply : log.replies) compared += reply.signals.advantage != 0 ? 1 : 0;
     }
-    EXPECT_EQ(fit.examples[0], compared);
+    EXPECT_EQ(fit.figures[0].examples, compared);
     EXPECT_LE(compared, task.work(ClientId{client}).examples);
   }
 }

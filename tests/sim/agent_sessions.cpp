@@ -16,7 +16,7 @@ using talk::Rule;
 using test::Voter;
 
 /// Answers right, with a format mark or without.
-class Parrot final : public Speaker {
+class Parrot final : public RolloutWorker {
  public:
   explicit Parrot(bool marks, double log_prob = -1) : marks_(marks), log_prob_(log_prob) {}
   void load(const at::Tensor&) override {}
@@ -24,9 +24,9 @@ class Parrot final : public Speaker {
              std::span<Reply> replies) override {
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       const std::span<const Token> p = prompts[i];  // "... a + b agent:"
-      const int sum = p[p.size() - 4] + p[p.size() - 2] - 2 * talk::first_number;
-      replies[i].tokens = {talk::equals, talk::number(sum), talk::end};
-      if (marks_) replies[i].tokens.insert(replies[i].tokens.begin(), talk::bold);
+      const int sum = p[p.size() - 4] + p[p.size() - 2] - 2 * talk::number_tokens.first;
+      replies[i].tokens = {talk::equals_token, talk::number_tokens[sum], talk::end_token};
+      if (marks_) replies[i].tokens.insert(replies[i].tokens.begin(), talk::bold_token);
       replies[i].log_probs.assign(replies[i].tokens.size(), log_prob_);
     }
   }
@@ -38,20 +38,21 @@ class Parrot final : public Speaker {
   double log_prob_;
 };
 
-std::vector<SessionLog> hold(Speaker&& speaker, const Judge& judge, const talk::Manners& manners, int count) {
+std::vector<SessionLog> hold(RolloutWorker&& worker, const Judge& judge, const talk::UserBehaviour& behaviour,
+                             int count) {
   talk::User user;
   user.topic = 3;
   user.rules.push_back(Rule::plain);
   const RandomKey key = random_key(1, "agents/rollout");
   std::vector<Session> sessions;
   for (int i = 0; i < count; ++i) sessions.push_back({user, {key, i, 0}, {key, i, 1}, {key, i, 2}});
-  return hold_sessions(speaker, sessions, manners, judge, 1);
+  return hold_sessions(worker, sessions, behaviour, judge, 1);
 }
 
 TEST(AgentSessions, EndWhenTheUserIsContentAndToolsWereUsed) {
-  talk::Manners manners;
-  manners.tool_success = 1;
-  for (const SessionLog& log : hold(Parrot(false), Voter(-1), manners, 3)) {
+  talk::UserBehaviour behaviour;
+  behaviour.tool_success = 1;
+  for (const SessionLog& log : hold(Parrot(false), Voter(-1), behaviour, 3)) {
     ASSERT_EQ(log.replies.size(), 3U);
     EXPECT_EQ(log.replies[0].signals.reward, 1);
     EXPECT_EQ(log.replies[1].signals.reward, 1);  // a tool's result
@@ -61,9 +62,9 @@ TEST(AgentSessions, EndWhenTheUserIsContentAndToolsWereUsed) {
 }
 
 TEST(AgentSessions, GoOnUntilPatienceEndsWithAHintForEveryCorrection) {
-  talk::Manners manners;
-  manners.directive = 1, manners.most_turns = 5, manners.tool_turns = 1;
-  for (const SessionLog& log : hold(Parrot(true), Voter(-1), manners, 2)) {
+  talk::UserBehaviour behaviour;
+  behaviour.directive = 1, behaviour.most_turns = 5, behaviour.tool_turns = 1;
+  for (const SessionLog& log : hold(Parrot(true), Voter(-1), behaviour, 2)) {
     ASSERT_EQ(log.replies.size(), 6U);
     for (std::size_t i = 0; i < 5; ++i) {
       const JudgedReply& reply = log.replies[i];
@@ -77,24 +78,24 @@ TEST(AgentSessions, GoOnUntilPatienceEndsWithAHintForEveryCorrection) {
       ASSERT_EQ(reply.hinted.size(), 1U);
       // "... hint: plain agent:" in place of "... agent:".
       EXPECT_EQ(reply.hinted[0].size(), reply.prompt.size() + 2);
-      EXPECT_EQ(reply.hinted[0][reply.prompt.size() - 1], talk::hint);
-      EXPECT_EQ(reply.hinted[0][reply.prompt.size()], talk::word(Rule::plain));
+      EXPECT_EQ(reply.hinted[0][reply.prompt.size() - 1], talk::hint_token);
+      EXPECT_EQ(reply.hinted[0][reply.prompt.size()], talk::token_of(Rule::plain));
     }
     EXPECT_EQ(log.replies[5].signals.hints, 0);
   }
 }
 
 TEST(AgentSessions, RejectAndCountMalformedVotesAndReplies) {
-  talk::Manners manners;
-  manners.most_turns = 4, manners.tool_success = 1;
+  talk::UserBehaviour behaviour;
+  behaviour.most_turns = 4, behaviour.tool_success = 1;
   for (const double vote : {std::nan(""), std::numeric_limits<double>::infinity(), -7.0}) {
-    const std::vector<SessionLog> logs = hold(Parrot(true), Voter(vote), manners, 2);
+    const std::vector<SessionLog> logs = hold(Parrot(true), Voter(vote), behaviour, 2);
     for (const SessionLog& log : logs) {
       EXPECT_EQ(log.rejected, 4) << vote;  // the main turns; votes on tools are well formed
       EXPECT_EQ(log.replies.size(), 2U);
     }
   }
-  for (const SessionLog& log : hold(Parrot(false, std::nan("")), Voter(-1), manners, 2)) {
+  for (const SessionLog& log : hold(Parrot(false, std::nan("")), Voter(-1), behaviour, 2)) {
     EXPECT_EQ(log.rejected, 3);
     EXPECT_TRUE(log.replies.empty());
   }

@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "tests/sim/figures.hpp"
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/small_federation.hpp"
 #include "tests/sim/voter.hpp"
@@ -51,7 +52,7 @@ TEST(AgentsTrainer, StepsByTheCorrectedGradient) {
               }});
   const at::Tensor expected = -0.5 * (2 * g + 0.25 * (start - anchor) + shift + 0.3 * start);
   EXPECT_LT(distance(fit.delta.dense(), expected), 1e-6);
-  EXPECT_EQ(fit.steps, std::vector<std::int64_t>(6, 1));
+  EXPECT_EQ(column(&ClientFigures::steps, fit), std::vector<std::int64_t>(6, 1));
   EXPECT_GT(g.abs().max().item<double>(), 0);
 }
 
@@ -64,7 +65,7 @@ TEST(AgentsTrainer, DoesAShareOfTheWork) {
   const at::Tensor start = parts.task->initial_parameters({});
   trainer->open(half, local_settings(4));
   const LocalResult partial = trainer->fit(start, {});
-  EXPECT_EQ(partial.steps, std::vector<std::int64_t>(6, 2));
+  EXPECT_EQ(column(&ClientFigures::steps, partial), std::vector<std::int64_t>(6, 2));
   const at::Tensor after = partial.delta.dense().clone();
   trainer->open(whole, local_settings(2));
   EXPECT_TRUE(at::equal(trainer->fit(start, {}).delta.dense(), after));
@@ -86,8 +87,8 @@ TEST(AgentsTrainer, GivesTheSameBitsAloneOrStacked) {
     trainer->open(std::span(block).subspan(k, 1), local_settings(2));
     const LocalResult alone = trainer->fit(start, {});
     EXPECT_TRUE(at::equal(alone.delta.dense()[0], rows[static_cast<std::int64_t>(k)]));
-    EXPECT_EQ(alone.loss[0], together.loss[k]);
-    EXPECT_EQ(alone.examples[0], together.examples[k]);
+    EXPECT_EQ(alone.figures[0].loss, together.figures[k].loss);
+    EXPECT_EQ(alone.figures[0].examples, together.figures[k].examples);
   }
 }
 
@@ -100,19 +101,19 @@ TEST(AgentsTrainer, CountsUsableReplies) {
     const std::vector<Participation> block = everybody();
     trainer->open(block, local_settings(1));
     const LocalResult fit = trainer->fit(task.initial(), {});
-    const auto speaker = task.policy().speaker();
+    const auto worker = task.policy().rollout_worker();
     for (std::size_t k = 0; k < block.size(); ++k) {
       std::vector<Session> sessions = task.sessions(block[k], 0);
-      speaker->load(task.initial());
+      worker->load(task.initial());
       std::int64_t usable = 0, all = 0;
-      for (const SessionLog& log : hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1)) {
+      for (const SessionLog& log : hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1)) {
         all += std::ssize(log.replies);
         for (const JudgedReply& reply : log.replies) usable += task.objective().takes(reply.signals) ? 1 : 0;
       }
-      EXPECT_EQ(fit.examples[k], usable) << objective;
+      EXPECT_EQ(fit.figures[k].examples, usable) << objective;
       EXPECT_LE(all, task.work(block[k].client).examples);
       EXPECT_EQ(all == usable, std::string(objective) == "binary_rl");
-      EXPECT_EQ(fit.rejected[k], 0);
+      EXPECT_EQ(fit.figures[k].rejected_examples, 0);
     }
   }
 }
@@ -135,9 +136,9 @@ TEST(AgentsTrainer, RejectsWhatIsMalformed) {
   EXPECT_TRUE(at::isfinite(fit.delta.dense()).all().item<bool>());
   EXPECT_GT(fit.delta.dense().abs().max().item<double>(), 0);
   for (std::size_t k = 0; k < block.size(); ++k) {
-    EXPECT_GT(fit.rejected[k], 0);
-    EXPECT_EQ(fit.examples[k] + fit.rejected[k], all.examples[k]);
-    EXPECT_TRUE(std::isfinite(fit.loss[k]));
+    EXPECT_GT(fit.figures[k].rejected_examples, 0);
+    EXPECT_EQ(fit.figures[k].examples + fit.figures[k].rejected_examples, all.figures[k].examples);
+    EXPECT_TRUE(std::isfinite(fit.figures[k].loss));
   }
 }
 
@@ -178,11 +179,11 @@ TEST(AgentsTrainer, LeavesOutLossesThatAreNotFinite) {
   const LocalResult with = fit(true), without = fit(false);
   EXPECT_LT(distance(with.delta.dense(), without.delta.dense()), 1e-6);
   EXPECT_GT(without.delta.dense().abs().max().item<double>(), 0);
-  EXPECT_EQ(with.examples, without.examples);
-  for (std::size_t k = 0; k < with.loss.size(); ++k) {
-    EXPECT_NEAR(with.loss[k], without.loss[k], 1e-12);
-    EXPECT_GE(with.rejected[k], 3);  // the last turn of each session, at least
-    EXPECT_EQ(without.rejected[k], 0);
+  EXPECT_EQ(column(&ClientFigures::examples, with), column(&ClientFigures::examples, without));
+  for (std::size_t k = 0; k < with.figures.size(); ++k) {
+    EXPECT_NEAR(with.figures[k].loss, without.figures[k].loss, 1e-12);
+    EXPECT_GE(with.figures[k].rejected_examples, 3);  // the last turn of each session, at least
+    EXPECT_EQ(without.figures[k].rejected_examples, 0);
   }
 }
 
@@ -202,9 +203,9 @@ TEST(AgentsTask, EvaluatesRulesAndAnswersOfHeldOutUsers) {
 
   // Words that an answer is made of, alone: no marks and nothing warm, long, and no number.
   at::Tensor mute = task.initial().clone();
-  at::Tensor words = mute.narrow(0, 0, talk::topics * talk::vocabulary).view({talk::topics, talk::vocabulary});
-  words.fill_(-30);
-  words.narrow(1, talk::first_filler, talk::fillers).fill_(30);
+  at::Tensor topics = mute.narrow(0, 0, talk::topics * talk::vocabulary).view({talk::topics, talk::vocabulary});
+  topics.fill_(-30);
+  topics.narrow(1, talk::filler_tokens.first, talk::filler_tokens.size).fill_(30);
   std::int64_t plain_or_long = 0;
   for (int i = 0; i < AgentsTask::users_per_chunk; ++i) {
     const Rule rule = task.user(12 + i).rules[0];

@@ -10,8 +10,8 @@
 #include <numbers>
 #include <set>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/clients/population.hpp"
-#include "sim/record/trace_file.hpp"
 
 namespace shoal {
 namespace {
@@ -20,7 +20,7 @@ using testing::HasSubstr;
 
 Population population(const std::string& toml, std::int64_t clients = 1000, std::uint64_t seed = 1) {
   const Settings settings = Settings::parse(toml, "test.toml");
-  Population made(settings, seed, clients, map_trace);
+  Population made = make_population(settings, seed, clients);
   settings.finish();
   return made;
 }

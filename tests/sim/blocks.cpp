@@ -8,11 +8,13 @@
 #include "sim/task/layers/max_pool2d.hpp"
 #include "sim/task/layers/relu.hpp"
 #include "sim/task/stacked_trainer.hpp"
+#include "tests/sim/figures.hpp"
 #include "tests/sim/small_federation.hpp"
 
 namespace shoal {
 namespace {
 
+using test::column;
 using test::participation;
 
 constexpr double close = 1e-5;  // of the largest change: float32 sums in another order
@@ -65,7 +67,7 @@ Fit fit(const SupervisedTask& task, const std::vector<Participation>& block, con
   StackedTrainer trainer(task, place);
   trainer.open(block, local);
   const LocalResult result = trainer.fit(start_of(task), correction);
-  return {result.delta.dense().clone(), result.loss};
+  return {result.delta.dense().clone(), column(&ClientFigures::loss, result)};
 }
 
 std::vector<Participation> clients(std::int64_t first, std::int64_t count) {

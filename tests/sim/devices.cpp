@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/clients/flash_tables.hpp"
 #include "sim/clients/population.hpp"
 #include "tests/readers/files.hpp"
@@ -19,7 +20,7 @@ using ::testing::HasSubstr;
 
 Population population(const std::string& toml, std::int64_t clients = 10000) {
   const Settings settings = Settings::parse(toml, "test.toml");
-  Population made(settings, 1, clients);
+  Population made = make_population(settings, 1, clients);
   settings.finish();
   return made;
 }

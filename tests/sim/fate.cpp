@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/record/trace_file.hpp"
 
 namespace shoal {
@@ -14,7 +15,7 @@ namespace {
 
 Population population(const std::string& toml) {
   const Settings settings = Settings::parse(toml, "test.toml");
-  Population made(settings, 1, 100'000, map_trace);
+  Population made = make_population(settings, 1, 100'000);
   settings.finish();
   return made;
 }

@@ -43,8 +43,8 @@ TEST(FromRound, HasNoLossWithoutACommit) {
   record.round = 4;
   record.clients.resize(2);
   record.clients[0].participation = {.id = ParticipationId{8}, .client = ClientId{5}, .finish = Ticks{9}};
-  record.clients[0].committed = record.clients[0].accepted = true;
-  record.clients[0].loss = 0.25;
+  record.clients[0].committed = record.clients[0].figures.accepted = true;
+  record.clients[0].figures.loss = 0.25;
   record.clients[1].participation.outcome = Outcome::lost_in_upload;
   const auto rows = round_rows(record).participations;
   ASSERT_EQ(rows.size(), 2);

@@ -18,7 +18,7 @@ using namespace talk;
 
 struct Desk {
   std::unique_ptr<Policy> policy = make_part<Policy>("policy", "linear", Settings());
-  std::unique_ptr<Speaker> speaker = policy->speaker();
+  std::unique_ptr<RolloutWorker> worker = policy->rollout_worker();
   at::Tensor params = random_params(1), gradient = at::zeros({policy->layout().size});
 
   at::Tensor random_params(std::uint64_t seed) const {
@@ -30,18 +30,18 @@ struct Desk {
 
   std::vector<JudgedReply> served(int count, double temperature) {
     std::vector<JudgedReply> batch;
-    speaker->load(params);
+    worker->load(params);
     for (int i = 0; i < count; ++i) {
       RandomStream random(random_key(3, "agents/world"), i);
       const User user{.topic = i % topics, .rules = {static_cast<Rule>(i % rules)}};
-      const Manners manners;
-      const Conversation talk(user, manners, random);
+      const UserBehaviour behaviour;
+      const Conversation talk(user, behaviour, random);
       JudgedReply judged{.prompt = talk.prompt(), .temperature = temperature};
       const std::span<const Token> prompt(judged.prompt);
-      speaker->reply({&prompt, 1}, temperature, {&random, 1}, {&judged.reply, 1});
+      worker->reply({&prompt, 1}, temperature, {&random, 1}, {&judged.reply, 1});
       judged.signals.reward = i % 2 == 0 ? 1 : -1;
       if (i % 3 == 0) {
-        const Token said = word(user.rules[0]);
+        const Token said = token_of(user.rules[0]);
         judged.hinted = {Conversation::hinted(judged.prompt, {&said, 1})};
       }
       batch.push_back(judged);
@@ -56,19 +56,20 @@ std::unique_ptr<Objective> objective(const std::string& name) {
 
 TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
   Desk desk;
-  const std::vector<Token> prompt{first_topic + 2, user, number(4), plus, number(5), agent};
+  const std::vector<Token> prompt{topic_tokens[2], user_token,       number_tokens[4],
+                                  plus_token,      number_tokens[5], agent_token};
   const std::span<const Token> asked(prompt);
   constexpr int n = 4000;
   std::vector<std::span<const Token>> prompts(n, asked);
   std::vector<RandomStream> random;
   for (int i = 0; i < n; ++i) random.emplace_back(random_key(1, "agents/world"), i);
   std::vector<Reply> replies(n);
-  desk.speaker->load(desk.params);
-  desk.speaker->reply(prompts, 0.7, random, replies);
+  desk.worker->load(desk.params);
+  desk.worker->reply(prompts, 0.7, random, replies);
   std::array<double, vocabulary> first{};
   for (const Reply& r : replies) first[static_cast<std::size_t>(r.tokens[0])] += 1.0 / n;
   const Exchange scored{asked, replies[0].tokens, 0.7};
-  const at::Tensor log_p = desk.speaker->log_probs({&scored, 1});
+  const at::Tensor log_p = desk.worker->log_probs({&scored, 1});
   EXPECT_NEAR(log_p[0].exp().sum().item<double>(), 1, 1e-12);
   for (int v = 0; v < vocabulary; ++v) {
     const double p = std::exp(log_p[0][v].item<double>());
@@ -79,14 +80,15 @@ TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
 
 TEST(Linear, FollowsWhatStandsInTheContext) {
   Desk desk;
-  desk.speaker->load(desk.policy->initial_parameters());
-  const std::vector<Token> plain{first_topic, user, number(4), plus, number(5), agent};
-  const Token rule = word(Rule::longer);
+  desk.worker->load(desk.policy->initial_parameters());
+  const std::vector<Token> plain{topic_tokens[0], user_token,       number_tokens[4],
+                                 plus_token,      number_tokens[5], agent_token};
+  const Token rule = token_of(Rule::longer);
   const std::vector<Token> told = Conversation::hinted(plain, {&rule, 1});
-  const std::vector<Token> reply{end};
+  const std::vector<Token> reply{end_token};
   const Exchange without{plain, reply}, with{told, reply};
   const auto p_end = [&](const Exchange& e) {
-    return std::exp(desk.speaker->log_probs({&e, 1})[0][end].item<double>());
+    return std::exp(desk.worker->log_probs({&e, 1})[0][end_token].item<double>());
   };
   EXPECT_NEAR(p_end(without), 0.149, 0.002);
   EXPECT_LT(p_end(with), 0.012);  // 0.149 e^-3, over what is left
@@ -94,12 +96,12 @@ TEST(Linear, FollowsWhatStandsInTheContext) {
 
 // The loss of a batch as a function of the parameters, with old policy, teacher and samples held.
 double loss_at(Desk& desk, const Objective& objective, std::span<const JudgedReply> batch, const at::Tensor& at_params,
-               bool anchor) {
+               bool kl) {
   Learner learner(*desk.policy, objective);
   at::Tensor unused = at::zeros_like(desk.gradient);
   return learner
-      .gradient({.current = at_params, .old = desk.params, .teacher = desk.random_params(2), .anchor = anchor}, batch,
-                unused)
+      .gradient({.current = at_params, .old = desk.params, .teacher = desk.random_params(2), .kl_to_teacher = kl},
+                batch, unused)
       .loss;
 }
 
@@ -109,17 +111,17 @@ TEST(Learner, HasTheGradientOfItsLoss) {
   // Away from the old policy, so that ratios are not 1, but within their bounds.
   const at::Tensor here = desk.params + 0.02 * desk.random_params(5);
   for (const std::string name : {"binary_rl", "combined", "hybrid", "grpo"}) {
-    for (const bool anchor : {false, true}) {
+    for (const bool kl : {false, true}) {
       const auto loss = objective(name);
       Learner learner(*desk.policy, *loss);
-      learner.gradient({.current = here, .old = desk.params, .teacher = desk.random_params(2), .anchor = anchor}, batch,
-                       desk.gradient);
-      for (const std::int64_t i : {0L + end, 0L + bold, 64L + end, 9L * 64 + bold, 9L * 64 + equals, 10L * 64}) {
+      learner.gradient({.current = here, .old = desk.params, .teacher = desk.random_params(2), .kl_to_teacher = kl},
+                       batch, desk.gradient);
+      for (const std::int64_t i :
+           {0L + end_token, 0L + bold_token, 64L + end_token, 9L * 64 + bold_token, 9L * 64 + equals_token, 10L * 64}) {
         at::Tensor up = here.clone(), down = here.clone();
         up[i] += 0.01, down[i] -= 0.01;
         const double step = up[i].item<double>() - down[i].item<double>();
-        const double expected =
-            (loss_at(desk, *loss, batch, up, anchor) - loss_at(desk, *loss, batch, down, anchor)) / step;
+        const double expected = (loss_at(desk, *loss, batch, up, kl) - loss_at(desk, *loss, batch, down, kl)) / step;
         EXPECT_NEAR(desk.gradient[i].item<double>(), expected, 2e-3 * std::abs(expected) + 2e-5) << name << ' ' << i;
       }
     }

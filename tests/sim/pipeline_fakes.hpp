@@ -1,5 +1,5 @@
 #pragma once
-// A policy whose words tell which weights made them, parts around it, and a pipeline that is put together from text.
+// A policy whose tokens tell which weights made them, parts around it, and a pipeline that is put together from text.
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
@@ -12,37 +12,35 @@
 
 namespace shoal::pipeline {
 
-// Every reply is `length - 1` times the word of the weights' version, then the end. Weights are one number, which falls
-// by the learning rate with every update, so at rate 1 it is minus the version.
+// Every reply is `length - 1` times the token of the weights' version, then the end. Weights are one number, which
+// falls by the learning rate with every update, so at rate 1 it is minus the version.
 class Stamped final : public Policy {
  public:
   explicit Stamped(std::size_t length) : length_(length) { layout_.add("version", {1}); }
 
-  static constexpr Token word(std::int64_t version) {
-    return talk::first_filler + static_cast<Token>(version % talk::fillers);
+  static constexpr Token token_of(std::int64_t version) {
+    return talk::filler_tokens[static_cast<int>(version % talk::filler_tokens.size)];
   }
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({1}); }
   double flops_per_token() const override { return 1; }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<Voice>(length_); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<Worker>(length_); }
 
  private:
-  class Voice final : public Speaker {
+  class Worker final : public RolloutWorker {
    public:
-    explicit Voice(std::size_t length) : length_(length) {}
+    explicit Worker(std::size_t length) : length_(length) {}
     void load(const at::Tensor& params) override { version_ = std::llround(-params.const_data_ptr<float>()[0]); }
     void reply(std::span<const std::span<const Token>> prompts, double, std::span<RandomStream>,
                std::span<Reply> replies) override {
       for (std::size_t i = 0; i < prompts.size(); ++i) {
-        replies[i].tokens.assign(length_ - 1, word(version_));
-        replies[i].tokens.push_back(talk::end);
+        replies[i].tokens.assign(length_ - 1, token_of(version_));
+        replies[i].tokens.push_back(talk::end_token);
         replies[i].log_probs.assign(length_, -static_cast<double>(version_));
       }
     }
     at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-      std::int64_t rows = 0;
-      for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-      return at::full({rows, talk::vocabulary}, -static_cast<double>(version_), at::kDouble);
+      return at::full({positions(exchanges), talk::vocabulary}, -static_cast<double>(version_), at::kDouble);
     }
     void add_gradient(std::span<const Exchange>, const at::Tensor&, at::Tensor& gradient) override {
       gradient.mutable_data_ptr<float>()[0] += 1;
@@ -77,7 +75,7 @@ class Truth final : public Judge {
   double nan_;
 };
 
-// A pipeline from settings as text: "users = 2", "[task]" of the company and "[pipeline]".
+// A pipeline from settings as text: "users = 2", "[task]" of the pool and "[pipeline]".
 struct Scene {
   Scene(std::unique_ptr<Policy> with, const std::string& task, const std::string& toml, std::int64_t users,
         std::int64_t until = 0, double nan = 0)
@@ -85,46 +83,46 @@ struct Scene {
         judge(std::make_unique<Truth>(nan)),
         task_settings(Settings::parse(task, "task.toml")),
         pipeline_settings(Settings::parse(toml, "pipeline.toml")),
-        company{.users = {},
-                .manners = talk::Manners(task_settings),
-                .sessions = task_settings.integer("sessions", 10, "of each user")},
+        pool{.users = {},
+             .behaviour = talk::UserBehaviour(task_settings),
+             .sessions = task_settings.integer("sessions", 10, "of each user")},
         learning(task_settings),
         pipeline(pipeline_settings),
         updates(until) {
     for (int u = 0; u < users; ++u) {
-      company.users.push_back({.topic = u % talk::topics, .rules = {static_cast<talk::Rule>(u % 3)}});
+      pool.users.push_back({.topic = u % talk::topics, .rules = {static_cast<talk::Rule>(u % 3)}});
     }
     task_settings.finish();
     pipeline_settings.finish();
   }
 
   Result run(std::int64_t replicate = 0, std::uint64_t seed = 1) const {
-    const Setting setting{.policy = *policy,
-                          .objective = *objective,
-                          .judge = *judge,
-                          .initial = policy->initial_parameters(),
-                          .company = company,
-                          .pipeline = pipeline,
-                          .learning = learning,
-                          .updates = updates,
-                          .probes = 0};
-    return pipeline::run(setting, seed, replicate, Keep::trace);
+    const Setup setup{.policy = *policy,
+                      .objective = *objective,
+                      .judge = *judge,
+                      .initial = policy->initial_parameters(),
+                      .pool = pool,
+                      .pipeline = pipeline,
+                      .learning = learning,
+                      .updates = updates,
+                      .questions = 0};
+    return pipeline::run(setup, seed, replicate, Keep::trace);
   }
 
   std::unique_ptr<Policy> policy;
   std::unique_ptr<Objective> objective = std::make_unique<Anything>();
   std::unique_ptr<Judge> judge;
   Settings task_settings, pipeline_settings;
-  Company company;
+  UserPool pool;
   LearningSettings learning;
   PipelineSettings pipeline;
   std::int64_t updates;
 };
 
-inline std::vector<Happening> of_kind(const Result& result, Happening::What what) {
-  std::vector<Happening> found;
-  for (const Happening& h : result.trace) {
-    if (h.what == what) found.push_back(h);
+inline std::vector<TraceEntry> of_kind(const Result& result, TraceEntry::Kind kind) {
+  std::vector<TraceEntry> found;
+  for (const TraceEntry& e : result.trace) {
+    if (e.kind == kind) found.push_back(e);
   }
   return found;
 }

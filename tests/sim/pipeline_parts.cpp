@@ -4,7 +4,6 @@
 
 #include <ATen/ops/full.h>
 
-#include "sim/agents/adam.hpp"
 #include "sim/agents/pipeline/staleness.hpp"
 #include "tests/sim/pipeline_fakes.hpp"
 
@@ -26,6 +25,15 @@ TEST(Admission, LeavesRoomForWhatCanBeUsedInTime) {
   EXPECT_EQ(rule.capacity(), 27);
 }
 
+TEST(LearningSettings, RefusesAnUnknownTeacher) {
+  for (const std::string teacher : {"lvie", "refresh:0", "refresh:4x"}) {
+    const Settings settings = Settings::parse(fmt::format("teacher = '{}'\n", teacher), "test.toml");
+    EXPECT_THAT([&] { LearningSettings learning(settings); },
+                testing::ThrowsMessage<UserError>(testing::HasSubstr("unknown teacher \"" + teacher + "\"")));
+  }
+  EXPECT_EQ(LearningSettings(Settings::parse("teacher = 'refresh:4'\n", "test.toml")).refresh, 4);
+}
+
 TEST(Staleness, IsThatOfTheOldestToken) {
   const std::array<std::int64_t, 3> mixed{4, 3, 5};
   EXPECT_EQ(staleness(5, mixed), 2);
@@ -33,19 +41,22 @@ TEST(Staleness, IsThatOfTheOldestToken) {
 }
 
 TEST(PipelineEvents, HaveOneOrder) {
-  EventQueue queue;
-  for (const Event& e : {Event{Ticks{2}, EventKind::served, 0, 0}, Event{Ticks{1}, EventKind::asked, 0, 0},
-                         Event{Ticks{1}, EventKind::trained, 0, 0}, Event{Ticks{1}, EventKind::served, 1, 0},
-                         Event{Ticks{1}, EventKind::served, 0, 2}, Event{Ticks{1}, EventKind::served, 0, 1}}) {
+  EventHeap queue;
+  for (const PipelineEvent& e : {PipelineEvent{Ticks{2}, PipelineEvent::Kind::served, 0, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::asked, 0, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::trained, 0, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::served, 1, 0},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::served, 0, 2},
+                                 PipelineEvent{Ticks{1}, PipelineEvent::Kind::served, 0, 1}}) {
     queue.push(e);
   }
   std::vector<std::array<std::int64_t, 4>> order;
   while (!queue.empty()) {
-    const Event e = queue.pop();
+    const PipelineEvent e = queue.pop();
     order.push_back({value(e.time), static_cast<std::int64_t>(e.kind), e.user, e.number});
   }
-  const auto trained = static_cast<std::int64_t>(EventKind::trained),
-             asked = static_cast<std::int64_t>(EventKind::asked);
+  const auto trained = static_cast<std::int64_t>(PipelineEvent::Kind::trained),
+             asked = static_cast<std::int64_t>(PipelineEvent::Kind::asked);
   using A = std::array<std::int64_t, 4>;
   EXPECT_THAT(order, ElementsAre(A{1, 0, 0, 1}, A{1, 0, 0, 2}, A{1, 0, 1, 0}, A{1, trained, 0, 0}, A{1, asked, 0, 0},
                                  A{2, 0, 0, 0}));
@@ -72,9 +83,9 @@ TEST(Ledger, ConsumesOnceAndNoticesWhatIsLost) {
   Ledger ledger;
   for (int i = 0; i < 3; ++i) ledger.produce(turn(0, 1, i));
   EXPECT_THROW(ledger.consume(0), BrokenInvariant);  // it is collected, not queued
-  ledger.move(0, Stage::collected, Stage::judging);
-  EXPECT_THROW(ledger.move(0, Stage::collected, Stage::judging), BrokenInvariant);
-  ledger.move(0, Stage::judging, Stage::queued);
+  ledger.move(0, TurnStage::collected, TurnStage::judging);
+  EXPECT_THROW(ledger.move(0, TurnStage::collected, TurnStage::judging), BrokenInvariant);
+  ledger.move(0, TurnStage::judging, TurnStage::queued);
   ledger.consume(0);
   EXPECT_THROW(ledger.consume(0), BrokenInvariant);
   EXPECT_THROW(ledger.drop(0, Reason::stale), BrokenInvariant);
@@ -119,15 +130,15 @@ TEST(Judging, JudgesATurnOnceAndVoidsWhatFailsOrLasts) {
     Ledger ledger;
     const JudgingSettings settings(Settings::parse("judge_spread = 0\njudge_seconds = 2\n" + fault, "test.toml"));
     Judging judging(ledger, judge, settings, 10, 1, 0);
-    EventQueue events;
+    EventHeap events;
     ledger.produce(turn(0, 1, 0));
-    ledger.at(0).sample.prompt = {talk::agent};
+    ledger.at(0).sample.prompt = {talk::agent_token};
     const FollowUp state{.of = {0, 1, 0}, .evidence = {.reward = -1, .directive = true}, .said = talk::Rule::plain};
     judging.submit(0, state, Ticks{}, events);
     judging.submit(0, state, Ticks{}, events);
     EXPECT_EQ(judging.counters(Ticks{}).repeated, 1);
     EXPECT_EQ(judging.resident(), 1);
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     EXPECT_TRUE(events.empty());
     EXPECT_EQ(event.time, ticks(fault == "judge_timeout = 1" ? 1 : 2));
     judging.finish(event.number, event.time, events);
@@ -149,7 +160,7 @@ TEST(Judging, TakesAsLongAsTheJudgeSays) {
   Ledger ledger;
   const JudgingSettings settings(Settings::parse("judge_seconds = 2", "test.toml"));
   Judging judging(ledger, judge, settings, 10, 1, 0);
-  EventQueue events;
+  EventHeap events;
   ledger.produce(turn(0, 1, 0));
   judging.submit(0, {.of = {0, 1, 0}, .evidence = {}, .said = {}}, Ticks{}, events);
   EXPECT_EQ(events.pop().time, ticks(7));
@@ -161,13 +172,13 @@ TEST(Judging, HasSeveralWorkers) {
   const JudgingSettings settings(
       Settings::parse("judge_spread = 0\njudge_seconds = 2\njudge_workers = 2", "test.toml"));
   Judging judging(ledger, judge, settings, 10, 1, 0);
-  EventQueue events;
+  EventHeap events;
   for (int i = 0; i < 3; ++i) {
     ledger.produce(turn(0, 1, i));
     judging.submit(i, {.of = {0, 1, i}, .evidence = {.reward = 1}, .said = {}}, Ticks{}, events);
   }
   for (const double end : {2, 2, 4}) {
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     EXPECT_EQ(event.time, ticks(end));
     judging.finish(event.number, event.time, events);
   }
@@ -180,35 +191,17 @@ TEST(Serving, HasSeveralSlots) {
   const ServingSettings settings(
       Settings::parse("slots = 2\nlatency = 1\ntoken_seconds = 1\nprompt_token_seconds = 0", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
-  EventQueue events;
+  EventHeap events;
   for (int user = 0; user < 3; ++user) {
-    serving.submit({.user = user, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent}}, {},
+    serving.submit({.user = user, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token}}, {},
                    events);
   }
   for (const double end : {4, 4, 8}) {
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     EXPECT_EQ(event.time, ticks(end));
     EXPECT_EQ(serving.finish(event.number, event.time, events)->latency, ticks(end));
   }
   EXPECT_TRUE(events.empty());
-}
-
-TEST(TensorAdam, IsAdamAndLeavesOldWeightsAlone) {
-  SmallAdam small(2);
-  TensorAdam large;
-  std::array<double, 2> expected{1, -2};
-  at::Tensor params = at::zeros({2}, at::kDouble);
-  params[0] = 1, params[1] = -2;
-  for (int step = 0; step < 20; ++step) {
-    const std::array<double, 2> slope{std::cos(step), 0.1 * step - 1};
-    at::Tensor gradient = at::zeros({2}, at::kDouble);
-    gradient[0] = slope[0], gradient[1] = slope[1];
-    const at::Tensor before = params, copy = params.clone();
-    params = large.apply(params, gradient, 0.1);
-    small.apply(expected, slope, 0.1);
-    EXPECT_TRUE(before.equal(copy));
-    for (int i = 0; i < 2; ++i) EXPECT_NEAR(params[i].item<double>(), expected[static_cast<std::size_t>(i)], 1e-12);
-  }
 }
 
 // A generation of 10 tokens of 1 s, stopped after 4 of them: those stay as they were sampled, the others come from the
@@ -220,18 +213,19 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
   const at::Tensor first = at::full({1}, -1.0), second = at::full({1}, -2.0);
   Serving serving(policy, settings, first, 1, 0);
   serving.take(first, 1);
-  EventQueue events;
-  Request request{.user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent, talk::agent}};
+  EventHeap events;
+  Request request{
+      .user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token, talk::agent_token}};
   EXPECT_EQ(serving.submit(request, Ticks{}, events), Answer::accepted);
-  const Event planned = events.pop();
+  const PipelineEvent planned = events.pop();
   EXPECT_EQ(planned.time, ticks(11));  // 1 s to read the prompt
   serving.pause(Serving::While::waits, ticks(5.5));
   serving.interrupt(ticks(5.5));
   serving.take(second, 2);
   serving.resume(ticks(8), events);
   EXPECT_EQ(serving.finish(planned.number, planned.time, events), std::nullopt);
-  const Event event = events.pop();
-  EXPECT_EQ(event.time, ticks(8 + 3 + 10));  // 6 words of prefix, and the new weights' 10 tokens
+  const PipelineEvent event = events.pop();
+  EXPECT_EQ(event.time, ticks(8 + 3 + 10));  // 6 tokens of prefix, and the new weights' 10 tokens
   const std::optional<Served> served = serving.finish(event.number, event.time, events);
   ASSERT_TRUE(served);
   ASSERT_EQ(served->reply.tokens.size(), 14);
@@ -240,7 +234,7 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
     EXPECT_EQ(served->versions[i], version);
     EXPECT_EQ(served->reply.log_probs[i], -version);
     if (i < 13) {
-      EXPECT_EQ(served->reply.tokens[i], Stamped::word(version));
+      EXPECT_EQ(served->reply.tokens[i], Stamped::token_of(version));
     }
   }
   EXPECT_EQ(serving.counters(event.time).stalled, ticks(2.5));
@@ -251,18 +245,18 @@ TEST(Serving, EndsOnTheWeightsItStartedWithWhereTheyAreSwapped) {
   const Stamped policy(3);
   const ServingSettings settings(Settings::parse("slots = 1", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
-  EventQueue events;
-  Request request{.user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent}};
+  EventHeap events;
+  Request request{.user = 0, .session = 1, .type = TurnType::main, .turn = 0, .prompt = {talk::agent_token}};
   serving.submit(request, Ticks{}, events);
   request.user = 1;
   serving.submit(request, Ticks{}, events);
   serving.take(at::full({1}, -1.0), 1);
   for (const std::int64_t version : {0, 1}) {
-    const Event event = events.pop();
+    const PipelineEvent event = events.pop();
     const std::optional<Served> served = serving.finish(event.number, event.time, events);
     ASSERT_TRUE(served);
     EXPECT_THAT(served->versions, ElementsAre(version, version, version));
-    EXPECT_EQ(served->reply.tokens[0], Stamped::word(version));
+    EXPECT_EQ(served->reply.tokens[0], Stamped::token_of(version));
   }
   EXPECT_EQ(serving.counters(Ticks{}).longest_queue, 1);
 }
@@ -271,7 +265,7 @@ TEST(Serving, RefusesWhatHasNoSessionOrTypeAsAnError) {
   const Stamped policy(3);
   const ServingSettings settings(Settings::parse("", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
-  EventQueue events;
+  EventHeap events;
   EXPECT_EQ(serving.submit({.session = 1, .prompt = {}}, {}, events), Answer::malformed);
   EXPECT_EQ(serving.submit({.type = TurnType::main, .prompt = {}}, {}, events), Answer::malformed);
   EXPECT_EQ(serving.counters(Ticks{}).malformed, 2);

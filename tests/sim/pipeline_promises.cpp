@@ -8,7 +8,7 @@ namespace {
 
 using namespace shoal;
 using namespace shoal::pipeline;
-using What = Happening::What;
+using Kind = TraceEntry::Kind;
 
 std::unique_ptr<Policy> linear() { return make_part<Policy>("policy", "linear", Settings()); }
 
@@ -19,7 +19,7 @@ std::vector<std::pair<TurnKey, Ticks>> latencies(const std::string& mode, double
                                 mode, 5 * slowness, 30 * slowness),
                     12);
   std::vector<std::pair<TurnKey, Ticks>> all;
-  for (const Happening& h : of_kind(scene.run(), What::served)) all.emplace_back(h.turn, h.latency);
+  for (const TraceEntry& e : of_kind(scene.run(), Kind::served)) all.emplace_back(e.turn, e.latency);
   return all;
 }
 
@@ -106,16 +106,16 @@ TEST(Pipeline, ServesVersionsInOrder) {
                       fmt::format("hand_over = '{}'\ntoken_seconds = 2\nslots = 6\neta = 1\n", mode), 10);
     const Result result = scene.run();
     std::int64_t version = 0;
-    for (const Happening& h : result.trace) {
-      if (h.what == What::handed_over) {
-        EXPECT_EQ(h.version, version + 1);
-        version = h.version;
+    for (const TraceEntry& e : result.trace) {
+      if (e.kind == Kind::handed_over) {
+        EXPECT_EQ(e.version, version + 1);
+        version = e.version;
       }
-      if (h.what != What::served) continue;
-      EXPECT_LE(h.versions.back(), version);
-      EXPECT_TRUE(std::ranges::is_sorted(h.versions));
+      if (e.kind != Kind::served) continue;
+      EXPECT_LE(e.versions.back(), version);
+      EXPECT_TRUE(std::ranges::is_sorted(e.versions));
       if (mode == "barrier") {
-        EXPECT_EQ(h.versions.front(), version);  // nothing runs while weights change
+        EXPECT_EQ(e.versions.front(), version);  // nothing runs while weights change
       }
     }
     EXPECT_GT(version, 3);
@@ -129,7 +129,7 @@ constexpr const char* everything =
 
 // A batch that is consumed but not yet trained when the run ends.
 std::int64_t batches_in_training(const Result& result) {
-  const auto consumed = of_kind(result, What::consumed);
+  const auto consumed = of_kind(result, Kind::consumed);
   return !consumed.empty() && consumed.back().version == result.updates ? 1 : 0;
 }
 
@@ -143,9 +143,9 @@ TEST(Pipeline, LosesAndDoublesNothingWhateverGoesWrong) {
     const Result result = scene.run();
     EXPECT_EQ(result.produced, result.consumed + all_dropped(result) + result.resident) << mode;
     std::set<TurnKey> consumed, main;
-    for (const Happening& h : result.trace) {
-      if (h.what == What::consumed) {
-        EXPECT_TRUE(consumed.insert(h.turn).second) << mode;
+    for (const TraceEntry& e : result.trace) {
+      if (e.kind == Kind::consumed) {
+        EXPECT_TRUE(consumed.insert(e.turn).second) << mode;
       }
     }
     EXPECT_EQ(std::ssize(consumed), result.consumed);
@@ -158,7 +158,7 @@ TEST(Pipeline, LosesAndDoublesNothingWhateverGoesWrong) {
     EXPECT_GT(result.judging.failed, 0) << mode;
     EXPECT_GT(result.judging.timed_out, 0) << mode;
     EXPECT_GT(result.serving.malformed, 0) << mode;
-    EXPECT_EQ(result.serving.malformed, std::ssize(of_kind(result, What::malformed))) << mode;
+    EXPECT_EQ(result.serving.malformed, std::ssize(of_kind(result, Kind::malformed))) << mode;
     EXPECT_EQ(result.produced,
               result.collection.main + dropped(result, Reason::malformed) + dropped(result, Reason::not_admitted))
         << mode;
@@ -187,9 +187,9 @@ TEST(Pipeline, ExpiresSessionsOfUsersWhoNeverAnswer) {
 TEST(Pipeline, BurstsBeginTogether) {
   const Scene scene(linear(), "sessions = 5\n", "bursts = 1\nburst_seconds = 500\n", 4);
   int begun = 0;
-  for (const Happening& h : of_kind(scene.run(), What::asked)) {
-    if (h.turn.turn > 0) continue;
-    EXPECT_EQ(value(h.time) % value(ticks(500)), 0);
+  for (const TraceEntry& e : of_kind(scene.run(), Kind::asked)) {
+    if (e.turn.turn > 0) continue;
+    EXPECT_EQ(value(e.time) % value(ticks(500)), 0);
     ++begun;
   }
   EXPECT_GT(begun, 10);

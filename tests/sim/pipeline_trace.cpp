@@ -10,22 +10,22 @@ namespace {
 using namespace shoal;
 using namespace shoal::pipeline;
 
-std::string line(const Happening& h) {
-  constexpr std::array words{"asked",  "refused", "malformed", "served",  "joined",
+std::string line(const TraceEntry& e) {
+  constexpr std::array names{"asked",  "refused", "malformed", "served",  "joined",
                              "closed", "judged",  "consumed",  "trained", "handed over"};
-  const char* word = words[static_cast<std::size_t>(h.what)];
-  if (h.what == Happening::What::trained || h.what == Happening::What::handed_over) {
-    return fmt::format("{:g} {} {}", seconds(h.time), word, h.version);
+  const char* name = names[static_cast<std::size_t>(e.kind)];
+  if (e.kind == TraceEntry::Kind::trained || e.kind == TraceEntry::Kind::handed_over) {
+    return fmt::format("{:g} {} {}", seconds(e.time), name, e.version);
   }
-  std::string text = fmt::format("{:g} {} {}.{}.{}", seconds(h.time), word, h.turn.user, h.turn.session, h.turn.turn);
-  if (h.what == Happening::What::consumed) text += fmt::format(" at {}", h.version);
-  if (h.what == Happening::What::served) text += fmt::format(" after {:g}", seconds(h.latency));
+  std::string text = fmt::format("{:g} {} {}.{}.{}", seconds(e.time), name, e.turn.user, e.turn.session, e.turn.turn);
+  if (e.kind == TraceEntry::Kind::consumed) text += fmt::format(" at {}", e.version);
+  if (e.kind == TraceEntry::Kind::served) text += fmt::format(" after {:g}", seconds(e.latency));
   return text;
 }
 
 std::vector<std::string> lines(const Result& result) {
   std::vector<std::string> all;
-  for (const Happening& h : result.trace) all.push_back(line(h));
+  for (const TraceEntry& e : result.trace) all.push_back(line(e));
   return all;
 }
 

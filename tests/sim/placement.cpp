@@ -20,8 +20,8 @@ using test::UnequalTask;
 std::vector<double> loads(const std::vector<double>& costs, int ranks) {
   const std::vector<int> owners = place(costs, ranks);
   EXPECT_EQ(owners.size(), costs.size());
-  std::vector<double> load(static_cast<std::size_t>(ranks), 0);
-  for (std::size_t i = 0; i < owners.size(); ++i) load.at(static_cast<std::size_t>(owners[i])) += costs[i];
+  std::vector<double> load(ranks, 0);
+  for (std::size_t i = 0; i < owners.size(); ++i) load.at(owners[i]) += costs[i];
   return load;
 }
 
@@ -52,11 +52,11 @@ TEST(Placement, StaysWithinGrahamsBound) {
   RandomStream random(random_key(1, "planner/selection"), 0);
   for (int trial = 0; trial < 5; ++trial) {
     std::vector<double> costs(10);
-    for (double& cost : costs) cost = 1 + static_cast<double>(random.below(100));
+    for (double& cost : costs) cost = 1 + random.below(100);
     double best = std::accumulate(costs.begin(), costs.end(), 0.0);
     for (int code = 0; code < 59049; ++code) {
       double load[3] = {};
-      for (int i = 0, rest = code; i < 10; ++i, rest /= 3) load[rest % 3] += costs[static_cast<std::size_t>(i)];
+      for (int i = 0, rest = code; i < 10; ++i, rest /= 3) load[rest % 3] += costs[i];
       best = std::min(best, *std::max_element(load, load + 3));
     }
     EXPECT_LE(makespan(costs, 3), best * (4.0 / 3 - 1.0 / 9) + 1e-9);
@@ -118,7 +118,7 @@ double expected_cost(const UnequalTask& task, const Participation& p) {
     visited += batch;
     left = left == batch ? n : left - batch;
   }
-  return task.work(p.client).flops_per_example * static_cast<double>(visited);
+  return task.work(p.client).flops_per_example * visited;
 }
 
 UnequalTask unequal_task() {

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "sim/round/run_round.hpp"
+#include "tests/sim/scene.hpp"
 #include "tests/sim/scripted.hpp"
 
 namespace shoal {
@@ -36,7 +38,7 @@ const std::string slow = "gflops = 1e-6\ndown_mbytes = 1e-4\nup_mbytes = 5e-5\nt
 RoundRecord round_of(const std::string& population, Terms terms = {}) {
   Federation parts =
       scripted(std::make_shared<UnequalTask>(std::vector<std::int64_t>{1}), std::make_shared<Scripted>(),
-               [&](State& state, const World& world) {
+               [&](State& state, World& world) {
                  RoundPlan plan;
                  plan.starts.push_back(world.start(ParticipationId{state.integer("starts")++}, ClientId{0}, terms));
                  const Participation& p = plan.starts[0];
@@ -50,7 +52,8 @@ RoundRecord round_of(const std::string& population, Terms terms = {}) {
                  return plan;
                });
   parts.aggregator = std::make_shared<WithProtocol>();
-  parts.population = std::make_shared<Population>(Settings::parse(slow + population, "test.toml"), 1, 1);
+  parts.population =
+      std::make_shared<Population>(make_population(Settings::parse(slow + population, "test.toml"), 1, 1));
   const auto communicator = single_rank();
   FederationState state(parts, 1, 0);
   Trainers trainers(*parts.task, 1);
@@ -73,7 +76,7 @@ TEST(Protocol, LosesClientsInItsPhases) {
   EXPECT_EQ(only(keys).participation.outcome, lost_in(3));
   EXPECT_LT(value(only(keys).participation.finish), 5'000'000);
   EXPECT_EQ(keys.bytes_up, 0);
-  EXPECT_EQ(only(keys).steps, 0);
+  EXPECT_EQ(only(keys).figures.steps, 0);
   EXPECT_NEAR(only(keys).joules, seconds(only(keys).participation.finish), 1e-9);  // no training
 
   const RoundRecord unmask = round_of("losses = [0, 0, 0, 0, 1]");
@@ -81,7 +84,7 @@ TEST(Protocol, LosesClientsInItsPhases) {
   EXPECT_GE(value(only(unmask).participation.finish), 5'250'000);
   EXPECT_LT(value(only(unmask).participation.finish), 10'250'000);
   EXPECT_EQ(unmask.bytes_up, 8 + 50);  // the update and the keys were sent
-  EXPECT_EQ(only(unmask).steps, 1);
+  EXPECT_EQ(only(unmask).figures.steps, 1);
 
   const RoundRecord upload = round_of("losses = [0, 0, 1]");
   EXPECT_EQ(only(upload).participation.outcome, Outcome::lost_in_upload);
@@ -105,11 +108,8 @@ TEST(Protocol, DeadlinesFallIntoItsPhases) {
 
 TEST(Protocol, EnergyOfALostDownloadIsOfItsShareAlone) {
   // Without a protocol: 0.08 s of download, half of which is done at the deadline.
-  const auto task = std::make_shared<UnequalTask>(std::vector<std::int64_t>{1});
-  const Population people(Settings::parse(slow, "test.toml"), 1, 1);
-  const LocalSettings local = LocalTraining(Settings()).at(1);
-  const std::map<ParticipationId, Participation> nobody;
-  const World world{*task, people, local, 1, 1, Ticks{}, Version{}, 8, 8, nobody, {}};
+  const Scene scene(std::make_shared<UnequalTask>(std::vector<std::int64_t>{1}), slow);
+  World world = scene.world(Ticks{}, 8, 8);
   const Participation p = world.start(ParticipationId{0}, ClientId{0}, {.deadline = ticks(0.04)});
   EXPECT_EQ(p.outcome, Outcome::lost_in_download);
   EXPECT_NEAR(world.joules(p), 0.04, 1e-9);

@@ -29,7 +29,7 @@ TEST(RoundRecords, TellWhoWasLostAndWhen) {
       ++outcomes[p.outcome];
       EXPECT_EQ(p.start, now);
       EXPECT_EQ(row.committed, p.outcome == Outcome::completes);
-      EXPECT_EQ(row.accepted, row.committed);
+      EXPECT_EQ(row.figures.accepted, row.committed);
       lost += row.committed ? 0 : 1;
       last = std::max(last, p.finish);
       // Download, one step of 4 * 5 operations, upload: 2 vectors of 5 float32 each way.
@@ -41,8 +41,8 @@ TEST(RoundRecords, TellWhoWasLostAndWhen) {
       EXPECT_LE(took, whole + 1e-6);
       // Everybody downloads the parameters and the control; who is lost uploads nothing.
       EXPECT_EQ(row.bytes_down, 40);
-      EXPECT_EQ(row.bytes_up, row.committed ? 40 : 0);
-      EXPECT_EQ(row.steps, row.committed ? 1 : 0);
+      EXPECT_EQ(row.figures.bytes_up, row.committed ? 40 : 0);
+      EXPECT_EQ(row.figures.steps, row.committed ? 1 : 0);
     }
     EXPECT_EQ(record.lost, lost);
     EXPECT_EQ(record.committed, 20 - lost);
@@ -62,8 +62,8 @@ TEST(RoundRecords, HaveTheMeanOfTheLosses) {
                                         "[local]\nblock = 2\n"),
                              1, {2, 1});
   for (const ClientRow& row : played.records[0].clients) {
-    const auto optimum = static_cast<double>(1 + value(row.participation.client));
-    EXPECT_DOUBLE_EQ(row.loss, optimum * optimum);
+    const double optimum = 1 + value(row.participation.client);
+    EXPECT_DOUBLE_EQ(row.figures.loss, optimum * optimum);
   }
   EXPECT_DOUBLE_EQ(played.records[0].train_loss, (1 + 4 + 9) / 3.0);
 }
@@ -87,7 +87,7 @@ TEST(RoundRecords, CountTheBytesThatTheCodecSent) {
   strategy->declared = {{.name = "a", .weighting = Weighting::uniform}, {.name = "b", .weighting = Weighting::uniform}};
   strategy->value = [](const Participation& p, std::size_t) { return p.client == ClientId{2} ? 1e9 : 1.0; };
   std::int64_t expected_by_planner = 0;
-  const auto plan = [&, all = everybody()](State& state, const World& world) {
+  const auto plan = [&, all = everybody()](State& state, World& world) {
     if (world.round == 1) expected_by_planner = world.bytes_up;
     return all(state, world);
   };
@@ -98,8 +98,8 @@ TEST(RoundRecords, CountTheBytesThatTheCodecSent) {
   std::int64_t total = 0;
   for (const ClientRow& row : played.records[0].clients) {
     // Two channels each; a client that is rejected has sent its update all the same.
-    EXPECT_EQ(row.bytes_up, 2 * (10 + value(row.participation.client)));
-    total += row.bytes_up;
+    EXPECT_EQ(row.figures.bytes_up, 2 * (10 + value(row.participation.client)));
+    total += row.figures.bytes_up;
   }
   EXPECT_EQ(played.records[0].rejected, 1);
   EXPECT_EQ(played.records[0].bytes_up, total);

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "kernels/fixed_point.hpp"
-#include "sim/round/train_block.hpp"
+#include "sim/round/plan_sums.hpp"
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/scripted.hpp"
 
@@ -20,9 +20,7 @@ TEST(RoundSums, WeighByExamplesUniformlyOrByRealWeights) {
   strategy->declared = {{.name = "examples", .weighting = Weighting::examples},
                         {.name = "uniform", .weighting = Weighting::uniform},
                         {.name = "real", .weighting = Weighting::real}};
-  const auto of = [](const auto& list, const Participation& p) {
-    return list[static_cast<std::size_t>(value(p.client))];
-  };
+  const auto of = [](const auto& list, const Participation& p) { return list[value(p.client)]; };
   strategy->value = [&](const Participation& p, std::size_t) { return of(values, p); };
   strategy->weight = [&](const Participation& p) { return of(real, p); };
 
@@ -33,7 +31,8 @@ TEST(RoundSums, WeighByExamplesUniformlyOrByRealWeights) {
     for (std::size_t channel = 0; channel < 3; ++channel) {
       double sum = 0, total = 0;
       for (std::size_t i = 0; i < values.size(); ++i) {
-        const double own = channel == 0 ? static_cast<double>(examples[i]) : channel == 1 ? 1 : real[i];
+        const double owns[] = {static_cast<double>(examples[i]), 1, real[i]};
+        const double own = owns[channel];
         double weight = own * commits[i];
         if (channel == 2 || !whole) weight = std::round(weight * 0x1p24) * 0x1p-24;  // real weights come in such units
         sum += weight * values[i];
@@ -52,7 +51,7 @@ TEST(RoundSums, WeighByExamplesUniformlyOrByRealWeights) {
 TEST(RoundSums, TakeWeightingFromTheExperimentIfItSays) {
   const std::vector<std::int64_t> examples = {1, 9};
   const auto strategy = std::make_shared<Scripted>();
-  strategy->value = [](const Participation& p, std::size_t) { return static_cast<double>(value(p.client)); };
+  strategy->value = [](const Participation& p, std::size_t) { return value(p.client); };
   Federation parts = scripted(std::make_shared<UnequalTask>(examples), strategy);
   expect_close(play(parts, 1).last(), {0.5}, 1e-12, "as the strategy says");
   parts.sums.weighting = Weighting::examples;
@@ -83,7 +82,7 @@ __int128 largest_sum(const ChannelScale& scale, double bound, const std::vector<
     const std::int64_t units = std::llround(weight / scale.weight_unit);
     // Whole weights multiply after rounding, others before.
     sum += scale.weight_unit == 1 ? static_cast<__int128>(fixed(bound, scale.exponent)) * units
-                                  : fixed(bound * static_cast<double>(units) * scale.weight_unit, scale.exponent);
+                                  : fixed(bound * units * scale.weight_unit, scale.exponent);
   }
   return sum;
 }
@@ -100,7 +99,7 @@ TEST(RoundSums, CannotOverflowForAnyWeightsAndBounds) {
                                    {1, 1, 1e-300, 1e-40}, {100, 1 << 20, 0.999, 3}, {1 << 20, 1, 1.5 * 0x1p-24, 1}};
   for (const Case& c : cases) {
     const UnequalTask task(std::vector<std::int64_t>(1, c.examples));
-    const std::vector<Commit> commits(static_cast<std::size_t>(c.clients), Commit{.weight = c.commit});
+    const std::vector<Commit> commits(c.clients, Commit{.weight = c.commit});
     const std::vector<Participation> committed(commits.size());
     for (const double bound : {1.0, std::nextafter(1.0, 0.0), 256.0, 1e-30, 1e30, 0.75, 1 / 3.0}) {
       const std::vector<Channel> channels = {

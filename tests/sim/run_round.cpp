@@ -1,6 +1,6 @@
 // Does one round keep its promises when clients misbehave, are lost, come late or keep memory?
 
-#include "sim/round/federation.hpp"
+#include "sim/round/run_round.hpp"
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros_like.h>
@@ -64,9 +64,7 @@ TEST(RunRound, LeavesOutUpdatesThatAreNotFiniteOrBeyondTheBound) {
   for (const std::int64_t block : {1, 4, 9}) {
     for (const Hands hands : {Hands{1, 1}, Hands{3, 2}}) {
       const auto strategy = std::make_shared<Remembering>();
-      strategy->inner.value = [&](const Participation& p, std::size_t) {
-        return values[static_cast<std::size_t>(value(p.client))];
-      };
+      strategy->inner.value = [&](const Participation& p, std::size_t) { return values[value(p.client)]; };
       const Played played = play(scripted(clients(9, 3), strategy, everybody(), block), 1, hands);
       const RoundRecord& record = played.records[0];
       EXPECT_EQ(record.rejected, 4);
@@ -78,7 +76,7 @@ TEST(RunRound, LeavesOutUpdatesThatAreNotFiniteOrBeyondTheBound) {
       const std::map<std::int64_t, double> remembered = {{0, 1}, {2, 1}, {5, 1}, {6, 1}, {8, 1}};
       EXPECT_EQ(visits(played), remembered);
       for (std::int64_t c = 0; c < 9; ++c) {
-        EXPECT_EQ(row_of(record, c).accepted, remembered.contains(c)) << "client " << c;
+        EXPECT_EQ(row_of(record, c).figures.accepted, remembered.contains(c)) << "client " << c;
         EXPECT_TRUE(row_of(record, c).committed);
       }
     }
@@ -90,7 +88,8 @@ TEST(RunRound, LeavesOutWholeClients) {
   const auto strategy = std::make_shared<Scripted>();
   strategy->declared = {{.name = "a", .weighting = Weighting::uniform}, {.name = "b", .bound = 1}};
   strategy->value = [](const Participation& p, std::size_t channel) {
-    return channel == 1 && p.client == ClientId{1} ? 1.5 : 1.0 + 9 * static_cast<double>(value(p.client) == 1);
+    if (p.client != ClientId{1}) return 1.0;
+    return channel == 1 ? 1.5 : 10.0;
   };
   const Played played = play(scripted(clients(3), strategy), 1, {2, 1});
   EXPECT_EQ(played.records[0].rejected, 1);
@@ -119,7 +118,7 @@ TEST(RunRound, LeavesOutClientsWhoseWeightIsNotFinite) {
   strategy->weight = [](const Participation& p) {
     return p.client == ClientId{1} ? nan : p.client == ClientId{3} ? infinity : 0.5;
   };
-  strategy->value = [](const Participation& p, std::size_t) { return static_cast<double>(value(p.client)); };
+  strategy->value = [](const Participation& p, std::size_t) { return value(p.client); };
   const Played played = play(scripted(clients(4), strategy, everybody(), 2), 1, {2, 1});
   EXPECT_EQ(played.records[0].rejected, 2);
   expect_close(played.last(), {1}, 1e-12, "params");
@@ -220,12 +219,14 @@ TEST(RunRound, TrainsFromTheVersionThatWasDownloaded) {
     };
     switch (world.round) {
       case 1:  // participations 0, 1, 2; 0 and 1 stay in flight
-        now(0), now(1);
+        now(0);
+        now(1);
         plan.commits = {{now(2)}};
         break;
       case 2:  // 3, 4, 5; 4 and 5 stay in flight
         plan.commits = {{now(3)}};
-        now(4), now(5);
+        now(4);
+        now(5);
         break;
       case 3:  // versions 0 and 1 together
         plan.commits = {{ParticipationId{0}}, {ParticipationId{4}}};
@@ -244,7 +245,7 @@ TEST(RunRound, TrainsFromTheVersionThatWasDownloaded) {
     const Played played =
         play(scripted(clients(7, 2), std::make_shared<Changing>(), late, 8), 5, hands,
              [&](const FederationState& state, const Communicator&) {
-               const auto round = static_cast<std::size_t>(state.round - 1);
+               const std::size_t round = state.round - 1;
                expect_close(state.strategy.tensor("seen"), {seen[round], seen[round]}, 1e-12, "params seen");
                expect_close(state.strategy.tensor("seen extra"), {extra[round], extra[round]}, 1e-12, "extra seen");
                std::set<Version> needed;
@@ -294,7 +295,7 @@ TEST(RunRound, BringsMemoryBackInLaterRounds) {
     std::map<std::int64_t, double> expected;
     for (const RoundRecord& record : played.records) {
       for (const ClientRow& row : record.clients) {
-        if (row.accepted) ++expected[value(row.participation.client)];
+        if (row.figures.accepted) ++expected[value(row.participation.client)];
       }
     }
     EXPECT_GT(std::ranges::max_element(expected, {}, [](auto& e) { return e.second; })->second, 2);
@@ -312,7 +313,7 @@ class LastVisit final : public Strategy {
   UpdateBlock client_update(const Message& server, ClientBlock& block) const override {
     at::Tensor visit = block.recall("visit");
     for (std::int64_t k = 0; k < block.count(); ++k) {
-      visit[k].fill_(static_cast<double>(value(block.participations()[static_cast<std::size_t>(k)].id)));
+      visit[k].fill_(value(block.participations()[k].id));
     }
     block.remember("visit", visit);
     return block.train(server.params()).delta;
@@ -340,7 +341,7 @@ TEST(RunRound, KeepsTheLaterOfTwoMemoriesOfARound) {
     const Played played = play(scripted(task, std::make_shared<LastVisit>(), twice), 1, hands);
     ASSERT_EQ(played.memory.size(), 10U);
     for (const auto& [client, record] : played.memory) {
-      EXPECT_EQ(numbers(record[0])[0], static_cast<double>(10 + value(client))) << "on " << hands.ranks << " ranks";
+      EXPECT_EQ(numbers(record[0])[0], 10 + value(client)) << "on " << hands.ranks << " ranks";
     }
   }
 }

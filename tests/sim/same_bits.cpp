@@ -83,11 +83,11 @@ TEST(SameBits, AreOtherBitsForOtherExperiments) {
 // Clipping by hand: one client, an update of known length.
 TEST(SameBits, ClippedUpdatesHaveTheBoundsLength) {
   const std::string one = "planner = {cohort = 1}\ntask = {name = \"quadratic\", curvatures = [1], optima = [10]}\n";
-  EXPECT_FLOAT_EQ(static_cast<float>(numbers(play(federation(one), 1).last())[0]), 1);  // rate .1 of a gradient of -10
+  EXPECT_FLOAT_EQ(numbers(play(federation(one), 1).last())[0], 1);  // rate .1 of a gradient of -10
   const std::string clip = "stages = [{name = \"clip\", bound = 0.25}]\n";
-  EXPECT_FLOAT_EQ(static_cast<float>(numbers(play(federation(clip + one), 1).last())[0]), 0.25F);
+  EXPECT_FLOAT_EQ(numbers(play(federation(clip + one), 1).last())[0], 0.25F);
   const std::string wide = "stages = [{name = \"clip\", bound = 2}]\n";
-  EXPECT_FLOAT_EQ(static_cast<float>(numbers(play(federation(wide + one), 1).last())[0]), 1);
+  EXPECT_FLOAT_EQ(numbers(play(federation(wide + one), 1).last())[0], 1);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/round/federation.hpp"
 #include "tests/sim/unequal_task.hpp"
 
@@ -33,7 +34,7 @@ class Scripted final : public Strategy {
     for (std::size_t c = 0; c < declared.size(); ++c) {
       at::Tensor rows = at::empty({clients.count(), server.params().numel()}, server.params().options());
       for (std::int64_t k = 0; k < clients.count(); ++k) {
-        rows[k].fill_(value(clients.participations()[static_cast<std::size_t>(k)], c));
+        rows[k].fill_(value(clients.participations()[k], c));
       }
       update.channels.emplace_back(rows);
     }
@@ -55,9 +56,9 @@ class Scripted final : public Strategy {
 /// Plans what a test says.
 class Planned final : public Planner {
  public:
-  using Plan = std::function<RoundPlan(State&, const World&)>;
+  using Plan = std::function<RoundPlan(State&, World&)>;
   explicit Planned(Plan plan) : plan_(std::move(plan)) {}
-  RoundPlan next(State& state, const World& world) const override { return plan_(state, world); }
+  RoundPlan next(State& state, World& world) const override { return plan_(state, world); }
 
  private:
   Plan plan_;
@@ -79,7 +80,7 @@ inline Planned::Plan everybody(std::vector<double> weights = {}) {
     RoundPlan plan{.time = world.now + Ticks{1}};
     for (std::int64_t c = 0; c < world.task.clients(); ++c) {
       plan.starts.push_back(start(c, state, world));
-      plan.commits.push_back({plan.starts.back().id, weights.empty() ? 1 : weights.at(static_cast<std::size_t>(c))});
+      plan.commits.push_back({plan.starts.back().id, weights.empty() ? 1 : weights.at(c)});
     }
     return plan;
   };
@@ -97,7 +98,7 @@ std::shared_ptr<const Contract> part(const char* kind, const std::string& name, 
 inline Federation scripted(std::shared_ptr<const Task> task, std::shared_ptr<const Strategy> strategy,
                            Planned::Plan plan = everybody(), std::int64_t block = 1) {
   Federation parts;
-  parts.population = std::make_shared<Population>(Settings(), 1, task->clients());
+  parts.population = std::make_shared<Population>(make_population(Settings(), 1, task->clients()));
   parts.task = std::move(task);
   parts.local = std::make_shared<LocalTraining>(Settings::parse(fmt::format("block = {}", block), "test.toml"));
   parts.strategy = std::move(strategy);

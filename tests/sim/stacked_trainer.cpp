@@ -10,11 +10,13 @@
 #include "sim/task/layers/linear.hpp"
 #include "sim/task/layers/max_pool2d.hpp"
 #include "sim/task/layers/relu.hpp"
+#include "tests/sim/figures.hpp"
 #include "tests/sim/small_federation.hpp"
 
 namespace shoal {
 namespace {
 
+using test::column;
 using test::Parameters;
 using test::participation;
 
@@ -59,7 +61,7 @@ Outcomes fit(Trainer& trainer, const std::vector<Participation>& block, const Lo
              const at::Tensor& start, const Correction& correction = {}) {
   trainer.open(block, local);
   const LocalResult result = trainer.fit(start, correction);
-  return {result.delta.dense().clone(), result.loss, result.steps};
+  return {result.delta.dense().clone(), column(&ClientFigures::loss, result), column(&ClientFigures::steps, result)};
 }
 
 Outcomes fit(const Task& task, const std::vector<Participation>& block, const LocalSettings& local,
@@ -265,8 +267,8 @@ TEST(StackedTrainer, GradientIsThatOfTheMeanLossOverAllExamples) {
       Parameters gradients;
       for (const at::Tensor& p : leaves) gradients.push_back(p.grad());
       EXPECT_LT(test::distance(result.delta.dense()[k], test::flat(gradients)), close);
-      EXPECT_NEAR(result.loss[static_cast<std::size_t>(k)], loss.item<double>(), close);
-      EXPECT_EQ(result.steps[static_cast<std::size_t>(k)], 1);
+      EXPECT_NEAR(result.figures[k].loss, loss.item<double>(), close);
+      EXPECT_EQ(result.figures[k].steps, 1);
     }
     EXPECT_EQ(result.delta.dense()[2].abs().max().item<double>(), 0);
   }

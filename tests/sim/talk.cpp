@@ -7,13 +7,14 @@
 namespace shoal::talk {
 namespace {
 
-constexpr Token x = first_filler;
+constexpr Token x = filler_tokens.first;
 
 RandomStream draws(std::int64_t which = 0) { return {random_key(7, "agents/world"), which}; }
 
 TEST(Rules, HoldForRepliesReadByHand) {
-  const std::vector<Token> brief{equals, number(7), end}, marked{bold, equals, number(7), x, end};
-  const std::vector<Token> warm{x, equals, number(7), first_warm + 1, x, x, x, x, x, x, end};
+  const std::vector<Token> brief{equals_token, number_tokens[7], end_token},
+      marked{bold_token, equals_token, number_tokens[7], x, end_token};
+  const std::vector<Token> warm{x, equals_token, number_tokens[7], warm_tokens[1], x, x, x, x, x, x, end_token};
   EXPECT_TRUE(satisfies(Rule::plain, brief));
   EXPECT_FALSE(satisfies(Rule::plain, marked));
   EXPECT_TRUE(satisfies(Rule::bolder, marked));
@@ -33,16 +34,16 @@ TEST(Rules, OppositesExcludeEachOther) {
     const Rule rule = static_cast<Rule>(r);
     EXPECT_EQ(opposite(opposite(rule)), rule);
     EXPECT_NE(opposite(rule), rule);
-    EXPECT_EQ(text(word(rule)), names[static_cast<std::size_t>(r)]);
+    EXPECT_EQ(text(token_of(rule)), names[static_cast<std::size_t>(r)]);
   }
 }
 
 TEST(Answers, AreRightOnlyAlone) {
   const Question question{3, 4};
-  EXPECT_TRUE(is_correct(question, std::vector<Token>{equals, number(7), end}));
-  EXPECT_FALSE(is_correct(question, std::vector<Token>{equals, number(8), end}));
-  EXPECT_FALSE(is_correct(question, std::vector<Token>{number(7), number(8), end}));
-  EXPECT_FALSE(is_correct(question, std::vector<Token>{end}));
+  EXPECT_TRUE(is_correct(question, std::vector<Token>{equals_token, number_tokens[7], end_token}));
+  EXPECT_FALSE(is_correct(question, std::vector<Token>{equals_token, number_tokens[8], end_token}));
+  EXPECT_FALSE(is_correct(question, std::vector<Token>{number_tokens[7], number_tokens[8], end_token}));
+  EXPECT_FALSE(is_correct(question, std::vector<Token>{end_token}));
   EXPECT_FALSE(is_correct(question, {}));
 }
 
@@ -86,61 +87,63 @@ TEST(Language, FollowsWhatItWasTold) {
 
 TEST(Conversation, IsWrittenAsItWent) {
   const User user{.topic = 1, .rules = {Rule::plain}};
-  Manners manners;
-  manners.directive = 1;
+  UserBehaviour behaviour;
+  behaviour.directive = 1;
   RandomStream random = draws(2);
-  Conversation talk(user, manners, random);
+  Conversation talk(user, behaviour, random);
   const auto [a, b] = talk.question();
   const std::string sum = std::to_string(a) + " + " + std::to_string(b);
   EXPECT_EQ(text(talk.prompt()), "grading user: " + sum + " agent:");
 
-  const Reaction first = talk.hear(std::vector<Token>{bold, equals, number(a + b), end}, random);
+  const Reaction first =
+      talk.react(std::vector<Token>{bold_token, equals_token, number_tokens[a + b], end_token}, random);
   EXPECT_FALSE(first.satisfied);
   EXPECT_TRUE(first.correct);
   EXPECT_EQ(first.said, Rule::plain);
   EXPECT_EQ(text(talk.prompt()), "grading user: " + sum + " agent: ** = " + std::to_string(a + b) +
                                      " <end> user: again plain " + sum + " agent:");
 
-  const Reaction second = talk.hear(std::vector<Token>{end}, random);
+  const Reaction second = talk.react(std::vector<Token>{end_token}, random);
   EXPECT_TRUE(second.follows);
   EXPECT_FALSE(second.correct);
   EXPECT_FALSE(second.said);
   EXPECT_EQ(text(talk.prompt()), "grading user: " + sum + " agent: <end> user: again wrong plain " + sum + " agent:");
 
   EXPECT_FALSE(talk.done());
-  EXPECT_TRUE(talk.hear(std::vector<Token>{equals, number(a + b), end}, random).satisfied);
+  EXPECT_TRUE(talk.react(std::vector<Token>{equals_token, number_tokens[a + b], end_token}, random).satisfied);
   EXPECT_TRUE(talk.done());
 }
 
 TEST(Conversation, EndsAfterTheTurnsThatItsUserWaits) {
   const User user{.topic = 0, .rules = {Rule::warmer, Rule::bolder}};
-  Manners manners;
-  manners.most_turns = 3;
+  UserBehaviour behaviour;
+  behaviour.most_turns = 3;
   RandomStream random = draws(3);
-  Conversation talk(user, manners, random);
+  Conversation talk(user, behaviour, random);
   for (int i = 0; i < 3; ++i) {
     EXPECT_FALSE(talk.done());
-    talk.hear(std::vector<Token>(longest_reply, x), random);
+    talk.react(std::vector<Token>(longest_reply, x), random);
     EXPECT_LE(std::ssize(talk.prompt()) + 5 + longest_reply, context);
   }
   EXPECT_TRUE(talk.done());
 }
 
 TEST(Hints, StandInTheLastMessage) {
-  const std::vector<Token> prompt{first_topic, user, number(1), plus, number(1), agent};
-  const std::vector<Token> said{word(Rule::longer), word(Rule::plain)};
+  const std::vector<Token> prompt{topic_tokens[0], user_token,       number_tokens[1],
+                                  plus_token,      number_tokens[1], agent_token};
+  const std::vector<Token> said{token_of(Rule::longer), token_of(Rule::plain)};
   EXPECT_EQ(text(Conversation::hinted(prompt, said)), "homework user: 1 + 1 hint: longer plain agent:");
 }
 
 TEST(Hints, SayWhatTheirKindPromises) {
   RandomStream random = draws(4);
-  EXPECT_TRUE(hint_words(Hint::none, Rule::plain, random).empty());
-  EXPECT_EQ(text(hint_words(Hint::right, Rule::longer, random)), "longer");
-  EXPECT_EQ(text(hint_words(Hint::opposite, Rule::longer, random)), "shorter");
-  EXPECT_EQ(text(hint_words(Hint::irrelevant, Rule::longer, random)), "weather");
+  EXPECT_TRUE(hint_tokens(Hint::none, Rule::plain, random).empty());
+  EXPECT_EQ(text(hint_tokens(Hint::right, Rule::longer, random)), "longer");
+  EXPECT_EQ(text(hint_tokens(Hint::opposite, Rule::longer, random)), "shorter");
+  EXPECT_EQ(text(hint_tokens(Hint::irrelevant, Rule::longer, random)), "weather");
   std::array<int, rules> seen{};
   for (int i = 0; i < 4000; ++i)
-    ++seen[static_cast<std::size_t>(hint_words(Hint::another_rule, Rule::longer, random)[0] - first_rule)];
+    ++seen[static_cast<std::size_t>(hint_tokens(Hint::another_rule, Rule::longer, random)[0] - rule_tokens.first)];
   EXPECT_EQ(seen[static_cast<std::size_t>(Rule::longer)], 0);
   EXPECT_EQ(seen[static_cast<std::size_t>(Rule::shorter)], 0);
   for (const Rule r : {Rule::plain, Rule::bolder, Rule::warmer, Rule::colder})
@@ -153,11 +156,11 @@ TEST(Lessons, FitTheContextAndAnswerWhatIsAsked) {
   for (int i = 0; i < 5000; ++i) {
     const Lesson lesson = talk::lesson(random);
     ASSERT_LE(lesson.prompt.size() + lesson.reply.size(), static_cast<std::size_t>(context));
-    ASSERT_EQ(lesson.prompt.back(), agent);
-    ASSERT_EQ(lesson.reply.back(), end);
-    hints += static_cast<int>(std::ranges::count(lesson.prompt, Token{hint}));
-    corrections += static_cast<int>(std::ranges::count(lesson.prompt, Token{again}));
-    side += static_cast<int>(std::ranges::count(lesson.prompt, Token{note}));
+    ASSERT_EQ(lesson.prompt.back(), agent_token);
+    ASSERT_EQ(lesson.reply.back(), end_token);
+    hints += static_cast<int>(std::ranges::count(lesson.prompt, hint_token));
+    corrections += static_cast<int>(std::ranges::count(lesson.prompt, again_token));
+    side += static_cast<int>(std::ranges::count(lesson.prompt, note_token));
   }
   EXPECT_GT(hints, 1000);
   EXPECT_GT(corrections, 1000);

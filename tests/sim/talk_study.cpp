@@ -79,30 +79,28 @@ class Says final : public Policy {
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({1}); }
   double flops_per_token() const override { return 1; }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<Voice>(*this); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<Worker>(*this); }
 
  private:
-  struct Voice final : Speaker {
-    explicit Voice(const Says& of) : says(of) {}
+  struct Worker final : RolloutWorker {
+    explicit Worker(const Says& of) : says(of) {}
     void load(const at::Tensor&) override {}
     void reply(std::span<const std::span<const Token>> prompts, double, std::span<RandomStream> random,
                std::span<Reply> replies) override {
       for (std::size_t i = 0; i < prompts.size(); ++i) {
-        const auto plus = std::ranges::find(prompts[i], Token{talk::plus});
+        const auto plus = std::ranges::find(prompts[i], talk::plus_token);
         replies[i] = {};
         if (random[i].uniform() < says.p_) {
-          const Token sum = plus[-1] + plus[1] - talk::first_number;
+          const Token sum = plus[-1] + plus[1] - talk::number_tokens.first;
           replies[i].tokens = says.opening_;
-          replies[i].tokens.insert(replies[i].tokens.end(), {talk::equals, sum});
+          replies[i].tokens.insert(replies[i].tokens.end(), {talk::equals_token, sum});
         }
-        replies[i].tokens.push_back(talk::end);
+        replies[i].tokens.push_back(talk::end_token);
         replies[i].log_probs.assign(replies[i].tokens.size(), -1);
       }
     }
     at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-      std::int64_t rows = 0;
-      for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-      return at::zeros({rows, talk::vocabulary}, at::kDouble);
+      return at::zeros({positions(exchanges), talk::vocabulary}, at::kDouble);
     }
     void add_gradient(std::span<const Exchange>, const at::Tensor&, at::Tensor&) override {}
     const Says& says;
@@ -152,7 +150,7 @@ TEST(TalkStudy, UsersCanWantTwoThingsOrTheOpposite) {
   EXPECT_EQ(two.one("sessions"), 5);
   EXPECT_EQ(two.one("censored"), 1);
   EXPECT_EQ(two.outcomes.at("rule_rate")[0], 0);
-  const Told conflict = told("users = 2\nsessions = 5\nconflicts = 0.5", {talk::bold}, 1, 0);  // plain, bolder
+  const Told conflict = told("users = 2\nsessions = 5\nconflicts = 0.5", {talk::bold_token}, 1, 0);  // plain, bolder
   EXPECT_EQ(conflict.outcomes.at("censored"), (std::vector<double>{1, 0}));
   EXPECT_EQ(conflict.outcomes.at("sessions"), (std::vector<double>{5, 3}));
   EXPECT_EQ(conflict.outcomes.at("rule_rate")[0], 0.5);

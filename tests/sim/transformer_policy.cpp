@@ -13,8 +13,8 @@
 #include <fstream>
 #include <limits>
 
+#include "sim/agents/pretraining.hpp"
 #include "sim/agents/talk.hpp"
-#include "sim/agents/warm_up.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -46,16 +46,16 @@ std::vector<std::span<const Token>> prompts_of(const std::vector<talk::Lesson>& 
   return prompts;
 }
 
-std::vector<Reply> replies(Speaker& speaker, const std::vector<talk::Lesson>& lessons, double temperature,
+std::vector<Reply> replies(RolloutWorker& worker, const std::vector<talk::Lesson>& lessons, double temperature,
                            std::vector<RandomStream> random) {
   std::vector<Reply> all(lessons.size());
-  speaker.reply(prompts_of(lessons), temperature, random, all);
+  worker.reply(prompts_of(lessons), temperature, random, all);
   return all;
 }
 
 TEST(TransformerPolicy, ComesWithWeights) {
   const auto policy = shipped();
-  // words + places + head: (64 + 64 + 64) 64; two layers of 12 64^2 + 2 64; one gain more.
+  // tokens + positions + head: (64 + 64 + 64) 64; two layers of 12 64^2 + 2 64; one gain more.
   EXPECT_EQ(policy->layout().size, 192 * 64 + 2 * (12 * 4096 + 128) + 64);
   EXPECT_EQ(policy->initial_parameters().numel(), policy->layout().size);
   EXPECT_EQ(policy->digest().size(), 64U);
@@ -63,22 +63,22 @@ TEST(TransformerPolicy, ComesWithWeights) {
 
 TEST(TransformerPolicy, EndsRepliesAndKnowsTheirProbabilities) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
-  speaker->load(policy->initial_parameters());
+  const auto worker = policy->rollout_worker();
+  worker->load(policy->initial_parameters());
   const auto asked = lessons(70);  // more than are answered together
   constexpr double temperature = 0.7;
-  const auto said = replies(*speaker, asked, temperature, streams(70));
+  const auto said = replies(*worker, asked, temperature, streams(70));
   std::vector<Exchange> exchanges;
   std::vector<double> rolled;
   for (std::size_t i = 0; i < said.size(); ++i) {
     const auto& tokens = said[i].tokens;
     ASSERT_FALSE(tokens.empty());
-    ASSERT_TRUE(tokens.back() == talk::end || std::ssize(tokens) == talk::longest_reply);
-    ASSERT_EQ(std::ranges::count(tokens, Token{talk::end}), tokens.back() == talk::end ? 1 : 0);
+    ASSERT_TRUE(tokens.back() == talk::end_token || std::ssize(tokens) == talk::longest_reply);
+    ASSERT_EQ(std::ranges::count(tokens, talk::end_token), tokens.back() == talk::end_token ? 1 : 0);
     exchanges.push_back({asked[i].prompt, tokens, temperature});
     rolled.insert(rolled.end(), said[i].log_probs.begin(), said[i].log_probs.end());
   }
-  const at::Tensor table = speaker->log_probs(exchanges);
+  const at::Tensor table = worker->log_probs(exchanges);
   ASSERT_EQ(table.size(0), std::ssize(rolled));
   EXPECT_LT((table.exp().sum(1) - 1).abs().max().item<double>(), 1e-12);
   std::int64_t row = 0;
@@ -93,13 +93,13 @@ TEST(TransformerPolicy, EndsRepliesAndKnowsTheirProbabilities) {
 
 TEST(TransformerPolicy, RepliesDrawFromTheirOwnStreams) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
-  speaker->load(policy->initial_parameters());
+  const auto worker = policy->rollout_worker();
+  worker->load(policy->initial_parameters());
   const auto asked = lessons(20);
-  const auto before = replies(*speaker, asked, 1, streams(20));
+  const auto before = replies(*worker, asked, 1, streams(20));
   auto random = streams(20, 1000);
   random[7] = streams(20)[7];
-  const auto after = replies(*speaker, asked, 1, random);
+  const auto after = replies(*worker, asked, 1, random);
   EXPECT_EQ(after[7].tokens, before[7].tokens);
   int changed = 0;
   for (std::size_t i = 0; i < 20; ++i) changed += after[i].tokens != before[i].tokens ? 1 : 0;
@@ -109,7 +109,7 @@ TEST(TransformerPolicy, RepliesDrawFromTheirOwnStreams) {
 TEST(TransformerPolicy, SameCallSameBits) {
   const auto policy = shipped();
   const auto asked = lessons(40);
-  const auto once = policy->speaker(), again = policy->speaker();
+  const auto once = policy->rollout_worker(), again = policy->rollout_worker();
   once->load(policy->initial_parameters());
   // Elsewhere in memory, and after other work.
   const at::Tensor room = at::empty({policy->layout().size + 1});
@@ -132,9 +132,9 @@ TEST(TransformerPolicy, SameCallSameBits) {
 
 TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
+  const auto worker = policy->rollout_worker();
   const at::Tensor params = policy->initial_parameters();
-  const auto asked = lessons(40);  // more words than are scored together
+  const auto asked = lessons(40);  // more tokens than are scored together
   std::vector<Exchange> exchanges;
   std::int64_t rows = 0;
   for (const talk::Lesson& lesson : asked) {
@@ -143,16 +143,16 @@ TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
   }
   const at::Tensor slopes = at::sin(at::arange(rows * talk::vocabulary, at::kDouble)).view({rows, talk::vocabulary});
   at::Tensor gradient = at::ones_like(params);
-  speaker->load(params);
-  speaker->add_gradient(exchanges, slopes, gradient);
+  worker->load(params);
+  worker->add_gradient(exchanges, slopes, gradient);
   gradient -= 1;
   // Along a direction of many parameters, so that float32 still resolves the difference.
   const at::Tensor direction = gradient / gradient.norm();
   constexpr double step = 1e-3;
   const auto value = [&](double at) {
     const at::Tensor moved = params + at * direction;
-    speaker->load(moved);
-    return (speaker->log_probs(exchanges) * slopes).sum().item<double>();
+    worker->load(moved);
+    return (worker->log_probs(exchanges) * slopes).sum().item<double>();
   };
   const double expected = (value(step) - value(-step)) / (2 * step);
   EXPECT_NEAR(gradient.norm().item<double>() / expected, 1, 2e-3);
@@ -160,13 +160,13 @@ TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
 
 TEST(TransformerPolicy, EmptyRepliesHaveNoRows) {
   const auto policy = shipped();
-  const auto speaker = policy->speaker();
-  speaker->load(policy->initial_parameters());
+  const auto worker = policy->rollout_worker();
+  worker->load(policy->initial_parameters());
   const auto asked = lessons(2);
   const std::vector<Exchange> exchanges{{asked[0].prompt, {}}, {asked[1].prompt, asked[1].reply}};
-  const at::Tensor table = speaker->log_probs(exchanges);
+  const at::Tensor table = worker->log_probs(exchanges);
   ASSERT_EQ(table.size(0), std::ssize(asked[1].reply));
-  EXPECT_LT((table - speaker->log_probs(std::span(exchanges).subspan(1))).abs().max().item<double>(), 1e-4);
+  EXPECT_LT((table - worker->log_probs(std::span(exchanges).subspan(1))).abs().max().item<double>(), 1e-4);
 }
 
 // --- files
@@ -233,7 +233,7 @@ TEST_F(WeightsFile, MustBeWhole) {
 TEST(HintGain, IsLargeForThePolicyThatHasLearnedToFollow) {
   const auto policy = shipped();
   const HintGain gain = hint_gain(*policy, policy->initial_parameters(), 1);
-  // A speaker who follows every hint gains -log(share of compliant replies without one): for shares near 0.4, 0.2, 0.1
+  // A policy that follows every hint gains -log(share of compliant replies without one): for shares near 0.4, 0.2, 0.1
   // and their opposites 0.6, 0.35, 0.9 that is 1.1 nats on average.
   EXPECT_TRUE(gain.open());
   EXPECT_GT(gain.low, 0.7);
@@ -263,17 +263,17 @@ TEST(HintGain, IsNothingWithUniformReplies) {
   EXPECT_FALSE(gain.open());
 }
 
-TEST(WarmUp, LearnsAndRepeatsItself) {
+TEST(Pretraining, LearnsAndRepeatsItself) {
   const TransformerLayout layout(tiny);
   const at::Tensor start = layout.random_parameters({});
   const auto policy = transformer_policy(tiny, start);
-  const WarmUp options{.steps = 150, .batch = 16, .rate = 3e-2};
-  std::int64_t heard = 0;
-  const at::Tensor once = warm_up(*policy, start, options, [&](std::int64_t done) { heard = done; });
-  EXPECT_EQ(heard, 150);
-  EXPECT_TRUE(at::equal(once, warm_up(*policy, start, options)));
+  const Pretraining options{.steps = 150, .batch = 16, .rate = 3e-2};
+  std::int64_t steps = 0;
+  const at::Tensor once = pretrain(*policy, start, options, [&](std::int64_t done) { steps = done; });
+  EXPECT_EQ(steps, 150);
+  EXPECT_TRUE(at::equal(once, pretrain(*policy, start, options)));
   const Fluency found = fluency(*policy, once, 1);
-  EXPECT_LT(found.loss, found.baseline - 0.3);  // more than the frequencies of words
+  EXPECT_LT(found.loss, found.unigram - 0.3);  // more than the frequencies of tokens
   EXPECT_NEAR(fluency(*policy, start, 1).loss, std::log(64.0), 0.1);
 }
 
@@ -283,10 +283,10 @@ TEST(Fluency, OfTheShippedWeights) {
   EXPECT_GT(found.correct, 0.97);
   const std::array expected{0.4, 0.2, 0.1};
   for (std::size_t rule = 0; rule < talk::rules; ++rule) {
-    EXPECT_GT(found.told[rule], 0.9) << rule;
+    EXPECT_GT(found.corrected[rule], 0.9) << rule;
     EXPECT_GT(found.hinted[rule], 0.9) << rule;
     if (rule < expected.size()) {
-      EXPECT_NEAR(found.plain[rule], expected[rule], 0.1) << rule;  // over three deviations of 300
+      EXPECT_NEAR(found.uninstructed[rule], expected[rule], 0.1) << rule;  // over three deviations of 300
     }
   }
 }

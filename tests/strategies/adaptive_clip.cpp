@@ -23,8 +23,7 @@ class Records final : public Strategy {
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     at::Tensor rows = at::zeros_like(clients.train(server.params()).delta.dense());
     for (std::int64_t k = 0; k < clients.count(); ++k) {
-      rows[k][0] =
-          records_[static_cast<std::size_t>(value(clients.participations()[static_cast<std::size_t>(k)].client))];
+      rows[k][0] = records_[value(clients.participations()[k].client)];
     }
     return Rows(rows);
   }
@@ -52,7 +51,7 @@ double bound_of(const FederationState& state) { return state.stages[0].tensor("b
 std::vector<std::pair<double, double>> trace(const Federation& parts, int rounds, std::int64_t clients) {
   std::vector<std::pair<double, double>> found;
   run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
-    found.emplace_back(state.strategy.params()[0].item<double>() * static_cast<double>(clients), bound_of(state));
+    found.emplace_back(state.strategy.params()[0].item<double>() * clients, bound_of(state));
   });
   return found;
 }
@@ -99,7 +98,7 @@ TEST(AdaptiveClip, GoesDownWithTheVersion) {
     for (const auto& [version, message] : state.messages) {
       bounds.insert(message.tensors.at("clip_bound").item<double>());
     }
-    live = std::max(live, static_cast<int>(bounds.size()));
+    live = std::max<int>(live, bounds.size());
     if (record.round > 100) sum += bound_of(state);
   });
   EXPECT_GT(live, 2);

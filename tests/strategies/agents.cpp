@@ -27,19 +27,19 @@ struct Union {
 // learner.
 Union pool(const Federation& parts, const RoundRecord& record, const at::Tensor& params) {
   const auto& task = dynamic_cast<const AgentsTask&>(*parts.task);
-  const auto speaker = task.policy().speaker();
+  const auto worker = task.policy().rollout_worker();
   std::vector<JudgedReply> batch;
   Union all;
   for (const ClientRow& row : record.clients) {
     std::vector<Session> sessions = task.sessions(row.participation, 0);
-    speaker->load(params);
+    worker->load(params);
     const std::size_t before = batch.size();
-    for (SessionLog& log : hold_sessions(*speaker, sessions, task.settings().manners, task.judge(), 1)) {
+    for (SessionLog& log : hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1)) {
       for (JudgedReply& reply : log.replies) {
         if (task.objective().takes(reply.signals)) batch.push_back(std::move(reply));
       }
     }
-    all.of_client.push_back(static_cast<std::int64_t>(batch.size() - before));
+    all.of_client.push_back(batch.size() - before);
   }
   at::Tensor gradient = at::empty_like(params);
   Learner learner(task.policy(), task.objective());
@@ -67,7 +67,7 @@ TEST(Agents, OneLocalStepIsThePooledStep) {
       const Union all = pool(average, played.records[r], params);
       EXPECT_EQ(played.records[r].examples, all.replies) << objective;
       for (std::size_t i = 0; i < all.of_client.size(); ++i) {
-        EXPECT_EQ(played.records[r].clients[i].examples, all.of_client[i]) << objective;
+        EXPECT_EQ(played.records[r].clients[i].figures.examples, all.of_client[i]) << objective;
       }
       EXPECT_LT(relative(played.params[r] - params, -0.7 * all.gradient), 1e-6) << objective << ", round " << r;
       EXPECT_GT(std::ranges::max(all.of_client), std::ranges::min(all.of_client)) << "weights make no difference here";
@@ -142,7 +142,8 @@ double rule_rate(const Federation& parts, const at::Tensor& params) {
   const auto trainer = parts.task->trainer();
   for (std::int64_t c = 0; c < parts.task->chunks(Split::test); ++c) {
     const Evaluation part = trainer->evaluate(params, {Split::test, c});
-    total.examples += part.examples, total.correct += part.correct;
+    total.examples += part.examples;
+    total.correct += part.correct;
   }
   return total.accuracy();
 }
@@ -163,7 +164,7 @@ TEST(Agents, LearnTheirUsersRules) {
   };
   const double taught = gain("local = {rate = 8}\n");
   EXPECT_GT(taught, 0.25);
-  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // the same words are drawn
+  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // the same tokens are drawn
   // Votes that do not depend on the reply: what is left is a random walk.
   EXPECT_LT(gain("local = {rate = 8}\njudge = \"coin\"\n"), taught / 2);
 }

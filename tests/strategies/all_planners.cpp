@@ -30,9 +30,7 @@ std::shared_ptr<const Task> unequal_clients() {
 const std::string population =
     "gflops = 0.001\nspeed_sigma = 1\navailability = {name = \"bernoulli\", probability = 0.7, period = 60}\n";
 
-double some_loss(ClientId client, std::int64_t round) {
-  return 1 + static_cast<double>(value(client) % 7) + 5.0 / static_cast<double>(round);
-}
+double some_loss(ClientId client, std::int64_t round) { return 1 + (value(client) % 7) + 5.0 / round; }
 
 class Planners : public testing::TestWithParam<std::string> {};
 
@@ -65,7 +63,7 @@ TEST_P(Planners, KeepTheBooks) {
     committed += std::ssize(desk.committed);
     lost += std::ssize(desk.lost);
   }
-  EXPECT_EQ(committed + lost + static_cast<std::int64_t>(desk.in_flight()), next_id);
+  EXPECT_EQ(committed + lost + desk.in_flight(), next_id);
   EXPECT_GT(steps, 100);
   EXPECT_GT(lost, 30);
 }
@@ -274,10 +272,10 @@ TEST(WastedWork, OfLateClientsIsCounted) {
     EXPECT_EQ(record.lost, record.started - 5);
     EXPECT_EQ(record.bytes_up, record.started * 5 * 4);
     for (const ClientRow& row : record.clients) {
-      EXPECT_EQ(row.steps, 3);
-      EXPECT_EQ(row.bytes_up, 5 * 4);
+      EXPECT_EQ(row.figures.steps, 3);
+      EXPECT_EQ(row.figures.bytes_up, 5 * 4);
       EXPECT_EQ(row.participation.outcome, row.committed ? Outcome::completes : Outcome::late);
-      EXPECT_EQ(row.accepted, row.committed);
+      EXPECT_EQ(row.figures.accepted, row.committed);
       if (!row.committed) {
         EXPECT_GE(row.participation.finish, record.time);
       }
@@ -298,7 +296,7 @@ TEST(WastedWork, EndsWhenAClientIsToldToStop) {
       EXPECT_FALSE(row.committed);
       EXPECT_EQ(row.participation.finish, before);
       EXPECT_EQ(record.round - 1 - value(row.participation.version), 4);  // the step that made it too stale
-      EXPECT_EQ(row.bytes_up, 0);
+      EXPECT_EQ(row.figures.bytes_up, 0);
     }
     before = record.time;
   }
@@ -328,7 +326,7 @@ TEST(Probes, AreLossesAtTheNewestModel) {
     const std::vector<Probe> probes = probe_losses(all, parts, state, comm, trainers);
     for (std::size_t i = 0; i < all.size(); ++i) {
       EXPECT_EQ(probes[i].client, all[i]);
-      const double gap = static_cast<double>(value(all[i])) + 1 - 0.5;
+      const double gap = value(all[i]) + 1 - 0.5;
       EXPECT_NEAR(probes[i].loss, gap * gap / 2, Evaluation::loss_unit);
     }
   });
@@ -349,7 +347,7 @@ TEST(Probes, AreMeanLossesOfTheClientsOwnExamples) {
     const Participation visit{.client = probe.client};
     const std::unique_ptr<Trainer> trainer = parts.task->trainer();
     trainer->open(std::span(&visit, 1), parts.local->at(1));
-    EXPECT_NEAR(probe.loss, trainer->gradient(state.strategy.params()).loss[0], 1e-6);
+    EXPECT_NEAR(probe.loss, trainer->gradient(state.strategy.params()).figures[0].loss, 1e-6);
   }
 }
 

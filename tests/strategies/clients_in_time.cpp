@@ -7,9 +7,10 @@
 #include <cstdio>
 #include <set>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/record/trace_file.hpp"
 #include "strategies/planners/shared/start.hpp"
-#include "tests/sim/unequal_task.hpp"
+#include "tests/sim/scene.hpp"
 #include "tests/strategies/federations.hpp"
 
 namespace shoal {
@@ -94,11 +95,11 @@ TEST(ClientsInTime, PartialWorkIsTrainedAndChargedForItsShare) {
     if (comm.rank() != 0) return;
     for (const ClientRow& row : record.clients) {
       const Participation& p = row.participation;
-      EXPECT_EQ(row.steps, std::llround(8 * p.fraction));
-      steps.insert(row.steps);
+      EXPECT_EQ(row.figures.steps, std::llround(8 * p.fraction));
+      steps.insert(row.figures.steps);
       // 5 values of 4 bytes each way at 4 and 1 bytes a microsecond; 20 operations a step at 1000 a second.
-      EXPECT_EQ(value(p.finish - p.start), 5 + 20'000 * row.steps + 20);
-      EXPECT_EQ(row.bytes_up, 20);
+      EXPECT_EQ(value(p.finish - p.start), 5 + 20'000 * row.figures.steps + 20);
+      EXPECT_EQ(row.figures.bytes_up, 20);
     }
   });
   EXPECT_EQ(steps, (std::set<std::int64_t>{2, 4, 6, 8}));
@@ -121,7 +122,7 @@ TEST(ClientsInTime, DroppedStragglersAreLostWhenTheirTrainingEnds) {
     }
   });
   // 0.6 x 3/4 of 150.
-  EXPECT_NEAR(static_cast<double>(dropped), 67.5, 4.5 * std::sqrt(150 * 0.45 * 0.55));
+  EXPECT_NEAR(dropped, 67.5, 4.5 * std::sqrt(150 * 0.45 * 0.55));
 }
 
 /// Everybody is there from 1000 s to 2000 s of every 3000 s.
@@ -204,23 +205,16 @@ TEST(ClientsInTime, AllHavingLeftIsAClearErrorToo) {
   }
 }
 
-/// A world around a population, without a run.
-struct Scene {
-  std::shared_ptr<UnequalTask> task;
-  Population population;
-  LocalSettings local{};
-  std::map<ParticipationId, Participation> in_flight{};
+Scene scene_of(std::int64_t clients, const std::string& toml) {
+  return {std::make_shared<UnequalTask>(clients, 1), toml};
+}
 
-  Scene(std::int64_t clients, const std::string& toml)
-      : task(std::make_shared<UnequalTask>(clients, 1)), population(Settings::parse(toml, "test.toml"), 1, clients) {}
-  World world(Ticks now) const {
-    return {*task, population, local, 1, 1, now, Version{}, 4'000'000, 2'000'000, in_flight, {}};
-  }
-};
+/// Messages of 4 MB, updates of 2 MB.
+World world_at(Ticks now, const Scene& scene) { return scene.world(now, 4'000'000, 2'000'000); }
 
 TEST(ClientsInTime, ACohortCostsAsMuchAsItselfNotAsThePopulation) {
-  const Scene scene(10'000'000, "availability = {name = \"diurnal\", mean = 0.125}\n");
-  const World world = scene.world(Ticks{14 * 3600 * 1'000'000LL});  // the trough: 5 % are there
+  const Scene scene = scene_of(10'000'000, "availability = {name = \"diurnal\", mean = 0.125}\n");
+  const World world = world_at(ticks(14 * 3600), scene);  // the trough: 5 % are there
   const std::vector<ClientId> cohort = planners::draw_clients(1000, 3, world);
   EXPECT_EQ(cohort.size(), 1000U);
   EXPECT_EQ(std::set<ClientId>(cohort.begin(), cohort.end()).size(), 1000U);
@@ -229,15 +223,15 @@ TEST(ClientsInTime, ACohortCostsAsMuchAsItselfNotAsThePopulation) {
 }
 
 TEST(ClientsInTime, ADrawIsUniformOverThoseWhoAreThere) {
-  const Scene scene(200, "availability = {name = \"bernoulli\", probability = 0.5, period = 86400}\n");
-  const World world = scene.world(Ticks{5});
+  const Scene scene = scene_of(200, "availability = {name = \"bernoulli\", probability = 0.5, period = 86400}\n");
+  const World world = world_at(Ticks{5}, scene);
   std::map<ClientId, double> times;
   for (std::int64_t draw = 1; draw <= 4000; ++draw) {
     for (const ClientId client : planners::draw_clients(10, draw, world)) ++times[client];
   }
   double there = 0;
   for (std::int64_t c = 0; c < 200; ++c) there += scene.population.available(ClientId{c}, world.now) ? 1 : 0;
-  EXPECT_EQ(static_cast<double>(times.size()), there);
+  EXPECT_EQ(times.size(), there);
   const double expected = 40000 / there;
   double chi = 0;
   for (const auto& [client, count] : times) chi += (count - expected) * (count - expected) / expected;
@@ -246,9 +240,9 @@ TEST(ClientsInTime, ADrawIsUniformOverThoseWhoAreThere) {
 }
 
 TEST(ClientsInTime, EnergyIsPowerTimesTime) {
-  const Scene scene(3, "gflops = 1e-9\ntraining_watts = 5\nradio_watts = 2\n");
+  const Scene scene = scene_of(3, "gflops = 1e-9\ntraining_watts = 5\nradio_watts = 2\n");
   // 4 and 2 MB at 4 and 1 MB/s: 3 s of radio; an epoch of one example of 10 operations at 1 a second.
-  EXPECT_NEAR(scene.world(Ticks{}).joules(ClientId{1}), 3 * 2 + 10 * 5, 1e-9);
+  EXPECT_NEAR(world_at(Ticks{}, scene).joules(ClientId{1}), 3 * 2 + 10 * 5, 1e-9);
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST(Work, IsWhatTheStrategyDoes) {
         "1e-6, "
         "down_mbytes = 1e6, up_mbytes = 1e6}}\ntask = {{name = \"quadratic\", clients = 2, dimension = 10}}\n",
         strategy, steps));
-    return static_cast<double>(value(play(parts, 1).records[0].time));
+    return value(play(parts, 1).records[0].time);
   };
   const double once = time("fed_avg", 50);
   EXPECT_NEAR(time("ditto", 50) / once, 2, 1e-3);

@@ -33,8 +33,11 @@ TEST(Corrections, SamplesOfAnOlderPolicyAreWeighted) {
     OnePosition one;
     const Position position{
         .token = 0, .current = one.old.data(), .old = one.old.data(), .rolled = one.old[0] - log_ratio};
-    const Sample sample{
-        .signals = {.reward = -1}, .vocabulary = 6, .positions = {&position, 1}, .teachers = {}, .unhinted = {}};
+    const Sample sample{.signals = {.reward = -1},
+                        .vocabulary = 6,
+                        .positions = {&position, 1},
+                        .teachers = {},
+                        .teacher_without_hint = {}};
     std::array<double, 6> slopes{};
     return objective("name = 'binary_rl'\ncorrection = '" + correction + "'")->loss(sample, {slopes.data(), 1, 6});
   };
@@ -55,7 +58,7 @@ class StaleReply {
   double loss(const std::string& toml) {
     const std::array<Position, 3> positions{at(0, 1, 0.1), at(1, 1, -0.3), at(2, 2, 0.2)};
     const Sample sample{
-        .signals = {.reward = -1}, .vocabulary = 6, .positions = positions, .teachers = {}, .unhinted = {}};
+        .signals = {.reward = -1}, .vocabulary = 6, .positions = positions, .teachers = {}, .teacher_without_hint = {}};
     slopes.fill(0);
     return objective("name = 'binary_rl'\n" + toml)->loss(sample, {slopes.data(), 3, 6});
   }
@@ -93,8 +96,11 @@ TEST(Corrections, GuessesTheProximalPolicyBetweenTheTwoOthers) {
                             .old = one.teacher.data(),  // must not matter
                             .rolled = std::log(0.20),
                             .proximity = proximity};
-    const Sample sample{
-        .signals = {.reward = reward}, .vocabulary = 6, .positions = {&position, 1}, .teachers = {}, .unhinted = {}};
+    const Sample sample{.signals = {.reward = reward},
+                        .vocabulary = 6,
+                        .positions = {&position, 1},
+                        .teachers = {},
+                        .teacher_without_hint = {}};
     one.slopes.fill(0);
     return objective("name = 'binary_rl'\ncorrection = 'approximate'")->loss(sample, {one.slopes.data(), 1, 6});
   };

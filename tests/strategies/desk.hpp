@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/round/planner.hpp"
+#include "experiments/tasks/shared/population.hpp"
+#include "sim/round/plan_round.hpp"
 #include "sim/task/quadratic.hpp"
 
 namespace shoal::test {
@@ -23,7 +24,7 @@ class TimedTask final : public Task {
   std::int64_t clients() const override { return std::ssize(examples_); }
   at::Tensor initial_parameters(RandomKey key) const override { return inner_.initial_parameters(key); }
   ClientWork work(ClientId client) const override {
-    return {.examples = examples_[static_cast<std::size_t>(value(client))], .flops_per_example = 1e6};
+    return {.examples = examples_[value(client)], .flops_per_example = 1e6};
   }
   std::unique_ptr<Trainer> trainer() const override { return inner_.trainer(); }
   std::int64_t chunks(Split split) const override { return inner_.chunks(split); }
@@ -34,53 +35,66 @@ class TimedTask final : public Task {
 };
 
 inline std::shared_ptr<const Task> equal_clients(std::int64_t count) {
-  return std::make_shared<TimedTask>(std::vector<std::int64_t>(static_cast<std::size_t>(count), 1));
+  return std::make_shared<TimedTask>(std::vector<std::int64_t>(count, 1));
 }
+
+/// Messages and updates weigh nothing; devices are charged for the work that a test sets.
+class Weightless final : public Strategy {
+ public:
+  explicit Weightless(const LocalSettings& charged) : charged_(charged) {}
+  LocalSettings work(const LocalSettings&) const override { return charged_; }
+  std::vector<Channel> channels(const ParameterLayout&) const override { return {}; }
+  Message broadcast(const State&) const override { return {}; }
+  UpdateBlock client_update(const Message&, ClientBlock&) const override { return {}; }
+  void server_update(State&, std::span<const Aggregate>, const ServerContext&) const override {}
+
+ private:
+  const LocalSettings& charged_;
+};
 
 class Desk {
  public:
   Desk(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
        const std::string& population = "")
-      : task_(std::move(task)), population_(Settings::parse(population, "test.toml"), 1, task_->clients()) {
-    Settings settings = Settings::parse(toml, "test.toml");
-    planner_ = find_part<Planner>("planner", name).make(settings);
-    settings.finish();
-    planner_->check(*task_, population_);
+      : parts_(parts(name, toml, std::move(task), population)), state_(parts_, 1, 0) {
+    parts_.planner->check(*parts_.task, *parts_.population);
     local.batch = 1;
   }
+  Desk(const Desk&) = delete;  // its strategy refers to `local`
 
   RoundPlan next() {
-    World world{*task_, population_, local, 1, ++round_, now_, Version{version_}, 0, 0, in_flight_, feedback_};
-    std::vector<Probe> probes;
-    for (const ClientId client : next_probes(*planner_, state_, world))
-      probes.push_back({client, loss(client, round_)});
-    world.probes = probes;
-    const RoundPlan plan = next_plan(*planner_, state_, world);
-    EXPECT_GE(value(plan.time), value(now_));
-    started = now_;
-    now_ = plan.time;
+    started = state_.now;
+    version_before = value(state_.version);
+    std::map<ParticipationId, Participation> before = state_.in_flight;
+    const PlannedRound round = plan_round(parts_, state_, [&](const std::vector<ClientId>& clients) {
+      std::vector<Probe> probes;
+      probes.reserve(clients.size());
+      for (const ClientId client : clients) probes.push_back({client, loss(client, state_.round)});
+      return probes;
+    });
+    const RoundPlan& plan = round.plan;
+    EXPECT_GE(plan.time, started);
     for (const Participation& p : plan.starts) {
-      for (const auto& [id, other] : in_flight_) twice_in_flight_ += other.client == p.client && ends_after(other, p);
-      EXPECT_TRUE(in_flight_.emplace(p.id, p).second);
-      EXPECT_GT(task_->work(p.client).examples, 0);
+      for (const auto& [id, other] : before) twice_in_flight_ += other.client == p.client && ends_after(other, p);
+      EXPECT_TRUE(before.emplace(p.id, p).second);
+      EXPECT_GT(parts_.task->work(p.client).examples, 0);
     }
-    committed.clear();
-    feedback_.clear();
-    for (const Commit& commit : plan.commits) {
-      committed.push_back(in_flight_.at(commit.id));
-      EXPECT_EQ(committed.back().outcome, Outcome::completes);
-      EXPECT_LE(value(committed.back().finish), value(plan.time));
-      feedback_.push_back(
-          {.id = commit.id, .client = committed.back().client, .loss = loss(committed.back().client, round_)});
-      EXPECT_EQ(in_flight_.erase(commit.id), 1U);
+    committed = round.committed;
+    state_.feedback.clear();
+    for (const Participation& p : committed) {
+      EXPECT_EQ(p.outcome, Outcome::completes);
+      EXPECT_LE(p.finish, plan.time);
+      EXPECT_EQ(before.erase(p.id), 1U);
+      state_.feedback.push_back({.id = p.id, .client = p.client, .loss = loss(p.client, state_.round)});
     }
     lost.clear();
     for (const ParticipationId id : plan.losses) {
-      lost.push_back(in_flight_.at(id));
-      EXPECT_EQ(in_flight_.erase(id), 1U);
+      lost.push_back(before.at(id));
+      before.erase(id);
     }
-    version_before = version_;
-    if (plan.verdict == Verdict::commit) ++version_;
+    end_participations(plan, state_);
+    EXPECT_EQ(state_.in_flight.size(), before.size());
+    if (plan.verdict == Verdict::commit) state_.version = Version{version_before + 1};
     return plan;
   }
   double mean_staleness(int skipped, int steps) {
@@ -88,8 +102,8 @@ class Desk {
     double sum = 0, count = 0;
     for (int i = 0; i < steps; ++i) {
       next();
-      for (const Participation& p : committed) sum += static_cast<double>(version_before - value(p.version));
-      count += static_cast<double>(committed.size());
+      for (const Participation& p : committed) sum += version_before - value(p.version);
+      count += committed.size();
     }
     return sum / count;
   }
@@ -101,23 +115,35 @@ class Desk {
   Ticks started{};                             // when the last step began
   std::int64_t version_before = 0;
   std::int64_t twice_in_flight() const { return twice_in_flight_; }
-  std::size_t in_flight() const { return in_flight_.size(); }
-  const Planner& planner() const { return *planner_; }
-  const Population& population() const { return population_; }
+  std::size_t in_flight() const { return state_.in_flight.size(); }
+  const Planner& planner() const { return *parts_.planner; }
+  const Population& population() const { return *parts_.population; }
 
  private:
   static bool ends_after(const Participation& earlier, const Participation& later) {
     return earlier.outcome == Outcome::completes ? true : earlier.finish > later.start;
   }
 
-  std::shared_ptr<const Task> task_;
-  Population population_;
-  std::shared_ptr<const Planner> planner_;
-  State state_;
-  std::map<ParticipationId, Participation> in_flight_;
-  std::vector<Feedback> feedback_;
-  std::int64_t round_ = 0, version_ = 0, twice_in_flight_ = 0;
-  Ticks now_{};
+  Federation parts(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
+                   const std::string& population) const {
+    Settings settings = Settings::parse(toml, "test.toml");
+    Settings none;
+    Federation parts{
+        .task = std::move(task),
+        .local = std::make_shared<LocalTraining>(none),
+        .strategy = std::make_shared<Weightless>(local),
+        .aggregator = find_part<Aggregator>("aggregator", "exact_sum").make(none),
+        .planner = find_part<Planner>("planner", name).make(settings),
+    };
+    settings.finish();
+    parts.population = std::make_shared<Population>(
+        make_population(Settings::parse(population, "test.toml"), parts.seed, parts.task->clients()));
+    return parts;
+  }
+
+  Federation parts_;
+  FederationState state_;
+  std::int64_t twice_in_flight_ = 0;
 };
 
 /// The clients of the drawing numbered `draw` of five under seed 1, in order: traces by hand follow from these.

@@ -134,12 +134,10 @@ TEST(PersonalEvaluation, IsThatOfEachClientAlone) {
         ASSERT_EQ(seen.clients, std::ssize(accuracies));
         double sum = 0;
         for (const double a : accuracies) sum += a;
-        EXPECT_NEAR(seen.accuracy, sum / static_cast<double>(accuracies.size()), 1e-12);
-        EXPECT_NEAR(seen.loss, loss / static_cast<double>(accuracies.size()), 1e-5);
+        EXPECT_NEAR(seen.accuracy, sum / accuracies.size(), 1e-12);
+        EXPECT_NEAR(seen.loss, loss / accuracies.size(), 1e-5);
         std::ranges::sort(accuracies);
-        EXPECT_NEAR(seen.accuracy_p10,
-                    accuracies[static_cast<std::size_t>(std::ceil(0.1 * static_cast<double>(accuracies.size()))) - 1],
-                    1e-12);
+        EXPECT_NEAR(seen.accuracy_p10, accuracies[std::ceil(0.1 * accuracies.size()) - 1], 1e-12);
       });
 }
 

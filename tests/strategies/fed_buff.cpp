@@ -60,19 +60,20 @@ TEST(FedBuff, HasTheStalenessOfLittlesLaw) {
     int concurrency, buffer;
   };
   for (const double sigma : {0.0, 0.5, 1.0}) {
-    for (const auto [c, k] : {Case{20, 1}, Case{20, 10}, Case{50, 7}, Case{10, 15}}) {
-      const std::string toml = fmt::format("concurrency = {}\nbuffer = {}\nmax_staleness = 1000000\n", c, k);
+    for (const auto [concurrency, buffer] : {Case{20, 1}, Case{20, 10}, Case{50, 7}, Case{10, 15}}) {
+      const std::string toml =
+          fmt::format("concurrency = {}\nbuffer = {}\nmax_staleness = 1000000\n", concurrency, buffer);
       const std::string population = fmt::format("speed_sigma = {}", sigma);
       const auto task = equal_clients(3000);
-      const double expected = static_cast<double>(c - 1) / k;
+      const double expected = static_cast<double>(concurrency - 1) / buffer;
       // 2,000 steps after a warm-up; the law holds for the mean whatever the durations are.
       EXPECT_NEAR(Desk("fed_buff", toml, task, population).mean_staleness(200, 2000), expected, 0.03 * expected + 0.01)
-          << "at once, " << c << " in flight, buffer " << k << ", sigma " << sigma;
-      if (k > c) continue;
-      const double at_step = static_cast<double>(c) / k - 1;
+          << "at once, " << concurrency << " in flight, buffer " << buffer << ", sigma " << sigma;
+      if (buffer > concurrency) continue;
+      const double at_step = static_cast<double>(concurrency) / buffer - 1;
       EXPECT_NEAR(Desk("fed_buff", toml + "refill = \"at_step\"", task, population).mean_staleness(200, 2000), at_step,
                   0.03 * at_step + 0.01)
-          << "at step, " << c << " in flight, buffer " << k << ", sigma " << sigma;
+          << "at step, " << concurrency << " in flight, buffer " << buffer << ", sigma " << sigma;
     }
   }
 }
@@ -116,7 +117,7 @@ TEST(FedBuff, KeepsClientsApartAndTheFlightFull) {
       EXPECT_TRUE(refill == "at_step" || desk.in_flight() == 29U);  // the last arrival is replaced after the step
     }
     EXPECT_EQ(desk.twice_in_flight(), 0);
-    EXPECT_NEAR(static_cast<double>(lost), 300 * 10 * 0.3 / 0.7, 200);  // five deviations
+    EXPECT_NEAR(lost, 300 * 10 * 0.3 / 0.7, 200);  // five deviations
   }
 }
 
@@ -128,7 +129,7 @@ TEST(FedBuff, StopsClientsThatAreTooStale) {
   int stopped = 0;
   for (int step = 0; step < 300; ++step) {
     const RoundPlan plan = desk.next();
-    stopped += static_cast<int>(plan.losses.size());
+    stopped += plan.losses.size();
     for (const Participation& p : desk.committed) EXPECT_LE(desk.version_before - value(p.version), 3);
     for (const Participation& p : desk.committed) EXPECT_NE(p.client, ClientId{0});
   }
@@ -144,9 +145,9 @@ TEST(FedBuff, BoundsLiveVersions) {
   run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
     most = std::max(most, state.messages.size());
     std::set<ClientId> clients;
-    for (const auto& [id, p] : state.in_flight) {
-      EXPECT_TRUE(clients.insert(p.client).second);
-      EXPECT_TRUE(state.messages.contains(p.version));
+    for (const auto& [id, running] : state.in_flight) {
+      EXPECT_TRUE(clients.insert(running.client).second);
+      EXPECT_TRUE(state.messages.contains(running.version));
     }
     for (const ClientRow& row : record.clients) {
       stopped += row.participation.outcome == Outcome::stopped ? 1 : 0;
@@ -194,7 +195,7 @@ TEST(FedBuff, DividesAsNormaliseSays) {
     return [exponent](const std::vector<double>& staleness) {
       double sum = 0;
       for (const double s : staleness) sum += std::pow(1 + s, -exponent);
-      return sum / static_cast<double>(staleness.size());
+      return sum / staleness.size();
     };
   };
   const auto one = [](const std::vector<double>&) { return 1.0; };
@@ -210,8 +211,7 @@ TEST(FedBuff, DividesAsNormaliseSays) {
     run(parts, 30, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
       std::vector<double> staleness;
       for (const ClientRow& row : record.clients) {
-        if (row.committed)
-          staleness.push_back(static_cast<double>(record.round - 1 - value(row.participation.version)));
+        if (row.committed) staleness.push_back(record.round - 1 - value(row.participation.version));
       }
       for (const double s : staleness) stale = stale || s > 0;
       EXPECT_NEAR(state.strategy.params()[0].item<double>(), expected(staleness), 1e-7) << toml;  // weights: 2^-24

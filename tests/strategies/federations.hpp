@@ -10,6 +10,7 @@
 #include "sim/digest.hpp"
 #include "sim/record/from_round.hpp"
 #include "sim/round/personal.hpp"
+#include "sim/round/run_round.hpp"
 #include "tests/composed.hpp"
 
 namespace shoal::test {

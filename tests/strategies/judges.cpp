@@ -125,7 +125,8 @@ TEST(Judges, DrawNothingForSettingsThatAreNotUsed) {
     return random.bits();
   };
   RandomStream random = stream(7);
-  random.uniform(), random.uniform();
+  random.uniform();
+  random.uniform();
   const std::uint32_t expected = random.bits();
   for (const char* toml : {"", "false_positive = 0.37\nneutral = 0.1", "context = 'full'", "spread = 1"})
     EXPECT_EQ(third(toml), expected) << toml;

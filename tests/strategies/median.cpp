@@ -44,7 +44,7 @@ std::vector<at::Tensor> medians_on(int ranks, const std::vector<at::Tensor>& cha
   std::vector<std::int64_t> sizes;
   for (const at::Tensor& channel : channels) sizes.push_back(channel.size(1));
   const AggregationPlan plan = plan_of(sizes, channels[0].scalar_type());
-  std::vector<std::vector<at::Tensor>> found(static_cast<std::size_t>(ranks));
+  std::vector<std::vector<at::Tensor>> found(ranks);
   run_on_threads(ranks, [&](Communicator& comm) {
     const auto first = median()->open(plan), second = median()->open(plan);
     for (std::int64_t i = 0; i < channels[0].size(0); ++i) {
@@ -56,8 +56,8 @@ std::vector<at::Tensor> medians_on(int ranks, const std::vector<at::Tensor>& cha
     const std::vector<Aggregate> groups = first->finish(comm);
     ASSERT_EQ(groups.size(), 1U);
     EXPECT_EQ(groups[0].clients, channels[0].size(0));
-    EXPECT_EQ(groups[0].weights[0], static_cast<double>(channels[0].size(0)));
-    found[static_cast<std::size_t>(comm.rank())] = groups[0].means;
+    EXPECT_EQ(groups[0].weights[0], channels[0].size(0));
+    found[comm.rank()] = groups[0].means;
   });
   for (const auto& means : found) {
     for (std::size_t c = 0; c < means.size(); ++c) EXPECT_TRUE(at::equal(means[c], found[0][c]));
@@ -106,7 +106,7 @@ TEST(Median, IsThatOfSortedValuesForAllChannels) {
 TEST(Median, TakesSeveralExchanges) {
   at::Tensor rows = at::empty({80, 150'001}, at::kFloat);
   float* values = rows.mutable_data_ptr<float>();
-  for (std::int64_t i = 0; i < rows.numel(); ++i) values[i] = static_cast<float>((i * 7919) % 100'003);
+  for (std::int64_t i = 0; i < rows.numel(); ++i) values[i] = (i * 7919) % 100'003;
   const at::Tensor expected = by_sorting(rows);
   for (const int ranks : {1, 2, 3}) EXPECT_TRUE(at::equal(medians_on(ranks, {rows})[0], expected)) << ranks;
 }

@@ -91,10 +91,10 @@ class RandomReply {
       Logs near = logits_.back();
       for (double& x : near) x += 0.02 * gauss_(random_);
       old_.push_back(log_softmax(near));
-      tokens_.push_back(static_cast<int>(random_() % vocabulary));
+      tokens_.push_back(random_() % vocabulary);
     }
     for (std::size_t i = 0; i < hints * length; ++i) teachers_.push_back(log_softmax(normal(1)));
-    for (std::size_t i = 0; i < length; ++i) unhinted_.push_back(log_softmax(normal(1)));
+    for (std::size_t i = 0; i < length; ++i) without_hint_.push_back(log_softmax(normal(1)));
   }
 
   double loss(const Objective& objective, shoal::Signals signals, Logs* gradient = nullptr) const {
@@ -106,17 +106,17 @@ class RandomReply {
                            .count = 1 + static_cast<double>(i % 2),
                            .current = current[i].data(),
                            .old = old_[i].data(),
-                           .rolled = old_[i][static_cast<std::size_t>(tokens_[i])] - 0.1});
+                           .rolled = old_[i][tokens_[i]] - 0.1});
     }
-    std::vector<const double*> teachers, unhinted;
+    std::vector<const double*> teachers, without_hint;
     for (std::size_t i = 0; i < static_cast<std::size_t>(signals.hints) * length; ++i)
       teachers.push_back(teachers_[i].data());
-    for (const Logs& q : unhinted_) unhinted.push_back(q.data());
+    for (const Logs& q : without_hint_) without_hint.push_back(q.data());
     const Sample sample{.signals = signals,
                         .vocabulary = vocabulary,
                         .positions = positions,
                         .teachers = teachers,
-                        .unhinted = signals.hints > 0 ? std::span<const double* const>{} : unhinted,
+                        .teacher_without_hint = signals.hints > 0 ? std::span<const double* const>{} : without_hint,
                         .draw = 0.7};
     Logs slopes(length * vocabulary);
     const double loss = objective.loss(sample, {slopes.data(), length, vocabulary});
@@ -140,7 +140,7 @@ class RandomReply {
   }
   std::mt19937 random_;
   std::normal_distribution<double> gauss_;
-  std::vector<Logs> logits_, old_, teachers_, unhinted_;
+  std::vector<Logs> logits_, old_, teachers_, without_hint_;
   std::vector<int> tokens_;
 };
 
@@ -194,7 +194,7 @@ TEST(Objectives, ChooseTheHintWhoseLikelyTokensOverlapMost) {
                     .vocabulary = 6,
                     .positions = {&position, 1},
                     .teachers = asked,
-                    .unhinted = {}};
+                    .teacher_without_hint = {}};
   std::array<double, 6> slopes{};
   for (const char* choice : {"sequence", "token"}) {
     const auto part = objective("name = 'opd_top_k'\nk = 3\nhint = '" + std::string(choice) + "'");

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <set>
 
+#include "experiments/tasks/shared/population.hpp"
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/scripted.hpp"
 
@@ -18,14 +19,22 @@ class Desk {
        std::uint64_t seed = 1)
       : planner_(part<Planner>("planner", name, toml)),
         task_(std::move(task)),
-        population_(Settings(), seed, task_->clients()),
+        population_(make_population(Settings(), seed, task_->clients())),
         seed_(seed) {
     planner_->check(*task_, population_);
   }
 
   RoundPlan plan(std::int64_t round) {
-    const RoundPlan plan = planner_->next(
-        state_, World{*task_, population_, local_, seed_, round, now_, Version{round - 1}, 1000, 500, in_flight_, {}});
+    World world{.task = *task_,
+                .population = population_,
+                .seed = seed_,
+                .round = round,
+                .now = now_,
+                .version = Version{round - 1},
+                .bytes_down = 1000,
+                .bytes_up = 500,
+                .in_flight = in_flight_};
+    RoundPlan plan = planner_->next(state_, world);
     now_ = plan.time;
     return plan;
   }
@@ -35,7 +44,6 @@ class Desk {
   std::shared_ptr<const UnequalTask> task_;
   Population population_;
   std::uint64_t seed_;
-  LocalSettings local_;
   std::map<ParticipationId, Participation> in_flight_;
   State state_;
   Ticks now_{};
@@ -120,7 +128,7 @@ TEST(Planners, DropOutIsAsOftenAsItSays) {
         const std::int64_t lasted = value(p.finish - p.start);
         EXPECT_TRUE(p.outcome != Outcome::lost_in_download || lasted <= 250);
         EXPECT_TRUE(p.outcome != Outcome::lost_in_upload || lasted >= 250);
-        if (p.outcome != Outcome::completes) passed += static_cast<double>(lasted);
+        if (p.outcome != Outcome::completes) passed += lasted;
       }
     }
     // About 40,000 draws: 4.5 deviations.
@@ -205,14 +213,14 @@ TEST(Uniform, IncludesEveryClientEquallyOften) {
                                    {{1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1}, 4, 37.33},
                                    {std::vector<std::int64_t>(50, 1), 10, 103.8}};
   for (const Case& c : cases) {
-    const auto n = static_cast<double>(c.examples.size()) - static_cast<double>(std::ranges::count(c.examples, 0));
+    const double n = std::ssize(c.examples) - std::ranges::count(c.examples, 0);
     constexpr int rounds = 20000;
     Desk desk("uniform", fmt::format("cohort = {}", c.cohort), std::make_shared<UnequalTask>(c.examples));
     std::vector<double> seen(c.examples.size(), 0);
     double together = 0;  // rounds with the first and the last client
     for (std::int64_t round = 1; round <= rounds; ++round) {
       const std::vector<std::int64_t> clients = started(desk.plan(round));
-      for (const std::int64_t client : clients) ++seen[static_cast<std::size_t>(client)];
+      for (const std::int64_t client : clients) ++seen[client];
       const auto has = [&](std::size_t client) {
         return std::ranges::count(clients, static_cast<std::int64_t>(client)) > 0;
       };
@@ -249,7 +257,7 @@ TEST(Poisson, IncludesEveryClientIndependently) {
     const std::vector<std::int64_t> clients = started(desk.plan(round));
     EXPECT_TRUE(std::ranges::is_sorted(clients, std::less_equal<>()) || clients.size() < 2);
     std::vector<double> in(n, 0);
-    for (const std::int64_t client : clients) in.at(static_cast<std::size_t>(client)) = 1;
+    for (const std::int64_t client : clients) in.at(client) = 1;
     for (std::size_t i = 0; i < n; ++i) {
       seen[i] += in[i];
       again += in[i] * before[i];
@@ -257,8 +265,8 @@ TEST(Poisson, IncludesEveryClientIndependently) {
       if (i + 25 < n) distant += in[i] * in[i + 25];
     }
     before = in;
-    sizes += static_cast<double>(clients.size());
-    squares += static_cast<double>(clients.size() * clients.size());
+    sizes += clients.size();
+    squares += clients.size() * clients.size();
   }
   // Independent counts: chi-square with 50 degrees of freedom, critical value at 10^-5.
   double chi_square = 0;

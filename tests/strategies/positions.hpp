@@ -36,8 +36,11 @@ struct OnePosition {
   double loss(const std::string& toml) {
     const Position position{.token = 0, .current = current.data(), .old = old.data(), .rolled = old[0]};
     const double* const asked = teacher.data();
-    const Sample sample{
-        .signals = signals, .vocabulary = 6, .positions = {&position, 1}, .teachers = {&asked, 1}, .unhinted = {}};
+    const Sample sample{.signals = signals,
+                        .vocabulary = 6,
+                        .positions = {&position, 1},
+                        .teachers = {&asked, 1},
+                        .teacher_without_hint = {}};
     slopes.fill(0);
     return objective(toml)->loss(sample, {slopes.data(), 1, 6});
   }

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "sim/round/run_round.hpp"
 #include "tests/sim/scripted.hpp"
 #include "tests/strategies/desk.hpp"
 
@@ -32,6 +33,7 @@ std::vector<Outcome> outcomes(const RoundPlan& plan) {
 
 std::vector<std::int64_t> clients(const std::vector<Participation>& participations) {
   std::vector<std::int64_t> all;
+  all.reserve(participations.size());
   for (const Participation& p : participations) all.push_back(value(p.client));
   return all;
 }
@@ -71,10 +73,10 @@ TEST_F(ByHand, DeadlineKeepsPartialWork) {
   Desk desk("deadline", "cohort = 3\ndeadline = 0.003", task_);
   const std::vector<std::vector<double>> fractions = {{1, 0.75, 1}, {1, 1, 0.75}, {0.75, 0.375, 1}};
   const std::vector<std::vector<std::int64_t>> who = {{2, 3, 0}, {0, 1, 3}, {3, 4, 1}};
-  for (std::size_t round = 0; round < 3; ++round) {
+  for (std::int64_t round = 0; round < 3; ++round) {
     const RoundPlan plan = desk.next();
     EXPECT_EQ(clients(plan.starts), who[round]);
-    EXPECT_EQ(plan.time, Ticks{3000 * (static_cast<std::int64_t>(round) + 1)});
+    EXPECT_EQ(plan.time, Ticks{3000 * (round + 1)});
     EXPECT_TRUE(plan.losses.empty());
     for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(plan.starts[k].fraction, fractions[round][k]) << round << ", " << k;
   }
@@ -113,7 +115,7 @@ TEST_F(ByHand, DeadlineIsTheMedianDurationByDefault) {
 TEST_F(ByHand, CyclesGoRound) {
   const KeyedPermutation places(random_key(1, "planner/selection"), 0, 5);
   std::vector<std::int64_t> order;
-  for (std::uint64_t i = 0; i < 5; ++i) order.push_back(static_cast<std::int64_t>(places(i)));
+  for (std::uint64_t i = 0; i < 5; ++i) order.push_back(places(i));
   Desk one("cyclic", "cohort = 1", task_);
   for (std::size_t round = 0; round < 15; ++round) {
     EXPECT_EQ(clients(one.next().starts), std::vector{order[round % 5]});
@@ -183,7 +185,8 @@ TEST_F(ByHand, OortScoresLikeEquationOne) {
   EXPECT_EQ(clients(strict.next().starts), (std::vector<std::int64_t>{2, 0}));
   // Without a penalty client 3 stays the best: 1 + 0.234 beats client 2 with 0.667 + 0.331.
   Desk lenient("oort", toml + "penalty = 0", task_);
-  lenient.next(), lenient.next();
+  lenient.next();
+  lenient.next();
   EXPECT_EQ(clients(lenient.next().starts), (std::vector<std::int64_t>{3, 4}));
 }
 
@@ -211,6 +214,7 @@ TEST_F(ByHand, StalenessWeightsAreThePapers) {
   const auto weights = [&](const std::string& toml) {
     Desk desk("fed_async", "concurrency = 2\n" + toml, without_2_);
     std::vector<double> all;
+    all.reserve(7);
     for (int step = 0; step < 7; ++step) all.push_back(desk.next().commits.at(0).weight);
     return std::pair(all[2], all[6]);
   };
@@ -241,7 +245,7 @@ TEST(FedAsync, MixesModels) {
     if (world.round == 1) {
       for (std::int64_t c = 0; c < 3; ++c) plan.starts.push_back(start(c, state, world));
     }
-    plan.commits.push_back({ParticipationId{world.round - 1}, 1.0 / static_cast<double>(1 << (world.round - 1))});
+    plan.commits.push_back({ParticipationId{world.round - 1}, 1.0 / (1 << (world.round - 1))});
     return plan;
   };
   std::vector<double> x;
@@ -283,7 +287,10 @@ TEST(Laws, FlightsAreFull) {
       if (step == 200) first = last;
       if (step <= 200) continue;
       for (const auto* list : {&desk.committed, &desk.lost}) {
-        for (const Participation& p : *list) in_flight += seconds(p.finish - p.start), ++ended;
+        for (const Participation& p : *list) {
+          in_flight += seconds(p.finish - p.start);
+          ++ended;
+        }
       }
     }
     EXPECT_NEAR(in_flight / seconds(last - first), 25, 0.5) << name;
@@ -317,7 +324,7 @@ TEST(Laws, AdaptiveTiersPreferTheWorse) {
   const auto slow_share = [&](const std::string& toml, bool improves) {
     Desk desk("tifl", "cohort = 5\ntiers = 2\n" + toml, std::make_shared<TimedTask>(examples));
     desk.loss = [&](ClientId client, std::int64_t round) {
-      return (value(client) < 20 ? 1.0 : 2.0) + (improves ? 10.0 / static_cast<double>(round) : 0);
+      return (value(client) < 20 ? 1.0 : 2.0) + (improves ? 10.0 / round : 0);
     };
     double slow = 0;
     for (int round = 0; round < 6000; ++round) slow += value(desk.next().starts[0].client) >= 20 ? 1.0 : 0;
@@ -342,7 +349,7 @@ TEST(Laws, StragglersAreAsManyAsSaid) {
       EXPECT_EQ(plan.commits.size(), 10U);
       for (const Participation& p : plan.starts) ++epochs[std::llround(20 * p.fraction)];
       const RoundPlan without = dropped.next();
-      EXPECT_EQ(without.losses.size(), static_cast<std::size_t>(std::llround(10 * share)));
+      EXPECT_EQ(std::ssize(without.losses), std::llround(10 * share));
       EXPECT_EQ(clients(without.starts), clients(plan.starts));
     }
     const double stragglers = 5000 * share, each = stragglers / 19;  // 1 to 19 epochs, alike

@@ -126,7 +126,7 @@ TEST(QuadraticOracles, FedAvgOfOneClientIsCentralTraining) {
                                  aggregator, precision)),
           3);
       for (int r = 1; r <= 3; ++r) {
-        EXPECT_EQ(numbers(played.params[static_cast<std::size_t>(r - 1)])[0], 1 - std::pow(0.75, 3 * r)) << precision;
+        EXPECT_EQ(numbers(played.params[r - 1])[0], 1 - std::pow(0.75, 3 * r)) << precision;
       }
     }
   }
@@ -145,7 +145,7 @@ TEST(QuadraticOracles, FedAvgOfOneClientIsTheTrainersSgd) {
     const Participation all{.id = ParticipationId{r}, .client = ClientId{0}};
     trainer->open({&all, 1}, one.local->at(r + 1));
     x = x + trainer->fit(x, {}).delta.dense()[0];
-    EXPECT_TRUE(at::equal(x, played.params[static_cast<std::size_t>(r)])) << "round " << r + 1;
+    EXPECT_TRUE(at::equal(x, played.params[r])) << "round " << r + 1;
   }
 }
 

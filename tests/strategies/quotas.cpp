@@ -79,7 +79,7 @@ TEST(Quotas, HoldWithinOneStepOfAnAsynchronousProtocol) {
   for (int step = 0; step < 300; ++step) {
     for (const Participation& p : desk.next().starts) {
       double& today = worked[{value(p.start) / value(day), value(p.client)}];
-      EXPECT_LE(today + 1e-3 * static_cast<double>(value(p.client) + 1), 0.0055 + 1e-9);
+      EXPECT_LE(today + 1e-3 * (value(p.client) + 1), 0.0055 + 1e-9);
       today += seconds(p.finish - p.start);
       ++starts;
     }

@@ -9,35 +9,33 @@ namespace {
 
 class Dealt final : public ClientExamples {
  public:
-  Dealt(std::span<const std::int32_t> owner, std::int64_t clients)
-      : begin_(static_cast<std::size_t>(clients) + 1), indices_(owner.size()) {
+  Dealt(std::span<const std::int32_t> owner, std::int64_t clients) : begin_(clients + 1), indices_(owner.size()) {
     // Counting sort: sizes, then where each client begins, then every index to the next free place of its owner.
     for (const std::int32_t client : owner) {
       ensure(client >= 0 && client < clients, "example dealt to client {} of {}", client, clients);
-      ++begin_[static_cast<std::size_t>(client) + 1];
+      ++begin_[client + 1];
     }
     for (std::size_t c = 1; c < begin_.size(); ++c) begin_[c] += begin_[c - 1];
     std::vector<std::int32_t> next(begin_.begin(), begin_.end() - 1);
     for (std::size_t i = 0; i < owner.size(); ++i) {
-      indices_[static_cast<std::size_t>(next[static_cast<std::size_t>(owner[i])]++)] = static_cast<std::int32_t>(i);
+      indices_[next[owner[i]]++] = i;
     }
   }
 
-  std::int64_t clients() const override { return static_cast<std::int64_t>(begin_.size()) - 1; }
+  std::int64_t clients() const override { return std::ssize(begin_) - 1; }
 
   std::int64_t count(ClientId client) const override { return begin_[at(client) + 1] - begin_[at(client)]; }
 
   void indices(ClientId client, std::span<std::int32_t> out) const override {
     const std::int64_t n = count(client);
-    ensure(static_cast<std::int64_t>(out.size()) == n, "room for {} of the {} examples of client {}", out.size(), n,
-           value(client));
+    ensure(std::ssize(out) == n, "room for {} of the {} examples of client {}", out.size(), n, value(client));
     std::copy_n(indices_.begin() + begin_[at(client)], n, out.begin());
   }
 
  private:
   std::size_t at(ClientId client) const {
     ensure(value(client) >= 0 && value(client) < clients(), "client {} of {}", value(client), clients());
-    return static_cast<std::size_t>(value(client));
+    return value(client);
   }
 
   std::vector<std::int32_t> begin_;    // [clients + 1]
@@ -47,8 +45,7 @@ class Dealt final : public ClientExamples {
 }  // namespace
 
 std::unique_ptr<ClientExamples> dealt(std::span<const std::int32_t> owner, std::int64_t clients) {
-  ensure(owner.size() <= static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
-         "{} examples exceed 32-bit indices", owner.size());
+  ensure(owner.size() <= std::numeric_limits<std::int32_t>::max(), "{} examples exceed 32-bit indices", owner.size());
   return std::make_unique<Dealt>(owner, clients);
 }
 

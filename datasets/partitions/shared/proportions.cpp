@@ -7,7 +7,7 @@ namespace shoal {
 
 std::vector<std::int32_t> dirichlet_cuts(std::int64_t clients, double alpha, std::int64_t total, RandomStream& random) {
   // Gamma(a) = Gamma(a + 1) U^(1/a), as logarithms: with a small alpha all the gammas would underflow to zero.
-  std::vector<double> weight(static_cast<std::size_t>(clients));
+  std::vector<double> weight(clients);
   for (double& w : weight) {
     const double log_gamma = std::log(random.gamma(alpha < 1 ? alpha + 1 : alpha));
     w = alpha < 1 ? log_gamma + std::log(1 - random.uniform()) / alpha : log_gamma;
@@ -21,10 +21,10 @@ std::vector<std::int32_t> dirichlet_cuts(std::int64_t clients, double alpha, std
   double below = 0;
   for (std::size_t c = 0; c + 1 < weight.size(); ++c) {
     below += weight[c];
-    const auto cut = static_cast<std::int64_t>(std::floor(below / sum * static_cast<double>(total) + offset));
-    cuts[c + 1] = static_cast<std::int32_t>(std::min(cut, total));
+    const std::int64_t cut = std::floor(below / sum * total + offset);
+    cuts[c + 1] = std::min(cut, total);
   }
-  cuts.back() = static_cast<std::int32_t>(total);
+  cuts.back() = total;
   return cuts;
 }
 

@@ -41,9 +41,9 @@ class IdxImages final : public Source {
   IdxImages(const PublishedImages& published, Settings& s)
       : published_(published),
         folder_(s.text("folder", "", fmt::format("folder of the files; empty: $SHOAL_DATA/{}", published.folder))),
-        standard_(s.choice("normalise", "unit", {"unit", "standard"},
-                           fmt::format("unit: x / 255; standard: (x / 255 - {}) / {}", published.mean,
-                                       published.deviation)) == "standard") {}
+        standard_(s.choice(
+            "normalise", false, {{"unit", false}, {"standard", true}},
+            fmt::format("unit: x / 255; standard: (x / 255 - {}) / {}", published.mean, published.deviation))) {}
 
   Dataset load() const override {
     const std::vector<PublishedFile> files = {published_.train_images, published_.train_labels, published_.test_images,
@@ -61,8 +61,8 @@ class IdxImages final : public Source {
           data.train.shape.width);
     }
     for (Examples* half : {&data.train, &data.test}) {
-      half->scale = static_cast<float>(standard_ ? 1 / (255 * published_.deviation) : 1.0 / 255);
-      half->offset = static_cast<float>(standard_ ? -published_.mean / published_.deviation : 0);
+      half->scale = standard_ ? 1 / (255 * published_.deviation) : 1.0 / 255;
+      half->offset = standard_ ? -published_.mean / published_.deviation : 0;
     }
     data.digest = contents_digest(data.train, data.test);
     return data;

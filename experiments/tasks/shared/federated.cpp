@@ -1,7 +1,8 @@
 #include "experiments/tasks/shared/federated.hpp"
 
-#include "sim/record/trace_file.hpp"
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/round/federated_process.hpp"
+#include "sim/round/next_available.hpp"
 
 namespace shoal {
 namespace {
@@ -64,7 +65,8 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
   Federation parts;
   parts.seed = read_seed(root);
   parts.task = learned.task;
-  parts.population = std::make_shared<Population>(root.section("population"), parts.seed, parts.task->clients(), map_trace);
+  parts.population =
+      std::make_shared<Population>(make_population(root.section("population"), parts.seed, parts.task->clients()));
   parts.local = local_training(root, learned, choose);
   parts.planner = make_part<Planner>("planner", "uniform", root.section("planner"));
   parts.strategy = make_part<Strategy>("strategy", "fed_avg", root.section("strategy"));

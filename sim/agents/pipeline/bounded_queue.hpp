@@ -1,5 +1,5 @@
 #pragma once
-// Turns that wait, first come first out, counted at both ends.
+// A queue of waiting turns, counted at both ends.
 
 #include <algorithm>
 #include <cstdint>
@@ -10,11 +10,12 @@
 
 namespace shoal::pipeline {
 
+/// Turns by number, first in, first out.
 class BoundedQueue {
  public:
   explicit BoundedQueue(std::int64_t capacity) : capacity_(capacity) {}
 
-  /// Where the queue is full the oldest gives way and is returned.
+  /// Where the queue is full the oldest turn leaves it and is returned.
   std::optional<std::int64_t> push(std::int64_t number) {
     std::optional<std::int64_t> oldest;
     if (size() == capacity_) oldest = pop();
@@ -30,16 +31,16 @@ class BoundedQueue {
     ++out_;
     return number;
   }
-  /// Takes out all that `leaves(number)`, in order.
+  /// Removes all turns for which `leaves(number)` holds, in order.
   template <class Leaves>
   void remove_if(Leaves&& leaves) {
-    out_ += static_cast<std::int64_t>(std::erase_if(numbers_, leaves));
+    out_ += std::erase_if(numbers_, leaves);
   }
 
   std::int64_t size() const { return std::ssize(numbers_); }
   bool empty() const { return numbers_.empty(); }
   std::int64_t longest() const { return longest_; }
-  /// Everything that came in has gone out or is here.
+  /// Broken invariant unless every turn that came in has left or is here.
   void check() const { ensure(in_ == out_ + size(), "a queue lost turns ({} in, {} out, {} here)", in_, out_, size()); }
 
  private:

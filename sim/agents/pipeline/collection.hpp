@@ -10,46 +10,48 @@
 namespace shoal::pipeline {
 
 struct CollectionCounters {
-  std::int64_t main = 0, side = 0;  ///< turns; tool turns are of the main line
+  std::int64_t main = 0;  // turns of the main line, tool turns included
+  std::int64_t side = 0;  // side turns
   std::int64_t joined = 0, expired = 0, duplicated = 0, late = 0;
-  std::int64_t unknown = 0;  ///< states after turns that were not collected
-  std::int64_t last = 0;     ///< turns of sessions that ended properly: nothing follows them
+  std::int64_t unknown = 0;  // states after turns that were not collected
+  std::int64_t last = 0;     // last turns of sessions that ended properly: nothing follows them
 };
 
-/// Sessions by (user, session), their turns by number. Holds a turn until its next state is here, its session says that
-/// it is over, or `expiry` passes without a sign of it.
+/// Holds each turn until its next state arrives, its session ends, or `expiry` passes without a turn or state of the
+/// session.
 class Collection {
  public:
   Collection(Ledger& ledger, Ticks expiry) : ledger_(ledger), expiry_(expiry) {}
 
-  /// A turn was served. Returns when to look whether the session expired, unless that is arranged already.
+  /// Adds a served turn. Returns when to call `expire`, unless that is arranged already.
   std::optional<Ticks> add(std::int64_t number, Ticks now);
   void add_side() { ++counters_.side; }
-  /// The turn that the state belongs to; none for a duplicate and where it comes too late.
+  /// The turn that the state belongs to; none for a duplicate and for a state that comes too late.
   std::optional<std::int64_t> join(const FollowUp& state, Ticks now);
-  /// The session is over: its last turn, which has no next state, if it is here. Others go on waiting.
+  /// Ends a session. Returns its last turn, which has no next state, if that is here. Other turns keep waiting.
   std::optional<std::int64_t> close(const TurnKey& last);
-  /// Drops what has waited too long. Returns when to look again, while the session lives.
+  /// Drops turns that have waited too long. Returns when to look again, as long as the session is open.
   std::optional<Ticks> expire(std::int64_t user, std::int64_t session, Ticks now);
 
   std::int64_t waiting() const { return waiting_; }
   const CollectionCounters& counters() const { return counters_; }
 
  private:
-  enum class State : std::int8_t { absent, waiting, joined, gone };
-  struct Kept {
-    State state = State::absent;
+  enum class Status : std::int8_t { absent, waiting, joined, gone };
+  struct CollectedTurn {
+    Status status = Status::absent;
     std::int64_t number = 0;
   };
-  struct Session {
-    std::vector<Kept> turns;
-    Ticks last_sign{};
-    bool closed = false, watched = false;
+  struct OpenSession {
+    std::vector<CollectedTurn> turns;
+    Ticks last_sign{};  // time of the last turn or state
+    bool closed = false;
+    bool watched = false;  // a call of `expire` is arranged
   };
 
   Ledger& ledger_;
   Ticks expiry_;
-  std::map<std::pair<std::int64_t, std::int64_t>, Session> sessions_;
+  std::map<std::pair<std::int64_t, std::int64_t>, OpenSession> sessions_;  // by (user, session)
   std::int64_t waiting_ = 0;
   CollectionCounters counters_;
 };

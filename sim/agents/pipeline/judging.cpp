@@ -13,12 +13,12 @@ Judging::Judging(Ledger& ledger, const Judge& judge, const JudgingSettings& sett
       replicate_(replicate),
       waiting_(capacity) {}
 
-void Judging::submit(std::int64_t number, const FollowUp& state, Ticks now, EventQueue& events) {
-  if (!asked_.insert(ledger_.at(number).key).second) {
+void Judging::submit(std::int64_t number, const FollowUp& state, Ticks now, EventHeap& events) {
+  if (!submitted_.insert(ledger_.at(number).key).second) {
     ++counters_.repeated;
     return;
   }
-  ledger_.move(number, Stage::collected, Stage::judging);
+  ledger_.move(number, TurnStage::collected, TurnStage::judging);
   states_.emplace(number, state);
   if (const auto oldest = waiting_.push(number)) {
     states_.erase(*oldest);
@@ -27,33 +27,36 @@ void Judging::submit(std::int64_t number, const FollowUp& state, Ticks now, Even
   start_waiting(now, events);
 }
 
-void Judging::start_waiting(Ticks now, EventQueue& events) {
+void Judging::start_waiting(Ticks now, EventHeap& events) {
   while (!paused_ && !waiting_.empty() && std::ssize(running_) < settings_.workers) {
-    const std::int64_t number = waiting_.pop();
-    const TurnKey& key = ledger_.at(number).key;
-    Running running{.state = states_.extract(number).mapped(),
-                    .random = turn_stream(key_, replicate_, key),
-                    .judgement = {},
-                    .since = now};
-    Ticks duration = settings_.duration.draw(running.random);
-    running.fails = running.random.uniform() < settings_.failure;
-    if (running.fails) ++counters_.failed;
-    running.judgement = judge_.judge(running.state.evidence, running.random);
-    const double own = running.judgement.seconds;  // of a judge that knows how long its calls take
-    if (own > 0) duration = ticks(std::min(own, Duration::longest));
-    if (duration > ticks(settings_.timeout)) {
-      if (!running.fails) ++counters_.timed_out;
-      running.fails = true;
-      duration = ticks(settings_.timeout);
-    }
-    events.push({now + duration, EventKind::judged, key.user, number});
-    running_.emplace(number, std::move(running));
+    start(waiting_.pop(), now, events);
   }
 }
 
-void Judging::finish(std::int64_t number, Ticks now, EventQueue& events) {
+void Judging::start(std::int64_t number, Ticks now, EventHeap& events) {
+  const TurnKey& key = ledger_.at(number).key;
+  Running running{.state = states_.extract(number).mapped(),
+                  .random = turn_stream(key_, replicate_, key),
+                  .judgement = {},
+                  .since = now};
+  Ticks duration = settings_.duration.draw(running.random);
+  running.fails = running.random.uniform() < settings_.failure;
+  if (running.fails) ++counters_.failed;
+  running.judgement = judge_.judge(running.state.evidence, running.random);
+  const double own = running.judgement.seconds;  // 0 of a judge that does not model the duration of its calls
+  if (own > 0) duration = ticks(std::min(own, Duration::longest));
+  if (duration > ticks(settings_.timeout)) {
+    if (!running.fails) ++counters_.timed_out;
+    running.fails = true;
+    duration = ticks(settings_.timeout);
+  }
+  events.push({now + duration, PipelineEvent::Kind::judged, key.user, number});
+  running_.emplace(number, std::move(running));
+}
+
+void Judging::finish(std::int64_t number, Ticks now, EventHeap& events) {
   const auto at = running_.find(number);
-  ensure(at != running_.end(), "turn {} is judged but nobody judges it", number);
+  ensure(at != running_.end(), "the judgement of turn {} ends but was not started", number);
   if (!at->second.fails) decide(ledger_.at(number), at->second);
   counters_.busy = counters_.busy + (now - at->second.since);
   running_.erase(at);
@@ -62,12 +65,18 @@ void Judging::finish(std::int64_t number, Ticks now, EventQueue& events) {
 
 void Judging::decide(Turn& turn, Running& running) {
   const Judgement& judgement = running.judgement;
-  ++(judgement.reward > 0 ? counters_.positive : judgement.reward < 0 ? counters_.negative : counters_.neutral);
+  if (judgement.reward > 0) {
+    ++counters_.positive;
+  } else if (judgement.reward < 0) {
+    ++counters_.negative;
+  } else {
+    ++counters_.neutral;
+  }
   turn.sample.signals.reward = judgement.reward;
   if (judgement.hint == Hint::none || !running.state.said) return;
   ++counters_.hints;
-  const std::vector<Token> words = talk::hint_words(judgement.hint, *running.state.said, running.random);
-  turn.sample.hinted = {talk::Conversation::hinted(turn.sample.prompt, words)};
+  const std::vector<Token> hint = talk::hint_tokens(judgement.hint, *running.state.said, running.random);
+  turn.sample.hinted = {talk::Conversation::hinted(turn.sample.prompt, hint)};
   turn.sample.signals.hints = 1;
 }
 
@@ -77,7 +86,7 @@ JudgingCounters Judging::counters(Ticks now) const {
   return counters;
 }
 
-void Judging::resume(Ticks now, EventQueue& events) {
+void Judging::resume(Ticks now, EventHeap& events) {
   paused_ = false;
   start_waiting(now, events);
 }

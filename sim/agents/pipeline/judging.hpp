@@ -1,43 +1,43 @@
 #pragma once
-// The judge at work: some judgements at once, others wait; slow ones are given up and failed ones count as no vote.
+// Judging: a number of judgements at once, the others wait; slow ones time out, and failed ones give no vote.
 
 #include <map>
 #include <optional>
 #include <set>
 
 #include "sim/agents/pipeline/bounded_queue.hpp"
-#include "sim/agents/pipeline/events.hpp"
+#include "sim/agents/pipeline/event_heap.hpp"
 #include "sim/agents/pipeline/ledger.hpp"
 #include "sim/agents/pipeline/settings.hpp"
 
 namespace shoal::pipeline {
 
 struct JudgingCounters {
-  std::int64_t positive = 0, negative = 0, neutral = 0;  ///< votes
-  std::int64_t failed = 0, timed_out = 0;                ///< no vote
+  std::int64_t positive = 0, negative = 0, neutral = 0;  // votes
+  std::int64_t failed = 0, timed_out = 0;                // judgements without a vote
   std::int64_t hints = 0;
-  std::int64_t repeated = 0;  ///< asked about a turn again: nothing happens
-  Ticks busy{};               ///< of all workers
+  std::int64_t repeated = 0;  // turns that were submitted again, without effect
+  Ticks busy{};               // time of all workers
 };
 
-/// What a judgement is depends on the turn alone, so it is the same whenever it is made.
+/// A judgement depends on the turn alone, so it is the same whenever it is made.
 class Judging {
  public:
   Judging(Ledger& ledger, const Judge& judge, const JudgingSettings& settings, std::int64_t capacity,
           std::uint64_t seed, std::int64_t replicate);
 
-  /// Judges a collected turn by what followed it.
-  void submit(std::int64_t number, const FollowUp& state, Ticks now, EventQueue& events);
-  /// The judgement that an event speaks of is made: the turn has its signals and hints now.
-  void finish(std::int64_t number, Ticks now, EventQueue& events);
+  /// Has a collected turn judged by the state that followed it.
+  void submit(std::int64_t number, const FollowUp& state, Ticks now, EventHeap& events);
+  /// Ends the judgement of an event: from now on the turn has its signals and hints.
+  void finish(std::int64_t number, Ticks now, EventHeap& events);
 
-  /// Nothing new starts.
+  /// Keeps new judgements from starting.
   void pause() { paused_ = true; }
-  void resume(Ticks now, EventQueue& events);
+  void resume(Ticks now, EventHeap& events);
 
   std::int64_t resident() const { return waiting_.size() + std::ssize(running_); }
   std::int64_t longest_queue() const { return waiting_.longest(); }
-  /// As if what runs ended now.
+  /// Counts running judgements as busy until `now`.
   JudgingCounters counters(Ticks now) const;
   void check() const { waiting_.check(); }
 
@@ -49,7 +49,8 @@ class Judging {
     Ticks since{};
     bool fails = false;
   };
-  void start_waiting(Ticks now, EventQueue& events);
+  void start_waiting(Ticks now, EventHeap& events);
+  void start(std::int64_t number, Ticks now, EventHeap& events);
   void decide(Turn& turn, Running& running);
 
   Ledger& ledger_;
@@ -58,9 +59,9 @@ class Judging {
   RandomKey key_;
   std::int64_t replicate_;
   BoundedQueue waiting_;
-  std::map<std::int64_t, FollowUp> states_;  // of those that wait
+  std::map<std::int64_t, FollowUp> states_;  // states that followed the waiting turns
   std::map<std::int64_t, Running> running_;
-  std::set<TurnKey> asked_;
+  std::set<TurnKey> submitted_;
   bool paused_ = false;
   JudgingCounters counters_;
 };

@@ -4,9 +4,9 @@
 
 namespace shoal::pipeline {
 
-std::size_t Ledger::index(std::int64_t number) const {
+std::int64_t Ledger::index(std::int64_t number) const {
   ensure(number >= 0 && number < std::ssize(turns_), "there is no turn {} (of {})", number, turns_.size());
-  return static_cast<std::size_t>(number);
+  return number;
 }
 
 std::int64_t Ledger::produce(Turn turn) {
@@ -14,7 +14,7 @@ std::int64_t Ledger::produce(Turn turn) {
   return std::ssize(turns_) - 1;
 }
 
-void Ledger::move(std::int64_t number, Stage from, Stage to) {
+void Ledger::move(std::int64_t number, TurnStage from, TurnStage to) {
   Entry& entry = turns_[index(number)];
   ensure(entry.stage == from && to > from, "turn {} of user {} goes from stage {} to {} but is in {}", number,
          entry.turn.key.user, static_cast<int>(from), static_cast<int>(to), static_cast<int>(entry.stage));
@@ -23,14 +23,14 @@ void Ledger::move(std::int64_t number, Stage from, Stage to) {
 
 void Ledger::drop(std::int64_t number, Reason reason) {
   Entry& entry = turns_[index(number)];
-  ensure(entry.stage < Stage::consumed, "turn {} is dropped after it was consumed or dropped", number);
-  entry.stage = Stage::dropped;
+  ensure(entry.stage < TurnStage::consumed, "turn {} is dropped after it was consumed or dropped", number);
+  entry.stage = TurnStage::dropped;
   entry.turn.sample = {};
-  ++dropped_[static_cast<std::size_t>(reason)];
+  ++dropped_[static_cast<int>(reason)];
 }
 
 JudgedReply Ledger::consume(std::int64_t number) {
-  move(number, Stage::queued, Stage::consumed);
+  move(number, TurnStage::queued, TurnStage::consumed);
   ++consumed_;
   return std::move(turns_[index(number)].turn.sample);
 }

@@ -5,28 +5,30 @@
 namespace shoal::pipeline {
 namespace {
 
-using What = Happening::What;
+using EventKind = PipelineEvent::Kind;
+using EntryKind = TraceEntry::Kind;
 
+// The hub of one run: takes event by event and passes turns from component to component.
 class Run {
  public:
-  Run(const Setting& setting, std::uint64_t seed, std::int64_t replicate, Keep keep)
-      : setting_(setting),
-        mode_(setting.pipeline.serving.hand_over),
+  Run(const Setup& setup, std::uint64_t seed, std::int64_t replicate, Keep keep)
+      : setup_(setup),
+        mode_(setup.pipeline.serving.hand_over),
         keep_(keep),
-        users_(setting.company, setting.pipeline.clients, seed, replicate),
-        serving_(setting.policy, setting.pipeline.serving, setting.initial, seed, replicate),
-        collection_(ledger_, ticks(setting.pipeline.expiry)),
-        judging_(ledger_, setting.judge, setting.pipeline.judging, setting.pipeline.capacity, seed, replicate),
-        training_(ledger_, setting.policy, setting.objective, setting.learning, setting.pipeline.training,
-                  setting.pipeline.capacity, setting.initial, seed, replicate),
-        probe_(setting.policy, setting.company, setting.probes, setting.initial, seed, replicate),
-        attempts_(setting.company.users.size()) {}
+        users_(setup.pool, setup.pipeline.clients, seed, replicate),
+        serving_(setup.policy, setup.pipeline.serving, setup.initial, seed, replicate),
+        collection_(ledger_, ticks(setup.pipeline.expiry)),
+        judging_(ledger_, setup.judge, setup.pipeline.judging, setup.pipeline.capacity, seed, replicate),
+        training_(ledger_, setup.policy, setup.objective, setup.learning, setup.pipeline.training,
+                  setup.pipeline.capacity, setup.initial, seed, replicate),
+        evaluator_(setup.policy, setup.pool, setup.questions, setup.initial, seed, replicate),
+        attempts_(setup.pool.users.size()) {}
 
   Result run() {
-    result_.quality.fill(probe_.measure(setting_.initial));
+    result_.quality.fill(evaluator_.measure(setup_.initial));
     for (std::int64_t user = 0; user < users_.size(); ++user) ask_after(user, users_.first_wait(user, {}));
     while (!done()) {
-      const Event event = events_.pop();
+      const PipelineEvent event = events_.pop();
       ensure(event.time >= now_, "the clock of the agents' pipeline runs backwards");
       now_ = event.time;
       handle(event);
@@ -36,24 +38,22 @@ class Run {
   }
 
  private:
-  /// What the trainer does. Draining: the barrier is down, replies that run are waited for.
+  /// The trainer's phase. Draining: the barrier is down and running replies are waited for.
   enum class Phase : std::int8_t { idle, draining, training, handing_over };
 
   bool done() const {
-    const bool wanted = setting_.updates > 0 ? training_.version() >= setting_.updates : users_.all_content();
+    const bool wanted = setup_.updates > 0 ? training_.version() >= setup_.updates : users_.all_content();
     return wanted || users_.all_over();
   }
 
-  void handle(const Event& event) {
+  void handle(const PipelineEvent& event) {
     switch (event.kind) {
       case EventKind::served:
         return served(event.number);
       case EventKind::judged:
-        judging_.finish(event.number, now_, events_);
-        note(What::judged, ledger_.at(event.number).key);
-        return training_.enqueue(event.number, Stage::judging);
+        return judged(event.number);
       case EventKind::arrived:
-        return arrive(deliveries_[static_cast<std::size_t>(event.number)]);
+        return arrive(deliveries_[event.number]);
       case EventKind::expired:
         return watch(event.user, event.number, collection_.expire(event.user, event.number, now_));
       case EventKind::trained:
@@ -65,46 +65,63 @@ class Run {
     }
   }
 
+  // --- users ask
+
   void ask_after(std::int64_t user, Ticks wait) { events_.push({now_ + wait, EventKind::asked, user, 0}); }
+
+  void proceed(std::int64_t user, const NextStep& next) {
+    if (next.wait) ask_after(user, *next.wait);
+  }
 
   void ask(std::int64_t user) {
     Request& request = users_.request(user);
-    std::int64_t& attempts = attempts_[static_cast<std::size_t>(user)];
+    std::int64_t& attempts = attempts_[user];
     const TurnKey key{user, *request.session, request.turn};
     if (attempts == 0) request.sent = now_;
-    Mishaps& mishaps = users_.mishaps(user);
-    if (std::exchange(mishaps.malformed, false)) {
-      Request broken = request;
-      (key.session + key.turn) % 2 == 0 ? broken.type.reset() : broken.session.reset();
-      serving_.submit(std::move(broken), now_, events_);
-      note(What::malformed, key);  // the error comes back at once, and the client corrects itself
-    }
-    if (serving_.submit(request, now_, events_) == Answer::refused) {
-      note(What::refused, key);
-      const ServingSettings& s = setting_.pipeline.serving;
-      if (attempts < s.retries) return ask_after(user, ticks(s.backoff + 2 * static_cast<double>(attempts++)));
-      attempts = 0;
-      ++result_.gave_up;
-      return go_on(user, users_.give_up(user, now_));
-    }
+    if (std::exchange(users_.faults(user).malformed, false)) ask_malformed(key, request);
+    if (serving_.submit(request, now_, events_) == Answer::refused) return refused(key, attempts);
     attempts = 0;
-    note(What::asked, key);
-    const Mishaps happens = mishaps;
-    if (const std::optional<FollowUp> state = users_.take_next_state(user)) {
-      if (!happens.late) arrive(*state);
-      const int deliveries = static_cast<int>(happens.late) + static_cast<int>(happens.duplicate);
-      for (int i = 0; i < deliveries; ++i) {
-        deliveries_.push_back(*state);
-        events_.push({now_ + ticks(setting_.pipeline.clients.late_seconds), EventKind::arrived, user,
-                      std::ssize(deliveries_) - 1});
-      }
-    }
-    if (happens.side) serving_.submit(users_.side_request(user), now_, events_);
+    note(EntryKind::asked, key);
+    const Faults faults = users_.faults(user);
+    if (const std::optional<FollowUp> state = users_.take_next_state(user)) deliver(*state, faults);
+    if (faults.side) serving_.submit(users_.side_request(user), now_, events_);
   }
 
-  void go_on(std::int64_t user, const Heard& heard) {
-    if (heard.wait) ask_after(user, *heard.wait);
+  // The error comes back at once, and the client corrects itself.
+  void ask_malformed(const TurnKey& key, Request request) {
+    if ((key.session + key.turn) % 2 == 0) {
+      request.type.reset();
+    } else {
+      request.session.reset();
+    }
+    serving_.submit(std::move(request), now_, events_);
+    note(EntryKind::malformed, key);
   }
+
+  void refused(const TurnKey& key, std::int64_t& attempts) {
+    note(EntryKind::refused, key);
+    const ServingSettings& s = setup_.pipeline.serving;
+    if (attempts < s.retries) {
+      ask_after(key.user, ticks(s.backoff + 2.0 * attempts));
+      ++attempts;
+      return;
+    }
+    attempts = 0;
+    ++result_.gave_up;
+    proceed(key.user, users_.give_up(key.user, now_));
+  }
+
+  void deliver(const FollowUp& state, const Faults& faults) {
+    if (!faults.late) arrive(state);
+    const int later = faults.late + faults.duplicate;
+    for (int i = 0; i < later; ++i) {
+      deliveries_.push_back(state);
+      events_.push({now_ + ticks(setup_.pipeline.clients.late_seconds), EventKind::arrived, state.of.user,
+                    std::ssize(deliveries_) - 1});
+    }
+  }
+
+  // --- turns are served, collected and judged
 
   void served(std::int64_t number) {
     std::optional<Served> served = serving_.finish(number, now_, events_);
@@ -114,21 +131,15 @@ class Run {
     const Request& request = served->request;
     const TurnKey key{request.user, *request.session, request.turn};
     if (keep_ == Keep::trace) {
-      result_.trace.push_back({now_, What::served, key, served->versions.empty() ? 0 : served->versions.back(),
+      result_.trace.push_back({now_, EntryKind::served, key, served->versions.empty() ? 0 : served->versions.back(),
                                served->versions, served->latency});
     }
     if (request.type == TurnType::side) return collection_.add_side();
     const Reply reply = served->reply;
     collect(key, std::move(*served));
-    const Heard heard = users_.hear(key.user, reply, now_);
-    if (heard.done) {
-      // Nothing follows: no vote, no hint; the objective decides whether that fills a place.
-      if (const auto last = collection_.close(key)) {
-        note(What::closed, key);
-        training_.enqueue(*last, Stage::collected);
-      }
-    }
-    go_on(key.user, heard);
+    const NextStep next = users_.react(key.user, reply, now_);
+    if (next.done) close(key);
+    proceed(key.user, next);
   }
 
   void collect(const TurnKey& key, Served served) {
@@ -137,7 +148,7 @@ class Run {
     turn.sample.reply = std::move(served.reply);
     turn.sample.temperature = served.request.temperature;
     if (!turn.versions.empty()) turn.sample.version = *std::ranges::min_element(turn.versions);
-    if (users_.mishaps(key.user).cut && !turn.sample.reply.log_probs.empty()) turn.sample.reply.log_probs.pop_back();
+    if (users_.faults(key.user).cut && !turn.sample.reply.log_probs.empty()) turn.sample.reply.log_probs.pop_back();
     const bool whole = turn.sample.reply.log_probs.size() == turn.sample.reply.tokens.size();
     const std::int64_t number = ledger_.produce(std::move(turn));
     if (!whole) return ledger_.drop(number, Reason::malformed);
@@ -146,7 +157,7 @@ class Run {
   }
 
   bool admitted() const {
-    const TrainingSettings& s = setting_.pipeline.training;
+    const TrainingSettings& s = setup_.pipeline.training;
     const Admission rule{.eta = s.eta,
                          .version = training_.version(),
                          .batch = training_.batch(),
@@ -156,6 +167,14 @@ class Run {
     return !s.admission || rule.capacity() > 0;
   }
 
+  // Nothing follows the last turn: it has neither vote nor hint, and the objective decides whether it fills a place.
+  void close(const TurnKey& key) {
+    const std::optional<std::int64_t> last = collection_.close(key);
+    if (!last) return;
+    note(EntryKind::closed, key);
+    training_.enqueue(*last, TurnStage::collected);
+  }
+
   void watch(std::int64_t user, std::int64_t session, std::optional<Ticks> when) {
     if (when) events_.push({*when, EventKind::expired, user, session});
   }
@@ -163,23 +182,21 @@ class Run {
   void arrive(const FollowUp& state) {
     const std::optional<std::int64_t> number = collection_.join(state, now_);
     if (!number) return;
-    note(What::joined, state.of);
+    note(EntryKind::joined, state.of);
     judging_.submit(*number, state, now_, events_);
   }
 
+  void judged(std::int64_t number) {
+    judging_.finish(number, now_, events_);
+    note(EntryKind::judged, ledger_.at(number).key);
+    training_.enqueue(number, TurnStage::judging);
+  }
+
+  // --- weights are trained and handed over
+
   // Starts what can start, after every event.
   void settle() {
-    if (phase_ == Phase::idle && training_.full()) {
-      if (mode_ == HandOver::barrier) {
-        serving_.pause(Serving::While::waits, now_);
-        judging_.pause();
-        phase_ = Phase::draining;
-      } else if (training_.version() > serving_.version()) {
-        hand_over();
-      } else {
-        train();
-      }
-    }
+    if (phase_ == Phase::idle && training_.full()) use_full_batch();
     if (phase_ == Phase::draining && serving_.running() == 0) train();
     if (mode_ != HandOver::pause503) return;
     const bool refuses = phase_ == Phase::handing_over || (phase_ != Phase::idle && training_.full());
@@ -187,30 +204,41 @@ class Run {
     if (!refuses && serving_.paused()) serving_.resume(now_, events_);
   }
 
+  void use_full_batch() {
+    if (mode_ == HandOver::barrier) {
+      serving_.pause(Serving::While::waits, now_);
+      judging_.pause();
+      phase_ = Phase::draining;
+    } else if (training_.version() > serving_.version()) {
+      hand_over();
+    } else {
+      train();
+    }
+  }
+
   void train() {
     phase_ = Phase::training;
     training_.train();
-    const Ticks duration = ticks(setting_.pipeline.training.seconds);
+    const Ticks duration = ticks(setup_.pipeline.training.seconds);
     busy_until_ = now_ + duration;
     training_time_ = training_time_ + duration;
     events_.push({busy_until_, EventKind::trained, 0, training_.version()});
     if (keep_ == Keep::counts) return;
     for (const std::int64_t number : training_.last_batch()) {
       const Turn& turn = ledger_.at(number);
-      result_.trace.push_back({now_, What::consumed, turn.key, training_.version(), turn.versions, {}});
+      result_.trace.push_back({now_, EntryKind::consumed, turn.key, training_.version(), turn.versions, {}});
     }
   }
 
   void trained() {
     training_.finish();
-    note(What::trained, {}, training_.version());
-    const auto version = static_cast<std::size_t>(training_.version());
-    if (version < result_.quality.size()) {
-      std::fill(result_.quality.begin() + static_cast<std::ptrdiff_t>(version), result_.quality.end(),
-                probe_.measure(training_.weights()));
+    note(EntryKind::trained, {}, training_.version());
+    if (training_.version() < std::ssize(result_.quality)) {
+      std::fill(result_.quality.begin() + training_.version(), result_.quality.end(),
+                evaluator_.measure(training_.weights()));
     }
     phase_ = Phase::idle;
-    if (!setting_.pipeline.training.one_behind) hand_over();
+    if (!setup_.pipeline.training.one_behind) hand_over();
   }
 
   void hand_over() {
@@ -219,18 +247,20 @@ class Run {
       serving_.pause(Serving::While::waits, now_);
       serving_.interrupt(now_);
     }
-    events_.push(
-        {now_ + ticks(setting_.pipeline.serving.hand_over_seconds), EventKind::handed_over, 0, training_.version()});
+    const Ticks arrival = now_ + ticks(setup_.pipeline.serving.hand_over_seconds);
+    events_.push({arrival, EventKind::handed_over, 0, training_.version()});
   }
 
   void handed_over() {
     check();
     serving_.take(training_.weights(), training_.version());
-    note(What::handed_over, {}, training_.version());
+    note(EntryKind::handed_over, {}, training_.version());
     phase_ = Phase::idle;
     if (mode_ == HandOver::barrier) judging_.resume(now_, events_);
     if (mode_ == HandOver::barrier || mode_ == HandOver::interrupt) serving_.resume(now_, events_);
   }
+
+  // --- records
 
   void check() const {
     ledger_.check(collection_.waiting(), judging_.resident(), training_.queued());
@@ -238,8 +268,8 @@ class Run {
     training_.check();
   }
 
-  void note(What what, const TurnKey& turn, std::int64_t version = 0) {
-    if (keep_ == Keep::trace) result_.trace.push_back({now_, what, turn, version, {}, {}});
+  void note(EntryKind kind, const TurnKey& turn, std::int64_t version = 0) {
+    if (keep_ == Keep::trace) result_.trace.push_back({now_, kind, turn, version, {}, {}});
   }
 
   Result report() {
@@ -258,19 +288,21 @@ class Run {
         std::max({result_.serving.longest_queue, judging_.longest_queue(), training_.longest_queue()});
     result_.end = now_;
     if (phase_ == Phase::training) training_time_ = training_time_ - (busy_until_ - now_);
-    const auto idle = [&](Ticks busy, std::int64_t places) {
-      return value(now_) == 0 ? 1 : 1 - seconds(busy) / (seconds(now_) * static_cast<double>(places));
-    };
-    result_.idle_serving = idle(result_.serving.busy, setting_.pipeline.serving.slots);
-    result_.idle_judge = idle(result_.judging.busy, setting_.pipeline.judging.workers);
+    result_.idle_serving = idle(result_.serving.busy, setup_.pipeline.serving.slots);
+    result_.idle_judge = idle(result_.judging.busy, setup_.pipeline.judging.workers);
     result_.idle_trainer = idle(training_time_, 1);
     return std::move(result_);
   }
 
-  const Setting& setting_;
+  // Share of the time of `places` in which they were not busy.
+  double idle(Ticks busy, std::int64_t places) const {
+    return value(now_) == 0 ? 1 : 1 - seconds(busy) / (seconds(now_) * places);
+  }
+
+  const Setup& setup_;
   HandOver mode_;
   Keep keep_;
-  EventQueue events_;
+  EventHeap events_;
   Ticks now_{};
   Ledger ledger_;
   Users users_;
@@ -278,9 +310,9 @@ class Run {
   Collection collection_;
   Judging judging_;
   Training training_;
-  Probe probe_;
-  std::vector<std::int64_t> attempts_;  // of the request that each user tries
-  std::vector<FollowUp> deliveries_;
+  Evaluator evaluator_;
+  std::vector<std::int64_t> attempts_;  // refused attempts of each user's current request
+  std::vector<FollowUp> deliveries_;    // states that arrive later
   Phase phase_ = Phase::idle;
   Ticks busy_until_{}, training_time_{};
   Result result_;
@@ -288,8 +320,8 @@ class Run {
 
 }  // namespace
 
-Result run(const Setting& setting, std::uint64_t seed, std::int64_t replicate, Keep keep) {
-  return Run(setting, seed, replicate, keep).run();
+Result run(const Setup& setup, std::uint64_t seed, std::int64_t replicate, Keep keep) {
+  return Run(setup, seed, replicate, keep).run();
 }
 
 }  // namespace shoal::pipeline

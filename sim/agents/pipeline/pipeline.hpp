@@ -1,7 +1,7 @@
 #pragma once
-// Serving, rollout collection, judging and training at once, on the virtual clock. None waits for another inside its
-// own step; the hand-over of weights is where they meet. The architecture of OpenClaw-RL (arXiv 2603.10165), section 2,
-// with its hand-over and three others.
+// Serving, rollout collection, judging and training side by side, on the virtual clock. No component waits for another
+// inside a step of its own; they meet in the hand-over of weights. The architecture of OpenClaw-RL (arXiv 2603.10165),
+// section 2, with its hand-over and three others.
 //
 //   user -> serving -> reply -> user ... -> next request, with what followed the reply
 //              |                                 |
@@ -13,32 +13,32 @@
 #include <vector>
 
 #include "sim/agents/pipeline/collection.hpp"
+#include "sim/agents/pipeline/evaluator.hpp"
 #include "sim/agents/pipeline/judging.hpp"
-#include "sim/agents/pipeline/probe.hpp"
 #include "sim/agents/pipeline/serving.hpp"
 #include "sim/agents/pipeline/training.hpp"
 #include "sim/agents/pipeline/users.hpp"
 
 namespace shoal::pipeline {
 
-inline constexpr int most_measured = 16;  ///< updates after which weights are measured
+inline constexpr int most_measured = 16;  // updates after which weights are measured
 
-/// What is simulated; everything outlives the pipeline.
-struct Setting {
+/// Parts and settings of a pipeline, which they must outlive.
+struct Setup {
   const Policy& policy;
   const Objective& objective;
   const Judge& judge;
-  at::Tensor initial;  ///< [d]
-  const Company& company;
+  at::Tensor initial;  // [d]
+  const UserPool& pool;
   const PipelineSettings& pipeline;
   const LearningSettings& learning;
-  std::int64_t updates = 0;  ///< ends after so many; 0: when every user is content
-  std::int64_t probes = 0;   ///< questions per user that measure weights
+  std::int64_t updates = 0;    // updates after which the run ends; 0: it ends when every user is content
+  std::int64_t questions = 0;  // questions per user on which weights are measured
 };
 
-/// One line of what happened, for those who look closely.
-struct Happening {
-  enum class What : std::int8_t {
+/// One entry of a run's trace.
+struct TraceEntry {
+  enum class Kind : std::int8_t {
     asked,
     refused,
     malformed,
@@ -51,20 +51,20 @@ struct Happening {
     handed_over
   };
   Ticks time{};
-  What what = What::asked;
-  TurnKey turn;              ///< of trained and handed_over: none
-  std::int64_t version = 0;  ///< served: of the last token; consumed, trained: the trainer's; handed_over: the new one
-  std::vector<std::int64_t> versions;  ///< per token, where it is consumed
-  Ticks latency{};                     ///< served
+  Kind kind = Kind::asked;
+  TurnKey turn;                        // unset where kind is trained or handed_over
+  std::int64_t version = 0;            // served: that of the last token; consumed, trained: the trainer's; handed_over
+  std::vector<std::int64_t> versions;  // served, consumed: those of all tokens
+  Ticks latency{};                     // served
 
-  friend bool operator==(const Happening&, const Happening&) = default;
+  friend bool operator==(const TraceEntry&, const TraceEntry&) = default;
 };
 
 enum class Keep : std::int8_t { counts, trace };
 
 struct Result {
-  std::vector<std::int64_t> content_at;              ///< per user: Users::content_at
-  std::array<Quality, most_measured + 1> quality{};  ///< after so many updates; the last one measured goes on
+  std::vector<std::int64_t> content_at;              // Users::content_at of each user
+  std::array<Quality, most_measured + 1> quality{};  // after 0, 1, ... updates; the last one measured is repeated
   ServingCounters serving;
   CollectionCounters collection;
   JudgingCounters judging;
@@ -72,12 +72,13 @@ struct Result {
   std::int64_t produced = 0, consumed = 0, resident = 0;
   std::array<std::int64_t, reasons.size()> dropped{};
   std::int64_t served = 0, gave_up = 0, updates = 0, longest_queue = 0;
-  Ticks end{}, latency{};                                     ///< latency: sum over served requests
-  double idle_serving = 0, idle_judge = 0, idle_trainer = 0;  ///< shares of the time of slots, workers and trainer
-  std::vector<Happening> trace;
+  Ticks end{};
+  Ticks latency{};                                            // sum over all served requests
+  double idle_serving = 0, idle_judge = 0, idle_trainer = 0;  // idle shares of the time of slots, workers and trainer
+  std::vector<TraceEntry> trace;
 };
 
-/// A function of the setting, the seed and the replicate.
-Result run(const Setting& setting, std::uint64_t seed, std::int64_t replicate, Keep keep = Keep::counts);
+/// A function of the setup, the seed and the replicate.
+Result run(const Setup& setup, std::uint64_t seed, std::int64_t replicate, Keep keep = Keep::counts);
 
 }  // namespace shoal::pipeline

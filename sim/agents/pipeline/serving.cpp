@@ -7,7 +7,7 @@ namespace shoal::pipeline {
 Serving::Serving(const Policy& policy, const ServingSettings& settings, const at::Tensor& params, std::uint64_t seed,
                  std::int64_t replicate)
     : settings_(settings),
-      speaker_(policy.speaker()),
+      worker_(policy.rollout_worker()),
       key_(random_key(seed, "agents/serving")),
       replicate_(replicate),
       latency_(ticks(settings.latency)),
@@ -17,11 +17,11 @@ Serving::Serving(const Policy& policy, const ServingSettings& settings, const at
 
 void Serving::take(const at::Tensor& params, std::int64_t version) {
   params_ = params;
-  speaker_->load(params_);
+  worker_->load(params_);
   version_ = version;
 }
 
-Answer Serving::submit(Request request, Ticks now, EventQueue& events) {
+Answer Serving::submit(Request request, Ticks now, EventHeap& events) {
   if (!request.session || !request.type) {
     ++counters_.malformed;
     return Answer::malformed;
@@ -37,7 +37,7 @@ Answer Serving::submit(Request request, Ticks now, EventQueue& events) {
   return Answer::accepted;
 }
 
-void Serving::start_waiting(Ticks now, EventQueue& events) {
+void Serving::start_waiting(Ticks now, EventHeap& events) {
   while (!paused_ && !waiting_.empty() && std::ssize(running_) < settings_.slots) {
     Request request = std::move(waiting_.front());
     waiting_.pop_front();
@@ -52,37 +52,42 @@ void Serving::start_waiting(Ticks now, EventQueue& events) {
   }
 }
 
-// The whole reply is sampled when it starts: its words are a function of weights, prompt and draws, and its length
+// The whole reply is sampled when it starts: its tokens are a function of weights, prompt and draws, and its length
 // tells when it ends.
-void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks first, EventQueue& events) {
-  std::vector<Token> prompt = g.request.prompt;
-  prompt.insert(prompt.end(), g.reply.tokens.begin(), g.reply.tokens.end());
-  const std::span<const Token> asked(prompt);
+void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks first, EventHeap& events) {
+  g.kept = g.reply.tokens.size();
+  sample(g);
+  g.versions.resize(g.reply.tokens.size(), version_);
+  g.begin = first + reading(g);
+  const std::int64_t added = g.reply.tokens.size() - g.kept;
+  g.finish = g.begin + Ticks{value(token_) * added};
+  ensure(g.finish >= now, "a reply ends before it starts");
+  events.push({g.finish, PipelineEvent::Kind::served, g.request.user, number});
+}
+
+// Appends to the tokens that are kept, until the end token or the longest reply.
+void Serving::sample(Generation& g) {
+  std::vector<Token> prefix = g.request.prompt;
+  prefix.insert(prefix.end(), g.reply.tokens.begin(), g.reply.tokens.end());
+  const std::span<const Token> prompt(prefix);
   Reply more;
-  const bool ended = !g.reply.tokens.empty() && g.reply.tokens.back() == talk::end;
-  if (!ended) speaker_->reply({&asked, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
+  const bool ended = !g.reply.tokens.empty() && g.reply.tokens.back() == talk::end_token;
+  if (!ended) worker_->reply({&prompt, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
   ensure(more.tokens.size() == more.log_probs.size(), "a policy gave {} tokens and {} log-probabilities",
          more.tokens.size(), more.log_probs.size());
-  g.kept = g.reply.tokens.size();
   g.reply.tokens.insert(g.reply.tokens.end(), more.tokens.begin(), more.tokens.end());
   g.reply.log_probs.insert(g.reply.log_probs.end(), more.log_probs.begin(), more.log_probs.end());
-  if (g.kept > 0 && std::ssize(g.reply.tokens) > talk::longest_reply) {  // what was kept counts too
+  if (g.kept > 0 && std::ssize(g.reply.tokens) > talk::longest_reply) {  // kept tokens count too
     g.reply.tokens.resize(talk::longest_reply);
     g.reply.log_probs.resize(talk::longest_reply);
   }
-  const auto added = static_cast<std::int64_t>(g.reply.tokens.size() - g.kept);
-  g.versions.resize(g.reply.tokens.size(), version_);
-  g.begin = first + reading(g);
-  g.finish = g.begin + Ticks{value(token_) * added};
-  ensure(g.finish >= now, "a reply ends before it starts");
-  events.push({g.finish, EventKind::served, g.request.user, number});
 }
 
 Ticks Serving::reading(const Generation& g) const {
-  return ticks(settings_.prompt_token * static_cast<double>(g.request.prompt.size() + g.kept));
+  return ticks(settings_.prompt_token * (g.request.prompt.size() + g.kept));
 }
 
-std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventQueue& events) {
+std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventHeap& events) {
   const auto at = running_.find(number);
   if (at == running_.end() || at->second.finish != now) return {};
   Generation& g = at->second;
@@ -94,10 +99,10 @@ std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventQueue
   return served;
 }
 
-void Serving::pause(While what, Ticks now) {
+void Serving::pause(While new_requests, Ticks now) {
   ensure(!paused_, "serving is paused twice");
   paused_ = true;
-  while_ = what;
+  while_ = new_requests;
   paused_since_ = now;
   ++counters_.pauses;
 }
@@ -105,12 +110,12 @@ void Serving::pause(While what, Ticks now) {
 void Serving::interrupt(Ticks now) {
   for (auto& [number, g] : running_) {
     const std::int64_t since = std::max<std::int64_t>(0, value(now - g.begin));
-    const std::size_t made = value(token_) == 0 ? 0 : static_cast<std::size_t>(since / value(token_));
+    const std::int64_t made = value(token_) == 0 ? 0 : since / value(token_);
     const std::size_t keep = std::min(g.kept + made, g.reply.tokens.size());
     g.reply.tokens.resize(keep);
     g.reply.log_probs.resize(keep);
     g.versions.resize(keep);
-    g.finish = Ticks{-1};  // the event that was announced finds another time
+    g.finish = interrupted;  // so that the pending event does not end it
     ++counters_.interrupted;
   }
 }
@@ -122,12 +127,12 @@ ServingCounters Serving::counters(Ticks now) const {
   return counters;
 }
 
-void Serving::resume(Ticks now, EventQueue& events) {
-  ensure(paused_, "serving goes on but was not paused");
+void Serving::resume(Ticks now, EventHeap& events) {
+  ensure(paused_, "serving resumes without a pause");
   paused_ = false;
   counters_.stalled = counters_.stalled + (now - paused_since_);
   for (auto& [number, g] : running_) {
-    if (g.finish == Ticks{-1}) generate(number, g, now, now, events);
+    if (g.finish == interrupted) generate(number, g, now, now, events);
   }
   start_waiting(now, events);
 }

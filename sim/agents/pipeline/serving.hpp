@@ -1,12 +1,12 @@
 #pragma once
-// Policy serving: answers with the weights it holds and stamps every token with their version.
+// Serving: generates replies with the weights it holds and stamps every token with their version.
 
 #include <deque>
 #include <map>
 #include <optional>
 #include <vector>
 
-#include "sim/agents/pipeline/events.hpp"
+#include "sim/agents/pipeline/event_heap.hpp"
 #include "sim/agents/pipeline/settings.hpp"
 #include "sim/agents/pipeline/turns.hpp"
 
@@ -15,47 +15,48 @@ namespace shoal::pipeline {
 struct Served {
   Request request;
   Reply reply;
-  std::vector<std::int64_t> versions;  ///< per token
-  Ticks latency{};                     ///< since the client first tried, refusals included
+  std::vector<std::int64_t> versions;  // version of the weights for each token
+  Ticks latency{};                     // time since the client's first attempt, refusals included
 };
 
 struct ServingCounters {
-  std::int64_t requests = 0;   ///< well-formed ones, tried again or not
-  std::int64_t malformed = 0;  ///< without session or turn type: an error
-  std::int64_t refused = 0;    ///< 503
-  std::int64_t pauses = 0;     ///< times that new generations had to wait or were refused for weights
-  std::int64_t interrupted = 0;
+  std::int64_t requests = 0;     // well-formed requests, retries included
+  std::int64_t malformed = 0;    // requests without session or turn type: errors
+  std::int64_t refused = 0;      // requests answered by 503
+  std::int64_t pauses = 0;       // times that new generations waited or were refused because of new weights
+  std::int64_t interrupted = 0;  // generations
   std::int64_t longest_queue = 0;
-  Ticks stalled{};  ///< total time of the pauses
-  Ticks busy{};     ///< of all slots
+  Ticks stalled{};  // total time of the pauses
+  Ticks busy{};     // time of all slots
 };
 
 enum class Answer : std::int8_t { accepted, refused, malformed };
 
 class Serving {
  public:
-  /// What new requests meet while serving is paused.
+  /// The treatment of new requests during a pause.
   enum class While : std::int8_t { waits, refuses };
 
   Serving(const Policy& policy, const ServingSettings& settings, const at::Tensor& params, std::uint64_t seed,
           std::int64_t replicate);
 
-  Answer submit(Request request, Ticks now, EventQueue& events);
-  /// The generation that an event speaks of has ended; none where it was interrupted since.
-  std::optional<Served> finish(std::int64_t number, Ticks now, EventQueue& events);
+  Answer submit(Request request, Ticks now, EventHeap& events);
+  /// Ends the generation of an event; none where that was interrupted in the meantime.
+  std::optional<Served> finish(std::int64_t number, Ticks now, EventHeap& events);
 
-  /// Nothing new starts. `interrupt`: what runs keeps its tokens so far and stops too.
-  void pause(While what, Ticks now);
+  /// Keeps new generations from starting.
+  void pause(While new_requests, Ticks now);
+  /// Stops running generations, which keep their tokens so far.
   void interrupt(Ticks now);
-  /// What was interrupted goes on from its recomputed prefix, and what waits starts.
-  void resume(Ticks now, EventQueue& events);
-  /// Of generations that start, or go on, from now on.
+  /// Continues interrupted generations from a recomputed prefix and starts waiting ones.
+  void resume(Ticks now, EventHeap& events);
+  /// Sets the weights of generations that start or continue from now on.
   void take(const at::Tensor& params, std::int64_t version);
 
   bool paused() const { return paused_; }
   std::int64_t running() const { return std::ssize(running_); }
   std::int64_t version() const { return version_; }
-  /// As if what runs and a pause ended now.
+  /// Counts running generations, and a pause, until `now`.
   ServingCounters counters(Ticks now) const;
 
  private:
@@ -64,17 +65,20 @@ class Serving {
     RandomStream random;
     Reply reply;
     std::vector<std::int64_t> versions;
-    Ticks since{};         // it holds a slot
-    Ticks begin{};         // of the first token that the present weights make
-    std::size_t kept = 0;  // tokens made before that
-    Ticks finish{};
+    Ticks since{};         // start: it holds a slot from then on
+    Ticks begin{};         // start of the first token that the current weights sample
+    std::size_t kept = 0;  // tokens sampled before that
+    Ticks finish{};        // `interrupted` while it is stopped
   };
-  void start_waiting(Ticks now, EventQueue& events);
-  void generate(std::int64_t number, Generation& generation, Ticks now, Ticks first, EventQueue& events);
+  static constexpr Ticks interrupted{-1};
+
+  void start_waiting(Ticks now, EventHeap& events);
+  void generate(std::int64_t number, Generation& generation, Ticks now, Ticks first, EventHeap& events);
+  void sample(Generation& generation);
   Ticks reading(const Generation& generation) const;
 
   const ServingSettings& settings_;
-  std::unique_ptr<Speaker> speaker_;
+  std::unique_ptr<RolloutWorker> worker_;
   RandomKey key_;
   std::int64_t replicate_;
   Ticks latency_, token_;

@@ -16,10 +16,10 @@ double rate(const Settings& s, const char* key, const char* meaning) {
 }
 
 HandOver read_hand_over(const Settings& s) {
-  const std::string mode =
-      s.choice("hand_over", "swap", {"barrier", "pause503", "interrupt", "swap"},
-               "how weights reach serving: all stop; requests are refused; generations go on under the new weights; or "
-               "two buffers");
+  const std::string mode = s.choice(
+      "hand_over", "swap", {"barrier", "pause503", "interrupt", "swap"},
+      "how weights reach serving: all stop; requests are refused; generations continue under the new weights; or "
+      "two buffers");
   return mode == "barrier"    ? HandOver::barrier
          : mode == "pause503" ? HandOver::pause503
          : mode == "swap"     ? HandOver::swap
@@ -36,7 +36,7 @@ ServingSettings::ServingSettings(const Settings& s) {
   prompt_token = time(s, "prompt_token_seconds", 0.001, "seconds per token of the prompt, or of a recomputed prefix");
   token = time(s, "token_seconds", 0.1, "seconds per token of a reply");
   retries = s.integer("retries", 8, "how often a refused request is tried again", between(0, 1000));
-  backoff = time(s, "backoff", 4, "seconds until then, and 2 more each time");
+  backoff = time(s, "backoff", 4, "seconds before the first retry; 2 more each time");
   for (const char* key : {"retries", "backoff"}) {
     if (s.has(key) && hand_over != HandOver::pause503)
       user_error("{}: '{}' counts only where requests are refused. Set hand_over = \"pause503\"?", s.where(), key);
@@ -44,26 +44,25 @@ ServingSettings::ServingSettings(const Settings& s) {
 }
 
 ClientSettings::ClientSettings(const Settings& s) {
-  const double spread =
-      s.number("spread", 0.5, "of users' times: the standard deviation of their logarithm", between(0, 3));
+  const double spread = s.number("spread", 0.5, "standard deviation of the logarithm of users' times", between(0, 3));
   think = {time(s, "think_seconds", 20, "median seconds until a user answers"), spread};
   gap = {time(s, "gap_seconds", 60, "median seconds between a user's sessions"), spread};
   bursts = rate(s, "bursts", "share of sessions that begin together, at full multiples of burst_seconds");
   burst_seconds = s.number("burst_seconds", 600, "see bursts", {.least = 1, .most = longest});
   side = rate(s, "side", "probability that a main turn comes with a side turn, which is never trained");
-  abandon = rate(s, "abandon", "probability, per reply, that the user leaves without a word");
-  late = rate(s, "late", "probability that a next state is late_seconds on its way");
+  abandon = rate(s, "abandon", "probability, per reply, that the user leaves without a message");
+  late = rate(s, "late", "probability that a next state is delayed by late_seconds");
   duplicate = rate(s, "duplicate", "probability that a next state comes twice");
   late_seconds = time(s, "late_seconds", 120, "see late and duplicate");
   malformed = rate(s, "malformed",
                    "probability that a request lacks session or turn type, and that a trajectory's log-probabilities "
                    "are cut off");
-  silent = s.integer("silent", 0, "the last so many users never answer a reply", at_least(0));
+  silent = s.integer("silent", 0, "number of users, the last ones, who never answer a reply", at_least(0));
 }
 
 JudgingSettings::JudgingSettings(const Settings& s) {
   workers = s.integer("judge_workers", 4, "judgements at once", between(1, 1 << 20));
-  duration = {time(s, "judge_seconds", 5, "median seconds of a judgement, unless the judge knows better"),
+  duration = {time(s, "judge_seconds", 5, "median seconds of a judgement, unless the judge models its own"),
               s.number("judge_spread", 0.5, "standard deviation of its logarithm", between(0, 3))};
   timeout = time(s, "judge_timeout", 120, "seconds after which a judgement is given up: no vote, no hint");
   failure = rate(s, "judge_failure", "probability that a judgement fails: no vote, no hint");
@@ -100,7 +99,7 @@ TrainingSettings::TrainingSettings(const Settings& s, HandOver hand_over) {
 PipelineSettings::PipelineSettings(const Settings& s)
     : serving(s),
       clients(s),
-      expiry(time(s, "expiry_seconds", 3600, "seconds after which a session without a sign is over")),
+      expiry(time(s, "expiry_seconds", 3600, "seconds without a turn or state after which a session is over")),
       capacity(s.integer("capacity", 100'000, "turns that wait for the judge, and for the trainer",
                          between(1, 1'000'000'000))),
       judging(s),

@@ -1,5 +1,5 @@
 #pragma once
-// How old a sample may be when it is trained, and how many may be under way for that.
+// Staleness of samples, and the admission rule that bounds it.
 
 #include <algorithm>
 #include <cstdint>
@@ -8,15 +8,16 @@
 
 namespace shoal::pipeline {
 
-/// Any age.
+/// A staleness bound that admits any age.
 inline constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
 
-/// Turns that may still be taken up so that none is older than `eta` versions when it is trained. AReaL
-/// (arXiv 2505.24298), section 5.1, with the code's bound on concurrency. Negative where there are too many already.
-/// `accepted`: turns that the trainer has or had; `running`: under way to it.
+/// The admission rule of AReaL (arXiv 2505.24298), section 5.1, with the bound on concurrency of its code.
+/// `accepted`: turns that the trainer has or had; `running`: turns on their way to it.
 struct Admission {
   std::int64_t eta = 1, version = 0, batch = 1, accepted = 0, running = 0, max_concurrent = unbounded;
 
+  /// Number of turns that may be admitted so that none is older than `eta` versions when it is trained. Negative where
+  /// there are too many already.
   std::int64_t capacity() const {
     const std::int64_t free = max_concurrent - running;
     if (eta == unbounded) return free;
@@ -24,7 +25,7 @@ struct Admission {
   }
 };
 
-/// The age of the oldest token, seen from the update that makes `version` + 1; 0 of an empty reply.
+/// The age of the oldest token at the update from `version` to the next one; 0 for an empty reply.
 inline std::int64_t staleness(std::int64_t version, std::span<const std::int64_t> token_versions) {
   if (token_versions.empty()) return 0;
   return version - *std::ranges::min_element(token_versions);

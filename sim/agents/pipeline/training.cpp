@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "sim/agents/all_finite.hpp"
 #include "sim/agents/pipeline/staleness.hpp"
 
 namespace shoal::pipeline {
@@ -12,8 +13,8 @@ namespace {
 std::int64_t read_refresh(const Settings& s) {
   const std::string teacher =
       s.text("teacher", "frozen",
-             "who knows the hint: frozen, the untrained policy; live, the one of now; refresh:K, "
-             "the one of now every K updates");
+             "the policy that reads hints: frozen, the untrained one; live, the current one; refresh:K, "
+             "the current one every K updates");
   if (teacher == "frozen") return 0;
   if (teacher == "live") return 1;
   std::int64_t every = 0;
@@ -24,14 +25,9 @@ std::int64_t read_refresh(const Settings& s) {
     if (error != std::errc{} || at != end) every = 0;
   }
   if (every < 1) {
-    user_error("{}: teacher = \"{}\" is none. Use \"frozen\", \"live\" or \"refresh:4\"?", s.where(), teacher);
+    user_error("{}: unknown teacher \"{}\". Use \"frozen\", \"live\" or \"refresh:4\".", s.where(), teacher);
   }
   return every;
-}
-
-bool all_finite(const JudgedReply& sample) {
-  return std::isfinite(sample.signals.reward) &&
-         std::ranges::all_of(sample.reply.log_probs, [](double x) { return std::isfinite(x); });
 }
 
 }  // namespace
@@ -39,8 +35,7 @@ bool all_finite(const JudgedReply& sample) {
 LearningSettings::LearningSettings(const Settings& s)
     : batch(s.integer("batch", 16, "samples of an update", between(1, 1 << 20))),
       rate(s.number("rate", 0.15, "learning rate of Adam; 0: no learning, the chance level", at_least(0))),
-      anchor(s.flag("anchor", false,
-                    "the teacher is asked about replies without a hint too: a pull back to it, as published")),
+      kl_to_teacher(s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published")),
       refresh(read_refresh(s)) {}
 
 Training::Training(Ledger& ledger, const Policy& policy, const Objective& objective, const LearningSettings& learning,
@@ -57,12 +52,13 @@ Training::Training(Ledger& ledger, const Policy& policy, const Objective& object
       teacher_(initial),
       gradient_(at::zeros_like(initial)) {}
 
-void Training::enqueue(std::int64_t number, Stage from) {
+void Training::enqueue(std::int64_t number, TurnStage from) {
   JudgedReply& sample = ledger_.at(number).sample;
-  if (!all_finite(sample)) return ledger_.drop(number, Reason::not_finite);
+  if (!std::isfinite(sample.signals.reward) || !all_finite(sample.reply.log_probs))
+    return ledger_.drop(number, Reason::not_finite);
   if (!objective_.takes(sample.signals)) return ledger_.drop(number, Reason::no_signal);
   sample.draw = random_.uniform();
-  ledger_.move(number, from, Stage::queued);
+  ledger_.move(number, from, TurnStage::queued);
   if (const auto oldest = queue_.push(number)) ledger_.drop(*oldest, Reason::overflow);
 }
 
@@ -78,19 +74,15 @@ bool Training::full() {
 std::vector<JudgedReply> Training::take_batch() {
   last_batch_.clear();
   std::vector<JudgedReply> batch;
-  bool negative = true;
+  bool negative = true;  // all votes so far
   while (std::ssize(batch) < learning_.batch) {
     const std::int64_t number = queue_.pop();
-    for (const std::int64_t version : ledger_.at(number).versions) {
-      const std::int64_t age = version_ - version;
-      ensure(age <= settings_.eta, "a token of version {} is trained from version {}", version, version_);
-      ++counters_.staleness[std::min(static_cast<std::size_t>(age), TrainingCounters::bins - 1)];
-    }
+    count_staleness(number);
     batch.push_back(ledger_.consume(number));
     negative = negative && batch.back().signals.reward < 0;
     last_batch_.push_back(number);
   }
-  counters_.all_negative += negative;
+  if (negative) ++counters_.all_negative;
   if (settings_.drops_leftover) {
     queue_.remove_if([&](std::int64_t number) {
       ledger_.drop(number, Reason::leftover);
@@ -100,17 +92,26 @@ std::vector<JudgedReply> Training::take_batch() {
   return batch;
 }
 
+void Training::count_staleness(std::int64_t number) {
+  for (const std::int64_t version : ledger_.at(number).versions) {
+    const std::int64_t age = version_ - version;
+    ensure(age <= settings_.eta, "a token of version {} is trained from version {}", version, version_);
+    ++counters_.staleness[std::min<std::size_t>(age, TrainingCounters::bins - 1)];
+  }
+}
+
 void Training::train() {
   const std::vector<JudgedReply> batch = take_batch();
-  const BatchMeasures measures = learner_.gradient(
-      {.current = weights_, .old = {}, .teacher = teacher_, .anchor = learning_.anchor}, batch, gradient_);
+  const BatchMeasures measures =
+      learner_.gradient({.current = weights_, .old = {}, .teacher = teacher_, .kl_to_teacher = learning_.kl_to_teacher},
+                        batch, gradient_);
   counters_.rejected += measures.rejected;
   if (!std::isfinite(measures.gradient_norm)) {
     ++counters_.skipped;
     next_ = weights_;
     return;
   }
-  counters_.alarms += measures.gradient_norm > settings_.alarm;
+  if (measures.gradient_norm > settings_.alarm) ++counters_.alarms;
   next_ = adam_.apply(weights_, gradient_, learning_.rate);
 }
 

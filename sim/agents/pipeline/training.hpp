@@ -1,5 +1,5 @@
 #pragma once
-// The trainer: takes full batches within the staleness bound and makes weights of the next version.
+// The trainer: takes full batches within the staleness bound and computes weights of the next version.
 
 #include <array>
 #include <vector>
@@ -8,27 +8,26 @@
 #include "sim/agents/pipeline/bounded_queue.hpp"
 #include "sim/agents/pipeline/ledger.hpp"
 #include "sim/agents/pipeline/settings.hpp"
-#include "sim/agents/tensor_adam.hpp"
+#include "sim/task/adam.hpp"
 
 namespace shoal::pipeline {
 
-/// How a batch becomes an update.
+/// Settings of an update.
 struct LearningSettings {
   explicit LearningSettings(const Settings& s);
   std::int64_t batch;
-  double rate;  ///< of Adam
-  bool anchor;  ///< the teacher is asked about replies without a hint too, as published
-  /// Updates after which the teacher becomes the policy of then; 0: it stays the untrained one.
-  std::int64_t refresh;
+  double rate;           // learning rate of Adam
+  bool kl_to_teacher;    // replies without a hint have a KL penalty to the teacher, as published
+  std::int64_t refresh;  // updates after which the teacher becomes the current policy; 0: it stays the untrained one
 };
 
 struct TrainingCounters {
   static constexpr std::size_t bins = 8;
-  std::array<std::int64_t, bins> staleness{};  ///< tokens consumed, by age in versions; the last: that and more
-  std::int64_t rejected = 0;                   ///< consumed replies that had no part in the gradient: not finite
-  std::int64_t skipped = 0;                    ///< updates whose gradient is not finite
-  std::int64_t alarms = 0;                     ///< updates with a gradient norm beyond the alarm
-  std::int64_t all_negative = 0;               ///< batches in which every vote is -1: they only spread the policy out
+  std::array<std::int64_t, bins> staleness{};  // consumed tokens by age in versions; the last bin: that age and more
+  std::int64_t rejected = 0;                   // consumed replies left out of the gradient: not finite
+  std::int64_t skipped = 0;                    // updates whose gradient is not finite
+  std::int64_t alarms = 0;                     // updates with a gradient norm beyond the alarm
+  std::int64_t all_negative = 0;               // batches in which every vote is -1: they only raise the entropy
 };
 
 class Training {
@@ -37,13 +36,13 @@ class Training {
            const TrainingSettings& settings, std::int64_t capacity, const at::Tensor& initial, std::uint64_t seed,
            std::int64_t replicate);
 
-  /// A turn whose judgement is made, or that nothing follows. Refuses, with a reason, what cannot be trained.
-  void enqueue(std::int64_t number, Stage from);
+  /// Queues a turn that was judged, or that nothing follows. Drops, with the reason, what cannot be trained.
+  void enqueue(std::int64_t number, TurnStage from);
   /// Drops what is too old for the next update. Returns whether the rest fills a batch.
   bool full();
-  /// Takes a batch, the oldest first, and trains on it: from now on version() + 1 is there but counts as unfinished.
+  /// Takes a batch, the oldest turns first, and trains on it. version() does not change before `finish`.
   void train();
-  /// The update is finished: version() is one more.
+  /// Ends the update: version() is one more.
   void finish();
 
   const at::Tensor& weights() const { return weights_; }
@@ -58,6 +57,7 @@ class Training {
 
  private:
   std::vector<JudgedReply> take_batch();
+  void count_staleness(std::int64_t number);
 
   Ledger& ledger_;
   const Objective& objective_;

@@ -1,5 +1,6 @@
 #pragma once
-// What travels through the pipeline: requests, the states that follow, and turns on their way to the trainer.
+// Data that the pipeline's components pass on: requests, states that follow replies, and turns on their way to
+// training.
 
 #include <optional>
 #include <vector>
@@ -12,25 +13,26 @@
 namespace shoal::pipeline {
 
 /// Main turns and tool turns are the agent's main line and are trained; side turns (notes, heartbeats, memory) are
-/// served and forgotten.
+/// served and not collected.
 enum class TurnType : std::int8_t { main, tool, side };
 
 struct TurnKey {
   std::int64_t user = 0;
-  std::int64_t session = 0;  ///< of this user, from 1
-  int turn = 0;              ///< of this session, from 0
+  std::int64_t session = 0;  // number among the user's sessions, from 1
+  int turn = 0;              // number in the session, from 0
 
   friend auto operator<=>(const TurnKey&, const TurnKey&) = default;
 };
 
-/// What followed a turn: it comes with the next main-line request of its session, so judging is one turn late.
+/// The state that followed a turn: it comes with the next main-line request of the session, so judging is one turn
+/// late.
 struct FollowUp {
-  TurnKey of;
+  TurnKey of;  // the turn that it followed
   Evidence evidence;
-  std::optional<talk::Rule> said;  ///< the rule that a correction named
+  std::optional<talk::Rule> said;  // the rule that a correction named
 };
 
-/// A client must name session and turn type; without either the request is an error.
+/// A client must name session and turn type; a request without either is an error.
 struct Request {
   std::int64_t user = 0;
   std::optional<std::int64_t> session;
@@ -38,15 +40,15 @@ struct Request {
   int turn = 0;
   std::vector<Token> prompt;
   double temperature = 1;
-  Ticks sent{};  ///< when the client first tried
+  Ticks sent{};  // time of the client's first attempt
 };
 
 /// A served turn of the main line: token ids as they were sampled, never text.
 struct Turn {
   TurnKey key;
   TurnType type = TurnType::main;
-  JudgedReply sample;                  ///< its version: the oldest of its tokens
-  std::vector<std::int64_t> versions;  ///< of the weights, per token
+  JudgedReply sample;                  // its version is that of the oldest token
+  std::vector<std::int64_t> versions;  // versions of the weights that sampled each token
 };
 
 }  // namespace shoal::pipeline

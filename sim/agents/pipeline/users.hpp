@@ -1,5 +1,5 @@
 #pragma once
-// Those who talk: what each user asks next, when, and what goes wrong on the way.
+// The users of the pipeline: what each asks next and when, and the faults of their requests.
 
 #include <optional>
 #include <vector>
@@ -9,84 +9,85 @@
 
 namespace shoal::pipeline {
 
-/// Who the users are and how they behave.
-struct Company {
+/// The users who share a policy, and how they behave.
+struct UserPool {
   std::vector<talk::User> users;
-  talk::Manners manners;
+  talk::UserBehaviour behaviour;
   double temperature = 1;
-  std::int64_t sessions = 72;  ///< of each user, at most
+  std::int64_t sessions = 72;  // sessions of each user, at most
 };
 
-/// What is drawn for a turn besides its words.
-struct Mishaps {
-  bool side = false;                     ///< a side turn is asked at the same time
-  bool malformed = false;                ///< the first request lacks a field
-  bool cut = false;                      ///< the trajectory loses a log-probability
-  bool late = false, duplicate = false;  ///< of the next state
-  bool leaves = false;                   ///< after the reply
+/// Draws of a turn besides its tokens: a side turn, faults, and whether the user leaves.
+struct Faults {
+  bool side = false;       // a side turn is requested at the same time
+  bool malformed = false;  // the first request lacks a field
+  bool cut = false;        // the trajectory loses a log-probability
+  bool late = false;       // the next state is delayed
+  bool duplicate = false;  // the next state comes twice
+  bool leaves = false;     // the user leaves after the reply
 };
 
-/// What a user does after a reply.
-struct Heard {
-  std::optional<Ticks> wait;  ///< until the next request; none: the user has had all sessions
-  bool done = false;          ///< the client says that the session is over
+/// A user's next step after a reply.
+struct NextStep {
+  std::optional<Ticks> wait;  // time until the next request; none where the user has had all sessions
+  bool done = false;          // the client reports that the session is over
 };
 
-/// Draws depend on (user, session, turn) alone: whether anything is slow changes nobody's words.
+/// Draws depend on (user, session, turn) alone: delays change no tokens.
 class Users {
  public:
-  static constexpr int in_a_row = 3;
+  static constexpr int in_a_row = 3;  // first replies that make a user content
 
-  Users(const Company& company, const ClientSettings& settings, std::uint64_t seed, std::int64_t replicate);
+  Users(const UserPool& pool, const ClientSettings& settings, std::uint64_t seed, std::int64_t replicate);
 
-  std::int64_t size() const { return std::ssize(people_); }
-  /// Until the first request.
+  std::int64_t size() const { return std::ssize(states_); }
+  /// Time until the user's first request.
   Ticks first_wait(std::int64_t user, Ticks now);
-  /// What the user asks now.
-  Request& request(std::int64_t user) { return person(user).request; }
-  Mishaps& mishaps(std::int64_t user) { return person(user).mishaps; }
-  /// What followed the user's turn before: goes with the request, once.
+  /// The user's current request.
+  Request& request(std::int64_t user) { return state(user).request; }
+  Faults& faults(std::int64_t user) { return state(user).faults; }
+  /// The state that followed the user's previous turn: sent with the request, once.
   std::optional<FollowUp> take_next_state(std::int64_t user);
   Request side_request(std::int64_t user);
-  /// The reply to request(user).
-  Heard hear(std::int64_t user, const Reply& reply, Ticks now);
-  /// All retries were refused: the session is lost.
-  Heard give_up(std::int64_t user, Ticks now);
+  /// The user reads the reply to request(user).
+  NextStep react(std::int64_t user, const Reply& reply, Ticks now);
+  /// The session ends because all retries were refused.
+  NextStep give_up(std::int64_t user, Ticks now);
 
-  /// Session whose first reply was the third in a row that satisfied; 0: not yet.
-  std::int64_t content_at(std::int64_t user) const { return person(user).content_at; }
-  std::int64_t sessions(std::int64_t user) const { return person(user).session; }
+  /// The session whose first reply was the third in a row that satisfied the user; 0: none yet.
+  std::int64_t content_at(std::int64_t user) const { return state(user).content_at; }
+  std::int64_t sessions(std::int64_t user) const { return state(user).session; }
   bool all_content() const { return content_ == size(); }
-  /// Nobody asks any more.
+  /// All users have had all their sessions.
   bool all_over() const { return over_ == size(); }
 
  private:
-  struct Person {
+  struct UserState {
     std::int64_t session = 0;
     int turn = 0, tools_left = 0;
     std::optional<talk::Conversation> conversation;
-    std::optional<RandomStream> random;  // of this turn
+    std::optional<RandomStream> random;  // draws of the current turn
     Request request;
-    Mishaps mishaps;
+    Faults faults;
     std::optional<FollowUp> next_state;
     int streak = 0;
     std::int64_t content_at = 0;
   };
-  const Person& person(std::int64_t user) const { return people_[static_cast<std::size_t>(user)]; }
-  Person& person(std::int64_t user) { return people_[static_cast<std::size_t>(user)]; }
+  const UserState& state(std::int64_t user) const { return states_[user]; }
+  UserState& state(std::int64_t user) { return states_[user]; }
   void open_turn(std::int64_t user, TurnType type);
-  Heard next_session(std::int64_t user, Ticks now, bool done);
-  void count_first_reply(Person& person, bool satisfied);
+  NextStep next_session(std::int64_t user, Ticks now, bool done);
+  void count_first_reply(UserState& user, bool satisfied);
 
-  const Company& company_;
+  const UserPool& pool_;
   const ClientSettings& settings_;
   RandomKey key_;
   std::int64_t replicate_;
-  std::vector<Person> people_;
-  std::int64_t content_ = 0, over_ = 0;  // how many are
+  std::vector<UserState> states_;
+  std::int64_t content_ = 0, over_ = 0;  // numbers of users who are content, and who have had all sessions
 };
 
-/// Turns of a session have numbers below this.
+/// Numbers of turns in a session are below this.
 inline constexpr int most_turns = 1 << 11;
 
 /// Draws of one turn of one user of one replicate. Numbers from most_turns on belong to side turns.

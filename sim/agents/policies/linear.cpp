@@ -1,11 +1,12 @@
-// A bag of words: every word of a reply is drawn from one softmax, whose logits are the language's frequencies plus
-// what was learned for the topic, for all topics together, and three nats for what a rule in the context asks. Without
-// a hidden state, so cheap enough for thousands of users; the form of the world of ten tokens, over the small language.
+// A bag of tokens: every token of a reply is drawn from one softmax. Its logits are the language's frequencies plus
+// learned logits of the topic, learned logits of all topics, and three nats for each rule in the context. Without a
+// hidden state, so cheap enough for thousands of users; the policy of the world of ten tokens, over the small language.
 
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
 
+#include "sim/agents/softmax.hpp"
 #include "sim/agents/talk.hpp"
 
 namespace shoal::policies {
@@ -15,60 +16,70 @@ using namespace talk;
 
 using Logits = std::array<double, vocabulary>;
 
-// Per place in the flat vector: topics and tools each have logits of their own, all topics share some, and one number
-// is how much the right answer stands out.
+// Rows of logits in the flat vector: topics and tools each have logits of their own, and all topics share some. Behind
+// them is one number: what is added to the logit of the right answer.
 constexpr std::int64_t tools_at = topics, shared_at = topics + 1, answer_at = (topics + 2) * vocabulary,
                        size = answer_at + 1;
 
-// What a prompt comes down to.
+// The part of a prompt that the policy uses.
 struct Cue {
-  std::int64_t own = tools_at;
-  bool shares = false;
-  Token answer = -1;
-  Logits context{};
+  std::int64_t own = tools_at;  // the row of the topic, or that of tools
+  bool shares = false;          // the shared logits count too
+  Token answer = -1;            // the right answer; -1: there is no question
+  Logits context{};             // the sum of the rules' vectors in the context
 };
+
+// A rule and its opposite have one axis.
+int axis_of(Rule rule) { return static_cast<int>(rule) % (rules / 2); }
 
 Cue read(std::span<const Token> prompt) {
   Cue cue;
-  if (prompt.size() > 1 && prompt[1] != tool) cue.own = prompt[0] - first_topic, cue.shares = true;
+  if (prompt.size() > 1 && prompt[1] != tool_token) {
+    cue.own = prompt[0] - topic_tokens.first;
+    cue.shares = true;
+  }
   std::array<Rule, rules / 2> latest{};
   std::array<bool, rules / 2> told{};
   for (std::size_t i = 0; i < prompt.size(); ++i) {
     const Token t = prompt[i];
-    if (t >= first_rule && t < first_rule + rules) {
-      const auto axis = static_cast<std::size_t>(t - first_rule) % latest.size();
-      latest[axis] = static_cast<Rule>(t - first_rule), told[axis] = true;
+    if (rule_tokens.contains(t)) {
+      const Rule rule = static_cast<Rule>(t - rule_tokens.first);
+      const int axis = axis_of(rule);
+      latest[axis] = rule;
+      told[axis] = true;
     }
-    if (t == plus && i > 0 && i + 1 < prompt.size() && is_number(prompt[i - 1]) && is_number(prompt[i + 1])) {
-      cue.answer = number(prompt[i - 1] - first_number + prompt[i + 1] - first_number);
+    if (t == plus_token && i > 0 && i + 1 < prompt.size() && number_tokens.contains(prompt[i - 1]) &&
+        number_tokens.contains(prompt[i + 1])) {
+      cue.answer = prompt[i - 1] + prompt[i + 1] - number_tokens.first;
     }
   }
   constexpr double nats = 3;
   const auto sign = [&](Rule rule) {
-    const auto axis = static_cast<std::size_t>(rule);
-    return !told[axis] ? 0.0 : latest[axis] == rule ? 1.0 : -1.0;
+    const int axis = axis_of(rule);
+    if (!told[axis]) return 0.0;
+    return latest[axis] == rule ? 1.0 : -1.0;
   };
-  cue.context[bold] -= nats * sign(Rule::plain);
-  cue.context[end] -= nats * sign(Rule::longer);
-  for (Token t = first_warm; is_warm(t); ++t) cue.context[static_cast<std::size_t>(t)] += nats * sign(Rule::warmer);
+  cue.context[bold_token] -= nats * sign(Rule::plain);
+  cue.context[end_token] -= nats * sign(Rule::longer);
+  for (int i = 0; i < warm_tokens.size; ++i) cue.context[warm_tokens[i]] += nats * sign(Rule::warmer);
   return cue;
 }
 
-// Frequencies with which a reply has no mark, ten words or a warm word with probability 0.40, 0.20 and 0.10.
+// Frequencies with which a reply has no mark, ten tokens or a warm token with probability 0.40, 0.20 and 0.10.
 Logits base(Token answer) {
   Logits z;
   z.fill(std::log(1e-4));
-  z[end] = std::log(0.149);
-  z[bold] = std::log(0.2235);
-  for (Token t = first_warm; is_warm(t); ++t) z[static_cast<std::size_t>(t)] = std::log(0.0166 / warm_words);
-  for (Token t = first_filler; t < vocabulary; ++t) z[static_cast<std::size_t>(t)] = std::log(0.111 / fillers);
-  if (answer >= 0) z[static_cast<std::size_t>(answer)] = std::log(0.5);
+  z[end_token] = std::log(0.149);
+  z[bold_token] = std::log(0.2235);
+  for (int i = 0; i < warm_tokens.size; ++i) z[warm_tokens[i]] = std::log(0.0166 / warm_tokens.size);
+  for (int i = 0; i < filler_tokens.size; ++i) z[filler_tokens[i]] = std::log(0.111 / filler_tokens.size);
+  if (answer >= 0) z[answer] = std::log(0.5);
   return z;
 }
 
-class LinearSpeaker final : public Speaker {
+class LinearWorker final : public RolloutWorker {
  public:
-  explicit LinearSpeaker(double shared) : shared_(shared) {}
+  explicit LinearWorker(double shared) : shared_(shared) {}
 
   void load(const at::Tensor& params) override {
     params_ = params.contiguous();
@@ -81,23 +92,23 @@ class LinearSpeaker final : public Speaker {
       const Logits log_p = log_softmax(read(prompts[i]), temperature);
       Logits bound;
       double sum = 0;
-      for (std::size_t v = 0; v < log_p.size(); ++v) bound[v] = sum += std::exp(log_p[v]);
+      for (std::size_t v = 0; v < log_p.size(); ++v) {
+        sum += std::exp(log_p[v]);
+        bound[v] = sum;
+      }
       replies[i] = {};
       while (std::ssize(replies[i].tokens) < longest_reply) {
         const double at = random[i].uniform() * sum;
-        const std::size_t token = std::min<std::size_t>(
-            static_cast<std::size_t>(std::ranges::upper_bound(bound, at) - bound.begin()), vocabulary - 1);
-        replies[i].tokens.push_back(static_cast<Token>(token));
+        const Token token = std::min<Token>(std::ranges::upper_bound(bound, at) - bound.begin(), vocabulary - 1);
+        replies[i].tokens.push_back(token);
         replies[i].log_probs.push_back(log_p[token]);
-        if (token == end) break;
+        if (token == end_token) break;
       }
     }
   }
 
   at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-    std::int64_t rows = 0;
-    for (const Exchange& e : exchanges) rows += std::ssize(e.reply);
-    at::Tensor all = at::zeros({rows, vocabulary}, at::kDouble);
+    at::Tensor all = at::zeros({positions(exchanges), vocabulary}, at::kDouble);
     double* to = all.mutable_data_ptr<double>();
     for (const Exchange& e : exchanges) {
       const Logits log_p = log_softmax(read(e.prompt), e.temperature);
@@ -112,13 +123,11 @@ class LinearSpeaker final : public Speaker {
     for (const Exchange& e : exchanges) {
       const Cue cue = read(e.prompt);
       const Logits log_p = log_softmax(cue, e.temperature);
-      Logits sum{};
-      double total = 0;
-      for (std::size_t i = 0; i < e.reply.size() * vocabulary; ++i) sum[i % vocabulary] += *slope++;
-      for (const double x : sum) total += x;
+      Logits by_logit{};
+      for (std::size_t i = 0; i < e.reply.size() * vocabulary; ++i) by_logit[i % vocabulary] += *slope++;
+      softmax_backward(log_p, by_logit);
       for (std::int64_t v = 0; v < vocabulary; ++v) {
-        const auto at = static_cast<std::size_t>(v);
-        const double g = (sum[at] - std::exp(log_p[at]) * total) / e.temperature;
+        const double g = by_logit[v] / e.temperature;
         to[cue.own * vocabulary + v] += static_cast<float>(g);
         if (cue.shares) to[shared_at * vocabulary + v] += static_cast<float>(shared_ * g);
         if (v == cue.answer) to[answer_at] += static_cast<float>(g);
@@ -129,18 +138,14 @@ class LinearSpeaker final : public Speaker {
  private:
   Logits log_softmax(const Cue& cue, double temperature) const {
     Logits z = base(cue.answer);
-    double top = -1e300, sum = 0;
     for (std::int64_t v = 0; v < vocabulary; ++v) {
-      double& x = z[static_cast<std::size_t>(v)];
-      x += cue.context[static_cast<std::size_t>(v)] + static_cast<double>(theta_[cue.own * vocabulary + v]);
-      if (cue.shares) x += shared_ * static_cast<double>(theta_[shared_at * vocabulary + v]);
-      if (v == cue.answer) x += static_cast<double>(theta_[answer_at]);
+      double& x = z[v];
+      x += cue.context[v] + theta_[cue.own * vocabulary + v];
+      if (cue.shares) x += shared_ * theta_[shared_at * vocabulary + v];
+      if (v == cue.answer) x += theta_[answer_at];
       x /= temperature;
-      top = std::max(top, x);
     }
-    for (const double x : z) sum += std::exp(x - top);
-    const double shift = top + std::log(sum);
-    for (double& x : z) x -= shift;
+    shoal::log_softmax(z);
     return z;
   }
 
@@ -161,7 +166,7 @@ class Linear final : public Policy {
 
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({size}); }
-  std::unique_ptr<Speaker> speaker() const override { return std::make_unique<LinearSpeaker>(shared_); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<LinearWorker>(shared_); }
   double flops_per_token() const override { return 4.0 * vocabulary; }
 
  private:

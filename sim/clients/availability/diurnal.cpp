@@ -37,8 +37,8 @@ class Diurnal final : public Availability {
     if (threshold >= mean_ * (1 + swing_)) return {false, end};
     if (threshold < mean_ * (1 - swing_)) return {true, end};
     const double level = (threshold / mean_ - 1) / swing_;
-    const auto half = static_cast<std::int64_t>(std::acos(std::clamp(level, -1.0, 1.0)) / (2 * std::numbers::pi) *
-                                                static_cast<double>(value(day)));
+    const auto half =
+        static_cast<std::int64_t>(std::acos(std::clamp(level, -1.0, 1.0)) / (2 * std::numbers::pi) * value(day));
     const std::int64_t whole = value(day), since = ((value(who.local(time)) - value(peak_)) % whole + whole) % whole;
     // Microseconds since the last peak: on before `half`, and again from `whole - half` on.
     if (since < half) return {true, std::min(end, time + Ticks{half - since})};

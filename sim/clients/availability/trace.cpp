@@ -11,9 +11,8 @@ class Traced final : public Availability {
  public:
   explicit Traced(const Settings& s)
       : file_(s.text("file", "", "trace file, relative to the folder that the program runs in")),
-        by_id_(s.choice("assign", "random", {"random", "by_id"},
-                        "each client lives like a traced device drawn at random, or like the device of its number") ==
-               "by_id"),
+        by_id_(s.choice("assign", false, {{"random", false}, {"by_id", true}},
+                        "each client lives like a traced device drawn at random, or like the device of its number")),
         where_(s.where()) {}
 
   void open(const Opening& opening) override {
@@ -33,8 +32,8 @@ class Traced final : public Availability {
 
   Stretch at(const Who& who, Ticks time) const override {
     if (by_id_) return mapped_.view.at(value(who.client), time);
-    const auto devices = static_cast<std::uint64_t>(mapped_.view.devices());
-    return mapped_.view.at(static_cast<std::int64_t>(who.draws(key_).below(devices)), time);
+    const std::uint64_t devices = mapped_.view.devices();
+    return mapped_.view.at(who.draws(key_).below(devices), time);
   }
 
  private:

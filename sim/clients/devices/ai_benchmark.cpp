@@ -30,7 +30,7 @@ class AiBenchmark final : public Devices {
   Device device(const Who& who, const Device& base) const override {
     const std::size_t model = who.draws(key_).below(scores_.size());
     Device device = base;
-    device.tier = static_cast<int>(3 * model / scores_.size());  // slow, middle and fast third of the models
+    device.tier = 3 * model / scores_.size();  // slow, middle and fast third of the models
     device.flops_per_second *= scores_[model] / median_;
     return device;
   }

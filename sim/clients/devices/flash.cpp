@@ -23,9 +23,9 @@ class Flash final : public Devices {
         settings_(s),
         unknown_({18820, 16428, 159}) {
     // Seconds for a batch on the three phones.
-    const bool images = s.choice("workload", "femnist", {"femnist", "reddit"},
+    const bool images = s.choice("workload", true, {{"femnist", true}, {"reddit", false}},
                                  "whose seconds per batch tell how far the classes are apart: a CNN (1.64, 0.59, 0.18 "
-                                 "s) or an LSTM (2.60, 0.92, 0.53 s)") == "femnist";
+                                 "s) or an LSTM (2.60, 0.92, 0.53 s)");
     seconds_ = images ? std::vector<double>{1.64, 0.59, 0.18} : std::vector<double>{2.60, 0.92, 0.53};
   }
 
@@ -43,7 +43,7 @@ class Flash final : public Devices {
     const double score = scores_[random.below(scores_.size())], draw = random.uniform();
     Device device = base;
     device.tier = score > 0 ? nearest_class(score) : unknown_.choose(draw);
-    device.flops_per_second *= seconds_[1] / seconds_[static_cast<std::size_t>(device.tier)];
+    device.flops_per_second *= seconds_[1] / seconds_[device.tier];
     device.down_bytes_per_second = network.down;
     device.up_bytes_per_second = network.up;
     device.down_deviation = network.down_deviation;

@@ -4,11 +4,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <sstream>
 
 #include "sim/clients/devices.hpp"
 #include "sim/clients/shares.hpp"
+#include "sim/read_file.hpp"
 
 namespace shoal::devices {
 namespace {
@@ -31,16 +31,16 @@ class Table final : public Devices {
  public:
   explicit Table(const Settings& s)
       : file_(s.text("file", "", "CSV file, relative to the folder that the program runs in")),
-        by_id_(s.choice("assign", "random", {"random", "by_id"},
-                        "each client has a device drawn by the shares, or that of its number's line") == "by_id"),
+        by_id_(s.choice("assign", false, {{"random", false}, {"by_id", true}},
+                        "each client has a device drawn by the shares, or that of its number's line")),
         where_(s.where()) {}
 
   void open(const Opening& opening) override {
     key_ = random_key(opening.seed, "clients/tier");
     if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'?", where_);
-    std::ifstream stream(file_);
+    std::istringstream stream(read_file(file_));
     std::string line;
-    if (!stream || !std::getline(stream, line)) user_error("{}: cannot read '{}'. Is it there?", where_, file_);
+    std::getline(stream, line);
     const std::vector<std::string> header = cells(line);
     for (const std::string& name : header) {
       if (std::ranges::find(columns, name) != columns.end()) continue;
@@ -66,8 +66,8 @@ class Table final : public Devices {
   }
 
   Device device(const Who& who, const Device& base) const override {
-    const int line = by_id_ ? static_cast<int>(value(who.client)) : shares_.choose(who.draws(key_).uniform());
-    const Row& row = rows_[static_cast<std::size_t>(line)];
+    const int line = by_id_ ? value(who.client) : shares_.choose(who.draws(key_).uniform());
+    const Row& row = rows_[line];
     Device device = base;
     device.tier = line;
     if (row.gflops > 0) device.flops_per_second = row.gflops * 1e9;
@@ -94,21 +94,22 @@ class Table final : public Devices {
     double* const fields[] = {&row.gflops, &row.down_mbytes, &row.up_mbytes,    &row.dropout,
                               &row.watts,  &row.share,       &row.memory_mbytes};
     for (std::size_t c = 0; c < header.size(); ++c) {
-      const auto column = static_cast<std::size_t>(std::ranges::find(columns, header[c]) - columns.begin());
-      const bool rate = column < 3 || column == 4 || column == 6, probability = column == 3;
-      char* end = nullptr;
-      const double number_read = std::strtod(line[c].c_str(), &end);
-      const bool read = !line[c].empty() && *end == '\0' && number_read <= 1e12;  // NaN fails, too
-      if (!read || number_read < (rate ? 1e-9 : 0) || (probability && number_read > 1)) {
-        user_error("'{}', line {}: '{}' is no {} (found '{}'). Write {}?", file_, number, header[c],
-                   rate          ? "rate"
-                   : probability ? "probability"
-                                 : "share",
-                   line[c], probability ? "a number from 0 to 1" : "a number above 0");
-      }
-      *fields[column] = number_read;
+      *fields[std::ranges::find(columns, header[c]) - columns.begin()] = read(header[c], line[c], number);
     }
     rows_.push_back(row);
+  }
+
+  double read(const std::string& column, const std::string& cell, std::int64_t line) const {
+    const bool probability = column == "dropout", share = column == "share", rate = !probability && !share;
+    char* end = nullptr;
+    const double number = std::strtod(cell.c_str(), &end);
+    const bool whole = !cell.empty() && *end == '\0' && number <= 1e12;  // NaN fails, too
+    if (whole && number >= (rate ? 1e-9 : 0) && !(probability && number > 1)) return number;
+    std::string kind = "rate";
+    if (probability) kind = "probability";
+    if (share) kind = "share";
+    user_error("'{}', line {}: '{}' is no {} (found '{}'). Write {}?", file_, line, column, kind, cell,
+               probability ? "a number from 0 to 1" : "a number above 0");
   }
 
   std::string file_;

@@ -26,7 +26,7 @@ class Tiers final : public Devices {
 
   Device device(const Who& who, const Device& base) const override {
     const int tier = shares_.choose(who.draws(key_).uniform());
-    const auto t = static_cast<std::size_t>(tier);
+    const std::size_t t = tier;
     Device device = base;
     device.tier = tier;
     device.flops_per_second *= speeds_[t];

@@ -1,5 +1,5 @@
 #pragma once
-// What judges share: which hint they give when a user has said what should have been different.
+// Hints that judges give when a user has said what should have been different.
 
 #include "sim/agents/judge.hpp"
 

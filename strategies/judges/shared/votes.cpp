@@ -19,14 +19,17 @@ double single_vote_rate(double majority, int votes, double correlation) {
   double low = 0, high = 1;  // the majority's rate grows with the single vote's
   for (int i = 0; i < 60; ++i) {
     const double middle = (low + high) / 2;
-    (wrong_majority(middle, votes, correlation) < majority ? low : high) = middle;
+    if (wrong_majority(middle, votes, correlation) < majority) {
+      low = middle;
+    } else {
+      high = middle;
+    }
   }
   return (low + high) / 2;
 }
 
 Votes::Votes(const Settings& s)
-    : votes_(
-          static_cast<int>(s.integer("votes", 1, "calls at once; their majority counts, a tie is 0", between(1, 99)))),
+    : votes_(s.integer("votes", 1, "calls at once; their majority counts, a tie is 0", between(1, 99))),
       correlation_(
           s.number("vote_correlation", 0, "of any two votes: with this probability all are the same", between(0, 1))),
       failure_(s.number("failure", 0, "probability that a call fails; its vote is ignored", between(0, 1))),
@@ -45,7 +48,9 @@ void Votes::cast(Judgement& judgement, double right, double wrong, RandomStream&
     sum += turned ? -right : right;
     ++judgement.valid;
   }
-  judgement.reward = sum > 0 ? 1 : sum < 0 ? -1 : 0;
+  judgement.reward = 0;
+  if (sum > 0) judgement.reward = 1;
+  if (sum < 0) judgement.reward = -1;
   judgement.mean_vote = judgement.valid == 0 ? 0 : sum / judgement.valid;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// What judges share: several calls that vote at once, some of which may fail, and what calls cost.
+// Concurrent calls of a judge that vote, some of which may fail, and their cost.
 
 #include "sim/agents/judge.hpp"
 #include "sim/settings.hpp"

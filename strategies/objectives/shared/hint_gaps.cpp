@@ -5,7 +5,7 @@
 namespace shoal {
 namespace {
 
-constexpr int most_tokens = 64;  // of a support
+constexpr int most_tokens = 64;  // tokens of a support
 
 // The k largest of values [n], as indices; ties by the lowest index.
 struct Top {
@@ -14,11 +14,11 @@ struct Top {
 
   Top(const double* values, int n, int k) {
     for (int v = 0; v < n && k > 0; ++v) {
-      if (count == k && !(values[v] > values[index[static_cast<std::size_t>(k - 1)]])) continue;
-      int at = count < k ? count++ : k - 1;
-      for (; at > 0 && values[v] > values[index[static_cast<std::size_t>(at - 1)]]; --at)
-        index[static_cast<std::size_t>(at)] = index[static_cast<std::size_t>(at - 1)];
-      index[static_cast<std::size_t>(at)] = v;
+      if (count == k && !(values[v] > values[index[k - 1]])) continue;
+      if (count < k) ++count;
+      int at = count - 1;
+      for (; at > 0 && values[v] > values[index[at - 1]]; --at) index[at] = index[at - 1];
+      index[at] = v;
     }
   }
   std::span<const int> all() const { return {index.data(), static_cast<std::size_t>(count)}; }
@@ -26,7 +26,7 @@ struct Top {
 };
 
 int overlap(const Top& a, const Top& b) {
-  return static_cast<int>(std::ranges::count_if(a.all(), [&](int v) { return b.contains(v); }));
+  return std::ranges::count_if(a.all(), [&](int v) { return b.contains(v); });
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ HintGaps::HintGaps(const Settings& s)
     : low_(s.number("clip_low", 0.2, "the importance ratio is clipped below 1 minus this", between(0, 1))),
       high_(s.number("clip_high", 0.28, "and above 1 plus this", at_least(0))),
       gap_(s.number("gap", 1, "largest gap to the teacher that counts, C; 0: no limit", at_least(0))),
-      k_(static_cast<int>(s.integer("k", 4, "tokens of the support", between(1, most_tokens)))) {
+      k_(s.integer("k", 4, "tokens of the support", between(1, most_tokens))) {
   const std::string support = s.choice("support", "student", {"student", "teacher", "overlap"},
                                        "whose k likeliest tokens: the policy's, the teacher's, or those of both");
   support_ = support == "student" ? Support::student : support == "teacher" ? Support::teacher : Support::overlap;
@@ -65,7 +65,10 @@ int HintGaps::best_hint(const Sample& sample, std::size_t first, std::size_t las
       const Position& p = sample.positions[i];
       shared += p.count * overlap(Top(p.old, sample.vocabulary, k_), Top(sample.teacher(h, i), sample.vocabulary, k_));
     }
-    if (shared > most) most = shared, best = h;
+    if (shared > most) {
+      most = shared;
+      best = h;
+    }
   }
   return best;
 }
@@ -93,26 +96,28 @@ HintGaps::Slopes HintGaps::slopes(const Position& p, const double* teacher, int 
 
 double HintGaps::loss(const Sample& sample, double weight, RowView<double> gradient) const {
   const int hints = sample.signals.hints;
-  if (hints == 0 && sample.unhinted.empty()) return 0;
+  if (hints == 0 && sample.teacher_without_hint.empty()) return 0;
   const std::size_t n = sample.positions.size();
   int hint = 0;
   if (hints > 1 && choice_ == Choice::sequence) hint = best_hint(sample, 0, n);
-  if (hints > 1 && choice_ == Choice::random) hint = std::min(static_cast<int>(sample.draw * hints), hints - 1);
+  if (hints > 1 && choice_ == Choice::random) hint = std::min<int>(sample.draw * hints, hints - 1);
   double loss = 0;
   const double length = sample.length();
   Slopes of;
-  const double *current = nullptr, *old = nullptr, *teacher = nullptr;  // of the slopes
+  const double *current = nullptr, *old = nullptr, *teacher = nullptr;  // the rows that `of` was computed from
   for (std::size_t i = 0; i < n; ++i) {
     const Position& p = sample.positions[i];
     if (hints > 1 && choice_ == Choice::token) hint = best_hint(sample, i, i + 1);
-    const double* here = hints > 0 ? sample.teacher(hint, i) : sample.unhinted[i];
-    if (p.current != current || p.old != old || here != teacher) {  // positions alike cost once
-      current = p.current, old = p.old, teacher = here;
+    const double* here = hints > 0 ? sample.teacher(hint, i) : sample.teacher_without_hint[i];
+    if (p.current != current || p.old != old || here != teacher) {  // equal positions cost once
+      current = p.current;
+      old = p.old;
+      teacher = here;
       of = slopes(p, teacher, sample.vocabulary);
     }
     const double share = p.count / length;
     loss += share * of.loss;
-    double* row = gradient.at(static_cast<std::int64_t>(i));
+    double* row = gradient.at(i);
     for (std::size_t j = 0; j < of.count; ++j) row[of.token[j]] += weight * share * of.slope[j];
   }
   return loss;

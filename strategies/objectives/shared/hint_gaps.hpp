@@ -13,14 +13,14 @@ class HintGaps {
   explicit HintGaps(const Settings& s);
 
   /// Adds `weight` times the mean over positions to `gradient`; returns that mean. The teacher is the best hint's, or
-  /// the unhinted one where the sample has no hint.
+  /// the one without a hint where the sample has none.
   double loss(const Sample& sample, double weight, RowView<double> gradient) const;
 
  private:
   enum class Support { student, teacher, overlap };
   enum class Choice { sequence, token, shortest, random };
 
-  struct Slopes;  // of one position: its loss, and the tokens of its support with their derivatives
+  struct Slopes;  // the loss of one position, and the tokens of its support with their derivatives
 
   int best_hint(const Sample& sample, std::size_t first, std::size_t last) const;
   Slopes slopes(const Position& p, const double* teacher, int vocabulary) const;

@@ -10,9 +10,8 @@ std::vector<int> likeliest(std::span<const double> log_p, std::size_t k) {
   std::vector<int> order(log_p.size());
   std::iota(order.begin(), order.end(), 0);
   k = std::min(k, order.size());
-  const auto value = [&](int v) { return log_p[static_cast<std::size_t>(v)]; };
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
-                    [&](int a, int b) { return value(a) > value(b) || (value(a) == value(b) && a < b); });
+  std::partial_sort(order.begin(), order.begin() + k, order.end(),
+                    [&](int a, int b) { return log_p[a] > log_p[b] || (log_p[a] == log_p[b] && a < b); });
   order.resize(k);
   return order;
 }
@@ -23,8 +22,7 @@ double reverse_kl(std::span<const int> told, std::span<const double> student, st
                   double scale, double* gradient) {
   std::vector<bool> apart(student.size());
   double loss = 0, tail_p = 0, tail_q = 0;
-  for (const int token : told) {
-    const auto v = static_cast<std::size_t>(token);
+  for (const int v : told) {
     apart[v] = true;
     const double p = std::exp(student[v]), gap = student[v] - teacher[v];
     loss += p * gap;

@@ -21,20 +21,19 @@ void Concurrency::check(const Task& task, std::int64_t waiting) const {
   user_error("{}: {} clients in flight or in the buffer ({}). Lower 'concurrency'?", where_, needed, who);
 }
 
-Flight::Flight(State& state, const World& world, const Concurrency& concurrency, const DropOut& drop_out,
-               RoundPlan& plan)
+Flight::Flight(State& state, World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan)
     : state_(state), world_(world), concurrency_(concurrency), drop_out_(drop_out), plan_(plan) {
-  std::vector<Event> events;
+  std::vector<ParticipationEnd> ends;
   for (const auto& [id, p] : world.in_flight) {
     if (value(world.version) - value(p.version) > concurrency.max_staleness()) {
       plan.stops.push_back(id);
       plan.losses.push_back(id);
     } else {
-      events.push_back(end_of(p));
+      ends.push_back(end_of(p));
       busy_.insert(p.client);
     }
   }
-  running_ = EventQueue(std::move(events));
+  running_ = EndQueue(std::move(ends));
 }
 
 void Flight::refill(Ticks now) {
@@ -49,9 +48,9 @@ void Flight::refill(Ticks now) {
 }
 
 void Flight::land(const StalenessWeight& weight) {
-  const Event end = running_.pop();
+  const ParticipationEnd end = running_.pop();
   plan_.time = end.time;
-  if (end.kind == EventKind::arrival) {
+  if (end.kind == EndKind::arrival) {
     plan_.commits.push_back({end.id, weight(value(world_.version) - value(version_of(end.id)))});
   } else {
     plan_.losses.push_back(end.id);

@@ -1,7 +1,7 @@
 #pragma once
 // What asynchronous planners share: the clients that train at any time, and the order in which they end.
 
-#include "sim/round/events.hpp"
+#include "sim/round/end_queue.hpp"
 #include "strategies/planners/shared/staleness.hpp"
 #include "strategies/planners/shared/start.hpp"
 
@@ -27,7 +27,7 @@ class Concurrency {
 class Flight {
  public:
   /// Fills `plan`, first with those that are too stale, which are told to stop.
-  Flight(State& state, const World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan);
+  Flight(State& state, World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan);
 
   bool empty() const { return running_.empty(); }
   Ticks next_end() const { return running_.next().time; }
@@ -43,11 +43,11 @@ class Flight {
   Version version_of(ParticipationId id) const;
 
   State& state_;
-  const World& world_;
+  World& world_;
   const Concurrency& concurrency_;
   const DropOut& drop_out_;
   RoundPlan& plan_;
-  EventQueue running_;
+  EndQueue running_;
   std::set<ClientId> busy_;
 };
 

@@ -1,6 +1,6 @@
 #include "strategies/planners/shared/reports.hpp"
 
-#include "sim/round/events.hpp"
+#include "sim/round/end_queue.hpp"
 
 namespace shoal::planners {
 namespace {
@@ -38,15 +38,15 @@ std::set<ClientId> still_at_work(State& state, Ticks now) {
 
 RoundPlan commit_first(std::vector<Participation> starts, const Reporting& reporting, State& state,
                        const World& world) {
-  std::vector<Event> ends;
+  std::vector<ParticipationEnd> ends;
   for (const Participation& p : starts) ends.push_back(end_of(p));
-  EventQueue queue(std::move(ends));
+  EndQueue queue(std::move(ends));
   RoundPlan plan{.time = world.now, .starts = std::move(starts)};
   while (!queue.empty() && std::ssize(plan.commits) < reporting.goal) {
     plan.time = std::min(queue.next().time, reporting.deadline);
     if (queue.next().time > reporting.deadline) break;
-    const Event end = queue.pop();
-    if (end.kind == EventKind::arrival) plan.commits.push_back({end.id});
+    const ParticipationEnd end = queue.pop();
+    if (end.kind == EndKind::arrival) plan.commits.push_back({end.id});
   }
   std::ranges::sort(plan.commits, {}, &Commit::id);
 

@@ -11,21 +11,23 @@ namespace shoal::planners {
 class StalenessWeight {
  public:
   explicit StalenessWeight(const Settings& s)
-      : kind_(s.choice("staleness_weight", "polynomial", {"polynomial", "hinge", "constant"},
+      : form_(s.choice("staleness_weight", Form::polynomial,
+                       {{"polynomial", Form::polynomial}, {"hinge", Form::hinge}, {"constant", Form::constant}},
                        "how an update's weight falls with its staleness")),
         exponent_(s.number("exponent", 0.5, "of the polynomial weight 1 / (1 + staleness)^exponent", at_least(0))),
         slope_(s.number("hinge_slope", 10, "of the hinge weight 1 / (slope (staleness - delay) + 1)", positive())),
         delay_(s.number("hinge_delay", 4, "staleness up to which the hinge weight is 1", at_least(0))) {}
 
   double operator()(std::int64_t staleness) const {
-    const auto steps = static_cast<double>(staleness);
-    if (kind_ == "polynomial") return std::pow(1 + steps, -exponent_);
-    if (kind_ == "hinge" && steps > delay_) return 1 / (slope_ * (steps - delay_) + 1);
+    const double steps = staleness;
+    if (form_ == Form::polynomial) return std::pow(1 + steps, -exponent_);
+    if (form_ == Form::hinge && steps > delay_) return 1 / (slope_ * (steps - delay_) + 1);
     return 1;
   }
 
  private:
-  std::string kind_;
+  enum class Form { polynomial, hinge, constant };
+  Form form_;
   double exponent_, slope_, delay_;
 };
 

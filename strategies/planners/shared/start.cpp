@@ -7,13 +7,13 @@ namespace shoal::planners {
 
 std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
                                    const std::set<ClientId>& busy) {
-  const auto clients = static_cast<std::uint64_t>(world.task.clients());
-  const KeyedPermutation order(random_key(world.seed, "planner/selection"), static_cast<std::uint64_t>(draw), clients);
+  const std::uint64_t clients = world.task.clients();
+  const KeyedPermutation order(random_key(world.seed, "planner/selection"), draw, clients);
   std::vector<ClientId> drawn;
-  const auto most = std::min(clients, std::max<std::uint64_t>(100'000, 100 * static_cast<std::uint64_t>(count)));
+  const auto most = std::min(clients, std::max<std::uint64_t>(100'000, 100 * count));
   std::array<std::uint64_t, 256> points;
   for (std::uint64_t i = 0; i < most && std::ssize(drawn) < count;) {
-    const auto missing = static_cast<std::uint64_t>(count - std::ssize(drawn));
+    const std::uint64_t missing = count - std::ssize(drawn);
     const auto some = std::span(points).first(std::min({points.size(), most - i, std::max<std::uint64_t>(8, missing)}));
     order.fill(i, some);
     i += some.size();
@@ -30,7 +30,7 @@ std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const 
 DropOut::DropOut(const Settings& s)
     : probability_(s.number("dropout", 0, "probability that a started client is lost", between(0, 1))) {}
 
-Participation DropOut::start(ClientId client, State& state, const World& world) const {
+Participation DropOut::start(ClientId client, State& state, World& world) const {
   return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/round/planner.hpp"
+#include "sim/round/world.hpp"
 
 namespace shoal::planners {
 
@@ -22,7 +23,7 @@ std::vector<ClientId> draw_such(std::int64_t count, std::int64_t draw, const Wor
     const bool are_all = std::ssize(drawn) < sample;
     std::erase_if(drawn, [&](ClientId client) { return !accept(client); });
     if (!are_all && std::ssize(drawn) < count) continue;
-    if (std::ssize(drawn) > count) drawn.resize(static_cast<std::size_t>(count));
+    if (std::ssize(drawn) > count) drawn.resize(count);
     return drawn;
   }
 }
@@ -36,7 +37,7 @@ class DropOut {
   double probability() const { return probability_; }
 
   /// A new participation of `client` from the newest version, starting now.
-  Participation start(ClientId client, State& state, const World& world) const;
+  Participation start(ClientId client, State& state, World& world) const;
 
  private:
   double probability_;

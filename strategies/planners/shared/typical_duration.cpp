@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "sim/random.hpp"
+#include "sim/round/world.hpp"
+
 namespace shoal::planners {
 
 std::vector<Ticks> predicted_durations(std::int64_t most, const World& world) {
-  const auto clients = static_cast<std::uint64_t>(world.task.clients());
+  const std::uint64_t clients = world.task.clients();
   const KeyedPermutation order(random_key(world.seed, "planner/selection"), 0, clients);
   std::vector<Ticks> durations;
   for (std::uint64_t i = 0; i < clients && std::ssize(durations) < most; ++i) {

@@ -1,0 +1,18 @@
+#pragma once
+// The softmax of a policy, in double: forward from logits and backward from log-probabilities.
+
+#include <span>
+
+namespace shoal {
+
+/// Logits become log-probabilities, in place: z - (max z + log sum exp(z - max z)).
+void log_softmax(std::span<double> logits);
+
+/// Log-probabilities of float logits at a temperature: (z / temperature - max) - log sum exp. Rounded in other places
+/// than the form above, so its bits differ at temperature 1 too.
+void log_softmax(std::span<const float> logits, double temperature, std::span<double> log_p);
+
+/// Derivatives by log-probabilities become derivatives by logits, in place: s_v - p_v sum s.
+void softmax_backward(std::span<const double> log_p, std::span<double> slopes);
+
+}  // namespace shoal

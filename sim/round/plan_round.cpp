@@ -1,0 +1,82 @@
+#include "sim/round/plan_round.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "sim/round/next_available.hpp"
+
+namespace shoal {
+namespace {
+
+bool leaves_nobody_in_flight(const RoundPlan& plan, const World& world) {
+  return plan.starts.empty() && plan.commits.empty() && world.in_flight.size() == plan.losses.size();
+}
+
+std::vector<Participation> committed_participations(const RoundPlan& plan, const FederationState& state) {
+  std::vector<Participation> committed;
+  for (const Commit& commit : plan.commits) committed.push_back(state.in_flight.at(commit.id));
+  return committed;
+}
+
+std::vector<Participation> lost_participations(const RoundPlan& plan, const FederationState& state, Ticks planned_at) {
+  std::vector<Participation> lost;
+  for (const ParticipationId id : plan.losses) {
+    Participation& p = lost.emplace_back(state.in_flight.at(id));
+    if (!std::ranges::binary_search(plan.stops, id)) continue;
+    p.outcome = Outcome::stopped;
+    p.finish = planned_at;
+  }
+  return lost;
+}
+
+}  // namespace
+
+PlannedRound plan_round(const Federation& federation, FederationState& state, const ProbeLosses& losses) {
+  const LocalSettings local = federation.local->at(++state.round);
+  World world = make_world(federation, state, federation.strategy->work(local));
+  RoundPlan plan = ask_planner(*federation.planner, state.planner, world, losses);
+  world.feedback = {};  // the state's will be that of this step
+  for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
+  state.now = plan.time;
+  std::vector<Participation> committed = committed_participations(plan, state);
+  std::vector<Participation> lost = lost_participations(plan, state, world.now);
+  return {.local = local,
+          .channels = federation.channels(),
+          .world = std::move(world),
+          .plan = std::move(plan),
+          .committed = std::move(committed),
+          .lost = std::move(lost)};
+}
+
+RoundPlan ask_planner(const Planner& planner, State& state, World& world, const ProbeLosses& losses) {
+  std::optional<DailyUse> used;
+  if (world.population.limits().quota().any()) {
+    used.emplace(state.blob("used today"));
+    used->forget(world.now);
+    world.used = &*used;
+  }
+  world.probes = losses(planner.probe(state, world));
+  RoundPlan plan = planner.next(state, world);
+  if (leaves_nobody_in_flight(plan, world)) {
+    plan.verdict = Verdict::abandoned;
+    plan.time = next_available(world.task, world.population, std::max(plan.time, world.now), &world);
+  }
+  if (used) state.blob("used today") = used->bytes();
+  world.used = nullptr;
+  return plan;
+}
+
+void end_participations(const RoundPlan& plan, FederationState& state) {
+  const auto end = [&](ParticipationId id) {
+    state.in_flight.erase(id);
+    state.ahead.forget(id);
+  };
+  for (const Commit& commit : plan.commits) end(commit.id);
+  for (const ParticipationId id : plan.losses) end(id);
+  std::set<Version> needed;
+  for (const auto& [id, participation] : state.in_flight) needed.insert(participation.version);
+  std::erase_if(state.messages, [&](const auto& entry) { return !needed.contains(entry.first); });
+}
+
+}  // namespace shoal

@@ -1,0 +1,38 @@
+#include "sim/round/plan_sums.hpp"
+
+#include <cmath>
+
+#include "kernels/fixed_point.hpp"
+
+namespace shoal {
+namespace {
+
+constexpr double real_weight_unit = 1.0 / (1 << 24);
+
+// The largest weight that the client may have of its own.
+double largest_weight(const Channel& channel, ClientId client, const Task& task) {
+  if (channel.weighting == Weighting::examples) return task.work(client).examples;
+  return channel.weighting == Weighting::real ? channel.largest_weight : 1;
+}
+
+}  // namespace
+
+AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
+                          std::span<const Participation> committed, const Task& task) {
+  AggregationPlan plan{.channels = channels, .type = task.layout().type, .device = task.layout().device};
+  const bool whole = std::ranges::all_of(commits, [](const Commit& commit) { return commit.weight == 1; });
+  for (const Channel& channel : channels) {
+    ChannelScale scale{.weight_unit = whole && channel.weighting != Weighting::real ? 1.0 : real_weight_unit};
+    double total = 0;
+    for (std::size_t i = 0; i < commits.size(); ++i) {
+      const double weight = largest_weight(channel, committed[i].client, task);
+      // In whole units, as the sum counts them: weights below a unit may be rounded up to one.
+      total += std::ceil(weight * commits[i].weight / scale.weight_unit) * scale.weight_unit;
+    }
+    scale.exponent = unit_exponent(std::max(total, scale.weight_unit), *channel.bound);
+    plan.scales.push_back(scale);
+  }
+  return plan;
+}
+
+}  // namespace shoal

@@ -1,0 +1,72 @@
+#include "sim/round/round_record.hpp"
+
+#include "sim/round/plan_round.hpp"
+#include "sim/round/probe.hpp"
+
+namespace shoal {
+namespace {
+
+ClientRow row_of(const Participation& p, const ClientFigures& figures, const World& world) {
+  const auto [down, up] = world.protocol_bytes(p);
+  ClientRow row{.participation = p,
+                .figures = figures,
+                .bytes_down = world.bytes_down + down,
+                .joules = world.joules(p),
+                .tier = world.population.device(p.client).tier};
+  row.figures.bytes_up += up;
+  return row;
+}
+
+ClientRow committed_row(const Participation& p, const Commit& commit, const ClientFigures& figures,
+                        const World& world) {
+  ClientRow row = row_of(p, figures, world);
+  row.committed = true;
+  row.weight = commit.weight;
+  return row;
+}
+
+// A client that has sent its update has done all of its work, though it is not committed: it is late, or the round is
+// abandoned, or it is lost in a phase after the upload.
+ClientRow lost_row(const Participation& p, const World& world) {
+  ClientFigures planned;
+  if (world.has_ended(p, upload_number)) {
+    planned.steps = world.local.local_steps(world.task.work(p.client).examples, p.fraction);
+    planned.bytes_up = world.bytes_up;
+  }
+  return row_of(p, planned, world);
+}
+
+}  // namespace
+
+RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigures> figures) {
+  const RoundPlan& plan = round.plan;
+  const World& world = round.world;
+  RoundRecord record{.round = world.round,
+                     .time = plan.time,
+                     .verdict = plan.verdict,
+                     .started = std::ssize(plan.starts),
+                     .lost = std::ssize(plan.losses)};
+  double loss = 0;
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    record.clients.push_back(committed_row(round.committed[i], plan.commits[i], figures[i], world));
+    record.examples += figures[i].examples;
+    if (figures[i].accepted) {
+      ++record.committed;
+      loss += figures[i].loss;
+    } else {
+      ++record.rejected;
+    }
+  }
+  record.train_loss = loss / record.committed;
+  for (const Participation& p : round.lost) record.clients.push_back(lost_row(p, world));
+
+  // Downloads count in the round in which they start, everything else in the one in which a participation ends.
+  record.bytes_down = (record.started + only_probed(world.probes, plan.starts)) * world.bytes_down;
+  for (const ClientRow& row : record.clients) {
+    record.bytes_down += row.bytes_down - world.bytes_down;
+    record.bytes_up += row.figures.bytes_up;
+  }
+  return record;
+}
+
+}  // namespace shoal

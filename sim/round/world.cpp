@@ -1,0 +1,168 @@
+#include "sim/round/world.hpp"
+
+#include <algorithm>
+
+#include "sim/round/federation.hpp"
+
+namespace shoal {
+namespace {
+
+constexpr std::size_t protocol_number = upload_number + 1;  // of the protocol's first phase
+
+// How long the device was at work.
+Ticks worked_time(const Participation& p, const PhaseEnds& ends) {
+  const bool whole = p.outcome == Outcome::completes || p.outcome == Outcome::late;
+  return whole ? ends.last() : std::clamp(p.finish - p.start, Ticks{0}, ends.last());
+}
+
+double length(const ProtocolPhase& phase, const Device& device) {
+  return phase.seconds + phase.bytes_down / device.down_bytes_per_second + phase.bytes_up / device.up_bytes_per_second +
+         phase.operations / device.flops_per_second;
+}
+
+// The share of the phase from `begin` to `end` that is done after `worked`. A phase that takes no time is done as soon
+// as it begins.
+double done_share(Ticks begin, Ticks end, Ticks worked) {
+  if (end > begin) return seconds(std::clamp(worked - begin, Ticks{}, end - begin)) / seconds(end - begin);
+  return worked >= end ? 1 : 0;
+}
+
+// Bytes, both ways, of the phase with this number.
+std::int64_t bytes_of_phase(std::size_t number, const World& world) {
+  if (number == 0) return world.bytes_down;
+  if (number == upload_number) return world.bytes_up;
+  if (number < protocol_number) return 0;
+  const ProtocolPhase& phase = world.protocol[number - protocol_number];
+  return phase.bytes_down + phase.bytes_up;
+}
+
+}  // namespace
+
+PhaseEnds World::phases(const Device& device, ClientId client, double fraction) const {
+  const double flops = local_flops(task.work(client), local, fraction);
+  const double download = bytes_down / device.down_bytes_per_second;
+  const double trained = download + flops / device.flops_per_second;
+  const double upload = trained + bytes_up / device.up_bytes_per_second;
+  if (protocol.empty()) return {{ticks(download), ticks(trained), std::max(Ticks{1}, ticks(upload))}};
+  std::vector<Ticks> ends;
+  double passed = 0;
+  const auto add_phases = [&](ProtocolPhase::Place place) {
+    for (const ProtocolPhase& phase : protocol) {
+      if (phase.place != place) continue;
+      passed += length(phase, device);
+      ends.push_back(ticks(passed));
+    }
+  };
+  add_phases(ProtocolPhase::Place::before_download);
+  const std::size_t before = ends.size();
+  for (const double end : {download, trained, upload}) ends.push_back(ticks(passed + end));
+  passed += upload;
+  add_phases(ProtocolPhase::Place::after_upload);
+  ends.back() = std::max(Ticks{1}, ends.back());
+  return {std::move(ends), before};
+}
+
+bool World::may_start(ClientId client) const {
+  return population.available(client, now) && (used == nullptr || allowed_from(client, now) == now);
+}
+
+Ticks World::allowed_from(ClientId client, Ticks time) const {
+  if (used == nullptr) return time;
+  const DailyQuota& quota = population.limits().quota();
+  Spending next{static_cast<double>(bytes_down + bytes_up), joules(client), seconds(duration(client))};
+  for (const ProtocolPhase& phase : protocol) next.bytes += phase.bytes_down + phase.bytes_up;
+  const auto is_within = [&](Spending spent) {
+    spent += next;
+    return spent.bytes <= quota.bytes && spent.joules <= quota.joules && spent.seconds <= quota.seconds;
+  };
+  if (is_within(used->today(client, time))) return time;
+  return is_within({}) ? population.end_of_day(client, time) : never;
+}
+
+Participation World::start(ParticipationId id, ClientId client, Terms terms) {
+  Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
+  p.fraction = population.partial().fraction(seed, client, id);
+  terms.keeps_result &= p.fraction == 1 || population.partial().keeps();
+  const Fate fate =
+      fate_of(population, client, id, now, phases(population.device(client, id), client, p.fraction), terms);
+  p.finish = fate.finish;
+  p.outcome = fate.outcome;
+  if (used != nullptr) used->add(client, population.end_of_day(client, now), spending(p));
+  return p;
+}
+
+void World::restart(const Participation& before, const Participation& after) {
+  if (used == nullptr) return;
+  const Spending was = spending(before);
+  const Ticks day_end = population.end_of_day(after.client, after.start);
+  used->add(after.client, day_end, {-was.bytes, -was.joules, -was.seconds});
+  used->add(after.client, day_end, spending(after));
+}
+
+Spending World::spending(const Participation& p) const {
+  const PhaseEnds ends = phases(population.device(p.client, p.id), p.client, p.fraction);
+  const Ticks worked = worked_time(p, ends);
+  double bytes = 0;
+  for (std::size_t place = 0; place < ends.count(); ++place) {
+    bytes += done_share(ends.begin(place), ends.end(place), worked) * bytes_of_phase(ends.number(place), *this);
+  }
+  return {.bytes = bytes, .joules = joules(p), .seconds = seconds(worked)};
+}
+
+std::pair<std::int64_t, std::int64_t> World::protocol_bytes(const Participation& p) const {
+  std::int64_t down = 0, up = 0;
+  for (std::size_t i = 0; i < protocol.size(); ++i) {
+    if (!has_ended(p, protocol_number + i)) continue;
+    down += protocol[i].bytes_down;
+    up += protocol[i].bytes_up;
+  }
+  return {down, up};
+}
+
+bool World::has_ended(const Participation& p, std::size_t number) const {
+  if (p.outcome == Outcome::completes || p.outcome == Outcome::late) return true;
+  const PhaseEnds ends = phases(population.device(p.client, p.id), p.client, p.fraction);
+  const auto lost = static_cast<std::size_t>(p.outcome) - static_cast<std::size_t>(lost_in(0));
+  const std::size_t under_way = p.outcome == Outcome::stopped ? ends.under_way(p.finish - p.start) : ends.place(lost);
+  return ends.place(number) < under_way;
+}
+
+double World::joules(ClientId client, double fraction) const {
+  const Device device = population.device(client);
+  const PhaseEnds ends = phases(device, client, fraction);
+  const double training = seconds(ends.training() - ends.download());
+  return device.training_watts * training + device.radio_watts * (seconds(ends.last()) - training);
+}
+
+double World::joules(const Participation& p) const {
+  const Device device = population.device(p.client, p.id);
+  const PhaseEnds ends = phases(device, p.client, p.fraction);
+  const Ticks worked = worked_time(p, ends);
+  const Ticks training = std::clamp(worked - ends.download(), Ticks{0}, ends.training() - ends.download());
+  return device.training_watts * seconds(training) + device.radio_watts * seconds(worked - training);
+}
+
+Ticks World::probe_duration(ClientId client) const {
+  const Device device = population.device(client);
+  const ClientWork work = task.work(client);
+  const double flops = work.flops_per_example * work.examples / 3;
+  const double download = bytes_down / device.down_bytes_per_second;
+  return std::max(Ticks{1}, ticks(download + flops / device.flops_per_second));
+}
+
+World make_world(const Federation& federation, FederationState& state, const LocalSettings& local) {
+  return {.task = *federation.task,
+          .population = *federation.population,
+          .local = local,
+          .seed = federation.seed,
+          .round = state.round,
+          .now = state.now,
+          .version = state.version,
+          .bytes_down = newest_message(federation, state).bytes(),
+          .bytes_up = expected_bytes(federation.channels(), federation),
+          .in_flight = state.in_flight,
+          .feedback = state.feedback,
+          .protocol = federation.aggregator->phases()};
+}
+
+}  // namespace shoal

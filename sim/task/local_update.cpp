@@ -1,0 +1,81 @@
+#include "sim/task/local_update.hpp"
+
+#include "kernels/vector_ops.hpp"
+#include "sim/error.hpp"
+
+namespace shoal {
+namespace {
+
+template <class T>
+std::span<T> row(const at::Tensor& rows, std::int64_t k) {
+  return {rows.mutable_data_ptr<T>() + k * rows.stride(0), static_cast<std::size_t>(rows.size(1))};
+}
+
+// A correction's values for client k, from [d] or [K, d]; empty where the tensor is undefined.
+template <class T>
+std::span<const T> term(const at::Tensor& tensor, std::int64_t k) {
+  if (!tensor.defined()) return {};
+  ensure(tensor.is_contiguous() && tensor.scalar_type() == c10::CppTypeToScalarType<T>::value,
+         "a correction is not contiguous or not of the parameters' type");
+  const bool shared = tensor.dim() == 1 || tensor.size(0) == 1;
+  return {tensor.const_data_ptr<T>() + (shared ? 0 : k * tensor.size(1)), static_cast<std::size_t>(tensor.size(-1))};
+}
+
+}  // namespace
+
+at::Tensor row_or_shared(const at::Tensor& tensor, std::int64_t k) {
+  return tensor.dim() == 2 ? tensor.select(0, k) : tensor;
+}
+
+std::vector<ClientFigures> planned_figures(const Task& task, std::span<const Participation> block,
+                                           const LocalSettings& local) {
+  std::vector<ClientFigures> figures;
+  for (const Participation& p : block) {
+    figures.push_back({.steps = local.local_steps(task.work(p.client).examples, p.fraction)});
+  }
+  return figures;
+}
+
+std::vector<std::int64_t> active_clients(std::span<const ClientFigures> clients, std::int64_t step) {
+  std::vector<std::int64_t> active;
+  for (std::int64_t k = 0; k < std::ssize(clients); ++k) {
+    if (step < clients[k].steps) active.push_back(k);
+  }
+  return active;
+}
+
+template <class T>
+LocalUpdate<T>::LocalUpdate(Buffers buffers, const LocalSettings& local, Correction correction)
+    : buffers_(std::move(buffers)), local_(local), correction_(std::move(correction)) {
+  ensure(correction_.pull == 0 || correction_.anchor.defined(), "a pull of {} without an anchor", correction_.pull);
+  if (buffers_.momentum.defined()) buffers_.momentum.zero_();
+}
+
+template <class T>
+void LocalUpdate<T>::run(std::span<const std::int64_t> active) {
+  if (correction_.custom) {
+    at::Tensor gradients = buffers_.gradients;
+    correction_.custom(gradients, buffers_.parameters);
+    if (!gradients.is_same(buffers_.gradients)) buffers_.gradients.copy_(gradients);
+  }
+  for (const std::int64_t k : active) change(k);
+}
+
+template <class T>
+void LocalUpdate<T>::change(std::int64_t k) const {
+  SgdStep<T> step{.rate = local_.rate,
+                  .decay = local_.weight_decay,
+                  .pull = correction_.pull,
+                  .anchor = term<T>(correction_.anchor, k),
+                  .shift = term<T>(correction_.shift, k),
+                  .momentum = local_.momentum,
+                  .buffer = {},
+                  .nesterov = local_.nesterov};
+  if (buffers_.momentum.defined()) step.buffer = row<T>(buffers_.momentum, k);
+  sgd_step<T>(row<T>(buffers_.parameters, k), row<T>(buffers_.gradients, k), step);
+}
+
+template class LocalUpdate<float>;
+template class LocalUpdate<double>;
+
+}  // namespace shoal

@@ -1,0 +1,48 @@
+#pragma once
+// Local SGD of the K clients of a block, from [local] and the correction of a strategy.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "sim/task/local_settings.hpp"
+#include "sim/task/task.hpp"
+
+namespace shoal {
+
+/// Row k of [K, d], or [d] itself, which all clients share.
+at::Tensor row_or_shared(const at::Tensor& tensor, std::int64_t k);
+
+/// Figures of the block's clients before they train: the local steps that the work of `task` comes to, and zeros.
+std::vector<ClientFigures> planned_figures(const Task& task, std::span<const Participation> block,
+                                           const LocalSettings& local);
+
+/// Places in the block of the clients that have a step `step`, counted from 0, left to do.
+std::vector<std::int64_t> active_clients(std::span<const ClientFigures> clients, std::int64_t step);
+
+/// The change of parameters in each step of one call of `fit`. Rows are on the host and may be padded: row k begins
+/// stride(0) values behind row k - 1.
+template <class T>
+class LocalUpdate {
+ public:
+  /// All [K, d]; `momentum` is zeroed by the constructor, and undefined where [local] has none.
+  struct Buffers {
+    at::Tensor parameters, gradients, momentum;
+  };
+  LocalUpdate(Buffers buffers, const LocalSettings& local, Correction correction);
+
+  /// Runs the correction's own code on the block's gradients, then changes the parameters of the clients in `active`.
+  void run(std::span<const std::int64_t> active);
+  /// Changes the parameters of client k by its gradient. Leaves the correction's own code out.
+  void change(std::int64_t k) const;
+
+ private:
+  Buffers buffers_;
+  LocalSettings local_;
+  Correction correction_;
+};
+
+extern template class LocalUpdate<float>;
+extern template class LocalUpdate<double>;
+
+}  // namespace shoal
