@@ -57,11 +57,12 @@ class MachineStudy::Replicate {
 
   int act(const std::vector<double>& log_p) {
     double at = world_.uniform();
-    for (int a = 0; a + 1 < actions_; ++a) {
-      at -= std::exp(log_p[a]);
-      if (at < 0) return a;
+    int action = 0;
+    for (; action + 1 < actions_; ++action) {
+      at -= std::exp(log_p[action]);
+      if (at < 0) break;
     }
-    return actions_ - 1;
+    return action;
   }
 
   // Plays one episode from `state`: adds its steps and the progress of each, and returns the last result.
@@ -174,7 +175,7 @@ class MachineStudy::Replicate {
 
   const MachineStudy& study_;
   const Environment& machine_;
-  int actions_;
+  std::int64_t actions_;
   std::vector<double> logits_;
   SpanAdam adam_;
   RandomStream world_, judging_;

@@ -31,6 +31,7 @@ std::vector<talk::Lesson> draw_lessons(std::size_t count, RandomStream random) {
 
 std::vector<Exchange> exchanges_of(const std::vector<talk::Lesson>& lessons) {
   std::vector<Exchange> exchanges;
+  exchanges.reserve(lessons.size());
   for (const talk::Lesson& lesson : lessons) exchanges.push_back({lesson.prompt, lesson.reply});
   return exchanges;
 }

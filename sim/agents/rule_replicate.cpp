@@ -256,7 +256,7 @@ class Replicate {
     } else if (settings_.kl_to_teacher) {
       sample.teacher_without_hint = asked;
     }
-    std::array<double, vocabulary * vocabulary> by_position{};
+    std::array<double, std::size_t{vocabulary} * vocabulary> by_position{};
     objective_.loss(sample, RowView<double>(by_position.data(), n, vocabulary));
     Logits slopes{};
     for (std::size_t i = 0; i < n * vocabulary; ++i) slopes[i % vocabulary] += by_position[i];

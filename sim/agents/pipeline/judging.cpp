@@ -51,7 +51,7 @@ void Judging::start(std::int64_t number, Ticks now, EventHeap& events) {
     duration = ticks(settings_.timeout);
   }
   events.push({now + duration, PipelineEvent::Kind::judged, key.user, number});
-  running_.emplace(number, std::move(running));
+  running_.emplace(number, running);
 }
 
 void Judging::finish(std::int64_t number, Ticks now, EventHeap& events) {

@@ -18,7 +18,7 @@ using Logits = std::array<double, vocabulary>;
 
 // Rows of logits in the flat vector: topics and tools each have logits of their own, and all topics share some. Behind
 // them is one number: what is added to the logit of the right answer.
-constexpr std::int64_t tools_at = topics, shared_at = topics + 1, answer_at = (topics + 2) * vocabulary,
+constexpr std::int64_t tools_at = topics, shared_at = topics + 1, answer_at = (shared_at + 1) * vocabulary,
                        size = answer_at + 1;
 
 // The part of a prompt that the policy uses.
