@@ -30,7 +30,7 @@ void hold(benchmark::State& state) {
   std::int64_t id = 0;
   const auto event = [&](Ticks now, ClientId client) {
     const Ticks end = now + lasts[id % drawn];
-    return ParticipationEnd{end, id % 10 == 0 ? EndKind::loss : EndKind::arrival, client, ParticipationId{id++}};
+    return ParticipationEnd{end, id % 10 == 0 ? EndKind::dropout : EndKind::arrival, client, ParticipationId{id++}};
   };
   std::vector<ParticipationEnd> events;
   while (id < pending) events.push_back(event(Ticks{}, ClientId{id}));

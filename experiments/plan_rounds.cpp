@@ -29,7 +29,7 @@ void count(const PlannedRound& round, const FederationState& state, RoundsPlan& 
   ++sums.planned;
   sums.started += std::ssize(plan.starts);
   sums.committed += std::ssize(plan.commits);
-  sums.lost += std::ssize(plan.losses);
+  sums.dropouts += std::ssize(plan.dropouts);
   sums.abandoned += plan.commits.empty() ? 1 : 0;
   sums.bytes_down += (std::ssize(plan.starts) + only_probed(world.probes, plan.starts)) * world.bytes_down;
   sums.bytes_up += std::ssize(plan.commits) * world.bytes_up;

@@ -11,7 +11,7 @@ namespace shoal {
 struct RoundsPlan {
   std::int64_t rounds = 0;   // of the experiment
   std::int64_t planned = 0;  // fewer where the time was up
-  std::int64_t started = 0, committed = 0, lost = 0, abandoned = 0;
+  std::int64_t started = 0, committed = 0, dropouts = 0, abandoned = 0;
   std::int64_t message_bytes = 0, update_bytes = 0;  // of one client, down and up
   std::int64_t bytes_down = 0, bytes_up = 0;
   double flops = 0;                // of the committed participations, which are the ones that are trained

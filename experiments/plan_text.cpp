@@ -120,9 +120,9 @@ std::string cost_text(const CellPlan& cell) {
   lines.add("rounds", count);
   lines.add("cohort", fmt::format("{} a round, of which {} are committed", mean_text(each(rounds.started)),
                                   mean_text(each(rounds.committed))));
-  lines.add("drop-outs", fmt::format("{} in all ({:.1f} %); {} rounds abandoned", grouped(all(rounds.lost)),
-                                     rounds.started == 0 ? 0.0 : 100 * each(rounds.lost) / each(rounds.started),
-                                     grouped(all(rounds.abandoned))));
+  lines.add("dropouts", fmt::format("{} in all ({:.1f} %); {} rounds abandoned", grouped(all(rounds.dropouts)),
+                                    rounds.started == 0 ? 0.0 : 100 * each(rounds.dropouts) / each(rounds.started),
+                                    grouped(all(rounds.abandoned))));
   lines.add("planner", cell.notes);
   lines.add("work", fmt::format("{} a round, {} in all", flops_text(rounds.flops / planned),
                                 flops_text(rounds.to_all_rounds(rounds.flops))));

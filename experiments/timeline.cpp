@@ -22,13 +22,13 @@ const char* ending(const ParticipationRow& p) {
     case 0:
       return "not used";
     case 1:
-      return "lost in download";
+      return "dropped out in download";
     case 2:
-      return "lost in training";
+      return "dropped out in training";
     case 3:
-      return "lost in upload";
+      return "dropped out in upload";
     default:
-      return "lost in a later phase";
+      return "dropped out in a later phase";
   }
 }
 

@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Okabe and Ito's palette, told apart with any colour vision; with the line style, 21 variants are.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444"]
 DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2))]

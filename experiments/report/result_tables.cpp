@@ -132,8 +132,7 @@ std::string quality_table(std::span<const LabelSummary> summaries) {
 
 std::string cost_table(std::span<const LabelSummary> summaries) {
   std::string rows = head(
-      {"", "rounds", "virtual time", "bytes down", "bytes up", "clients lost", "updates rejected", "rounds abandoned"},
-      1);
+      {"", "rounds", "virtual time", "bytes down", "bytes up", "dropouts", "updates rejected", "rounds abandoned"}, 1);
   for (std::size_t i = 0; i < summaries.size(); ++i) rows += cost_row(summaries[i], i);
   return table(rows);
 }
@@ -142,8 +141,8 @@ std::string cell_table(std::span<const LabelSummary> summaries) {
   const Columns columns = columns_of(summaries);
   std::vector<std::string> names{"cell", "", "seed"};
   add_measures(names, columns, summaries);
-  names.insert(names.end(), {"rounds", "down", "up", "clients<br>lost", "updates<br>rejected", "rounds<br>abandoned",
-                             "ended", "wall time", "hash"});
+  names.insert(names.end(), {"rounds", "down", "up", "dropouts", "updates<br>rejected", "rounds<br>abandoned", "ended",
+                             "wall time", "hash"});
   std::string rows = head(names, 2);
   for (std::size_t s = 0; s < summaries.size(); ++s) {
     for (std::size_t i = 0; i < summaries[s].cells.size(); ++i) rows += cell_row(summaries[s], i, s, columns);

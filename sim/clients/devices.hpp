@@ -11,7 +11,7 @@ struct Device {
   double down_bytes_per_second = 4e6, up_bytes_per_second = 1e6;
   // Deviation of a transfer's bandwidth from one participation to the next; each is a normal draw, cut below a tenth.
   double down_deviation = 0, up_deviation = 0;  // bytes per second
-  double dropout = 0;                           // probability that it is lost in a participation, by its kind
+  double dropout = 0;                           // probability that it drops out in a participation, by its kind
   double training_watts = 3, radio_watts = 1;   // of training, and of download and upload
   double memory_bytes = std::numeric_limits<double>::infinity();  // that a task may take; without end if nobody says
   int tier = 0;                                                   // number of its kind, in forms that have kinds

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int64_t most_changes = 100'000;  // of availability that a pausing participation lives through
 
-// How far a participation comes by chance alone: the work after which it is lost, and in which phase; or all of it.
+// How far a participation comes by chance alone: the work after which it drops out, and in which phase; or all of it.
 struct Chance {
   Ticks work{};
   Outcome outcome = Outcome::completes;
@@ -16,16 +16,16 @@ struct Chance {
 Chance draw_chance(const Population& population, ClientId client, ParticipationId id, const PhaseEnds& phases,
                    double dropout) {
   RandomStream random = population.chance(client, id);
-  const auto lost_inside = [&](std::size_t place) {
+  const auto drops_out_inside = [&](std::size_t place) {
     const Ticks begin = phases.begin(place);
     const double passed = random.uniform() * value(phases.end(place) - begin);
-    return Chance{begin + Ticks{static_cast<std::int64_t>(passed)}, lost_in(phases.number(place))};
+    return Chance{begin + Ticks{static_cast<std::int64_t>(passed)}, dropout_in(phases.number(place))};
   };
   const double by_kind = population.device(client).dropout;
-  if (random.uniform() < 1 - (1 - dropout) * (1 - by_kind)) return lost_inside(random.below(phases.count()));
+  if (random.uniform() < 1 - (1 - dropout) * (1 - by_kind)) return drops_out_inside(random.below(phases.count()));
   for (std::size_t place = 0; place < phases.count(); ++place) {
-    const double loss = population.loss(phases.number(place));
-    if (loss > 0 && random.uniform() < loss) return lost_inside(place);
+    const double loss = population.dropout(phases.number(place));
+    if (loss > 0 && random.uniform() < loss) return drops_out_inside(place);
   }
   return {phases.last()};
 }
@@ -83,13 +83,13 @@ Fate fate_of(const Population& population, ClientId client, ParticipationId id, 
              const Terms& terms) {
   Chance chance = draw_chance(population, client, id, phases, terms.dropout);
   if (!terms.keeps_result && phases.training() < chance.work) {
-    chance = {phases.training(), Outcome::lost_in_training};
+    chance = {phases.training(), Outcome::dropout_in_training};
   }
   const Progress progress = proceed(population, client, start, chance.work, std::max(terms.deadline, start));
-  if (progress.done < chance.work) return {progress.time, lost_in(phases.number(phases.under_way(progress.done)))};
+  if (progress.done < chance.work) return {progress.time, dropout_in(phases.number(phases.under_way(progress.done)))};
   if (chance.outcome == Outcome::completes && population.offline() == Offline::check_at_end &&
       !population.available(client, progress.time)) {
-    return {progress.time, lost_in(phases.number(phases.count() - 1))};
+    return {progress.time, dropout_in(phases.number(phases.count() - 1))};
   }
   return {progress.time, chance.outcome};
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What becomes of a participation: when its phases end, and whether, when and in which phase it is lost. Decided at its
-// start, from draws and availability alone, before anything is trained.
+// What becomes of a participation: when its phases end, and whether, when and in which phase it drops out. Decided at
+// its start, from draws and availability alone, before anything is trained.
 
 #include <vector>
 
@@ -26,7 +26,7 @@ class PhaseEnds {
   /// The place of the phase that is under way after `done` of undisturbed work; the last one when all is done.
   std::size_t under_way(Ticks done) const;
   /// Phases are numbered download, training, upload, and then those of the protocol in the order of time: what
-  /// lost_in and [population] losses take.
+  /// dropout_in and [population] dropouts take.
   std::size_t number(std::size_t place) const;
   std::size_t place(std::size_t number) const;
 
@@ -37,21 +37,21 @@ class PhaseEnds {
 
 /// What the server demands of one participation.
 struct Terms {
-  double dropout = 0;        // probability that the client is lost by chance, beside what [population] says
-  Ticks deadline{never};     // whoever has not finished by then is lost
-  bool keeps_result = true;  // or the client is lost when its training ends
+  double dropout = 0;        // probability that the client drops out by chance, beside what [population] says
+  Ticks deadline{never};     // whoever has not finished by then drops out
+  bool keeps_result = true;  // or the client drops out when its training ends
 };
 
 struct Fate {
-  Ticks finish{};  // when the update arrives, or when the client is lost
+  Ticks finish{};  // when the update arrives, or when the client drops out
   Outcome outcome = Outcome::completes;
 };
 
-/// The fate of participation `id` of `client` that starts at `start` and would take `phases` undisturbed: lost by
-/// chance
-/// (`Terms::dropout`, the device's, [population] losses) at a uniform moment of a phase, by the end of availability, or
-/// by the deadline, whichever comes first; otherwise it completes. Under Offline::pause times are those of work done,
-/// and who never comes back is lost when it worked last. A pure function of its arguments.
+/// The fate of participation `id` of `client` that starts at `start` and would take `phases` undisturbed: it drops out
+/// by chance
+/// (`Terms::dropout`, the device's, [population] dropouts) at a uniform moment of a phase, by the end of availability,
+/// or by the deadline, whichever comes first; otherwise it completes. Under Offline::pause times are those of work
+/// done, and who never comes back drops out when it worked last. A pure function of its arguments.
 Fate fate_of(const Population& population, ClientId client, ParticipationId id, Ticks start, const PhaseEnds& phases,
              const Terms& terms);
 

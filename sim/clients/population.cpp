@@ -20,11 +20,11 @@ Device read_base(const Settings& s) {
 }
 
 Offline read_offline(const Settings& s) {
-  return s.choice(
-      "offline", Offline::abort,
-      {{"abort", Offline::abort}, {"pause", Offline::pause}, {"check_at_end", Offline::check_at_end}},
-      "a client that goes offline in the middle is lost at once, or pauses and goes on later, or is lost if it is not "
-      "there at its end");
+  return s.choice("offline", Offline::abort,
+                  {{"abort", Offline::abort}, {"pause", Offline::pause}, {"check_at_end", Offline::check_at_end}},
+                  "a client that goes offline in the middle drops out at once, or pauses and goes on later, or drops "
+                  "out if it is not "
+                  "there at its end");
 }
 
 // A normal draw, cut below a tenth of the mean: no transfer takes for ever.
@@ -50,10 +50,10 @@ Population::Population(const Settings& settings, std::uint64_t seed, std::int64_
       limits_(settings.section("limits"), seed),
       consent_(settings.section("consent"), seed),
       offline_(read_offline(settings)),
-      losses_(settings.numbers("losses", {},
-                               "probabilities to be lost in download, training, upload (and further phases of a "
-                               "protocol), each for a client that has come so far",
-                               between(0, 1))),
+      dropouts_(settings.numbers("dropouts", {},
+                                 "probabilities to drop out in download, training, upload (and further phases of a "
+                                 "protocol), each for a client that has come so far",
+                                 between(0, 1))),
       partial_(settings.section("partial")) {}
 
 Device Population::device(ClientId client) const {

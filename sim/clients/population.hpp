@@ -18,9 +18,9 @@ namespace shoal {
 /// What a participation comes to when its client goes offline in the middle of it. Simulators differ silently here, and
 /// so do their results.
 enum class Offline {
-  abort,         // it is lost at that instant (Bonawitz et al., MLSys 2019)
+  abort,         // it drops out at that instant (Bonawitz et al., MLSys 2019)
   pause,         // it stands still and goes on when the client is back (FLASH: Yang et al., WWW 2021)
-  check_at_end,  // it is lost at its end, unless the client is available then (FedScale: Lai et al., ICML 2022)
+  check_at_end,  // it drops out at its end, unless the client is available then (FedScale: Lai et al., ICML 2022)
 };
 
 /// The clients, their devices and when they are available; all of it pure functions of (seed, client, time).
@@ -54,10 +54,10 @@ class Population {
   const Limits& limits() const { return limits_; }
 
   Offline offline() const { return offline_; }
-  /// Probability to be lost in phase 0, 1, 2, ... of a participation that has come so far.
-  double loss(std::size_t phase) const { return phase < losses_.size() ? losses_[phase] : 0; }
+  /// Probability to drop out in phase 0, 1, 2, ... of a participation that has come so far.
+  double dropout(std::size_t phase) const { return phase < dropouts_.size() ? dropouts_[phase] : 0; }
   const PartialWork& partial() const { return partial_; }
-  /// The draws that decide whether participation `id` is lost by chance, and where.
+  /// The draws that decide whether participation `id` drops out by chance, and where.
   RandomStream chance(ClientId client, ParticipationId id) const { return {chance_key_, value(client), value(id)}; }
 
  private:
@@ -74,7 +74,7 @@ class Population {
   Limits limits_;
   Consent consent_;
   Offline offline_;
-  std::vector<double> losses_;
+  std::vector<double> dropouts_;
   PartialWork partial_;
 };
 

@@ -21,7 +21,7 @@ class Regions {
     return who;
   }
   bool have_outages() const { return outage_ > 0; }
-  /// Off while the client's region is out: then all of its clients are lost together.
+  /// Off while the client's region is out: then all of its clients drop out together.
   Stretch at(const Who& who, Ticks time) const;
 
  private:

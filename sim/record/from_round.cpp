@@ -23,7 +23,7 @@ RoundRow round_row(const RoundRecord& record, Measures& measures) {
           .time_us = value(record.time),
           .started = record.started,
           .committed = record.committed,
-          .dropouts = record.lost,
+          .dropouts = record.dropouts,
           .rejected = record.rejected,
           .examples = record.examples,
           .bytes_down = record.bytes_down,

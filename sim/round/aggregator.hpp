@@ -58,8 +58,8 @@ class Aggregator {
   /// False if the aggregate of a channel is something else than its weighted mean.
   virtual bool gives_means() const { return true; }
   /// Phases that its protocol adds to every participation, those before the download first. They take time, energy and
-  /// bytes, and clients are lost in them as in others: Outcome numbers them after the upload, in this order. A client
-  /// that is lost in one of them is not committed.
+  /// bytes, and clients drop out in them as in others: Outcome numbers them after the upload, in this order. A client
+  /// that drops out in one of them is not committed.
   virtual std::vector<ProtocolPhase> phases() const { return {}; }
   /// False if the result depends on the number of ranks, which run files then say.
   virtual bool reproducible() const { return true; }

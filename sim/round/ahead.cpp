@@ -9,7 +9,7 @@
 namespace shoal {
 
 std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, std::size_t most) {
-  std::set<ParticipationId> ended(plan.losses.begin(), plan.losses.end());
+  std::set<ParticipationId> ended(plan.dropouts.begin(), plan.dropouts.end());
   for (const Commit& commit : plan.commits) ended.insert(commit.id);
   std::map<ClientId, int> in_flight;
   for (const auto& [id, p] : state.in_flight) ++in_flight[p.client];

@@ -38,8 +38,8 @@ struct FederationState;
 struct RoundPlan;
 
 /// The `most` participations in flight that finish first, of those that will complete and are neither committed nor
-/// lost in `plan` nor trained yet. A client with two of them in flight is left out: the later one needs the memory that
-/// the earlier one writes.
+/// dropped out in `plan` nor trained yet. A client with two of them in flight is left out: the later one needs the
+/// memory that the earlier one writes.
 std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, std::size_t most);
 
 }  // namespace shoal

@@ -13,7 +13,7 @@
 namespace shoal {
 
 /// Of two that end at the same time, an arrival comes before a loss.
-enum class EndKind : std::int64_t { arrival = 0, loss = 1 };
+enum class EndKind : std::int64_t { arrival = 0, dropout = 1 };
 
 /// A participation ends. Ordered by (time, kind, client, participation).
 struct ParticipationEnd {
@@ -26,7 +26,7 @@ struct ParticipationEnd {
 };
 
 inline ParticipationEnd end_of(const Participation& p) {
-  return {p.finish, p.outcome == Outcome::completes ? EndKind::arrival : EndKind::loss, p.client, p.id};
+  return {p.finish, p.outcome == Outcome::completes ? EndKind::arrival : EndKind::dropout, p.client, p.id};
 }
 
 /// A queue of ends that are still to come. Those of the near future are a heap; the far future is cut into buckets of

@@ -10,7 +10,7 @@ namespace shoal {
 namespace {
 
 bool leaves_nobody_in_flight(const RoundPlan& plan, const World& world) {
-  return plan.starts.empty() && plan.commits.empty() && world.in_flight.size() == plan.losses.size();
+  return plan.starts.empty() && plan.commits.empty() && world.in_flight.size() == plan.dropouts.size();
 }
 
 std::vector<Participation> committed_participations(const RoundPlan& plan, const FederationState& state) {
@@ -19,15 +19,15 @@ std::vector<Participation> committed_participations(const RoundPlan& plan, const
   return committed;
 }
 
-std::vector<Participation> lost_participations(const RoundPlan& plan, const FederationState& state, Ticks planned_at) {
-  std::vector<Participation> lost;
-  for (const ParticipationId id : plan.losses) {
-    Participation& p = lost.emplace_back(state.in_flight.at(id));
+std::vector<Participation> dropouts_of(const RoundPlan& plan, const FederationState& state, Ticks planned_at) {
+  std::vector<Participation> dropouts;
+  for (const ParticipationId id : plan.dropouts) {
+    Participation& p = dropouts.emplace_back(state.in_flight.at(id));
     if (!std::ranges::binary_search(plan.stops, id)) continue;
     p.outcome = Outcome::stopped;
     p.finish = planned_at;
   }
-  return lost;
+  return dropouts;
 }
 
 }  // namespace
@@ -40,13 +40,13 @@ PlannedRound plan_round(const Federation& federation, FederationState& state, co
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
   state.now = plan.time;
   std::vector<Participation> committed = committed_participations(plan, state);
-  std::vector<Participation> lost = lost_participations(plan, state, world.now);
+  std::vector<Participation> dropouts = dropouts_of(plan, state, world.now);
   return {.local = local,
           .channels = federation.channels(),
           .world = std::move(world),
           .plan = std::move(plan),
           .committed = std::move(committed),
-          .lost = std::move(lost)};
+          .dropouts = std::move(dropouts)};
 }
 
 RoundPlan ask_planner(const Planner& planner, State& state, World& world, const ProbeLosses& losses) {
@@ -73,7 +73,7 @@ void end_participations(const RoundPlan& plan, FederationState& state) {
     state.ahead.forget(id);
   };
   for (const Commit& commit : plan.commits) end(commit.id);
-  for (const ParticipationId id : plan.losses) end(id);
+  for (const ParticipationId id : plan.dropouts) end(id);
   std::set<Version> needed;
   for (const auto& [id, participation] : state.in_flight) needed.insert(participation.version);
   std::erase_if(state.messages, [&](const auto& entry) { return !needed.contains(entry.first); });

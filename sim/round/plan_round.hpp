@@ -15,7 +15,7 @@ struct PlannedRound {
   World world;                    // before the step, but for `in_flight`, which is the state's
   RoundPlan plan;
   std::vector<Participation> committed;  // those of plan.commits, in their order
-  std::vector<Participation> lost;       // those of plan.losses; told to stop: as they end now
+  std::vector<Participation> dropouts;   // those of plan.dropouts; told to stop: as they end now
 };
 
 /// Where the losses of probed clients come from: those at the newest version, in the order of the list.

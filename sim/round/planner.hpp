@@ -31,11 +31,11 @@ enum class Divisor : std::int8_t { committed_weights, own_weights };
 /// One server step.
 struct RoundPlan {
   Verdict verdict = Verdict::commit;
-  Ticks time{};                         // when the step happens
-  std::vector<Participation> starts;    // new ones, in order of their ids
-  std::vector<Commit> commits;          // starts of this or an earlier round, completed
-  std::vector<ParticipationId> losses;  // starts of this or an earlier round that ended without being committed
-  std::vector<ParticipationId> stops;   // of the losses, sorted: told to stop when the plan was made
+  Ticks time{};                           // when the step happens
+  std::vector<Participation> starts;      // new ones, in order of their ids
+  std::vector<Commit> commits;            // starts of this or an earlier round, completed
+  std::vector<ParticipationId> dropouts;  // starts of this or an earlier round that ended without being committed
+  std::vector<ParticipationId> stops;     // of the losses, sorted: told to stop when the plan was made
   Divisor divisor = Divisor::committed_weights;
 };
 

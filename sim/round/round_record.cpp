@@ -26,8 +26,8 @@ ClientRow committed_row(const Participation& p, const Commit& commit, const Clie
 }
 
 // A client that has sent its update has done all of its work, though it is not committed: it is late, or the round is
-// abandoned, or it is lost in a phase after the upload.
-ClientRow lost_row(const Participation& p, const World& world) {
+// abandoned, or it drops out in a phase after the upload.
+ClientRow dropout_row(const Participation& p, const World& world) {
   ClientFigures planned;
   if (world.has_ended(p, upload_number)) {
     planned.steps = world.local.local_steps(world.task.work(p.client).examples, p.fraction);
@@ -45,7 +45,7 @@ RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigu
                      .time = plan.time,
                      .verdict = plan.verdict,
                      .started = std::ssize(plan.starts),
-                     .lost = std::ssize(plan.losses)};
+                     .dropouts = std::ssize(plan.dropouts)};
   double loss = 0;
   for (std::size_t i = 0; i < figures.size(); ++i) {
     record.clients.push_back(committed_row(round.committed[i], plan.commits[i], figures[i], world));
@@ -58,7 +58,7 @@ RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigu
     }
   }
   record.train_loss = loss / record.committed;
-  for (const Participation& p : round.lost) record.clients.push_back(lost_row(p, world));
+  for (const Participation& p : round.dropouts) record.clients.push_back(dropout_row(p, world));
 
   // Downloads count in the round in which they start, everything else in the one in which a participation ends.
   record.bytes_down = (record.started + only_probed(world.probes, plan.starts)) * world.bytes_down;

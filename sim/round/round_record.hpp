@@ -30,7 +30,7 @@ struct RoundRecord {
   Ticks time{};
   Verdict verdict = Verdict::commit;
   bool diverged = false;
-  std::int64_t started = 0, committed = 0, lost = 0, rejected = 0;
+  std::int64_t started = 0, committed = 0, dropouts = 0, rejected = 0;
   std::int64_t examples = 0;  // trained on by committed clients, each counted once
   std::int64_t bytes_down = 0, bytes_up = 0;
   double train_loss = 0;  // mean over accepted clients; NaN when there are none

@@ -122,8 +122,8 @@ std::pair<std::int64_t, std::int64_t> World::protocol_bytes(const Participation&
 bool World::has_ended(const Participation& p, std::size_t number) const {
   if (p.outcome == Outcome::completes || p.outcome == Outcome::late) return true;
   const PhaseEnds ends = phases(population.device(p.client, p.id), p.client, p.fraction);
-  const auto lost = static_cast<std::size_t>(p.outcome) - static_cast<std::size_t>(lost_in(0));
-  const std::size_t under_way = p.outcome == Outcome::stopped ? ends.under_way(p.finish - p.start) : ends.place(lost);
+  const auto phase = static_cast<std::size_t>(p.outcome) - static_cast<std::size_t>(dropout_in(0));
+  const std::size_t under_way = p.outcome == Outcome::stopped ? ends.under_way(p.finish - p.start) : ends.place(phase);
   return ends.place(number) < under_way;
 }
 

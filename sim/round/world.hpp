@@ -70,7 +70,7 @@ struct World {
   Participation start(ParticipationId id, ClientId client, Terms terms = {});
   /// A planner has changed a participation that it started: `after` counts for the quotas instead of `before`.
   void restart(const Participation& before, const Participation& after);
-  /// What the participation takes from its client, up to where it is lost: bytes of transfers in proportion to their
+  /// What the participation takes from its client, up to where it drops out: bytes of transfers in proportion to their
   /// time, energy, and time at work.
   Spending spending(const Participation& p) const;
   /// Bytes of the protocol's phases that have ended when the participation does, down and up.
@@ -80,7 +80,7 @@ struct World {
   /// Energy of a participation that nothing interrupts, joules: power x time, of training and of transfers. A proxy:
   /// the powers are assumptions of [population], and idling, screen and memory are not in it.
   double joules(ClientId client, double fraction = 1) const;
-  /// The same of one participation, up to where it was lost.
+  /// The same of one participation, up to where it dropped out.
   double joules(const Participation& p) const;
   /// Download and one forward pass over the client's examples, a third of what training on them costs; its answer, one
   /// number, takes no time.

@@ -13,7 +13,7 @@ class Cyclic final : public Planner {
   explicit Cyclic(const Settings& s)
       : cohort_(s),
         groups_(s.integer("groups", 0, "that take turns; 0: as many as there are whole cohorts", at_least(0))),
-        drop_out_(s),
+        dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
@@ -37,7 +37,7 @@ class Cyclic final : public Planner {
       const std::uint64_t place = first + order(i);
       const ClientId client{static_cast<std::int64_t>(places(place))};
       if (!world.may_start(client)) continue;
-      if (world.task.work(client).examples > 0) starts.push_back(drop_out_.start(client, state, world));
+      if (world.task.work(client).examples > 0) starts.push_back(dropout_.start(client, state, world));
     }
     return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
   }
@@ -45,7 +45,7 @@ class Cyclic final : public Planner {
  private:
   Cohort cohort_;
   std::int64_t groups_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

@@ -15,7 +15,7 @@ Participation shortened(Participation p, Ticks deadline, double dropout, const W
   const std::int64_t examples = world.task.work(p.client).examples;
   const std::int64_t all = world.local.local_steps(examples, 1);
   const Device device = world.population.device(p.client, p.id);
-  // Whether it is lost by chance is drawn as before: a shorter participation is lost no less often.
+  // Whether it drops out by chance is drawn as before: a shorter participation drops out no less often.
   const Terms terms{.dropout = dropout, .keeps_result = p.fraction == 1 || world.population.partial().keeps()};
   const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / all; };
   const auto fate = [&](std::int64_t steps) {
@@ -43,7 +43,7 @@ class Deadline final : public Planner {
                            between(0, 1e12))),
         partial_(s.choice("stragglers", true, {{"partial", true}, {"dropped", false}},
                           "clients that cannot do all their work in time send a part of it, or are late")),
-        drop_out_(s) {}
+        dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
@@ -52,10 +52,10 @@ class Deadline final : public Planner {
     const Reporting reporting{.minimum = cohort_.minimum(), .deadline = world.now + lasts};
     std::vector<Participation> starts;
     for (const ClientId client : draw_clients(cohort_.size(), world.round, world, still_at_work(state, world.now))) {
-      Participation p = drop_out_.start(client, state, world);
+      Participation p = dropout_.start(client, state, world);
       const Participation whole = p;
       if (partial_ && p.finish > reporting.deadline)
-        p = shortened(p, reporting.deadline, drop_out_.probability(), world);
+        p = shortened(p, reporting.deadline, dropout_.probability(), world);
       if (p.fraction != whole.fraction) world.restart(whole, p);
       starts.push_back(p);
     }
@@ -66,7 +66,7 @@ class Deadline final : public Planner {
   Cohort cohort_;
   double deadline_;
   bool partial_;
-  DropOut drop_out_;
+  Dropout dropout_;
 };
 
 }  // namespace

@@ -8,25 +8,26 @@
 namespace shoal::planners {
 namespace {
 
-constexpr std::int64_t most_losses = 1'000'000;  // in one server step
+constexpr std::int64_t most_dropouts = 1'000'000;  // in one server step
 
 class FedAsync final : public Planner {
  public:
-  explicit FedAsync(const Settings& s) : concurrency_(s), weight_(s), drop_out_(s), where_(s.where()) {}
+  explicit FedAsync(const Settings& s) : concurrency_(s), weight_(s), dropout_(s), where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
     concurrency_.check(task, 0);
-    if (drop_out_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
+    if (dropout_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
   }
 
   RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now, .divisor = Divisor::own_weights};
-    Flight flight(state, world, concurrency_, drop_out_, plan);
+    Flight flight(state, world, concurrency_, dropout_, plan);
     flight.refill(world.now);
     while (!flight.empty() && plan.commits.empty()) {
       flight.land(weight_);
-      if (std::ssize(plan.losses) > most_losses) {
-        user_error("{}: {} clients were lost before an update arrived. Lower 'dropout'?", where_, plan.losses.size());
+      if (std::ssize(plan.dropouts) > most_dropouts) {
+        user_error("{}: {} clients dropped out before an update arrived. Lower 'dropout'?", where_,
+                   plan.dropouts.size());
       }
       if (plan.commits.empty()) flight.refill(plan.time);
     }
@@ -37,7 +38,7 @@ class FedAsync final : public Planner {
  private:
   Concurrency concurrency_;
   StalenessWeight weight_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

@@ -3,7 +3,7 @@
 // paper divides the weighted sum by the number of updates, so that stale ones make a smaller step; with normalise =
 // "weights" it is a weighted mean. refill = "at_once" is the paper's protocol, with a mean staleness of (concurrency -
 // 1) / buffer; "at_step" starts clients only after a server step, concurrency / buffer - 1 (Little's law); with buffer
-// = concurrency that is the synchronous protocol. Then a step has fewer updates when all that ran were lost. Updates
+// = concurrency that is the synchronous protocol. Then a step has fewer updates when all that ran dropped out. Updates
 // count alike in the paper: say aggregator.weights = "uniform" for strategies that weight by examples.
 
 #include "strategies/planners/shared/flight.hpp"
@@ -11,7 +11,7 @@
 namespace shoal::planners {
 namespace {
 
-constexpr std::int64_t most_losses = 1'000'000;  // in one server step
+constexpr std::int64_t most_dropouts = 1'000'000;  // in one server step
 
 class FedBuff final : public Planner {
  public:
@@ -24,7 +24,7 @@ class FedBuff final : public Planner {
         divisor_(s.choice("normalise", Divisor::own_weights,
                           {{"clients", Divisor::own_weights}, {"weights", Divisor::committed_weights}},
                           "divide the sum by the clients' own weights, or with their staleness")),
-        drop_out_(s),
+        dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
@@ -33,19 +33,19 @@ class FedBuff final : public Planner {
       user_error("{}: a buffer of {} that {} clients cannot fill before the step. Lower 'buffer'?", where_, buffer_,
                  concurrency_.clients());
     }
-    if (at_once_ && drop_out_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
+    if (at_once_ && dropout_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
   }
 
   RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now, .divisor = divisor_};
-    Flight flight(state, world, concurrency_, drop_out_, plan);
+    Flight flight(state, world, concurrency_, dropout_, plan);
     flight.refill(world.now);
     // An arrival that fills the buffer is replaced in the next step, by a client that gets the new model.
     while (!flight.empty() && std::ssize(plan.commits) < buffer_) {
       flight.land(weight_);
-      if (std::ssize(plan.losses) > most_losses) {
-        user_error("{}: {} clients were lost before {} updates arrived. Lower 'dropout'?", where_, plan.losses.size(),
-                   buffer_);
+      if (std::ssize(plan.dropouts) > most_dropouts) {
+        user_error("{}: {} clients dropped out before {} updates arrived. Lower 'dropout'?", where_,
+                   plan.dropouts.size(), buffer_);
       }
       if (at_once_ && std::ssize(plan.commits) < buffer_) flight.refill(plan.time);
     }
@@ -59,7 +59,7 @@ class FedBuff final : public Planner {
   bool at_once_;
   StalenessWeight weight_;
   Divisor divisor_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

@@ -48,7 +48,7 @@ class Oort final : public Planner {
             s.integer("blacklist", 0, "reports after which a client is not chosen again; 0: any number", at_least(0))),
         blacklist_share_(
             s.number("blacklist_share", 0.3, "share of all clients that is kept out by that at most", between(0, 1))),
-        drop_out_(s) {}
+        dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, invited()); }
 
@@ -73,7 +73,7 @@ class Oort final : public Planner {
     // Where nobody is left to explore, the others fill the cohort.
     add(draw_clients(invited() - std::ssize(cohort), world.round, world, taken));
     std::vector<Participation> starts;
-    for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));
+    for (const ClientId client : cohort) starts.push_back(dropout_.start(client, state, world));
     return commit_first(std::move(starts), {.goal = cohort_.size(), .minimum = cohort_.minimum()}, state, world);
   }
 
@@ -178,7 +178,7 @@ class Oort final : public Planner {
   double step_;
   std::int64_t blacklist_;
   double blacklist_share_;
-  DropOut drop_out_;
+  Dropout dropout_;
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ class OverSelection final : public Planner {
         minimum_(s.integer("minimum", 0, "reports below which a round is abandoned; 0: the goal", at_least(0))),
         deadline_(s.number("deadline", 0, "seconds of virtual time that a round waits at most; 0: for everybody",
                            between(0, 1e12))),
-        drop_out_(s),
+        dropout_(s),
         where_(s.where()) {
     if (minimum_ == 0) minimum_ = goal_;
     if (minimum_ > goal_) {
@@ -44,15 +44,15 @@ class OverSelection final : public Planner {
 
   std::vector<std::string> notes() const override {
     return {
-        fmt::format("{} invited for {} reports; at least {} complete with probability {:.6f} (binomial: drop-out {}{})",
-                    invited(), goal_, minimum_, at_least_of(minimum_, invited(), 1 - drop_out_.probability()),
-                    drop_out_.probability(), deadline_ > 0 ? ", without the deadline" : "")};
+        fmt::format("{} invited for {} reports; at least {} complete with probability {:.6f} (binomial: dropout {}{})",
+                    invited(), goal_, minimum_, at_least_of(minimum_, invited(), 1 - dropout_.probability()),
+                    dropout_.probability(), deadline_ > 0 ? ", without the deadline" : "")};
   }
 
   RoundPlan next(State& state, World& world) const override {
     std::vector<Participation> starts;
     for (const ClientId client : draw_clients(invited(), world.round, world, still_at_work(state, world.now))) {
-      starts.push_back(drop_out_.start(client, state, world));
+      starts.push_back(dropout_.start(client, state, world));
     }
     Reporting reporting{.goal = goal_, .minimum = minimum_};
     if (deadline_ > 0) reporting.deadline = world.now + std::max(Ticks{1}, ticks(deadline_));
@@ -69,7 +69,7 @@ class OverSelection final : public Planner {
   double factor_;
   std::int64_t minimum_;
   double deadline_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

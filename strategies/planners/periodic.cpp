@@ -18,14 +18,14 @@ class Periodic final : public Planner {
                          "in the first round",
                          between(0, 1e12))),
         weight_(s),
-        drop_out_(s) {}
+        dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { concurrency_.check(task, 0); }
 
   RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now};
     const Ticks end = world.now + (period_ > 0 ? std::max(Ticks{1}, ticks(period_)) : typical_duration(state, world));
-    Flight flight(state, world, concurrency_, drop_out_, plan);
+    Flight flight(state, world, concurrency_, dropout_, plan);
     flight.refill(world.now);
     while (!flight.empty() && flight.next_end() <= end) flight.land(weight_);
     flight.close();
@@ -37,7 +37,7 @@ class Periodic final : public Planner {
   Concurrency concurrency_;
   double period_;
   StalenessWeight weight_;
-  DropOut drop_out_;
+  Dropout dropout_;
 };
 
 }  // namespace

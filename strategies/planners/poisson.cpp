@@ -12,7 +12,7 @@ class Poisson final : public Planner {
   explicit Poisson(const Settings& s)
       : cohort_(s.number("cohort", 10, "expected number of clients in a round", positive())),
         minimum_(s.integer("minimum", 1, "reports below which a round is abandoned", at_least(1))),
-        drop_out_(s),
+        dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
@@ -31,7 +31,7 @@ class Poisson final : public Planner {
     for (std::int64_t client = gap(q, random); client < clients; client += 1 + gap(q, random)) {
       if (!world.may_start(ClientId{client})) continue;
       if (world.task.work(ClientId{client}).examples == 0) continue;
-      starts.push_back(drop_out_.start(ClientId{client}, state, world));
+      starts.push_back(dropout_.start(ClientId{client}, state, world));
     }
     return wait_for_all(std::move(starts), minimum_, world.now);
   }
@@ -45,7 +45,7 @@ class Poisson final : public Planner {
 
   double cohort_;
   std::int64_t minimum_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

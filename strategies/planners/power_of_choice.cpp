@@ -1,7 +1,7 @@
 // Power-of-choice: of `candidates` clients, drawn in proportion to their examples, the `cohort` with the highest local
 // loss at the newest model takes part. Cho, Wang and Joshi 2020 (arXiv 2010.01243), pow-d. Candidates download the
 // model once and evaluate it on all their examples before the round's training starts, so the round is longer by the
-// slowest candidate's download and forward pass; that candidates may be lost on the way is left out.
+// slowest candidate's download and forward pass; that candidates may drop out on the way is left out.
 
 #include <cmath>
 
@@ -17,7 +17,7 @@ class PowerOfChoice final : public Planner {
         candidates_(s.integer("candidates", 20, "clients whose losses are compared", at_least(1))),
         by_examples_(s.choice("draw", true, {{"examples", true}, {"uniform", false}},
                               "candidates in proportion to their examples, or all alike")),
-        drop_out_(s),
+        dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
@@ -55,7 +55,7 @@ class PowerOfChoice final : public Planner {
     std::ranges::stable_sort(ranked, std::greater<>{}, &Probe::loss);
     ranked.resize(std::min<std::size_t>(ranked.size(), cohort_.size()));
     std::vector<Participation> starts;
-    for (const Probe& probe : ranked) starts.push_back(drop_out_.start(probe.client, state, after));
+    for (const Probe& probe : ranked) starts.push_back(dropout_.start(probe.client, state, after));
     return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, after);
   }
 
@@ -65,7 +65,7 @@ class PowerOfChoice final : public Planner {
   Cohort cohort_;
   std::int64_t candidates_;
   bool by_examples_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

@@ -22,7 +22,7 @@ class Refl final : public Planner {
         candidates_(s.integer("candidates", 20, "available clients that are ranked", at_least(1))),
         smoothing_(s.number("smoothing", 0.25, "share of the past in the moving average of a round's duration",
                             between(0, 1))),
-        drop_out_(s),
+        dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
@@ -50,7 +50,7 @@ class Refl final : public Planner {
     std::ranges::stable_sort(ranked, {}, [](const auto& entry) { return entry.first; });  // ties: as drawn
     if (std::ssize(ranked) > cohort_.size()) ranked.resize(cohort_.size());
     std::vector<Participation> starts;
-    for (const auto& [seen, client] : ranked) starts.push_back(drop_out_.start(client, state, world));
+    for (const auto& [seen, client] : ranked) starts.push_back(dropout_.start(client, state, world));
     RoundPlan plan = commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, world);
     const double now = (1 - smoothing_) * value(plan.time - world.now);
     mean = std::max<std::int64_t>(1, std::llround(now + smoothing_ * mean));
@@ -61,7 +61,7 @@ class Refl final : public Planner {
   Cohort cohort_;
   std::int64_t candidates_;
   double smoothing_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

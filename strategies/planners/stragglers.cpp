@@ -16,9 +16,9 @@ class Stragglers final : public Planner {
   explicit Stragglers(const Settings& s)
       : cohort_(s),
         share_(s.number("share", 0.5, "of the cohort that are stragglers, rounded to clients", between(0, 1))),
-        keep_(
-            s.choice("work", true, {{"partial", true}, {"dropped", false}}, "what stragglers did counts, or is lost")),
-        drop_out_(s) {}
+        keep_(s.choice("work", true, {{"partial", true}, {"dropped", false}},
+                       "what stragglers did counts, or drops out")),
+        dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
@@ -29,7 +29,7 @@ class Stragglers final : public Planner {
     const RandomKey key = random_key(world.seed, "planner/stragglers");
     std::vector<Participation> starts;
     for (const ClientId client : cohort) {
-      Participation p = drop_out_.start(client, state, world);
+      Participation p = dropout_.start(client, state, world);
       const Participation whole = p;
       if (std::ssize(starts) < stragglers) slow_down(p, world, key);
       if (p.fraction != whole.fraction) world.restart(whole, p);
@@ -52,7 +52,7 @@ class Stragglers final : public Planner {
   Cohort cohort_;
   double share_;
   bool keep_;
-  DropOut drop_out_;
+  Dropout dropout_;
 };
 
 }  // namespace

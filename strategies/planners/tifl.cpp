@@ -42,7 +42,7 @@ class Tifl final : public Planner {
                           "clients of each tier whose losses at the newest model are asked for at every look; 0: "
                           "the training losses of the tier's latest cohort",
                           at_least(0))),
-        drop_out_(s) {}
+        dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
@@ -70,7 +70,7 @@ class Tifl final : public Planner {
       then.now = std::max(then.now, world.now + world.probe_duration(probe.client));
     std::vector<Participation> starts;
     for (const ClientId client : draw_of(current, cohort_.size(), tiers, world)) {
-      starts.push_back(drop_out_.start(client, state, then));
+      starts.push_back(dropout_.start(client, state, then));
     }
     return commit_first(std::move(starts), {.minimum = cohort_.minimum()}, state, then);
   }
@@ -182,7 +182,7 @@ class Tifl final : public Planner {
   std::int64_t tiers_;
   bool adaptive_;
   std::int64_t interval_, credits_, probed_;
-  DropOut drop_out_;
+  Dropout dropout_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Uniform cohort: every round starts `cohort` clients drawn without replacement from those that are available (fewer if
-// there are not so many) and waits for those that are not lost.
+// there are not so many) and waits for those that do not drop out.
 // Selection is a keyed permutation of the population, so that ten million clients cost as much as ten.
 
 #include "strategies/planners/shared/start.hpp"
@@ -12,7 +12,7 @@ class Uniform final : public Planner {
   explicit Uniform(const Settings& s)
       : cohort_(s.integer("cohort", 10, "clients started in each round", at_least(1))),
         minimum_(s.integer("minimum", 1, "reports below which a round is abandoned", at_least(1))),
-        drop_out_(s),
+        dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
@@ -29,13 +29,13 @@ class Uniform final : public Planner {
   RoundPlan next(State& state, World& world) const override {
     const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
     std::vector<Participation> starts;
-    for (const ClientId client : cohort) starts.push_back(drop_out_.start(client, state, world));
+    for (const ClientId client : cohort) starts.push_back(dropout_.start(client, state, world));
     return wait_for_all(std::move(starts), minimum_, world.now);
   }
 
  private:
   std::int64_t cohort_, minimum_;
-  DropOut drop_out_;
+  Dropout dropout_;
   std::string where_;
 };
 

@@ -22,7 +22,7 @@ std::vector<CellPlan> planned(const std::string& toml, int ranks = 1) {
 
 /// What run_round's records add up to.
 struct Totals {
-  std::int64_t started = 0, committed = 0, lost = 0, bytes_down = 0, bytes_up = 0;
+  std::int64_t started = 0, committed = 0, dropouts = 0, bytes_down = 0, bytes_up = 0;
   Ticks time{};
 };
 
@@ -35,7 +35,7 @@ Totals run(const Composed& parts) {
     const RoundRecord record = run_round(parts.federation, state, *comm, trainers);
     sums.started += record.started;
     sums.committed += record.committed;
-    sums.lost += record.lost;
+    sums.dropouts += record.dropouts;
     sums.bytes_down += record.bytes_down;
     sums.bytes_up += record.bytes_up;
     sums.time = record.time;
@@ -60,7 +60,7 @@ TEST(Plan, QuadraticByHand) {
   EXPECT_EQ(plan.rounds.planned, 7);
   EXPECT_EQ(plan.rounds.started, 28);
   EXPECT_EQ(plan.rounds.committed, 28);
-  EXPECT_EQ(plan.rounds.lost, 0);
+  EXPECT_EQ(plan.rounds.dropouts, 0);
   // SCAFFOLD: parameters and control variate, both ways, 5 floats each.
   EXPECT_EQ(plan.rounds.message_bytes, 40);
   EXPECT_EQ(plan.rounds.update_bytes, 40);
@@ -118,7 +118,7 @@ TEST(Plan, EqualsTheRun) {
     EXPECT_EQ(plan.time, real.time);
     EXPECT_EQ(plan.started, real.started);
     EXPECT_EQ(plan.committed, real.committed);
-    EXPECT_EQ(plan.lost, real.lost);
+    EXPECT_EQ(plan.dropouts, real.dropouts);
     EXPECT_EQ(plan.bytes_down, real.bytes_down);
     EXPECT_EQ(plan.bytes_up, real.bytes_up);
   }

@@ -82,7 +82,7 @@ def test_over_selection():
             invited = 65 if cell.attrs["label"] == "130 %" else 50
             rounds = len(cell["rounds"])
             assert len(outcomes) == invited * rounds
-            # Nobody is late where everybody is waited for; 8 % of the invited are lost.
+            # Nobody is late where everybody is waited for; 8 % of the invited drop out.
             assert (outcomes == -1).any() == (invited == 65)
             lost = (outcomes > 0).mean()
             assert abs(lost - 0.08) < 5 * math.sqrt(0.08 * 0.92 / len(outcomes)), lost
@@ -181,7 +181,7 @@ def test_agent_federation():
         for cell in cells.values():
             rounds, clients = cell["rounds"][()], cell["clients"][()]
             assert rounds["examples"].sum() == clients["examples"].sum() > 0 and not clients["rejected_examples"].any()
-            # Who was lost taught nothing; all others used replies, at most two sessions of ten turns.
+            # Who dropped out taught nothing; all others used replies, at most two sessions of ten turns.
             assert ((clients["examples"] > 0) == (clients["committed"] == 1)).all() and clients["examples"].max() <= 20
         # Newcomers, and right answers.
         joint, alone = cells["FedAvg, 10 steps, conflicts=0"]["rounds"], cells["alone, 10 steps, conflicts=0"]["rounds"]

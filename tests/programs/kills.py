@@ -79,11 +79,19 @@ class Left:
         records, _ = program.journal_records(self.bytes)
         rows = [payload for kind, payload in records if kind == program.ROUND]
         rounds = b"".join(payload[: whole.row] for payload in rows)
-        clients = b"".join(payload[whole.row + 8 :] for payload in rows)  # after their number
+        clients = b"".join(self.participations(payload[whole.row :], whole.participation) for payload in rows)
         assert whole.rounds[index].startswith(rounds), f"cell {index}: other rows in the journal"
         assert whole.clients[index].startswith(clients), f"cell {index}: other participations in the journal"
         self.rounds = len(rows)
         self.finished = any(kind == program.RESULT for kind, _ in records)
+
+
+    @staticmethod
+    def participations(payload, size):
+        """The rows behind their number; behind them are measures and tables, of which these cells have none."""
+        count = int.from_bytes(payload[:8], "little")
+        assert payload[8 + count * size :] == bytes(16), "measures or tables"
+        return payload[8 : 8 + count * size]
 
 
 def check_run_file(whole, out):

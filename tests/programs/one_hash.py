@@ -94,7 +94,7 @@ def test_ranks_and_threads_really_differ():
         assert provenance["ranks"] == "2" and provenance["threads"] == "2", dict(provenance)
 
 
-def test_drop_out_memory_and_clipping_took_part():
+def test_dropout_memory_and_clipping_took_part():
     # Without these the equality above would say little.
     _, cells = reference()
     assert all(int(cell["dropouts"]) > 0 for cell in cells)

@@ -15,7 +15,7 @@ planner = {name = "uniform", cohort = 12, dropout = 0.1}
 [population]
 gflops = 1e-7
 speed_sigma = 1
-losses = [0.02, 0.05, 0.02]
+dropouts = [0.02, 0.05, 0.02]
 availability = {name = "trace", file = "trace.h5"}
 """
 # Seconds. Work of 5 steps of 200 operations takes 10 s at the median.

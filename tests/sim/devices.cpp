@@ -193,7 +193,7 @@ TEST(Devices, BadTables) {
   EXPECT_THAT(error("gflops\n1\n2\n", ", assign = \"by_id\""), HasSubstr("client 2 has no line"));
   EXPECT_THAT(user_error_of("devices = {name = \"tiers\", speeds = [1, 2], up = [1]}"),
               HasSubstr("1 values of 'up' for 2 speeds"));
-  EXPECT_THAT(user_error_of("devices = {name = \"tiers\", dropout = [2, 0, 0]}"), HasSubstr("a drop-out of 2"));
+  EXPECT_THAT(user_error_of("devices = {name = \"tiers\", dropout = [2, 0, 0]}"), HasSubstr("a dropout of 2"));
   EXPECT_THAT(user_error_of("devices = \"flsh\""), HasSubstr("Did you mean 'flash'?"));
 }
 

@@ -17,7 +17,7 @@ using Times = std::function<std::int64_t(RandomStream&, std::int64_t now)>;
 std::int64_t below(RandomStream& random, std::int64_t n) { return static_cast<std::int64_t>(random.below(n)); }
 
 ParticipationEnd draw(RandomStream& random, std::int64_t time) {
-  return {Ticks{time}, below(random, 2) == 0 ? EndKind::arrival : EndKind::loss, ClientId{below(random, 5)},
+  return {Ticks{time}, below(random, 2) == 0 ? EndKind::arrival : EndKind::dropout, ClientId{below(random, 5)},
           ParticipationId{below(random, 1000)}};
 }
 

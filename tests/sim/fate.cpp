@@ -48,11 +48,11 @@ void expect(const Fate& fate, Ticks finish, Outcome outcome) {
 }
 
 TEST_F(TracedFate, AbortsAtTheInstantOfLeaving) {
-  expect(fate("abort", s(0)), s(40), Outcome::lost_in_training);
-  expect(fate("abort", s(35)), s(40), Outcome::lost_in_download);
-  expect(fate("abort", s(30)), s(40), Outcome::lost_in_training);  // the download has just ended
-  expect(fate("abort", s(50)), s(50), Outcome::lost_in_download);  // was not there at all
-  expect(fate("abort", s(265)), s(290), Outcome::lost_in_training);
+  expect(fate("abort", s(0)), s(40), Outcome::dropout_in_training);
+  expect(fate("abort", s(35)), s(40), Outcome::dropout_in_download);
+  expect(fate("abort", s(30)), s(40), Outcome::dropout_in_training);  // the download has just ended
+  expect(fate("abort", s(50)), s(50), Outcome::dropout_in_download);  // was not there at all
+  expect(fate("abort", s(265)), s(290), Outcome::dropout_in_training);
 }
 
 TEST_F(TracedFate, PausesAndGoesOn) {
@@ -64,24 +64,24 @@ TEST_F(TracedFate, PausesAndGoesOn) {
 }
 
 TEST_F(TracedFate, IsCheckedAtTheEndOnly) {
-  expect(fate("check_at_end", s(0)), s(100), Outcome::lost_in_upload);
+  expect(fate("check_at_end", s(0)), s(100), Outcome::dropout_in_upload);
   expect(fate("check_at_end", s(130)), s(230), Outcome::completes);
   expect(fate("check_at_end", s(165)), s(265), Outcome::completes);
-  expect(fate("check_at_end", s(150)), s(250), Outcome::lost_in_upload);
+  expect(fate("check_at_end", s(150)), s(250), Outcome::dropout_in_upload);
 }
 
 TEST_F(TracedFate, EndsAtTheDeadline) {
-  expect(fate("abort", s(0), {.deadline = s(5)}), s(5), Outcome::lost_in_download);
-  expect(fate("abort", s(0), {.deadline = s(60)}), s(40), Outcome::lost_in_training);
-  expect(fate("pause", s(0), {.deadline = s(55)}), s(55), Outcome::lost_in_training);  // 40 s done
-  expect(fate("pause", s(0), {.deadline = s(220)}), s(220), Outcome::lost_in_upload);  // 90 s done
-  expect(fate("pause", s(0), {.deadline = s(230)}), s(230), Outcome::completes);       // in time to the microsecond
-  expect(fate("check_at_end", s(0), {.deadline = s(80)}), s(80), Outcome::lost_in_upload);
-  expect(fate("abort", s(30), {.deadline = s(20)}), s(30), Outcome::lost_in_download);  // over before it began
+  expect(fate("abort", s(0), {.deadline = s(5)}), s(5), Outcome::dropout_in_download);
+  expect(fate("abort", s(0), {.deadline = s(60)}), s(40), Outcome::dropout_in_training);
+  expect(fate("pause", s(0), {.deadline = s(55)}), s(55), Outcome::dropout_in_training);  // 40 s done
+  expect(fate("pause", s(0), {.deadline = s(220)}), s(220), Outcome::dropout_in_upload);  // 90 s done
+  expect(fate("pause", s(0), {.deadline = s(230)}), s(230), Outcome::completes);          // in time to the microsecond
+  expect(fate("check_at_end", s(0), {.deadline = s(80)}), s(80), Outcome::dropout_in_upload);
+  expect(fate("abort", s(30), {.deadline = s(20)}), s(30), Outcome::dropout_in_download);  // over before it began
 }
 
 TEST(Fate, DependsOnTheOrderOfNothing) {
-  const Population people = population("losses = [0.1, 0.2, 0.3]\navailability = {name = \"markov\", mean_on = 300}");
+  const Population people = population("dropouts = [0.1, 0.2, 0.3]\navailability = {name = \"markov\", mean_on = 300}");
   std::vector<Fate> forth, back;
   for (std::int64_t i = 0; i < 500; ++i) {
     forth.push_back(fate_of(people, ClientId{i % 7}, ParticipationId{i}, s(i * 40), phases, {.dropout = 0.1}));
@@ -114,7 +114,7 @@ double tolerance(double p, double count) { return 4.5 * std::sqrt(p * (1 - p) / 
 
 TEST(Fate, HasTheLossesOfEachPhase) {
   constexpr std::int64_t count = 40000;
-  const Population people = population("losses = [0.1, 0.2, 0.3]");
+  const Population people = population("dropouts = [0.1, 0.2, 0.3]");
   std::array<double, 4> passed{}, lost{};
   const auto shares = outcomes(people, {}, count, [&](ClientId, const Fate& fate) {
     const auto o = static_cast<std::size_t>(fate.outcome);
@@ -140,7 +140,7 @@ TEST(Fate, HasTheLossesOfEachPhase) {
 
 TEST(Fate, KnowsTheFurtherPhasesOfAProtocol) {
   const std::vector<Ticks> five = {s(10), s(70), s(100), s(110), s(130)};
-  const Population people = population("losses = [0, 0, 0, 0, 0.25]");
+  const Population people = population("dropouts = [0, 0, 0, 0, 0.25]");
   const auto shares = outcomes(
       people, {}, 20000,
       [](ClientId, const Fate& fate) {
@@ -149,12 +149,12 @@ TEST(Fate, KnowsTheFurtherPhasesOfAProtocol) {
         }
       },
       five);
-  EXPECT_EQ(static_cast<int>(lost_in(4)), 5);
+  EXPECT_EQ(static_cast<int>(dropout_in(4)), 5);
   EXPECT_NEAR(shares[5], 0.25, tolerance(0.25, 20000));
   EXPECT_NEAR(shares[0], 0.75, tolerance(0.25, 20000));
 }
 
-TEST(Fate, HasTheDropOutOfTheTier) {
+TEST(Fate, HasTheDropoutOfTheTier) {
   const Population people = population("devices = {name = \"tiers\", speeds = [1, 1], dropout = [0.5, 0]}");
   double of_tier[2] = {}, lost[2] = {};
   outcomes(people, {.dropout = 0.2}, 20000, [&](ClientId client, const Fate& fate) {
@@ -162,7 +162,7 @@ TEST(Fate, HasTheDropOutOfTheTier) {
     ++of_tier[tier];
     lost[tier] += fate.outcome == Outcome::completes ? 0 : 1;
   });
-  // Independent of the planner's drop-out: 1 - (1 - 0.5) (1 - 0.2).
+  // Independent of the planner's dropout: 1 - (1 - 0.5) (1 - 0.2).
   EXPECT_NEAR(lost[0] / of_tier[0], 0.6, tolerance(0.6, of_tier[0]));
   EXPECT_NEAR(lost[1] / of_tier[1], 0.2, tolerance(0.2, of_tier[1]));
 }

@@ -16,7 +16,7 @@ TEST(FromRound, TellsRoundsApart) {
   record.round = 4;
   record.version = Version{3};
   record.time = Ticks{77};
-  record.lost = 2;
+  record.dropouts = 2;
   record.verdict = Verdict::abandoned;
   const RoundRow row = round_rows(record).round;
   EXPECT_EQ(row.round, 4);
@@ -45,7 +45,7 @@ TEST(FromRound, HasNoLossWithoutACommit) {
   record.clients[0].participation = {.id = ParticipationId{8}, .client = ClientId{5}, .finish = Ticks{9}};
   record.clients[0].committed = record.clients[0].figures.accepted = true;
   record.clients[0].figures.loss = 0.25;
-  record.clients[1].participation.outcome = Outcome::lost_in_upload;
+  record.clients[1].participation.outcome = Outcome::dropout_in_upload;
   const auto rows = round_rows(record).participations;
   ASSERT_EQ(rows.size(), 2);
   EXPECT_EQ(rows[0].round, 4);

@@ -53,7 +53,7 @@ TEST(PlanRound, MovesParticipationsThroughAFlight) {
     }
     return RoundPlan{.verdict = Verdict::abandoned,
                      .time = Ticks{9},
-                     .losses = {ParticipationId{0}, ParticipationId{2}},
+                     .dropouts = {ParticipationId{0}, ParticipationId{2}},
                      .stops = {ParticipationId{0}}};
   };
   const Federation parts = scripted(std::make_shared<UnequalTask>(3, 1), std::make_shared<Scripted>(), plan);
@@ -64,7 +64,7 @@ TEST(PlanRound, MovesParticipationsThroughAFlight) {
   EXPECT_EQ(state.now, Ticks{5});
   EXPECT_EQ(state.in_flight.size(), 3U);
   EXPECT_EQ(ids(first.committed), std::vector<std::int64_t>{1});
-  EXPECT_TRUE(first.lost.empty());
+  EXPECT_TRUE(first.dropouts.empty());
   end_participations(first.plan, state);
   EXPECT_EQ(state.in_flight.size(), 2U);
   EXPECT_FALSE(state.in_flight.contains(ParticipationId{1}));
@@ -75,11 +75,11 @@ TEST(PlanRound, MovesParticipationsThroughAFlight) {
   EXPECT_EQ(state.now, Ticks{9});
   EXPECT_EQ(state.messages.size(), 2U);  // of version 0, which is still in flight, and of version 1
   EXPECT_TRUE(second.committed.empty());
-  EXPECT_EQ(ids(second.lost), (std::vector<std::int64_t>{0, 2}));
-  EXPECT_EQ(second.lost[0].outcome, Outcome::stopped);
-  EXPECT_EQ(second.lost[0].finish, Ticks{5});
-  EXPECT_EQ(second.lost[1].outcome, Outcome::completes);
-  EXPECT_EQ(second.lost[1].finish, Ticks{1});
+  EXPECT_EQ(ids(second.dropouts), (std::vector<std::int64_t>{0, 2}));
+  EXPECT_EQ(second.dropouts[0].outcome, Outcome::stopped);
+  EXPECT_EQ(second.dropouts[0].finish, Ticks{5});
+  EXPECT_EQ(second.dropouts[1].outcome, Outcome::completes);
+  EXPECT_EQ(second.dropouts[1].finish, Ticks{1});
   end_participations(second.plan, state);
   EXPECT_TRUE(state.in_flight.empty());
   EXPECT_TRUE(state.messages.empty());

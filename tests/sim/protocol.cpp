@@ -46,7 +46,7 @@ RoundRecord round_of(const std::string& population, Terms terms = {}) {
                  if (p.outcome == Outcome::completes) {
                    plan.commits.push_back({p.id});
                  } else {
-                   plan.losses.push_back(p.id);
+                   plan.dropouts.push_back(p.id);
                    plan.verdict = Verdict::abandoned;
                  }
                  return plan;
@@ -72,22 +72,22 @@ TEST(Protocol, TakesTimeBytesAndEnergy) {
 }
 
 TEST(Protocol, LosesClientsInItsPhases) {
-  const RoundRecord keys = round_of("losses = [0, 0, 0, 1]");
-  EXPECT_EQ(only(keys).participation.outcome, lost_in(3));
+  const RoundRecord keys = round_of("dropouts = [0, 0, 0, 1]");
+  EXPECT_EQ(only(keys).participation.outcome, dropout_in(3));
   EXPECT_LT(value(only(keys).participation.finish), 5'000'000);
   EXPECT_EQ(keys.bytes_up, 0);
   EXPECT_EQ(only(keys).figures.steps, 0);
   EXPECT_NEAR(only(keys).joules, seconds(only(keys).participation.finish), 1e-9);  // no training
 
-  const RoundRecord unmask = round_of("losses = [0, 0, 0, 0, 1]");
-  EXPECT_EQ(only(unmask).participation.outcome, lost_in(4));
+  const RoundRecord unmask = round_of("dropouts = [0, 0, 0, 0, 1]");
+  EXPECT_EQ(only(unmask).participation.outcome, dropout_in(4));
   EXPECT_GE(value(only(unmask).participation.finish), 5'250'000);
   EXPECT_LT(value(only(unmask).participation.finish), 10'250'000);
   EXPECT_EQ(unmask.bytes_up, 8 + 50);  // the update and the keys were sent
   EXPECT_EQ(only(unmask).figures.steps, 1);
 
-  const RoundRecord upload = round_of("losses = [0, 0, 1]");
-  EXPECT_EQ(only(upload).participation.outcome, Outcome::lost_in_upload);
+  const RoundRecord upload = round_of("dropouts = [0, 0, 1]");
+  EXPECT_EQ(only(upload).participation.outcome, Outcome::dropout_in_upload);
   EXPECT_GE(value(only(upload).participation.finish), 5'090'000);
   EXPECT_LT(value(only(upload).participation.finish), 5'250'000);
   EXPECT_EQ(upload.bytes_up, 50);
@@ -99,11 +99,11 @@ TEST(Protocol, DeadlinesFallIntoItsPhases) {
     EXPECT_EQ(only(record).participation.finish, ticks(limit));
     return only(record).participation.outcome;
   };
-  EXPECT_EQ(outcome_by(4.99), lost_in(3));
-  EXPECT_EQ(outcome_by(5.02), Outcome::lost_in_download);
-  EXPECT_EQ(outcome_by(5.085), Outcome::lost_in_training);
-  EXPECT_EQ(outcome_by(5.1), Outcome::lost_in_upload);
-  EXPECT_EQ(outcome_by(6), lost_in(4));
+  EXPECT_EQ(outcome_by(4.99), dropout_in(3));
+  EXPECT_EQ(outcome_by(5.02), Outcome::dropout_in_download);
+  EXPECT_EQ(outcome_by(5.085), Outcome::dropout_in_training);
+  EXPECT_EQ(outcome_by(5.1), Outcome::dropout_in_upload);
+  EXPECT_EQ(outcome_by(6), dropout_in(4));
 }
 
 TEST(Protocol, EnergyOfALostDownloadIsOfItsShareAlone) {
@@ -111,7 +111,7 @@ TEST(Protocol, EnergyOfALostDownloadIsOfItsShareAlone) {
   const Scene scene(std::make_shared<UnequalTask>(std::vector<std::int64_t>{1}), slow);
   World world = scene.world(Ticks{}, 8, 8);
   const Participation p = world.start(ParticipationId{0}, ClientId{0}, {.deadline = ticks(0.04)});
-  EXPECT_EQ(p.outcome, Outcome::lost_in_download);
+  EXPECT_EQ(p.outcome, Outcome::dropout_in_download);
   EXPECT_NEAR(world.joules(p), 0.04, 1e-9);
   const Spending spent = world.spending(p);
   EXPECT_NEAR(spent.bytes, 4, 1e-6);

@@ -39,12 +39,12 @@ TEST(RoundRecords, TellWhoWasLostAndWhen) {
       EXPECT_NEAR(row.committed ? took : whole, whole, 1e-6);
       EXPECT_GE(took, 0);
       EXPECT_LE(took, whole + 1e-6);
-      // Everybody downloads the parameters and the control; who is lost uploads nothing.
+      // Everybody downloads the parameters and the control; who drops out uploads nothing.
       EXPECT_EQ(row.bytes_down, 40);
       EXPECT_EQ(row.figures.bytes_up, row.committed ? 40 : 0);
       EXPECT_EQ(row.figures.steps, row.committed ? 1 : 0);
     }
-    EXPECT_EQ(record.lost, lost);
+    EXPECT_EQ(record.dropouts, lost);
     EXPECT_EQ(record.committed, 20 - lost);
     EXPECT_EQ(record.examples, 20 - lost);
     EXPECT_EQ(record.bytes_down, 20 * 40);
@@ -52,7 +52,7 @@ TEST(RoundRecords, TellWhoWasLostAndWhen) {
     EXPECT_EQ(record.time, last);  // the server waits for the last of them
     now = record.time;
   }
-  EXPECT_EQ(outcomes.size(), 4U);  // completes, and three ways to be lost
+  EXPECT_EQ(outcomes.size(), 4U);  // completes, and three ways to drop out
 }
 
 TEST(RoundRecords, HaveTheMeanOfTheLosses) {
@@ -120,7 +120,7 @@ TEST(RoundRecords, FlagModelsThatAreNoLongerFinite) {
   EXPECT_FALSE(played.records[0].diverged);
   EXPECT_TRUE(played.records[1].diverged);
   EXPECT_EQ(played.records[1].verdict, Verdict::commit);
-  // A model that is lost does not come back, and nothing crashes: its clients have nothing finite to return.
+  // A model that drops out does not come back, and nothing crashes: its clients have nothing finite to return.
   EXPECT_EQ(played.records[2].rejected, 2);
   EXPECT_EQ(played.records[2].verdict, Verdict::abandoned);
   EXPECT_FALSE(std::isfinite(numbers(played.last())[0]));

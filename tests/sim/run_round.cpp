@@ -1,4 +1,4 @@
-// Does one round keep its promises when clients misbehave, are lost, come late or keep memory?
+// Does one round keep its promises when clients misbehave, drop out, come late or keep memory?
 
 #include "sim/round/run_round.hpp"
 
@@ -162,7 +162,7 @@ TEST(RunRound, IsAbandonedWhenAllAreLost) {
   const Played played = play(all_lost, 2, {2, 1});
   for (const std::size_t round : {0, 1}) {
     expect_abandoned(played, round, all_lost.task->initial_parameters({}));
-    EXPECT_EQ(played.records[round].lost, 4);
+    EXPECT_EQ(played.records[round].dropouts, 4);
     EXPECT_EQ(played.records[round].version, Version{0});
     EXPECT_EQ(played.records[round].bytes_up, 0);
   }
@@ -174,7 +174,7 @@ TEST(RunRound, IsAbandonedBelowTheMinimum) {
   EXPECT_EQ(play(federation(toml + "4}\n"), 1).records[0].verdict, Verdict::commit);
   const Played played = play(federation(toml + "5}\n"), 1);
   expect_abandoned(played, 0, at::zeros_like(played.last()));
-  EXPECT_EQ(played.records[0].lost, 4);
+  EXPECT_EQ(played.records[0].dropouts, 4);
 }
 
 // --- Versions in flight ----------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ TEST(RunRound, TrainsFromTheVersionThatWasDownloaded) {
         break;
       case 4:
         plan.commits = {{ParticipationId{1}}};
-        plan.losses = {ParticipationId{5}};
+        plan.dropouts = {ParticipationId{5}};
         break;
       default:
         plan.commits = {{now(6)}};
@@ -256,7 +256,7 @@ TEST(RunRound, TrainsFromTheVersionThatWasDownloaded) {
     EXPECT_EQ(numbers(played.last())[0], 31);
     EXPECT_EQ(value(row_of(played.records[2], 0).participation.version), 0);
     EXPECT_EQ(value(row_of(played.records[2], 4).participation.version), 1);
-    EXPECT_EQ(played.records[3].lost, 1);
+    EXPECT_EQ(played.records[3].dropouts, 1);
   }
 }
 

@@ -1,4 +1,5 @@
-// Does every strategy give the same bits on any number of ranks and threads, with clients lost and updates clipped?
+// Does every strategy give the same bits on any number of ranks and threads, with clients dropping out and updates
+// clipped?
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/isfinite.h>
@@ -44,7 +45,7 @@ TEST_P(SameBits, OnAnyNumberOfRanksAndThreads) {
       EXPECT_TRUE(at::isfinite(one.last()).all().item<bool>());
       EXPECT_EQ(at::equal(one.params[0], one.last()), GetParam() == "local_only");  // whose clients keep their models
       std::int64_t lost = 0;
-      for (const RoundRecord& record : one.records) lost += record.lost;
+      for (const RoundRecord& record : one.records) lost += record.dropouts;
       EXPECT_GT(lost, 0);
       for (const int ranks : {1, 2, 3, 5, 8}) {
         for (const int threads : {1, 2}) {

@@ -38,14 +38,14 @@ TEST_P(Planners, KeepTheBooks) {
   Desk desk(GetParam(), "dropout = 0.2", unequal_clients(), population);
   desk.loss = some_loss;
   std::map<std::int64_t, Ticks> free_from;  // per client: when it has finished what it was started for
-  std::int64_t next_id = 0, committed = 0, lost = 0, steps = 0;
+  std::int64_t next_id = 0, committed = 0, dropouts = 0, steps = 0;
   for (int step = 0; step < 300; ++step) {
     const RoundPlan plan = desk.next();
     steps += plan.verdict == Verdict::commit ? 1 : 0;
     EXPECT_EQ(plan.verdict == Verdict::commit, !plan.commits.empty());
     EXPECT_TRUE(std::ranges::is_sorted(plan.commits, {}, &Commit::id));
     for (const Commit& commit : plan.commits) EXPECT_TRUE(commit.weight > 0 && commit.weight <= 1);
-    for (const ParticipationId id : plan.stops) EXPECT_TRUE(std::ranges::count(plan.losses, id) == 1);
+    for (const ParticipationId id : plan.stops) EXPECT_TRUE(std::ranges::count(plan.dropouts, id) == 1);
     for (const Participation& p : plan.starts) {
       EXPECT_EQ(value(p.id), next_id++);
       EXPECT_GE(p.start, desk.started);
@@ -56,19 +56,19 @@ TEST_P(Planners, KeepTheBooks) {
       EXPECT_GE(p.start, free_from[value(p.client)]) << "client " << value(p.client);
       free_from[value(p.client)] = p.finish;
     }
-    for (const Participation& p : desk.lost) {
+    for (const Participation& p : desk.dropouts) {
       if (std::ranges::binary_search(plan.stops, p.id)) free_from[value(p.client)] = desk.started;
       EXPECT_TRUE(p.outcome != Outcome::late || p.finish >= plan.time);
     }
     committed += std::ssize(desk.committed);
-    lost += std::ssize(desk.lost);
+    dropouts += std::ssize(desk.dropouts);
   }
-  EXPECT_EQ(committed + lost + desk.in_flight(), next_id);
+  EXPECT_EQ(committed + dropouts + desk.in_flight(), next_id);
   EXPECT_GT(steps, 100);
-  EXPECT_GT(lost, 30);
+  EXPECT_GT(dropouts, 30);
 }
 
-// On the quadratic task, with losses fed back and probed, clients lost and stacked in blocks.
+// On the quadratic task, with losses fed back and probed, clients dropping out and stacked in blocks.
 TEST_P(Planners, GiveTheSameBitsOnAnyRanks) {
   const Federation parts = federation(fmt::format(
       "task = {{name = \"quadratic\", clients = 60, dimension = 7}}\npopulation = {{speed_sigma = 1}}\n"
@@ -269,7 +269,7 @@ TEST(WastedWork, OfLateClientsIsCounted) {
       play(federation(small_task + "planner = {name = \"over_selection\", goal = 5, factor = 2}\n"), 20, {2, 1});
   for (const RoundRecord& record : played.records) {
     EXPECT_EQ(record.committed, 5);
-    EXPECT_EQ(record.lost, record.started - 5);
+    EXPECT_EQ(record.dropouts, record.started - 5);
     EXPECT_EQ(record.bytes_up, record.started * 5 * 4);
     for (const ClientRow& row : record.clients) {
       EXPECT_EQ(row.figures.steps, 3);

@@ -117,7 +117,7 @@ TEST(ClientsInTime, DroppedStragglersAreLostWhenTheirTrainingEnds) {
       EXPECT_EQ(row.committed, p.fraction == 1);
       if (row.committed) continue;
       ++dropped;
-      EXPECT_EQ(p.outcome, Outcome::lost_in_training);
+      EXPECT_EQ(p.outcome, Outcome::dropout_in_training);
       EXPECT_EQ(value(p.finish - p.start), 5 + 20'000 * std::llround(8 * p.fraction));
     }
   });

@@ -87,9 +87,9 @@ class Desk {
       EXPECT_EQ(before.erase(p.id), 1U);
       state_.feedback.push_back({.id = p.id, .client = p.client, .loss = loss(p.client, state_.round)});
     }
-    lost.clear();
-    for (const ParticipationId id : plan.losses) {
-      lost.push_back(before.at(id));
+    dropouts.clear();
+    for (const ParticipationId id : plan.dropouts) {
+      dropouts.push_back(before.at(id));
       before.erase(id);
     }
     end_participations(plan, state_);
@@ -111,8 +111,8 @@ class Desk {
   LocalSettings local;
   /// What a client reports, to a probe or after a commit.
   std::function<double(ClientId, std::int64_t round)> loss = [](ClientId, std::int64_t) { return 1.0; };
-  std::vector<Participation> committed, lost;  // of the last step
-  Ticks started{};                             // when the last step began
+  std::vector<Participation> committed, dropouts;  // of the last step
+  Ticks started{};                                 // when the last step began
   std::int64_t version_before = 0;
   std::int64_t twice_in_flight() const { return twice_in_flight_; }
   std::size_t in_flight() const { return state_.in_flight.size(); }
@@ -179,7 +179,7 @@ inline void expect_steps(Desk& desk, const std::vector<Step>& steps) {
     }
     EXPECT_EQ(starts, steps[i].starts) << "step " << i;
     std::vector<std::int64_t> losses;
-    for (const ParticipationId id : plan.losses) losses.push_back(value(id));
+    for (const ParticipationId id : plan.dropouts) losses.push_back(value(id));
     EXPECT_EQ(losses, steps[i].losses) << "step " << i;
     ASSERT_EQ(plan.commits.size(), steps[i].commits.size()) << "step " << i;
     for (std::size_t k = 0; k < plan.commits.size(); ++k) {

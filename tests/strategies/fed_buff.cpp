@@ -19,7 +19,7 @@ bool same(const RoundPlan& a, const RoundPlan& b) {
     return std::tuple(p.id, p.client, p.version, p.start, p.finish, p.fraction, p.outcome);
   };
   const auto commit = [](const Commit& c) { return std::pair(c.id, c.weight); };
-  return a.verdict == b.verdict && a.time == b.time && a.losses == b.losses &&
+  return a.verdict == b.verdict && a.time == b.time && a.dropouts == b.dropouts &&
          std::ranges::equal(a.starts, b.starts, {}, tied, tied) &&
          std::ranges::equal(a.commits, b.commits, {}, commit, commit);
 }
@@ -110,7 +110,7 @@ TEST(FedBuff, KeepsClientsApartAndTheFlightFull) {
     std::int64_t lost = 0;
     for (int step = 0; step < 300; ++step) {
       const RoundPlan plan = desk.next();
-      lost += std::ssize(plan.losses);
+      lost += std::ssize(plan.dropouts);
       EXPECT_EQ(plan.commits.size(), 10U);
       std::set<ClientId> clients;
       for (const Participation& p : desk.committed) EXPECT_TRUE(clients.insert(p.client).second);
@@ -129,7 +129,7 @@ TEST(FedBuff, StopsClientsThatAreTooStale) {
   int stopped = 0;
   for (int step = 0; step < 300; ++step) {
     const RoundPlan plan = desk.next();
-    stopped += plan.losses.size();
+    stopped += plan.dropouts.size();
     for (const Participation& p : desk.committed) EXPECT_LE(desk.version_before - value(p.version), 3);
     for (const Participation& p : desk.committed) EXPECT_NE(p.client, ClientId{0});
   }

@@ -74,7 +74,7 @@ TEST(Planners, KeepTheBooks) {
     Ticks now{};
     for (std::int64_t round = 1; round <= 200; ++round) {
       const RoundPlan plan = desk.plan(round);
-      std::set<ParticipationId> commits, losses(plan.losses.begin(), plan.losses.end());
+      std::set<ParticipationId> commits, losses(plan.dropouts.begin(), plan.dropouts.end());
       for (const Commit& commit : plan.commits) {
         EXPECT_EQ(commit.weight, 1);
         EXPECT_TRUE(commits.insert(commit.id).second);
@@ -117,7 +117,7 @@ TEST(Planners, RepeatForTheSameSeedOnly) {
   }
 }
 
-TEST(Planners, DropOutIsAsOftenAsItSays) {
+TEST(Planners, DropoutIsAsOftenAsItSays) {
   for (const char* name : {"uniform", "poisson"}) {
     Desk desk(name, "cohort = 20\ndropout = 0.3", population(40));
     double outcomes[4] = {}, total = 0, passed = 0;
@@ -126,8 +126,8 @@ TEST(Planners, DropOutIsAsOftenAsItSays) {
         ++outcomes[static_cast<std::size_t>(p.outcome)];
         ++total;
         const std::int64_t lasted = value(p.finish - p.start);
-        EXPECT_TRUE(p.outcome != Outcome::lost_in_download || lasted <= 250);
-        EXPECT_TRUE(p.outcome != Outcome::lost_in_upload || lasted >= 250);
+        EXPECT_TRUE(p.outcome != Outcome::dropout_in_download || lasted <= 250);
+        EXPECT_TRUE(p.outcome != Outcome::dropout_in_upload || lasted >= 250);
         if (p.outcome != Outcome::completes) passed += lasted;
       }
     }
@@ -144,10 +144,10 @@ TEST(Planners, DropOutIsAsOftenAsItSays) {
   }
 }
 
-TEST(Planners, WithoutDropOutNobodyIsLost) {
+TEST(Planners, WithoutDropoutNobodyIsLost) {
   for (const char* name : {"uniform", "poisson"}) {
     Desk desk(name, "cohort = 8", population(30));
-    for (std::int64_t round = 1; round <= 50; ++round) EXPECT_TRUE(desk.plan(round).losses.empty());
+    for (std::int64_t round = 1; round <= 50; ++round) EXPECT_TRUE(desk.plan(round).dropouts.empty());
   }
 }
 

@@ -57,7 +57,7 @@ TEST_F(ByHand, OverSelectionAbandonsAtTheDeadline) {
   EXPECT_EQ(first.verdict, Verdict::abandoned);
   EXPECT_EQ(first.time, Ticks{2000});
   EXPECT_TRUE(first.commits.empty());
-  EXPECT_EQ(first.losses.size(), 3U);
+  EXPECT_EQ(first.dropouts.size(), 3U);
   // Client 0 has reported in time, but nothing is made of it.
   EXPECT_EQ(outcomes(first), (std::vector{Outcome::late, Outcome::late, Outcome::completes}));
   const RoundPlan second = desk.next();  // clients 2 and 3 are busy until 3 and 4 ms; client 1 finishes at the deadline
@@ -77,7 +77,7 @@ TEST_F(ByHand, DeadlineKeepsPartialWork) {
     const RoundPlan plan = desk.next();
     EXPECT_EQ(clients(plan.starts), who[round]);
     EXPECT_EQ(plan.time, Ticks{3000 * (round + 1)});
-    EXPECT_TRUE(plan.losses.empty());
+    EXPECT_TRUE(plan.dropouts.empty());
     for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(plan.starts[k].fraction, fractions[round][k]) << round << ", " << k;
   }
   // Half a millisecond is not enough for a step: everybody is late, and busy afterwards.
@@ -286,7 +286,7 @@ TEST(Laws, FlightsAreFull) {
       last = desk.next().time;
       if (step == 200) first = last;
       if (step <= 200) continue;
-      for (const auto* list : {&desk.committed, &desk.lost}) {
+      for (const auto* list : {&desk.committed, &desk.dropouts}) {
         for (const Participation& p : *list) {
           in_flight += seconds(p.finish - p.start);
           ++ended;
@@ -349,7 +349,7 @@ TEST(Laws, StragglersAreAsManyAsSaid) {
       EXPECT_EQ(plan.commits.size(), 10U);
       for (const Participation& p : plan.starts) ++epochs[std::llround(20 * p.fraction)];
       const RoundPlan without = dropped.next();
-      EXPECT_EQ(std::ssize(without.losses), std::llround(10 * share));
+      EXPECT_EQ(std::ssize(without.dropouts), std::llround(10 * share));
       EXPECT_EQ(clients(without.starts), clients(plan.starts));
     }
     const double stragglers = 5000 * share, each = stragglers / 19;  // 1 to 19 epochs, alike

@@ -72,7 +72,7 @@ TEST(Quotas, AClientThatNeverFitsIsAnError) {
 }
 
 TEST(Quotas, HoldWithinOneStepOfAnAsynchronousProtocol) {
-  // Everybody is lost, so that one step starts clients again and again; 5.5 ms a day allow each about as much work.
+  // All clients drop out, so that one step starts clients again and again; 5.5 ms a day allow each about as much work.
   Desk desk("fed_buff", "concurrency = 2\nbuffer = 3\ndropout = 0.9", five(), "limits = {daily_seconds = 0.0055}");
   std::map<std::pair<std::int64_t, std::int64_t>, double> worked;  // by day and client, seconds
   std::int64_t starts = 0;

@@ -1,5 +1,5 @@
 // A table of one's own: a CSV file whose first line names its columns, from gflops, down_mbytes, up_mbytes (what is not
-// given is as in [population]), dropout (probability to be lost), watts (of training), share (how many clients are of
+// given is as in [population]), dropout (probability to drop out), watts (of training), share (how many clients are of
 // that kind), memory_mbytes (that a task may take). Each line after it is a kind of device.
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // A few kinds of devices with given shares: each multiplies the speed and the bandwidths of [population], and may have
-// a drop-out and a power of its own. The default is two fast, one middling and two slow ones of ten, nine-fold apart.
+// a dropout and a power of its own. The default is two fast, one middling and two slow ones of ten, nine-fold apart.
 
 #include "sim/clients/devices.hpp"
 #include "sim/clients/shares.hpp"
@@ -14,11 +14,11 @@ class Tiers final : public Devices {
         shares_(s, "shares", speeds_.size(), "share of the clients in each tier; empty: equal"),
         down_(each(s, "down", 1, "factor of the download bandwidth; empty: 1")),
         up_(each(s, "up", 1, "factor of the upload bandwidth; empty: 1")),
-        dropout_(each(s, "dropout", 0, "probability that a client of the tier is lost in a participation; empty: 0")),
+        dropout_(each(s, "dropout", 0, "probability that a client of the tier drops out in a participation; empty: 0")),
         watts_(each(s, "watts", 1, "factor of the power of training; empty: 1")),
         memory_(each(s, "memory", 1, "factor of the memory that a task may take; empty: 1")) {
     for (const double p : dropout_) {
-      if (p > 1) user_error("{}: a drop-out of {} (it is a probability). Write a number up to 1?", s.where(), p);
+      if (p > 1) user_error("{}: a dropout of {} (it is a probability). Write a number up to 1?", s.where(), p);
     }
   }
 

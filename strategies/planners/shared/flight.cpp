@@ -21,13 +21,13 @@ void Concurrency::check(const Task& task, std::int64_t waiting) const {
   user_error("{}: {} clients in flight or in the buffer ({}). Lower 'concurrency'?", where_, needed, who);
 }
 
-Flight::Flight(State& state, World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan)
-    : state_(state), world_(world), concurrency_(concurrency), drop_out_(drop_out), plan_(plan) {
+Flight::Flight(State& state, World& world, const Concurrency& concurrency, const Dropout& dropout, RoundPlan& plan)
+    : state_(state), world_(world), concurrency_(concurrency), dropout_(dropout), plan_(plan) {
   std::vector<ParticipationEnd> ends;
   for (const auto& [id, p] : world.in_flight) {
     if (value(world.version) - value(p.version) > concurrency.max_staleness()) {
       plan.stops.push_back(id);
-      plan.losses.push_back(id);
+      plan.dropouts.push_back(id);
     } else {
       ends.push_back(end_of(p));
       busy_.insert(p.client);
@@ -41,7 +41,7 @@ void Flight::refill(Ticks now) {
   World then = world_;
   then.now = now;
   for (const ClientId client : draw_clients(missing, ++state_.integer("draws"), then, busy_)) {
-    plan_.starts.push_back(drop_out_.start(client, state_, then));
+    plan_.starts.push_back(dropout_.start(client, state_, then));
     running_.push(end_of(plan_.starts.back()));
     busy_.insert(client);
   }
@@ -53,7 +53,7 @@ void Flight::land(const StalenessWeight& weight) {
   if (end.kind == EndKind::arrival) {
     plan_.commits.push_back({end.id, weight(value(world_.version) - value(version_of(end.id)))});
   } else {
-    plan_.losses.push_back(end.id);
+    plan_.dropouts.push_back(end.id);
     busy_.erase(end.client);
   }
 }
@@ -61,7 +61,7 @@ void Flight::land(const StalenessWeight& weight) {
 void Flight::close() {
   if (plan_.commits.empty()) plan_.verdict = Verdict::abandoned;
   std::ranges::sort(plan_.commits, {}, &Commit::id);
-  std::ranges::sort(plan_.losses);
+  std::ranges::sort(plan_.dropouts);
 }
 
 Version Flight::version_of(ParticipationId id) const {

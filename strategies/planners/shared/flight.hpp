@@ -27,14 +27,14 @@ class Concurrency {
 class Flight {
  public:
   /// Fills `plan`, first with those that are too stale, which are told to stop.
-  Flight(State& state, World& world, const Concurrency& concurrency, const DropOut& drop_out, RoundPlan& plan);
+  Flight(State& state, World& world, const Concurrency& concurrency, const Dropout& dropout, RoundPlan& plan);
 
   bool empty() const { return running_.empty(); }
   Ticks next_end() const { return running_.next().time; }
 
   /// Starts clients at `now` until `concurrency` train, or all that there are.
   void refill(Ticks now);
-  /// The next participation ends: it is committed with the weight of its staleness, or lost.
+  /// The next participation ends: it is committed with the weight of its staleness, or drops out.
   void land(const StalenessWeight& weight);
   /// Puts the plan in order when the step has been decided.
   void close();
@@ -45,7 +45,7 @@ class Flight {
   State& state_;
   World& world_;
   const Concurrency& concurrency_;
-  const DropOut& drop_out_;
+  const Dropout& dropout_;
   RoundPlan& plan_;
   EndQueue running_;
   std::set<ClientId> busy_;

@@ -61,12 +61,12 @@ RoundPlan commit_first(std::vector<Participation> starts, const Reporting& repor
   if (std::ssize(plan.commits) < reporting.minimum) plan.verdict = Verdict::abandoned;
   for (Participation& p : plan.starts) {
     if (std::ranges::binary_search(plan.commits, p.id, {}, &Commit::id)) {
-      if (plan.verdict == Verdict::abandoned) plan.losses.push_back(p.id);
+      if (plan.verdict == Verdict::abandoned) plan.dropouts.push_back(p.id);
       continue;
     }
     if (p.outcome == Outcome::completes) p.outcome = Outcome::late;
     if (p.finish > plan.time) stragglers.push_back({value(p.client), value(p.finish)});
-    plan.losses.push_back(p.id);
+    plan.dropouts.push_back(p.id);
   }
   if (plan.verdict == Verdict::abandoned) plan.commits.clear();
   keep(state, "stragglers", stragglers);

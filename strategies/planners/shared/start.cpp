@@ -27,10 +27,10 @@ std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const 
   return drawn;
 }
 
-DropOut::DropOut(const Settings& s)
-    : probability_(s.number("dropout", 0, "probability that a started client is lost", between(0, 1))) {}
+Dropout::Dropout(const Settings& s)
+    : probability_(s.number("dropout", 0, "probability that a started client drops out", between(0, 1))) {}
 
-Participation DropOut::start(ClientId client, State& state, World& world) const {
+Participation Dropout::start(ClientId client, State& state, World& world) const {
   return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
 }
 
@@ -49,12 +49,12 @@ RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, 
     if (p.outcome == Outcome::completes) {
       plan.commits.push_back({p.id});
     } else {
-      plan.losses.push_back(p.id);
+      plan.dropouts.push_back(p.id);
     }
   }
   if (std::ssize(plan.commits) >= minimum) return plan;
   plan.verdict = Verdict::abandoned;
-  for (const Commit& commit : plan.commits) plan.losses.push_back(commit.id);
+  for (const Commit& commit : plan.commits) plan.dropouts.push_back(commit.id);
   plan.commits.clear();
   return plan;
 }

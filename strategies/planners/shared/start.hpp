@@ -28,11 +28,11 @@ std::vector<ClientId> draw_such(std::int64_t count, std::int64_t draw, const Wor
   }
 }
 
-/// Drop-out by chance: a fixed probability, the same for all clients, beside what [population] says. The phase is drawn
+/// Dropout by chance: a fixed probability, the same for all clients, beside what [population] says. The phase is drawn
 /// as well, and the moment in it.
-class DropOut {
+class Dropout {
  public:
-  explicit DropOut(const Settings& s);
+  explicit Dropout(const Settings& s);
 
   double probability() const { return probability_; }
 
