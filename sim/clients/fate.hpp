@@ -47,10 +47,9 @@ struct Fate {
   Outcome outcome = Outcome::completes;
 };
 
-/// The fate of participation `id` of `client` that starts at `start` and would take `phases` undisturbed: it drops out
-/// by chance
-/// (`Terms::dropout`, the device's, [population] dropouts) at a uniform moment of a phase, by the end of availability,
-/// or by the deadline, whichever comes first; otherwise it completes. Under Offline::pause times are those of work
+/// The fate of participation `id` of `client` that starts at `start` and would take `phases` undisturbed. It drops out
+/// by chance (`Terms::dropout`, the device's, [population] dropouts) at a uniform moment of a phase, by the end of
+/// availability, or by the deadline, whichever comes first; otherwise it completes. Under Offline::pause times are those of work
 /// done, and who never comes back drops out when it worked last. A pure function of its arguments.
 Fate fate_of(const Population& population, ClientId client, ParticipationId id, Ticks start, const PhaseEnds& phases,
              const Terms& terms);

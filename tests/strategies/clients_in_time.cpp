@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using namespace shoal::test;
 
 constexpr auto lively =
-    "[population]\nspeed_sigma = 1\ngflops = 1e-6\noffline = \"{}\"\nlosses = [0.05, 0.1, 0.05]\n"
+    "[population]\nspeed_sigma = 1\ngflops = 1e-6\noffline = \"{}\"\ndropouts = [0.05, 0.1, 0.05]\n"
     "availability = {{name = \"markov\", mean_on = 2, mean_off = 3}}\n"
     "regions = {{zones = [-6, 0, 9], outage = 0.1, outage_period = 5}}\n"
     "devices = {{name = \"tiers\", dropout = [0, 0.1, 0.2]}}\npartial = {{share = 0.4, levels = 4}}\n"
@@ -77,7 +77,7 @@ TEST(ClientsInTime, WhatIsTurnedOffChangesNothing) {
     const std::string plain = run(federation(experiment_of(planner, "population = {speed_sigma = 1}\n")), 8);
     const std::string off =
         run(federation(experiment_of(planner,
-                                     "[population]\nspeed_sigma = 1\noffline = \"pause\"\nlosses = [0, 0]\n"
+                                     "[population]\nspeed_sigma = 1\noffline = \"pause\"\ndropouts = [0, 0]\n"
                                      "availability = \"always\"\ndevices = {name = \"tiers\", speeds = [1]}\n"
                                      "regions = {zones = [3, 4]}\nconsent = {general = 1}\npartial = {share = 0}\n"
                                      "limits = {power = \"any\"}\n")),
