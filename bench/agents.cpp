@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "bench/bound.hpp"
+#include "datasets/language/shipped_weights.hpp"
 #include "sim/agents/talk.hpp"
 #include "sim/agents/transformer_policy.hpp"
 #include "sim/task/transformer_decoder.hpp"

@@ -1,6 +1,7 @@
 // Users of an agent, each a client: the policy learns from what comes back to its replies, under any strategy.
 
 #include "experiments/tasks/shared/federated.hpp"
+#include "experiments/tasks/shared/policy.hpp"
 #include "sim/agents/agents_task.hpp"
 
 namespace shoal::tasks {
@@ -9,7 +10,7 @@ namespace {
 class AgentsKind final : public TaskKind {
  public:
   std::unique_ptr<Process> make(const Settings& root, const Place& place) const override {
-    auto policy = make_part<Policy>("policy", "linear", root.section("policy"));
+    auto policy = make_policy(root.section("policy"));
     auto objective = make_part<Objective>("objective", "binary_rl", root.section("objective"));
     auto judge = make_part<Judge>("judge", "confusion", root.section("judge"));
     const std::string digest = policy->digest();

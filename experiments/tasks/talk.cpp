@@ -3,6 +3,7 @@
 
 #include "sim/agents/talk_study.hpp"
 
+#include "experiments/tasks/shared/policy.hpp"
 #include "experiments/tasks/shared/studies.hpp"
 
 namespace shoal::tasks {
@@ -14,7 +15,7 @@ class TalkKind final : public TaskKind {
     const Settings task = root.section("task");
     auto objective = make_part<Objective>("objective", "binary_rl", root.section("objective"));
     auto judge = make_part<Judge>("judge", "confusion", root.section("judge"));
-    auto policy = make_part<Policy>("policy", "linear", root.section("policy"));
+    auto policy = make_policy(root.section("policy"));
     auto study = std::make_unique<TalkStudy>(task, root.section("pipeline"), std::move(policy), std::move(objective),
                                              std::move(judge));
     return study_process(root, std::move(study));

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -55,10 +56,15 @@ class RolloutWorker {
   virtual void add_gradient(std::span<const Exchange> exchanges, const at::Tensor& slopes, at::Tensor& gradient) = 0;
 };
 
-/// The architecture of a policy and its initial parameters. Const.
+/// Gives the bytes of the weights that come with the program: a safetensors file.
+using ShippedWeights = std::span<const std::byte> (*)();
+
+/// The architecture of a policy and its initial parameters. Const once it is opened.
 class Policy {
  public:
   virtual ~Policy() = default;
+  /// Called once, before all that follows, for policies that start from weights.
+  virtual void open(ShippedWeights) {}
   virtual const ParameterLayout& layout() const = 0;
   /// [d]: a policy that generates replies and follows rules in its context.
   virtual at::Tensor initial_parameters() const = 0;

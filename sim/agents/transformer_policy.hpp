@@ -28,7 +28,4 @@ std::vector<std::byte> transformer_file(const TransformerShape& shape, const at:
 /// The parameters [d] in a file. UserError, naming `origin`, where the file has another shape or is no transformer.
 at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTensors& file, const std::string& origin);
 
-/// The bytes of experiments/tables/talk.safetensors when the program was built.
-std::span<const std::byte> shipped_weights();
-
 }  // namespace shoal

@@ -1,6 +1,8 @@
 // Does the study of talking agents learn, count what it says, and refuse what means nothing?
 #include "sim/agents/talk_study.hpp"
 
+#include "experiments/tasks/shared/policy.hpp"
+
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +21,7 @@ struct Told {
 
 TalkStudy study(const std::string& toml) {
   const Settings root = Settings::parse(toml, "test.toml");
-  return {root.section("task"), root.section("pipeline"), make_part<Policy>("policy", "linear", root.section("policy")),
+  return {root.section("task"), root.section("pipeline"), make_policy(root.section("policy")),
           make_part<Objective>("objective", "binary_rl", root.section("objective")),
           make_part<Judge>("judge", "confusion", root.section("judge"))};
 }
