@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "sim/record/progress.hpp"
-#include "sim/record/replace_file.hpp"
+#include "sim/replace_file.hpp"
 
 namespace shoal {
 namespace {

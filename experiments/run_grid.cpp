@@ -15,8 +15,8 @@
 #include "sim/comm/gather_text.hpp"
 #include "sim/record/file_lock.hpp"
 #include "sim/record/journal.hpp"
-#include "sim/record/replace_file.hpp"
 #include "sim/record/run_file.hpp"
+#include "sim/replace_file.hpp"
 
 namespace shoal {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "sim/digest.hpp"
 #include "sim/read_file.hpp"
-#include "sim/record/replace_file.hpp"
+#include "sim/replace_file.hpp"
 #include "sim/round/pack_state.hpp"
 
 namespace shoal {

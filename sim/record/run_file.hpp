@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "sim/record/cell_journal.hpp"
-#include "sim/record/replace_file.hpp"
+#include "sim/replace_file.hpp"
 
 namespace shoal {
 

@@ -21,7 +21,7 @@
 
 #include "sim/digest.hpp"
 #include "sim/record/hdf5_file.hpp"
-#include "sim/record/replace_file.hpp"
+#include "sim/replace_file.hpp"
 
 namespace shoal {
 namespace {

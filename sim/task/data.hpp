@@ -9,15 +9,9 @@
 
 #include "sim/ids.hpp"
 #include "sim/part.hpp"
+#include "sim/task/form.hpp"
 
 namespace shoal {
-
-/// Shape of one example, channels first; a plain vector of features is {n, 1, 1}.
-struct Shape {
-  std::int64_t channels = 1, height = 1, width = 1;
-  std::int64_t size() const { return channels * height * width; }
-  bool operator==(const Shape&) const = default;
-};
 
 /// Examples that a source holds: compact features and labels, read-only after loading and shared by all cells and
 /// threads of a process. Features stay in their storage type (uint8 images stay uint8) until a batch is gathered.

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "sim/random.hpp"
-#include "sim/task/data.hpp"
+#include "sim/task/form.hpp"
 #include "sim/task/layers/layer.hpp"
 #include "sim/task/layout.hpp"
 

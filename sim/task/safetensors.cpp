@@ -7,6 +7,7 @@
 
 #include "sim/error.hpp"
 #include "sim/read_file.hpp"
+#include "sim/replace_file.hpp"
 
 namespace shoal {
 namespace {
@@ -186,6 +187,10 @@ SafeTensors parse_safetensors(std::span<const std::byte> file, const std::string
     refuse(origin, "its tensors end at {} of {} bytes", end, values.size());
   }
   return result;
+}
+
+void write_safetensors(const std::string& path, std::span<const ModelParameter> model, const TensorMetadata& metadata) {
+  replace_file(path, safetensors(model, metadata));
 }
 
 SafeTensors read_safetensors(const std::string& path) {

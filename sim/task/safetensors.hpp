@@ -33,6 +33,9 @@ using TensorMetadata = std::map<std::string, std::string>;
 /// The bytes of a file. Values of 8 bytes come before those of 4, so that all are aligned; else in the given order.
 std::vector<std::byte> safetensors(std::span<const ModelParameter> model, const TensorMetadata& metadata);
 
+/// Writes a file at once or not at all, by `replace_file`; its errors.
+void write_safetensors(const std::string& path, std::span<const ModelParameter> model, const TensorMetadata& metadata);
+
 struct SafeTensors {
   std::vector<ModelParameter> model;  // in the order of their values
   TensorMetadata metadata;

@@ -1,4 +1,4 @@
-#include "sim/record/safetensors.hpp"
+#include "sim/task/safetensors.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "sim/random.hpp"
-#include "sim/task/data.hpp"
+#include "sim/task/form.hpp"
 #include "sim/task/layout.hpp"
 
 namespace shoal {

@@ -1,4 +1,4 @@
-#include "sim/record/replace_file.hpp"
+#include "sim/replace_file.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
