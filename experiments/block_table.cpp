@@ -6,7 +6,7 @@
 #include <cmath>
 #include <tuple>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "sim/comm/communicator.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 #include "sim/task/block_choice.hpp"
 
 namespace shoal {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/part.hpp"
+#include "sim/settings/part.hpp"
 
 namespace shoal {
 

@@ -9,7 +9,7 @@
 #include "experiments/interruption.hpp"
 #include "sim/comm/communicator.hpp"
 #include "sim/record/cell_journal.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

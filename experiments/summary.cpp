@@ -7,7 +7,7 @@
 
 #include "sim/record/progress.hpp"
 #include "sim/record/totals.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "experiments/report/html.hpp"
 #include "experiments/report/svg_chart.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "experiments/block_table.hpp"
-#include "sim/part.hpp"
 #include "sim/round/process.hpp"
+#include "sim/settings/part.hpp"
 #include "sim/task/data.hpp"
 
 namespace shoal {

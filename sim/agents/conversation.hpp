@@ -7,7 +7,7 @@
 
 #include "sim/agents/judge.hpp"
 #include "sim/agents/talk.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal::talk {
 

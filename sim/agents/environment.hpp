@@ -8,8 +8,8 @@
 #include <span>
 #include <type_traits>
 
-#include "sim/part.hpp"
 #include "sim/random.hpp"
+#include "sim/settings/part.hpp"
 
 namespace shoal {
 

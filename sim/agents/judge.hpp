@@ -5,8 +5,8 @@
 #include <memory>
 #include <span>
 
-#include "sim/part.hpp"
 #include "sim/random.hpp"
+#include "sim/settings/part.hpp"
 
 namespace shoal {
 

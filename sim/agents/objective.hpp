@@ -9,7 +9,7 @@
 #include <span>
 
 #include "kernels/view.hpp"
-#include "sim/part.hpp"
+#include "sim/settings/part.hpp"
 
 namespace shoal {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/part.hpp"
 #include "sim/random.hpp"
+#include "sim/settings/part.hpp"
 #include "sim/task/layout.hpp"
 
 namespace shoal {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "sim/agents/objective.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "sim/ids.hpp"
-#include "sim/part.hpp"
 #include "sim/random.hpp"
+#include "sim/settings/part.hpp"
 
 namespace shoal {
 

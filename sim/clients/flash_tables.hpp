@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal::flash {
 

@@ -4,7 +4,7 @@
 
 #include "sim/participation.hpp"
 #include "sim/random.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

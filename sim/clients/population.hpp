@@ -11,7 +11,7 @@
 #include "sim/clients/limits.hpp"
 #include "sim/clients/partial_work.hpp"
 #include "sim/clients/regions.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "sim/error.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 namespace {

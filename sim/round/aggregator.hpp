@@ -5,9 +5,9 @@
 #include <span>
 
 #include "sim/comm/communicator.hpp"
-#include "sim/part.hpp"
 #include "sim/round/channel.hpp"
 #include "sim/round/protocol.hpp"
+#include "sim/settings/part.hpp"
 
 namespace shoal {
 

@@ -4,10 +4,10 @@
 #include <span>
 #include <vector>
 
-#include "sim/part.hpp"
 #include "sim/participation.hpp"
 #include "sim/random.hpp"
 #include "sim/round/channel.hpp"
+#include "sim/settings/part.hpp"
 
 namespace shoal {
 

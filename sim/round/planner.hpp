@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/part.hpp"
 #include "sim/participation.hpp"
+#include "sim/settings/part.hpp"
 #include "sim/state.hpp"
 
 namespace shoal {

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "sim/part.hpp"
 #include "sim/round/channel.hpp"
 #include "sim/round/client_block.hpp"
+#include "sim/settings/part.hpp"
 #include "sim/state.hpp"
 
 namespace shoal {

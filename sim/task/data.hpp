@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sim/ids.hpp"
-#include "sim/part.hpp"
+#include "sim/settings/part.hpp"
 #include "sim/task/form.hpp"
 
 namespace shoal {

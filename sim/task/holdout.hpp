@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sim/random.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 #include "sim/task/data.hpp"
 #include "sim/task/task.hpp"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 #include "sim/task/block_choice.hpp"
 
 namespace shoal {

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "sim/part.hpp"
+#include "sim/settings/part.hpp"
 #include "sim/task/network.hpp"
 
 namespace shoal {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 #include "strategies/objectives/shared/reverse_kl.hpp"
 
 namespace shoal::objectives {

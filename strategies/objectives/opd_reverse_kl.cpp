@@ -2,7 +2,7 @@
 // one bin for all others, as in SDPO (arXiv 2601.20802) and SDFT (arXiv 2601.19897). No importance ratio: the gradient
 // is exact in the policy. Only replies with a hint fill the batch; the longest hint is used.
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 #include "strategies/objectives/shared/reverse_kl.hpp"
 
 namespace shoal::objectives {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "sim/agents/objective.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal::test {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

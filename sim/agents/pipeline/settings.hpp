@@ -6,7 +6,7 @@
 
 #include "sim/ids.hpp"
 #include "sim/random.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal::pipeline {
 

@@ -2,7 +2,7 @@
 // Concurrent calls of a judge that vote, some of which may fail, and their cost.
 
 #include "sim/agents/judge.hpp"
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

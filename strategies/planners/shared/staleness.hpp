@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal::planners {
 

@@ -1,4 +1,4 @@
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "sim/read_file.hpp"
-#include "sim/settings_tree.hpp"
+#include "sim/settings/settings_tree.hpp"
 
 namespace shoal {
 namespace {

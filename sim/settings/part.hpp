@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 namespace shoal {
 

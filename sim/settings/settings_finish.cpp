@@ -1,10 +1,10 @@
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 #include <fmt/format.h>
 
 #include <tuple>
 
-#include "sim/settings_tree.hpp"
+#include "sim/settings/settings_tree.hpp"
 
 namespace shoal {
 namespace {

@@ -1,6 +1,6 @@
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
-#include "sim/settings_tree.hpp"
+#include "sim/settings/settings_tree.hpp"
 
 namespace shoal {
 namespace {

@@ -1,4 +1,4 @@
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,11 +1,11 @@
-#include "sim/settings.hpp"
+#include "sim/settings/settings.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 
-#include "sim/settings_tree.hpp"
+#include "sim/settings/settings_tree.hpp"
 
 namespace shoal {
 namespace {

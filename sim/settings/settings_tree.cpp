@@ -1,4 +1,4 @@
-#include "sim/settings_tree.hpp"
+#include "sim/settings/settings_tree.hpp"
 
 #define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
