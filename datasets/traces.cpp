@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "sim/error.hpp"
-#include "sim/read_file.hpp"
+#include "sim/files/read_file.hpp"
 
 namespace shoal {
 namespace {

@@ -13,7 +13,7 @@
 #include "experiments/summary.hpp"
 #include "experiments/timeline.hpp"
 #include "sim/error.hpp"
-#include "sim/task/safetensors.hpp"
+#include "sim/files/safetensors.hpp"
 
 namespace shoal {
 namespace {

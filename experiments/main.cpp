@@ -18,9 +18,9 @@
 #include "experiments/pretrain_command.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/run_command.hpp"
+#include "sim/files/replace_file.hpp"
 #include "sim/record/run_file.hpp"
 #include "sim/record/trace_file.hpp"
-#include "sim/replace_file.hpp"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "sim/files/replace_file.hpp"
 #include "sim/record/progress.hpp"
-#include "sim/replace_file.hpp"
 
 namespace shoal {
 namespace {

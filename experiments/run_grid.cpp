@@ -13,10 +13,10 @@
 #include "experiments/run_cell.hpp"
 #include "sim/comm/device_comm.hpp"
 #include "sim/comm/gather_text.hpp"
-#include "sim/record/file_lock.hpp"
-#include "sim/record/journal.hpp"
+#include "sim/files/file_lock.hpp"
+#include "sim/files/journal.hpp"
+#include "sim/files/replace_file.hpp"
 #include "sim/record/run_file.hpp"
-#include "sim/replace_file.hpp"
 
 namespace shoal {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "sim/error.hpp"
-#include "sim/read_file.hpp"
+#include "sim/files/read_file.hpp"
 
 namespace shoal::readers {
 namespace {

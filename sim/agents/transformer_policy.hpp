@@ -5,7 +5,7 @@
 #include <string>
 
 #include "sim/agents/policy.hpp"
-#include "sim/task/safetensors.hpp"
+#include "sim/files/safetensors.hpp"
 #include "sim/task/transformer_layout.hpp"
 
 namespace shoal {

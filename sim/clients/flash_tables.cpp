@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "sim/read_file.hpp"
+#include "sim/files/read_file.hpp"
 
 namespace shoal::flash {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "sim/digest.hpp"
+#include "sim/files/safetensors.hpp"
 #include "sim/record/rows.hpp"
-#include "sim/task/safetensors.hpp"
 
 namespace shoal {
 

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "sim/files/journal.hpp"
 #include "sim/files/packing.hpp"
-#include "sim/record/journal.hpp"
+#include "sim/files/safetensors.hpp"
 #include "sim/record/rows.hpp"
-#include "sim/task/safetensors.hpp"
 
 namespace shoal {
 

@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "sim/digest.hpp"
-#include "sim/read_file.hpp"
-#include "sim/replace_file.hpp"
+#include "sim/files/read_file.hpp"
+#include "sim/files/replace_file.hpp"
 #include "sim/round/pack_state.hpp"
 
 namespace shoal {

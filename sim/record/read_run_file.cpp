@@ -10,8 +10,8 @@
 #include <stdexcept>
 
 #include "sim/error.hpp"
+#include "sim/files/seal.hpp"
 #include "sim/record/hdf5_file.hpp"
-#include "sim/record/seal.hpp"
 
 namespace shoal {
 namespace {

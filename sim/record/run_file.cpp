@@ -4,8 +4,8 @@
 
 #include "sim/digest.hpp"
 #include "sim/error.hpp"
+#include "sim/files/seal.hpp"
 #include "sim/record/hdf5_file.hpp"
-#include "sim/record/seal.hpp"
 #include "sim/record/totals.hpp"
 
 namespace shoal {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "sim/files/replace_file.hpp"
 #include "sim/record/cell_journal.hpp"
-#include "sim/replace_file.hpp"
 
 namespace shoal {
 

@@ -20,8 +20,8 @@
 #include <filesystem>
 
 #include "sim/digest.hpp"
+#include "sim/files/replace_file.hpp"
 #include "sim/record/hdf5_file.hpp"
-#include "sim/replace_file.hpp"
 
 namespace shoal {
 namespace {

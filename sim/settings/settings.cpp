@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sim/read_file.hpp"
+#include "sim/files/read_file.hpp"
 #include "sim/settings/settings_tree.hpp"
 
 namespace shoal {

@@ -87,7 +87,7 @@ HEADER, ROUND, PARAMETER, RESULT = 1, 2, 3, 4  # kinds of a journal's records
 
 def journal_records(data):
     """(kind, payload) of every whole record of a cell's journal, and how many bytes follow them. By the format in
-    sim/record/journal.hpp; checksums are the program's business."""
+    sim/files/journal.hpp; checksums are the program's business."""
     at, found = 16, []
     assert data[:12] == b"shoaljournal"[: len(data)], data[:12]
     while at + 16 <= len(data):

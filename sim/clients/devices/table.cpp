@@ -8,7 +8,7 @@
 
 #include "sim/clients/devices.hpp"
 #include "sim/clients/shares.hpp"
-#include "sim/read_file.hpp"
+#include "sim/files/read_file.hpp"
 
 namespace shoal::devices {
 namespace {

@@ -1,4 +1,4 @@
-#include "sim/replace_file.hpp"
+#include "sim/files/replace_file.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

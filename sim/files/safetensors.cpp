@@ -1,4 +1,4 @@
-#include "sim/task/safetensors.hpp"
+#include "sim/files/safetensors.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -6,8 +6,8 @@
 #include <set>
 
 #include "sim/error.hpp"
-#include "sim/read_file.hpp"
-#include "sim/replace_file.hpp"
+#include "sim/files/read_file.hpp"
+#include "sim/files/replace_file.hpp"
 
 namespace shoal {
 namespace {

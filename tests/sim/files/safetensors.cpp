@@ -1,4 +1,4 @@
-#include "sim/task/safetensors.hpp"
+#include "sim/files/safetensors.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "sim/record/journal.hpp"
+#include "sim/files/journal.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "sim/record/file_lock.hpp"
+#include "sim/files/file_lock.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

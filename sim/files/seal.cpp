@@ -1,4 +1,4 @@
-#include "sim/record/seal.hpp"
+#include "sim/files/seal.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "sim/read_file.hpp"
+#include "sim/files/read_file.hpp"
 
 #include <sys/stat.h>
 

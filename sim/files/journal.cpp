@@ -1,4 +1,4 @@
-#include "sim/record/journal.hpp"
+#include "sim/files/journal.hpp"
 
 #define XXH_INLINE_ALL  // nothing to link
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // Does a file arrive as it is, or with one clear error?
 
-#include "sim/read_file.hpp"
+#include "sim/files/read_file.hpp"
 
 #include <sys/stat.h>
 
