@@ -16,7 +16,7 @@
 #include "datasets/language/shipped_weights.hpp"
 #include "sim/agents/talk.hpp"
 #include "sim/agents/transformer_policy.hpp"
-#include "sim/task/transformer_decoder.hpp"
+#include "sim/nn/transformer/transformer_decoder.hpp"
 
 namespace {
 

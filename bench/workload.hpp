@@ -9,7 +9,7 @@
 #include <string>
 
 #include "experiments/experiment.hpp"
-#include "sim/task/model.hpp"
+#include "sim/nn/model.hpp"
 #include "sim/task/supervised.hpp"
 
 namespace shoal::bench {

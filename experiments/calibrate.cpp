@@ -12,7 +12,7 @@
 #include <tuple>
 
 #include "experiments/plan_rounds.hpp"
-#include "sim/task/model.hpp"
+#include "sim/nn/model.hpp"
 #include "sim/task/supervised.hpp"
 
 namespace shoal {

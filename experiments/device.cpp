@@ -2,7 +2,7 @@
 
 #include "kernels/device.hpp"
 #include "sim/comm/gather_text.hpp"
-#include "sim/task/device.hpp"
+#include "sim/nn/device.hpp"
 
 namespace shoal {
 

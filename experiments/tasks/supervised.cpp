@@ -3,7 +3,7 @@
 #include "sim/task/supervised.hpp"
 
 #include "experiments/tasks/shared/federated.hpp"
-#include "sim/task/model.hpp"
+#include "sim/nn/model.hpp"
 
 namespace shoal::tasks {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "sim/agents/group_advantage.hpp"
 #include "sim/agents/softmax.hpp"
-#include "sim/task/adam.hpp"
+#include "sim/nn/adam.hpp"
 
 namespace shoal {
 namespace {

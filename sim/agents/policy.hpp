@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "sim/nn/layout.hpp"
 #include "sim/random.hpp"
 #include "sim/settings/part.hpp"
-#include "sim/task/layout.hpp"
 
 namespace shoal {
 

@@ -8,7 +8,7 @@
 #include <numbers>
 
 #include "sim/agents/conversation.hpp"
-#include "sim/task/adam.hpp"
+#include "sim/nn/adam.hpp"
 
 namespace shoal {
 namespace {

@@ -1,6 +1,6 @@
 #include "sim/agents/rule_replicate.hpp"
 
-#include "sim/task/adam.hpp"
+#include "sim/nn/adam.hpp"
 
 namespace shoal {
 namespace {

@@ -10,7 +10,7 @@
 #include "sim/agents/softmax.hpp"
 #include "sim/agents/talk.hpp"
 #include "sim/error.hpp"
-#include "sim/task/transformer_decoder.hpp"
+#include "sim/nn/transformer/transformer_decoder.hpp"
 
 namespace shoal {
 namespace {

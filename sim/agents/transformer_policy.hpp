@@ -6,7 +6,7 @@
 
 #include "sim/agents/policy.hpp"
 #include "sim/files/safetensors.hpp"
-#include "sim/task/transformer_layout.hpp"
+#include "sim/nn/transformer/transformer_layout.hpp"
 
 namespace shoal {
 

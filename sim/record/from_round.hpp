@@ -3,9 +3,9 @@
 
 #include <vector>
 
+#include "sim/nn/layout.hpp"
 #include "sim/record/cell_journal.hpp"
 #include "sim/round/round_record.hpp"
-#include "sim/task/layout.hpp"
 
 namespace shoal {
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "sim/clients/memory.hpp"
+#include "sim/nn/rows.hpp"
 #include "sim/participation.hpp"
 #include "sim/task/client_figures.hpp"
-#include "sim/task/rows.hpp"
 
 namespace shoal {
 

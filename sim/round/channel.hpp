@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "sim/ids.hpp"
-#include "sim/task/layout.hpp"
-#include "sim/task/rows.hpp"
+#include "sim/nn/layout.hpp"
+#include "sim/nn/rows.hpp"
 
 namespace shoal {
 

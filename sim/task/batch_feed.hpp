@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
+#include "sim/nn/stacked_network.hpp"
 #include "sim/task/data.hpp"
 #include "sim/task/device_examples.hpp"
-#include "sim/task/stacked_network.hpp"
 
 namespace shoal {
 

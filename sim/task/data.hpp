@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "sim/ids.hpp"
+#include "sim/nn/form.hpp"
 #include "sim/settings/part.hpp"
-#include "sim/task/form.hpp"
 
 namespace shoal {
 

@@ -4,7 +4,7 @@
 
 #include "kernels/gather.hpp"
 #include "sim/error.hpp"
-#include "sim/task/device.hpp"
+#include "sim/nn/device.hpp"
 
 namespace shoal {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "sim/task/device.hpp"
+#include "sim/nn/device.hpp"
 
 namespace shoal {
 namespace {

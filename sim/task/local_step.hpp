@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "sim/nn/stacked_network.hpp"
 #include "sim/task/local_update.hpp"
-#include "sim/task/stacked_network.hpp"
 #include "sim/task/task.hpp"
 
 namespace shoal {

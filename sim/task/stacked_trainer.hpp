@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
+#include "sim/nn/stacked_network.hpp"
 #include "sim/task/batch_feed.hpp"
 #include "sim/task/recent.hpp"
-#include "sim/task/stacked_network.hpp"
 #include "sim/task/supervised.hpp"
 #include "sim/task/task.hpp"
 

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <vector>
 
+#include "sim/nn/network.hpp"
 #include "sim/task/holdout.hpp"
-#include "sim/task/network.hpp"
 #include "sim/task/task.hpp"
 
 namespace shoal {

@@ -10,12 +10,12 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/nn/layout.hpp"
+#include "sim/nn/rows.hpp"
 #include "sim/participation.hpp"
 #include "sim/random.hpp"
 #include "sim/task/client_figures.hpp"
-#include "sim/task/layout.hpp"
 #include "sim/task/local_settings.hpp"
-#include "sim/task/rows.hpp"
 
 namespace shoal {
 

@@ -7,8 +7,8 @@
 
 #include "kernels/fixed_point.hpp"
 #include "sim/comm/device_comm.hpp"
+#include "sim/nn/device.hpp"
 #include "sim/round/aggregator.hpp"
-#include "sim/task/device.hpp"
 
 namespace shoal::aggregators {
 namespace {

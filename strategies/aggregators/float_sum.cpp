@@ -4,8 +4,8 @@
 #include <ATen/ops/zeros.h>
 
 #include "sim/comm/device_comm.hpp"
+#include "sim/nn/device.hpp"
 #include "sim/round/aggregator.hpp"
-#include "sim/task/device.hpp"
 
 namespace shoal::aggregators {
 namespace {

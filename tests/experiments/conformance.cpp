@@ -17,7 +17,7 @@
 #include "sim/agents/judge.hpp"
 #include "sim/agents/objective.hpp"
 #include "sim/agents/policy.hpp"
-#include "sim/task/model.hpp"
+#include "sim/nn/model.hpp"
 #include "tests/sim/rounds.hpp"
 
 namespace shoal {

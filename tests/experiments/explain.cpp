@@ -5,9 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sim/nn/model.hpp"
 #include "sim/round/federation.hpp"
 #include "sim/task/data.hpp"
-#include "sim/task/model.hpp"
 
 namespace shoal {
 namespace {

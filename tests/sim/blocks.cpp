@@ -2,11 +2,11 @@
 // never who the neighbours are.
 #include <gtest/gtest.h>
 
-#include "sim/task/layers/conv2d.hpp"
-#include "sim/task/layers/flatten.hpp"
-#include "sim/task/layers/linear.hpp"
-#include "sim/task/layers/max_pool2d.hpp"
-#include "sim/task/layers/relu.hpp"
+#include "sim/nn/layers/conv2d.hpp"
+#include "sim/nn/layers/flatten.hpp"
+#include "sim/nn/layers/linear.hpp"
+#include "sim/nn/layers/max_pool2d.hpp"
+#include "sim/nn/layers/relu.hpp"
 #include "sim/task/stacked_trainer.hpp"
 #include "tests/sim/figures.hpp"
 #include "tests/sim/small_federation.hpp"

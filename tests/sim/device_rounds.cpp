@@ -7,7 +7,7 @@
 
 #include "experiments/device.hpp"
 #include "kernels/device.hpp"
-#include "sim/task/device.hpp"
+#include "sim/nn/device.hpp"
 #include "tests/sim/rounds.hpp"
 
 namespace {
@@ -19,7 +19,7 @@ std::atomic<int> pretended{0};
 
 namespace shoal {
 
-// In place of sim/task/device.cpp.
+// In place of sim/nn/device.cpp.
 bool on_device(const at::Tensor& tensor) {
   if (pretending) ++pretended;
   return pretending || tensor.is_cuda();

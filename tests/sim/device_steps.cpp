@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/device.hpp"
+#include "sim/nn/repeated_step.hpp"
 #include "sim/task/device_examples.hpp"
-#include "sim/task/repeated_step.hpp"
 #include "tests/sim/small_federation.hpp"
 
 namespace shoal {

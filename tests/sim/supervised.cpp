@@ -7,8 +7,8 @@
 #include <cmath>
 #include <set>
 
-#include "sim/task/layers/linear.hpp"
-#include "sim/task/layers/relu.hpp"
+#include "sim/nn/layers/linear.hpp"
+#include "sim/nn/layers/relu.hpp"
 #include "tests/sim/small_federation.hpp"
 
 namespace shoal {

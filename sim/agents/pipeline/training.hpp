@@ -8,7 +8,7 @@
 #include "sim/agents/pipeline/bounded_queue.hpp"
 #include "sim/agents/pipeline/ledger.hpp"
 #include "sim/agents/pipeline/settings.hpp"
-#include "sim/task/adam.hpp"
+#include "sim/nn/adam.hpp"
 
 namespace shoal::pipeline {
 

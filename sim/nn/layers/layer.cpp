@@ -1,0 +1,48 @@
+#include "sim/nn/layers/layer.hpp"
+
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+
+namespace shoal {
+namespace {
+
+/// [clients, size], rows on 64 bytes.
+at::Tensor padded_rows(std::int64_t clients, std::int64_t size, at::Device device) {
+  constexpr std::int64_t floats_per_line = 16;
+  const std::int64_t stride = (size + floats_per_line - 1) / floats_per_line * floats_per_line;
+  return at::zeros({clients, stride}, at::TensorOptions(at::kFloat).device(device)).narrow(1, 0, size);
+}
+
+}  // namespace
+
+Activation Activation::first(std::int64_t active) const {
+  return {shape, value.narrow(0, 0, active), gradient.defined() ? gradient.narrow(0, 0, active) : at::Tensor()};
+}
+
+Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape, const at::Tensor& like) {
+  const auto buffer = [&] {
+    return padded_rows(clients, batch * shape.size(), like.device()).unflatten(1, {batch, shape.size()});
+  };
+  return {shape, buffer(), buffer()};
+}
+
+ParameterRows::ParameterRows(std::int64_t clients, std::int64_t size, at::Device device)
+    : values(padded_rows(clients, size, device)),
+      gradients(padded_rows(clients, size, device)),
+      losses(at::zeros({clients}, at::TensorOptions(at::kDouble).device(device))) {}
+
+at::Tensor view_parameter(const at::Tensor& rows, const Parameter& parameter) {
+  std::vector<std::int64_t> sizes{rows.size(0)}, strides(parameter.shape.size() + 1, 1);
+  sizes.insert(sizes.end(), parameter.shape.begin(), parameter.shape.end());
+  for (std::size_t i = sizes.size() - 1; i > 1; --i) strides[i - 1] = strides[i] * sizes[i];
+  strides[0] = rows.stride(0);
+  return rows.as_strided(sizes, strides, rows.storage_offset() + parameter.offset);
+}
+
+void draw_uniform(std::span<float> values, std::int64_t inputs, RandomStream& random) {
+  const double bound = 1 / std::sqrt(static_cast<double>(inputs));
+  for (float& value : values) value = static_cast<float>(bound * (2 * random.uniform() - 1));
+}
+
+}  // namespace shoal

@@ -1,0 +1,21 @@
+#pragma once
+// A model's architecture: settings to a sequence of layers. One file each in sim/task/models.
+
+#include <memory>
+
+#include "sim/nn/network.hpp"
+#include "sim/settings/part.hpp"
+
+namespace shoal {
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  /// The layers for examples of `input` shape and `classes` labels, ending in one score (logit) per class.
+  virtual Network network(const Shape& input, std::int64_t classes) const = 0;
+};
+
+template <>
+std::span<const Part<Model>> parts<Model>();  // generated from sim/task/models
+
+}  // namespace shoal

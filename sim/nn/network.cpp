@@ -1,0 +1,68 @@
+#include "sim/nn/network.hpp"
+
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "sim/error.hpp"
+
+namespace shoal {
+
+namespace {
+
+// Settings may ask for any width; sizes are counted in 64 bits.
+void require_possible(std::int64_t before, const std::vector<Parameter>& added) {
+  constexpr double most = 1e12;
+  double values = static_cast<double>(before);
+  for (const Parameter& parameter : added) {
+    double size = 1;
+    for (const std::int64_t side : parameter.shape) size *= static_cast<double>(side);
+    values += size;
+  }
+  if (values > most)
+    user_error("a model of {:.3g} parameters (at most {:.0e} are possible). Lower its widths?", values, most);
+}
+
+}  // namespace
+
+Network& Network::add(std::shared_ptr<const Layer> layer) {
+  const Shape after = layer->output(output_);
+  const std::vector<Parameter> own = layer->parameters(output_);
+  require_possible(layout_.size, own);
+  const Place place{std::move(layer), output_, layout_.parameters.size(), own.size()};
+  const std::string_view kind = place.layer->kind();
+  const auto number = 1 + std::ranges::count(places_, kind, [](const Place& p) { return p.layer->kind(); });
+  for (const Parameter& p : own) layout_.add(fmt::format("{}{}.{}", kind, number, p.name), p.shape, p.role);
+  places_.push_back(place);
+  output_ = after;
+  return *this;
+}
+
+at::Tensor Network::initial_parameters(RandomKey key) const {
+  at::Tensor out = at::zeros({layout_.size}, at::kFloat);
+  const std::span<float> values(out.mutable_data_ptr<float>(), static_cast<std::size_t>(layout_.size));
+  std::int64_t stream = 0;
+  for (const Place& place : places_) {
+    if (place.parameters == 0) continue;
+    const Parameter& first = layout_.parameters[place.first_parameter];
+    const Parameter& last = layout_.parameters[place.first_parameter + place.parameters - 1];
+    const std::int64_t size = last.offset + last.size - first.offset;
+    RandomStream random(key, stream++);
+    place.layer->initialize(values.subspan(static_cast<std::size_t>(first.offset), static_cast<std::size_t>(size)),
+                            place.input, random);
+  }
+  return out.to(layout_.device);  // drawn on the host: the same bits everywhere
+}
+
+double Network::flops_per_example() const {
+  double sum = 0;
+  bool first = true;
+  for (const Place& place : places_) {
+    const double forward = place.layer->flops(place.input);
+    sum += forward * (first ? 2 : 3);
+    if (place.parameters > 0) first = false;
+  }
+  return sum;
+}
+
+}  // namespace shoal

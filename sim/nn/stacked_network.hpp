@@ -1,0 +1,59 @@
+#pragma once
+// A network at work on K clients of B examples: explicit forward and backward passes over buffers made once, no
+// autograd.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "sim/nn/layers/cross_entropy.hpp"
+#include "sim/nn/network.hpp"
+#include "sim/nn/repeated_step.hpp"
+
+namespace shoal {
+
+class StackedNetwork {
+ public:
+  /// Works on `rows`, which it shares with networks for other batch sizes, on their device. All clients take part, no
+  /// row does (weight 0).
+  StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch, const StackForm& form = {});
+
+  std::int64_t batch() const { return input_.batch(); }
+  /// [K, B, size] features, channels last; clients lie stride(0) apart. `forward` may work in it: fill it anew each
+  /// time.
+  at::Tensor& inputs() { return input_.value; }
+  /// [K, B], int64; in the range of the classes, also where the weight is 0.
+  at::Tensor& labels() { return loss_.labels; }
+  /// [K, B]: what a row's loss counts, 1 / (examples of the client's batch) in a mean; 0: takes no part.
+  at::Tensor& weights() { return loss_.weights; }
+
+  /// From now on only the first `active` clients take part: the others cost nothing.
+  void use(std::int64_t active);
+  void forward();
+  /// After `forward`: adds losses times weights to those of the rows; the gradients are those of the weighted sum.
+  void loss_and_gradient() { loss_.run(); }
+  /// After `loss_and_gradient`.
+  void backward(const GradientUse& use);
+
+  /// What a step on these buffers has built in besides them: numbers and addresses, as bits.
+  using StepKey = std::vector<std::uint64_t>;
+  /// The step with this key; forgotten with the network, or when there are many.
+  RepeatedStep& repeated(const StepKey& key);
+
+  /// After `forward`, over all rows of nonzero weight: summed loss and correct predictions. On the host.
+  struct Score {
+    double loss = 0;
+    std::int64_t correct = 0;
+  };
+  Score score() const;
+
+ private:
+  Activation input_, output_;
+  std::vector<std::unique_ptr<StackedLayer>> layers_;
+  StackedCrossEntropy loss_;
+  std::int64_t active_;
+  std::map<StepKey, RepeatedStep> repeated_;
+};
+
+}  // namespace shoal
