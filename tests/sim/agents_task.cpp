@@ -7,9 +7,9 @@
 
 #include <cmath>
 
-#include "tests/sim/figures.hpp"
 #include "tests/sim/rounds.hpp"
 #include "tests/sim/small_federation.hpp"
+#include "tests/sim/task/figures.hpp"
 #include "tests/sim/voter.hpp"
 
 namespace shoal {

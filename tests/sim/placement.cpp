@@ -10,7 +10,7 @@
 #include <set>
 #include <tuple>
 
-#include "tests/sim/unequal_task.hpp"
+#include "tests/sim/task/unequal_task.hpp"
 
 namespace shoal {
 namespace {

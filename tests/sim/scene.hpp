@@ -7,7 +7,7 @@
 
 #include "experiments/tasks/shared/population.hpp"
 #include "sim/round/world.hpp"
-#include "tests/sim/unequal_task.hpp"
+#include "tests/sim/task/unequal_task.hpp"
 
 namespace shoal::test {
 

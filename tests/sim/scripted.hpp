@@ -9,7 +9,7 @@
 
 #include "experiments/tasks/shared/population.hpp"
 #include "sim/round/federation.hpp"
-#include "tests/sim/unequal_task.hpp"
+#include "tests/sim/task/unequal_task.hpp"
 
 namespace shoal::test {
 

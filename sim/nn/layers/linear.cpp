@@ -24,7 +24,7 @@ void add_scaled(std::int64_t n, float* __restrict b, const float* __restrict dy,
 }
 
 /// Operands of the products: matrices for one client, stacks of matrices for a block, also for one left in it. The
-/// library computes each matrix of a stack on its own, so that neighbours do not matter (tests/sim/blocks.cpp).
+/// library computes each matrix of a stack on its own, so that neighbours do not matter (tests/sim/task/blocks.cpp).
 struct LinearViews {
   at::Tensor x, dx, y, dy, dy_t, weight, weight_t, weight_gradient, bias, bias_gradient;
 

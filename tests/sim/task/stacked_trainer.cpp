@@ -10,8 +10,8 @@
 #include "sim/nn/layers/linear.hpp"
 #include "sim/nn/layers/max_pool2d.hpp"
 #include "sim/nn/layers/relu.hpp"
-#include "tests/sim/figures.hpp"
 #include "tests/sim/small_federation.hpp"
+#include "tests/sim/task/figures.hpp"
 
 namespace shoal {
 namespace {
