@@ -18,7 +18,7 @@
 #include "sim/agents/objective.hpp"
 #include "sim/agents/policy.hpp"
 #include "sim/nn/model.hpp"
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 namespace shoal {
 namespace {

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 namespace shoal {
 namespace {

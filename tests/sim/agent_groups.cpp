@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 
 #include "sim/agents/agents_task.hpp"
-#include "tests/sim/rounds.hpp"
-#include "tests/sim/small_federation.hpp"
+#include "tests/sim/round/rounds.hpp"
+#include "tests/sim/round/small_federation.hpp"
 
 namespace shoal {
 namespace {

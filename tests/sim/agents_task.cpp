@@ -7,8 +7,8 @@
 
 #include <cmath>
 
-#include "tests/sim/rounds.hpp"
-#include "tests/sim/small_federation.hpp"
+#include "tests/sim/round/rounds.hpp"
+#include "tests/sim/round/small_federation.hpp"
 #include "tests/sim/task/figures.hpp"
 #include "tests/sim/voter.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "sim/agents/agents_task.hpp"
 #include "sim/round/personal.hpp"
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 namespace shoal {
 namespace {

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "sim/round/probe.hpp"
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 #include "tests/strategies/desk.hpp"
 
 namespace shoal {

@@ -10,7 +10,7 @@
 #include "experiments/tasks/shared/population.hpp"
 #include "sim/record/trace_file.hpp"
 #include "strategies/planners/shared/start.hpp"
-#include "tests/sim/scene.hpp"
+#include "tests/sim/round/scene.hpp"
 #include "tests/strategies/federations.hpp"
 
 namespace shoal {

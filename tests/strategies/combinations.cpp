@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "sim/task/task.hpp"
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 namespace shoal::test {
 namespace {

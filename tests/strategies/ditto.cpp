@@ -7,7 +7,7 @@
 #include <set>
 
 #include "experiments/table.hpp"
-#include "tests/sim/small_federation.hpp"
+#include "tests/sim/round/small_federation.hpp"
 #include "tests/strategies/federations.hpp"
 
 namespace shoal {

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "experiments/tasks/shared/population.hpp"
-#include "tests/sim/rounds.hpp"
-#include "tests/sim/scripted.hpp"
+#include "tests/sim/round/rounds.hpp"
+#include "tests/sim/round/scripted.hpp"
 
 namespace shoal {
 namespace {

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "sim/round/run_round.hpp"
-#include "tests/sim/scripted.hpp"
+#include "tests/sim/round/scripted.hpp"
 #include "tests/strategies/desk.hpp"
 
 namespace shoal {

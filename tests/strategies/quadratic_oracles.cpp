@@ -2,7 +2,7 @@
 // weights, F_i = 1/2 h_i (x - b_i)^2 with h = (1, 4), b = (0, 1); local rate .1, 5 full-gradient steps, x = 2 at first.
 // The optimum of the mean is .8. Expected values in high precision from the update rules.
 
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 #include <ATen/ops/equal.h>
 

@@ -3,7 +3,7 @@
 // [.5, -.25], [-.1, .3], [.2, .2], computed in high precision from the rules of Reddi et al. (arXiv 2003.00295) and Hsu
 // et al. (arXiv 1909.06335). The Flower dialect starts v at 0 and, for FedAdam, corrects the bias.
 
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>

@@ -8,7 +8,7 @@
 #include "sim/nn/layers/relu.hpp"
 #include "sim/nn/model.hpp"
 #include "sim/nn/stacked_network.hpp"
-#include "tests/sim/small_federation.hpp"
+#include "tests/sim/round/small_federation.hpp"
 
 namespace shoal {
 namespace models {

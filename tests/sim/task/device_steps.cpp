@@ -10,7 +10,7 @@
 #include "kernels/device.hpp"
 #include "sim/nn/repeated_step.hpp"
 #include "sim/task/device_examples.hpp"
-#include "tests/sim/small_federation.hpp"
+#include "tests/sim/round/small_federation.hpp"
 
 namespace shoal {
 namespace {

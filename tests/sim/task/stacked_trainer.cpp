@@ -10,7 +10,7 @@
 #include "sim/nn/layers/linear.hpp"
 #include "sim/nn/layers/max_pool2d.hpp"
 #include "sim/nn/layers/relu.hpp"
-#include "tests/sim/small_federation.hpp"
+#include "tests/sim/round/small_federation.hpp"
 #include "tests/sim/task/figures.hpp"
 
 namespace shoal {

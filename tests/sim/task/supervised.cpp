@@ -9,7 +9,7 @@
 
 #include "sim/nn/layers/linear.hpp"
 #include "sim/nn/layers/relu.hpp"
-#include "tests/sim/small_federation.hpp"
+#include "tests/sim/round/small_federation.hpp"
 
 namespace shoal {
 namespace {

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "sim/round/run_round.hpp"
-#include "tests/sim/scene.hpp"
-#include "tests/sim/scripted.hpp"
+#include "tests/sim/round/scene.hpp"
+#include "tests/sim/round/scripted.hpp"
 
 namespace shoal {
 namespace {

@@ -8,7 +8,7 @@
 #include "experiments/device.hpp"
 #include "kernels/device.hpp"
 #include "sim/nn/device.hpp"
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include <limits>
 #include <set>
 
-#include "tests/sim/rounds.hpp"
-#include "tests/sim/scripted.hpp"
+#include "tests/sim/round/rounds.hpp"
+#include "tests/sim/round/scripted.hpp"
 
 namespace shoal {
 namespace {

@@ -4,7 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/isfinite.h>
 
-#include "tests/sim/rounds.hpp"
+#include "tests/sim/round/rounds.hpp"
 
 namespace shoal {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "kernels/fixed_point.hpp"
 #include "sim/round/plan_sums.hpp"
-#include "tests/sim/rounds.hpp"
-#include "tests/sim/scripted.hpp"
+#include "tests/sim/round/rounds.hpp"
+#include "tests/sim/round/scripted.hpp"
 
 namespace shoal {
 namespace {

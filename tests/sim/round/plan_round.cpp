@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/sim/scripted.hpp"
+#include "tests/sim/round/scripted.hpp"
 
 namespace shoal {
 namespace {
