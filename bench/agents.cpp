@@ -14,8 +14,8 @@
 
 #include "bench/bound.hpp"
 #include "datasets/language/shipped_weights.hpp"
-#include "sim/agents/talk.hpp"
-#include "sim/agents/transformer_policy.hpp"
+#include "sim/agents/language/transformer_policy.hpp"
+#include "sim/agents/users/talk.hpp"
 #include "sim/nn/transformer/transformer_decoder.hpp"
 
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "sim/agents/pretraining.hpp"
-#include "sim/agents/transformer_policy.hpp"
+#include "sim/agents/language/pretraining.hpp"
+#include "sim/agents/language/transformer_policy.hpp"
 
 namespace shoal {
 

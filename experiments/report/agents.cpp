@@ -9,7 +9,7 @@
 #include "experiments/report/pairs.hpp"
 #include "experiments/report/svg_chart.hpp"
 #include "experiments/report/winner_map.hpp"
-#include "sim/agents/hint_gain.hpp"
+#include "sim/agents/language/hint_gain.hpp"
 
 namespace shoal {
 namespace {

@@ -5,10 +5,10 @@
 
 #include <memory>
 
-#include "sim/agents/agent_users.hpp"
 #include "sim/agents/judge.hpp"
 #include "sim/agents/learner.hpp"
-#include "sim/agents/sessions.hpp"
+#include "sim/agents/users/agent_users.hpp"
+#include "sim/agents/users/sessions.hpp"
 #include "sim/task/task.hpp"
 
 namespace shoal {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <mutex>
 
-#include "sim/agents/hint_gain.hpp"
+#include "sim/agents/language/hint_gain.hpp"
 #include "sim/agents/pipeline/pipeline.hpp"
 #include "sim/studies/study.hpp"
 

@@ -5,9 +5,9 @@
 #include <optional>
 #include <vector>
 
-#include "sim/agents/conversation.hpp"
 #include "sim/agents/judge.hpp"
 #include "sim/agents/learner.hpp"
+#include "sim/agents/users/conversation.hpp"
 #include "sim/ids.hpp"
 
 namespace shoal::pipeline {

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "sim/agents/softmax.hpp"
-#include "sim/agents/talk.hpp"
+#include "sim/agents/users/talk.hpp"
 
 namespace shoal::policies {
 namespace {

@@ -2,7 +2,7 @@
 // rules in its context: that is what makes hints worth something (`shoal pretrain` measures how much). Decoder-only,
 // pre-norm, after Radford et al. 2019.
 
-#include "sim/agents/transformer_policy.hpp"
+#include "sim/agents/language/transformer_policy.hpp"
 #include "sim/digest.hpp"
 
 namespace shoal::policies {

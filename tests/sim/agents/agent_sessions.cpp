@@ -1,13 +1,13 @@
 // Sessions of users with a policy: what is said, judged and refused, by hand.
 
-#include "sim/agents/sessions.hpp"
+#include "sim/agents/users/sessions.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "tests/sim/voter.hpp"
+#include "tests/sim/agents/voter.hpp"
 
 namespace shoal {
 namespace {

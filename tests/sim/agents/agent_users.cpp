@@ -1,6 +1,6 @@
 // Users of a federated agent: as many of each kind as the settings say?
 
-#include "sim/agents/agent_users.hpp"
+#include "sim/agents/users/agent_users.hpp"
 
 #include <gtest/gtest.h>
 

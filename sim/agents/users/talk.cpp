@@ -1,8 +1,8 @@
-#include "sim/agents/talk.hpp"
+#include "sim/agents/users/talk.hpp"
 
 #include <algorithm>
 
-#include "sim/agents/conversation.hpp"
+#include "sim/agents/users/conversation.hpp"
 
 namespace shoal::talk {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sim/agents/conversation.hpp"
+#include "sim/agents/users/conversation.hpp"
 
 namespace shoal::talk {
 namespace {

@@ -1,4 +1,4 @@
-#include "sim/agents/transformer_policy.hpp"
+#include "sim/agents/language/transformer_policy.hpp"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "sim/agents/softmax.hpp"
-#include "sim/agents/talk.hpp"
+#include "sim/agents/users/talk.hpp"
 #include "sim/error.hpp"
 #include "sim/nn/transformer/transformer_decoder.hpp"
 

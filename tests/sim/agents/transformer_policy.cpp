@@ -1,6 +1,6 @@
 // The transformer as a policy: what it says, what it thinks of what was said, its weights' file, and what hints are
 // worth to it.
-#include "sim/agents/transformer_policy.hpp"
+#include "sim/agents/language/transformer_policy.hpp"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -13,8 +13,8 @@
 #include <fstream>
 #include <limits>
 
-#include "sim/agents/pretraining.hpp"
-#include "sim/agents/talk.hpp"
+#include "sim/agents/language/pretraining.hpp"
+#include "sim/agents/users/talk.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {

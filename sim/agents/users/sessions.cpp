@@ -1,4 +1,4 @@
-#include "sim/agents/sessions.hpp"
+#include "sim/agents/users/sessions.hpp"
 
 #include <algorithm>
 #include <cmath>

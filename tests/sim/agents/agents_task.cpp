@@ -7,10 +7,10 @@
 
 #include <cmath>
 
+#include "tests/sim/agents/voter.hpp"
 #include "tests/sim/round/rounds.hpp"
 #include "tests/sim/round/small_federation.hpp"
 #include "tests/sim/task/figures.hpp"
-#include "tests/sim/voter.hpp"
 
 namespace shoal {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "sim/agents/all_finite.hpp"
-#include "sim/agents/transformer_policy.hpp"
+#include "sim/agents/language/transformer_policy.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "sim/agents/conversation.hpp"
+#include "sim/agents/users/conversation.hpp"
 
 namespace shoal {
 

@@ -1,4 +1,4 @@
-#include "sim/agents/pretraining.hpp"
+#include "sim/agents/language/pretraining.hpp"
 
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "sim/agents/conversation.hpp"
+#include "sim/agents/users/conversation.hpp"
 #include "sim/nn/adam.hpp"
 
 namespace shoal {

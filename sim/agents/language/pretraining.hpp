@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <functional>
 
-#include "sim/agents/hint_gain.hpp"
-#include "sim/agents/talk.hpp"
+#include "sim/agents/language/hint_gain.hpp"
+#include "sim/agents/users/talk.hpp"
 
 namespace shoal {
 

@@ -1,4 +1,4 @@
-#include "sim/agents/agent_users.hpp"
+#include "sim/agents/users/agent_users.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
-#include "sim/agents/hint_gain.hpp"
+#include "sim/agents/language/hint_gain.hpp"
 
 #include <cmath>
 
-#include "sim/agents/conversation.hpp"
+#include "sim/agents/users/conversation.hpp"
 
 namespace shoal {
 namespace {

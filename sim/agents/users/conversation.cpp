@@ -1,4 +1,4 @@
-#include "sim/agents/conversation.hpp"
+#include "sim/agents/users/conversation.hpp"
 
 #include <algorithm>
 

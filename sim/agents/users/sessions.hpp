@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "sim/agents/conversation.hpp"
 #include "sim/agents/judge.hpp"
 #include "sim/agents/learner.hpp"
+#include "sim/agents/users/conversation.hpp"
 
 namespace shoal {
 

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <limits>
 
-#include "sim/agents/conversation.hpp"
+#include "sim/agents/users/conversation.hpp"
 
 namespace shoal {
 namespace {

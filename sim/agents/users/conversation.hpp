@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sim/agents/judge.hpp"
-#include "sim/agents/talk.hpp"
+#include "sim/agents/users/talk.hpp"
 #include "sim/settings/settings.hpp"
 
 namespace shoal::talk {
