@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include "sim/agents/language/hint_gain.hpp"
-#include "sim/agents/pipeline/pipeline.hpp"
+#include "sim/pipeline/pipeline.hpp"
 #include "sim/studies/study.hpp"
 
 namespace shoal {

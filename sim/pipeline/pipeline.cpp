@@ -1,6 +1,6 @@
-#include "sim/agents/pipeline/pipeline.hpp"
+#include "sim/pipeline/pipeline.hpp"
 
-#include "sim/agents/pipeline/staleness.hpp"
+#include "sim/pipeline/staleness.hpp"
 
 namespace shoal::pipeline {
 namespace {

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "sim/agents/learner.hpp"
-#include "sim/agents/pipeline/bounded_queue.hpp"
-#include "sim/agents/pipeline/ledger.hpp"
-#include "sim/agents/pipeline/settings.hpp"
 #include "sim/nn/adam.hpp"
+#include "sim/pipeline/bounded_queue.hpp"
+#include "sim/pipeline/ledger.hpp"
+#include "sim/pipeline/settings.hpp"
 
 namespace shoal::pipeline {
 

@@ -1,6 +1,6 @@
-#include "sim/agents/pipeline/serving.hpp"
+#include "sim/pipeline/serving.hpp"
 
-#include "sim/agents/pipeline/users.hpp"
+#include "sim/pipeline/users.hpp"
 
 namespace shoal::pipeline {
 

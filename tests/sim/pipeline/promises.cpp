@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/agents/policy.hpp"
-#include "tests/sim/pipeline_fakes.hpp"
+#include "tests/sim/pipeline/fakes.hpp"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "sim/agents/pipeline/ledger.hpp"
+#include "sim/pipeline/ledger.hpp"
 
 #include <numeric>
 

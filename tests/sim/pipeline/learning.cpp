@@ -1,7 +1,7 @@
 // Is the judge told what followed, and does the trainer do with it what it was told?
 #include <gtest/gtest.h>
 
-#include "tests/sim/pipeline_fakes.hpp"
+#include "tests/sim/pipeline/fakes.hpp"
 
 namespace {
 

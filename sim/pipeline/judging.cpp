@@ -1,6 +1,6 @@
-#include "sim/agents/pipeline/judging.hpp"
+#include "sim/pipeline/judging.hpp"
 
-#include "sim/agents/pipeline/users.hpp"
+#include "sim/pipeline/users.hpp"
 
 namespace shoal::pipeline {
 

@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-#include "sim/agents/pipeline/pipeline.hpp"
+#include "sim/pipeline/pipeline.hpp"
 
 namespace shoal::pipeline {
 

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "sim/agents/pipeline/event_heap.hpp"
-#include "sim/agents/pipeline/settings.hpp"
-#include "sim/agents/pipeline/turns.hpp"
+#include "sim/pipeline/event_heap.hpp"
+#include "sim/pipeline/settings.hpp"
+#include "sim/pipeline/turns.hpp"
 
 namespace shoal::pipeline {
 

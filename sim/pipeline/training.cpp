@@ -1,11 +1,11 @@
-#include "sim/agents/pipeline/training.hpp"
+#include "sim/pipeline/training.hpp"
 
 #include <ATen/ops/zeros_like.h>
 
 #include <charconv>
 
 #include "sim/agents/all_finite.hpp"
-#include "sim/agents/pipeline/staleness.hpp"
+#include "sim/pipeline/staleness.hpp"
 
 namespace shoal::pipeline {
 namespace {

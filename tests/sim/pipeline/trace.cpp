@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "tests/sim/pipeline_fakes.hpp"
+#include "tests/sim/pipeline/fakes.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
-#include "sim/agents/pipeline/settings.hpp"
+#include "sim/pipeline/settings.hpp"
 
-#include "sim/agents/pipeline/staleness.hpp"
+#include "sim/pipeline/staleness.hpp"
 
 namespace shoal::pipeline {
 namespace {

@@ -12,12 +12,12 @@
 #include <array>
 #include <vector>
 
-#include "sim/agents/pipeline/collection.hpp"
-#include "sim/agents/pipeline/evaluator.hpp"
-#include "sim/agents/pipeline/judging.hpp"
-#include "sim/agents/pipeline/serving.hpp"
-#include "sim/agents/pipeline/training.hpp"
-#include "sim/agents/pipeline/users.hpp"
+#include "sim/pipeline/collection.hpp"
+#include "sim/pipeline/evaluator.hpp"
+#include "sim/pipeline/judging.hpp"
+#include "sim/pipeline/serving.hpp"
+#include "sim/pipeline/training.hpp"
+#include "sim/pipeline/users.hpp"
 
 namespace shoal::pipeline {
 

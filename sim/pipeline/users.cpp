@@ -1,4 +1,4 @@
-#include "sim/agents/pipeline/users.hpp"
+#include "sim/pipeline/users.hpp"
 
 namespace shoal::pipeline {
 

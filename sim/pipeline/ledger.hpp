@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/agents/pipeline/turns.hpp"
+#include "sim/pipeline/turns.hpp"
 
 namespace shoal::pipeline {
 

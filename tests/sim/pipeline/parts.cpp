@@ -4,8 +4,8 @@
 
 #include <ATen/ops/full.h>
 
-#include "sim/agents/pipeline/staleness.hpp"
-#include "tests/sim/pipeline_fakes.hpp"
+#include "sim/pipeline/staleness.hpp"
+#include "tests/sim/pipeline/fakes.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "sim/agents/pipeline/ledger.hpp"
+#include "sim/pipeline/ledger.hpp"
 
 namespace shoal::pipeline {
 

@@ -1,4 +1,4 @@
-#include "sim/agents/pipeline/collection.hpp"
+#include "sim/pipeline/collection.hpp"
 
 namespace shoal::pipeline {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "sim/agents/pipeline/users.hpp"
+#include "sim/pipeline/users.hpp"
 
 namespace shoal::pipeline {
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "sim/agents/pipeline/settings.hpp"
-#include "sim/agents/pipeline/turns.hpp"
+#include "sim/pipeline/settings.hpp"
+#include "sim/pipeline/turns.hpp"
 
 namespace shoal::pipeline {
 

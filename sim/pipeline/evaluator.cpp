@@ -1,4 +1,4 @@
-#include "sim/agents/pipeline/evaluator.hpp"
+#include "sim/pipeline/evaluator.hpp"
 
 namespace shoal::pipeline {
 
