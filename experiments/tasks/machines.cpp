@@ -1,6 +1,6 @@
 // An agent learns to operate a machine, rewarded for outcomes or for steps too: a study of independent replicates.
 
-#include "sim/agents/machine_study.hpp"
+#include "sim/studies/machine_study.hpp"
 
 #include "experiments/tasks/shared/studies.hpp"
 

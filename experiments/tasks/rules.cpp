@@ -1,6 +1,6 @@
 // Three users with hidden rules talk to a policy that learns from them: a study of independent replicates.
 
-#include "sim/agents/rule_study.hpp"
+#include "sim/studies/rule_study.hpp"
 
 #include "experiments/tasks/shared/studies.hpp"
 

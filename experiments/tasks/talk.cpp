@@ -1,7 +1,7 @@
 // Users talk to an agent that learns while it serves them, on the virtual clock: a study of independent replicates.
 // Its components are in [pipeline].
 
-#include "sim/agents/talk_study.hpp"
+#include "sim/studies/talk_study.hpp"
 
 #include "experiments/tasks/shared/policy.hpp"
 #include "experiments/tasks/shared/studies.hpp"

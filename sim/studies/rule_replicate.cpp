@@ -1,4 +1,4 @@
-#include "sim/agents/rule_replicate.hpp"
+#include "sim/studies/rule_replicate.hpp"
 
 #include "sim/nn/adam.hpp"
 

@@ -1,4 +1,4 @@
-#include "sim/agents/machine_study.hpp"
+#include "sim/studies/machine_study.hpp"
 
 #include <cmath>
 #include <limits>

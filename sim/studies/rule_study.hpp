@@ -7,7 +7,7 @@
 
 #include "sim/agents/judge.hpp"
 #include "sim/agents/objective.hpp"
-#include "sim/agents/rule_world.hpp"
+#include "sim/studies/rule_world.hpp"
 #include "sim/studies/study.hpp"
 
 namespace shoal {

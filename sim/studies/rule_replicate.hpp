@@ -1,7 +1,7 @@
 #pragma once
 // One replicate of the study of users with hidden rules, from the first session to the last.
 
-#include "sim/agents/rule_study.hpp"
+#include "sim/studies/rule_study.hpp"
 
 namespace shoal {
 

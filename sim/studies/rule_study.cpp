@@ -1,8 +1,8 @@
-#include "sim/agents/rule_study.hpp"
+#include "sim/studies/rule_study.hpp"
 
 #include <algorithm>
 
-#include "sim/agents/rule_replicate.hpp"
+#include "sim/studies/rule_replicate.hpp"
 
 namespace shoal {
 

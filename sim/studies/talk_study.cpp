@@ -1,4 +1,4 @@
-#include "sim/agents/talk_study.hpp"
+#include "sim/studies/talk_study.hpp"
 
 #include <numeric>
 

@@ -1,5 +1,5 @@
 // Does the study of talking agents learn, count what it says, and refuse what means nothing?
-#include "sim/agents/talk_study.hpp"
+#include "sim/studies/talk_study.hpp"
 
 #include "experiments/tasks/shared/policy.hpp"
 

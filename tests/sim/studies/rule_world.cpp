@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "sim/agents/rule_study.hpp"
+#include "sim/studies/rule_study.hpp"
 
 namespace {
 
