@@ -7,7 +7,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "datasets/traces.hpp"
+#include "datasets/traces/convert.hpp"
+#include "datasets/traces/trace_file.hpp"
 #include "experiments/calibrate.hpp"
 #include "experiments/exit_codes.hpp"
 #include "experiments/explain.hpp"
@@ -20,7 +21,6 @@
 #include "experiments/run_command.hpp"
 #include "sim/files/replace_file.hpp"
 #include "sim/record/run_file.hpp"
-#include "sim/record/trace_file.hpp"
 
 namespace {
 

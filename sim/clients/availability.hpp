@@ -40,7 +40,7 @@ inline Stretch both(Stretch a, Stretch b) {
 }
 
 struct MappedTrace;
-/// Maps a trace file (sim/clients/trace.hpp). Whoever makes a population hands one in: this room does not know the
+/// Maps a trace file (datasets/traces/trace.hpp). Whoever makes a population hands one in: this room does not know the
 /// format.
 using TraceReader = MappedTrace (*)(const std::string& path);
 

@@ -9,7 +9,7 @@
 #include "datasets/sources/shared/contents.hpp"
 #include "datasets/sources/shared/shipped.hpp"
 #include "sim/task/data.hpp"
-#include "tests/readers/files.hpp"
+#include "tests/datasets/readers/files.hpp"
 
 namespace shoal {
 namespace {

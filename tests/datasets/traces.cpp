@@ -1,13 +1,13 @@
 // Do recordings in FedScale's and FLASH's layouts give the intervals that they tell of, and bad ones one clear error?
 
-#include "datasets/traces.hpp"
+#include "datasets/traces/convert.hpp"
 
 #include <algorithm>
 
+#include "datasets/traces/trace_file.hpp"
 #include "experiments/tasks/shared/population.hpp"
 #include "sim/clients/population.hpp"
-#include "sim/record/trace_file.hpp"
-#include "tests/readers/files.hpp"
+#include "tests/datasets/readers/files.hpp"
 
 namespace shoal {
 namespace {

@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <set>
 
+#include "datasets/traces/trace_file.hpp"
 #include "experiments/tasks/shared/population.hpp"
-#include "sim/record/trace_file.hpp"
 #include "strategies/planners/shared/start.hpp"
 #include "tests/sim/round/scene.hpp"
 #include "tests/strategies/federations.hpp"

@@ -1,6 +1,6 @@
 #include "experiments/tasks/shared/population.hpp"
 
-#include "sim/record/trace_file.hpp"
+#include "datasets/traces/trace_file.hpp"
 
 namespace shoal {
 namespace {

@@ -7,8 +7,8 @@
 #include <array>
 #include <cmath>
 
+#include "datasets/traces/trace_file.hpp"
 #include "experiments/tasks/shared/population.hpp"
-#include "sim/record/trace_file.hpp"
 
 namespace shoal {
 namespace {

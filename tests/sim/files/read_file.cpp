@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "tests/readers/files.hpp"
+#include "tests/datasets/readers/files.hpp"
 
 namespace shoal {
 namespace {

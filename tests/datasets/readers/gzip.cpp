@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "tests/readers/files.hpp"
+#include "tests/datasets/readers/files.hpp"
 
 namespace shoal {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <cmath>
 
+#include "datasets/devices/shared/flash_tables.hpp"
 #include "sim/clients/devices.hpp"
-#include "sim/clients/flash_tables.hpp"
 #include "sim/clients/shares.hpp"
 
 namespace shoal::devices {

@@ -2,7 +2,7 @@
 // mapped, checked once and searched by bisection. FedScale: Lai et al., ICML 2022 (arXiv 2105.11367); FLASH: Yang et
 // al., WWW 2021 (arXiv 2006.06983).
 
-#include "sim/clients/trace.hpp"
+#include "datasets/traces/trace.hpp"
 
 namespace shoal::availability {
 namespace {

@@ -1,4 +1,4 @@
-#include "sim/clients/flash_tables.hpp"
+#include "datasets/devices/shared/flash_tables.hpp"
 
 #include <cstdlib>
 #include <filesystem>

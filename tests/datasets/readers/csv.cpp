@@ -2,7 +2,7 @@
 
 #include "datasets/readers/csv.hpp"
 
-#include "tests/readers/files.hpp"
+#include "tests/datasets/readers/files.hpp"
 
 namespace shoal {
 namespace {

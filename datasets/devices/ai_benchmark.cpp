@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "datasets/devices/shared/flash_tables.hpp"
 #include "sim/clients/devices.hpp"
-#include "sim/clients/flash_tables.hpp"
 
 namespace shoal::devices {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "sim/clients/trace.hpp"
+#include "datasets/traces/trace.hpp"
 
 namespace shoal {
 

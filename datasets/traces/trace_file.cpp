@@ -1,4 +1,4 @@
-// Trace files: offsets and intervals, the layout of sim/clients/trace.hpp as HDF5.
+// Trace files: offsets and intervals, the layout of datasets/traces/trace.hpp as HDF5.
 //
 //   /offsets    int64 [n + 1]    device i has the intervals offsets[i] to offsets[i + 1]
 //   /intervals  int64 [m, 2]     begin and end, microseconds of the device's period
@@ -6,7 +6,7 @@
 //   the file
 //   /digest     int64 [2]        BLAKE2b-128 of the three, in this order: two numbers of 16 hexadecimal digits
 
-#include "sim/record/trace_file.hpp"
+#include "datasets/traces/trace_file.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>

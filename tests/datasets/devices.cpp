@@ -6,10 +6,10 @@
 #include <cmath>
 #include <map>
 
+#include "datasets/devices/shared/flash_tables.hpp"
 #include "experiments/tasks/shared/population.hpp"
-#include "sim/clients/flash_tables.hpp"
 #include "sim/clients/population.hpp"
-#include "tests/readers/files.hpp"
+#include "tests/datasets/readers/files.hpp"
 
 namespace shoal {
 namespace {

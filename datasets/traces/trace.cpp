@@ -1,4 +1,4 @@
-#include "sim/clients/trace.hpp"
+#include "datasets/traces/trace.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "datasets/traces.hpp"
+#include "datasets/traces/convert.hpp"
 
 #include <algorithm>
 #include <chrono>
