@@ -7,7 +7,7 @@
 // a matrix product of 512 x 512 reaches in the same process.
 #include "bench/bound.hpp"
 #include "bench/plain_loops.hpp"
-#include "experiments/calibrate.hpp"
+#include "experiments/program/calibrate.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include <ATen/ops/zeros.h>
 
-#include "experiments/experiment.hpp"
+#include "experiments/program/run/experiment.hpp"
 #include "kernels/fixed_point.hpp"
 #include "kernels/vector_ops.hpp"
 #include "sim/round/run_round.hpp"

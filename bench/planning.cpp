@@ -4,7 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include "experiments/experiment.hpp"
+#include "experiments/program/run/experiment.hpp"
 #include "sim/round/placement.hpp"
 #include "sim/round/plan_round.hpp"
 

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <string>
 
-#include "experiments/experiment.hpp"
+#include "experiments/program/run/experiment.hpp"
 #include "sim/nn/model.hpp"
 #include "sim/task/supervised.hpp"
 

@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "experiments/experiment.hpp"
+#include "experiments/program/run/experiment.hpp"
 #include "sim/digest.hpp"
 #include "sim/error.hpp"
 #include "sim/record/from_round.hpp"

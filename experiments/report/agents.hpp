@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "experiments/summary.hpp"
+#include "experiments/program/summary.hpp"
 
 namespace shoal {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "experiments/summary.hpp"
+#include "experiments/program/summary.hpp"
 
 namespace shoal {
 

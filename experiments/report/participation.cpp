@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "experiments/program/run/progress.hpp"
 #include "experiments/report/html.hpp"
 #include "experiments/report/svg_chart.hpp"
-#include "experiments/usage.hpp"
-#include "sim/record/progress.hpp"
+#include "experiments/report/usage.hpp"
 
 namespace shoal {
 namespace {

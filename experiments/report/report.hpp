@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/summary.hpp"
+#include "experiments/program/summary.hpp"
 #include "sim/record/run_file.hpp"
 
 namespace shoal {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "experiments/program/run/progress.hpp"
 #include "experiments/report/html.hpp"
 #include "experiments/report/svg_chart.hpp"
-#include "sim/record/progress.hpp"
 
 namespace shoal {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/summary.hpp"
+#include "experiments/program/summary.hpp"
 
 namespace shoal {
 

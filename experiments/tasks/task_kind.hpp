@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "experiments/block_table.hpp"
+#include "experiments/program/run/block_table.hpp"
 #include "sim/round/process.hpp"
 #include "sim/settings/part.hpp"
 #include "sim/task/data.hpp"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "experiments/table.hpp"
+#include "experiments/program/table.hpp"
 #include "tests/sim/round/small_federation.hpp"
 #include "tests/strategies/federations.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <atomic>
 
-#include "experiments/device.hpp"
+#include "experiments/program/device.hpp"
 #include "kernels/device.hpp"
 #include "sim/nn/device.hpp"
 #include "tests/sim/round/rounds.hpp"

@@ -1,0 +1,84 @@
+#include "experiments/program/plan/plan.hpp"
+
+#include "experiments/program/run/experiment.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace shoal {
+namespace {
+
+MemoryPlan memory_of(const Federation& parts, const CellPlan& cell, std::int64_t program, std::int64_t ranks) {
+  MemoryPlan memory{.program = program, .data = parts.task->data_bytes(), .training = cell.measured.training_bytes};
+  for (const Channel& channel : parts.channels()) memory.sums += 8 * channel.size;
+  FederationState state(parts, 1, 0);
+  const auto add = [&](const State& part) {
+    for (const auto& [name, tensor] : part.tensors()) memory.versions += static_cast<std::int64_t>(tensor.nbytes());
+  };
+  add(state.strategy);
+  for (const State& stage : state.stages) add(stage);
+  memory.versions += cell.rounds.live_versions * cell.rounds.message_bytes;
+  for (const MemorySlot& slot : state.memory.slots()) {
+    const auto value_bytes = static_cast<std::int64_t>(c10::elementSize(slot.type));
+    memory.clients += slot.size * value_bytes * parts.task->clients() / ranks;
+  }
+  return memory;
+}
+
+void plan_federation(CellPlan& plan, const Process& process, const PlanOptions& options, double share) {
+  const Federation& parts = *process.federation();
+  const Schedule& schedule = process.schedule();
+  const Split evaluated = split_named(schedule.evaluate_on);
+  plan.parameters = parts.task->layout().size;
+  plan.tested_examples = parts.task->evaluated_examples(evaluated);
+  plan.is_upper_bound = schedule.stop_at_target;
+  plan.clients = look_at_clients(*parts.task, parts.seed, parts.population.get());
+  plan.rounds = plan_rounds(parts, schedule.rounds, share * options.planning_seconds);
+  if (!plan.rounds.first.empty()) {
+    plan.measured = measure(parts, plan.rounds, evaluated, share * options.measuring_seconds);
+  }
+}
+
+// `ranks` work on a cell; `share` is that of the time that the options allow.
+CellPlan plan_kind(const Cell& cell, const Process& process, const PlanOptions& options, std::int64_t program,
+                   std::int64_t ranks, double share) {
+  CellPlan plan{.seeds = {cell.seed}, .label = cell.label, .notes = process.notes()};
+  plan.is_federation = process.federation() != nullptr;
+  if (plan.is_federation) {
+    plan_federation(plan, process, options, share);
+    plan.memory = memory_of(*process.federation(), plan, program, ranks);
+    plan.cell_seconds = plan.measured.run_seconds(process, plan.rounds, ranks);
+  } else {
+    plan.cell_seconds = process.measure(share * options.measuring_seconds) / static_cast<double>(ranks);
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::vector<CellPlan> plan_experiment(const Settings& experiment, const PlanOptions& options) {
+  const std::int64_t program = resident_bytes();
+  const std::vector<Cell> cells = expand_grid(experiment);
+  const RankGroups groups = rank_groups(options.ranks, std::ssize(cells));
+  std::set<std::string> labels;
+  for (const Cell& cell : cells) labels.insert(cell.label);
+  const double share = std::min(1.0, 4.0 / static_cast<double>(labels.size()));
+  std::vector<CellPlan> kinds;
+  Datasets datasets;
+  for (const Cell& cell : cells) {
+    const std::unique_ptr<Process> process = compose(cell.settings, datasets);
+    const auto known = std::ranges::find(kinds, cell.label, &CellPlan::label);
+    if (known != kinds.end()) {
+      known->seeds.push_back(cell.seed);
+      continue;
+    }
+    kinds.push_back(plan_kind(cell, *process, options, program, groups.ranks_per_cell, share));
+  }
+  // Memory that a process took once, for code or buffers, it does not take again for the next kind.
+  std::int64_t training = 0;
+  for (const CellPlan& kind : kinds) training = std::max(training, kind.memory.training);
+  for (CellPlan& kind : kinds) kind.memory.training = training;
+  return kinds;
+}
+
+}  // namespace shoal

@@ -1,0 +1,26 @@
+#include "experiments/program/run/experiment.hpp"
+
+#include "experiments/program/device.hpp"
+
+namespace shoal {
+
+std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
+  const std::unique_ptr<Source> source = make_part<Source>("data source", "optdigits", data);
+  std::shared_ptr<const Dataset>& entry = loaded_[data.canonical()];
+  if (!entry) entry = std::make_shared<const Dataset>(source->load());
+  return entry;
+}
+
+std::unique_ptr<Process> compose(const Settings& settings, const Place& place) {
+  settings.text("name", "experiment", "name of the experiment, for tables and pictures");
+  const auto kind = make_part<TaskKind>("task", "supervised", settings.section("task"));
+  std::unique_ptr<Process> process = kind->make(settings, place);
+  settings.finish();
+  return process;
+}
+
+std::unique_ptr<Process> compose(const Settings& settings, Datasets& datasets, const ChooseBlock& choose_block) {
+  return compose(settings, {choose_device(settings, this_machine()), datasets, choose_block});
+}
+
+}  // namespace shoal

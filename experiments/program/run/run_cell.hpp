@@ -1,0 +1,39 @@
+#pragma once
+// One cell from its first round to its last, or from its last checkpoint.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "experiments/program/run/grid.hpp"
+#include "experiments/program/run/interruption.hpp"
+#include "experiments/program/run/progress.hpp"
+#include "sim/comm/communicator.hpp"
+#include "sim/record/cell_journal.hpp"
+#include "sim/round/process.hpp"
+
+namespace shoal {
+
+/// Where a cell's record goes.
+struct CellRecording {
+  std::string journal;  // path, written by the group's first rank; checkpoints stand beside it
+  std::map<std::string, std::string> provenance;  // of the whole run; the cell adds its own
+  Progress* progress = nullptr;                   // of the group's first rank; null: silent
+  bool resume = false;                            // go on from the journal and the newest checkpoint, if there are any
+  std::function<void()> saved = [] {};            // called at the group's first rank after each checkpoint
+};
+
+/// The block that the run which wrote `header` settled on; none in files of versions that did not say.
+std::optional<BlockChoice> settled_block(const CellHeader& header);
+
+/// What a cell would be called where it was saved and stopped; other statuses are in CellResult.
+inline constexpr const char* stopped = "stopped";
+
+/// Runs `process`, which was composed from `cell` and not started, on the ranks of `comm`. Collective; the result is
+/// the same on each. A model that is no longer finite ends the cell with status "diverged", not the program. Status
+/// "stopped": saved, to be resumed.
+CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int threads, Interruption& interruption,
+                    const CellRecording& recording);
+
+}  // namespace shoal

@@ -1,0 +1,54 @@
+#pragma once
+// `shoal run`: every cell of an experiment, on all ranks, into one run file.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "experiments/program/run/grid.hpp"
+#include "experiments/program/run/interruption.hpp"
+#include "sim/comm/communicator.hpp"
+#include "sim/record/cell_journal.hpp"
+#include "sim/settings/settings.hpp"
+
+namespace shoal {
+
+struct RunOptions {
+  std::string out;         // run file; empty: results/NAME.h5
+  std::string blocks;      // table of block sizes; empty: the built-in one
+  int threads = 1;         // of each rank
+  int ranks_per_cell = 0;  // 0: one rank a cell while there are more cells than ranks, else all share
+  bool resume = false;     // go on with an interrupted run
+  bool anew = false;       // discard an interrupted run
+  WallLimits limits;
+};
+
+class Datasets;
+
+/// An experiment that has been read and checked.
+struct Run {
+  std::string name, out;
+  std::vector<Cell> cells;
+  bool complete = false;               // the run file holds all results already, and --resume was asked for
+  std::shared_ptr<Datasets> datasets;  // what the check has loaded, if all cells learn from the same; may be null
+};
+
+/// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.
+Settings load_experiment(const std::string& file, const std::vector<std::string>& sets);
+
+/// Expands the grid, composes every cell once and checks that the run file can be written: errors show before anything
+/// is trained. UserError.
+Run check_experiment(const Settings& experiment, const RunOptions& options);
+
+struct RunResult {
+  std::vector<CellContents> cells;  // in grid order
+  std::string hash;
+  bool stopped = false;  // saved before the end, to be resumed
+};
+
+/// Runs all cells and merges their records in grid order into `run.out`. While it runs, and after a kill, the journals
+/// and checkpoints of the cells stand in `run.out`.journal. Collective over the world; rank 0 returns the cells'
+/// contents and the hash of the whole.
+RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world);
+
+}  // namespace shoal
