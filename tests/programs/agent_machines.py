@@ -8,7 +8,7 @@ import program
 
 
 def test_process_rewards_help():
-    program.run(program.SOURCE / "experiments/agent_machines.toml", "--out", "machines.h5", "--ranks", 2)
+    program.run(program.SOURCE / "experiments/agents/agent_machines.toml", "--out", "machines.h5", "--ranks", 2)
     found = {}
     with h5py.File("machines.h5") as file:
         for cell in file["cells"].values():
