@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "sim/record/checkpoint.hpp"
-#include "tests/strategies/desk.hpp"
 #include "tests/strategies/federations.hpp"
+#include "tests/strategies/planners/desk.hpp"
 
 namespace shoal {
 namespace {

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/agents/surrogate.hpp"
-#include "tests/strategies/positions.hpp"
+#include "tests/strategies/objectives/positions.hpp"
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 #include "sim/round/run_round.hpp"
 #include "tests/sim/round/scripted.hpp"
-#include "tests/strategies/desk.hpp"
+#include "tests/strategies/planners/desk.hpp"
 
 namespace shoal {
 namespace {

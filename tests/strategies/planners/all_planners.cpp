@@ -7,7 +7,7 @@
 
 #include "sim/round/probe.hpp"
 #include "tests/sim/round/rounds.hpp"
-#include "tests/strategies/desk.hpp"
+#include "tests/strategies/planners/desk.hpp"
 
 namespace shoal {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <set>
 
-#include "tests/strategies/desk.hpp"
 #include "tests/strategies/federations.hpp"
+#include "tests/strategies/planners/desk.hpp"
 
 namespace shoal {
 namespace {

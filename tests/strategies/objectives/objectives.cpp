@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "tests/strategies/positions.hpp"
+#include "tests/strategies/objectives/positions.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tests/strategies/desk.hpp"
+#include "tests/strategies/planners/desk.hpp"
 
 namespace shoal {
 namespace {
