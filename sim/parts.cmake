@@ -71,17 +71,17 @@ std::span<const Part<@PART_CONTRACT@>> parts<@PART_CONTRACT@>() {
     "  add<${PART_CONTRACT}>(all, \"${PART_KIND}\", \"${PART_SECTION}\", \"${PART_FOLDER}\")")
 endfunction()
 
-# Generates into TARGET the list of all parts of all kinds, `all_parts()` of HEADER: those of strategies/ first, since
-# they are what experiments compare. Called after every shoal_parts.
+# Generates into TARGET the list of all parts of all kinds, `all_parts()` of HEADER: those of the folder FIRST before the
+# others. Called after every shoal_parts.
 function(shoal_part_list)
-  cmake_parse_arguments(PART "" "TARGET;HEADER" "" ${ARGN})
+  cmake_parse_arguments(PART "" "TARGET;HEADER;FIRST" "" ${ARGN})
   get_property(headers GLOBAL PROPERTY shoal_part_headers)
   list(REMOVE_DUPLICATES headers)
   list(JOIN headers "" headers)
   get_property(others GLOBAL PROPERTY shoal_part_kinds)
   set(kinds ${others})
-  list(FILTER kinds INCLUDE REGEX "\"strategies/")
-  list(FILTER others EXCLUDE REGEX "\"strategies/")
+  list(FILTER kinds INCLUDE REGEX "\"${PART_FIRST}/")
+  list(FILTER others EXCLUDE REGEX "\"${PART_FIRST}/")
   list(APPEND kinds ${others})
   list(JOIN kinds ";\n" kinds)
   set(generated "${PROJECT_BINARY_DIR}/parts/all.cpp")

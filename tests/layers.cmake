@@ -1,9 +1,11 @@
-# Who may include whom: reads the #include lines of all code folders and fails on an upward or sideways one.
+# Who may include whom: reads the #include lines of all code folders and fails on an upward or sideways one; on a .cpp
+# that does not include a header of its own folder first; and on a CMake file that names a path of a higher room.
 #
 #   cmake -DROOT=. -P tests/layers.cmake
 #
-# kernels < sim < {strategies, datasets} < experiments; inside sim/ record -> round -> {agents, secure} -> task -> clients
-# -> comm -> files -> the top of sim/. Tests and benchmarks look at everything and are included by nobody.
+# kernels < sim < {strategies, datasets} < experiments; inside sim/, from the highest room to the lowest,
+# service -> {record, studies} -> {pipeline, gossip} -> {round, agents} -> {task, secure, privacy} -> {nn, clients} ->
+# comm -> settings -> files -> the top of sim/. Tests and benchmarks look at everything and are not included.
 cmake_minimum_required(VERSION 3.25)
 if(NOT ROOT)
   set(ROOT "${CMAKE_CURRENT_LIST_DIR}/..")
@@ -13,18 +15,29 @@ get_filename_component(ROOT "${ROOT}" ABSOLUTE)
 # --- what each room may include, beside system headers --------------------------------------------------------------
 set(may_kernels kernels)
 set(may_sim sim ${may_kernels})
-set(may_sim/files sim/files ${may_sim})
-set(may_sim/comm sim/comm ${may_sim/files})
-set(may_sim/clients sim/clients ${may_sim/comm})
-set(may_sim/task sim/task ${may_sim/clients})
-set(may_sim/agents sim/agents sim/studies ${may_sim/task})  # until studies move
-set(may_sim/secure sim/secure ${may_sim/task})
-set(may_sim/round sim/round sim/agents sim/secure ${may_sim/task})
-set(may_sim/record sim/record ${may_sim/round})
-set(may_sim/studies sim/studies ${may_sim/round})
-set(may_strategies strategies sim/studies ${may_sim/record})
-set(may_datasets datasets ${may_sim/record})
-set(may_experiments experiments strategies datasets sim/studies ${may_sim/record})
+set(below ${may_sim})
+# Allows every room of a level what is below it; rooms of one level do not see each other.
+macro(level)
+  foreach(room ${ARGN})
+    set(may_sim/${room} sim/${room} ${below})
+  endforeach()
+  foreach(room ${ARGN})
+    list(APPEND below sim/${room})
+  endforeach()
+endmacro()
+level(files)
+level(settings)
+level(comm)
+level(nn clients)
+level(task secure privacy)
+level(round agents)
+set(contracts ${below}) # what strategies are written against
+level(pipeline gossip)
+level(record studies)
+set(may_datasets datasets ${below})
+level(service)
+set(may_strategies strategies ${contracts})
+set(may_experiments experiments strategies datasets ${below})
 
 # --- fences: a header, and the only places that name it ---------------------------------------------------------------
 set(fences)
@@ -35,9 +48,10 @@ endmacro()
 fence("^mpi\\.h$" "^sim/comm/")
 fence("^nccl\\.h$" "^sim/comm/")
 fence("^hdf5\\.h$" "^sim/record/" "^datasets/")
-fence("^torch/" "^sim/task/")
+fence("^torch/" "^sim/nn/")
 fence("^(ATen|c10)/" "^sim/" "^strategies/" "^datasets/" "^experiments/") # all but kernels/
-fence("^(ATen|c10)/cuda/" "^sim/task/")
+fence("^(ATen|c10)/cuda/" "^sim/nn/")
+fence("^toml[+][+]/" "^sim/settings/")
 fence("^(cuda[a-z_]*\\.h|cub/.*)$" "^kernels/")
 
 # --- the check --------------------------------------------------------------------------------------------------------
@@ -69,6 +83,38 @@ if(count EQUAL 0)
   message(FATAL_ERROR "no source files in ${ROOT}")
 endif()
 
+# Folders whose files are registered by name; they need no header.
+set(part_folders)
+foreach(folder kernels sim strategies datasets experiments)
+  if(EXISTS "${ROOT}/${folder}/CMakeLists.txt")
+    file(STRINGS "${ROOT}/${folder}/CMakeLists.txt" lines REGEX "shoal_parts\\(TARGET [a-z_]+ FOLDER")
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE ".*FOLDER ([^ ]+).*" "\\1" line "${line}")
+      list(APPEND part_folders "${line}")
+    endforeach()
+  endif()
+endforeach()
+
+# No CMake file names a path of a folder that its own may not look at.
+file(GLOB_RECURSE cmake_files RELATIVE "${ROOT}" "${ROOT}/*/CMakeLists.txt" "${ROOT}/*/*.cmake")
+list(FILTER cmake_files INCLUDE REGEX "^(kernels|sim|strategies|datasets|experiments)/")
+foreach(file IN LISTS cmake_files)
+  string(REGEX REPLACE "/.*" "" own "${file}")
+  file(STRINGS "${ROOT}/${file}" lines REGEX "^[^#]*[/ \"(](kernels|sim|strategies|datasets|experiments|tests|bench)/")
+  foreach(line IN LISTS lines)
+    string(REGEX REPLACE "#.*|experiments/setup" "" line "${line}") # messages may name the command that mends things
+    string(REGEX MATCHALL "[/ \"(](kernels|sim|strategies|datasets|experiments|tests|bench)/" named "${line}")
+    foreach(name IN LISTS named)
+      string(REGEX REPLACE "[^a-z]" "" name "${name}")
+      set(allowed ${may_${own}} ${own})
+      list(TRANSFORM allowed REPLACE "/.*" "")
+      if(NOT name IN_LIST allowed)
+        problem("${file}: names a path in ${name}/ (${own} may not look at it)")
+      endif()
+    endforeach()
+  endforeach()
+endforeach()
+
 foreach(file IN LISTS files)
   room_of("${file}" room)
   if(NOT DEFINED "may_${room}")
@@ -77,6 +123,12 @@ foreach(file IN LISTS files)
   endif()
   get_filename_component(folder "${file}" DIRECTORY)
   file(STRINGS "${ROOT}/${file}" lines REGEX "^[ \t]*#[ \t]*(include|if|elif)")
+  if(file MATCHES "\\.cpp$" AND NOT file MATCHES "/main\\.cpp$" AND NOT folder IN_LIST part_folders)
+    file(STRINGS "${ROOT}/${file}" includes REGEX "^[ \t]*#[ \t]*include" LIMIT_COUNT 1)
+    if(NOT includes MATCHES "\"(${folder}/)?[^/\"]+\\.hpp\"")
+      problem("${file}: does not include a header of its own folder first")
+    endif()
+  endif()
   foreach(line IN LISTS lines)
     if(line MATCHES "^[ \t]*#[ \t]*(el)?if.*(__CUDACC__|__CUDA_ARCH__)")
       if(NOT file STREQUAL "kernels/launch.hpp")

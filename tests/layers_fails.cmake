@@ -1,5 +1,5 @@
-# Proves that layers.cmake would notice: in tests/fixtures/layers it must name each file whose first line is `// wrong`, and
-# no other.
+# Proves that layers.cmake would notice: in tests/fixtures/layers it must name each file whose first line is `// wrong`
+# or `# wrong`, and no other.
 cmake_minimum_required(VERSION 3.25)
 set(fixture "${CMAKE_CURRENT_LIST_DIR}/fixtures/layers")
 execute_process(COMMAND "${CMAKE_COMMAND}" "-DROOT=${fixture}" -P "${CMAKE_CURRENT_LIST_DIR}/layers.cmake"
@@ -8,11 +8,11 @@ if(status EQUAL 0)
   message(FATAL_ERROR "layers.cmake found nothing wrong")
 endif()
 set(wrong 0)
-file(GLOB_RECURSE files RELATIVE "${fixture}" "${fixture}/*.?pp")
+file(GLOB_RECURSE files RELATIVE "${fixture}" "${fixture}/*.?pp" "${fixture}/*/CMakeLists.txt")
 foreach(file IN LISTS files)
   file(STRINGS "${fixture}/${file}" first LIMIT_COUNT 1)
   string(FIND "\n${output}" "\n${file}: " named)
-  if(first STREQUAL "// wrong")
+  if(first MATCHES "^(//|#) wrong$")
     math(EXPR wrong "${wrong} + 1")
     if(named EQUAL -1)
       message(SEND_ERROR "${file} is wrong, but was not named")

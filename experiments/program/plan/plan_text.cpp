@@ -1,11 +1,12 @@
 // The text of a plan: what kinds of cells have in common is said once.
 
+#include "experiments/program/plan/plan.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "experiments/program/plan/plan.hpp"
 #include "experiments/program/run/progress.hpp"
 
 namespace shoal {

@@ -1,10 +1,11 @@
+#include "sim/agents/language/transformer_policy.hpp"
+
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "sim/agents/all_finite.hpp"
-#include "sim/agents/language/transformer_policy.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
