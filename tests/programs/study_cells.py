@@ -8,7 +8,7 @@ import program
 
 def cells(name):
     """What the cells of an experiment found, by label: the model, and the sessions of each replicate."""
-    program.run(program.SOURCE / f"experiments/{name}.toml", "--out", f"{name}.h5", "--ranks", 2)
+    program.run(program.SOURCE / f"experiments/agents/{name}.toml", "--out", f"{name}.h5", "--ranks", 2)
     with h5py.File(f"{name}.h5") as file:
         found = {}
         for cell in file["cells"].values():

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <limits>
 
+#include "datasets/language/shipped_weights.hpp"
 #include "sim/agents/language/pretraining.hpp"
 #include "sim/agents/users/talk.hpp"
 #include "sim/error.hpp"
@@ -20,10 +21,14 @@
 namespace shoal {
 namespace {
 
-std::unique_ptr<Policy> shipped() {
-  Settings defaults;
-  return find_part<Policy>("policy", "transformer").make(defaults);
+// As the composer opens it.
+std::unique_ptr<Policy> opened(Settings settings) {
+  std::unique_ptr<Policy> policy = find_part<Policy>("policy", "transformer").make(settings);
+  policy->open(shipped_weights);
+  return policy;
 }
+
+std::unique_ptr<Policy> shipped() { return opened(Settings()); }
 
 std::vector<RandomStream> streams(std::size_t count, std::int64_t from = 0) {
   std::vector<RandomStream> all;
@@ -177,7 +182,7 @@ constexpr TransformerShape tiny{.vocabulary = talk::vocabulary, .context = talk:
 std::string error_of(const std::string& settings) {
   Settings s = Settings::parse(settings, "test.toml");
   try {
-    find_part<Policy>("policy", "transformer").make(s);
+    opened(s);
   } catch (const UserError& error) {
     return error.what();
   }
@@ -200,7 +205,7 @@ class WeightsFile : public testing::Test {
 TEST_F(WeightsFile, IsReadBack) {
   write(file);
   Settings s = Settings::parse(settings("width = 8\nlayers = 1"), "test.toml");
-  const auto policy = find_part<Policy>("policy", "transformer").make(s);
+  const auto policy = opened(s);
   EXPECT_TRUE(at::equal(policy->initial_parameters(), params));
 }
 
