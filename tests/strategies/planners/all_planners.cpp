@@ -1,5 +1,5 @@
-// Does every planner keep its books, give repeatable bits, and have settings with an effect? A new planner is covered as
-// soon as its file is there.
+// Does every planner keep its books, give repeatable bits, and have settings with an effect? A new planner is covered
+// as soon as its file is there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
