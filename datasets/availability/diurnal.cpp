@@ -2,7 +2,7 @@
 // ratio r of peak to trough needs A = (r - 1) / (r + 1). A production population swings four-fold, A = 0.6: Bonawitz et
 // al., MLSys 2019 (arXiv 1902.01046). Within a session, a period that begins at a moment of each client's own, a client
 // is available while a(t) is above a threshold that is uniform in [0, 1): its probability is a(t) at every instant, and
-// it changes at most twice. Zones of local time are those of [population].
+// it changes at most twice. Zones of local time are those of [population.regions].
 
 #include <cmath>
 #include <numbers>
@@ -22,7 +22,7 @@ class Diurnal final : public Availability {
         session_(ticks(s.number("session", 3600, "seconds for which a client's threshold holds", between(1, 86400)))) {
     if (mean_ * (1 + swing_) > 1 + 1e-9) {
       user_error(
-          "{}: availability would be {:.3g} at the peak, mean (1 + A) with A = {:.3g} (at most 1). Lower 'mean'?",
+          "{}: availability would be {:.3g} at the peak, mean (1 + A) with A = {:.3g} (at most 1). Lower 'mean'.",
           s.where(), mean_ * (1 + swing_), swing_);
     }
   }
@@ -37,8 +37,7 @@ class Diurnal final : public Availability {
     if (threshold >= mean_ * (1 + swing_)) return {false, end};
     if (threshold < mean_ * (1 - swing_)) return {true, end};
     const double level = (threshold / mean_ - 1) / swing_;
-    const auto half =
-        static_cast<std::int64_t>(std::acos(std::clamp(level, -1.0, 1.0)) / (2 * std::numbers::pi) * value(day));
+    const std::int64_t half = std::acos(std::clamp(level, -1.0, 1.0)) / (2 * std::numbers::pi) * value(day);
     const std::int64_t whole = value(day), since = ((value(who.local(time)) - value(peak_)) % whole + whole) % whole;
     // Microseconds since the last peak: on before `half`, and again from `whole - half` on.
     if (since < half) return {true, std::min(end, time + Ticks{half - since})};

@@ -12,9 +12,9 @@
 namespace shoal::availability {
 namespace {
 
-constexpr double events_per_cell = 4;            // a cell without any, which has to be looked behind, is rare: e^-4
-constexpr std::int64_t first_cell = 1LL << 31;   // of virtual time 0: cells before it are looked into as well
-constexpr std::int64_t most_cells_back = 1'000;  // probability of so many empty ones: e^-4000
+constexpr double events_per_cell = 4;           // mean; without any (probability e^-4) the cell before is searched
+constexpr std::int64_t first_cell = 1LL << 31;  // number of the cell at virtual time 0; cells before it have events too
+constexpr std::int64_t most_cells_back = 1'000;  // probability of so many cells without events: e^-4000
 
 class Markov final : public Availability {
  public:
@@ -40,8 +40,8 @@ class Markov final : public Availability {
   }
 
  private:
-  // Events of one cell up to and including `time`: whether there are any, and the state that the last of them drew; and
-  // the first instant at which something may change after it, at the latest the end of the cell.
+  // The events of one cell up to and including `time`: whether there are any, the state that the last of them drew, and
+  // the first instant after `time` at which the state may change, at the latest the end of the cell.
   struct Seen {
     bool any = false, on = false;
     Ticks next{};
@@ -63,7 +63,7 @@ class Markov final : public Availability {
     }
   }
 
-  double on_, off_, share_, gap_;  // seconds; gap: mean time between draws
+  double on_, off_, share_, gap_;  // seconds; gap: mean time between events
   Ticks cell_;
   RandomKey key_;
 };

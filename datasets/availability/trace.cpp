@@ -2,7 +2,7 @@
 // mapped, checked once and searched by bisection. FedScale: Lai et al., ICML 2022 (arXiv 2105.11367); FLASH: Yang et
 // al., WWW 2021 (arXiv 2006.06983).
 
-#include "datasets/traces/trace.hpp"
+#include "datasets/traces/trace_file.hpp"
 
 namespace shoal::availability {
 namespace {
@@ -12,20 +12,19 @@ class Traced final : public Availability {
   explicit Traced(const Settings& s)
       : file_(s.text("file", "", "trace file, relative to the folder that the program runs in")),
         by_id_(s.choice("assign", false, {{"random", false}, {"by_id", true}},
-                        "each client lives like a traced device drawn at random, or like the device of its number")),
+                        "each client follows a recorded device drawn at random, or the one with its own number")),
         where_(s.where()) {}
 
   void open(const Opening& opening) override {
     if (file_.empty()) {
-      user_error("{}: availability \"trace\" without a file. Make one with 'shoal trace' and set 'file'?", where_);
+      user_error("{}: availability \"trace\" without a file. Make one with 'shoal trace' and set 'file'.", where_);
     }
     key_ = random_key(opening.seed, "clients/traced_device");
-    ensure(opening.read_trace != nullptr, "the population was made without a reader of trace files");
-    mapped_ = opening.read_trace(file_);
+    mapped_ = map_trace(file_);
     if (by_id_ && opening.clients > mapped_.view.devices()) {
       user_error(
           "{}: client {} is not in the trace ({} has {} devices, the population {} clients). Set assign = "
-          "\"random\"?",
+          "\"random\".",
           where_, mapped_.view.devices(), file_, mapped_.view.devices(), opening.clients);
     }
   }

@@ -1,5 +1,5 @@
-// Speeds in the proportions of the AI Benchmark: each client has one of the phone models of FLASH's tables that have a
-// score, and the speed of [population] times its score over the models' median. Bandwidths are those of [population].
+// Speeds in the proportions of the AI Benchmark: each client has one of the phone models that FLASH's tables score; its
+// speed is that of [population] times the score over the models' median. Bandwidths are those of [population].
 // Ignatov et al., ICCV workshops 2019 (arXiv 1910.06663); tables of Yang et al., WWW 2021 (arXiv 2006.06983).
 
 #include <algorithm>
@@ -22,7 +22,7 @@ class AiBenchmark final : public Devices {
     const std::string folder = flash::tables_folder(folder_, settings_);
     scores_ = flash::scores(folder);
     std::erase(scores_, 0);
-    if (scores_.empty()) user_error("'{}': no phone model has a score. Get FLASH's tables anew?", folder);
+    if (scores_.empty()) user_error("'{}': no phone model has a score. Download FLASH's tables again.", folder);
     std::ranges::sort(scores_);
     median_ = (scores_[(scores_.size() - 1) / 2] + scores_[scores_.size() / 2]) / 2;
   }

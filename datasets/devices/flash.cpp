@@ -23,9 +23,10 @@ class Flash final : public Devices {
         settings_(s),
         unknown_({18820, 16428, 159}) {
     // Seconds for a batch on the three phones.
-    const bool images = s.choice("workload", true, {{"femnist", true}, {"reddit", false}},
-                                 "whose seconds per batch tell how far the classes are apart: a CNN (1.64, 0.59, 0.18 "
-                                 "s) or an LSTM (2.60, 0.92, 0.53 s)");
+    const bool images =
+        s.choice("workload", true, {{"femnist", true}, {"reddit", false}},
+                 "workload whose seconds per batch set how far the classes are apart: a CNN (1.64, 0.59, "
+                 "0.18 s) or an LSTM (2.60, 0.92, 0.53 s)");
     seconds_ = images ? std::vector<double>{1.64, 0.59, 0.18} : std::vector<double>{2.60, 0.92, 0.53};
   }
 
@@ -34,7 +35,8 @@ class Flash final : public Devices {
     const std::string folder = flash::tables_folder(folder_, settings_);
     networks_ = flash::networks(folder);
     scores_ = flash::scores(folder);
-    if (networks_.empty() || scores_.empty()) user_error("'{}': FLASH's tables are empty. Get them anew?", folder);
+    if (networks_.empty() || scores_.empty())
+      user_error("'{}': FLASH's tables are empty. Download them again.", folder);
   }
 
   Device device(const Who& who, const Device& base) const override {

@@ -1,6 +1,7 @@
-// A table of one's own: a CSV file whose first line names its columns, from gflops, down_mbytes, up_mbytes (what is not
-// given is as in [population]), dropout (probability to drop out), watts (of training), share (how many clients are of
-// that kind), memory_mbytes (that a task may take). Each line after it is a kind of device.
+// A table of your own: a CSV file whose first line names its columns, out of gflops, down_mbytes, up_mbytes, watts
+// (power while training), memory_mbytes (memory that a task may take), dropout (probability of dropping out in a
+// participation) and share (how many clients have this kind of device, relative to the others). Columns that are left
+// out are as in [population], dropout is 0 and shares are equal. Each further line is a kind of device.
 
 #include <fmt/format.h>
 
@@ -32,35 +33,35 @@ class Table final : public Devices {
   explicit Table(const Settings& s)
       : file_(s.text("file", "", "CSV file, relative to the folder that the program runs in")),
         by_id_(s.choice("assign", false, {{"random", false}, {"by_id", true}},
-                        "each client has a device drawn by the shares, or that of its number's line")),
+                        "each client has a device drawn by the shares, or the one in the line of its number")),
         where_(s.where()) {}
 
   void open(const Opening& opening) override {
     key_ = random_key(opening.seed, "clients/tier");
-    if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'?", where_);
+    if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'.", where_);
     std::istringstream stream(read_file(file_));
     std::string line;
     std::getline(stream, line);
     const std::vector<std::string> header = cells(line);
     for (const std::string& name : header) {
       if (std::ranges::find(columns, name) != columns.end()) continue;
-      user_error("'{}' has a column '{}' (known are {}). Rename it?", file_, name, fmt::join(columns, ", "));
+      user_error("'{}' has a column '{}' (known are {}). Rename it.", file_, name, fmt::join(columns, ", "));
     }
     for (std::int64_t number = 2; std::getline(stream, line); ++number) {
       if (line.empty() || line == "\r") continue;
       add_line(header, cells(line), number);
     }
-    if (rows_.empty()) user_error("'{}' lists no device. Add a line for each?", file_);
+    if (rows_.empty()) user_error("'{}' lists no device. Add a line for each.", file_);
     if (by_id_ && opening.clients > std::ssize(rows_)) {
       user_error(
           "{}: client {} has no line in '{}' (it lists {} devices, the population has {} clients). Set assign = "
-          "\"random\"?",
+          "\"random\".",
           where_, rows_.size(), file_, rows_.size(), opening.clients);
     }
     std::vector<double> weights;
     for (const Row& row : rows_) weights.push_back(row.share);
     if (std::accumulate(weights.begin(), weights.end(), 0.0) == 0) {
-      user_error("'{}': all shares are 0 (their sum must be above it). Raise one?", file_);
+      user_error("'{}': all shares are 0 (their sum must be above 0). Raise one.", file_);
     }
     shares_ = Shares(weights);
   }
@@ -81,13 +82,13 @@ class Table final : public Devices {
 
  private:
   struct Row {
-    double gflops = 0, down_mbytes = 0, up_mbytes = 0, dropout = 0, watts = 0, share = 1,
-           memory_mbytes = 0;  // 0: not given
+    double gflops = 0, down_mbytes = 0, up_mbytes = 0, watts = 0, memory_mbytes = 0;  // 0: not given
+    double dropout = 0, share = 1;
   };
 
   void add_line(const std::vector<std::string>& header, const std::vector<std::string>& line, std::int64_t number) {
     if (line.size() != header.size()) {
-      user_error("'{}', line {}: {} values for {} columns. Write one for each?", file_, number, line.size(),
+      user_error("'{}', line {}: {} values for {} columns. Write one for each.", file_, number, line.size(),
                  header.size());
     }
     Row row;
@@ -105,11 +106,16 @@ class Table final : public Devices {
     const double number = std::strtod(cell.c_str(), &end);
     const bool whole = !cell.empty() && *end == '\0' && number <= 1e12;  // NaN fails, too
     if (whole && number >= (rate ? 1e-9 : 0) && !(probability && number > 1)) return number;
-    std::string kind = "rate";
-    if (probability) kind = "probability";
-    if (share) kind = "share";
-    user_error("'{}', line {}: '{}' is no {} (found '{}'). Write {}?", file_, line, column, kind, cell,
-               probability ? "a number from 0 to 1" : "a number above 0");
+    std::string kind = "rate", mend = "a number above 0";
+    if (probability) {
+      kind = "probability";
+      mend = "a number from 0 to 1";
+    }
+    if (share) {
+      kind = "share";
+      mend = "a number that is not negative";
+    }
+    user_error("'{}', line {}: '{}' is not a {} (found '{}'). Write {}.", file_, line, column, kind, cell, mend);
   }
 
   std::string file_;

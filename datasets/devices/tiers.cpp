@@ -1,5 +1,6 @@
-// A few kinds of devices with given shares: each multiplies the speed and the bandwidths of [population], and may have
-// a dropout and a power of its own. The default is two fast, one middling and two slow ones of ten, nine-fold apart.
+// A few kinds of devices with given shares: each multiplies the speed of [population], and its bandwidths, training
+// power and memory where given, and may have a dropout of its own. The default is three kinds with equal shares, of 3,
+// 1 and 0.333 times the speed.
 
 #include "sim/clients/devices.hpp"
 #include "sim/clients/shares.hpp"
@@ -18,7 +19,7 @@ class Tiers final : public Devices {
         watts_(each(s, "watts", 1, "factor of the power of training; empty: 1")),
         memory_(each(s, "memory", 1, "factor of the memory that a task may take; empty: 1")) {
     for (const double p : dropout_) {
-      if (p > 1) user_error("{}: a dropout of {} (it is a probability). Write a number up to 1?", s.where(), p);
+      if (p > 1) user_error("{}: a dropout of {} (it is a probability). Write a number up to 1.", s.where(), p);
     }
   }
 
@@ -26,15 +27,14 @@ class Tiers final : public Devices {
 
   Device device(const Who& who, const Device& base) const override {
     const int tier = shares_.choose(who.draws(key_).uniform());
-    const std::size_t t = tier;
     Device device = base;
     device.tier = tier;
-    device.flops_per_second *= speeds_[t];
-    device.down_bytes_per_second *= down_[t];
-    device.up_bytes_per_second *= up_[t];
-    device.dropout = dropout_[t];
-    device.training_watts *= watts_[t];
-    device.memory_bytes *= memory_[t];
+    device.flops_per_second *= speeds_[tier];
+    device.down_bytes_per_second *= down_[tier];
+    device.up_bytes_per_second *= up_[tier];
+    device.dropout = dropout_[tier];
+    device.training_watts *= watts_[tier];
+    device.memory_bytes *= memory_[tier];
     return device;
   }
 
@@ -44,7 +44,7 @@ class Tiers final : public Devices {
     std::vector<double> values = s.numbers(key, {}, meaning, factor ? positive() : at_least(0));
     if (values.empty()) values.assign(speeds_.size(), fallback);
     if (values.size() == speeds_.size()) return values;
-    user_error("{}: {} values of '{}' for {} speeds. List one for each tier?", s.where(), values.size(), key,
+    user_error("{}: {} values of '{}' for {} speeds. List one for each tier.", s.where(), values.size(), key,
                speeds_.size());
   }
 

@@ -20,12 +20,12 @@ constexpr std::int64_t microseconds = 1'000'000;
 Json read_object(const std::string& path, const char* layout) {
   Json devices = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!devices.is_object() || devices.empty()) {
-    user_error("'{}' is no {} trace (not a JSON object of clients). Convert it to JSON first?", path, layout);
+    user_error("'{}' is no {} trace (not a JSON object of clients). Convert it to JSON first.", path, layout);
   }
   return devices;
 }
 
-// Names that are numbers in the order of the numbers, others after them in the order of the letters.
+// Names that are numbers in numeric order, then all others in alphabetical order.
 std::vector<std::string> ordered_names(const Json& devices) {
   std::vector<std::string> names;
   for (const auto& [name, device] : devices.items()) names.push_back(name);
@@ -40,14 +40,14 @@ std::vector<std::string> ordered_names(const Json& devices) {
 
 std::int64_t to_microseconds(const Json& seconds) { return std::llround(seconds.get<double>() * 1e6); }
 
-// The same for all bad traces: named by the user's own name, before anything is written.
+// Checks one client's trace and names the client in the error, before anything is written.
 void require(const std::string& path, const std::string& name, const Trace::Row& row, const Intervals& own) {
   Trace one;
   one.add(row, own);
   one.check(fmt::format("'{}', client '{}'", path, name));
 }
 
-// "2020-01-29 08:00:00" as seconds since 1970, without a time zone; -1 where it is no such time.
+// "2020-01-29 08:00:00" as seconds since 1970, without a time zone; -1 if it is not such a time.
 std::int64_t parse_time(const std::string& text) {
   int year = 0, month = 0, date = 0, hours = 0, minutes = 0, second_of = 0, read = 0;
   const int found =
@@ -60,12 +60,12 @@ std::int64_t parse_time(const std::string& text) {
   return (sys_days(days).time_since_epoch().count() * 24 + hours) * 3600 + minutes * 60 + second_of;
 }
 
-/// What FLASH's events tell about a phone.
+// The state of a phone, as FLASH's events describe it.
 struct PhoneState {
   bool locked = false, wifi = false, charging = false;
 
   bool ready() const { return locked && wifi && charging; }
-  /// False for an event that is none.
+  // False for an unknown event.
   bool take(std::string event) {
     std::ranges::transform(event, event.begin(), [](unsigned char c) { return std::tolower(c); });
     if (event == "battery_charged_on") charging = true;
@@ -94,19 +94,19 @@ struct PhoneState {
   }
 };
 
-/// When a phone is ready, message by message.
+// The times at which a phone is ready, built message by message.
 struct PhoneHistory {
   PhoneState state;
-  std::int64_t first = -1, last = -1, since = -1;  // seconds; `since`: ready from then on, or -1
+  std::int64_t first = -1, last = -1, since = -1;  // seconds; `since`: ready since then, or -1
   Intervals ready;
 
-  /// `state` has taken what happened at `time`.
+  // Call when `state` has taken an event at `time`.
   void note(std::int64_t time) {
     if (first < 0) first = time;
     last = time;
     if (state.ready() && since < 0) since = time;
     if (state.ready() || since < 0) return;
-    // Two events in one second make no time; intervals that touch are one.
+    // Two events in the same second enclose no time; intervals that touch are merged.
     const Trace::Interval found{(since - first) * microseconds, (time - first) * microseconds};
     if (!ready.empty() && ready.back().end == found.begin) {
       ready.back().end = found.end;
@@ -128,11 +128,11 @@ PhoneHistory read_messages(const std::string& path, const std::string& name, con
     const std::size_t tab = line.find('\t');
     const std::int64_t time = tab == std::string::npos ? -1 : parse_time(line.substr(0, tab));
     if (time < 0 || !phone.state.take(line.substr(tab + 1))) {
-      user_error("'{}', client '{}', message {}: '{}' is no time, tab and event. Mend or remove it?", path, name,
-                 number, line);
+      user_error("'{}', client '{}', message {}: '{}' is not a time, a tab and an event. Mend or remove it.", path,
+                 name, number, line);
     }
     if (time < phone.last) {
-      user_error("'{}', client '{}', message {}: '{}' is earlier than the message before. Sort the messages?", path,
+      user_error("'{}', client '{}', message {}: '{}' is earlier than the message before. Sort the messages.", path,
                  name, number, line);
     }
     phone.note(time);
@@ -166,14 +166,14 @@ Trace convert_fedscale(const std::string& path) {
       const Json &active = device.at("active"), &inactive = device.at("inactive");
       row.period = to_microseconds(device.at("finish_time"));
       if (active.size() != inactive.size()) {
-        user_error("'{}', client '{}': {} times in 'active' and {} in 'inactive'. List as many of each?", path, name,
-                   active.size(), inactive.size());
+        user_error("'{}', client '{}': {} times in 'active' and {} in 'inactive'. List equally many of each.", path,
+                   name, active.size(), inactive.size());
       }
       for (std::size_t i = 0; i < active.size(); ++i) {
         own.push_back({to_microseconds(active[i]), to_microseconds(inactive[i])});
       }
     } catch (const Json::exception& error) {
-      user_error("'{}', client '{}' is not as FedScale records it ({}). Give 'active', 'inactive' and 'finish_time'?",
+      user_error("'{}', client '{}' is not as FedScale records it ({}). Give 'active', 'inactive' and 'finish_time'.",
                  path, name, error.what());
     }
     require(path, name, row, own);
@@ -188,7 +188,7 @@ Trace convert_flash(const std::string& path) {
   for (const std::string& name : ordered_names(users)) {
     const Json& user = users.at(name);
     if (!user.is_object() || !user.contains("messages") || !user.at("messages").is_string()) {
-      user_error("'{}', client '{}' is not as FLASH records it (no text 'messages'). Is it state_traces.json?", path,
+      user_error("'{}', client '{}' is not as FLASH records it (no text 'messages'). Use state_traces.json.", path,
                  name);
     }
     add_phone(trace, path, name, user.at("messages").get<std::string>());

@@ -1,6 +1,6 @@
 #pragma once
 // Availability traces as other simulators publish them, converted once into Shoal's trace files. Both are JSON here:
-// FedScale publishes a pickle, which runs code when it is opened; dump it where you trust it,
+// FedScale publishes a pickle, which runs code when it is opened; if you trust it, convert it with
 // json.dump(pickle.load(open("client_behave_trace", "rb")), open("trace.json", "w")).
 
 #include <string>

@@ -13,12 +13,12 @@ void Trace::add(Row row, const std::vector<Interval>& own) {
 
 void TraceView::check(const std::string& origin) const {
   const auto fail = [&](std::size_t device, const std::string& what) {
-    user_error("{}: device {} {}. Mend the trace and convert it again?", origin, device, what);
+    user_error("{}: device {} {}. Mend the trace and convert it again.", origin, device, what);
   };
   const bool framed = offsets.size() == rows.size() + 1 && offsets.front() == 0 &&
                       offsets.back() == std::ssize(intervals) && std::ranges::is_sorted(offsets);
   if (rows.empty() || !framed) {
-    user_error("{}: offsets and intervals do not fit together ({} devices). Convert the trace again?", origin,
+    user_error("{}: offsets and intervals do not fit together ({} devices). Convert the trace again.", origin,
                rows.size());
   }
   for (std::size_t d = 0; d < rows.size(); ++d) {
@@ -42,12 +42,13 @@ void TraceView::check(const std::string& origin) const {
 
 Stretch TraceView::at(std::int64_t device, Ticks time) const {
   const auto [period, origin] = rows[device];
-  if (period <= 0)
-    user_error("a trace file was cut off while it was read (device {}). Convert the trace again?", device);
+  if (period <= 0) {
+    user_error("a trace file was cut off while it was read (device {}). Convert the trace again.", device);
+  }
   const std::int64_t passed = ((value(time) - origin) % period + period) % period;
   const auto first = intervals.begin() + offsets[device];
   const auto last = intervals.begin() + offsets[device + 1];
-  // The first interval that is not over.
+  // The first interval that has not ended.
   const auto next = std::upper_bound(first, last, passed,
                                      [](std::int64_t at, const Interval& interval) { return at < interval.end; });
   if (next == last) return {false, time + Ticks{period - passed}};

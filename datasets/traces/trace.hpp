@@ -1,5 +1,5 @@
 #pragma once
-// Recorded availability: for each traced device the intervals in which it was there, repeated with the device's period.
+// Recorded availability: the intervals in which each device was available, repeated with a period of its own.
 
 #include <memory>
 #include <span>
@@ -17,22 +17,22 @@ struct TraceView {
     std::int64_t begin, end;
   };
   struct Row {
-    std::int64_t period = 0;  // after which the recording repeats
+    std::int64_t period = 0;  // the recording repeats after it
     std::int64_t origin = 0;  // virtual time, in [0, period), at which a period of this device begins
   };
   std::span<const Row> rows;              // [n]
   std::span<const std::int64_t> offsets;  // [n + 1]: device i has intervals offsets[i] to offsets[i + 1]
-  std::span<const Interval> intervals;    // ascending and apart within each device
+  std::span<const Interval> intervals;    // ascending within each device, without overlap
 
   std::int64_t devices() const { return std::ssize(rows); }
-  /// UserError naming `origin` (a file), the device and the interval where one is negative, empty, beyond its period,
-  /// or overlaps the one before it. One pass.
+  /// UserError naming `origin` (a file), the device and the interval if one is negative, empty, beyond its period, or
+  /// overlaps the one before it. One pass.
   void check(const std::string& origin) const;
-  /// By binary search: the same answer whatever was asked before. UserError where the file under a mapping was cut off.
+  /// By binary search: the same answer whatever was asked before. UserError if the mapped file has been cut off.
   Stretch at(std::int64_t device, Ticks time) const;
 };
 
-/// A trace that is being made.
+/// A trace that is being built.
 struct Trace {
   using Interval = TraceView::Interval;
   using Row = TraceView::Row;
@@ -48,8 +48,8 @@ struct Trace {
   Stretch at(std::int64_t device, Ticks time) const { return view().at(device, time); }
 };
 
-/// A trace file in memory as long as one copy of this lives: ranks of one machine share its pages, and what is never
-/// asked for may leave memory again.
+/// A trace file that stays mapped as long as a copy of this lives: the ranks of one machine share its pages, and pages
+/// that are not in use may leave memory.
 struct MappedTrace {
   TraceView view;
   std::shared_ptr<const void> mapping;

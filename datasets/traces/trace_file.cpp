@@ -1,9 +1,9 @@
 // Trace files: offsets and intervals, the layout of datasets/traces/trace.hpp as HDF5.
 //
 //   /offsets    int64 [n + 1]    device i has the intervals offsets[i] to offsets[i + 1]
-//   /intervals  int64 [m, 2]     begin and end, microseconds of the device's period
-//   /periods    int64 [n, 2]     length of the period, and the virtual time at which one begins, microseconds; last in
-//   the file
+//   /intervals  int64 [m, 2]     begin and end, microseconds since the beginning of the device's period
+//   /periods    int64 [n, 2]     length of the period, and the virtual time at which one begins, microseconds;
+//                                last in the file
 //   /digest     int64 [2]        BLAKE2b-128 of the three, in this order: two numbers of 16 hexadecimal digits
 
 #include "datasets/traces/trace_file.hpp"
@@ -37,7 +37,7 @@ void write_array(hid_t file, const char* name, const void* values, std::size_t r
   if (rows > 0) hdf5::check(H5Dwrite(data, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), what);
 }
 
-// Begin of an array, in bytes of the file, and its rows.
+// An array in a file: its offset in bytes, and its number of rows.
 struct Place {
   std::uint64_t offset, rows;
 };
@@ -68,7 +68,7 @@ std::array<std::int64_t, 2> digest_of(const TraceView& trace) {
   return {half(0), half(16)};
 }
 
-/// The bytes of a file, read-only, until the last copy is gone.
+// The bytes of a file, mapped read-only until the last copy of the pointer is gone.
 struct Mapping {
   std::shared_ptr<const std::byte> bytes;
   std::uint64_t size = 0;
@@ -100,13 +100,13 @@ MappedTrace map_arrays(const std::string& path) {
   const hdf5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open it");
   const Place offsets = find_array(file, "offsets", 1), intervals = find_array(file, "intervals", 2),
               periods = find_array(file, "periods", 2);
-  // What TraceView::at looks at first must be what a cut takes first.
+  // A file that is cut off loses its end first: it must hold the periods, which TraceView::at reads first.
   if (periods.offset <= std::max(offsets.offset, intervals.offset)) system_error("'periods' do not come last");
   const Mapping mapping(path);
   MappedTrace trace{{mapping.array<TraceView::Row>(periods, "periods"), mapping.array<std::int64_t>(offsets, "offsets"),
                      mapping.array<TraceView::Interval>(intervals, "intervals")},
                     mapping.bytes};
-  // Files of the first versions have none.
+  // A file may have no digest.
   if (H5Lexists(file, "digest", H5P_DEFAULT) > 0) {
     const auto written = mapping.array<std::int64_t>(find_array(file, "digest", 1), "digest");
     if (!std::ranges::equal(written, digest_of(trace.view))) system_error("it is damaged: its digest differs");
@@ -130,14 +130,14 @@ void write_trace(const Trace& trace, const std::string& path) {
 
 MappedTrace map_trace(const std::string& path) {
   if (!std::filesystem::is_regular_file(path)) {
-    user_error("there is no trace file '{}'. Make one with 'shoal trace'?", path);
+    user_error("there is no trace file '{}'. Make one with 'shoal trace'.", path);
   }
   try {
     MappedTrace trace = map_arrays(path);
     trace.view.check(path);
     return trace;
   } catch (const SystemError& error) {
-    user_error("'{}' is no trace file ({}). Make one with 'shoal trace'?", path, error.what());
+    user_error("'{}' is no trace file ({}). Make one with 'shoal trace'.", path, error.what());
   }
 }
 

@@ -5,7 +5,7 @@
 namespace shoal {
 namespace {
 
-// FNV-1a, to the 32 bits that a stream has for it; 0 is the stream of the general opt-in.
+// FNV-1a to 32 bits, the width of a stream's index; index 0 belongs to the general opt-in.
 std::int64_t hashed(const std::string& name) {
   std::uint32_t hash = 2166136261U;
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -16,10 +16,10 @@ std::int64_t hashed(const std::string& name) {
 
 Consent::Consent(const Settings& s, std::uint64_t seed)
     : key_(random_key(seed, "clients/consent")),
-      general_(s.number("general", 1, "share of clients that agreed to take part in anything", between(0, 1))),
-      task_(s.number("task", 1, "share of them that agreed to this task", between(0, 1))),
+      general_(s.number("general", 1, "share of clients that have agreed to take part at all", between(0, 1))),
+      task_(s.number("task", 1, "share of those that have agreed to this task", between(0, 1))),
       withdrawals_(s.number("withdrawals", 0, "rate at which a client withdraws, per day", between(0, 1e6))),
-      purpose_(hashed(s.text("purpose", "task", "name of the task: another name is agreed to independently"))) {}
+      purpose_(hashed(s.text("purpose", "task", "name of the task; clients agree to each name independently"))) {}
 
 Stretch Consent::at(const Who& who, Ticks time) const {
   if (general_ < 1 && who.draws(key_).uniform() >= general_) return {false, never};

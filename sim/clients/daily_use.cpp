@@ -11,12 +11,12 @@ struct Entry {
   std::int64_t client, day_end;
   Spending spent;
 };
-static_assert(sizeof(Entry) == 40, "no gaps: entries are compared and kept as bytes");
+static_assert(sizeof(Entry) == 40, "no padding: entries are compared and kept as bytes");
 
 }  // namespace
 
 DailyUse::DailyUse(const std::string& bytes) {
-  ensure(bytes.size() % sizeof(Entry) == 0, "{} bytes of daily use are no whole entries", bytes.size());
+  ensure(bytes.size() % sizeof(Entry) == 0, "{} bytes of daily use are not a whole number of entries", bytes.size());
   for (std::size_t at = 0; at < bytes.size(); at += sizeof(Entry)) {
     Entry entry;
     std::memcpy(&entry, bytes.data() + at, sizeof entry);

@@ -1,5 +1,5 @@
 #pragma once
-// What clients have spent today: the one thing about them that is no pure function of (seed, client, time).
+// The spending of clients today: the one thing about them that is not a pure function of (seed, client, time).
 
 #include <map>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace shoal {
 
-/// What a participation takes from its client.
+/// Resources that one participation takes from its client.
 struct Spending {
   double bytes = 0, joules = 0, seconds = 0;
 
@@ -20,17 +20,17 @@ struct Spending {
   }
 };
 
-/// Spendings of those clients that have taken part today, and of nobody else. The same on every rank, since it follows
-/// from plans alone. Kept between rounds as bytes of the planner's state, which checkpoints hold.
+/// The spending of the clients that have taken part today; the others are not listed. The same on every rank, since it
+/// follows from plans alone. Kept between rounds as bytes in the planner's state, which checkpoints hold.
 class DailyUse {
  public:
-  /// What `bytes()` gave; empty: nobody has spent anything.
+  /// From a result of `bytes()`; empty if no client has spent anything.
   explicit DailyUse(const std::string& bytes = {});
   std::string bytes() const;
 
-  /// What the client has spent on the day around `time`.
+  /// The client's spending on the day that contains `time`.
   Spending today(ClientId client, Ticks time) const;
-  /// Adds to a day of the client that ends at `day_end`; an earlier day's spending is forgotten.
+  /// Adds to the client's day that ends at `day_end`; an earlier day's spending is forgotten.
   void add(ClientId client, Ticks day_end, const Spending& spent);
   /// Forgets days that are over at `time`.
   void forget(Ticks time);

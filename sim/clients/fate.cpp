@@ -5,9 +5,9 @@
 namespace shoal {
 namespace {
 
-constexpr std::int64_t most_changes = 100'000;  // of availability that a pausing participation lives through
+constexpr std::int64_t most_changes = 100'000;  // changes of availability in one pausing participation, at most
 
-// How far a participation comes by chance alone: the work after which it drops out, and in which phase; or all of it.
+// How far a participation gets by chance alone: the work done when it drops out and the phase of that; or all of it.
 struct Chance {
   Ticks work{};
   Outcome outcome = Outcome::completes;
@@ -18,29 +18,30 @@ Chance draw_chance(const Population& population, ClientId client, ParticipationI
   RandomStream random = population.chance(client, id);
   const auto drops_out_inside = [&](std::size_t place) {
     const Ticks begin = phases.begin(place);
-    const double passed = random.uniform() * value(phases.end(place) - begin);
-    return Chance{begin + Ticks{static_cast<std::int64_t>(passed)}, dropout_in(phases.number(place))};
+    const std::int64_t passed = random.uniform() * value(phases.end(place) - begin);  // rounded down
+    return Chance{begin + Ticks{passed}, dropout_in(phases.number(place))};
   };
   const double by_kind = population.device(client).dropout;
   if (random.uniform() < 1 - (1 - dropout) * (1 - by_kind)) return drops_out_inside(random.below(phases.count()));
   for (std::size_t place = 0; place < phases.count(); ++place) {
-    const double loss = population.dropout(phases.number(place));
-    if (loss > 0 && random.uniform() < loss) return drops_out_inside(place);
+    const double probability = population.dropout(phases.number(place));
+    if (probability > 0 && random.uniform() < probability) return drops_out_inside(place);
   }
   return {phases.last()};
 }
 
-// Until when, and how far, `work` comes that starts at `start`.
+// How much work is done, and when it ended.
 struct Progress {
   Ticks time, done;
 };
 
+// How far `work` that begins at `start` gets before the client leaves or the deadline passes.
 Progress proceed(const Population& population, ClientId client, Ticks start, Ticks work, Ticks deadline) {
   if (population.offline() == Offline::check_at_end) {
     return deadline - start < work ? Progress{deadline, deadline - start} : Progress{start + work, work};
   }
   Progress at{start, {}};
-  Ticks stopped = start;  // when it worked last
+  Ticks stopped = start;  // when it last worked
   for (std::int64_t change = 0; change < most_changes; ++change) {
     const Stretch stretch = population.stretch(client, at.time);
     const Ticks next = std::min(stretch.until, deadline);
@@ -55,7 +56,7 @@ Progress proceed(const Population& population, ClientId client, Ticks start, Tic
     if (next == deadline && deadline != never) return at;
     if (next == never) break;
   }
-  return {stopped, at.done};  // it never comes back
+  return {stopped, at.done};  // the client never comes back
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
-// What becomes of a participation: when its phases end, and whether, when and in which phase it drops out. Decided at
-// its start, from draws and availability alone, before anything is trained.
+// The fate of a participation: when its phases end, and whether, when and in which phase it drops out. Decided at its
+// start, from draws and availability alone, before anything is trained.
 
 #include <vector>
 
@@ -10,10 +10,10 @@
 namespace shoal {
 
 /// When a participation's phases end if nothing interrupts it, counted from its start: download, training, upload, and
-/// those that a protocol puts before the download or after the upload.
+/// those that a protocol adds before the download or after the upload.
 class PhaseEnds {
  public:
-  /// Ends in the order of time, of which the first `before` come before the download's.
+  /// The ends in order of time; the first `before` of them precede the download's.
   PhaseEnds(std::vector<Ticks> ends, std::size_t before = 0);
 
   std::size_t count() const { return ends_.size(); }
@@ -25,8 +25,8 @@ class PhaseEnds {
   Ticks last() const { return ends_.back(); }
   /// The place of the phase that is under way after `done` of undisturbed work; the last one when all is done.
   std::size_t under_way(Ticks done) const;
-  /// Phases are numbered download, training, upload, and then those of the protocol in the order of time: what
-  /// dropout_in and [population] dropouts take.
+  /// Phases are numbered download 0, training 1, upload 2, then the protocol's in order of time. dropout_in and the
+  /// setting `dropouts` of [population] use these numbers.
   std::size_t number(std::size_t place) const;
   std::size_t place(std::size_t number) const;
 
@@ -35,11 +35,11 @@ class PhaseEnds {
   std::size_t before_;
 };
 
-/// What the server demands of one participation.
+/// The server's terms for one participation.
 struct Terms {
-  double dropout = 0;        // probability that the client drops out by chance, beside what [population] says
-  Ticks deadline{never};     // whoever has not finished by then drops out
-  bool keeps_result = true;  // or the client drops out when its training ends
+  double dropout = 0;        // probability that the client drops out by chance, in addition to [population]
+  Ticks deadline{never};     // a client that has not finished by then drops out
+  bool keeps_result = true;  // false: the client drops out when its training ends
 };
 
 struct Fate {
@@ -48,9 +48,10 @@ struct Fate {
 };
 
 /// The fate of participation `id` of `client` that starts at `start` and would take `phases` undisturbed. It drops out
-/// by chance (`Terms::dropout`, the device's, [population] dropouts) at a uniform moment of a phase, by the end of
-/// availability, or by the deadline, whichever comes first; otherwise it completes. Under Offline::pause times are those of work
-/// done, and who never comes back drops out when it worked last. A pure function of its arguments.
+/// by chance (`Terms::dropout`, the device's dropout, the setting `dropouts`) at a uniform moment of a phase, when the
+/// client goes offline, or at the deadline, whichever comes first; otherwise it completes. Under Offline::pause that
+/// moment counts work done, and a client that never comes back drops out when it last worked. A pure function of its
+/// arguments.
 Fate fate_of(const Population& population, ClientId client, ParticipationId id, Ticks start, const PhaseEnds& phases,
              const Terms& terms);
 

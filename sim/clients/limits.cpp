@@ -4,14 +4,14 @@ namespace shoal {
 namespace {
 
 constexpr double emptiest = 0.05;         // charge at which a device shuts down or is plugged in somewhere
-constexpr std::int64_t nights_back = 30;  // looked through for the last time on the charger
+constexpr std::int64_t nights_back = 30;  // nights searched for the last time on the charger
 
-// A limit of 0 is none.
+// A limit of 0 means no limit.
 double or_none(double limit) { return limit > 0 ? limit : std::numeric_limits<double>::infinity(); }
 
 double hours(Ticks time) { return seconds(time) / 3600; }
 
-// `a` where it is on, else `b`: on while either is.
+// The disjunction: on while either is on.
 Stretch either(Stretch a, Stretch b) {
   if (a.on && b.on) return {true, std::max(a.until, b.until)};
   if (!a.on && !b.on) return {false, std::min(a.until, b.until)};
@@ -25,28 +25,32 @@ Limits::Limits(const Settings& s, std::uint64_t seed)
       check_in_key_(random_key(seed, "clients/check_in")),
       battery_key_(random_key(seed, "clients/battery")),
       battery_level_(
-          s.number("battery", 0.8, "charge that is enough with power = \"charging_or_battery\"", between(emptiest, 1))),
-      drain_(s.number("battery_drain", 0.05, "share of the charge that an hour takes, median over devices",
+          s.number("battery", 0.8, "charge that suffices with power = \"charging_or_battery\"", between(emptiest, 1))),
+      drain_(s.number("battery_drain", 0.05,
+                      "share of a full charge that an hour off the charger uses, median over devices",
                       between(1e-3, 10))),
-      charge_(
-          s.number("battery_charge", 0.5, "share of the charge that an hour on the charger gives", between(1e-3, 100))),
+      charge_(s.number("battery_charge", 0.5, "share of a full charge that an hour on the charger adds",
+                       between(1e-3, 100))),
       idle_(s.flag("idle", false, "take part only when the device is not in use")),
       unmetered_(s.flag("unmetered", false, "take part only on an unmetered network")),
       connected_(s.number("connected", 1, "share of clients that ever have an unmetered network", between(0, 1))),
       check_in_every_(ticks(3600 * s.number("check_in_every", 0,
-                                            "hours between the times at which a client may start, "
-                                            "so that it rests in between; 0: no such times",
+                                            "hours from one check-in window to the next: a client may start only "
+                                            "inside a window and rests in between; 0: at any time",
                                             between(0, 8760)))),
-      check_in_for_(ticks(3600 * s.number("check_in_for", 1, "hours that such a time lasts", between(1e-3, 8760)))),
-      quota_{
-          .bytes = 1e6 * or_none(s.number("daily_mbytes", 0,
-                                          "10^6 bytes that a client may transfer on a day, down and up; 0: any",
-                                          at_least(0))),
-          .joules = or_none(s.number("daily_joules", 0,
-                                     "joules that it may spend on a day, by the energy proxy; 0: any", at_least(0))),
-          .seconds = or_none(s.number("daily_seconds", 0, "seconds that it may work on a day; 0: any", at_least(0)))},
+      check_in_for_(
+          ticks(3600 * s.number("check_in_for", 1, "length of a check-in window, hours", between(1e-3, 8760)))),
+      quota_{.bytes = 1e6 * or_none(s.number(
+                                "daily_mbytes", 0,
+                                "10^6 bytes that a client may transfer in a day, down and up together; 0: no limit",
+                                at_least(0))),
+             .joules = or_none(s.number("daily_joules", 0,
+                                        "joules that a client may use in a day, by the energy proxy; 0: no limit",
+                                        at_least(0))),
+             .seconds = or_none(
+                 s.number("daily_seconds", 0, "seconds that a client may work in a day; 0: no limit", at_least(0)))},
       memory_(1e6 * s.number("memory_mbytes", 0,
-                             "10^6 bytes that the task takes on a device: one that has less never takes part",
+                             "10^6 bytes of memory that the task needs: a device with less never takes part",
                              at_least(0))),
       plugged_{
           .key = random_key(seed, "clients/charging"),
@@ -56,28 +60,30 @@ Limits::Limits(const Settings& s, std::uint64_t seed)
           .share = s.number("charging_nights", 0.8, "share of nights on the charger, mean over clients", between(0, 1)),
           .spread = s.number("charging_spread", 0.2, "each client's share of nights is uniform within +- this",
                              between(0, 1))},
-      asleep_{.key = random_key(seed, "clients/sleep"),
-              .begins = s.number("sleep_hour", 23, "local hour from which a device lies idle for the night, mean",
-                                 between(12, 35)) -
-                        12,
-              .lasts = s.number("sleep_hours", 7.5, "hours that it does, mean", between(0.5, 24))},
+      asleep_{
+          .key = random_key(seed, "clients/sleep"),
+          .begins = s.number("sleep_hour", 23, "local hour from which a device lies idle for the night, mean",
+                             between(12, 35)) -
+                    12,
+          .lasts = s.number("sleep_hours", 7.5, "hours that a device lies idle for the night, mean", between(0.5, 24))},
       home_{.key = random_key(seed, "clients/at_home"),
             .begins = s.number("home_hour", 18.5, "local hour from which a device is on its home network, mean",
                                between(12, 35)) -
                       12,
-            .lasts = s.number("home_hours", 13.5, "hours that it is, mean", between(0.5, 24))},
+            .lasts =
+                s.number("home_hours", 13.5, "hours that a device stays on its home network, mean", between(0.5, 24))},
       put_away_{random_key(seed, "clients/in_use"), ticks(600),
-                s.number("idle_share", 0.6, "share of ten-minute spells of the day in which a device lies idle",
+                s.number("idle_share", 0.6, "share of ten-minute periods of the day in which a device lies idle",
                          between(0, 1))},
       hotspot_{random_key(seed, "clients/hotspot"), hour,
                s.number("hotspot_share", 0.3, "share of hours away from home on an unmetered network", between(0, 1))} {
   power_ = s.choice(
       "power", Power::any,
       {{"any", Power::any}, {"charging", Power::charging}, {"charging_or_battery", Power::charging_or_battery}},
-      "take part on any power, when charging, or also with enough 'battery'");
+      "take part on any power, only when charging, or also with enough 'battery'");
   if (check_in_every_ > Ticks{} && check_in_for_ > check_in_every_) {
-    user_error("{}: a time to check in of {} h every {} h. Lower 'check_in_for'?", s.where(), hours(check_in_for_),
-               hours(check_in_every_));
+    user_error("{}: check-in windows of {} h that begin every {} h overlap. Lower 'check_in_for'.", s.where(),
+               hours(check_in_for_), hours(check_in_every_));
   }
 }
 
@@ -94,7 +100,7 @@ Stretch Limits::at(const Who& who, Ticks time) const {
 }
 
 bool Limits::on(const Who& who, Ticks time) const {
-  // In the order of what an answer costs and how often it is no.
+  // Ordered by the cost of an answer and by how often it is "no".
   if (check_in_every_ > Ticks{} && !check_in(who, time).on) return false;
   if (power_ != Power::any && !charging(who, time).on) {
     if (power_ == Power::charging || !battery_at_least(battery_level_, who, time).on) return false;

@@ -1,19 +1,19 @@
 #pragma once
-// What a user lets the device do: train only when charging, idle, on an unmetered network, now and then.
+// A user's limits on participation: only when charging, idle, on an unmetered network, now and then, within quotas.
 
 #include "sim/clients/periods.hpp"
 
 namespace shoal {
 
-/// What one client may spend on a day of its own local time; infinite where nothing is said. A participation counts on
-/// the day on which it starts.
+/// Upper bounds of a client's spending on one day of its local time; infinite unless set. A participation counts on the
+/// day on which it starts.
 struct DailyQuota {
   double bytes, joules, seconds;
 
   bool any() const { return std::isfinite(bytes) || std::isfinite(joules) || std::isfinite(seconds); }
 };
 
-/// Limits under which a device takes part, each with a model of the state that it asks for; all off by default.
+/// The limits under which a device takes part, each with a model of the state that it depends on; all off by default.
 ///
 ///     eligible = power AND idle AND unmetered AND checked in
 ///
@@ -26,14 +26,14 @@ class Limits {
 
   bool any() const { return power_ != Power::any || idle_ || unmetered_ || check_in_every_ > Ticks{}; }
   Stretch at(const Who& who, Ticks time) const;
-  /// at(who, time).on, for less: stops asking at the first "no".
+  /// The same as at(who, time).on, but cheaper: stops at the first limit that is not met.
   bool on(const Who& who, Ticks time) const;
-  /// What depends on what the client did before, and is therefore not in `at`: World::may_start asks.
+  /// The daily quotas depend on what the client did before, so `at` leaves them out; World::may_start checks them.
   const DailyQuota& quota() const { return quota_; }
-  /// That a device must have, bytes.
+  /// Memory that a device must have, bytes; 0: any.
   double memory() const { return memory_; }
 
-  /// The states alone, whether they are asked for or not.
+  /// The states themselves, whether or not a limit depends on them.
   Stretch charging(const Who& who, Ticks time) const { return plugged_.at(who, time); }
   Stretch idle(const Who& who, Ticks time) const;
   Stretch unmetered(const Who& who, Ticks time) const;
@@ -45,8 +45,8 @@ class Limits {
  private:
   enum class Power { any, charging, charging_or_battery };
   Stretch check_in(const Who& who, Ticks time) const;
-  double drain(const Who& who) const;                                     // of the full charge, per hour
-  double discharged(const Who& who, std::int64_t day, Ticks time) const;  // level off the charger
+  double drain(const Who& who) const;                                     // share of a full charge per hour
+  double discharged(const Who& who, std::int64_t day, Ticks time) const;  // charge while off the charger
 
   RandomKey network_key_, check_in_key_, battery_key_;
   Power power_;

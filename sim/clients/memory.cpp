@@ -48,14 +48,14 @@ std::size_t ClientMemory::slot(std::string_view name) const {
 
 int ClientMemory::home(ClientId client) const {
   // Multiplicative hash of the id; the top ten bits are the bucket.
-  const std::uint64_t bucket = (static_cast<std::uint64_t>(value(client)) * 0x9E3779B97F4A7C15ULL) >> 54;
+  const std::uint64_t bucket = (value(client) * 0x9E3779B97F4A7C15ULL) >> 54;
   static_assert(bucket_count == 1ULL << 10);
   return bucket % ranks_;
 }
 
 std::vector<ClientRecord> ClientMemory::fetch(const std::vector<std::vector<ClientId>>& wanted,
                                               Communicator& comm) const {
-  // Every rank knows what every other wants, so homes send without being asked.
+  // Every rank knows which records every other rank wants, so homes send without a request.
   std::vector<Bytes> to_each(wanted.size());
   const ClientRecord nothing(slots_.size());
   for (std::size_t r = 0; r < wanted.size(); ++r) {

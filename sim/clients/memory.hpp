@@ -1,8 +1,8 @@
 #pragma once
-// What clients keep between rounds (control variates, personal models, residuals).
+// Tensors that clients keep between rounds (control variates, personal models, residuals).
 //
 // A client's memory lives at its home rank: ids are hashed into 1,024 buckets and the buckets are spread over the
-// ranks, so that a checkpoint fits any number of ranks. Only clients that ever wrote take space.
+// ranks, so that a checkpoint fits any number of ranks. Only clients that have written take space.
 
 #include <ATen/core/Tensor.h>
 
@@ -40,14 +40,14 @@ class ClientMemory {
   /// Brings the records of the clients that each rank trains to that rank. Collective; `wanted[r]` (the same on every
   /// rank) lists rank r's clients. Returns the records of this rank's clients, in that order.
   std::vector<ClientRecord> fetch(const std::vector<std::vector<ClientId>>& wanted, Communicator& comm) const;
-  /// Takes records back to their homes. Collective; an undefined tensor leaves that slot as it was.
+  /// Sends records back to their home ranks. Collective; an undefined tensor leaves that slot as it was.
   void store(const std::vector<std::pair<ClientId, ClientRecord>>& written, Communicator& comm);
 
   /// Clients with memory at this rank, by id: for checkpoints and tests.
   const std::map<ClientId, ClientRecord>& records() const { return records_; }
   /// Forgets everything.
   void clear() { records_.clear(); }
-  /// Puts back a record of a checkpoint if this rank is its home.
+  /// Restores a record of a checkpoint if this rank is its home.
   void restore(ClientId client, ClientRecord record) {
     if (home(client) == rank_) records_.insert_or_assign(client, std::move(record));
   }

@@ -1,6 +1,6 @@
 #pragma once
 // Clients that do only a part of their local work: the systems heterogeneity of Li et al., MLSys 2020 (arXiv
-// 1812.06127), whose gamma-inexact solutions are runs of fewer epochs.
+// 1812.06127), where gamma-inexact solutions are runs of fewer epochs.
 
 #include "sim/participation.hpp"
 #include "sim/random.hpp"
@@ -18,7 +18,7 @@ class PartialWork {
                           "for a uniform number of epochs; 0: uniform in (0, 1]",
                           between(0, 1e6))),
         keeps_(s.choice("result", true, {{"keep", true}, {"drop", false}},
-                        "such a client uploads what it has, or is dropped when its training ends")) {}
+                        "a client with partial work uploads its update, or drops out when its training ends")) {}
 
   bool any() const { return share_ > 0; }
   /// Share of the work that participation `id` does, in (0, 1].
@@ -27,7 +27,8 @@ class PartialWork {
     RandomStream random(random_key(seed, "clients/partial_work"), value(client), value(id));
     if (random.uniform() >= share_) return 1;
     if (levels_ == 0) return 1 - random.uniform();
-    return static_cast<double>(1 + random.below(levels_)) / levels_;
+    const double level = 1 + random.below(levels_);
+    return level / levels_;
   }
   bool keeps() const { return keeps_; }
 

@@ -12,22 +12,21 @@ Device read_base(const Settings& s) {
   base.down_bytes_per_second = 1e6 * rate("down_mbytes", 4, "download bandwidth, 10^6 bytes per second");
   base.up_bytes_per_second = 1e6 * rate("up_mbytes", 1, "upload bandwidth, 10^6 bytes per second");
   const double memory =
-      s.number("memory_mbytes", 0, "10^6 bytes that a task may take; 0: as many as it wants", at_least(0));
+      s.number("memory_mbytes", 0, "10^6 bytes of memory that a task may take; 0: no limit", at_least(0));
   if (memory > 0) base.memory_bytes = 1e6 * memory;
-  base.training_watts = rate("training_watts", 3, "power while training: for the energy proxy");
-  base.radio_watts = rate("radio_watts", 1, "power while downloading or uploading: for the energy proxy");
+  base.training_watts = rate("training_watts", 3, "power while training, watts: for the energy proxy");
+  base.radio_watts = rate("radio_watts", 1, "power while downloading or uploading, watts: for the energy proxy");
   return base;
 }
 
 Offline read_offline(const Settings& s) {
   return s.choice("offline", Offline::abort,
                   {{"abort", Offline::abort}, {"pause", Offline::pause}, {"check_at_end", Offline::check_at_end}},
-                  "a client that goes offline in the middle drops out at once, or pauses and goes on later, or drops "
-                  "out if it is not "
-                  "there at its end");
+                  "a client that goes offline during a participation drops out at once, pauses until it is back, or "
+                  "drops out only if it is offline at the end");
 }
 
-// A normal draw, cut below a tenth of the mean: no transfer takes for ever.
+// A normal draw, but at least a tenth of the mean, so that every transfer ends.
 double bandwidth(double mean, double deviation, RandomStream& random) {
   return std::max(mean / 10, mean + deviation * random.normal());
 }
@@ -51,8 +50,8 @@ Population::Population(const Settings& settings, std::uint64_t seed, std::int64_
       consent_(settings.section("consent"), seed),
       offline_(read_offline(settings)),
       dropouts_(settings.numbers("dropouts", {},
-                                 "probabilities to drop out in download, training, upload (and further phases of a "
-                                 "protocol), each for a client that has come so far",
+                                 "probabilities of dropping out in download, training, upload (and further phases of "
+                                 "a protocol), each for a client that has reached the phase",
                                  between(0, 1))),
       partial_(settings.section("partial")) {}
 
@@ -77,7 +76,7 @@ Stretch Population::stretch(ClientId client, Ticks time) const {
   const Who who = regions_.in_region(bare(client));
   Stretch all;
   if (!has_memory(client)) return {false, never};
-  // The cheapest first; what is off needs no further asking.
+  // The cheapest first; once the client is off, the others are not asked.
   if (consent_.any()) all = both(all, consent_.at(who, time));
   if (all.on && regions_.have_outages()) all = both(all, regions_.at(who, time));
   if (all.on) all = both(all, availability_->at(who, time));
@@ -87,7 +86,7 @@ Stretch Population::stretch(ClientId client, Ticks time) const {
 
 bool Population::available(ClientId client, Ticks time) const {
   const Who who = regions_.in_region(bare(client));
-  // In the order of what an answer costs and how often it is no.
+  // Ordered by the cost of an answer and by how often it is "no".
   if (regions_.have_outages() && !regions_.at(who, time).on) return false;
   if (!availability_->at(who, time).on) return false;
   if (consent_.any() && !consent_.at(who, time).on) return false;

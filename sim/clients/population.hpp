@@ -1,5 +1,5 @@
 #pragma once
-// Who the clients are. Asked lazily, client by client; ten million clients cost nothing until asked.
+// The clients of an experiment, computed one by one when asked for: ten million clients cost nothing until then.
 
 #include <cstdint>
 #include <memory>
@@ -15,19 +15,19 @@
 
 namespace shoal {
 
-/// What a participation comes to when its client goes offline in the middle of it. Simulators differ silently here, and
-/// so do their results.
+/// The consequence for a participation during which the client goes offline. Simulators differ silently here, and so do
+/// their results.
 enum class Offline {
   abort,         // it drops out at that instant (Bonawitz et al., MLSys 2019)
-  pause,         // it stands still and goes on when the client is back (FLASH: Yang et al., WWW 2021)
+  pause,         // it pauses until the client is back (FLASH: Yang et al., WWW 2021)
   check_at_end,  // it drops out at its end, unless the client is available then (FedScale: Lai et al., ICML 2022)
 };
 
-/// The clients, their devices and when they are available; all of it pure functions of (seed, client, time).
+/// The clients, their devices and their availability: pure functions of (seed, client, time).
 class Population {
  public:
-  /// Reads [population] and the sections below it, but those of the two parts, which have been opened for as many
-  /// clients and the same seed.
+  /// Reads [population] and the sections below it, except those of the two parts, which must have been opened for the
+  /// same number of clients and the same seed.
   Population(const Settings& settings, std::uint64_t seed, std::int64_t size, std::shared_ptr<const Devices> devices,
              std::shared_ptr<const Availability> availability);
 
@@ -39,13 +39,13 @@ class Population {
   /// The same with the bandwidths of one participation.
   Device device(ClientId client, ParticipationId id) const;
   int region(ClientId client) const { return regions_.region(bare(client)); }
-  /// When the client's local day ends in which `time` lies.
+  /// The end of the client's local day that contains `time`.
   Ticks end_of_day(ClientId client, Ticks time) const;
 
   /// Whether the client can take part at `time` >= 0, and until when at least that stays so: consent, region, memory,
   /// availability and limits together.
   Stretch stretch(ClientId client, Ticks time) const;
-  /// stretch(client, time).on, for less: stops asking at the first "no".
+  /// The same as stretch(client, time).on, but cheaper: stops at the first "no".
   bool available(ClientId client, Ticks time) const;
   /// Whether the device has the memory that [population.limits] asks for.
   bool has_memory(ClientId client) const {
@@ -54,7 +54,7 @@ class Population {
   const Limits& limits() const { return limits_; }
 
   Offline offline() const { return offline_; }
-  /// Probability to drop out in phase 0, 1, 2, ... of a participation that has come so far.
+  /// Probability of dropping out in phase 0, 1, 2, ... of a participation that has reached it.
   double dropout(std::size_t phase) const { return phase < dropouts_.size() ? dropouts_[phase] : 0; }
   const PartialWork& partial() const { return partial_; }
   /// The draws that decide whether participation `id` drops out by chance, and where.

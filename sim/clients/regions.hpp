@@ -1,5 +1,5 @@
 #pragma once
-// Where clients are: zones of local time, and outages that hit a whole zone at once.
+// Regions of clients: zones of local time, and outages that cut off a whole region at once.
 
 #include <vector>
 
@@ -8,7 +8,7 @@
 
 namespace shoal {
 
-/// The clients' regions. All in one at UTC, without outages, by default.
+/// The clients' regions; by default a single one at UTC, without outages.
 class Regions {
  public:
   /// Reads [population.regions].
@@ -21,7 +21,7 @@ class Regions {
     return who;
   }
   bool have_outages() const { return outage_ > 0; }
-  /// Off while the client's region is out: then all of its clients drop out together.
+  /// Off while the client's region has an outage, which cuts off all of its clients together.
   Stretch at(const Who& who, Ticks time) const;
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// A choice between few kinds (regions, tiers, models) with given shares.
+// A choice between a few kinds (regions, tiers, models) with given shares.
 
 #include <algorithm>
 #include <numeric>
@@ -16,7 +16,7 @@ class Shares {
   explicit Shares(const std::vector<double>& weights) : ends_(weights.size()) {
     std::partial_sum(weights.begin(), weights.end(), ends_.begin());
   }
-  /// From a list of `kinds` shares under `key`; equal ones where it is empty. UserError for another number of them.
+  /// From a list of `kinds` shares under `key`; equal ones if it is empty. UserError for another number of them.
   Shares(const Settings& s, const char* key, std::size_t kinds, const char* meaning)
       : Shares(read(s, key, kinds, meaning)) {}
 
@@ -32,7 +32,7 @@ class Shares {
     if (weights.empty()) weights.assign(kinds, 1);
     const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
     if (kinds == 0 || weights.size() != kinds || !(sum > 0)) {
-      user_error("{}: {} '{}' with a sum of {} ({} kinds are listed). List one share for each?", s.where(),
+      user_error("{}: {} '{}' with a sum of {} ({} kinds are listed). List one share for each.", s.where(),
                  weights.size(), key, sum, kinds);
     }
     return weights;

@@ -12,14 +12,15 @@ class Cyclic final : public Planner {
  public:
   explicit Cyclic(const Settings& s)
       : cohort_(s),
-        groups_(s.integer("groups", 0, "that take turns; 0: as many as there are whole cohorts", at_least(0))),
+        groups_(
+            s.integer("groups", 0, "number of groups that take turns; 0: the number of whole cohorts", at_least(0))),
         dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
     cohort_.check(task, cohort_.size());
     if (groups_ > task.clients()) {
-      user_error("{}: {} groups (the population has {} clients). Lower 'groups'?", where_, groups_, task.clients());
+      user_error("{}: {} groups (the population has {} clients). Lower 'groups'.", where_, groups_, task.clients());
     }
   }
 
@@ -28,14 +29,14 @@ class Cyclic final : public Planner {
     const std::int64_t groups = groups_ > 0 ? groups_ : std::max<std::int64_t>(1, clients / cohort_.size());
     const std::int64_t turn = (world.round - 1) % groups;
     const std::int64_t first = turn * clients / groups, size = (turn + 1) * clients / groups - first;
-    // Where clients stand in the cycle never changes; who of the group is drawn does.
+    // A client's place in the cycle never changes; the draw from its group does.
     const RandomKey key = random_key(world.seed, "planner/selection");
     const KeyedPermutation places(key, 0, clients);
     const KeyedPermutation order(key, world.round, size);
     std::vector<Participation> starts;
     for (std::int64_t i = 0; i < size && std::ssize(starts) < cohort_.size(); ++i) {
-      const std::uint64_t place = first + order(i);
-      const ClientId client{static_cast<std::int64_t>(places(place))};
+      const std::int64_t drawn = places(first + order(i));
+      const ClientId client{drawn};
       if (!world.may_start(client)) continue;
       if (world.task.work(client).examples > 0) starts.push_back(dropout_.start(client, state, world));
     }

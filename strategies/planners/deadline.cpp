@@ -1,8 +1,7 @@
 // Deadline: a round ends `deadline` seconds after its start, or earlier when all have reported. stragglers = "dropped":
-// who takes longer is late, and its work is wasted (FedCS without its choice of clients: Nishio and Yonetani, ICC 2019,
-// arXiv 1804.08333). stragglers = "partial": clients know the deadline and send what they managed by then, as many
-// local steps as fit (FedProx: Li et al., MLSys 2020, arXiv 1812.06127, section 3.2); late is who cannot do a single
-// one.
+// a client that takes longer is late, and its work is wasted (FedCS without its choice of clients: Nishio and Yonetani,
+// ICC 2019, arXiv 1804.08333). stragglers = "partial": clients know the deadline and do as many local steps as fit
+// (FedProx: Li et al., MLSys 2020, arXiv 1812.06127, section 3.2); a client that cannot do even one is late.
 
 #include "strategies/planners/shared/reports.hpp"
 #include "strategies/planners/shared/typical_duration.hpp"
@@ -10,21 +9,25 @@
 namespace shoal::planners {
 namespace {
 
-// The participation with as many of its local steps as fit before the deadline; as it is where not one does.
+// The participation with as many of its local steps as fit before the deadline; unchanged if not even one fits.
 Participation shortened(Participation p, Ticks deadline, double dropout, const World& world) {
   const std::int64_t examples = world.task.work(p.client).examples;
   const std::int64_t all = world.local.local_steps(examples, 1);
   const Device device = world.population.device(p.client, p.id);
-  // Whether it drops out by chance is drawn as before: a shorter participation drops out no less often.
+  // Dropout by chance is drawn as for the whole participation: a shorter one drops out no less often.
   const Terms terms{.dropout = dropout, .keeps_result = p.fraction == 1 || world.population.partial().keeps()};
-  const auto share = [&](std::int64_t steps) { return static_cast<double>(steps) / all; };
+  const auto share = [&](double steps) { return steps / all; };
   const auto fate = [&](std::int64_t steps) {
     return fate_of(world.population, p.client, p.id, p.start, world.phases(device, p.client, share(steps)), terms);
   };
   std::int64_t fit = 0, no_fit = world.local.local_steps(examples, p.fraction);
   while (no_fit - fit > 1) {
     const std::int64_t middle = fit + (no_fit - fit) / 2;
-    (fate(middle).finish <= deadline ? fit : no_fit) = middle;
+    if (fate(middle).finish <= deadline) {
+      fit = middle;
+    } else {
+      no_fit = middle;
+    }
   }
   if (fit == 0) return p;
   p.fraction = share(fit);
@@ -38,8 +41,8 @@ class Deadline final : public Planner {
   explicit Deadline(const Settings& s)
       : cohort_(s),
         deadline_(s.number("deadline", 0,
-                           "seconds of virtual time that a round lasts at most; 0: what the median client takes, as "
-                           "predicted in the first round",
+                           "longest duration of a round, seconds of virtual time; 0: the median client's duration, "
+                           "as predicted in the first round",
                            between(0, 1e12))),
         partial_(s.choice("stragglers", true, {{"partial", true}, {"dropped", false}},
                           "clients that cannot do all their work in time send a part of it, or are late")),
@@ -54,8 +57,9 @@ class Deadline final : public Planner {
     for (const ClientId client : draw_clients(cohort_.size(), world.round, world, still_at_work(state, world.now))) {
       Participation p = dropout_.start(client, state, world);
       const Participation whole = p;
-      if (partial_ && p.finish > reporting.deadline)
+      if (partial_ && p.finish > reporting.deadline) {
         p = shortened(p, reporting.deadline, dropout_.probability(), world);
+      }
       if (p.fraction != whole.fraction) world.restart(whole, p);
       starts.push_back(p);
     }

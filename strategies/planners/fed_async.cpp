@@ -16,7 +16,7 @@ class FedAsync final : public Planner {
 
   void check(const Task& task, const Population&) const override {
     concurrency_.check(task, 0);
-    if (dropout_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
+    if (dropout_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'.", where_);
   }
 
   RoundPlan next(State& state, World& world) const override {
@@ -26,7 +26,7 @@ class FedAsync final : public Planner {
     while (!flight.empty() && plan.commits.empty()) {
       flight.land(weight_);
       if (std::ssize(plan.dropouts) > most_dropouts) {
-        user_error("{}: {} clients dropped out before an update arrived. Lower 'dropout'?", where_,
+        user_error("{}: {} clients dropped out before an update arrived. Lower 'dropout'.", where_,
                    plan.dropouts.size());
       }
       if (plan.commits.empty()) flight.refill(plan.time);

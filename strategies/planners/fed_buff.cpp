@@ -3,8 +3,9 @@
 // paper divides the weighted sum by the number of updates, so that stale ones make a smaller step; with normalise =
 // "weights" it is a weighted mean. refill = "at_once" is the paper's protocol, with a mean staleness of (concurrency -
 // 1) / buffer; "at_step" starts clients only after a server step, concurrency / buffer - 1 (Little's law); with buffer
-// = concurrency that is the synchronous protocol. Then a step has fewer updates when all that ran dropped out. Updates
-// count alike in the paper: say aggregator.weights = "uniform" for strategies that weight by examples.
+// = concurrency that is the synchronous protocol. With "at_step" a step has fewer updates if the other clients in
+// flight have all dropped out. The paper gives all updates equal weight: set aggregator.weights = "uniform" for
+// strategies that weight by examples.
 
 #include "strategies/planners/shared/flight.hpp"
 
@@ -19,21 +20,21 @@ class FedBuff final : public Planner {
       : concurrency_(s),
         buffer_(s.integer("buffer", 10, "updates that make a server step", at_least(1))),
         at_once_(s.choice("refill", true, {{"at_once", true}, {"at_step", false}},
-                          "when another client starts: as soon as one ended, or after the server's step")),
+                          "when another client starts: as soon as one has ended, or after the server's step")),
         weight_(s),
         divisor_(s.choice("normalise", Divisor::own_weights,
                           {{"clients", Divisor::own_weights}, {"weights", Divisor::committed_weights}},
-                          "divide the sum by the clients' own weights, or with their staleness")),
+                          "divide the sum by the clients' own weights, or by those times their staleness weights")),
         dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
     concurrency_.check(task, at_once_ ? buffer_ - 1 : 0);
     if (!at_once_ && buffer_ > concurrency_.clients()) {
-      user_error("{}: a buffer of {} that {} clients cannot fill before the step. Lower 'buffer'?", where_, buffer_,
+      user_error("{}: a buffer of {} updates (only {} clients train before a step). Lower 'buffer'.", where_, buffer_,
                  concurrency_.clients());
     }
-    if (at_once_ && dropout_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'?", where_);
+    if (at_once_ && dropout_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'.", where_);
   }
 
   RoundPlan next(State& state, World& world) const override {
@@ -44,7 +45,7 @@ class FedBuff final : public Planner {
     while (!flight.empty() && std::ssize(plan.commits) < buffer_) {
       flight.land(weight_);
       if (std::ssize(plan.dropouts) > most_dropouts) {
-        user_error("{}: {} clients dropped out before {} updates arrived. Lower 'dropout'?", where_,
+        user_error("{}: {} clients dropped out before {} updates arrived. Lower 'dropout'.", where_,
                    plan.dropouts.size(), buffer_);
       }
       if (at_once_ && std::ssize(plan.commits) < buffer_) flight.refill(plan.time);

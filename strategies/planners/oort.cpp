@@ -3,8 +3,9 @@
 // favoured, and a falling share of the cohort explores clients that have never reported. The pacer allows slower
 // devices when the utility that rounds collect falls. Lai et al., OSDI 2021 (arXiv 2010.06081), algorithm 1; constants
 // of its authors' code. The paper's root mean square of the examples' losses is the mean over local steps here;
-// unexplored clients are drawn uniformly, not by speed. Who has reported `blacklist` times is not chosen again, so that
-// a few outliers are not heard for ever; as in the authors' code at most a share of all clients, those heard most.
+// unexplored clients are drawn uniformly, not by speed. A client that has reported `blacklist` times is not chosen
+// again, so that a few outliers do not dominate; as in the authors' code this excludes at most a share of all clients,
+// those with the most reports.
 
 #include <cmath>
 
@@ -15,12 +16,14 @@ namespace {
 
 // A client that has reported, ascending by client in the state.
 struct Explored {
-  std::int64_t client, round;  // of the last report
+  std::int64_t client;
+  std::int64_t round;  // round of the last report
   double utility;
   std::int64_t reports;
 };
 
-double quantile(std::vector<double> values, double share) {  // of at least one value, nearest rank
+// A quantile of at least one value, by nearest rank.
+double quantile(std::vector<double> values, double share) {
   std::ranges::sort(values);
   const std::int64_t rank = std::ceil(share * values.size());
   return values[std::clamp<std::int64_t>(rank, 1, std::ssize(values)) - 1];
@@ -30,24 +33,25 @@ class Oort final : public Planner {
  public:
   explicit Oort(const Settings& s)
       : cohort_(s),
-        factor_(s.number("factor", 1.3, "invited clients over the cohort, of which the first to report count",
+        factor_(s.number("factor", 1.3, "invited clients per place in the cohort; the first to report count",
                          between(1, 1e6))),
-        penalty_(
-            s.number("penalty", 2, "exponent of preferred over predicted duration for slower clients", at_least(0))),
+        penalty_(s.number("penalty", 2, "exponent of (preferred / predicted duration), the penalty of slower clients",
+                          at_least(0))),
         exploration_(s.number("exploration", 0.9, "share of the first cohort that explores", between(0, 1))),
-        decay_(s.number("exploration_decay", 0.98, "factor on that share, each round", between(0, 1))),
-        floor_(s.number("exploration_floor", 0.2, "least share that explores", between(0, 1))),
+        decay_(s.number("exploration_decay", 0.98, "factor on that share in each round", between(0, 1))),
+        floor_(s.number("exploration_floor", 0.2, "smallest share that explores", between(0, 1))),
         clip_(s.number("clip", 0.95, "quantile of utilities above which they count as that quantile", between(0, 1))),
-        cut_off_(s.number("cut_off", 0.95, "of the last place's score: clients above it take part in the draw",
+        cut_off_(s.number("cut_off", 0.95, "share of the last place's score above which clients take part in the draw",
                           between(0, 1))),
-        preferred_(s.number("preferred", 0.3, "quantile of durations of reported clients that is preferred at first",
+        preferred_(s.number("preferred", 0.3, "quantile of the explored clients' durations that is preferred at first",
                             between(0, 1))),
-        window_(s.integer("window", 20, "rounds whose utility the pacer compares with as many before", at_least(1))),
-        step_(s.number("pacer_step", 0.05, "that the pacer adds to the preferred quantile", between(0, 1))),
+        window_(s.integer("window", 20, "rounds whose utility the pacer compares with that of as many before",
+                          at_least(1))),
+        step_(s.number("pacer_step", 0.05, "amount that the pacer adds to the preferred quantile", between(0, 1))),
         blacklist_(
-            s.integer("blacklist", 0, "reports after which a client is not chosen again; 0: any number", at_least(0))),
-        blacklist_share_(
-            s.number("blacklist_share", 0.3, "share of all clients that is kept out by that at most", between(0, 1))),
+            s.integer("blacklist", 0, "reports after which a client is not chosen again; 0: no limit", at_least(0))),
+        blacklist_share_(s.number("blacklist_share", 0.3, "largest share of all clients that 'blacklist' may exclude",
+                                  between(0, 1))),
         dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, invited()); }
@@ -70,7 +74,7 @@ class Oort final : public Planner {
     };
     add(draw_such(invited() - std::ssize(cohort), world.round, world, taken,
                   [&](ClientId client) { return !explored.contains(client); }));
-    // Where nobody is left to explore, the others fill the cohort.
+    // If too few clients are left to explore, the others fill the cohort.
     add(draw_clients(invited() - std::ssize(cohort), world.round, world, taken));
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(dropout_.start(client, state, world));
@@ -80,7 +84,7 @@ class Oort final : public Planner {
  private:
   std::int64_t invited() const { return std::ceil(factor_ * cohort_.size() * (1 - 1e-12)); }
 
-  // Takes up what the last round reported; moves the pacer.
+  // Learns from the reports of the last round, and moves the pacer.
   void learn(std::map<ClientId, Explored>& explored, State& state, const World& world) const {
     if (world.round == 1) return;
     double collected = 0;
@@ -92,7 +96,7 @@ class Oort final : public Planner {
       explored[back.client] = {value(back.client), world.round - 1, utility, reports + 1};
       collected += utility;
     }
-    std::vector<double> history = kept<double>(state, "collected");  // of the last two windows, at most
+    std::vector<double> history = kept<double>(state, "collected");  // utility by round, at most two windows
     history.push_back(collected);
     if (std::ssize(history) == 2 * window_) {
       double before = 0, after = 0;
@@ -110,7 +114,7 @@ class Oort final : public Planner {
   }
 
   std::set<ClientId> blacklisted(const std::map<ClientId, Explored>& explored, const World& world) const {
-    std::vector<std::pair<std::int64_t, ClientId>> out;  // most heard first
+    std::vector<std::pair<std::int64_t, ClientId>> out;  // most reports first
     for (const auto& [client, entry] : explored) {
       if (blacklist_ > 0 && entry.reports >= blacklist_) out.emplace_back(-entry.reports, client);
     }

@@ -1,7 +1,7 @@
-// Over-selection: every round invites `factor` times more clients than its `goal` of reports and commits the first that
-// arrive. The others are late: their work is done, sent and wasted. With fewer than `minimum` reports when nobody is
-// left to wait for, or at the deadline, the round is abandoned. Bonawitz et al., MLSys 2019 (arXiv 1902.01046),
-// section 2.2.
+// Over-selection: every round invites `factor` times as many clients as its `goal` of reports and commits the first
+// that arrive. The others are late: their work is done, sent and wasted. A round is abandoned if it has fewer than
+// `minimum` reports at the deadline, or when all invited clients have reported or dropped out. Bonawitz et al., MLSys
+// 2019 (arXiv 1902.01046), section 2.2.
 
 #include <cmath>
 
@@ -12,7 +12,8 @@ namespace {
 
 // Probability that at least `least` of n independent events of probability p happen.
 double at_least_of(std::int64_t least, std::int64_t n, double p) {
-  if (p <= 0 || p >= 1) return least <= (p <= 0 ? 0 : n) ? 1 : 0;
+  if (p <= 0) return least <= 0 ? 1 : 0;
+  if (p >= 1) return least <= n ? 1 : 0;
   double sum = 0;
   const auto log_factorial = [](std::int64_t k) { return std::lgamma(k + 1.0); };
   for (std::int64_t k = least; k <= n; ++k) {
@@ -26,15 +27,16 @@ class OverSelection final : public Planner {
  public:
   explicit OverSelection(const Settings& s)
       : goal_(s.integer("goal", 10, "reports that end a round", between(1, 1e9))),
-        factor_(s.number("factor", 1.3, "invited clients over the goal, rounded up", between(1, 1e6))),
+        factor_(s.number("factor", 1.3, "invited clients per report of the goal; their number is rounded up",
+                         between(1, 1e6))),
         minimum_(s.integer("minimum", 0, "reports below which a round is abandoned; 0: the goal", at_least(0))),
-        deadline_(s.number("deadline", 0, "seconds of virtual time that a round waits at most; 0: for everybody",
+        deadline_(s.number("deadline", 0, "longest duration of a round, seconds of virtual time; 0: no deadline",
                            between(0, 1e12))),
         dropout_(s),
         where_(s.where()) {
     if (minimum_ == 0) minimum_ = goal_;
     if (minimum_ > goal_) {
-      user_error("{}: a minimum of {} reports (the round ends with {}). Lower 'minimum'?", where_, minimum_, goal_);
+      user_error("{}: a minimum of {} reports (the round ends with {}). Lower 'minimum'.", where_, minimum_, goal_);
     }
   }
 

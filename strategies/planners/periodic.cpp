@@ -14,7 +14,7 @@ class Periodic final : public Planner {
   explicit Periodic(const Settings& s)
       : concurrency_(s),
         period_(s.number("period", 0,
-                         "seconds of virtual time between server steps; 0: what the median client takes, as predicted "
+                         "seconds of virtual time between server steps; 0: the median client's duration, as predicted "
                          "in the first round",
                          between(0, 1e12))),
         weight_(s),

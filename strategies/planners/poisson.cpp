@@ -17,7 +17,7 @@ class Poisson final : public Planner {
 
   void check(const Task& task, const Population&) const override {
     if (cohort_ > task.clients()) {
-      user_error("{}: expected cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_,
+      user_error("{}: expected cohort of {} clients (the population has {}). Lower 'cohort'.", where_, cohort_,
                  task.clients());
     }
   }
@@ -40,7 +40,7 @@ class Poisson final : public Planner {
   static std::int64_t gap(double q, RandomStream& random) {
     if (q >= 1) return 0;
     const double draw = std::floor(std::log(1 - random.uniform()) / std::log1p(-q));
-    return static_cast<std::int64_t>(std::min(draw, 4e18));
+    return std::min(draw, 4e18);  // fits 64 bits
   }
 
   double cohort_;

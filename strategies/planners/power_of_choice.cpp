@@ -1,7 +1,7 @@
 // Power-of-choice: of `candidates` clients, drawn in proportion to their examples, the `cohort` with the highest local
 // loss at the newest model takes part. Cho, Wang and Joshi 2020 (arXiv 2010.01243), pow-d. Candidates download the
 // model once and evaluate it on all their examples before the round's training starts, so the round is longer by the
-// slowest candidate's download and forward pass; that candidates may drop out on the way is left out.
+// slowest candidate's download and forward pass. Candidates do not drop out before the training.
 
 #include <cmath>
 
@@ -16,13 +16,13 @@ class PowerOfChoice final : public Planner {
       : cohort_(s),
         candidates_(s.integer("candidates", 20, "clients whose losses are compared", at_least(1))),
         by_examples_(s.choice("draw", true, {{"examples", true}, {"uniform", false}},
-                              "candidates in proportion to their examples, or all alike")),
+                              "draw candidates in proportion to their examples, or uniformly")),
         dropout_(s),
         where_(s.where()) {}
 
   void check(const Task& task, const Population&) const override {
     if (candidates_ < cohort_.size()) {
-      user_error("{}: {} candidates for a cohort of {}. Raise 'candidates'?", where_, candidates_, cohort_.size());
+      user_error("{}: {} candidates for a cohort of {}. Raise 'candidates'.", where_, candidates_, cohort_.size());
     }
     Cohort::check_cohort(task, candidates_, where_, "candidates");
   }
@@ -30,8 +30,7 @@ class PowerOfChoice final : public Planner {
   std::vector<ClientId> probe(State&, const World& world) const override {
     if (!by_examples_) return draw_clients(candidates_, world.round, world);
     // Without replacement, with probabilities proportional to weights: the smallest exponential waiting times at rates
-    // equal to the weights (Efraimidis and Spirakis 2006). A population beyond `sample` is thinned to it uniformly
-    // first.
+    // equal to the weights (Efraimidis and Spirakis 2006). A larger population is first thinned uniformly to `pool`.
     const RandomKey key = random_key(world.seed, "planner/ranking");
     const std::int64_t pool = std::max<std::int64_t>(sample, 16 * candidates_);
     std::vector<std::pair<double, ClientId>> waiting;
@@ -51,7 +50,7 @@ class PowerOfChoice final : public Planner {
     std::vector<Probe> ranked(world.probes.begin(), world.probes.end());
     World after = world;
     for (const Probe& probe : ranked) after.now = std::max(after.now, world.now + world.probe_duration(probe.client));
-    after.bytes_down = 0;  // they have the model
+    after.bytes_down = 0;  // candidates have the model already
     std::ranges::stable_sort(ranked, std::greater<>{}, &Probe::loss);
     ranked.resize(std::min<std::size_t>(ranked.size(), cohort_.size()));
     std::vector<Participation> starts;

@@ -1,9 +1,9 @@
-// Availability-aware: of `candidates` clients that are available now, those take part that are least available later,
-// so that rarely seen clients are heard as well. The rule is the intelligent participant selection of REFL: Abdelmoniem
-// et al., EuroSys 2023 (arXiv 2111.01108), section 4.1: with mu the moving average of a round's duration, clients are
-// ranked by their availability between mu and 2 mu from now, the least available first. The paper's clients forecast
-// it; here it is asked of the population at eight instants, a forecast without error. Its aggregation of stale updates
-// is left out.
+// Availability-aware: of `candidates` clients that are available now, those that are least available later take part,
+// so that rarely available clients contribute as well. The rule is the intelligent participant selection of REFL:
+// Abdelmoniem et al., EuroSys 2023 (arXiv 2111.01108), section 4.1: with mu the moving average of a round's duration,
+// clients are ranked by their availability between mu and 2 mu from now, the least available first. The paper's clients
+// forecast it; here the population gives it at eight instants, a forecast without error. The paper's aggregation of
+// stale updates is left out.
 
 #include <cmath>
 
@@ -27,7 +27,7 @@ class Refl final : public Planner {
 
   void check(const Task& task, const Population&) const override {
     if (candidates_ < cohort_.size()) {
-      user_error("{}: {} candidates for a cohort of {}. Raise 'candidates'?", where_, candidates_, cohort_.size());
+      user_error("{}: {} candidates for a cohort of {}. Raise 'candidates'.", where_, candidates_, cohort_.size());
     }
     Cohort::check_cohort(task, candidates_, where_, "candidates");
   }

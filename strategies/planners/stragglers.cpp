@@ -1,8 +1,8 @@
 // Stragglers as in the experiments of FedProx: in every round a fixed share of the cohort, drawn anew, has no time for
 // all its work and does a uniformly random number of its epochs, at least one and fewer than all. work = "partial"
-// keeps what they did, work = "dropped" loses it as late, which is what the paper calls FedAvg. Li et al., MLSys 2020
-// (arXiv 1812.06127), section 5.2. Whoever has less than two epochs to do keeps a share of the steps that is uniform in
-// (0, 1).
+// keeps what they did, work = "dropped" discards it as late, which is what the paper calls FedAvg. Li et al., MLSys
+// 2020 (arXiv 1812.06127), section 5.2. A client with fewer than two epochs to do keeps a share of its steps that is
+// uniform in (0, 1).
 
 #include <cmath>
 
@@ -15,9 +15,9 @@ class Stragglers final : public Planner {
  public:
   explicit Stragglers(const Settings& s)
       : cohort_(s),
-        share_(s.number("share", 0.5, "of the cohort that are stragglers, rounded to clients", between(0, 1))),
+        share_(s.number("share", 0.5, "share of the cohort that straggles, rounded to whole clients", between(0, 1))),
         keep_(s.choice("work", true, {{"partial", true}, {"dropped", false}},
-                       "what stragglers did counts, or drops out")),
+                       "the work of stragglers counts, or is discarded as late")),
         dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
@@ -43,9 +43,12 @@ class Stragglers final : public Planner {
   void slow_down(Participation& p, const World& world, RandomKey key) const {
     if (p.outcome != Outcome::completes) return;
     RandomStream random(key, value(p.client), value(p.id));
-    const auto epochs = static_cast<std::int64_t>(world.local.epochs);
-    p.fraction *= world.local.steps == 0 && epochs >= 2 ? (1 + random.below(epochs - 1)) / world.local.epochs
-                                                        : 1 - random.uniform();
+    const std::int64_t epochs = world.local.epochs;  // whole ones
+    if (world.local.steps == 0 && epochs >= 2) {
+      p.fraction *= (1 + random.below(epochs - 1)) / world.local.epochs;
+    } else {
+      p.fraction *= 1 - random.uniform();
+    }
     if (!keep_) p.outcome = Outcome::late;
   }
 

@@ -1,10 +1,10 @@
-// Tiers: clients are divided by their predicted duration into `tiers` of like speed, and each round's cohort comes from
-// one tier, so that nobody waits for a much slower device. Chai et al., HPDC 2020 (arXiv 2001.09249). choice =
+// Tiers: clients are divided by their predicted duration into `tiers` of similar speed, and each round's cohort comes
+// from one tier, so that no client waits for a much slower device. Chai et al., HPDC 2020 (arXiv 2001.09249). choice =
 // "uniform" draws the tier with equal probability; "adaptive" (algorithm 2) prefers tiers on which the model is worse:
 // when the current tier has not improved over `interval` rounds, tiers are ranked, and the worst of n gets n times the
 // probability of the best; only tiers that have credits left are ranked. Each tier may be chosen `credits` times; when
-// all are spent they are given again. The paper evaluates the newest model on test data of each tier: here `probed`
-// available clients of each tier download it and tell its loss on their training examples, before the round starts;
+// all are spent they are granted again. The paper evaluates the newest model on test data of each tier: here `probed`
+// available clients of each tier download it and report its loss on their training examples before the round starts;
 // probed = 0 takes the training loss of the tier's latest committed cohort instead, which costs nothing but is of older
 // models. The profiling phase is left out, since durations are predicted: the tiers' bounds are quantiles over at most
 // 10,000 clients in the first round.
@@ -21,11 +21,11 @@ namespace {
 
 constexpr double unknown = std::numeric_limits<double>::infinity();
 
-// What is remembered of one tier.
+// The planner's record of one tier.
 struct Tier {
-  std::int64_t slowest;  // duration of its clients, at most
+  std::int64_t slowest;  // longest predicted duration of its clients, microseconds
   std::int64_t credits;
-  double loss = unknown, loss_before = unknown;  // latest, and at the last time that probabilities were considered
+  double loss = unknown, loss_before = unknown;  // the latest, and that at the last comparison
   double probability;
 };
 
@@ -33,21 +33,23 @@ class Tifl final : public Planner {
  public:
   explicit Tifl(const Settings& s)
       : cohort_(s),
-        tiers_(s.integer("tiers", 5, "groups of clients of like speed", between(1, 1000))),
+        tiers_(s.integer("tiers", 5, "groups of clients of similar speed", between(1, 1000))),
         adaptive_(s.choice("choice", true, {{"adaptive", true}, {"uniform", false}}, "how a round's tier is chosen")),
-        interval_(s.integer("interval", 20, "rounds between two looks at the losses", at_least(1))),
-        credits_(s.integer("credits", 0, "rounds that a tier may have before all others are spent; 0: any number",
+        interval_(
+            s.integer("interval", 20, "rounds from one comparison of the tiers' losses to the next", at_least(1))),
+        credits_(s.integer("credits", 0,
+                           "rounds that each tier may have until the credits of all are spent; 0: no limit",
                            at_least(0))),
         probed_(s.integer("probed", 10,
-                          "clients of each tier whose losses at the newest model are asked for at every look; 0: "
-                          "the training losses of the tier's latest cohort",
+                          "clients of each tier that report their losses at the newest model in every comparison; "
+                          "0: use the training losses of the tier's latest cohort",
                           at_least(0))),
         dropout_(s) {}
 
   void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
 
   std::vector<ClientId> probe(State& state, const World& world) const override {
-    if (!adaptive_ || probed_ == 0 || !looks(world)) return {};
+    if (!adaptive_ || probed_ == 0 || !compares_tiers(world)) return {};
     const std::vector<Tier> tiers = tiers_of(state, world);
     std::vector<ClientId> asked;
     for (std::size_t t = 0; t < tiers.size(); ++t) {
@@ -66,8 +68,9 @@ class Tifl final : public Planner {
 
     // The round starts when the last probe has answered.
     World then = world;
-    for (const Probe& probe : world.probes)
+    for (const Probe& probe : world.probes) {
       then.now = std::max(then.now, world.now + world.probe_duration(probe.client));
+    }
     std::vector<Participation> starts;
     for (const ClientId client : draw_of(current, cohort_.size(), tiers, world)) {
       starts.push_back(dropout_.start(client, state, then));
@@ -78,8 +81,8 @@ class Tifl final : public Planner {
  private:
   static constexpr std::int64_t sample = 10'000;
 
-  // At the first round and every `interval` after it the tiers are compared.
-  bool looks(const World& world) const { return (world.round - 1) % interval_ == 0; }
+  // The tiers are compared in the first round and then every `interval` rounds.
+  bool compares_tiers(const World& world) const { return (world.round - 1) % interval_ == 0; }
 
   std::vector<Tier> tiers_of(State& state, const World& world) const {
     std::vector<Tier> tiers = kept<Tier>(state, "tiers");
@@ -123,7 +126,7 @@ class Tifl final : public Planner {
     }
     if (count > 0 && probed_ == 0) tiers[current].loss = sum / count;  // a round's cohort is of one tier
     take_probes(tiers, world);
-    if (!adaptive_ || !looks(world)) return;
+    if (!adaptive_ || !compares_tiers(world)) return;
     if (world.round == 1) {  // nothing to compare with yet
       for (Tier& tier : tiers) tier.loss_before = tier.loss;
       return;
@@ -143,7 +146,7 @@ class Tifl final : public Planner {
     }
   }
 
-  // Means over each tier's probed clients; a tier of which nobody was there keeps what is known.
+  // Means over each tier's probed clients; a tier without any keeps the loss that it has.
   static void take_probes(std::vector<Tier>& tiers, const World& world) {
     std::vector<double> sums(tiers.size()), counts(tiers.size());
     for (const Probe& probe : world.probes) {
@@ -160,7 +163,7 @@ class Tifl final : public Planner {
   std::int64_t choose(std::vector<Tier>& tiers, const World& world) const {
     if (credits_ > 0 && std::ranges::all_of(tiers, [](const Tier& tier) { return tier.credits == 0; })) {
       for (Tier& tier : tiers) tier.credits = credits_;
-      // A ranking of those that were left says nothing of the others.
+      // The latest ranking covers only the tiers that still had credits.
       for (Tier& tier : tiers) tier.probability = 1.0 / tiers.size();
     }
     double total = 0;

@@ -17,11 +17,11 @@ class Uniform final : public Planner {
 
   void check(const Task& task, const Population&) const override {
     if (cohort_ > task.clients()) {
-      user_error("{}: cohort of {} clients (the population has {}). Lower 'cohort'?", where_, cohort_, task.clients());
+      user_error("{}: cohort of {} clients (the population has {}). Lower 'cohort'.", where_, cohort_, task.clients());
     }
     const std::int64_t able = count_able(task, cohort_);
     if (able < cohort_) {
-      user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'?", where_, cohort_,
+      user_error("{}: cohort of {} clients (of {} only {} have examples). Lower 'cohort'.", where_, cohort_,
                  task.clients(), able);
     }
   }

@@ -36,7 +36,7 @@ std::string user_error_of(const std::string& toml, std::int64_t clients = 1000) 
 
 Ticks at_hour(double hours) { return ticks(3600 * hours); }
 
-/// Forms that need no file, with stretches short enough for the tests.
+// Forms that need no file, with stretches short enough for the tests.
 const std::vector<std::string> forms = {
     "availability = {name = \"bernoulli\", probability = 0.3, period = 700}",
     "availability = {name = \"markov\", mean_on = 500, mean_off = 1300}",
@@ -51,8 +51,8 @@ const std::vector<std::string> forms = {
     "regions = {zones = [0, 3], outage = 0.2, outage_period = 900}",
 };
 
-// `until` is a promise about all instants before it, and nothing depends on what was asked before.
-TEST(Availability, HoldsUntilItSaysInAnyOrderOfAsking) {
+// `until` is a promise about all instants before it, and no answer depends on earlier questions.
+TEST(Availability, HoldsUntilItsEndInAnyOrderOfCalls) {
   for (const std::string& form : forms) {
     const Population walked = population(form), jumped = population(form);
     RandomStream random(random_key(7, "planner/selection"), 0);
@@ -62,9 +62,9 @@ TEST(Availability, HoldsUntilItSaysInAnyOrderOfAsking) {
         const Stretch stretch = walked.stretch(client, time);
         ASSERT_GT(stretch.until, time) << form;
         const Ticks end = std::min(stretch.until, at_hour(72));
-        const auto length = static_cast<std::uint64_t>(value(end - time));
         for (int probe = 0; probe < 3; ++probe) {
-          const Ticks inside = time + Ticks{static_cast<std::int64_t>(random.below(length))};
+          const std::int64_t ahead = random.below(value(end - time));
+          const Ticks inside = time + Ticks{ahead};
           const Stretch found = jumped.stretch(client, inside);
           ASSERT_EQ(found.on, stretch.on) << form << ", client " << c << " at " << value(inside);
           ASSERT_GT(found.until, inside) << form;
@@ -82,8 +82,9 @@ TEST(Availability, DependsOnTheSeedAndOnTheClient) {
       const Population people = population(form, 1000, seed);
       std::string text;
       for (std::int64_t c = first; c < first + 40; ++c) {
-        for (double hours = 0; hours < 48; hours += 1.7)
+        for (double hours = 0; hours < 48; hours += 1.7) {
           text += people.available(ClientId{c}, at_hour(hours)) ? '1' : '0';
+        }
       }
       return text;
     };
@@ -93,16 +94,16 @@ TEST(Availability, DependsOnTheSeedAndOnTheClient) {
   }
 }
 
-/// Share of clients that are available at an instant.
+// Share of clients that are available at an instant.
 double share_at(const Population& people, Ticks time) {
   std::int64_t on = 0;
   for (std::int64_t c = 0; c < people.size(); ++c) on += people.available(ClientId{c}, time) ? 1 : 0;
-  return static_cast<double>(on) / static_cast<double>(people.size());
+  return 1.0 * on / people.size();
 }
 
 double deviation(double p, double draws) { return std::sqrt(p * (1 - p) / draws); }
 
-TEST(Availability, AlwaysIsForEver) {
+TEST(Availability, NeverEndsByDefault) {
   const Population people = population("");
   EXPECT_TRUE(people.stretch(ClientId{5}, Ticks{}).on);
   EXPECT_EQ(people.stretch(ClientId{5}, Ticks{}).until, never);
@@ -129,17 +130,17 @@ TEST(Bernoulli, HasItsProbabilityInEveryPeriod) {
     ++pairs;
     time = stretch.until;
   }
-  EXPECT_NEAR(static_cast<double>(on) / static_cast<double>(pairs), 0.3, 4.5 * deviation(0.3, 20160));
-  EXPECT_NEAR(static_cast<double>(both_on) / static_cast<double>(pairs), 0.09, 4.5 * 1.3 * deviation(0.09, 20160));
-  // Clients do not turn over together.
+  EXPECT_NEAR(1.0 * on / pairs, 0.3, 4.5 * deviation(0.3, 20160));
+  EXPECT_NEAR(1.0 * both_on / pairs, 0.09, 4.5 * 1.3 * deviation(0.09, 20160));
+  // Clients do not change together.
   EXPECT_NE(people.stretch(ClientId{1}, Ticks{}).until, people.stretch(ClientId{2}, Ticks{}).until);
 }
 
-/// Lengths of the whole stretches of one kind in a long walk, seconds.
+// Lengths of the complete stretches of one kind in a long walk, seconds.
 std::vector<double> lengths(const Population& people, bool kind, Ticks end) {
   std::vector<double> all;
   for (std::int64_t c = 0; c < people.size(); ++c) {
-    Ticks since{-1};  // of a stretch whose beginning was seen
+    Ticks since{-1};  // beginning of the current stretch; -1 for the first, whose beginning is unknown
     bool before = people.available(ClientId{c}, Ticks{});
     for (Ticks time{}; time < end;) {
       const Stretch stretch = people.stretch(ClientId{c}, time);
@@ -154,7 +155,7 @@ std::vector<double> lengths(const Population& people, bool kind, Ticks end) {
   return all;
 }
 
-TEST(Markov, HasTheStationaryShareAndExponentialStretches) {
+TEST(Markov, HasItsShareAndExponentialStretches) {
   const double on = 400, off = 1100, share = on / (on + off);
   const Population people = population("availability = {name = \"markov\", mean_on = 400, mean_off = 1100}", 200);
   // From the first instant on, and at any later one.
@@ -165,7 +166,7 @@ TEST(Markov, HasTheStationaryShareAndExponentialStretches) {
   for (const bool kind : {true, false}) {
     const double mean = kind ? on : off;
     const std::vector<double> found = lengths(people, kind, at_hour(200));
-    const auto count = static_cast<double>(found.size());
+    const double count = found.size();
     ASSERT_GT(count, 80'000);  // 200 clients, 720,000 s, a stretch of each kind in 1500 s
     double sum = 0, squares = 0, over = 0;
     for (const double length : found) {
@@ -173,8 +174,8 @@ TEST(Markov, HasTheStationaryShareAndExponentialStretches) {
       squares += length * length;
       over += length > 2 * mean ? 1 : 0;
     }
-    // Exponential: deviation = mean, P(length > 2 mean) = e^-2. Stretches that end after the walk are not seen, which
-    // takes less than mean / walk of them, and a little more of long ones.
+    // Exponential: deviation = mean, P(length > 2 mean) = e^-2. Stretches that end after the walk are not seen: less
+    // than mean / walk of all, and a little more of the long ones.
     EXPECT_NEAR(sum / count, mean, 4.5 * mean / std::sqrt(count) + mean * 3 * mean / 720'000);
     EXPECT_NEAR(std::sqrt(squares / count - std::pow(sum / count, 2)), mean, 0.03 * mean);
     EXPECT_NEAR(over / count, std::exp(-2), 4.5 * deviation(std::exp(-2), count) + 0.002);
@@ -222,7 +223,7 @@ TEST(Diurnal, FollowsLocalTime) {
   EXPECT_NEAR(on[1] / there[1], 0.12, 4.5 * deviation(0.12, there[1]));
 }
 
-TEST(Regions, GoOutTogether) {
+TEST(Regions, HaveOutagesOfAllTheirClients) {
   const Population people = population("regions = {zones = [0, 1, 2], outage = 0.25, outage_period = 3600}", 300);
   double out = 0;
   constexpr int hours = 2000;
@@ -239,13 +240,13 @@ TEST(Regions, GoOutTogether) {
   EXPECT_NEAR(out / (3 * hours), 0.25, 4.5 * deviation(0.25, 3 * hours));
 }
 
-TEST(Consent, IsASharePerTaskAndEndsAtAnExponentialTime) {
+TEST(Consent, IsDrawnPerTaskAndEndsExponentially) {
   const Population people = population("consent = {general = 0.6, task = 0.5, withdrawals = 0.1}", 40000);
   for (const double days : {0.0, 3.0, 20.0}) {
     const double expected = 0.3 * std::exp(-0.1 * days);
     EXPECT_NEAR(share_at(people, at_hour(24 * days)), expected, 4.5 * deviation(expected, 40000)) << days;
   }
-  // Whoever has withdrawn never comes back.
+  // A client that has withdrawn never comes back.
   for (std::int64_t c = 0; c < 300; ++c) {
     const Stretch first = people.stretch(ClientId{c}, Ticks{});
     if (!first.on) {
@@ -255,7 +256,7 @@ TEST(Consent, IsASharePerTaskAndEndsAtAnExponentialTime) {
       EXPECT_FALSE(people.stretch(ClientId{c}, first.until).on);
     }
   }
-  // Another purpose is agreed to by others, but by nobody who has not agreed in general.
+  // Agreement to another purpose is independent, but needs the general agreement too.
   const Population other = population("consent = {general = 0.6, task = 0.5, purpose = \"keyboard\"}", 40000);
   double both_tasks = 0;
   for (std::int64_t c = 0; c < 40000; ++c) {
@@ -264,7 +265,7 @@ TEST(Consent, IsASharePerTaskAndEndsAtAnExponentialTime) {
   EXPECT_NEAR(both_tasks / 40000, 0.6 * 0.25, 4.5 * deviation(0.15, 40000));
 }
 
-TEST(Availability, BadSettingsAreOneClearError) {
+TEST(Availability, RefusesBadSettings) {
   EXPECT_THAT(user_error_of("availability = {name = \"diurnal\", mean = 0.8}"),
               HasSubstr("availability would be 1.28 at the peak"));
   EXPECT_THAT(user_error_of("availability = \"diurnl\""), HasSubstr("Did you mean 'diurnal'?"));
@@ -272,9 +273,9 @@ TEST(Availability, BadSettingsAreOneClearError) {
   EXPECT_THAT(user_error_of("availability = {name = \"trace\", file = \"no-such.h5\"}"),
               HasSubstr("there is no trace file 'no-such.h5'"));
   EXPECT_THAT(user_error_of("availability = {name = \"markov\", mean_on = 0}"), HasSubstr("'mean_on' must be"));
-  EXPECT_THAT(user_error_of("regions = {zones = [0, 1], shares = [1]}"), HasSubstr("List one share for each?"));
+  EXPECT_THAT(user_error_of("regions = {zones = [0, 1], shares = [1]}"), HasSubstr("List one share for each."));
   EXPECT_THAT(user_error_of("regions = {zones = []}"), HasSubstr("0 kinds are listed"));
-  EXPECT_THAT(user_error_of("limits = {check_in_every = 1, check_in_for = 2}"), HasSubstr("Lower 'check_in_for'?"));
+  EXPECT_THAT(user_error_of("limits = {check_in_every = 1, check_in_for = 2}"), HasSubstr("Lower 'check_in_for'."));
   EXPECT_THAT(user_error_of("limits = {power = \"chargin\"}"), HasSubstr("Did you mean 'charging'?"));
   EXPECT_THAT(user_error_of("consent = {genral = 0.5}"), HasSubstr("'general'"));
   EXPECT_THAT(user_error_of("offline = \"stop\""), HasSubstr("abort, pause, check_at_end"));

@@ -36,7 +36,7 @@ std::string user_error_of(const std::string& toml, std::int64_t clients = 10000)
 
 double tolerance(double p, double count) { return 4.5 * std::sqrt(p * (1 - p) / count); }
 
-TEST(Devices, TiersMultiplyWhatThePopulationHas) {
+TEST(Devices, MultiplyThePopulationByTier) {
   const Population people = population(
       "gflops = 2\ndown_mbytes = 8\nup_mbytes = 3\ntraining_watts = 4\n"
       "devices = {name = \"tiers\", speeds = [4, 0.5], shares = [1, 3], down = [2, 1], up = [1, 0.1], watts = [2, 1], "
@@ -55,7 +55,7 @@ TEST(Devices, TiersMultiplyWhatThePopulationHas) {
   EXPECT_NEAR(fast / 10000, 0.25, tolerance(0.25, 10000));
 }
 
-TEST(Devices, LogNormalSpreadStaysUnderAnyForm) {
+TEST(Devices, KeepTheLogNormalSpread) {
   const Population people = population("speed_sigma = 0.8\ndevices = {name = \"tiers\", speeds = [10]}");
   double sum = 0, squares = 0;
   for (std::int64_t c = 0; c < people.size(); ++c) {
@@ -72,7 +72,7 @@ constexpr auto speeds = R"({"b": {"down_u": 2000, "down_sigma": 500, "up_u": 300
 constexpr auto scores = R"({"Old Phone": 400, "Middling": 7000, "New": 30000})";
 constexpr auto models = R"({"M1": "Old Phone", "M2": "Middling", "M3": "unknown", "M4": "New", "M5": "New"})";
 
-TEST(Devices, FlashTablesAreReadInBytesPerSecond) {
+TEST(Devices, ReadFlashTables) {
   const Folder folder;
   folder.write("speed_distri.json", bytes(speeds));
   folder.write("benchmark2score.json", bytes(scores));
@@ -94,7 +94,7 @@ TEST(Devices, FlashTablesAreReadInBytesPerSecond) {
   }
   EXPECT_NEAR(network.at(1e6), 0.5, tolerance(0.5, 20000));
   EXPECT_NEAR(network.at(2e6), 0.5, tolerance(0.5, 20000));
-  // Slow: 0.59 / 1.64 of the middle one; fast: 0.59 / 0.18 of it. The unknown fifth is in the classes' shares.
+  // Slow: 0.59 / 1.64 of the middle speed; fast: 0.59 / 0.18 of it. The fifth without a score follows the shares.
   const double all = 18820 + 16428 + 159;
   const double expected[] = {0.2 + 0.2 * 18820 / all, 0.2 + 0.2 * 16428 / all, 0.4 + 0.2 * 159 / all};
   ASSERT_EQ(speed.size(), 3U);
@@ -127,7 +127,7 @@ TEST(Devices, FlashTablesAreReadInBytesPerSecond) {
   EXPECT_NEAR(by_score.at(1e9 * (30000 / 18500.0)), 0.5, tolerance(0.5, 20000));
 }
 
-TEST(Devices, FlashTablesThatAreMissingOrOfAnotherKind) {
+TEST(Devices, RefuseBadFlashTables) {
   const Folder folder;
   const std::string toml = fmt::format("devices = {{name = \"flash\", folder = '{}'}}", folder.path());
   EXPECT_THAT(user_error_of(toml), HasSubstr("there is no FLASH table"));
@@ -137,8 +137,8 @@ TEST(Devices, FlashTablesThatAreMissingOrOfAnotherKind) {
   EXPECT_THAT(user_error_of(toml), HasSubstr("is not the table that FLASH publishes"));
 }
 
-// The published files, where they are: figures of the README of that data.
-TEST(Devices, FlashAsPublished) {
+// The published files, if they are here; the figures are from the README of that data.
+TEST(Devices, ReadFlashAsPublished) {
   const char* root = std::getenv("SHOAL_DATA");
   if (root == nullptr || !std::filesystem::exists(std::string(root) + "/flash-devices")) GTEST_SKIP() << "no data";
   const std::vector<flash::Network> networks = flash::networks(std::string(root) + "/flash-devices");
@@ -156,7 +156,7 @@ TEST(Devices, FlashAsPublished) {
   EXPECT_GT(population("devices = \"flash\"", 10).device(ClientId{3}).down_deviation, 0);
 }
 
-TEST(Devices, TableOfOnesOwn) {
+TEST(Devices, ReadACsvTable) {
   const Folder folder;
   const std::string file = folder.write("d.csv", bytes("gflops, up_mbytes, share\r\n5, 2, 1\n0.5, 0.25, 3\n"));
   const Population people =
@@ -174,20 +174,20 @@ TEST(Devices, TableOfOnesOwn) {
   EXPECT_EQ(by_id.device(ClientId{1}).flops_per_second, 5e8);
 }
 
-TEST(Devices, BadTables) {
+TEST(Devices, RefuseBadTables) {
   const Folder folder;
   const auto error = [&](const std::string& content, const std::string& more = "", std::int64_t clients = 5) {
     const std::string file = folder.write("d.csv", bytes(content));
     return user_error_of(fmt::format("devices = {{name = \"table\", file = '{}'{}}}", file, more), clients);
   };
-  EXPECT_THAT(user_error_of("devices = \"table\""), HasSubstr("Set 'file'?"));
+  EXPECT_THAT(user_error_of("devices = \"table\""), HasSubstr("Set 'file'."));
   EXPECT_THAT(user_error_of("devices = {name = \"table\", file = \"none.csv\"}"), HasSubstr("cannot read 'none.csv'"));
   EXPECT_THAT(error("gflop\n1\n"), HasSubstr("has a column 'gflop' (known are gflops, down_mbytes"));
   EXPECT_THAT(error("gflops,share\n1\n"), HasSubstr("line 2: 1 values for 2 columns"));
-  EXPECT_THAT(error("gflops\n1\n-2\n"), HasSubstr("line 3: 'gflops' is no rate (found '-2')"));
+  EXPECT_THAT(error("gflops\n1\n-2\n"), HasSubstr("line 3: 'gflops' is not a rate (found '-2')"));
   EXPECT_THAT(error("gflops\n1x\n"), HasSubstr("found '1x'"));
   EXPECT_THAT(error("gflops\nnan\n"), HasSubstr("found 'nan'"));
-  EXPECT_THAT(error("dropout\n1.5\n"), HasSubstr("is no probability (found '1.5')"));
+  EXPECT_THAT(error("dropout\n1.5\n"), HasSubstr("is not a probability (found '1.5')"));
   EXPECT_THAT(error("gflops\n"), HasSubstr("lists no device"));
   EXPECT_THAT(error("gflops,share\n1,0\n"), HasSubstr("sum"));
   EXPECT_THAT(error("gflops\n1\n2\n", ", assign = \"by_id\""), HasSubstr("client 2 has no line"));

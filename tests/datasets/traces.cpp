@@ -1,4 +1,4 @@
-// Do recordings in FedScale's and FLASH's layouts give the intervals that they tell of, and bad ones one clear error?
+// Do recordings in FedScale's and FLASH's layouts give the right intervals, and bad ones one clear error?
 
 #include "datasets/traces/convert.hpp"
 
@@ -66,7 +66,7 @@ TEST(Traces, ReadFlash) {
   EXPECT_TRUE(own(trace, 1).empty());  // no time passes in it
 }
 
-// What a stateful index gets wrong when time jumps over several intervals.
+// An index with state would fail here, where time jumps over several intervals.
 TEST(Traces, AnswerRandomJumpsLikeALinearScan) {
   RandomStream random(random_key(5, "planner/selection"), 0);
   Trace trace;
@@ -104,7 +104,7 @@ TEST(Traces, AnswerRandomJumpsLikeALinearScan) {
   }
 }
 
-TEST(Traces, ComeBackFromTheirFile) {
+TEST(Traces, ReadBackFromTheirFile) {
   const Folder folder;
   Trace trace;
   trace.add({.period = 100, .origin = 40}, {{0, 10}, {10, 25}, {90, 100}});
@@ -151,7 +151,7 @@ std::string fedscale_error(const std::string& json) {
   return user_error_of([&] { convert_fedscale(file); });
 }
 
-TEST(Traces, BadFedScale) {
+TEST(Traces, RefuseBadFedScale) {
   const auto device = [](const char* active, const char* inactive, const char* finish) {
     return fedscale_error(
         fmt::format(R"({{"7": {{"active": {}, "inactive": {}, "finish_time": {}}}}})", active, inactive, finish));
@@ -170,7 +170,7 @@ TEST(Traces, BadFedScale) {
   EXPECT_TRUE(contains(fedscale_error("\x80\x03pickle"), "is no FedScale trace"));
 }
 
-TEST(Traces, BadFlash) {
+TEST(Traces, RefuseBadFlash) {
   const auto error = [](const std::string& messages) {
     const Folder folder;
     const std::string file =
@@ -178,13 +178,13 @@ TEST(Traces, BadFlash) {
     return user_error_of([&] { convert_flash(file); });
   };
   EXPECT_TRUE(contains(error("2020-01-03 10:00:00\\tscreen_lock\\n2020-01-03 10:00:10\\tbroken\\n"), "message 2"));
-  EXPECT_TRUE(contains(error("2020-01-33 10:00:00\\tscreen_lock\\n"), "is no time, tab and event"));
-  EXPECT_TRUE(contains(error("2020-01-03 10:00:00 screen_lock\\n"), "is no time, tab and event"));
+  EXPECT_TRUE(contains(error("2020-01-33 10:00:00\\tscreen_lock\\n"), "is not a time, a tab and an event"));
+  EXPECT_TRUE(contains(error("2020-01-03 10:00:00 screen_lock\\n"), "is not a time, a tab and an event"));
   EXPECT_TRUE(contains(error("2020-01-03 10:00:09\\tscreen_lock\\n2020-01-03 10:00:00\\twifi\\n"),
                        "earlier than the message before"));
 }
 
-TEST(Traces, BadFiles) {
+TEST(Traces, RefuseOtherFiles) {
   const Folder folder;
   EXPECT_TRUE(contains(user_error_of([&] { map_trace(folder.path() + "/none.h5"); }), "there is no trace file"));
   const std::string other = folder.write("other.h5", bytes("not HDF5 at all"));
@@ -195,7 +195,7 @@ TEST(Traces, BadFiles) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() + "/bad.h5"));
 }
 
-// Many pages of intervals, which begin and end at random.
+// Intervals on many pages, which begin and end at random.
 Trace long_trace() {
   RandomStream random(random_key(8, "planner/selection"), 0);
   Trace trace;
@@ -207,7 +207,8 @@ Trace long_trace() {
       time = begin + 1 + random.below(9);
       intervals.push_back({begin, time});
     }
-    trace.add({.period = time + 5, .origin = static_cast<std::int64_t>(random.below(5))}, intervals);
+    const std::int64_t origin = random.below(5);
+    trace.add({.period = time + 5, .origin = origin}, intervals);
   }
   return trace;
 }
@@ -219,19 +220,20 @@ TEST(Traces, AreSearchedInTheFile) {
   write_trace(trace, file);
   const MappedTrace mapped = map_trace(file);
   ASSERT_GT(mapped.view.intervals.size_bytes(), 100U * 4096);
-  // Converting again replaces the file: who has mapped the old one keeps it.
+  // Converting again replaces the file; existing mappings keep the old one.
   write_trace({{{.period = 9}}, {0, 0}, {}}, file);
   EXPECT_EQ(map_trace(file).view.devices(), 1);
   RandomStream random(random_key(9, "planner/selection"), 0);
   for (int jump = 0; jump < 100'000; ++jump) {
     const std::int64_t device = random.below(300);
-    const Ticks time{static_cast<std::int64_t>(random.below(100'000))};
+    const std::int64_t instant = random.below(100'000);
+    const Ticks time{instant};
     ASSERT_EQ(mapped.view.at(device, time).on, trace.at(device, time).on);
     ASSERT_EQ(mapped.view.at(device, time).until, trace.at(device, time).until);
   }
 }
 
-TEST(Traces, DamagedFiles) {
+TEST(Traces, RefuseDamagedFiles) {
   const Folder folder;
   const std::string file = folder.path() + "/t.h5", copy = folder.path() + "/copy.h5";
   write_trace(long_trace(), file);
@@ -266,7 +268,7 @@ TEST(Traces, NoticeACutWhileMapped) {
   for (int device = 0; device < 4; ++device) trace.add({.period = 100}, {{10, 20}});
   write_trace(trace, file);
   const MappedTrace mapped = map_trace(file);
-  // Inside a page the system then gives zeros, without a signal: here the periods are gone, intervals are still there.
+  // Inside a page the system then gives zeros, without a signal: here the periods are gone, the intervals are not.
   const std::uint64_t left =
       reinterpret_cast<const std::byte*>(mapped.view.rows.data()) - static_cast<const std::byte*>(mapped.mapping.get());
   ASSERT_LE(left + mapped.view.rows.size_bytes(), 4096U);

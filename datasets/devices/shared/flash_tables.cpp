@@ -11,19 +11,19 @@ namespace {
 
 using Json = nlohmann::json;  // objects are ordered by name
 
-// Calls `take` with the parsed file; whatever does not fit its layout is the file's fault.
+// Calls `take` with the parsed file; a layout that does not fit is a UserError that names the file.
 template <class Take>
 auto read(const std::string& folder, const char* name, const Take& take) {
   const std::string path = (std::filesystem::path(folder) / name).string();
   if (!std::filesystem::exists(path)) {
     user_error(
-        "there is no FLASH table '{}'. Get it from github.com/PKU-Chengxu/FLASH, and set 'folder' or SHOAL_DATA?",
+        "there is no FLASH table '{}'. Get it from github.com/PKU-Chengxu/FLASH, and set 'folder' or SHOAL_DATA.",
         path);
   }
   try {
     return take(Json::parse(read_file(path)));
   } catch (const Json::exception& error) {
-    user_error("'{}' is not the table that FLASH publishes ({}). Get it from github.com/PKU-Chengxu/FLASH?", path,
+    user_error("'{}' is not the table that FLASH publishes ({}). Get it from github.com/PKU-Chengxu/FLASH.", path,
                error.what());
   }
 }
@@ -34,7 +34,7 @@ std::string tables_folder(const std::string& folder, const Settings& settings) {
   if (!folder.empty()) return folder;
   const char* root = std::getenv("SHOAL_DATA");
   if (root != nullptr && *root != '\0') return (std::filesystem::path(root) / "flash-devices").string();
-  user_error("{}: no folder with FLASH's tables is given. Set 'folder', or SHOAL_DATA in the environment?",
+  user_error("{}: no folder with FLASH's tables is given. Set 'folder', or SHOAL_DATA in the environment.",
              settings.where());
 }
 

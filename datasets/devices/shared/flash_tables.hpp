@@ -15,14 +15,14 @@ struct Network {
   double down, down_deviation, up, up_deviation;
 };
 
-/// Folder of the tables: `folder` or, where it is empty, flash-devices in the environment's SHOAL_DATA.
+/// Folder of the tables: `folder` or, if it is empty, flash-devices in the folder SHOAL_DATA of the environment.
 std::string tables_folder(const std::string& folder, const Settings& settings);
 
-/// speed_distri.json, in the order of the users' names. UserError for a file that is missing or is no such table.
+/// speed_distri.json, in the order of the users' names. UserError for a file that is missing or is not such a table.
 std::vector<Network> networks(const std::string& folder);
 
 /// The AI Benchmark score of each phone model that real2benchmark.json names, in the order of the model codes, from
-/// benchmark2score.json; 0 where the model has none.
+/// benchmark2score.json; 0 if the model has none.
 std::vector<double> scores(const std::string& folder);
 
 }  // namespace shoal::flash

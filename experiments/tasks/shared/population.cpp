@@ -1,7 +1,5 @@
 #include "experiments/tasks/shared/population.hpp"
 
-#include "datasets/traces/trace_file.hpp"
-
 namespace shoal {
 namespace {
 
@@ -16,7 +14,7 @@ std::shared_ptr<const Contract> open_part(std::string_view kind, std::string_vie
 }  // namespace
 
 Population make_population(const Settings& section, std::uint64_t seed, std::int64_t clients) {
-  const Opening opening{clients, seed, map_trace};
+  const Opening opening{clients, seed};
   return {section, seed, clients, open_part<Devices>("form of devices", "plain", section.section("devices"), opening),
           open_part<Availability>("form of availability", "always", section.section("availability"), opening)};
 }

@@ -7,8 +7,8 @@ namespace shoal::planners {
 Concurrency::Concurrency(const Settings& s)
     : clients_(s.integer("concurrency", 10, "clients that train at any time", at_least(1))),
       max_staleness_(s.integer("max_staleness", 100,
-                               "server steps after which a client is told to stop; also bounds "
-                               "the model versions in memory to one more",
+                               "server steps after which a client is told to stop; memory holds at most one more model "
+                               "versions",
                                at_least(0))),
       where_(s.where()) {}
 
@@ -18,7 +18,7 @@ void Concurrency::check(const Task& task, std::int64_t waiting) const {
   if (able == needed) return;
   const std::string who = needed > task.clients() ? fmt::format("the population has {}", task.clients())
                                                   : fmt::format("of {} only {} have examples", task.clients(), able);
-  user_error("{}: {} clients in flight or in the buffer ({}). Lower 'concurrency'?", where_, needed, who);
+  user_error("{}: {} clients in flight or in the buffer ({}). Lower 'concurrency'.", where_, needed, who);
 }
 
 Flight::Flight(State& state, World& world, const Concurrency& concurrency, const Dropout& dropout, RoundPlan& plan)

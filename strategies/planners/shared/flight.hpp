@@ -1,5 +1,5 @@
 #pragma once
-// What asynchronous planners share: the clients that train at any time, and the order in which they end.
+// Shared by asynchronous planners: the clients that train at any time, and the order in which they end.
 
 #include "sim/round/end_queue.hpp"
 #include "strategies/planners/shared/staleness.hpp"
@@ -14,7 +14,7 @@ class Concurrency {
 
   std::int64_t clients() const { return clients_; }
   std::int64_t max_staleness() const { return max_staleness_; }
-  /// UserError unless the population has clients for all in flight and `waiting` whose updates have arrived.
+  /// UserError unless the population has enough clients for those in flight and for `waiting` updates in the buffer.
   void check(const Task& task, std::int64_t waiting) const;
 
  private:
@@ -22,17 +22,18 @@ class Concurrency {
   std::string where_;
 };
 
-/// Who trains while one server step is planned. What runs is World::in_flight, so a planner's state is two counters: of
-/// starts and of draws. A client is busy from its start to the step that uses its update.
+/// The clients that train while one server step is planned. Those that train before it are World::in_flight, so a
+/// planner's state is two counters: of starts and of draws. A client is busy from its start to the step that uses its
+/// update.
 class Flight {
  public:
-  /// Fills `plan`, first with those that are too stale, which are told to stop.
+  /// Fills `plan`, beginning with the participations that are too stale: they are told to stop.
   Flight(State& state, World& world, const Concurrency& concurrency, const Dropout& dropout, RoundPlan& plan);
 
   bool empty() const { return running_.empty(); }
   Ticks next_end() const { return running_.next().time; }
 
-  /// Starts clients at `now` until `concurrency` train, or all that there are.
+  /// Starts clients at `now` until `concurrency` train or no more are available.
   void refill(Ticks now);
   /// The next participation ends: it is committed with the weight of its staleness, or drops out.
   void land(const StalenessWeight& weight);

@@ -19,11 +19,11 @@ Cohort::Cohort(const Settings& s)
 
 void Cohort::check_cohort(const Task& task, std::int64_t wanted, const std::string& where, const char* key) {
   if (wanted > task.clients()) {
-    user_error("{}: cohort of {} clients (the population has {}). Lower '{}'?", where, wanted, task.clients(), key);
+    user_error("{}: cohort of {} clients (the population has {}). Lower '{}'.", where, wanted, task.clients(), key);
   }
   const std::int64_t able = count_able(task, wanted);
   if (able < wanted) {
-    user_error("{}: cohort of {} clients (of {} only {} have examples). Lower '{}'?", where, wanted, task.clients(),
+    user_error("{}: cohort of {} clients (of {} only {} have examples). Lower '{}'.", where, wanted, task.clients(),
                able, key);
   }
 }
@@ -54,7 +54,7 @@ RoundPlan commit_first(std::vector<Participation> starts, const Reporting& repor
   for (const Straggler& s : kept<Straggler>(state, "stragglers")) {
     if (Ticks{s.finish} > plan.time) stragglers.push_back(s);
   }
-  // Where all that could start are still at work, the next round begins when the first of them has finished.
+  // If all clients that could start are still at work, the next round begins when the first of them has finished.
   if (plan.starts.empty() && !stragglers.empty()) {
     plan.time = Ticks{std::ranges::min(stragglers, {}, &Straggler::finish).finish};
   }

@@ -1,5 +1,5 @@
 #pragma once
-// What synchronous planners share: cohorts, when a round ends, and clients that go on when nobody waits for them.
+// Shared by synchronous planners: cohorts, the end of a round, and stragglers, which work on after that end.
 
 #include <cstring>
 #include <limits>
@@ -46,11 +46,11 @@ std::set<ClientId> still_at_work(State& state, Ticks now);
 struct Reporting {
   std::int64_t goal = std::numeric_limits<std::int64_t>::max();  // the round ends with that many reports
   std::int64_t minimum = 1;                                      // with fewer it is abandoned
-  Ticks deadline{std::numeric_limits<std::int64_t>::max()};      // nobody is waited for after it; later than now
+  Ticks deadline{std::numeric_limits<std::int64_t>::max()};      // end of the wait; later than now
 };
 
-/// Commits the first `goal` reports in order of (time, kind, client, participation) until the deadline. Who would have
-/// reported after that is late; whoever goes on after the round's end is kept in the state as a straggler.
+/// Commits the first `goal` reports in order of (time, kind, client, participation) until the deadline. A client that
+/// would have reported after that is late; one that works on after the round's end is kept in the state as a straggler.
 RoundPlan commit_first(std::vector<Participation> starts, const Reporting& reporting, State& state, const World& world);
 
 }  // namespace shoal::planners

@@ -14,8 +14,10 @@ class StalenessWeight {
       : form_(s.choice("staleness_weight", Form::polynomial,
                        {{"polynomial", Form::polynomial}, {"hinge", Form::hinge}, {"constant", Form::constant}},
                        "how an update's weight falls with its staleness")),
-        exponent_(s.number("exponent", 0.5, "of the polynomial weight 1 / (1 + staleness)^exponent", at_least(0))),
-        slope_(s.number("hinge_slope", 10, "of the hinge weight 1 / (slope (staleness - delay) + 1)", positive())),
+        exponent_(
+            s.number("exponent", 0.5, "exponent of the polynomial weight 1 / (1 + staleness)^exponent", at_least(0))),
+        slope_(
+            s.number("hinge_slope", 10, "slope of the hinge weight 1 / (slope (staleness - delay) + 1)", positive())),
         delay_(s.number("hinge_delay", 4, "staleness up to which the hinge weight is 1", at_least(0))) {}
 
   double operator()(std::int64_t staleness) const {

@@ -17,8 +17,8 @@ std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const 
     const auto some = std::span(points).first(std::min({points.size(), most - i, std::max<std::uint64_t>(8, missing)}));
     order.fill(i, some);
     i += some.size();
-    for (const std::uint64_t point : some) {
-      const ClientId client{static_cast<std::int64_t>(point)};
+    for (const std::int64_t point : some) {
+      const ClientId client{point};
       if (std::ssize(drawn) == count) break;
       if (busy.contains(client) || !world.may_start(client)) continue;
       if (world.task.work(client).examples > 0) drawn.push_back(client);

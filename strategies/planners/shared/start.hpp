@@ -1,5 +1,5 @@
 #pragma once
-// What planners share: drawing clients, starting a participation, and a synchronous round that waits for all.
+// Shared by all planners: drawing clients, starting a participation, and a synchronous round that waits for all.
 
 #include <set>
 
@@ -10,11 +10,11 @@ namespace shoal::planners {
 
 /// `count` clients with examples that may start now and are not `busy`, fewer if there are no more: the first of keyed
 /// permutation number `draw` of the population, so that ten million clients cost as much as ten. Looks at no more than
-/// 100 clients for each that is wanted, or 100,000: a population of which less is available gives fewer.
+/// 100 clients for each that is wanted, or 100,000: if fewer of them may start, it returns fewer.
 std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
                                    const std::set<ClientId>& busy = {});
 
-/// The first `count` of the clients that draw_clients would give, of those that `accept` takes.
+/// The first `count` clients in the order of draw_clients that `accept` accepts.
 template <class Accept>
 std::vector<ClientId> draw_such(std::int64_t count, std::int64_t draw, const World& world,
                                 const std::set<ClientId>& busy, const Accept& accept) {
@@ -28,8 +28,8 @@ std::vector<ClientId> draw_such(std::int64_t count, std::int64_t draw, const Wor
   }
 }
 
-/// Dropout by chance: a fixed probability, the same for all clients, beside what [population] says. The phase is drawn
-/// as well, and the moment in it.
+/// Dropout by chance: a fixed probability, the same for all clients, in addition to the dropouts of [population]. The
+/// phase is drawn as well, and the moment in it.
 class Dropout {
  public:
   explicit Dropout(const Settings& s);

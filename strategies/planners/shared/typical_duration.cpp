@@ -12,7 +12,8 @@ std::vector<Ticks> predicted_durations(std::int64_t most, const World& world) {
   const KeyedPermutation order(random_key(world.seed, "planner/selection"), 0, clients);
   std::vector<Ticks> durations;
   for (std::uint64_t i = 0; i < clients && std::ssize(durations) < most; ++i) {
-    const ClientId client{static_cast<std::int64_t>(order(i))};
+    const std::int64_t drawn = order(i);
+    const ClientId client{drawn};
     if (world.task.work(client).examples > 0) durations.push_back(world.duration(client));
   }
   std::ranges::sort(durations);

@@ -18,23 +18,23 @@ namespace {
 
 const std::vector<MemorySlot> slots = {{"control", 3, at::kFloat}, {"personal", 2, at::kDouble}};
 
-// (id * 0x9E3779B97F4A7C15 mod 2^64) >> 54, computed elsewhere. Checkpoints rely on it.
-TEST(ClientMemory, HomesNeverChange) {
+// (id * 0x9E3779B97F4A7C15 mod 2^64) >> 54, computed independently. Checkpoints rely on it.
+TEST(ClientMemory, KeepsItsHomes) {
   const ClientMemory memory(slots, 1024, 0);  // with 1,024 ranks the home is the bucket
   const std::map<std::int64_t, int> buckets = {
       {0, 0}, {1, 632}, {2, 241}, {3, 874}, {1000, 34}, {123456789, 761}, {1000000000000, 916}};
   for (const auto& [client, bucket] : buckets) EXPECT_EQ(memory.home(ClientId{client}), bucket) << client;
 }
 
-TEST(ClientMemory, BucketsAreSpreadOverTheRanks) {
+TEST(ClientMemory, SpreadsBucketsOverTheRanks) {
   const ClientMemory buckets(slots, 1024, 0);
   for (const int ranks : {1, 2, 3, 5, 8, 2000}) {
     const ClientMemory memory(slots, ranks, 0);
-    std::vector<int> clients(static_cast<std::size_t>(ranks), 0);
+    std::vector<int> clients(ranks);
     for (std::int64_t c = 0; c < 20000; ++c) {
       const int home = memory.home(ClientId{c});
       ASSERT_EQ(home, buckets.home(ClientId{c}) % ranks);
-      ++clients[static_cast<std::size_t>(home)];
+      ++clients[home];
     }
     if (ranks > 8) continue;
     for (const int n : clients) EXPECT_NEAR(n, 20000.0 / ranks, 0.05 * 20000 / ranks);
@@ -52,8 +52,8 @@ TEST(ClientMemory, FindsSlotsByName) {
 
 // Values that a conversion would change: signed zero, the smallest denormal, infinity, a NaN with a payload.
 at::Tensor control(std::int64_t client, float salt) {
-  const std::uint32_t payload = 0x7fc00000U + static_cast<std::uint32_t>(client % 1000);
-  const float values[3] = {-0.0F, std::numeric_limits<float>::denorm_min() * static_cast<float>(client + 1), salt};
+  const std::uint32_t payload = 0x7fc00000U + client % 1000;
+  const float values[3] = {-0.0F, std::numeric_limits<float>::denorm_min() * (client + 1), salt};
   at::Tensor tensor = at::empty({3}, at::kFloat);
   std::memcpy(tensor.mutable_data_ptr(), values, sizeof values);
   std::memcpy(static_cast<std::byte*>(tensor.mutable_data_ptr()) + 8, &payload, salt == 0 ? 4 : 0);
@@ -61,7 +61,7 @@ at::Tensor control(std::int64_t client, float salt) {
 }
 
 at::Tensor personal(std::int64_t client) {
-  const double values[2] = {1 / (static_cast<double>(client) + 3), -std::numeric_limits<double>::infinity()};
+  const double values[2] = {1 / (client + 3.0), -std::numeric_limits<double>::infinity()};
   at::Tensor tensor = at::empty({2}, at::kDouble);
   std::memcpy(tensor.mutable_data_ptr(), values, sizeof values);
   return tensor;
@@ -83,12 +83,12 @@ ClientRecord expected(std::int64_t c) {
   return record;
 }
 
-/// Deals clients 0 to 59 to the ranks, in another way for each `turn`.
+// Deals clients 0 to 59 to the ranks, differently for each `turn`.
 std::vector<std::vector<ClientId>> deal(int ranks, std::int64_t turn) {
-  std::vector<std::vector<ClientId>> dealt(static_cast<std::size_t>(ranks));
+  std::vector<std::vector<ClientId>> dealt(ranks);
   for (std::int64_t i = 0; i < 60; ++i) {
     const std::int64_t client = (i * 37 + turn) % 60;
-    dealt[static_cast<std::size_t>((client / 3 + turn) % ranks)].push_back(ClientId{client});
+    dealt[(client / 3 + turn) % ranks].push_back(ClientId{client});
   }
   return dealt;
 }
@@ -97,7 +97,7 @@ void store(ClientMemory& memory, Communicator& comm, std::int64_t turn,
            const std::function<ClientRecord(std::int64_t)>& of) {
   std::vector<std::pair<ClientId, ClientRecord>> written;
   const auto dealt = deal(comm.size(), turn);
-  for (const ClientId client : dealt[static_cast<std::size_t>(comm.rank())]) {
+  for (const ClientId client : dealt[comm.rank()]) {
     const ClientRecord record = of(value(client));
     if (record[0].defined() || record[1].defined()) written.emplace_back(client, record);
   }
@@ -107,7 +107,7 @@ void store(ClientMemory& memory, Communicator& comm, std::int64_t turn,
 void expect_fetched(const ClientMemory& memory, Communicator& comm, std::int64_t turn,
                     const std::function<ClientRecord(std::int64_t)>& of) {
   const auto wanted = deal(comm.size(), turn);
-  const std::vector<ClientId>& mine = wanted[static_cast<std::size_t>(comm.rank())];
+  const std::vector<ClientId>& mine = wanted[comm.rank()];
   const std::vector<ClientRecord> fetched = memory.fetch(wanted, comm);
   ASSERT_EQ(fetched.size(), mine.size());
   for (std::size_t i = 0; i < mine.size(); ++i) {
@@ -116,7 +116,7 @@ void expect_fetched(const ClientMemory& memory, Communicator& comm, std::int64_t
   }
 }
 
-TEST(ClientMemory, ComesBackByteForByte) {
+TEST(ClientMemory, ReturnsWhatWasStored) {
   for (const int ranks : {1, 2, 3, 5}) {
     std::mutex mutex;
     std::vector<std::int64_t> kept;
@@ -145,7 +145,7 @@ TEST(ClientMemory, ComesBackByteForByte) {
         kept.push_back(value(client));
       }
     });
-    // Every client that ever wrote is kept once; the others take no space.
+    // Every client that has written is kept once; the others take no space.
     std::vector<std::int64_t> writers;
     for (std::int64_t c = 0; c < 60; ++c) {
       if (expected(c)[0].defined() || expected(c)[1].defined() || c % 4 == 0) writers.push_back(c);

@@ -25,7 +25,7 @@ constexpr Ticks s(std::int64_t count) { return Ticks{count * value(second)}; }
 // Download until 10 s, training until 70 s, upload until 100 s.
 const std::vector<Ticks> phases = {s(10), s(70), s(100)};
 
-/// A trace of one device: there from 0 to 40 s and from 60 to 90 s of every 200 s.
+// A trace of one device, available from 0 to 40 s and from 60 to 90 s of every 200 s.
 class TracedFate : public testing::Test {
  protected:
   TracedFate() {
@@ -47,20 +47,20 @@ void expect(const Fate& fate, Ticks finish, Outcome outcome) {
   EXPECT_EQ(fate.outcome, outcome);
 }
 
-TEST_F(TracedFate, AbortsAtTheInstantOfLeaving) {
+TEST_F(TracedFate, AbortsWhenTheClientLeaves) {
   expect(fate("abort", s(0)), s(40), Outcome::dropout_in_training);
   expect(fate("abort", s(35)), s(40), Outcome::dropout_in_download);
   expect(fate("abort", s(30)), s(40), Outcome::dropout_in_training);  // the download has just ended
-  expect(fate("abort", s(50)), s(50), Outcome::dropout_in_download);  // was not there at all
+  expect(fate("abort", s(50)), s(50), Outcome::dropout_in_download);  // not available at all
   expect(fate("abort", s(265)), s(290), Outcome::dropout_in_training);
 }
 
-TEST_F(TracedFate, PausesAndGoesOn) {
+TEST_F(TracedFate, PausesAndContinues) {
   // 100 s of work: 40 + 30 in the first period, 30 of the second one's first 40.
   expect(fate("pause", s(0)), s(230), Outcome::completes);
   expect(fate("pause", s(60)), s(200 + 60 + 30), Outcome::completes);  // 30 + 40 + 30, to the very end
   expect(fate("pause", s(61)), s(401), Outcome::completes);            // 29 + 40 + 30, and 1 of the third
-  expect(fate("pause", s(50)), s(200 + 60 + 30), Outcome::completes);  // waits until it is there
+  expect(fate("pause", s(50)), s(200 + 60 + 30), Outcome::completes);  // waits until it is available
 }
 
 TEST_F(TracedFate, IsCheckedAtTheEndOnly) {
@@ -80,7 +80,7 @@ TEST_F(TracedFate, EndsAtTheDeadline) {
   expect(fate("abort", s(30), {.deadline = s(20)}), s(30), Outcome::dropout_in_download);  // over before it began
 }
 
-TEST(Fate, DependsOnTheOrderOfNothing) {
+TEST(Fate, DoesNotDependOnTheOrderOfCalls) {
   const Population people = population("dropouts = [0.1, 0.2, 0.3]\navailability = {name = \"markov\", mean_on = 300}");
   std::vector<Fate> forth, back;
   for (std::int64_t i = 0; i < 500; ++i) {
@@ -95,14 +95,14 @@ TEST(Fate, DependsOnTheOrderOfNothing) {
   }
 }
 
-/// How often each outcome, of many participations of as many clients.
+// The share of each outcome among the participations of `count` clients.
 template <class Each>
 std::array<double, 6> outcomes(const Population& people, const Terms& terms, std::int64_t count, const Each& each,
                                const PhaseEnds& ends = phases) {
   std::array<double, 6> shares{};
   for (std::int64_t i = 0; i < count; ++i) {
     const Fate fate = fate_of(people, ClientId{i}, ParticipationId{i}, s(1000), ends, terms);
-    shares[static_cast<std::size_t>(fate.outcome)] += 1 / static_cast<double>(count);
+    shares[static_cast<std::size_t>(fate.outcome)] += 1.0 / count;
     each(ClientId{i}, fate);
   }
   return shares;
@@ -112,30 +112,28 @@ constexpr auto nothing = [](ClientId, const Fate&) {};
 
 double tolerance(double p, double count) { return 4.5 * std::sqrt(p * (1 - p) / count); }
 
-TEST(Fate, HasTheLossesOfEachPhase) {
+TEST(Fate, HasTheDropoutsOfEachPhase) {
   constexpr std::int64_t count = 40000;
   const Population people = population("dropouts = [0.1, 0.2, 0.3]");
-  std::array<double, 4> passed{}, lost{};
+  std::array<double, 4> passed{}, dropouts{};
   const auto shares = outcomes(people, {}, count, [&](ClientId, const Fate& fate) {
     const auto o = static_cast<std::size_t>(fate.outcome);
     passed[o] += seconds(fate.finish - s(1000));
-    ++lost[o];
+    ++dropouts[o];
     if (o == 0) {
       EXPECT_EQ(fate.finish, s(1100));
     }
     if (o > 0) {
       EXPECT_GE(fate.finish - s(1000), o == 1 ? s(0) : phases[o - 2]);
-    }
-    if (o > 0) {
       EXPECT_LE(fate.finish - s(1000), phases[o - 1]);
     }
   });
   const double expected[] = {0.9 * 0.8 * 0.7, 0.1, 0.9 * 0.2, 0.9 * 0.8 * 0.3};
   for (std::size_t o = 0; o < 4; ++o) EXPECT_NEAR(shares[o], expected[o], tolerance(expected[o], count)) << o;
   // At a uniform moment of the phase: means 5, 40 and 85 s.
-  EXPECT_NEAR(passed[1] / lost[1], 5, 4.5 * 10 / std::sqrt(12 * lost[1]));
-  EXPECT_NEAR(passed[2] / lost[2], 40, 4.5 * 60 / std::sqrt(12 * lost[2]));
-  EXPECT_NEAR(passed[3] / lost[3], 85, 4.5 * 30 / std::sqrt(12 * lost[3]));
+  EXPECT_NEAR(passed[1] / dropouts[1], 5, 4.5 * 10 / std::sqrt(12 * dropouts[1]));
+  EXPECT_NEAR(passed[2] / dropouts[2], 40, 4.5 * 60 / std::sqrt(12 * dropouts[2]));
+  EXPECT_NEAR(passed[3] / dropouts[3], 85, 4.5 * 30 / std::sqrt(12 * dropouts[3]));
 }
 
 TEST(Fate, KnowsTheFurtherPhasesOfAProtocol) {
@@ -149,22 +147,22 @@ TEST(Fate, KnowsTheFurtherPhasesOfAProtocol) {
         }
       },
       five);
-  EXPECT_EQ(static_cast<int>(dropout_in(4)), 5);
+  EXPECT_EQ(dropout_in(4), Outcome{5});
   EXPECT_NEAR(shares[5], 0.25, tolerance(0.25, 20000));
   EXPECT_NEAR(shares[0], 0.75, tolerance(0.25, 20000));
 }
 
 TEST(Fate, HasTheDropoutOfTheTier) {
   const Population people = population("devices = {name = \"tiers\", speeds = [1, 1], dropout = [0.5, 0]}");
-  double of_tier[2] = {}, lost[2] = {};
+  double of_tier[2] = {}, dropouts[2] = {};
   outcomes(people, {.dropout = 0.2}, 20000, [&](ClientId client, const Fate& fate) {
     const int tier = people.device(client).tier;
     ++of_tier[tier];
-    lost[tier] += fate.outcome == Outcome::completes ? 0 : 1;
+    dropouts[tier] += fate.outcome == Outcome::completes ? 0 : 1;
   });
   // Independent of the planner's dropout: 1 - (1 - 0.5) (1 - 0.2).
-  EXPECT_NEAR(lost[0] / of_tier[0], 0.6, tolerance(0.6, of_tier[0]));
-  EXPECT_NEAR(lost[1] / of_tier[1], 0.2, tolerance(0.2, of_tier[1]));
+  EXPECT_NEAR(dropouts[0] / of_tier[0], 0.6, tolerance(0.6, of_tier[0]));
+  EXPECT_NEAR(dropouts[1] / of_tier[1], 0.2, tolerance(0.2, of_tier[1]));
 }
 
 TEST(Fate, IsCertainAtTheEnds) {
@@ -173,8 +171,8 @@ TEST(Fate, IsCertainAtTheEnds) {
   EXPECT_EQ(outcomes(population("consent = {task = 0}"), {}, 1000, nothing)[0], 0);
 }
 
-// P(a Markov client stays for a whole participation) = e^(-length / mean_on): the loss of the abort policy.
-TEST(Fate, LosesToAvailabilityAsOftenAsStretchesEnd) {
+// P(a Markov client stays for a whole participation) = e^(-length / mean_on): what the abort policy leaves.
+TEST(Fate, DropsOutAsOftenAsStretchesEnd) {
   const Population people = population("availability = {name = \"markov\", mean_on = 250, mean_off = 50}");
   double started = 0, completed = 0;
   for (std::int64_t i = 0; i < 40000; ++i) {
@@ -186,9 +184,9 @@ TEST(Fate, LosesToAvailabilityAsOftenAsStretchesEnd) {
   EXPECT_NEAR(completed / started, expected, tolerance(expected, started));
 }
 
-// Mean time of 100 s of work by a client that is there: 100 s, and mean_off for each of the 100 / mean_on
-// interruptions.
-TEST(Fate, PausingTakesAsMuchLongerAsAbsencesTake) {
+// Mean time of 100 s of work that begins while the client is available: 100 s, and mean_off for each of the
+// 100 / mean_on interruptions.
+TEST(Fate, PausesForTheTimeOfTheAbsences) {
   const Population people =
       population("offline = \"pause\"\navailability = {name = \"markov\", mean_on = 50, mean_off = 30}");
   double started = 0, took = 0;
@@ -203,20 +201,20 @@ TEST(Fate, PausingTakesAsMuchLongerAsAbsencesTake) {
   EXPECT_NEAR(took / started, 100 + 2 * 30, 4.5 * std::sqrt(2 * 2 * 900 / started));
 }
 
-TEST(Fate, OfAPausedClientThatNeverComesBackIsALoss) {
+TEST(Fate, DropsAPausedClientThatNeverReturns) {
   const Population people = population("offline = \"pause\"\nconsent = {withdrawals = 2000}");  // after 43 s on average
-  int lost = 0;
+  int dropouts = 0;
   for (std::int64_t i = 0; i < 200; ++i) {
     const Fate fate = fate_of(people, ClientId{i}, ParticipationId{i}, s(0), phases, {});
     const Ticks leaves = people.stretch(ClientId{i}, Ticks{}).until;
     EXPECT_EQ(fate.outcome == Outcome::completes, leaves >= s(100));
     EXPECT_EQ(fate.finish, std::min(leaves, s(100)));
-    lost += fate.outcome == Outcome::completes ? 0 : 1;
+    dropouts += fate.outcome == Outcome::completes ? 0 : 1;
   }
-  EXPECT_GT(lost, 100);
+  EXPECT_GT(dropouts, 100);
 }
 
-TEST(PartialWork, IsDoneByTheShareOfParticipationsInTheRightParts) {
+TEST(PartialWork, HasItsShareAndLevels) {
   const Population people = population("partial = {share = 0.5, levels = 4}");
   double whole = 0, parts[5] = {};
   for (std::int64_t i = 0; i < 40000; ++i) {

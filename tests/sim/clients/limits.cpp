@@ -17,18 +17,18 @@ Who who(std::int64_t client, double utc_offset = 0) {
 
 Ticks at_hour(double hours) { return ticks(3600 * hours); }
 
-/// Share of clients for which `state` is on.
+// Share of clients for which `state` is on.
 template <class State>
 double share(const State& state, std::int64_t clients = 4000) {
   double on = 0;
   for (std::int64_t c = 0; c < clients; ++c) on += state(who(c)).on ? 1 : 0;
-  return on / static_cast<double>(clients);
+  return on / clients;
 }
 
 TEST(Limits, ChargeAtNightOnTheShareOfNights) {
   const Limits l = limits("charging_nights = 0.7\ncharging_spread = 0.1");
-  // Plugged in at 22:30 with a deviation of sqrt(2) h, and for as long as to 6:30 with one of 2 h: of those who are at
-  // all, Phi(3.5 / 2) = 0.96 still are at 3 in the morning; at 3 in the afternoon nobody is.
+  // Plugged in at 22:30 with a standard deviation of sqrt(2) h, until 6:30 with one of 2 h: of the devices that charge
+  // in a night, Phi(3.5 / 2) = 0.96 still do at 3 in the morning; none does at 3 in the afternoon.
   EXPECT_NEAR(share([&](const Who& w) { return l.charging(w, at_hour(24 * 9 + 3)); }), 0.7 * 0.9599, 0.034);
   EXPECT_LT(share([&](const Who& w) { return l.charging(w, at_hour(24 * 9 + 15)); }), 0.01);
   // Each client's own share of nights lies between 0.6 and 0.8; a night's window lasts half an hour at least.
@@ -48,7 +48,7 @@ TEST(Limits, ChargeAtNightOnTheShareOfNights) {
   EXPECT_LT(share([&](const Who& w) { return l.charging({w.client, ticks(12 * 3600)}, at_hour(24 * 9 + 3)); }), 0.01);
 }
 
-TEST(Limits, TheShortAnswerIsThatOfTheStretch) {
+TEST(Limits, AgreeInBothForms) {
   for (const char* toml :
        {"", "power = \"charging\"", "power = \"charging_or_battery\"\nidle = true", "unmetered = true\nconnected = 0.4",
         "check_in_every = 24\ncheck_in_for = 9\nidle = true",
@@ -58,7 +58,7 @@ TEST(Limits, TheShortAnswerIsThatOfTheStretch) {
     RandomStream random(random_key(2, "planner/selection"), 0);
     std::int64_t on = 0;
     for (int i = 0; i < 20'000; ++i) {
-      const Who client = who(static_cast<std::int64_t>(random.below(1'000'000)), -8);
+      const Who client = who(random.below(1'000'000), -8);
       const Ticks time = at_hour(24 * 40 * random.uniform());
       const bool slow = l.at(client, time).on;
       ASSERT_EQ(l.on(client, time), slow) << toml;
@@ -68,19 +68,19 @@ TEST(Limits, TheShortAnswerIsThatOfTheStretch) {
   }
 }
 
-TEST(Limits, LieIdleAsOftenAsTheySay) {
+TEST(Limits, AreIdleForTheirShare) {
   const Limits l = limits("idle_share = 0.25");
   EXPECT_NEAR(share([&](const Who& w) { return l.idle(w, at_hour(24 * 3 + 15)); }), 0.25, 0.03);
   EXPECT_GT(share([&](const Who& w) { return l.idle(w, at_hour(24 * 3 + 3)); }), 0.95);
 }
 
-TEST(Limits, AreUnmeteredAtHomeOrAtAHotspotForThoseWhoHaveSuchANetwork) {
+TEST(Limits, FollowTheHomeNetwork) {
   const Limits l = limits("connected = 0.8\nhotspot_share = 0.25");
   EXPECT_NEAR(share([&](const Who& w) { return l.unmetered(w, at_hour(24 * 3 + 13)); }), 0.8 * 0.25, 0.03);
   EXPECT_NEAR(share([&](const Who& w) { return l.unmetered(w, at_hour(24 * 3 + 2)); }), 0.8, 0.03);
 }
 
-TEST(Limits, BatteryRunsDownAndIsChargedAsItSays) {
+TEST(Limits, DrainAndChargeTheBattery) {
   const Limits l = limits("battery_drain = 0.05\nbattery_charge = 0.4\ncharging_nights = 1\ncharging_spread = 0");
   for (std::int64_t c = 0; c < 50; ++c) {
     const Who w = who(c);
@@ -111,7 +111,7 @@ TEST(Limits, BatteryRunsDownAndIsChargedAsItSays) {
   }
 }
 
-TEST(Limits, BatteryCrossesTheThresholdWhenItSays) {
+TEST(Limits, PredictWhenTheBatteryCrosses) {
   const Limits l = limits("charging_nights = 0.6\ncharging_spread = 0.3");
   for (std::int64_t c = 0; c < 60; ++c) {
     for (Ticks time = at_hour(30); time < at_hour(150);) {
@@ -126,7 +126,7 @@ TEST(Limits, BatteryCrossesTheThresholdWhenItSays) {
   }
 }
 
-TEST(Limits, TogetherAreTheirConjunction) {
+TEST(Limits, CombineAsAConjunction) {
   const Limits all =
       limits("power = \"charging\"\nidle = true\nunmetered = true\ncheck_in_every = 6\ncheck_in_for = 3");
   const Limits checks = limits("check_in_every = 6\ncheck_in_for = 3");
@@ -150,7 +150,7 @@ TEST(Limits, TogetherAreTheirConjunction) {
   }
 }
 
-TEST(Limits, CheckInLetsRestInBetween) {
+TEST(Limits, LeaveARestBetweenCheckIns) {
   const Limits l = limits("check_in_every = 6\ncheck_in_for = 0.5");
   for (std::int64_t c = 0; c < 50; ++c) {
     Ticks last{-1};

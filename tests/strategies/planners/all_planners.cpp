@@ -1,5 +1,5 @@
-// What every planner owes the engine, whoever it chooses: the books, repeatable bits, and settings that do something. A
-// new planner is covered as soon as its file is there.
+// Does every planner keep its books, give repeatable bits, and have settings with an effect? A new planner is covered
+// as soon as its file is there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +23,7 @@ std::vector<std::string> planners() {
 // Sixty clients of unequal work and speed, which are not always available.
 std::shared_ptr<const Task> unequal_clients() {
   std::vector<std::int64_t> examples;
-  for (std::int64_t c = 0; c < 60; ++c) examples.push_back(c % 9);  // some have none
+  for (std::int64_t c = 0; c < 60; ++c) examples.push_back(c % 9);  // some have no examples
   return std::make_shared<TimedTask>(examples);
 }
 // An example takes a second.
@@ -37,7 +37,7 @@ class Planners : public testing::TestWithParam<std::string> {};
 TEST_P(Planners, KeepTheBooks) {
   Desk desk(GetParam(), "dropout = 0.2", unequal_clients(), population);
   desk.loss = some_loss;
-  std::map<std::int64_t, Ticks> free_from;  // per client: when it has finished what it was started for
+  std::map<std::int64_t, Ticks> free_from;  // per client: the end of its latest participation
   std::int64_t next_id = 0, committed = 0, dropouts = 0, steps = 0;
   for (int step = 0; step < 300; ++step) {
     const RoundPlan plan = desk.next();
@@ -52,7 +52,7 @@ TEST_P(Planners, KeepTheBooks) {
       EXPECT_GE(p.finish, p.start);
       EXPECT_GT(p.fraction, 0);
       EXPECT_LE(p.fraction, 1);
-      // One task at a time: neither an update that waits nor work that nobody waits for is given up for another.
+      // One participation at a time: a client with a waiting update or with late work does not start another one.
       EXPECT_GE(p.start, free_from[value(p.client)]) << "client " << value(p.client);
       free_from[value(p.client)] = p.finish;
     }
@@ -68,7 +68,7 @@ TEST_P(Planners, KeepTheBooks) {
   EXPECT_GT(dropouts, 30);
 }
 
-// On the quadratic task, with losses fed back and probed, clients dropping out and stacked in blocks.
+// On the quadratic task, with losses fed back and probed, and clients that drop out and are stacked in blocks.
 TEST_P(Planners, GiveTheSameBitsOnAnyRanks) {
   const Federation parts = federation(fmt::format(
       "task = {{name = \"quadratic\", clients = 60, dimension = 7}}\npopulation = {{speed_sigma = 1}}\n"
@@ -82,7 +82,7 @@ TEST_P(Planners, GiveTheSameBitsOnAnyRanks) {
 
 INSTANTIATE_TEST_SUITE_P(All, Planners, testing::ValuesIn(planners()), [](const auto& info) { return info.param; });
 
-// --- Each declared setting does something ----------------------------------------------------------------------------
+// --- Each declared setting has an effect -----------------------------------------------------------------------------
 
 using Values = std::map<std::string, std::string>;
 
@@ -102,7 +102,7 @@ std::string trace(const std::string& planner, const Values& values) {
   return all.hex();
 }
 
-/// Another value for a setting, and what else must be set for it to matter.
+// Another value for a setting, and the other settings that it needs to have an effect.
 struct Other {
   std::string planner, key, value;
   Values base{};
@@ -219,7 +219,7 @@ TEST(PlannerSettings, ChangeTheResult) {
 
 // --- Selection by availability ---------------------------------------------------------------------------------------
 
-// Whoever takes part is available now, and later no more often than anybody of the candidates who does not.
+// A client that takes part is available now, and later no more often than any candidate that does not.
 TEST(Refl, PrefersTheLeastAvailable) {
   constexpr std::int64_t candidates = 25, cohort = 10;
   Desk desk("refl", fmt::format("cohort = {}\ncandidates = {}\nsmoothing = 1", cohort, candidates), equal_clients(200),
@@ -247,7 +247,8 @@ TEST(Refl, PrefersTheLeastAvailable) {
     const KeyedPermutation order(random_key(1, "planner/selection"), round, 200);
     std::int64_t left = candidates;
     for (std::uint64_t i = 0; i < 200 && left > 0; ++i) {
-      const ClientId client{static_cast<std::int64_t>(order(i))};
+      const std::int64_t drawn = order(i);
+      const ClientId client{drawn};
       if (!desk.population().available(client, now)) continue;
       --left;
       if (chosen.contains(client)) continue;
@@ -264,7 +265,7 @@ TEST(Refl, PrefersTheLeastAvailable) {
 const std::string small_task =
     "task = {name = \"quadratic\", clients = 60, dimension = 5}\npopulation = {speed_sigma = 1}\nlocal = {steps = 3}\n";
 
-TEST(WastedWork, OfLateClientsIsCounted) {
+TEST(WastedWork, IsCountedForLateClients) {
   const Played played =
       play(federation(small_task + "planner = {name = \"over_selection\", goal = 5, factor = 2}\n"), 20, {2, 1});
   for (const RoundRecord& record : played.records) {
@@ -305,7 +306,7 @@ TEST(WastedWork, EndsWhenAClientIsToldToStop) {
 
 // --- Probes ----------------------------------------------------------------------------------------------------------
 
-// h (b - x)^2 / 2 at x = 0, on any number of ranks; nobody trains who has a lower loss than a candidate left out.
+// h (b - x)^2 / 2 at x = 0, on any number of ranks; no client with a lower loss than a candidate left out trains.
 TEST(Probes, AreLossesAtTheNewestModel) {
   const Federation parts = federation(
       "task = {name = \"quadratic\", precision = \"float64\", curvatures = [1, 1, 1, 1, 1, 1], optima = [1, 2, 3, 4, "
@@ -341,7 +342,7 @@ TEST(Probes, AreMeanLossesOfTheClientsOwnExamples) {
   const std::unique_ptr<Communicator> comm = single_rank();
   FederationState state(parts, 1, 0);
   Trainers trainers(*parts.task, 1);
-  // The model begins where all ten classes are nearly alike; a trainer's first full-batch loss is the same mean.
+  // The initial model rates all ten classes nearly alike; a trainer's first full-batch loss is the same mean.
   const std::vector<Probe> probes = probe_losses({ClientId{3}, ClientId{8}}, parts, state, *comm, trainers);
   for (const Probe& probe : probes) {
     const Participation visit{.client = probe.client};

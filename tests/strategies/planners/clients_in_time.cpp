@@ -1,4 +1,4 @@
-// Do whole rounds keep to who is there, when, for how much work, with the same bits on any number of ranks?
+// Do whole rounds respect availability, partial work and dropouts, with the same bits on any number of ranks?
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ const std::vector<std::string> planners = {"{name = \"uniform\", cohort = 15, dr
                                            "{name = \"fed_buff\", concurrency = 12, buffer = 4, dropout = 0.1}",
                                            "{name = \"fed_buff\", concurrency = 12, buffer = 4, refill = \"at_step\"}"};
 
-TEST(ClientsInTime, SameBitsOnAnyRanksAndThreads) {
+TEST(ClientsInTime, GiveTheSameBitsOnAnyRanks) {
   for (const std::string& planner : planners) {
     std::set<std::string> of_policy;
     for (const char* policy : {"abort", "pause", "check_at_end"}) {
@@ -48,11 +48,11 @@ TEST(ClientsInTime, SameBitsOnAnyRanksAndThreads) {
       EXPECT_EQ(run(parts, 12, 3, 2), alone) << planner;
       of_policy.insert(alone);
     }
-    EXPECT_EQ(of_policy.size(), 3U) << planner;  // the meanings of offline differ
+    EXPECT_EQ(of_policy.size(), 3U) << planner;  // the policies differ
   }
 }
 
-TEST(ClientsInTime, OnlyThoseWhoAreThereStartAndNobodyTwice) {
+TEST(ClientsInTime, StartOnlyWhenAvailableAndIdle) {
   for (const std::string& planner : planners) {
     const Federation parts = federation(experiment_of(planner, fmt::format(fmt::runtime(lively), "pause")));
     std::map<ClientId, Ticks> busy_until;
@@ -72,7 +72,7 @@ TEST(ClientsInTime, OnlyThoseWhoAreThereStartAndNobodyTwice) {
   }
 }
 
-TEST(ClientsInTime, WhatIsTurnedOffChangesNothing) {
+TEST(ClientsInTime, ChangeNothingWhenTurnedOff) {
   for (const std::string& planner : planners) {
     const std::string plain = run(federation(experiment_of(planner, "population = {speed_sigma = 1}\n")), 8);
     const std::string off =
@@ -86,7 +86,7 @@ TEST(ClientsInTime, WhatIsTurnedOffChangesNothing) {
   }
 }
 
-TEST(ClientsInTime, PartialWorkIsTrainedAndChargedForItsShare) {
+TEST(ClientsInTime, TrainAndChargePartialWork) {
   const Federation parts = federation(
       "task = {name = \"quadratic\", clients = 60, dimension = 5}\nlocal = {steps = 8, rate = 0.05}\n"
       "planner = {cohort = 30}\npopulation = {gflops = 1e-6, partial = {share = 0.6, levels = 4}}\n");
@@ -105,7 +105,7 @@ TEST(ClientsInTime, PartialWorkIsTrainedAndChargedForItsShare) {
   EXPECT_EQ(steps, (std::set<std::int64_t>{2, 4, 6, 8}));
 }
 
-TEST(ClientsInTime, DroppedStragglersAreLostWhenTheirTrainingEnds) {
+TEST(ClientsInTime, DropOutAfterPartialTraining) {
   const Federation parts = federation(
       "task = {name = \"quadratic\", clients = 60, dimension = 5}\nlocal = {steps = 8, rate = 0.05}\n"
       "planner = {cohort = 30}\npopulation = {gflops = 1e-6, partial = {share = 0.6, levels = 4, result = "
@@ -125,7 +125,7 @@ TEST(ClientsInTime, DroppedStragglersAreLostWhenTheirTrainingEnds) {
   EXPECT_NEAR(dropped, 67.5, 4.5 * std::sqrt(150 * 0.45 * 0.55));
 }
 
-/// Everybody is there from 1000 s to 2000 s of every 3000 s.
+// All clients are available from 1000 s to 2000 s of every 3000 s.
 class ByTrace : public ::testing::Test {
  protected:
   ByTrace() {
@@ -138,7 +138,7 @@ class ByTrace : public ::testing::Test {
       "population = {gflops = 4e-9, availability = {name = \"trace\", file = \"clients-in-time.h5\"}}\n";
 };
 
-TEST_F(ByTrace, TheClockGoesOnToTheNextInstantWhenSomebodyIsThere) {
+TEST_F(ByTrace, ClockAdvancesToTheNextAvailableClient) {
   for (const std::string& planner : planners) {
     std::vector<RoundRecord> records;
     // 480 operations a participation at 4 a second: 120 s each.
@@ -162,7 +162,7 @@ TEST_F(ByTrace, TheClockGoesOnToTheNextInstantWhenSomebodyIsThere) {
   }
 }
 
-TEST_F(ByTrace, EvenWhenAllClientsWereLostTogether) {
+TEST_F(ByTrace, ClockAdvancesAfterAllDroppedOut) {
   const Federation parts = federation(
       "task = {name = \"quadratic\", clients = 3, dimension = 30}\nlocal = {steps = 4}\n"
       "planner = {name = \"fed_buff\", concurrency = 3, buffer = 1}\n" +
@@ -177,7 +177,7 @@ std::string user_error_in(const std::string& toml) {
   return user_error_of([&] { run(federation(toml), 3); });
 }
 
-TEST(ClientsInTime, NobodyEverIsAClearErrorAndNoHang) {
+TEST(ClientsInTime, FailClearlyWhenNoneIsEverAvailable) {
   for (const std::string& planner : planners) {
     EXPECT_THAT(user_error_in(experiment_of(planner, "population = {consent = {task = 0}}\n")),
                 HasSubstr("no client is available at 0 s of virtual time or later (120 of 120 clients were asked"))
@@ -188,7 +188,7 @@ TEST(ClientsInTime, NobodyEverIsAClearErrorAndNoHang) {
               HasSubstr("Loosen [population]"));
 }
 
-TEST(ClientsInTime, AllHavingLeftIsAClearErrorToo) {
+TEST(ClientsInTime, FailClearlyWhenAllHaveLeft) {
   for (const std::string& planner : planners) {
     const Federation parts =
         federation(experiment_of(planner, "population = {gflops = 1e-6, consent = {withdrawals = 20000}}\n"));
@@ -209,37 +209,37 @@ Scene scene_of(std::int64_t clients, const std::string& toml) {
   return {std::make_shared<UnequalTask>(clients, 1), toml};
 }
 
-/// Messages of 4 MB, updates of 2 MB.
+// Messages of 4 MB, updates of 2 MB.
 World world_at(Ticks now, const Scene& scene) { return scene.world(now, 4'000'000, 2'000'000); }
 
-TEST(ClientsInTime, ACohortCostsAsMuchAsItselfNotAsThePopulation) {
+TEST(ClientsInTime, CostTheCohortNotThePopulation) {
   const Scene scene = scene_of(10'000'000, "availability = {name = \"diurnal\", mean = 0.125}\n");
-  const World world = world_at(ticks(14 * 3600), scene);  // the trough: 5 % are there
+  const World world = world_at(ticks(14 * 3600), scene);  // the trough: 5 % are available
   const std::vector<ClientId> cohort = planners::draw_clients(1000, 3, world);
   EXPECT_EQ(cohort.size(), 1000U);
   EXPECT_EQ(std::set<ClientId>(cohort.begin(), cohort.end()).size(), 1000U);
   for (const ClientId client : cohort) EXPECT_TRUE(scene.population.available(client, world.now));
-  EXPECT_EQ(scene.task->times_asked(), 1000);  // of the work of nobody who is not there
+  EXPECT_EQ(scene.task->times_asked(), 1000);  // no client that is not available was asked for its work
 }
 
-TEST(ClientsInTime, ADrawIsUniformOverThoseWhoAreThere) {
+TEST(ClientsInTime, AreDrawnUniformly) {
   const Scene scene = scene_of(200, "availability = {name = \"bernoulli\", probability = 0.5, period = 86400}\n");
   const World world = world_at(Ticks{5}, scene);
   std::map<ClientId, double> times;
   for (std::int64_t draw = 1; draw <= 4000; ++draw) {
     for (const ClientId client : planners::draw_clients(10, draw, world)) ++times[client];
   }
-  double there = 0;
-  for (std::int64_t c = 0; c < 200; ++c) there += scene.population.available(ClientId{c}, world.now) ? 1 : 0;
-  EXPECT_EQ(times.size(), there);
-  const double expected = 40000 / there;
+  double available = 0;
+  for (std::int64_t c = 0; c < 200; ++c) available += scene.population.available(ClientId{c}, world.now) ? 1 : 0;
+  EXPECT_EQ(times.size(), available);
+  const double expected = 40000 / available;
   double chi = 0;
   for (const auto& [client, count] : times) chi += (count - expected) * (count - expected) / expected;
-  // Mean there - 1, deviation sqrt(2 (there - 1)); draws without replacement spread a little less.
-  EXPECT_LT(chi, there + 4.5 * std::sqrt(2 * there));
+  // With n clients the mean is n - 1, the deviation sqrt(2 (n - 1)); draws without replacement vary a little less.
+  EXPECT_LT(chi, available + 4.5 * std::sqrt(2 * available));
 }
 
-TEST(ClientsInTime, EnergyIsPowerTimesTime) {
+TEST(ClientsInTime, UsePowerTimesTime) {
   const Scene scene = scene_of(3, "gflops = 1e-9\ntraining_watts = 5\nradio_watts = 2\n");
   // 4 and 2 MB at 4 and 1 MB/s: 3 s of radio; an epoch of one example of 10 operations at 1 a second.
   EXPECT_NEAR(world_at(Ticks{}, scene).joules(ClientId{1}), 3 * 2 + 10 * 5, 1e-9);

@@ -1,5 +1,5 @@
 #pragma once
-// Plans without training: a desk keeps what the engine would keep, so that traces can be computed by hand.
+// Plans without training: a desk keeps the state that the engine would keep, so that traces can be computed by hand.
 
 #include <gtest/gtest.h>
 
@@ -38,7 +38,7 @@ inline std::shared_ptr<const Task> equal_clients(std::int64_t count) {
   return std::make_shared<TimedTask>(std::vector<std::int64_t>(count, 1));
 }
 
-/// Messages and updates weigh nothing; devices are charged for the work that a test sets.
+/// Messages and updates have no bytes; devices are charged for the work that a test sets.
 class Weightless final : public Strategy {
  public:
   explicit Weightless(const LocalSettings& charged) : charged_(charged) {}
@@ -109,9 +109,9 @@ class Desk {
   }
 
   LocalSettings local;
-  /// What a client reports, to a probe or after a commit.
+  /// The loss that a client reports to a probe or after a commit.
   std::function<double(ClientId, std::int64_t round)> loss = [](ClientId, std::int64_t) { return 1.0; };
-  std::vector<Participation> committed, dropouts;  // of the last step
+  std::vector<Participation> committed, dropouts;  // those of the last step
   Ticks started{};                                 // when the last step began
   std::int64_t version_before = 0;
   std::int64_t twice_in_flight() const { return twice_in_flight_; }
@@ -121,7 +121,7 @@ class Desk {
 
  private:
   static bool ends_after(const Participation& earlier, const Participation& later) {
-    return earlier.outcome == Outcome::completes ? true : earlier.finish > later.start;
+    return earlier.outcome == Outcome::completes || earlier.finish > later.start;
   }
 
   Federation parts(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
@@ -146,7 +146,7 @@ class Desk {
   std::int64_t twice_in_flight_ = 0;
 };
 
-/// The clients of the drawing numbered `draw` of five under seed 1, in order: traces by hand follow from these.
+/// Draws 1 to 10 of five clients under seed 1, in order: the traces by hand follow from these.
 inline void expect_draws_of_five() {
   const char* expected[] = {"",      "23014", "01342", "34102", "10234", "21034",
                             "41032", "24301", "12403", "12304", "34120"};
@@ -158,12 +158,12 @@ inline void expect_draws_of_five() {
   }
 }
 
-/// What a hand-computed step says; times in milliseconds.
+/// One step computed by hand; times in milliseconds.
 struct Step {
   std::int64_t time;
   std::vector<std::array<std::int64_t, 4>> starts;       // client, version, start, finish
   std::vector<std::pair<std::int64_t, double>> commits;  // participation, weight
-  std::vector<std::int64_t> losses{};                    // participations
+  std::vector<std::int64_t> dropouts{};                  // participations
 };
 
 inline void expect_steps(Desk& desk, const std::vector<Step>& steps) {
@@ -178,9 +178,9 @@ inline void expect_steps(Desk& desk, const std::vector<Step>& steps) {
       starts.push_back({value(p.client), value(p.version), value(p.start) / 1000, value(p.finish) / 1000});
     }
     EXPECT_EQ(starts, steps[i].starts) << "step " << i;
-    std::vector<std::int64_t> losses;
-    for (const ParticipationId id : plan.dropouts) losses.push_back(value(id));
-    EXPECT_EQ(losses, steps[i].losses) << "step " << i;
+    std::vector<std::int64_t> dropouts;
+    for (const ParticipationId id : plan.dropouts) dropouts.push_back(value(id));
+    EXPECT_EQ(dropouts, steps[i].dropouts) << "step " << i;
     ASSERT_EQ(plan.commits.size(), steps[i].commits.size()) << "step " << i;
     for (std::size_t k = 0; k < plan.commits.size(); ++k) {
       EXPECT_EQ(value(plan.commits[k].id), steps[i].commits[k].first) << "step " << i;

@@ -27,7 +27,7 @@ bool same(const RoundPlan& a, const RoundPlan& b) {
 double weight(double staleness) { return 1 / std::sqrt(1 + staleness); }
 
 // Clients 0 to 4 take 1, 2, -, 4 and 8 ms; client 2 has no examples. A draw is the head of its permutation without the
-// busy ones, so the traces below follow by hand from these ten.
+// busy ones, so the traces below follow by hand from the ten draws.
 class FedBuffByHand : public testing::Test {
  protected:
   FedBuffByHand() { expect_draws_of_five(); }
@@ -65,12 +65,12 @@ TEST(FedBuff, HasTheStalenessOfLittlesLaw) {
           fmt::format("concurrency = {}\nbuffer = {}\nmax_staleness = 1000000\n", concurrency, buffer);
       const std::string population = fmt::format("speed_sigma = {}", sigma);
       const auto task = equal_clients(3000);
-      const double expected = static_cast<double>(concurrency - 1) / buffer;
+      const double expected = (concurrency - 1.0) / buffer;
       // 2,000 steps after a warm-up; the law holds for the mean whatever the durations are.
       EXPECT_NEAR(Desk("fed_buff", toml, task, population).mean_staleness(200, 2000), expected, 0.03 * expected + 0.01)
           << "at once, " << concurrency << " in flight, buffer " << buffer << ", sigma " << sigma;
       if (buffer > concurrency) continue;
-      const double at_step = static_cast<double>(concurrency) / buffer - 1;
+      const double at_step = 1.0 * concurrency / buffer - 1;
       EXPECT_NEAR(Desk("fed_buff", toml + "refill = \"at_step\"", task, population).mean_staleness(200, 2000), at_step,
                   0.03 * at_step + 0.01)
           << "at step, " << concurrency << " in flight, buffer " << buffer << ", sigma " << sigma;
@@ -103,21 +103,21 @@ TEST(FedBuff, GivesTheSynchronousModel) {
                 10));
 }
 
-TEST(FedBuff, KeepsClientsApartAndTheFlightFull) {
+TEST(FedBuff, KeepsTheFlightFull) {
   for (const std::string refill : {"at_once", "at_step"}) {
     Desk desk("fed_buff", "concurrency = 30\nbuffer = 10\ndropout = 0.3\nrefill = \"" + refill + "\"",
               equal_clients(60), "speed_sigma = 1");
-    std::int64_t lost = 0;
+    std::int64_t dropouts = 0;
     for (int step = 0; step < 300; ++step) {
       const RoundPlan plan = desk.next();
-      lost += std::ssize(plan.dropouts);
+      dropouts += std::ssize(plan.dropouts);
       EXPECT_EQ(plan.commits.size(), 10U);
       std::set<ClientId> clients;
       for (const Participation& p : desk.committed) EXPECT_TRUE(clients.insert(p.client).second);
       EXPECT_TRUE(refill == "at_step" || desk.in_flight() == 29U);  // the last arrival is replaced after the step
     }
     EXPECT_EQ(desk.twice_in_flight(), 0);
-    EXPECT_NEAR(lost, 300 * 10 * 0.3 / 0.7, 200);  // five deviations
+    EXPECT_NEAR(dropouts, 300 * 10 * 0.3 / 0.7, 200);  // five deviations
   }
 }
 
@@ -172,7 +172,7 @@ TEST(FedBuff, HasTheSameBitsOnAnyRanks) {
   }
 }
 
-/// Every client returns 1, weighted alike: the server's step is what normalisation makes of the weights.
+// Every client returns 1, with equal weight: the server's step is the result of the normalisation alone.
 class Ones final : public Strategy {
  public:
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
@@ -226,7 +226,7 @@ TEST(FedBuff, RefusesWhatCannotRun) {
   };
   EXPECT_THAT(error("", 18), testing::HasSubstr("19 clients in flight or in the buffer (the population has 18)"));
   EXPECT_EQ(error("", 19), "");
-  EXPECT_THAT(error("buffer = 11\nrefill = \"at_step\"", 100), testing::HasSubstr("Lower 'buffer'?"));
+  EXPECT_THAT(error("buffer = 11\nrefill = \"at_step\"", 100), testing::HasSubstr("Lower 'buffer'."));
   EXPECT_THAT(error("dropout = 1", 100), testing::HasSubstr("no update ever arrives"));
   std::vector<std::int64_t> examples(40, 0);
   std::fill_n(examples.begin(), 9, 1);

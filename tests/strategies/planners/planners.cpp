@@ -1,4 +1,4 @@
-// Do planners choose whom their text promises, with the promised probabilities, at the cost of the cohort?
+// Do planners choose clients with the promised probabilities, at the cost of the cohort?
 
 #include <cmath>
 #include <set>
@@ -12,7 +12,7 @@ namespace {
 
 using namespace shoal::test;
 
-/// Plans rounds of a task without running them.
+// Plans rounds of a task without running them.
 class Desk {
  public:
   Desk(const std::string& name, const std::string& toml, std::shared_ptr<const UnequalTask> task,
@@ -66,7 +66,7 @@ std::string user_error_of(const std::function<void()>& act) {
   return "(none)";
 }
 
-// What every synchronous planner owes the engine, whoever it chooses.
+// Every start is committed or listed as a dropout, and a round ends with its last participation.
 TEST(Planners, KeepTheBooks) {
   for (const char* name : {"uniform", "poisson"}) {
     Desk desk(name, "cohort = 8\ndropout = 0.3", population(30));
@@ -74,7 +74,7 @@ TEST(Planners, KeepTheBooks) {
     Ticks now{};
     for (std::int64_t round = 1; round <= 200; ++round) {
       const RoundPlan plan = desk.plan(round);
-      std::set<ParticipationId> commits, losses(plan.dropouts.begin(), plan.dropouts.end());
+      std::set<ParticipationId> commits, dropouts(plan.dropouts.begin(), plan.dropouts.end());
       for (const Commit& commit : plan.commits) {
         EXPECT_EQ(commit.weight, 1);
         EXPECT_TRUE(commits.insert(commit.id).second);
@@ -88,12 +88,12 @@ TEST(Planners, KeepTheBooks) {
         const bool completes = p.outcome == Outcome::completes;
         if (plan.verdict == Verdict::commit) {
           EXPECT_EQ(commits.contains(p.id), completes);
-          EXPECT_EQ(losses.contains(p.id), !completes);
+          EXPECT_EQ(dropouts.contains(p.id), !completes);
         }
         EXPECT_GE(p.finish, p.start);
         last = std::max(last, p.finish);
       }
-      EXPECT_EQ(commits.size() + losses.size(), plan.starts.size()) << name << ", round " << round;
+      EXPECT_EQ(commits.size() + dropouts.size(), plan.starts.size()) << name << ", round " << round;
       EXPECT_EQ(plan.time, last);
       now = last;
     }
@@ -117,7 +117,7 @@ TEST(Planners, RepeatForTheSameSeedOnly) {
   }
 }
 
-TEST(Planners, DropoutIsAsOftenAsItSays) {
+TEST(Planners, DropOutWithTheirProbability) {
   for (const char* name : {"uniform", "poisson"}) {
     Desk desk(name, "cohort = 20\ndropout = 0.3", population(40));
     double outcomes[4] = {}, total = 0, passed = 0;
@@ -137,14 +137,14 @@ TEST(Planners, DropoutIsAsOftenAsItSays) {
     };
     expect_share(outcomes[0], 0.7);
     for (int phase = 1; phase <= 3; ++phase) expect_share(outcomes[phase], 0.1);
-    // Lost at a uniform time of the phase: download from 0 to 1000 bytes / 4 per microsecond, next to no training,
-    // upload of 500 bytes at 1 per microsecond.
-    const double lost = total - outcomes[0];
-    EXPECT_NEAR(passed / lost, (125 + 250 + 500) / 3.0, 1 + 4.5 * 750 / std::sqrt(12 * lost)) << name;
+    // At a uniform time of the phase: a download of 1000 bytes at 4 per microsecond, next to no training, an upload of
+    // 500 bytes at 1 per microsecond.
+    const double dropouts = total - outcomes[0];
+    EXPECT_NEAR(passed / dropouts, (125 + 250 + 500) / 3.0, 1 + 4.5 * 750 / std::sqrt(12 * dropouts)) << name;
   }
 }
 
-TEST(Planners, WithoutDropoutNobodyIsLost) {
+TEST(Planners, KeepAllClientsWithoutDropout) {
   for (const char* name : {"uniform", "poisson"}) {
     Desk desk(name, "cohort = 8", population(30));
     for (std::int64_t round = 1; round <= 50; ++round) EXPECT_TRUE(desk.plan(round).dropouts.empty());
@@ -191,12 +191,12 @@ TEST(Uniform, NeverSelectsEmptyClients) {
   }
 }
 
-TEST(Uniform, RefusesCohortsThatCannotBe) {
+TEST(Uniform, RefusesImpossibleCohorts) {
   EXPECT_EQ(user_error_of([] { Desk("uniform", "cohort = 21", population(20)); }),
-            "test.toml: cohort of 21 clients (the population has 20). Lower 'cohort'?");
+            "test.toml: cohort of 21 clients (the population has 20). Lower 'cohort'.");
   const auto task = std::make_shared<UnequalTask>(std::vector<std::int64_t>{0, 3, 0, 1, 0});
   const std::string error = user_error_of([&] { Desk("uniform", "cohort = 3", task); });
-  EXPECT_EQ(error, "test.toml: cohort of 3 clients (of 5 only 2 have examples). Lower 'cohort'?");
+  EXPECT_EQ(error, "test.toml: cohort of 3 clients (of 5 only 2 have examples). Lower 'cohort'.");
 }
 
 // Drawing m of n without replacement: each client's number over R rounds has variance R p (1 - p), and the sum of all
@@ -205,7 +205,7 @@ TEST(Uniform, IncludesEveryClientEquallyOften) {
   struct Case {
     std::vector<std::int64_t> examples;
     int cohort;
-    double critical;  // of chi-square, at 10^-5
+    double critical;  // critical value of chi-square, at 10^-5
   };
   const std::vector<Case> cases = {{{1, 1}, 1, 19.51},
                                    {{1, 1, 1}, 1, 23.03},
@@ -221,9 +221,7 @@ TEST(Uniform, IncludesEveryClientEquallyOften) {
     for (std::int64_t round = 1; round <= rounds; ++round) {
       const std::vector<std::int64_t> clients = started(desk.plan(round));
       for (const std::int64_t client : clients) ++seen[client];
-      const auto has = [&](std::size_t client) {
-        return std::ranges::count(clients, static_cast<std::int64_t>(client)) > 0;
-      };
+      const auto has = [&](std::int64_t client) { return std::ranges::count(clients, client) > 0; };
       together += has(0) && has(c.examples.size() - 1) ? 1 : 0;
     }
     const double p = c.cohort / n, expected = rounds * p;
@@ -252,7 +250,7 @@ TEST(Poisson, IncludesEveryClientIndependently) {
   std::vector<double> seen(n, 0);
   double sizes = 0, squares = 0, neighbours = 0, distant = 0;
   std::vector<double> before(n, 0);
-  double again = 0;  // in two rounds running
+  double again = 0;  // in two consecutive rounds
   for (std::int64_t round = 1; round <= rounds; ++round) {
     const std::vector<std::int64_t> clients = started(desk.plan(round));
     EXPECT_TRUE(std::ranges::is_sorted(clients, std::less_equal<>()) || clients.size() < 2);
@@ -272,8 +270,7 @@ TEST(Poisson, IncludesEveryClientIndependently) {
   double chi_square = 0;
   for (const double o : seen) chi_square += (o - rounds * q) * (o - rounds * q) / (rounds * q * (1 - q));
   EXPECT_LT(chi_square, 105.1);
-  // Pairs have probability q^2; pairs overlap, which widens their spread: deviations measured against 1.3 times that of
-  // independent ones.
+  // Pairs have probability q^2. They overlap, so the tolerance is 1.3 times that of independent pairs.
   const auto expect_pairs = [&](double count, double pairs, const char* what) {
     EXPECT_NEAR(count / (rounds * pairs), q * q, 4.5 * 1.3 * std::sqrt(q * q * (1 - q * q) / (rounds * pairs))) << what;
   };
@@ -296,11 +293,11 @@ TEST(Poisson, NeverSelectsEmptyClients) {
   EXPECT_EQ(seen, (std::set<std::int64_t>{1, 3, 6, 7}));
 }
 
-TEST(Poisson, TakesEverybodyWithProbabilityOne) {
+TEST(Poisson, TakesAllClientsWithProbabilityOne) {
   Desk desk("poisson", "cohort = 6", population(6));
   EXPECT_EQ(started(desk.plan(1)), (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(user_error_of([] { Desk("poisson", "cohort = 6.5", population(6)); }),
-            "test.toml: expected cohort of 6.5 clients (the population has 6). Lower 'cohort'?");
+            "test.toml: expected cohort of 6.5 clients (the population has 6). Lower 'cohort'.");
 }
 
 // --- Cost ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// Do the protocols decide what their papers say? Traces of five clients by hand, and laws that hold in the mean.
+// Do the protocols decide as their papers say? Traces of five clients by hand, and laws that hold in the mean.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -58,7 +58,7 @@ TEST_F(ByHand, OverSelectionAbandonsAtTheDeadline) {
   EXPECT_EQ(first.time, Ticks{2000});
   EXPECT_TRUE(first.commits.empty());
   EXPECT_EQ(first.dropouts.size(), 3U);
-  // Client 0 has reported in time, but nothing is made of it.
+  // Client 0 has reported in time, but its update is not used.
   EXPECT_EQ(outcomes(first), (std::vector{Outcome::late, Outcome::late, Outcome::completes}));
   const RoundPlan second = desk.next();  // clients 2 and 3 are busy until 3 and 4 ms; client 1 finishes at the deadline
   EXPECT_EQ(clients(second.starts), (std::vector<std::int64_t>{0, 1, 4}));
@@ -80,7 +80,7 @@ TEST_F(ByHand, DeadlineKeepsPartialWork) {
     EXPECT_TRUE(plan.dropouts.empty());
     for (std::size_t k = 0; k < 3; ++k) EXPECT_EQ(plan.starts[k].fraction, fractions[round][k]) << round << ", " << k;
   }
-  // Half a millisecond is not enough for a step: everybody is late, and busy afterwards.
+  // Half a millisecond is not enough for a step: all clients are late, and busy afterwards.
   Desk hopeless("deadline", "cohort = 3\ndeadline = 0.0005", task_);
   const RoundPlan plan = hopeless.next();
   EXPECT_EQ(plan.verdict, Verdict::abandoned);
@@ -99,7 +99,7 @@ TEST_F(ByHand, DeadlineDropsStragglers) {
 }
 
 // All five are still at work on the first round when the second begins: it waits for client 0.
-TEST_F(ByHand, DeadlineWaitsForSomebodyToInvite) {
+TEST_F(ByHand, DeadlineWaitsForAFreeClient) {
   Desk desk("deadline", "cohort = 5\ndeadline = 0.0005", task_);
   EXPECT_EQ(desk.next().time, Ticks{500});
   const RoundPlan second = desk.next();
@@ -112,7 +112,7 @@ TEST_F(ByHand, DeadlineIsTheMedianDurationByDefault) {
   EXPECT_EQ(Desk("deadline", "cohort = 5", task_).next().time, Ticks{3000});
 }
 
-TEST_F(ByHand, CyclesGoRound) {
+TEST_F(ByHand, CyclicTakesTurns) {
   const KeyedPermutation places(random_key(1, "planner/selection"), 0, 5);
   std::vector<std::int64_t> order;
   for (std::uint64_t i = 0; i < 5; ++i) order.push_back(places(i));
@@ -134,7 +134,7 @@ TEST_F(ByHand, CyclesGoRound) {
   EXPECT_EQ(seen.size(), 4U);  // one pair of the first group, three of the second
 }
 
-TEST_F(ByHand, TiersAreOfLikeSpeed) {
+TEST_F(ByHand, TiersHaveSimilarSpeeds) {
   // The third of five durations, 3 ms, divides two tiers: clients 0, 1, 2 and clients 3, 4.
   Desk desk("tifl", "cohort = 2\ntiers = 2\nchoice = \"uniform\"", task_);
   const std::vector<std::vector<std::int64_t>> fast = {{2, 0}, {0, 1}, {1, 0}, {1, 0}, {2, 1}};
@@ -173,8 +173,8 @@ TEST_F(ByHand, OortScoresLikeEquationOne) {
   // score.
   const std::string toml = "cohort = 2\nfactor = 1\nexploration = 0.5\nexploration_decay = 1\nclip = 1\ncut_off = 1\n";
   Desk desk("oort", toml, task_);
-  // Round 1: nobody is known, two explore. Round 2: utilities 3 and 4, range 1.003, so 0.003 + 0.263 for client 2 and
-  // (1 + 0.263) (3/4)^2 = 0.711 for client 3, since 3 ms are preferred. Round 3: with client 0, 1 ms is preferred:
+  // Round 1: no client is known, two explore. Round 2: utilities 3 and 4, range 1.003, so 0.003 + 0.263 for client 2
+  // and (1 + 0.263) (3/4)^2 = 0.711 for client 3, since 3 ms are preferred. Round 3: with client 0, 1 ms is preferred:
   // 0.000 + 0.234 for client 0, 0.111 for client 2, 0.077 for client 3.
   EXPECT_EQ(clients(desk.next().starts), (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(clients(desk.next().starts), (std::vector<std::int64_t>{3, 0}));
@@ -209,7 +209,7 @@ TEST_F(ByHand, FedAsyncCommitsOneAtATime) {
                       {10, {{3, 6, 10, 14}}, {{3, after_4}}}});
 }
 
-TEST_F(ByHand, StalenessWeightsAreThePapers) {
+TEST_F(ByHand, StalenessWeightsFollowThePaper) {
   // Staleness 2 in the third step and 4 in the seventh.
   const auto weights = [&](const std::string& toml) {
     Desk desk("fed_async", "concurrency = 2\n" + toml, without_2_);
@@ -235,8 +235,8 @@ TEST_F(ByHand, PeriodsEndOnTheClock) {
                       {15, {{1, 3, 12, 14}}, {{4, after_1}, {5, 1}}}});
 }
 
-// FedAsync mixes into the current model, not into the one that the client had. Rate 0.1 from x = 0 to the optimum b
-// gives 0.1 b.
+// FedAsync mixes into the current model, not into the one that the client downloaded. Rate 0.1 from x = 0 to the
+// optimum b gives 0.1 b.
 TEST(FedAsync, MixesModels) {
   const auto task = std::make_shared<Quadratic>(
       Settings::parse("curvatures = [1, 1, 1]\noptima = [10, 20, 40]\nprecision = \"float64\"", "test.toml"), 1);
@@ -298,7 +298,7 @@ TEST(Laws, FlightsAreFull) {
   }
 }
 
-// P(Bin(invited, 1 - dropout) < goal): exact sums, computed apart.
+// P(Bin(invited, 1 - dropout) < goal): exact sums, computed independently.
 TEST(Laws, OverSelectionFailsAsOftenAsTheBinomial) {
   struct Case {
     double dropout;
@@ -335,14 +335,15 @@ TEST(Laws, AdaptiveTiersPreferTheWorse) {
   EXPECT_NEAR(slow_share("interval = 1", true), 0.5, spread);
   EXPECT_NEAR(slow_share("interval = 6000", false), 0.5, spread);
   EXPECT_NEAR(slow_share("choice = \"uniform\"", false), 0.5, spread);
-  EXPECT_NEAR(slow_share("interval = 1\ncredits = 1", false), 0.5, 1e-12);  // each in turn
+  EXPECT_NEAR(slow_share("interval = 1\ncredits = 1", false), 0.5, 1e-12);  // the tiers take turns
 }
 
-TEST(Laws, StragglersAreAsManyAsSaid) {
+TEST(Laws, StragglersHaveTheirShare) {
   for (const double share : {0.0, 0.5, 0.9}) {
     Desk desk("stragglers", fmt::format("cohort = 10\nshare = {}", share), equal_clients(100));
     Desk dropped("stragglers", fmt::format("cohort = 10\nshare = {}\nwork = \"dropped\"", share), equal_clients(100));
-    desk.local.epochs = dropped.local.epochs = 20;
+    desk.local.epochs = 20;
+    dropped.local.epochs = 20;
     std::map<std::int64_t, int> epochs;
     for (int round = 0; round < 500; ++round) {
       const RoundPlan plan = desk.next();
@@ -352,7 +353,7 @@ TEST(Laws, StragglersAreAsManyAsSaid) {
       EXPECT_EQ(std::ssize(without.dropouts), std::llround(10 * share));
       EXPECT_EQ(clients(without.starts), clients(plan.starts));
     }
-    const double stragglers = 5000 * share, each = stragglers / 19;  // 1 to 19 epochs, alike
+    const double stragglers = 5000 * share, each = stragglers / 19;  // 1 to 19 epochs, equally often
     EXPECT_EQ(epochs[20], 5000 - stragglers);
     for (int e = 1; e < 20; ++e) EXPECT_NEAR(epochs[e], each, 4.5 * std::sqrt(each) + 1e-9) << e << " epochs";
   }

@@ -1,4 +1,4 @@
-// Do daily quotas and memory keep clients out exactly when they say, on any ranks and after a restart?
+// Do daily quotas and memory limits exclude clients exactly when they should, on any ranks and after a restart?
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ std::vector<std::int64_t> clients_of(const RoundPlan& plan) {
 // Client c takes c + 1 ms.
 std::shared_ptr<const Task> five() { return std::make_shared<TimedTask>(std::vector<std::int64_t>{1, 2, 3, 4, 5}); }
 
-TEST(Quotas, SecondsOfADay) {
+TEST(Quotas, LimitSecondsPerDay) {
   // 5.5 ms a day: client 0 five times, client 1 twice (4 ms, a third time would make 6), the others once.
   Desk desk("uniform", "cohort = 5", five(), "limits = {daily_seconds = 0.0055}");
   RoundPlan plan = desk.next();
@@ -42,7 +42,7 @@ TEST(Quotas, SecondsOfADay) {
     EXPECT_THAT(clients_of(plan), ElementsAre(0));
     EXPECT_EQ(value(plan.time), end * millisecond);
   }
-  // Nobody is left: the round is abandoned and ends with the day.
+  // No client is left: the round is abandoned and ends with the day.
   plan = desk.next();
   EXPECT_TRUE(plan.starts.empty());
   EXPECT_EQ(plan.verdict, Verdict::abandoned);
@@ -50,15 +50,14 @@ TEST(Quotas, SecondsOfADay) {
   EXPECT_THAT(clients_of(desk.next()), UnorderedElementsAre(0, 1, 2, 3, 4));
 }
 
-TEST(Quotas, TheDayIsTheClientsOwn) {
+TEST(Quotas, FollowTheClientsLocalDay) {
   Desk desk("uniform", "cohort = 5", five(), "limits = {daily_seconds = 0.0055}\nregions = {zones = [8]}");
   for (int round = 0; round < 6; ++round) desk.next();
   EXPECT_EQ(value(desk.next().starts.front().start), value(day) - 8 * value(hour));
 }
 
-TEST(Quotas, JoulesOfADay) {
-  // 3 W: client c spends 3 (c + 1) mJ; client 3 and 4 would spend more than 10 mJ in one participation, and never
-  // start.
+TEST(Quotas, LimitJoulesPerDay) {
+  // 3 W: client c uses 3 (c + 1) mJ; clients 3 and 4 would use more than 10 mJ in one participation and never start.
   Desk desk("uniform", "cohort = 5", five(), "training_watts = 3\nlimits = {daily_joules = 0.010}");
   EXPECT_THAT(clients_of(desk.next()), UnorderedElementsAre(0, 1, 2));
   EXPECT_THAT(clients_of(desk.next()), ElementsAre(0));
@@ -66,13 +65,13 @@ TEST(Quotas, JoulesOfADay) {
   EXPECT_TRUE(desk.next().starts.empty());
 }
 
-TEST(Quotas, AClientThatNeverFitsIsAnError) {
+TEST(Quotas, FailIfNoClientEverFits) {
   Desk desk("uniform", "cohort = 5", five(), "limits = {daily_seconds = 0.0005}");
   EXPECT_THAT(user_error_of([&] { desk.next(); }), testing::HasSubstr("no client is available"));
 }
 
-TEST(Quotas, HoldWithinOneStepOfAnAsynchronousProtocol) {
-  // All clients drop out, so that one step starts clients again and again; 5.5 ms a day allow each about as much work.
+TEST(Quotas, HoldWithinAnAsynchronousStep) {
+  // Most clients drop out, so that one step starts clients again and again; each may work 5.5 ms a day.
   Desk desk("fed_buff", "concurrency = 2\nbuffer = 3\ndropout = 0.9", five(), "limits = {daily_seconds = 0.0055}");
   std::map<std::pair<std::int64_t, std::int64_t>, double> worked;  // by day and client, seconds
   std::int64_t starts = 0;
@@ -88,18 +87,18 @@ TEST(Quotas, HoldWithinOneStepOfAnAsynchronousProtocol) {
   EXPECT_GT(worked.rbegin()->first.first, 10);  // days
 }
 
-TEST(Quotas, ShortenedParticipationsCountAsShort) {
-  // A deadline of 2 ms: client 4 does 2 of its 5 steps, twice in 5.5 ms less the 5 ms that are predicted: once only if
-  // whole work had been counted, and then no other start on that day either way; client 1 does its 2 ms twice.
+TEST(Quotas, CountShortenedWorkOnly) {
+  // With a deadline of 2 ms the clients 1 to 4 work 2 ms in each participation. A client may start if its prediction
+  // for its whole work, up to 5 ms, fits into the rest of 7.5 ms.
   Desk desk("deadline", "cohort = 5\ndeadline = 0.002", five(), "limits = {daily_seconds = 0.0075}");
   EXPECT_THAT(clients_of(desk.next()), UnorderedElementsAre(0, 1, 2, 3, 4));
-  // All but client 0 have spent 2 ms; the predictions 2, 3, 4 and 5 ms fit below 7.5.
+  // They have spent 2 ms: 2, 3, 4 and 5 ms more fit. Had their whole work counted, clients 3 and 4 could not start.
   EXPECT_THAT(clients_of(desk.next()), UnorderedElementsAre(0, 1, 2, 3, 4));
-  // 4 ms are spent: 3 ms more fit, 4 and 5 do not.
+  // They have spent 4 ms: 2 and 3 ms more fit, 4 and 5 do not.
   EXPECT_THAT(clients_of(desk.next()), UnorderedElementsAre(0, 1, 2));
 }
 
-TEST(DailyUseBytes, ComeBack) {
+TEST(DailyUse, ComesBackFromBytes) {
   DailyUse use;
   use.add(ClientId{7}, Ticks{100}, {1, 2, 3});
   use.add(ClientId{3}, Ticks{200}, {4, 5, 6});
@@ -120,7 +119,7 @@ const std::string limited =
     "[population]\nspeed_sigma = 1\ngflops = 1e-6\nregions = {zones = [-8, 0, 8]}\n"
     "limits = {daily_seconds = 0.05, daily_mbytes = 0.0005}\n[planner]\n";
 
-TEST(Quotas, SamePlansOnAnyRanksAndAfterARestart) {
+TEST(Quotas, GiveTheSamePlansAfterARestart) {
   for (const char* planner : {"cohort = 9", "name = \"fed_buff\"\nconcurrency = 8\nbuffer = 3\ndropout = 0.2",
                               "name = \"power_of_choice\"\ncohort = 4\ncandidates = 8"}) {
     const Federation parts = federation(limited + planner);
@@ -158,7 +157,7 @@ TEST(Quotas, SamePlansOnAnyRanksAndAfterARestart) {
   }
 }
 
-TEST(Memory, ClientsWithTooLittleNeverStart) {
+TEST(Memory, ExcludesClientsWithTooLittle) {
   const std::string tiers = "memory_mbytes = 1000\ndevices = {name = \"tiers\", memory = [4, 2, 1]}\n";
   Desk desk("uniform", "cohort = 300", equal_clients(300), tiers + "limits = {memory_mbytes = 2000}");
   std::map<int, std::int64_t> started, there;
@@ -172,7 +171,7 @@ TEST(Memory, ClientsWithTooLittleNeverStart) {
   EXPECT_EQ(started[0], there[0]);
   EXPECT_EQ(started[1], there[1]);
   EXPECT_EQ(started.count(2), 0U);
-  // A device whose memory nobody tells has enough.
+  // A device whose memory is not given has enough.
   EXPECT_TRUE(Desk("uniform", "cohort = 1", equal_clients(3), "limits = {memory_mbytes = 1e6}")
                   .population()
                   .has_memory(ClientId{0}));
