@@ -13,8 +13,8 @@ namespace shoal {
 
 /// BLAKE2b-128 over one line of text per column and per parameter of the model:
 ///
-///   TABLE/COLUMN HASH   for every column of every table of the cell in the run file, sorted by the bytes of
-///   TABLE/COLUMN model/NAME HASH     then for every parameter of the model, in order of its attribute `position`
+///   TABLE/COLUMN HASH   for every column of every table of the cell, sorted by the bytes of TABLE/COLUMN
+///   model/NAME HASH     then for every parameter of the model, in order of its attribute `position`
 ///
 /// HASH is the BLAKE2b-128 of the values in the order of the rows, in hexadecimal: int64 and float64 values as their 8
 /// bytes, float32 values as their 4 bytes, all little-endian; of a text column, each text and a line feed. Every line

@@ -162,7 +162,7 @@ CellContents read_cell(const std::string& path) {
   cell.length = journal.length;
   if (journal.records.empty() || journal.records.front().kind != header_kind) {
     user_error(
-        "journal '{}' does not begin with a cell (the run may have been killed before). Delete it and run again.",
+        "journal '{}' does not begin with a cell (a run killed at its start leaves this). Delete it and run again.",
         path);
   }
   for (const JournalRecord& record : journal.records) {

@@ -159,8 +159,8 @@ void write_checkpoint(const std::string& stem, Process& process, std::uint64_t j
     for (const ClientMemory* of_task : memories) pack_memory(memory, *of_task);
     memory_hash = write_sealed(memory_path(stem, round, comm.rank()), memory.bytes());
   }
-  const std::vector<Bytes> hashes =
-      comm.gather_all(as_bytes(memory_hash));  // also ensures that all memory files are written
+  // This also waits until all ranks have written their memory files.
+  const std::vector<Bytes> hashes = comm.gather_all(as_bytes(memory_hash));
   if (comm.rank() == 0) {
     Packer packer;
     packer.number(journal_length);
