@@ -24,26 +24,26 @@ class Digest {
   Digest& add(T number) {
     return add(std::as_bytes(std::span(&number, 1)));
   }
-  /// 32 hexadecimal digits. The object is used up.
+  /// 32 hexadecimal digits. Call it once, after the last `add`.
   std::string hex();
 
  private:
   crypto_generichash_state state_;
 };
 
-/// SHA-256 over everything that was added, in order: the name of files and data sets in a run's provenance.
+/// SHA-256 over everything that was added, in order. It identifies files and data sets in a run's provenance.
 class Sha256 {
  public:
   Sha256();
   void add(std::span<const std::byte> bytes);
-  /// 64 hexadecimal digits. The object is used up.
+  /// 64 hexadecimal digits. Call it once, after the last `add`.
   std::string hex();
 
  private:
   crypto_hash_sha256_state state_;
 };
 
-/// SHA-256 of one piece.
+/// SHA-256 of `bytes`, in 64 hexadecimal digits.
 std::string sha256(std::span<const std::byte> bytes);
 
 }  // namespace shoal

@@ -6,7 +6,7 @@
 namespace shoal {
 namespace {
 
-char lower(char c) { return std::tolower(static_cast<unsigned char>(c)); }
+char lower(unsigned char c) { return std::tolower(c); }
 
 std::string lower(std::string word) {
   for (char& c : word) c = lower(c);
@@ -41,7 +41,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   constexpr std::size_t longest = 100;  // keys and names are shorter; the table grows with the product of the lengths
   if (word.empty() || word.size() > longest) return {};
   const std::string wanted = lower(std::string(word));
-  // A short word must keep at least one of its letters: 'mu' is no slip for 'lr'.
+  // A short word must keep at least one of its letters: 'mu' is not a typing error for 'lr'.
   const std::size_t limit = std::min(std::max<std::size_t>(2, word.size() / 3), word.size() - 1);
   std::size_t best = limit + 1;
   std::string found;

@@ -1,5 +1,6 @@
 #pragma once
-// The three kinds of error: the user's, ours, the system's. Messages are lower case: problem (facts). Suggestion?
+// The three kinds of error: the user's, ours and the system's. A message begins in lower case, states a fact and
+// suggests a mend: problem (facts). Suggestion.
 
 #include <fmt/core.h>
 
@@ -11,7 +12,7 @@
 
 namespace shoal {
 
-/// Something in the user's hands is wrong: a setting, a file, an argument. The program prints one line and exits
+/// Something that the user controls is wrong: a setting, a file, an argument. The program prints one line and exits
 /// with 2.
 struct UserError : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -22,7 +23,7 @@ struct BrokenInvariant : std::logic_error {
   using std::logic_error::logic_error;
 };
 
-/// A call to the system or to a library failed; carries that call's own text. Exit code 1.
+/// A call to the system or to a library failed; the message contains that call's own text. Exit code 1.
 struct SystemError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -43,10 +44,10 @@ void ensure(bool holds, fmt::format_string<Args...> format, Args&&... args) {
   if (!holds) throw BrokenInvariant(fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// `text` with a small first letter, as messages begin; what systems and libraries say begins with a capital one.
+/// `text` with its first letter in lower case: messages of systems and libraries begin with a capital, ours do not.
 std::string as_message(std::string text);
 
-/// The candidate nearest to `word` by edit distance, or empty when none is close enough to be a slip of the pen.
+/// The candidate nearest to `word` by edit distance, or empty when none is close enough to be a typing error.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// Strong names for the numbers that everything else is keyed by.
+// Strong types for the numbers that everything else is keyed by.
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +10,9 @@
 
 namespace shoal {
 
-/// One simulated client; 0 to population size - 1. 64 bits, so that populations are never a matter of memory.
+/// One simulated client; 0 to population size - 1. 64 bits, so that the type never limits a population.
 enum class ClientId : std::int64_t {};
-/// One client's one attempt to take part; numbered by the plan in the order of starts, the same on every rank.
+/// One attempt of one client to take part; numbered by the plan in the order of starts, the same on every rank.
 enum class ParticipationId : std::int64_t {};
 /// A version of the server's model; 0 is the initial one, each server update makes the next.
 enum class Version : std::int64_t {};
@@ -28,7 +28,7 @@ constexpr std::int64_t value(StrongNumber auto number) { return static_cast<std:
 constexpr Ticks operator+(Ticks a, Ticks b) { return Ticks{value(a) + value(b)}; }
 constexpr Ticks operator-(Ticks a, Ticks b) { return Ticks{value(a) - value(b)}; }
 constexpr double seconds(Ticks ticks) { return value(ticks) * 1e-6; }
-/// To the nearest microsecond; at most 4e18, so that sums with other times fit.
+/// Rounds to the nearest microsecond; at most 4e18 of them, so that sums with other times do not overflow.
 inline Ticks ticks(double seconds) { return Ticks{std::llround(std::min(seconds * 1e6, 4e18))}; }
 
 }  // namespace shoal

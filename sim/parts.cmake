@@ -4,20 +4,20 @@
 #     KIND strategy SECTION strategy)
 #
 # collects FOLDER/*.cpp into TARGET and generates the table that `parts<Strategy>()` returns. KIND is the word for such a
-# part, SECTION the section of an experiment file that names one. A part file `fed_prox.cpp`
-# defines, in the namespace named after its folder, `std::unique_ptr<Strategy> fed_prox(Settings&)`.
+# part, SECTION the section of an experiment file that names one. A part's file `fed_prox.cpp` defines
+# `std::unique_ptr<Strategy> fed_prox(Settings&)` in the namespace named after its folder.
 #
-# FOLDER/shared/ is for what parts share: its *.cpp are compiled into TARGET and not registered.
+# FOLDER/shared/ holds the code that parts share: its *.cpp are compiled into TARGET and not registered.
 #
 # A part that cannot be tried with the settings of the conformance test says in its first comment which ones it needs:
 #
 #   // Try: planner.cohort = 12, data.server = 50
 #
-# holds assignments in the syntax of experiment files, separated by commas; several such lines are tried one after the
-# other. The conformance test reads them from the file when it runs; here they are only left out of what `shoal explain`
-# prints.
+# Such a line holds assignments in the syntax of experiment files, separated by commas; several lines are tried one after
+# the other. The conformance test reads them from the file when it runs; here they are only left out of what `shoal
+# explain` prints.
 
-# What the first comment of a part's file says about the part: its lines, joined, without those that begin with "Try:".
+# Sets `about` to the text of the first comment in a part's file, without the lines that begin with "Try:".
 function(shoal_part_about text about)
   string(REGEX MATCH "^(//[^\n]*\n)+" comment "${text}")
   string(REGEX REPLACE "(^|\n)//[ ]*Try:[^\n]*" "" comment "${comment}")
@@ -39,7 +39,7 @@ function(shoal_parts)
     file(READ "${file}" text LIMIT 2000)
     shoal_part_about("${text}" comment)
     if(comment STREQUAL "")
-      message(FATAL_ERROR "${file} has no comment on its first line (it is what `shoal explain ${name}` prints). Say what the part does and its source?")
+      message(FATAL_ERROR "${file} has no comment on its first line (it is what `shoal explain ${name}` prints). Add one that says what the part does and names its source.")
     endif()
     string(APPEND declarations "std::unique_ptr<${PART_CONTRACT}> ${name}(Settings&);\n")
     string(APPEND rows "    {\"${name}\", R\"~~(${comment})~~\", &${folder}::${name}},\n")
@@ -71,8 +71,8 @@ std::span<const Part<@PART_CONTRACT@>> parts<@PART_CONTRACT@>() {
     "  add<${PART_CONTRACT}>(all, \"${PART_KIND}\", \"${PART_SECTION}\", \"${PART_FOLDER}\")")
 endfunction()
 
-# Generates into TARGET the list of all parts of all kinds, `all_parts()` of HEADER: those of the folder FIRST before the
-# others. Called after every shoal_parts.
+# Generates into TARGET the list of all parts of all kinds, `all_parts()` of HEADER, with the parts of the folder FIRST
+# before the others. Call it after every shoal_parts.
 function(shoal_part_list)
   cmake_parse_arguments(PART "" "TARGET;HEADER;FIRST" "" ${ARGN})
   get_property(headers GLOBAL PROPERTY shoal_part_headers)

@@ -68,47 +68,48 @@ constexpr bool all_differ() {
 }
 static_assert(all_differ());
 
-// FNV-1a with 64 bits (Fowler, Noll, Vo). Its weak mixing is no matter: Philox mixes.
+// FNV-1a with 64 bits (Fowler, Noll, Vo). Its weak mixing does not matter, since Philox mixes.
 std::uint64_t fnv1a(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  for (const unsigned char c : text) hash = (hash ^ c) * 0x100000001b3U;
   return hash;
 }
 
-// The listed number below a fixed upper half, or the hash of the name. Listed numbers differ from each other; a hash
-// equals one of them, or the hash of one of a thousand other names, with a probability of 6e-17.
+// A listed purpose's number under a fixed upper half, or the hash of any other name. Listed numbers differ from each
+// other; a hash equals one of them, or the hash of one of a thousand other names, with a probability of 6e-17.
 std::uint64_t number_of(std::string_view purpose) {
   const auto* const found = std::ranges::find(numbered, purpose, &NumberedPurpose::name);
   if (found == std::end(numbered)) return fnv1a(purpose);
   return std::uint64_t{0x5368616f} << 32 | found->number;
 }
 
+std::uint32_t low_half(std::uint64_t number) { return number; }
+std::uint32_t high_half(std::uint64_t number) { return number >> 32; }
+
 }  // namespace
 
 RandomKey random_key(std::uint64_t seed, std::string_view purpose) {
   // Philox itself is the hash: a bijection of (seed, number of the purpose), cut to two words.
   const std::uint64_t number = number_of(purpose);
-  const PhiloxBlock out =
-      philox(PhiloxBlock{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32),
-                         static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number >> 32)},
-             PhiloxKey{0x6c6b6579U, 0x76310000U});
+  const PhiloxBlock out = philox(PhiloxBlock{low_half(seed), high_half(seed), low_half(number), high_half(number)},
+                                 PhiloxKey{0x6c6b6579U, 0x76310000U});
   return {out[0], out[1]};
 }
 
 RandomStream::RandomStream(RandomKey key, std::int64_t client, std::int64_t participation)
     : key_{key.word0, key.word1},
-      client_low_(static_cast<std::uint32_t>(client)),
-      client_high_(static_cast<std::uint32_t>(static_cast<std::uint64_t>(client) >> 32)),
-      participation_(static_cast<std::uint32_t>(participation)) {
+      client_low_(low_half(client)),
+      client_high_(high_half(client)),
+      participation_(low_half(participation)) {
   if (participation < 0 || participation > 0xffffffffLL) {
-    user_error("participation {} does not fit the 32 bits that random draws have for it. Split the run?",
+    user_error("participation {} does not fit the 32 bits that random draws have for it. Split the run.",
                participation);
   }
 }
 
 void RandomStream::refill() {
   ensure(block_ <= 0xffffffffULL, "more than 2^34 random words drawn for one participation and purpose");
-  words_ = philox(PhiloxBlock{client_low_, client_high_, participation_, static_cast<std::uint32_t>(block_)}, key_);
+  words_ = philox(PhiloxBlock{client_low_, client_high_, participation_, low_half(block_)}, key_);
   ++block_;
   used_ = 0;
 }
@@ -125,16 +126,21 @@ double RandomStream::uniform() {
 
 std::uint64_t RandomStream::below(std::uint64_t n) {
   // Lemire's multiply-shift with rejection of the biased remainder.
-  const auto draw = [&] {
-    const std::uint64_t high = bits();  // one after the other: operands of | have no order
-    return high << 32 | bits();
+  const auto draw_times_n = [&] {
+    const std::uint64_t high = bits();  // a statement of its own: the operands of | have no order
+    const unsigned __int128 draw = high << 32 | bits();
+    return draw * n;
   };
-  unsigned __int128 product = static_cast<unsigned __int128>(draw()) * n;
-  if (static_cast<std::uint64_t>(product) < n) {
+  unsigned __int128 product = draw_times_n();
+  std::uint64_t remainder = product;  // the lower 64 bits
+  if (remainder < n) {
     const std::uint64_t threshold = (0 - n) % n;
-    while (static_cast<std::uint64_t>(product) < threshold) product = static_cast<unsigned __int128>(draw()) * n;
+    while (remainder < threshold) {
+      product = draw_times_n();
+      remainder = product;
+    }
   }
-  return static_cast<std::uint64_t>(product >> 64);
+  return product >> 64;
 }
 
 double RandomStream::normal() {
@@ -173,8 +179,7 @@ std::uint64_t KeyedPermutation::feistel(std::uint64_t x) const {
   const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
   std::uint64_t left = x >> half_bits_, right = x & mask;
   for (std::uint32_t step = 0; step < 6; ++step) {
-    const PhiloxBlock f = philox(PhiloxBlock{static_cast<std::uint32_t>(right), static_cast<std::uint32_t>(round_),
-                                             static_cast<std::uint32_t>(round_ >> 32), step},
+    const PhiloxBlock f = philox(PhiloxBlock{low_half(right), low_half(round_), high_half(round_), step},
                                  PhiloxKey{key_.word0, key_.word1});
     const std::uint64_t next = left ^ (f[0] & mask);
     left = right;
@@ -186,7 +191,7 @@ std::uint64_t KeyedPermutation::feistel(std::uint64_t x) const {
 namespace {
 
 constexpr std::size_t lanes = 16;
-constexpr std::size_t worth = 4;  // fewer values are faster one by one
+constexpr std::size_t fewest_in_lanes = 4;  // fewer values are faster one by one
 
 // Ten rounds of kernels/philox.hpp, lane by lane; written so that compilers turn the inner loop into vector
 // instructions.
@@ -195,11 +200,11 @@ void philox_lanes(std::uint32_t* __restrict a, std::uint32_t* __restrict b, std:
   for (int round = 0; round < 10; ++round) {
     for (std::size_t l = 0; l < lanes; ++l) {
       const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * a[l], p1 = std::uint64_t{0xCD9E8D57u} * c[l];
-      const std::uint32_t high0 = static_cast<std::uint32_t>(p0 >> 32), high1 = static_cast<std::uint32_t>(p1 >> 32);
+      const std::uint32_t high0 = p0 >> 32, high1 = p1 >> 32;
       a[l] = high1 ^ b[l] ^ key.word0;
       c[l] = high0 ^ d[l] ^ key.word1;
-      b[l] = static_cast<std::uint32_t>(p1);
-      d[l] = static_cast<std::uint32_t>(p0);
+      b[l] = p1;
+      d[l] = p0;
     }
     key.word0 += 0x9E3779B9u;
     key.word1 += 0xBB67AE85u;
@@ -211,32 +216,35 @@ void philox_lanes(std::uint32_t* __restrict a, std::uint32_t* __restrict b, std:
 void KeyedPermutation::fill(std::uint64_t first, std::span<std::uint64_t> out) const {
   ensure(first <= n_ && out.size() <= n_ - first, "permutation of {} asked for {} positions from {} on", n_, out.size(),
          first);
-  const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
-  std::vector<std::size_t> walking(out.size());  // places whose value is not below n yet
-  for (std::size_t k = 0; k < out.size(); ++k) walking[k] = k, out[k] = first + k;
+  const std::uint32_t mask = (std::uint64_t{1} << half_bits_) - 1;  // halves have at most 31 bits
+  std::vector<std::size_t> walking(out.size());                     // positions whose value is not below n yet
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    walking[k] = k;
+    out[k] = first + k;
+  }
   while (!walking.empty()) {
     for (std::size_t at = 0; at < walking.size(); at += lanes) {
       const std::size_t count = std::min(lanes, walking.size() - at);
-      if (count < worth) {
+      if (count < fewest_in_lanes) {
         for (std::size_t l = 0; l < count; ++l) out[walking[at + l]] = feistel(out[walking[at + l]]);
         continue;
       }
-      std::uint32_t left[lanes] = {}, right[lanes] = {};  // halves have at most 31 bits
+      std::uint32_t left[lanes] = {}, right[lanes] = {};
       for (std::size_t l = 0; l < count; ++l) {
-        left[l] = static_cast<std::uint32_t>(out[walking[at + l]] >> half_bits_);
-        right[l] = static_cast<std::uint32_t>(out[walking[at + l]] & mask);
+        left[l] = out[walking[at + l]] >> half_bits_;
+        right[l] = out[walking[at + l]] & mask;
       }
       for (std::uint32_t step = 0; step < 6; ++step) {
         std::uint32_t word[lanes], low[lanes], high[lanes], last[lanes];
         for (std::size_t l = 0; l < lanes; ++l) {
           word[l] = right[l];
-          low[l] = static_cast<std::uint32_t>(round_);
-          high[l] = static_cast<std::uint32_t>(round_ >> 32);
+          low[l] = low_half(round_);
+          high[l] = high_half(round_);
           last[l] = step;
         }
         philox_lanes(word, low, high, last, key_);
         for (std::size_t l = 0; l < lanes; ++l) {
-          const std::uint32_t next = left[l] ^ (word[l] & static_cast<std::uint32_t>(mask));
+          const std::uint32_t next = left[l] ^ (word[l] & mask);
           left[l] = right[l];
           right[l] = next;
         }
@@ -252,7 +260,7 @@ void KeyedPermutation::fill(std::uint64_t first, std::span<std::uint64_t> out) c
 std::uint64_t KeyedPermutation::operator()(std::uint64_t i) const {
   ensure(i < n_, "permutation of {} asked for position {}", n_, i);
   do i = feistel(i);
-  while (i >= n_);  // the domain is under 4 n, so this ends after few steps
+  while (i >= n_);  // the domain has at most 4 n values, so this ends after a few steps
   return i;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Random numbers that depend on who draws them for what, never on when, where or in which order they are drawn.
+// Random numbers that depend on who draws them and for what, never on when, where or in which order they are drawn.
 //
 // Philox4x32-10 (Salmon et al., SC'11): key = hash of (seed, purpose), counter = (client: 64 bits, participation: 32
 // bits, block index: 32 bits). Nothing else may enter: no rank, no thread, no wall time.
@@ -19,12 +19,12 @@ struct RandomKey {
   std::uint32_t word0 = 0, word1 = 0;
 };
 
-/// The key for one purpose under one seed. The purpose is named like a path by whoever draws: "planner/ranking",
-/// "clients/charging". Draws for different names are independent; a part makes a name of its own, and nothing else has
-/// to know it. Costs as much as several draws: where draws are many, keep the key.
+/// The key for one purpose under one seed. The code that draws names its purpose like a path: "planner/ranking",
+/// "clients/charging". Draws for different names are independent; a part makes up a name of its own, and nothing else
+/// has to know it. Making a key costs as much as several draws: keep it where draws are many.
 RandomKey random_key(std::uint64_t seed, std::string_view purpose);
 
-/// The numbers of one (key, client, participation). Cheap to make; lives where it is used and is never shared.
+/// The random numbers of one (key, client, participation). Cheap to make: make one where it is used, never share it.
 class RandomStream {
  public:
   /// Throws UserError when `participation` does not fit its 32 bits.
@@ -58,13 +58,13 @@ void shuffle(std::span<T> items, RandomStream& random) {
   for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random.below(i)]);
 }
 
-/// A pseudorandom permutation of {0, ..., n - 1} that is computed point by point: Feistel network over the Philox
-/// function with cycle walking. A cohort is its first m values; nothing of size n is ever stored or shuffled.
+/// A pseudorandom permutation of {0, ..., n - 1} that is computed point by point: a Feistel network over the Philox
+/// function, with cycle walking. A cohort is its first m values; nothing of size n is ever stored or shuffled.
 class KeyedPermutation {
  public:
   KeyedPermutation(RandomKey key, std::uint64_t round, std::uint64_t n);
   std::uint64_t operator()(std::uint64_t i) const;
-  /// out[k] = (*this)(first + k); several at a time, which is faster than one after the other.
+  /// out[k] = (*this)(first + k); several at a time, which is faster than one by one.
   void fill(std::uint64_t first, std::span<std::uint64_t> out) const;
 
  private:

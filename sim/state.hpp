@@ -1,5 +1,6 @@
 #pragma once
-// What changes while parts stay const: named tensors, integers and bytes. The same on every rank; checkpointed whole.
+// The state that changes while parts stay const: named tensors, integers and bytes. It is the same on every rank, and a
+// checkpoint holds all of it.
 
 #include <ATen/core/Tensor.h>
 
@@ -12,7 +13,7 @@
 
 namespace shoal {
 
-/// One part's section of the state. Ordered by name, so that walking it is the same everywhere.
+/// One part's section of the state. Ordered by name, so that every rank walks it in the same order.
 class State {
   template <class Map>
   static auto& find(Map& map, std::string_view name) {
@@ -37,7 +38,7 @@ class State {
   /// The bytes called `name`, empty at first.
   std::string& blob(std::string_view name) { return blobs_[std::string(name)]; }
 
-  /// The server model, [d]: every strategy's section has it.
+  /// The server model, [d], which every strategy's section has.
   at::Tensor& params() { return tensor("params"); }
   const at::Tensor& params() const { return tensor("params"); }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "kernels/device.hpp"
+#include "sim/comm/gather_text.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -34,7 +35,7 @@ class Staged final : public DeviceComm {
     ensure(host.size() == bytes, "broadcast of {} bytes where {} are expected", host.size(), bytes);
     if (comm_.rank() == root) return;
     copy_to_device(device, memory, host.data(), bytes);
-    shoal::wait(device);  // before the host's memory goes
+    shoal::wait(device);  // before the host's memory is freed
   }
 
   void exchange(OnDevice device, const std::byte* to, std::span<const std::size_t> to_each, std::byte* from,
@@ -99,13 +100,7 @@ std::string why_staged(std::span<const std::string> gpu_of_rank, bool nccl) {
 
 void connect_devices(Communicator& comm) {
   if (comm.size() == 1) return;
-  const std::string mine = device_id();
-  const auto bytes = std::as_bytes(std::span(mine));
-  std::vector<std::string> gpus;
-  for (const Bytes& theirs : comm.gather_all(Bytes(bytes.begin(), bytes.end()))) {
-    gpus.emplace_back(reinterpret_cast<const char*>(theirs.data()), theirs.size());
-  }
-  const std::string reason = why_staged(gpus, has_nccl());
+  const std::string reason = why_staged(gather_text(comm, device_id()), has_nccl());
   if (reason.empty()) {
     comm.use(nccl_device_comm(comm));
   } else if (comm.rank() == 0) {

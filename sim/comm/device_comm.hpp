@@ -1,6 +1,5 @@
 #pragma once
-// Collectives on memory of the device. Implementations: through the host's memory by the group's Communicator, and
-// NCCL.
+// Collectives on device memory. Implementations: through the host's memory by the group's Communicator, and NCCL.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,9 +13,9 @@
 
 namespace shoal {
 
-/// Pointers are to device memory. Work is queued on the stream where that is possible; `wait` is the place where errors
-/// of queued work show. Integer sums are the same bits whichever implementation makes them. Collective like the
-/// Communicator's functions, and ordered with them: all ranks call both in one order.
+/// Pointers are to device memory. Work is queued on the stream where that is possible; errors of queued work appear in
+/// `wait`. Integer sums have the same bits in every implementation. Collective like the Communicator's functions, and
+/// ordered with them: all ranks call the functions of both in the same order.
 class DeviceComm {
  public:
   virtual ~DeviceComm() = default;
@@ -31,25 +30,26 @@ class DeviceComm {
   /// arrives at `from`, in the order of the ranks. Every rank knows how many bytes it gets: from_each.
   virtual void exchange(OnDevice device, const std::byte* to, std::span<const std::size_t> to_each, std::byte* from,
                         std::span<const std::size_t> from_each) = 0;
-  /// Waits until the stream's work is done; SystemError if a collective failed or another rank was lost.
+  /// Waits until the stream's work is done; SystemError if a collective failed or another rank has died.
   virtual void wait(OnDevice device) = 0;
 };
 
-/// Copies to the host, calls `comm`, copies back; waits for the stream each time. A group of one copies nothing. MPI is
-/// never given device memory: whether it can take it cannot be asked reliably.
+/// Copies to the host, calls `comm`, copies back; waits for the stream each time. A group of one copies nothing. MPI
+/// never gets device memory: there is no reliable way to ask whether it accepts it.
 std::unique_ptr<DeviceComm> staged_device_comm(Communicator& comm);
 
 /// Whether this build has NCCL.
 bool has_nccl();
-/// Collective; after use_device, with a GPU of its own for every rank: NCCL may hang otherwise.
+/// Collective. Call it after use_device and with a GPU of its own for every rank: otherwise NCCL may hang.
 std::unique_ptr<DeviceComm> nccl_device_comm(Communicator& comm);
 
-/// Why device data of ranks on these GPUs (device_id of each) must go through the host; empty where NCCL can take them.
+/// The reason why device data of ranks on these GPUs (device_id of each) go through the host; empty if NCCL can be
+/// used.
 std::string why_staged(std::span<const std::string> gpu_of_rank, bool nccl);
 
-/// Chooses how the device data of `comm` travel from now on: NCCL where it is built in and every rank has a GPU of its
-/// own. Collective, after use_device. Otherwise rank 0 prints one line to stderr that says why, unless there is nobody
-/// to talk to.
+/// Chooses how the device data of `comm` travel from now on: by NCCL where it is built in and every rank has a GPU of
+/// its own, otherwise through the host, and rank 0 prints the reason in one line to stderr. A group of one needs
+/// neither. Collective; call it after use_device.
 void connect_devices(Communicator& comm);
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// Texts of all ranks, for comparisons and messages.
+// The texts of all ranks, for comparisons and messages.
 
 #include <string>
 #include <vector>

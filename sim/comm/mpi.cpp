@@ -26,7 +26,7 @@ void check(int code, const char* call) {
   system_error("{} failed ({})", call, text);
 }
 
-// `send(first, count)` for each piece of `size` things of `width` bytes.
+// Calls `send(first, count)` for each piece of `size` values of `width` bytes each.
 template <class Send>
 void in_pieces(std::size_t size, std::size_t width, const Send& send) {
   const std::size_t most = std::max<std::size_t>(piece / width, 1);
@@ -37,7 +37,7 @@ void in_pieces(std::size_t size, std::size_t width, const Send& send) {
 
 class MpiRanks final : public Communicator {
  public:
-  /// Owns `group`. Errors come back as codes instead of ending the program inside MPI.
+  // Owns `group`. Errors are returned as codes instead of ending the program inside MPI.
   MpiRanks(MPI_Comm group, int local_rank) : group_(group), local_rank_(local_rank) {
     check(MPI_Comm_set_errhandler(group_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     check(MPI_Comm_rank(group_, &rank_), "MPI_Comm_rank");
@@ -46,7 +46,7 @@ class MpiRanks final : public Communicator {
   ~MpiRanks() override {
     int finalized = 0;
     MPI_Finalized(&finalized);
-    // Freeing is collective: not while an error is on its way out of this rank alone.
+    // Freeing is collective, so a rank that an exception leaves must not wait in it for the others.
     if (!finalized && std::uncaught_exceptions() == 0) MPI_Comm_free(&group_);
   }
   MpiRanks(const MpiRanks&) = delete;
@@ -75,7 +75,7 @@ class MpiRanks final : public Communicator {
     std::vector<int> counts(sizes.size()), starts(sizes.size());
     std::size_t total = 0;
     for (std::size_t r = 0; r < sizes.size(); ++r) total += sizes[r];
-    if (total > piece) {  // the same decision everywhere
+    if (total > piece) {  // every rank decides alike
       for (int r = 0; r < size_; ++r) {
         if (r == rank_) all[r] = mine;
         all[r].resize(sizes[r]);
@@ -99,7 +99,7 @@ class MpiRanks final : public Communicator {
     return all;
   }
 
-  // Point to point after one exchange of sizes: no packing, no bound on sizes, nothing sent where there is nothing.
+  // Point to point after one exchange of sizes: no packing, no bound on sizes, no messages without content.
   std::vector<Bytes> exchange(const std::vector<Bytes>& to_each) override {
     const std::size_t ranks = size_;
     ensure(to_each.size() == ranks, "exchange of {} messages in a group of {}", to_each.size(), size_);
@@ -122,7 +122,7 @@ class MpiRanks final : public Communicator {
       });
     }
     for (int step = 1; step < size_; ++step) {
-      const int r = (rank_ + step) % size_;  // not everybody to the same rank first
+      const int r = (rank_ + step) % size_;  // the ranks do not all begin with the same one
       const Bytes& out = to_each[r];
       in_pieces(out.size(), 1, [&](std::size_t first, int count) {
         check(MPI_Isend(out.data() + first, count, MPI_BYTE, r, tag, group_, &requests.emplace_back()), "MPI_Isend");
@@ -184,14 +184,15 @@ MpiSession::MpiSession(int* argc, char*** argv) {
   int provided = MPI_THREAD_SINGLE;
   check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_FUNNELED) {
-    system_error("MPI does not support threads beside the main one (thread level {} of {})", provided,
-                 static_cast<int>(MPI_THREAD_FUNNELED));
+    const int needed = MPI_THREAD_FUNNELED;
+    system_error("MPI does not support threads beside the main one (its thread level is {}, {} is needed)", provided,
+                 needed);
   }
   check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 }
 
 MpiSession::~MpiSession() {
-  // MPI_Finalize waits for all ranks. One that leaves by an exception must not: the launcher then ends the others.
+  // MPI_Finalize waits for all ranks. A rank that an exception ends must not wait: the launcher then ends the others.
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (!finalized && std::uncaught_exceptions() == 0) MPI_Finalize();

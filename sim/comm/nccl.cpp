@@ -1,4 +1,4 @@
-// Device data by NCCL: queued on the stream, nothing passes through the host.
+// Device data by NCCL: work is queued on the stream, and nothing passes through the host.
 #include "sim/comm/device_comm.hpp"
 
 #include <nccl.h>
@@ -34,7 +34,7 @@ class NcclRanks final : public DeviceComm {
     comm.barrier();  // a collective that starts while another rank still initialises may deadlock
   }
   ~NcclRanks() override {
-    // Destroying waits for the others: not while an error is on its way out of this rank alone.
+    // Destroying waits for the other ranks, so a rank that an exception leaves aborts instead.
     if (std::uncaught_exceptions() == 0) {
       ncclCommDestroy(ranks_);
     } else {
@@ -76,7 +76,7 @@ class NcclRanks final : public DeviceComm {
     check(ncclGroupEnd(), "ncclGroupEnd");
   }
 
-  // A lost rank leaves the others' kernels waiting for ever, so the stream is asked instead of waited for.
+  // If a rank dies, the others' kernels wait for ever: the stream is polled, so that this rank does not.
   void wait(OnDevice device) override {
     while (!is_done(device)) {
       check_network();

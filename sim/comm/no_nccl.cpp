@@ -1,4 +1,4 @@
-// A build without NCCL.
+// Replaces nccl.cpp in a build without NCCL.
 #include "sim/comm/device_comm.hpp"
 #include "sim/error.hpp"
 

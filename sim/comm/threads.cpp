@@ -13,12 +13,12 @@
 namespace shoal {
 namespace {
 
-// Thrown out of the collectives of the ranks that did not fail.
+// Thrown by the collectives of the ranks that did not fail.
 struct Released final : BrokenInvariant {
   Released() : BrokenInvariant("another rank failed") {}
 };
 
-// What the whole group and all groups split from it share: one lock, and whether any rank has failed.
+// Shared by the whole group and all groups split from it: one lock, and whether any rank has failed.
 struct Family {
   explicit Family(int ranks) : finished(ranks, false) {}
 
@@ -36,14 +36,14 @@ struct Family {
   std::mutex mutex;
   std::condition_variable changed;
   std::exception_ptr first_error;
-  std::vector<bool> finished;  // bodies that have returned, by rank of the whole group
+  std::vector<bool> finished;  // whether a rank's body has returned, by rank of the whole group
 };
 
-// One rank's part in a collective. Data are copied in, so that nobody reads the memory of a rank that has failed.
+// One rank's part in a collective. Data are copied in, so that no rank reads the memory of one that has failed.
 struct Call {
   const char* name;
-  std::int64_t count;  // of values, or the root, or the color
-  bool same_count;     // must every rank have the same?
+  std::int64_t count;  // the number of values, the root or the color
+  bool same_count;     // whether `count` must be the same on every rank
   std::vector<Bytes> data;
 };
 
@@ -55,7 +55,7 @@ class Group : public std::enable_shared_from_this<Group> {
   int size() const { return members_.size(); }
   Family& family() { return *family_; }
 
-  /// Brings all ranks' calls together and lets `read` look at them, by rank.
+  // Waits for the calls of all ranks and gives them to `read`, by rank.
   template <class Read>
   void collective(int rank, Call call, const Read& read) {
     const std::size_t me = rank;
@@ -65,12 +65,12 @@ class Group : public std::enable_shared_from_this<Group> {
     // Every rank sees the same calls, so all of them throw or none.
     for (std::size_t r = 0; r < calls_.size(); ++r) check_alike(0, r);
     lock.unlock();
-    read(static_cast<const std::vector<Call>&>(calls_));
+    read(std::as_const(calls_));
     lock.lock();
     meet(lock);
   }
 
-  /// The group of those whose color is `color`; `members` by rank here.
+  // The group of the ranks with this color; `members` are their ranks in this group.
   std::shared_ptr<Group> child(int color, const std::vector<int>& members) {
     const std::lock_guard lock(family_->mutex);
     auto& group = children_[color];
@@ -89,7 +89,7 @@ class Group : public std::enable_shared_from_this<Group> {
     if (++arrived_ == size()) {
       arrived_ = 0;
       ++generation_;
-      children_.clear();  // those of a split are in everybody's hands by now
+      children_.clear();  // after a split, every rank holds its group by now
       family_->changed.notify_all();
       return;
     }
@@ -112,7 +112,7 @@ class Group : public std::enable_shared_from_this<Group> {
   }
 
   std::shared_ptr<Family> family_;
-  std::vector<int> members_;  // ranks of the whole group
+  std::vector<int> members_;  // their ranks in the whole group
   std::vector<Call> calls_;
   int arrived_ = 0;
   std::uint64_t generation_ = 0;
@@ -182,7 +182,7 @@ class ThreadRanks final : public Communicator {
     return std::make_unique<ThreadRanks>(std::move(part), rank);
   }
 
-  // The other threads are released like after any failure; the error says who asked for it.
+  // The other threads are released as after any failure; the error names the rank that aborted.
   [[noreturn]] void abort(int exit_code) override {
     const auto error = std::make_exception_ptr(SystemError(fmt::format("rank {} aborted ({})", rank_, exit_code)));
     group_->family().fail(error);
@@ -190,17 +190,17 @@ class ThreadRanks final : public Communicator {
   }
 
  private:
-  // In the order of the ranks, so that even inexact sums repeat.
+  // Adds in the order of the ranks, so that even inexact sums are reproducible.
   template <class T>
   void add_up(std::span<std::byte> values, const char* name) {
-    const std::size_t n = values.size() / sizeof(T);
-    Call call{name, static_cast<std::int64_t>(n), true, {Bytes(values.begin(), values.end())}};
+    const std::int64_t n = values.size() / sizeof(T);
+    Call call{name, n, true, {Bytes(values.begin(), values.end())}};
     group_->collective(rank_, std::move(call), [&](const std::vector<Call>& calls) {
       if (n == 0) return;
       std::vector<T> total(n, T{0}), part(n);
       for (const Call& each : calls) {
         std::memcpy(part.data(), each.data[0].data(), n * sizeof(T));
-        for (std::size_t i = 0; i < n; ++i) total[i] += part[i];
+        for (std::int64_t i = 0; i < n; ++i) total[i] += part[i];
       }
       std::memcpy(values.data(), total.data(), n * sizeof(T));
     });
@@ -227,12 +227,12 @@ void run_on_threads(int ranks, const std::function<void(Communicator&)>& body) {
           body(here);
           family->finish(r);
         } catch (...) {
-          family->fail(std::current_exception());  // keeps the first; a released rank is never that
+          family->fail(std::current_exception());  // only the first is kept; a released rank never fails first
         }
       });
     }
   } catch (...) {
-    family->fail(std::current_exception());  // no more threads to be had: release those that started
+    family->fail(std::current_exception());  // a thread could not start: release those that did
   }
   for (auto& thread : threads) thread.join();
   if (family->first_error) std::rethrow_exception(family->first_error);

@@ -16,7 +16,9 @@ FileLock::FileLock(const std::string& path) : file_(::open(path.c_str(), O_RDWR 
   if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
   const int reason = errno;
   ::close(file_);
-  if (reason == EWOULDBLOCK) user_error("{}: another process is writing this run. Wait for it, or end it?", path);
+  if (reason == EWOULDBLOCK) {
+    user_error("{}: another process is writing this run. Wait until it ends, or stop it.", path);
+  }
   system_error("cannot lock '{}': {}", path, std::strerror(reason));
 }
 

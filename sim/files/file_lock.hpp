@@ -1,11 +1,11 @@
 #pragma once
-// One writer at a time.
+// A lock that admits one writing process at a time.
 
 #include <string>
 
 namespace shoal {
 
-/// Holds an advisory lock (flock) on a file, made if need be, until it is destroyed or its process dies.
+/// Holds an advisory lock (flock) on a file, created if missing, until it is destroyed or its process dies.
 class FileLock {
  public:
   /// UserError when another process holds it.

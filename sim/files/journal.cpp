@@ -1,6 +1,6 @@
 #include "sim/files/journal.hpp"
 
-#define XXH_INLINE_ALL  // nothing to link
+#define XXH_INLINE_ALL  // headers only, nothing to link
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@
 namespace shoal {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "the journal is written as it lies in memory");
+static_assert(std::endian::native == std::endian::little, "the journal has the byte order of memory");
 
 constexpr std::string_view magic = "shoaljournal";
 constexpr std::uint32_t format_version = 4;
@@ -51,16 +51,16 @@ struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-// False when a process was killed while it created the file: then it has no records yet.
+// False when a process was killed while it created the file, which then has no records.
 bool has_head(std::FILE* file, const std::string& path) {
   FileHead head{};
   const std::size_t got = std::fread(&head, 1, sizeof head, file);
   if (std::memcmp(head.magic, magic.data(), std::min(got, magic.size())) != 0) {
-    user_error("'{}' is not a journal of Shoal. Is the path right?", path);
+    user_error("'{}' is not a journal of Shoal. Check the path.", path);
   }
   if (got < sizeof head) return false;
   if (head.version != format_version) {
-    user_error("journal '{}' has format version {} (this program reads {}). Use the version that wrote it?", path,
+    user_error("journal '{}' has format version {} (this program reads {}). Use the version that wrote it.", path,
                head.version, format_version);
   }
   return true;
@@ -86,8 +86,9 @@ Journal Journal::resume(std::string path, std::uint64_t length) {
   const bool is_end = (length == sizeof(FileHead) && contents.length >= length) ||
                       std::ranges::any_of(contents.records, [&](const auto& record) { return record.end == length; });
   if (!is_end) {
-    user_error("journal '{}' has no record that ends at byte {} (its valid part has {}). Does it belong to this run?",
-               path, length, contents.length);
+    user_error(
+        "journal '{}' has no record that ends at byte {} (its valid part has {}). Check that it belongs to this run.",
+        path, length, contents.length);
   }
   Journal journal(std::move(path), 0);
   if (::ftruncate(journal.file_, length) != 0) {
@@ -116,7 +117,7 @@ void Journal::append(std::uint32_t kind, std::span<const std::byte> payload) {
 
 void Journal::write_all(std::span<const std::byte> bytes) {
   std::size_t written = 0;
-  while (written < bytes.size()) {  // once, unless the system takes only a part
+  while (written < bytes.size()) {  // one pass, unless the system writes only a part
     const ssize_t count = ::write(file_, bytes.data() + written, bytes.size() - written);
     if (count < 0 && errno == EINTR) continue;
     if (count > 0) {
@@ -124,7 +125,7 @@ void Journal::write_all(std::span<const std::byte> bytes) {
       continue;
     }
     const int reason = count < 0 ? errno : ENOSPC;
-    // Failing here too is harmless: readers stop before a torn record.
+    // It does no harm if this fails too: readers stop before a torn record.
     const bool cut = ::ftruncate(file_, length_) == 0;
     system_error("cannot write {} bytes to journal '{}': {} ({} bytes of whole records stay{})", bytes.size(), path_,
                  std::strerror(reason), length_, cut ? "" : ", then a torn one");
@@ -140,9 +141,9 @@ JournalContents read_journal(const std::string& path) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
   struct stat status {};
   if (!file || ::fstat(::fileno(file.get()), &status) != 0) {
-    user_error("cannot read journal '{}' ({}). Is the path right?", path, std::strerror(errno));
+    user_error("cannot read journal '{}' ({}). Check the path and its permissions.", path, std::strerror(errno));
   }
-  if (!S_ISREG(status.st_mode)) user_error("journal '{}' is not a file. Is the path right?", path);
+  if (!S_ISREG(status.st_mode)) user_error("journal '{}' is not a file. Check the path.", path);
   const std::uint64_t size = status.st_size;
 
   JournalContents contents;

@@ -1,5 +1,5 @@
 #pragma once
-// An append-only file of checksummed records, which a kill or a full disk cannot spoil.
+// An append-only file of checksummed records, which neither a kill nor a full disk can corrupt.
 //
 // File, little-endian:  "shoaljournal" (12 bytes), uint32 format version
 // then per record:      uint32 length, uint32 kind, uint64 XXH3 of (length, kind, payload), payload
@@ -17,7 +17,7 @@ class Journal {
  public:
   /// Replaces what is at `path`. SystemError if it cannot be created.
   static Journal create(std::string path);
-  /// Cuts the file to `length`, the end of one of its records, and continues there. UserError if it is no such end.
+  /// Cuts the file to `length`, the end of one of its records, and continues there. UserError if no record ends there.
   static Journal resume(std::string path, std::uint64_t length);
 
   Journal(Journal&& other) noexcept;
@@ -26,7 +26,7 @@ class Journal {
 
   /// SystemError if the system refuses (disk full, file size limit); the file then still ends with its last record.
   void append(std::uint32_t kind, std::span<const std::byte> payload);
-  /// Waits until the disk has everything: survives the death of the machine too.
+  /// Waits until everything is on the disk, so that it survives a crash of the machine too.
   void sync();
   /// Bytes up to the end of the last record.
   std::uint64_t length() const { return length_; }
@@ -43,13 +43,13 @@ class Journal {
 
 struct JournalRecord {
   std::uint32_t kind = 0;
-  std::uint64_t end = 0;  // file position after it
+  std::uint64_t end = 0;  // position in the file after the record
   std::vector<std::byte> payload;
 };
 
 struct JournalContents {
   std::vector<JournalRecord> records;
-  std::uint64_t length = 0;  // of the valid prefix of the file
+  std::uint64_t length = 0;  // bytes in the valid prefix of the file
 };
 
 /// All records before the first torn or damaged one. UserError for a missing or foreign file or another format version.

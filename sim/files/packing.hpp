@@ -1,5 +1,5 @@
 #pragma once
-// Numbers, texts and arrays in a flat byte string, little-endian. Reading checks every length before it is believed.
+// Numbers, texts and arrays in a flat byte string, little-endian. Reading checks every length before it uses it.
 
 #include <bit>
 #include <cstdint>
@@ -14,9 +14,9 @@
 
 namespace shoal {
 
-static_assert(std::endian::native == std::endian::little, "records are written as they lie in memory");
+static_assert(std::endian::native == std::endian::little, "records have the byte order of memory");
 
-/// Appends; lengths are uint64 before the content.
+/// Appends values. Texts and arrays are preceded by their length, a uint64.
 class Packer {
  public:
   template <class T>
@@ -46,7 +46,7 @@ class Packer {
   std::vector<std::byte> bytes_;
 };
 
-/// Takes back in the same order; UserError naming `source` when the bytes end early or some are left over.
+/// Reads the values in the same order; UserError naming `source` when the bytes end early or some are left over.
 class Unpacker {
  public:
   Unpacker(std::span<const std::byte> bytes, std::string_view source) : bytes_(bytes), source_(source) {}
@@ -79,13 +79,16 @@ class Unpacker {
   }
   bool empty() const { return bytes_.empty(); }
   void finish() const {
-    if (!bytes_.empty())
-      user_error("a record of '{}' has {} unknown bytes. Written by another version?", source_, bytes_.size());
+    if (!bytes_.empty()) {
+      user_error("a record of '{}' has {} unknown bytes. Use the version that wrote it.", source_, bytes_.size());
+    }
   }
 
  private:
   std::span<const std::byte> take(std::uint64_t count, std::size_t size) {
-    if (count > bytes_.size() / size) user_error("a record of '{}' ends early. Written by another version?", source_);
+    if (count > bytes_.size() / size) {
+      user_error("a record of '{}' ends early. Use the version that wrote it.", source_);
+    }
     const auto taken = bytes_.first(count * size);
     bytes_ = bytes_.subspan(taken.size());
     return taken;

@@ -31,7 +31,7 @@ std::string read_file(const std::string& path, std::int64_t most) {
   struct stat about {};
   if (!file || fstat(fileno(file.get()), &about) != 0) refuse(path, std::strerror(errno));
   if (S_ISDIR(about.st_mode)) refuse(path, std::strerror(EISDIR));
-  if (!S_ISREG(about.st_mode) && !S_ISFIFO(about.st_mode)) refuse(path, "it is no regular file");
+  if (!S_ISREG(about.st_mode) && !S_ISFIFO(about.st_mode)) refuse(path, "it is not a regular file");
   if (about.st_size > most) refuse_size(path, about.st_size, most);
 
   std::string content;
@@ -43,8 +43,8 @@ std::string read_file(const std::string& path, std::int64_t most) {
   }
   if (std::ferror(file.get())) refuse(path, std::strerror(errno));
   if (std::ssize(content) < about.st_size) {
-    refuse(path,
-           fmt::format("it gave {} of its {} bytes: another program may be writing it", content.size(), about.st_size));
+    refuse(path, fmt::format("only {} of its {} bytes could be read: another program may be writing it", content.size(),
+                             about.st_size));
   }
   return content;
 }

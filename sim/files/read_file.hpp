@@ -7,8 +7,8 @@
 
 namespace shoal {
 
-/// The bytes of a regular file or pipe. UserError when it cannot be read, or holds more than `most` bytes; a regular
-/// file that is too large is refused before any memory is asked for.
+/// The bytes of a regular file or pipe. UserError when it cannot be read or holds more than `most` bytes; a regular
+/// file that is too large is refused before any memory is allocated.
 std::string read_file(const std::string& path, std::int64_t most = std::numeric_limits<std::int64_t>::max());
 
 /// The UserError for a file that holds `size` bytes where at most `most` are expected.

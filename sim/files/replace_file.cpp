@@ -78,15 +78,15 @@ void replace_file(const std::string& path, std::span<const std::byte> bytes, std
 void check_writable(const std::string& path) {
   const std::string folder = folder_of(path);
   if (!std::filesystem::is_directory(folder)) {
-    user_error("folder '{}' of '{}' does not exist. Make it, or choose another place?", folder, path);
+    user_error("folder '{}' of '{}' does not exist. Make it, or choose another place.", folder, path);
   }
   if (path.empty() || path.ends_with('/') || std::filesystem::is_directory(path)) {
-    user_error("'{}' is a folder. Add a file name?", path);
+    user_error("'{}' is a folder. Add a file name.", path);
   }
-  // Really tried: permissions alone do not tell of read-only file systems.
-  const std::string trial = path + ".trial-" + std::to_string(::getpid());  // nobody else's
+  // Checked by creating a file: permissions alone do not show that a file system is read-only.
+  const std::string trial = path + ".trial-" + std::to_string(::getpid());  // no other process uses this name
   const OpenFile file{::open(trial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)};
-  if (file.id < 0) user_error("'{}' cannot be written ({}). Choose another folder?", path, std::strerror(errno));
+  if (file.id < 0) user_error("'{}' cannot be written ({}). Choose another folder.", path, std::strerror(errno));
   ::unlink(trial.c_str());
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Files that change at once or not at all.
+// Files that are replaced as a whole or not at all.
 
 #include <cstddef>
 #include <span>
@@ -12,7 +12,7 @@ namespace shoal {
 /// partial one is removed.
 void replace_file(const std::string& path, std::span<const std::byte> bytes, std::span<const std::byte> tail = {});
 
-/// Before a long run: UserError unless `replace_file` can write at `path`.
+/// UserError unless `replace_file` can write to `path`; for a check before a long run.
 void check_writable(const std::string& path);
 
 }  // namespace shoal

@@ -22,11 +22,11 @@ const char* name_of(ValueType type) { return type == ValueType::float32 ? "F32" 
 
 template <class... Args>
 [[noreturn]] void refuse(const std::string& origin, fmt::format_string<Args...> format, Args&&... args) {
-  user_error("'{}' is not a safetensors file: {}. Is it whole?", origin,
+  user_error("'{}' is not a safetensors file: {}. Check that it is complete.", origin,
              fmt::format(format, std::forward<Args>(args)...));
 }
 
-// The parser by itself would keep the last of two equal names, and take any depth.
+// By itself the parser keeps the last of two equal names and accepts any depth.
 Json parse_header(std::string_view text, const std::string& origin) {
   std::vector<std::set<std::string>> names;
   const auto check = [&](int depth, Json::parse_event_t event, Json& value) {
@@ -42,17 +42,17 @@ Json parse_header(std::string_view text, const std::string& origin) {
   try {
     header = Json::parse(text.begin(), text.end(), check);
   } catch (const Json::exception& error) {
-    refuse(origin, "its header is no JSON ({})", error.what());
+    refuse(origin, "its header is not JSON ({})", error.what());
   }
-  if (!header.is_object()) refuse(origin, "its header is no object");
+  if (!header.is_object()) refuse(origin, "its header is not an object");
   return header;
 }
 
 TensorMetadata take_metadata(const Json& entry, const std::string& origin) {
-  if (!entry.is_object()) refuse(origin, "its metadata are no object");
+  if (!entry.is_object()) refuse(origin, "its metadata is not an object");
   TensorMetadata metadata;
   for (const auto& [name, value] : entry.items()) {
-    if (!value.is_string()) refuse(origin, "its metadata '{}' are no text", name);
+    if (!value.is_string()) refuse(origin, "its metadata '{}' is not text", name);
     metadata[name] = value.get<std::string>();
   }
   return metadata;
@@ -79,7 +79,7 @@ ValueType take_type(const Json& entry, const std::string& what, const std::strin
   if (found == entry.end() || !found->is_string()) refuse(origin, "{} has no 'dtype'", what);
   const auto type = found->get<std::string>();
   if (type != "F32" && type != "F64") {
-    user_error("{} in '{}' has type {} (this program reads F32 and F64). Convert it first?", what, origin, type);
+    user_error("{} in '{}' has type {} (this program reads F32 and F64). Convert it first.", what, origin, type);
   }
   return type == "F32" ? ValueType::float32 : ValueType::float64;
 }
@@ -119,7 +119,7 @@ std::vector<std::byte> safetensors(std::span<const ModelParameter> model, const 
   for (const ModelParameter& parameter : model) in_order.push_back(&parameter);
   std::ranges::stable_sort(in_order, std::greater{}, [](const ModelParameter* p) { return bytes_of(p->type); });
 
-  nlohmann::ordered_json header = Json::object();  // names in the order of the values
+  nlohmann::ordered_json header = Json::object();  // keeps the names in the order of the values
   if (!metadata.empty()) header[metadata_key] = metadata;
   std::size_t end = 0;
   for (const ModelParameter* parameter : in_order) {
@@ -131,7 +131,7 @@ std::vector<std::byte> safetensors(std::span<const ModelParameter> model, const 
         {"dtype", name_of(parameter->type)}, {"shape", parameter->shape}, {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
-  text.append((8 - text.size() % 8) % 8, ' ');  // the values begin aligned
+  text.append((8 - text.size() % 8) % 8, ' ');  // so that the values begin aligned
 
   const std::uint64_t length = text.size();
   std::vector<std::byte> file(sizeof length + text.size() + end);

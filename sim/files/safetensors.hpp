@@ -2,8 +2,8 @@
 // Models as safetensors, the format that PyTorch, JAX and others load without running code.
 //
 // File, little-endian:  uint64 length of the header; the header, JSON: name -> {"dtype", "shape", "data_offsets"} and
-// optionally "__metadata__" -> {name: text}; then the values, row-major, without holes. Of the types F32 and F64 are
-// known. https://github.com/huggingface/safetensors
+// optionally "__metadata__" -> {name: text}; then the values, row-major, without holes. The types F32 and F64 are
+// supported. https://github.com/huggingface/safetensors
 
 #include <cstddef>
 #include <cstdint>
@@ -30,10 +30,11 @@ bool is_whole(const ModelParameter& parameter);
 
 using TensorMetadata = std::map<std::string, std::string>;
 
-/// The bytes of a file. Values of 8 bytes come before those of 4, so that all are aligned; else in the given order.
+/// The bytes of a file. Values of 8 bytes come before those of 4, so that all are aligned; otherwise they keep their
+/// order.
 std::vector<std::byte> safetensors(std::span<const ModelParameter> model, const TensorMetadata& metadata);
 
-/// Writes a file at once or not at all, by `replace_file`; its errors.
+/// Writes a file with `replace_file`, as a whole or not at all; throws what that throws.
 void write_safetensors(const std::string& path, std::span<const ModelParameter> model, const TensorMetadata& metadata);
 
 struct SafeTensors {

@@ -22,7 +22,7 @@ std::string seal_of(std::span<const std::byte> content) {
 Seal seal_at_end(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   const std::int64_t size = file.tellg();
-  const std::int64_t content = size - static_cast<std::int64_t>(seal_size);
+  const std::int64_t content = size - seal_size;
   if (content < 0) return Seal::none;
   std::string seal(seal_size, '\0');
   file.seekg(content).read(seal.data(), seal_size);

@@ -1,5 +1,5 @@
 #pragma once
-// A hash behind a file's content, so that damage is noticed before a parser meets it: HDF5 1.10 can crash on flipped
+// A hash after a file's content, so that damage is noticed before a parser reads it: HDF5 1.10 can crash on flipped
 // bits.
 
 #include <cstddef>
@@ -9,18 +9,18 @@
 
 namespace shoal {
 
-constexpr std::uint64_t seal_size = 48;
+constexpr std::int64_t seal_size = 48;  // bytes
 
-/// "shoal content is", the Digest of `content` in 32 hexadecimal digits.
+/// The text "shoal content is" and the Digest of `content` in 32 hexadecimal digits.
 std::string seal_of(std::span<const std::byte> content);
 
 enum class Seal : std::int8_t {
-  none,    // the file ends with something else
-  whole,   // and matches what stands before it
-  broken,  // and does not
+  none,    // the file does not end with a seal
+  whole,   // the seal matches the content before it
+  broken,  // the seal does not match
 };
 
-/// Reads the file once. SystemError if that cannot be done.
+/// Reads the file once. SystemError if that fails.
 Seal seal_at_end(const std::string& path);
 
 }  // namespace shoal

@@ -6,7 +6,7 @@
 namespace shoal {
 namespace {
 
-// Values of one column of plain rows, one after the other.
+// Adds the values of one column of plain rows.
 template <class Row>
 void add_column(Digest& digest, std::span<const Row> rows, const Field& field, std::vector<std::byte>& buffer) {
   buffer.resize(8 * rows.size());

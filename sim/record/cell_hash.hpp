@@ -1,5 +1,5 @@
 #pragma once
-// The hash of a cell's result: of what its tables and its model say, not of how a file stores it.
+// The hash of a cell's result. It covers the contents of its tables and of its model, not how a file stores them.
 
 #include <map>
 #include <span>
@@ -13,20 +13,20 @@ namespace shoal {
 
 /// BLAKE2b-128 over one line of text per column and per parameter of the model:
 ///
-///   TABLE/COLUMN HASH     for every column of every table of the cell in the run file, sorted by the bytes of
-///   TABLE/COLUMN model/NAME HASH       then for every parameter of the model, in order of its attribute `position`
+///   TABLE/COLUMN HASH   for every column of every table of the cell, sorted by the bytes of TABLE/COLUMN
+///   model/NAME HASH     then for every parameter of the model, in order of its attribute `position`
 ///
 /// HASH is the BLAKE2b-128 of the values in the order of the rows, in hexadecimal: int64 and float64 values as their 8
 /// bytes, float32 values as their 4 bytes, all little-endian; of a text column, each text and a line feed. Every line
 /// ends with a line feed. `experiments/report/hash_of_run.py` computes it from a run file.
 ///
-/// Equal results have equal hashes on any number of ranks and after any restart. No wall time is in it.
+/// Equal results have equal hashes on any number of ranks and after any restart. Wall time is not part of it.
 class CellHash {
  public:
   CellHash();
   /// Adds a round; rounds come in order.
   void add(const RoundRows& rows);
-  /// 32 hexadecimal digits. The object is used up.
+  /// 32 hexadecimal digits. Call it once, after the last round.
   std::string finish(std::span<const ModelParameter> model);
 
  private:

@@ -5,7 +5,7 @@
 namespace shoal {
 namespace {
 
-// A change of what a kind holds is a new kind or a new format version of the journal.
+// A change of a kind's contents needs a new kind or a new format version of the journal.
 enum Kind : std::uint32_t { header_kind = 1, round_kind = 2, parameter_kind = 3, result_kind = 4 };
 
 CellHeader take_header(Unpacker& bytes) {
@@ -31,7 +31,7 @@ Table unpack_table(Unpacker& bytes) {
   }
   table.values = bytes.array<std::int64_t>();
   if (table.columns.empty() || std::ssize(table.values) % std::ssize(table.columns) != 0) {
-    user_error("a table in '{}' has {} values in {} columns. Written by another version?", bytes.source(),
+    user_error("a table in '{}' has {} values in {} columns. Use the version that wrote it.", bytes.source(),
                table.values.size(), table.columns.size());
   }
   return table;
@@ -58,7 +58,7 @@ ModelParameter take_parameter(Unpacker& bytes, const std::string& path) {
   parameter.type = static_cast<ValueType>(bytes.number<std::int8_t>());
   parameter.values = bytes.array<std::byte>();
   if (!is_whole(parameter)) {
-    user_error("parameter '{}' in '{}' has {} bytes, not those of its shape. Written by another version?",
+    user_error("parameter '{}' in '{}' has {} bytes, not those of its shape. Use the version that wrote it.",
                parameter.name, path, parameter.values.size());
   }
   return parameter;
@@ -144,7 +144,7 @@ void CellJournal::finish(const CellResult& result, std::span<const ModelParamete
     bytes.array(std::span(parameter.values));
     journal_.append(parameter_kind, bytes.bytes());
   }
-  // Last, so that a result means a whole model.
+  // The result comes last, so that a cell with a result has its whole model.
   Packer bytes;
   bytes.text(result.status).text(result.hash);
   bytes.number(result.final_accuracy)
@@ -161,8 +161,9 @@ CellContents read_cell(const std::string& path) {
   CellContents cell;
   cell.length = journal.length;
   if (journal.records.empty() || journal.records.front().kind != header_kind) {
-    user_error("journal '{}' does not begin with a cell (killed before its first record?). Delete it and run again?",
-               path);
+    user_error(
+        "journal '{}' does not begin with a cell (a run killed at its start leaves this). Delete it and run again.",
+        path);
   }
   for (const JournalRecord& record : journal.records) {
     Unpacker bytes(record.payload, path);
@@ -180,7 +181,7 @@ CellContents read_cell(const std::string& path) {
         cell.result = take_result(bytes);
         break;
       default:
-        user_error("journal '{}' has a record of unknown kind {}. Written by another version?", path, record.kind);
+        user_error("journal '{}' has a record of unknown kind {}. Use the version that wrote it.", path, record.kind);
     }
     bytes.finish();
   }

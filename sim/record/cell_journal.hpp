@@ -1,5 +1,5 @@
 #pragma once
-// What one cell of a grid leaves behind while it runs: its journal, typed.
+// The journal that one cell of a grid writes while it runs, as typed records.
 
 #include <cstdint>
 #include <map>
@@ -15,18 +15,18 @@
 
 namespace shoal {
 
-/// What is known before the first round.
+/// The facts known before the first round.
 struct CellHeader {
-  std::int64_t index = 0;  // in the grid
+  std::int64_t index = 0;  // position in the grid, from 0
   std::string label;
   std::int64_t seed = 1;
   std::string config;                             // canonical TOML of this cell
   std::map<std::string, std::string> provenance;  // commit, versions, ranks, data hashes, resolved choices
 };
 
-/// What is known after the last.
+/// The facts known after the last round.
 struct CellResult {
-  std::string status;  // finished, diverged, target reached
+  std::string status;  // finished, diverged or target reached
   std::string hash;
   double final_accuracy = not_measured, best_accuracy = not_measured, final_loss = not_measured;
   std::int64_t rounds = 0;
@@ -35,19 +35,19 @@ struct CellResult {
   double wall_seconds = 0;
 };
 
-/// Writes; errors are those of `Journal`.
+/// The writing side; errors are those of `Journal`.
 class CellJournal {
  public:
-  /// Starts anew at `path`.
+  /// Starts a new journal at `path`.
   CellJournal(std::string path, const CellHeader& header);
-  /// Continues after `length` bytes; rows behind them are cut.
+  /// Continues after `length` bytes; later rows are cut off.
   static CellJournal resume(std::string path, std::uint64_t length);
 
-  /// One record for all of a round: a reader sees all of it or nothing.
+  /// Writes a round as one record: a reader sees all of it or nothing.
   void round(const RoundRows& rows);
   void finish(const CellResult& result, std::span<const ModelParameter> model);
   void sync() { journal_.sync(); }
-  /// For a checkpoint: where to resume.
+  /// The length from which a checkpoint resumes.
   std::uint64_t length() const { return journal_.length(); }
 
  private:
@@ -69,20 +69,20 @@ struct CellContents {
   std::vector<MeasureRow> measures;   // in order of their rounds, then of their names
   Tables tables;                      // rows of all rounds, one after the other
   std::optional<CellResult> result;   // none while the cell is unfinished
-  std::vector<ModelParameter> model;  // with the result
-  std::uint64_t length = 0;           // of the valid prefix of the journal
+  std::vector<ModelParameter> model;  // empty while there is no result
+  std::uint64_t length = 0;           // bytes in the valid prefix of the journal
 };
 
 void pack(Packer& packer, const RoundRows& rows);
 RoundRows unpack_round(Unpacker& unpacker);
 
-/// The rounds of a journal up to its first torn record. Errors as of read_cell.
+/// The rounds of a journal up to its first torn record. Errors as in read_cell.
 std::vector<RoundRows> read_rounds(const std::string& path);
 
 /// Appends a round to what is known of a cell.
 void add_round(CellContents& cell, RoundRows rows);
 
-/// Everything up to the first torn record. UserError if the file is no journal of a cell.
+/// Everything up to the first torn record. UserError if the file is not the journal of a cell.
 CellContents read_cell(const std::string& path);
 
 }  // namespace shoal

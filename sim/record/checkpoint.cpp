@@ -58,10 +58,10 @@ std::int64_t round_of(const std::string& stem_name, const std::string& file) {
   return round;
 }
 
-// Rounds that have a state file, newest first.
+// The rounds that have a state file, newest first.
 std::vector<std::int64_t> rounds_on_disk(const std::string& stem) {
   std::vector<std::int64_t> rounds;
-  std::error_code missing;  // no folder: no checkpoints
+  std::error_code missing;  // no folder means no checkpoints
   for (const auto& entry : fs::directory_iterator(fs::path(stem).parent_path(), missing)) {
     const std::string name = entry.path().filename().string();
     const std::int64_t round = round_of(fs::path(stem).filename().string(), name);
@@ -89,7 +89,7 @@ Bytes as_bytes(std::string_view text) {
   return {bytes.begin(), bytes.end()};
 }
 
-// Rank 0 reads a state file for all; empty when it is damaged, with the reason in `problem`.
+// Rank 0 reads a state file for all ranks; empty when it is damaged, with the reason in `problem` at rank 0.
 Bytes share_state_file(const std::string& path, std::string& problem, Communicator& comm) {
   Bytes content;
   if (comm.rank() == 0) {
@@ -104,8 +104,8 @@ Bytes share_state_file(const std::string& path, std::string& problem, Communicat
   return content;
 }
 
-// Brings the process to what a state file holds; returns the length of the journal at that time. UserError when the
-// file or one of the memory files that it names is not what it should be.
+// Restores the process from a state file and returns the length of the journal at that time. UserError when the file
+// or one of the memory files whose hashes it lists is not valid.
 std::uint64_t read_state(std::span<const std::byte> content, const std::string& stem, std::int64_t round,
                          std::uint64_t longest_journal, Process& process) {
   const std::string path = state_path(stem, round);
@@ -128,7 +128,7 @@ std::uint64_t read_state(std::span<const std::byte> content, const std::string& 
   return journal_length;
 }
 
-// Puts back what a damaged checkpoint may have changed.
+// Reverts what a damaged checkpoint may have changed.
 void undo(std::span<const std::byte> before, Process& process) {
   Unpacker unpacker(before, "the state before the first step");
   process.unpack(unpacker);
@@ -159,7 +159,8 @@ void write_checkpoint(const std::string& stem, Process& process, std::uint64_t j
     for (const ClientMemory* of_task : memories) pack_memory(memory, *of_task);
     memory_hash = write_sealed(memory_path(stem, round, comm.rank()), memory.bytes());
   }
-  const std::vector<Bytes> hashes = comm.gather_all(as_bytes(memory_hash));  // also: all memory files are there
+  // This also waits until all ranks have written their memory files.
+  const std::vector<Bytes> hashes = comm.gather_all(as_bytes(memory_hash));
   if (comm.rank() == 0) {
     Packer packer;
     packer.number(journal_length);

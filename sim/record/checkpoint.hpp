@@ -1,10 +1,10 @@
 #pragma once
-// Where a cell stands, so that it can go on: after a kill, on any number of ranks, to the same bits.
+// Checkpoints, from which a cell continues after a kill: on any number of ranks, with the same bits.
 //
-// Beside the cell's journal stand `STEM.round-N.state` (everything that is the same on every rank, and the journal's
-// length) and, where clients remember anything, `STEM.round-N.memory-R` of each rank. Every file carries the hash of
-// its content; the state file names the hashes of the others and is written last, so a checkpoint is whole or it is not
-// there. The newest two are kept.
+// A checkpoint lies beside the cell's journal: `STEM.round-N.state` holds everything that is the same on every rank,
+// and the journal's length; where clients keep memory, `STEM.round-N.memory-R` holds that of rank R. Every file
+// contains the hash of its content; the state file also lists the hashes of the others and is written last, so a
+// checkpoint is complete or does not exist. The newest two are kept.
 
 #include <cstdint>
 #include <optional>
@@ -17,17 +17,17 @@
 namespace shoal {
 
 /// Writes the state after `process.round()` rounds and removes all but the newest two. Collective over the cell's
-/// ranks. `journal_length` counts at rank 0. SystemError when a file cannot be written; what stood there before stays.
+/// ranks. Only rank 0's `journal_length` is used. SystemError when a file cannot be written; earlier checkpoints stay.
 void write_checkpoint(const std::string& stem, Process& process, std::uint64_t journal_length, Communicator& comm);
 
 struct Resumed {
-  std::optional<std::uint64_t> journal_length;  // where the journal goes on; none: there is no usable checkpoint
+  std::optional<std::uint64_t> journal_length;  // the length at which the journal continues; none: no usable checkpoint
   std::vector<std::string> damaged;             // newer checkpoints that could not be used, and why
 };
 
-/// Brings `process`, which has been started and has made no step, to the newest whole checkpoint whose journal is at
-/// most `journal_length` long; none: it is as it was. Client memory goes to its home at the present number of ranks.
-/// Collective; the same on every rank.
+/// Restores `process`, which has been started and has made no step, from the newest complete checkpoint whose journal
+/// is at most `journal_length` bytes long (rank 0's counts); without one it stays as it was. Client memory goes to its
+/// home for the present number of ranks. Collective; the same on every rank.
 Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, Process& process, Communicator& comm);
 
 /// Removes all checkpoints of a cell. Not collective.

@@ -8,7 +8,7 @@ namespace shoal {
 
 namespace {
 
-// The value of a measure, which is then recorded in a column of its own.
+// Removes a measure that has a column of its own and returns its value.
 double take(Measures& measures, std::string_view name) {
   const auto found = measures.find(name);
   if (found == measures.end()) return not_measured;
@@ -83,8 +83,7 @@ std::vector<ModelParameter> model_parameters(const ParameterLayout& layout, cons
   const std::span bytes(static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes());
   std::vector<ModelParameter> model;
   for (const Parameter& parameter : layout.parameters) {
-    const auto own = bytes.subspan(static_cast<std::size_t>(parameter.offset) * bytes_of(type),
-                                   static_cast<std::size_t>(parameter.size) * bytes_of(type));
+    const auto own = bytes.subspan(parameter.offset * bytes_of(type), parameter.size * bytes_of(type));
     model.push_back({parameter.name, parameter.shape, type, {own.begin(), own.end()}});
   }
   return model;

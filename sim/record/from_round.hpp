@@ -1,5 +1,5 @@
 #pragma once
-// From the engine's records and tensors to the rows that are written.
+// Turns the engine's records and tensors into the rows that are written.
 
 #include <vector>
 
@@ -9,7 +9,7 @@
 
 namespace shoal {
 
-/// What is recorded of a round. Measures that have a column in RoundRow go there.
+/// The rows of a round. Measures that have a column of their own in RoundRow go there.
 RoundRows round_rows(const RoundRecord& record);
 
 /// The named parameters inside the flat vector `params` [d], copied to the host.

@@ -55,7 +55,7 @@ Handle measure_type(std::size_t length) {
   return type;
 }
 
-// Deflate cannot shrink more than about 1032 times: a larger claim is damage, seen before memory is asked for.
+// Deflate cannot shrink data more than about 1032 times: a larger claim is damage, found before memory is allocated.
 void require_plausible(std::uint64_t bytes, hid_t data, const std::string& name) {
   const std::uint64_t stored = H5Dget_storage_size(data);
   if (bytes / 1100 > stored) system_error("'{}' claims {} bytes but stores {}", name, bytes, stored);
@@ -78,7 +78,7 @@ void write_rows(hid_t place, const std::string& name, const Handle& type, hsize_
   write_attribute(data, "axes", axes);
 }
 
-// A table of a file that is being read; sizes are checked before memory is asked for.
+// A table that is being read; sizes are checked before memory is allocated.
 class OpenRows {
  public:
   OpenRows(hid_t place, const std::string& name)
@@ -94,14 +94,14 @@ class OpenRows {
 
   // Bytes of a row in the file.
   std::size_t width() const { return H5Tget_size(type_); }
-  // Rows, which take `row_bytes` each in memory.
+  // The number of rows, each of which takes `row_bytes` in memory.
   std::size_t count(std::size_t row_bytes) const {
     std::uint64_t bytes = 0;
     if (__builtin_mul_overflow(count_, row_bytes, &bytes)) system_error("table '{}' is too large", name_);
     require_plausible(bytes, data_, name_);
     return count_;
   }
-  // Names, and whether they are integers.
+  // The names of the columns, and whether they hold integers.
   std::vector<std::pair<std::string, bool>> columns() const {
     std::vector<std::pair<std::string, bool>> all;
     const int count = H5Tget_nmembers(type_);

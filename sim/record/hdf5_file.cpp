@@ -100,7 +100,7 @@ std::span<const std::byte> MemoryFile::image() {
   check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "flush a file in memory");
   const ssize_t size = H5Fget_file_image(file_, nullptr, 0);
   check(size < 0 ? -1 : 0, "measure a file in memory");
-  void* place = nullptr;  // of the driver's own pointer to the bytes
+  void* place = nullptr;  // the address of the driver's own pointer to the bytes
   check(H5Fget_vfd_handle(file_, H5P_DEFAULT, &place), "find a file in memory");
   return std::span(*static_cast<std::byte**>(place), size);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// The little of HDF5 that a run file needs, with every return code checked. For sim/record only.
+// The few operations of HDF5 that a run file needs, with every return code checked. For sim/record only.
 
 #include <hdf5.h>
 
@@ -14,7 +14,7 @@
 
 namespace shoal::hdf5 {
 
-/// HDF5 prints its errors by default; not while one of these lives.
+/// HDF5 prints its errors by default; while one of these exists, it does not.
 class QuietErrors {
  public:
   QuietErrors();
@@ -45,20 +45,20 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
-/// A new file that HDF5 keeps in memory. HDF5 1.10 crashes at exit when the disk is full under an open file, so the
-/// disk is not its business.
+/// A new file that HDF5 keeps in memory and never writes: HDF5 1.10 crashes at exit when the disk is full under an open
+/// file.
 class MemoryFile {
  public:
   MemoryFile();
   hid_t id() const { return file_; }
-  /// What would be on disk; valid until the file changes.
+  /// The bytes that would be on disk; valid until the file changes.
   std::span<const std::byte> image();
 
  private:
   Handle file_;
 };
 
-/// SystemError unless the data of an open file end after `bytes`.
+/// SystemError unless the data of an open file end after this many bytes.
 void check_extent(hid_t file, std::uint64_t bytes);
 
 Handle make_group(hid_t place, const std::string& name);
@@ -78,14 +78,14 @@ std::vector<std::string> member_names(hid_t group);
 void write_text(hid_t place, const std::string& name, const std::string& text);
 std::string read_text(hid_t place, const std::string& name);
 
-/// A one-dimensional compound data set; compressed in chunks from 64 KB on. Has attributes `units` and `axes`.
+/// A one-dimensional compound data set with the attributes `units` and `axes`; above 64 KiB it is compressed in chunks.
 template <class Row>
 void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes);
 /// `schema`: version of the file; columns that it lacks keep their defaults.
 template <class Row>
 std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t schema);
 
-/// The same for a table whose columns are known when it is written. Its columns' units are in the file only.
+/// The same for a table whose columns are chosen at run time. Reading does not return the columns' units.
 void write_table(hid_t place, const std::string& name, const Table& table, const std::string& axes);
 Table read_table(hid_t place, const std::string& name);
 

@@ -72,7 +72,7 @@ RunInfo info_of(const CellHeader& header) {
   return {config.text("name", "experiment", "name of the experiment"), entry(header.provenance, "program")};
 }
 
-// A journal of other work than the file's shows that the whole file is of an earlier run.
+// A journal with another configuration or program than the file's shows that the file is from an earlier run.
 bool is_outdated(const RunContents& file, const Cells& journals) {
   return std::ranges::any_of(file.cells, [&](const CellContents& cell) {
     const auto journal = journals.find(cell.header.index);

@@ -87,17 +87,18 @@ RunContents read_run_file(const std::string& path) {
   const hdf5::QuietErrors quiet;
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    user_error("cannot read run file '{}' ({}). Is the path right?", path, std::strerror(errno));
+    user_error("cannot read run file '{}' ({}). Check the path.", path, std::strerror(errno));
   }
   const Seal seal = seal_at_end(path);
   if (seal == Seal::broken) {
-    user_error("run file '{}' does not match its own hash: it was damaged. Is there a copy, or its journals?", path);
+    user_error("run file '{}' does not match its own hash, so it is damaged. Restore it from a copy, or run again.",
+               path);
   }
   try {
     const hdf5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open it");
     hdf5::check_extent(file, status.st_size - (seal == Seal::whole ? seal_size : 0));
     if (!hdf5::has_attribute(file, "schema") || read_text_attribute(file, "schema") != "shoal-run") {
-      user_error("'{}' is an HDF5 file, but not of a run of Shoal. Is the path right?", path);
+      user_error("'{}' is an HDF5 file, but not a run file of Shoal. Check the path.", path);
     }
     const std::int64_t version = read_integer_attribute(file, "schema_version");
     if (version < oldest_schema_version || version > run_schema_version) {
@@ -106,9 +107,10 @@ RunContents read_run_file(const std::string& path) {
     }
     return read_cells(file, version);
   } catch (const SystemError& error) {
-    user_error("'{}' is not a whole run file: {}. Is it truncated, or the path wrong?", path, error.what());
+    user_error("'{}' is not a whole run file: {}. Check the path and whether the file was cut short.", path,
+               error.what());
   } catch (const std::bad_alloc&) {
-    user_error("run file '{}' does not fit into memory, or is damaged. Is it whole?", path);
+    user_error("run file '{}' does not fit into memory, or is damaged. Check that it is complete.", path);
   }
 }
 

@@ -3,9 +3,9 @@
 //
 // Attributes of the root: schema = "shoal-run", schema_version, name, program, hash. Per cell a group /cells/<index>
 // with its label, seed, status, hash and totals as attributes; in it the tables `rounds`, `clients` and `measures`, the
-// group `tables` of further tables, the text `config`, the group `provenance` (one attribute each) and the group
-// `model` (one data set per parameter). Each table has the attributes `units` and `axes`. Behind the HDF5 data stands a
-// seal (seal.hpp), which readers of HDF5 do not see, and which is lost when they change the file.
+// group `tables` of further tables, the text `config`, the group `provenance` (one attribute per entry) and the group
+// `model` (one data set per parameter). Each table has the attributes `units` and `axes`. A seal (sim/files/seal.hpp)
+// follows the HDF5 data; HDF5 does not see it, and removes it when another program changes the file.
 
 #include <cstdint>
 #include <string>
@@ -17,39 +17,40 @@
 namespace shoal {
 
 constexpr std::int64_t run_schema_version = 3;
-/// Readers accept files from this version on: 2 has no measures and further tables, says `dropped` for `dropouts`, and
-/// its hashes are defined otherwise.
+/// Readers accept files from this version on: version 2 has neither measures nor further tables, calls dropouts
+/// `dropped`, and defines its hashes differently.
 constexpr std::int64_t oldest_schema_version = 2;
 
 struct RunInfo {
-  std::string name;     // of the experiment
-  std::string program;  // version of Shoal
+  std::string name;     // the experiment's
+  std::string program;  // the version of Shoal
 };
 
 struct RunContents {
   RunInfo info;
-  std::int64_t schema_version = run_schema_version;  // of the file
+  std::int64_t schema_version = run_schema_version;  // the file's
   std::string hash;
-  std::vector<CellContents> cells;  // by index; `length` is 0
+  std::vector<CellContents> cells;  // sorted by index, with `length` 0
 };
 
-/// The hash of a whole run: of its cells' hashes in order; empty ones are cells that are not finished.
+/// The hash of a run, made of its cells' hashes in order; the hash of an unfinished cell is empty.
 std::string run_hash(const std::vector<std::string>& cell_hashes);
 
-/// Builds the file in memory and puts it in place by `replace_file`: whoever opens `path` sees the old file or the
-/// whole new one. Unfinished cells are written with status "unfinished". Takes as much memory as the file and one cell.
+/// Builds the file in memory and writes it with `replace_file`: a reader of `path` sees the old file or the whole new
+/// one. Unfinished cells get the status "unfinished". Takes as much memory as the file and one cell.
 void assemble_run_file(const std::string& path, const RunInfo& info, const std::vector<std::string>& journals);
 
 /// The folder beside the run file in which its cells keep their journals while they run, and the journal of one cell.
 std::string journal_folder(const std::string& run);
 std::string journal_path(const std::string& run, std::int64_t cell);
 
-/// UserError for a missing, foreign, truncated or damaged file, or one of another schema version. Whether a file
-/// without a seal is damaged is known only as far as HDF5 notices.
+/// UserError for a missing, foreign, truncated or damaged file, or one of an unknown schema version. In a file without
+/// a seal, damage is found only where HDF5 notices it.
 RunContents read_run_file(const std::string& path);
 
-/// The run file together with the journals of a run that was interrupted, or is still going on: of every cell what
-/// reaches further. A file left by an earlier run of another configuration or program does not count. Errors as above.
+/// The run file together with the journals of a run that was interrupted or is still running; each cell comes from the
+/// one that reaches further. A file that an earlier run of another configuration or program left is ignored. Errors as
+/// above.
 RunContents read_run(const std::string& path);
 
 }  // namespace shoal

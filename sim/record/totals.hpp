@@ -1,5 +1,5 @@
 #pragma once
-// What a cell comes to, counted from its rounds.
+// The totals of a cell, computed from its rounds.
 
 #include <span>
 
@@ -7,7 +7,7 @@
 
 namespace shoal {
 
-/// Adds one round. `target` is the accuracy whose first round is kept; 0: none.
+/// Adds one round. `target` is the accuracy whose first round is recorded; 0: none.
 void add_round(CellResult& totals, const RoundRow& row, double target);
 
 /// Totals of a cell that is not finished; status "unfinished", no hash.

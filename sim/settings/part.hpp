@@ -24,7 +24,8 @@ struct Part {
 template <class Contract>
 std::span<const Part<Contract>> parts();
 
-/// The part called `name`; UserError with the nearest name when there is none. `kind` is the word for the message.
+/// The part called `name`; UserError with the nearest name when there is none. `kind` is the word for such a part in
+/// it.
 template <class Contract>
 const Part<Contract>& find_part(std::string_view kind, std::string_view name) {
   std::vector<std::string> names;
@@ -34,7 +35,7 @@ const Part<Contract>& find_part(std::string_view kind, std::string_view name) {
   }
   const std::string near = nearest(name, names);
   user_error("there is no {} called '{}'. {}", kind, name,
-             near.empty() ? fmt::format("See 'shoal list'?") : fmt::format("Did you mean '{}'?", near));
+             near.empty() ? "See 'shoal list'." : fmt::format("The nearest is '{}'.", near));
 }
 
 /// Makes the part that `section` names under its key `name`.

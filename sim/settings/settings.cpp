@@ -21,7 +21,7 @@ void declare(Node& node, std::string_view key, std::string type, std::string fal
   node.declared.push_back({std::string(key), std::move(type), std::move(fallback), std::string(meaning)});
 }
 
-// Declares the key; its entry in the file, now read, or null.
+// Declares the key and marks its entry in the file as read; returns the entry, or null where the file has none.
 const SettingsEntry* read(Node& node, std::string_view key, std::string type, std::string fallback,
                           std::string_view meaning) {
   declare(node, key, std::move(type), std::move(fallback), meaning);
@@ -38,40 +38,39 @@ std::string text_of(const Bounds& bounds) {
   return below ? least : fmt::format("at most {}", bounds.most);
 }
 
-// `what` is the key, or the key and the position in its list.
+// Returns `value` or throws; `what` is the key, or the key and the position in its list.
 template <class Number>
 Number within(Number value, const Bounds& bounds, const std::string& what) {
   const double number = value;
   const bool low = bounds.least_excluded ? number <= bounds.least : number < bounds.least;
-  if (low) user_error("{} must be {} (found {}). Raise it?", what, text_of(bounds), value);
-  if (number > bounds.most) user_error("{} must be {} (found {}). Lower it?", what, text_of(bounds), value);
+  if (low) user_error("{} must be {} (found {}). Raise it.", what, text_of(bounds), value);
+  if (number > bounds.most) user_error("{} must be {} (found {}). Lower it.", what, text_of(bounds), value);
   return value;
 }
 
 double to_number(const SettingsValue& value, const Bounds& bounds, const std::string& what) {
   if (const auto* integer = std::get_if<std::int64_t>(&value.is)) {
-    within(*integer, bounds, what);  // so that the message shows what stands in the file
+    within(*integer, bounds, what);  // as an integer, so that the message shows it as the file does
     return *integer;
   }
   const auto* number = std::get_if<double>(&value.is);
-  if (!number) user_error("{} must be a number (found {}). Write it like 0.5?", what, describe(value));
-  if (!std::isfinite(*number)) user_error("{} must be a finite number (found {}). Write it like 0.5?", what, *number);
+  if (!number) user_error("{} must be a number (found {}). Write it like 0.5.", what, describe(value));
+  if (!std::isfinite(*number)) user_error("{} must be a finite number (found {}). Write it like 0.5.", what, *number);
   return within(*number, bounds, what);
 }
 
 std::int64_t to_integer(const SettingsValue& value, const Bounds& bounds, const std::string& what) {
   if (const auto* integer = std::get_if<std::int64_t>(&value.is)) return within(*integer, bounds, what);
   if (const auto* number = std::get_if<double>(&value.is); number && std::fabs(*number) < 9e15) {
-    const double whole = std::trunc(*number);
+    const std::int64_t whole = *number;
     if (whole == *number) {
-      user_error("{} must be an integer (found {}). Write {}?", what, float_text(*number),
-                 static_cast<std::int64_t>(whole));
+      user_error("{} must be an integer (found {}). Write {}.", what, float_text(*number), whole);
     }
   }
-  user_error("{} must be an integer (found {}). Write it like 10?", what, describe(value));
+  user_error("{} must be an integer (found {}). Write it like 10.", what, describe(value));
 }
 
-// `read_item(value, bounds, what)` for every item of the list under `entry`.
+// Calls `read_item(value, bounds, what)` for every item of the list under `entry`.
 template <class Number, class ReadItem>
 std::vector<Number> to_list(const SettingsEntry& entry, const std::string& at, const char* kind, const Bounds& bounds,
                             const ReadItem& read_item) {
@@ -80,7 +79,7 @@ std::vector<Number> to_list(const SettingsEntry& entry, const std::string& at, c
     const bool number =
         std::holds_alternative<std::int64_t>(entry.value.is) || std::holds_alternative<double>(entry.value.is);
     const std::string found = describe(entry.value);
-    user_error("{}'{}' must be a {} (found {}). Write {}?", at, entry.key, kind, found,
+    user_error("{}'{}' must be a {} (found {}). Write {}.", at, entry.key, kind, found,
                number ? fmt::format("[{}]", found) : "it like [1, 2]");
   }
   std::vector<Number> numbers;
@@ -90,12 +89,12 @@ std::vector<Number> to_list(const SettingsEntry& entry, const std::string& at, c
   return numbers;
 }
 
-// A file that may be an experiment file by its size and its bytes.
+// Reads a file unless its size or its bytes show that it is not an experiment file.
 std::string read_text(const std::string& path) {
   constexpr std::int64_t most = 16 << 20;
   std::string text = read_file(path, most);
   if (text.find('\0') != std::string::npos) {
-    user_error("'{}' holds binary data (expected text). Is it an experiment file (TOML)?", path);
+    user_error("'{}' holds binary data (expected text). Give an experiment file (TOML).", path);
   }
   return text;
 }
@@ -124,7 +123,7 @@ bool Settings::flag(std::string_view key, bool fallback, std::string_view meanin
   if (!entry) return fallback;
   const auto* value = std::get_if<bool>(&entry->value.is);
   if (!value) {
-    user_error("{}'{}' must be true or false (found {}). Write one of them, without quotes?", node_->at(*entry), key,
+    user_error("{}'{}' must be true or false (found {}). Write one of them, without quotes.", node_->at(*entry), key,
                describe(entry->value));
   }
   return *value;
@@ -136,7 +135,7 @@ std::string Settings::text(std::string_view key, std::string_view fallback, std:
   if (const auto* value = std::get_if<std::string>(&entry->value.is)) return *value;
   const auto* table = std::get_if<SettingsTable>(&entry->value.is);
   if (table && (*table)->from_string) return std::get<std::string>((*table)->entries[0].value.is);
-  user_error("{}'{}' must be a string (found {}). Write it like \"text\"?", node_->at(*entry), key,
+  user_error("{}'{}' must be a string (found {}). Write it like \"text\".", node_->at(*entry), key,
              describe(entry->value));
 }
 
@@ -149,7 +148,7 @@ std::string Settings::choice(std::string_view key, std::string_view fallback, co
   if (std::find(options.begin(), options.end(), value) != options.end()) return value;
   const std::string near = nearest(value, options);
   user_error("{}'{}' must be one of {} (found {}){}", node_->at(*entry), key, listed, describe(entry->value),
-             near.empty() ? "" : fmt::format(". Did you mean '{}'?", near));
+             near.empty() ? "" : fmt::format(". The nearest is '{}'.", near));
 }
 
 std::vector<double> Settings::numbers(std::string_view key, std::vector<double> fallback, std::string_view meaning,
@@ -172,7 +171,7 @@ Settings Settings::section(std::string_view key) const {
   entry->read = true;
   const SettingsTable table = as_table(*node_, entry->value, node_->below(key), *entry);
   if (!table) {
-    user_error("{}'{}' must be a table or a name (found {}). Write it like {{name = \"...\"}}?", node_->at(*entry), key,
+    user_error("{}'{}' must be a table or a name (found {}). Write it like {{name = \"...\"}}.", node_->at(*entry), key,
                describe(entry->value));
   }
   return Settings(table);
@@ -192,7 +191,7 @@ std::vector<Settings> Settings::sections(std::string_view key) const {
     const std::string path = fmt::format("{} #{}", node_->below(key), all.size() + 1);
     const SettingsTable table = as_table(*node_, item, path, *entry);
     if (!table) {
-      user_error("{}item {} of '{}' must be a table or a name (found {}). Write it like {{name = \"...\"}}?",
+      user_error("{}item {} of '{}' must be a table or a name (found {}). Write it like {{name = \"...\"}}.",
                  node_->at(*entry), all.size() + 1, key, describe(item));
     }
     all.push_back(Settings(table));

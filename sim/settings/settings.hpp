@@ -1,5 +1,5 @@
 #pragma once
-// Settings of one part: read where they are used, with default and meaning at the same place.
+// Settings of one part: read where they are used, with their default and meaning in the same place.
 
 #include <concepts>
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace shoal {
 
-/// What a number may be; named in the error when it is not.
+/// The values that a number may have; the error for any other names them.
 struct Bounds {
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
@@ -31,11 +31,11 @@ struct Declared {
   std::string key, type, fallback, meaning;
 };
 
-/// A section of an experiment file. Reading a key declares it; a key that nobody reads is an error (`finish`).
+/// A section of an experiment file. Reading a key declares it; a key that is never read is an error (`finish`).
 /// Copies share the record of what was read. Every failed read throws UserError with file, section and key.
 class Settings {
  public:
-  /// An empty section in which every read returns its default: what `shoal explain` constructs a part with.
+  /// An empty section in which every read returns its default; `shoal explain` constructs parts with it.
   Settings();
   /// Parses TOML text; `origin` names it in errors.
   static Settings parse(std::string_view toml, std::string origin);
@@ -49,7 +49,7 @@ class Settings {
   /// One of `options`; anything else is an error that lists them.
   std::string choice(std::string_view key, std::string_view fallback, const std::vector<std::string>& options,
                      std::string_view meaning) const;
-  /// The same for values that have names, usually of an enumeration. `fallback` is one of the values.
+  /// The same for values with names, usually those of an enumeration. `fallback` is one of the values.
   template <class Value>
     requires(!std::convertible_to<Value, std::string_view>)
   Value choice(std::string_view key, Value fallback,
@@ -76,7 +76,7 @@ class Settings {
   struct Leaf {
     std::string key, toml;  // "planner.dropout", "0.1"
     bool is_list = false;
-    std::vector<std::string> items;  // TOML text of each
+    std::vector<std::string> items;  // the TOML text of each
   };
   /// All values of this section and the sections below it, in the file's order.
   std::vector<Leaf> leaves() const;
@@ -87,11 +87,12 @@ class Settings {
   Settings clone() const;
   /// The section as TOML text, keys sorted; equal settings give equal text.
   std::string canonical() const;
-  /// Throws UserError naming the first key, here or in a section below, that nobody read, and the nearest declared one.
+  /// Throws UserError naming the first key, here or in a section below, that was never read, and the nearest declared
+  /// one.
   void finish() const;
   /// Settings read so far from this section, in the order of the first read.
   std::vector<Declared> declared() const;
-  /// "experiment.toml, [strategy]": where this section stands, for error messages of parts.
+  /// The place of this section for error messages of parts, like "experiment.toml, [strategy]".
   std::string where() const;
 
   struct Node;  // the table and the record of reads

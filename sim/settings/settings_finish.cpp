@@ -11,7 +11,7 @@ namespace {
 
 using Node = Settings::Node;
 
-// The first unread entry in the order of the file; those set later come last.
+// The first unread entry in the order of the file; entries set after parsing come last.
 struct Unread {
   const Node* node = nullptr;
   const SettingsEntry* entry = nullptr;
@@ -36,7 +36,7 @@ void find_unread(const Node& node, Unread& first) {
   }
 }
 
-// Sections of `node` that were asked for, by key.
+// The sections of `node` that were read, with their keys.
 std::vector<std::pair<std::string, SettingsTable>> read_sections(const Node& node) {
   std::vector<std::pair<std::string, SettingsTable>> sections(node.absent.begin(), node.absent.end());
   for (const auto& entry : node.entries) {
@@ -54,10 +54,10 @@ std::string suggestion(const Node& node, const std::string& key) {
   for (const auto& entry : node.entries) {
     if (entry.read && std::holds_alternative<SettingsList>(entry.value.is)) known.push_back(entry.key);
   }
-  if (const std::string near = nearest(key, known); !near.empty()) return fmt::format(". Did you mean '{}'?", near);
+  if (const std::string near = nearest(key, known); !near.empty()) return fmt::format(". The nearest is '{}'.", near);
   for (const auto& [name, section] : sections) {
     for (const auto& declared : section->declared) {
-      if (declared.key == key) return fmt::format(". Does it belong in [{}]?", section->path);
+      if (declared.key == key) return fmt::format(". It may belong in [{}].", section->path);
     }
   }
   return "";

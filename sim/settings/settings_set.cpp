@@ -23,7 +23,7 @@ std::vector<std::string> split_key(std::string_view dotted) {
     const std::size_t dot = rest.find('.');
     const std::string_view key = rest.substr(0, dot);
     if (!is_bare(key, "_-")) {
-      user_error("'{}' is not a key (found {}). Write it like 'strategy.mu'?", dotted,
+      user_error("'{}' is not a key (found {}). Write it like 'strategy.mu'.", dotted,
                  key.empty() ? "an empty part" : fmt::format("the part {}", quoted(key)));
     }
     keys.emplace_back(key);
@@ -37,12 +37,12 @@ std::vector<std::string> split_key(std::string_view dotted) {
 
 void Settings::set(std::string_view dotted_key, std::string_view toml_value) {
   const auto keys = split_key(dotted_key);
-  // A bare word is the string it looks like; everything else is what TOML says it is.
+  // A bare word is taken as a string; everything else is read as TOML.
   auto value = parse_settings_value(toml_value, node_->origin, node_->below(dotted_key));
   if (!value && is_bare(toml_value, "_-./")) value = std::make_unique<SettingsValue>(std::string(toml_value));
   if (!value) user_error("cannot set '{}' to {} (not a TOML value)", dotted_key, quoted(toml_value));
 
-  // First look, then change: a refused key leaves everything as it was.
+  // Check first, then change: a refused key leaves everything as it was.
   Node* seen = node_.get();
   for (std::size_t i = 0; seen && i + 1 < keys.size(); ++i) {
     const auto* entry = seen->find(keys[i]);
@@ -58,11 +58,11 @@ void Settings::set(std::string_view dotted_key, std::string_view toml_value) {
   for (std::size_t i = 0; i + 1 < keys.size(); ++i) {
     SettingsEntry* entry = node->find(keys[i]);
     if (!entry) {
-      // Asked for before it existed: what was handed out then sees the new value too.
-      const bool handed_out = node->absent.contains(keys[i]);
+      // A handle to this section that was given out while it was absent sees the new value too.
+      const bool given_out = node->absent.contains(keys[i]);
       const SettingsTable table = absent_section(*node, keys[i]);
       node->absent.erase(keys[i]);
-      node->entries.push_back({keys[i], {table}, 0, 0, handed_out});
+      node->entries.push_back({keys[i], {table}, 0, 0, given_out});
       entry = &node->entries.back();
     }
     SettingsTable next = as_table(*node, entry->value, node->below(keys[i]), *entry);

@@ -3,8 +3,8 @@
 #define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/impl/preprocessor.h>
-// Some of toml++ 3.3's assertions do not hold for wrong input (`x = 1:`, a date without its time): they would end the
-// program, and under NDEBUG they are assumptions. The code after them reports the error properly.
+// Some of toml++ 3.3's assertions fail on wrong input (`x = 1:`, a date without its time): they would end the program,
+// and with NDEBUG the compiler assumes that they hold. The code after them reports the error properly.
 #undef TOML_ASSERT
 #undef TOML_ASSERT_ASSUME
 #define TOML_ASSERT(expr) static_assert(true)
@@ -19,7 +19,7 @@
 namespace shoal {
 namespace {
 
-constexpr int deepest = 64;  // tables and lists within each other; what walks the tree recurses
+constexpr int deepest = 64;  // nesting of tables and lists: the functions that walk the tree recurse
 
 struct Place {
   const std::string& origin;
@@ -27,7 +27,7 @@ struct Place {
   int depth = 0;
 };
 
-// {name = text}, which is what a bare string stands for where a section is expected.
+// The table {name = text}, for which a bare string is short where a section is expected.
 SettingsTable table_of_name(const Settings::Node& parent, std::string path, std::string text, int line, int column) {
   auto table = std::make_shared<Settings::Node>();
   table->origin = parent.origin;
@@ -41,8 +41,8 @@ SettingsTable convert(const toml::table& from, const Place& place);
 
 SettingsValue convert(const toml::node& from, const Place& place) {
   if (place.depth > deepest) {
-    user_error("{}:{}: tables or lists within each other deeper than {}", place.origin, from.source().begin.line,
-               deepest);
+    user_error("{}:{}: tables or lists are nested more than {} deep. Flatten them.", place.origin,
+               from.source().begin.line, deepest);
   }
   switch (from.type()) {
     case toml::node_type::string:
@@ -83,10 +83,10 @@ SettingsTable convert(const toml::table& from, const Place& place) {
   for (const auto& [key, value] : from) {
     const std::string name(key.str());
     const auto position = key.source().begin ? key.source().begin : value.source().begin;
-    table->entries.push_back({name, convert(value, {place.origin, table->below(name), place.depth + 1}),
-                              static_cast<int>(position.line), static_cast<int>(position.column)});
+    const int line = position.line, column = position.column;
+    table->entries.push_back({name, convert(value, {place.origin, table->below(name), place.depth + 1}), line, column});
   }
-  // toml++ sorts by name; people expect the order of the file.
+  // toml++ sorts by name; users expect the order of the file.
   std::stable_sort(table->entries.begin(), table->entries.end(), [](const auto& a, const auto& b) {
     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
   });
@@ -107,7 +107,7 @@ std::vector<const SettingsEntry*> sorted(const Settings::Node& table) {
   return entries;
 }
 
-// A table of nothing but a name is written as the bare string that it is equal to, so both spellings hash alike.
+// A table with only a name is written as the bare string that means the same, so that both spellings hash alike.
 const std::string* only_name(const SettingsValue& value) {
   const auto* table = std::get_if<SettingsTable>(&value.is);
   if (!table || (*table)->entries.size() != 1 || (*table)->entries[0].key != "name") return nullptr;
@@ -235,7 +235,7 @@ std::string describe(const SettingsValue& value) {
   if (const auto* text = std::get_if<std::string>(&value.is)) {
     std::size_t shown = 60;
     if (text->size() <= shown) return "the string " + quoted(*text);
-    while (((*text)[shown] & 0xc0) == 0x80) --shown;  // not inside a UTF-8 character
+    while (((*text)[shown] & 0xc0) == 0x80) --shown;  // never cut inside a UTF-8 character
     return "the string " + quoted(text->substr(0, shown) + "...");
   }
   if (std::holds_alternative<SettingsTable>(value.is)) return "a table";
@@ -248,7 +248,7 @@ std::string describe(const SettingsValue& value) {
 std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+    const unsigned char byte = c;
     if (c == '"' || c == '\\') {
       out += {'\\', c};
     } else if (c == '\n') {
@@ -265,7 +265,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string float_text(double value) {
-  if (std::isnan(value)) return "nan";  // TOML has no sign worth keeping here
+  if (std::isnan(value)) return "nan";  // the sign of a NaN has no meaning
   std::string text = fmt::format("{}", value);
   if (text.find_first_of(".ein") == std::string::npos) text += ".0";
   return text;

@@ -1,5 +1,5 @@
 #pragma once
-// What a parsed experiment file is made of. Only the settings' own sources and nobody else look inside.
+// The tree of a parsed experiment file, for the sources in sim/settings only.
 
 #include <cstdint>
 #include <map>
@@ -16,7 +16,7 @@ namespace shoal {
 struct SettingsValue;
 using SettingsTable = std::shared_ptr<Settings::Node>;
 using SettingsList = std::vector<SettingsValue>;
-/// A date or time: TOML has them, no setting wants one; kept as text for the error and for `canonical`.
+/// A date or time, which TOML has but no setting takes; kept as text for the error and for `canonical`.
 struct SettingsDate {
   std::string text;
 };
@@ -37,32 +37,32 @@ struct Settings::Node {
   std::string path;  // "planner", "stages #2"; empty at the top
   std::vector<SettingsEntry> entries;
   std::vector<Declared> declared;
-  std::map<std::string, SettingsTable, std::less<>> absent;  // sections that were asked for and are not in the file
-  bool from_string = false;  // was a bare string, {name = "string"}; still reads as that text
+  std::map<std::string, SettingsTable, std::less<>> absent;  // sections that were read but are not in the file
+  bool from_string = false;  // made from a bare string, and can still be read as that text
 
   SettingsEntry* find(std::string_view key);
   /// "a.toml:12: [planner] ", the beginning of every message about `entry`.
   std::string at(const SettingsEntry& entry) const;
   /// The same without the section.
   std::string line_of(const SettingsEntry& entry) const;
-  /// The path of what stands under `key` here.
+  /// The path of `key` in this table.
   std::string below(std::string_view key) const;
 };
 
 /// The table of a TOML document, entries in the file's order. UserError with line and column when it is not TOML.
 SettingsTable parse_settings(std::string_view toml, const std::string& origin);
-/// One TOML value; tables in it get `path` and `origin`. Empty when the text is none.
+/// One TOML value; tables in it get `path` and `origin`. Null when the text is not one value.
 std::unique_ptr<SettingsValue> parse_settings_value(std::string_view toml, const std::string& origin,
                                                     const std::string& path);
 
-/// The table that stands for `value`; a bare string becomes {name = "string"} in place. Null when it is neither.
+/// `value` as a table; a bare string is replaced by {name = "string"} in place. Null when it is neither.
 SettingsTable as_table(const Settings::Node& parent, SettingsValue& value, const std::string& path,
                        const SettingsEntry& entry);
-/// The empty section that stands for one that the file does not have; the same one every time.
+/// The empty section for a key that the file does not have; the same one every time.
 SettingsTable absent_section(Settings::Node& node, std::string_view key);
 SettingsTable copy_table(const Settings::Node& table);
 
-/// "the string "many"", "2.5", "a list": for the facts of an error.
+/// The value as an error names it: the string "many", 2.5, a list.
 std::string describe(const SettingsValue& value);
 /// The value as TOML on one line; tables with sorted keys.
 std::string inline_text(const SettingsValue& value);

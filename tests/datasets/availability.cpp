@@ -268,7 +268,7 @@ TEST(Consent, IsDrawnPerTaskAndEndsExponentially) {
 TEST(Availability, RefusesBadSettings) {
   EXPECT_THAT(user_error_of("availability = {name = \"diurnal\", mean = 0.8}"),
               HasSubstr("availability would be 1.28 at the peak"));
-  EXPECT_THAT(user_error_of("availability = \"diurnl\""), HasSubstr("Did you mean 'diurnal'?"));
+  EXPECT_THAT(user_error_of("availability = \"diurnl\""), HasSubstr("The nearest is 'diurnal'."));
   EXPECT_THAT(user_error_of("availability = \"trace\""), HasSubstr("without a file"));
   EXPECT_THAT(user_error_of("availability = {name = \"trace\", file = \"no-such.h5\"}"),
               HasSubstr("there is no trace file 'no-such.h5'"));
@@ -276,7 +276,7 @@ TEST(Availability, RefusesBadSettings) {
   EXPECT_THAT(user_error_of("regions = {zones = [0, 1], shares = [1]}"), HasSubstr("List one share for each."));
   EXPECT_THAT(user_error_of("regions = {zones = []}"), HasSubstr("0 kinds are listed"));
   EXPECT_THAT(user_error_of("limits = {check_in_every = 1, check_in_for = 2}"), HasSubstr("Lower 'check_in_for'."));
-  EXPECT_THAT(user_error_of("limits = {power = \"chargin\"}"), HasSubstr("Did you mean 'charging'?"));
+  EXPECT_THAT(user_error_of("limits = {power = \"chargin\"}"), HasSubstr("The nearest is 'charging'."));
   EXPECT_THAT(user_error_of("consent = {genral = 0.5}"), HasSubstr("'general'"));
   EXPECT_THAT(user_error_of("offline = \"stop\""), HasSubstr("abort, pause, check_at_end"));
 }

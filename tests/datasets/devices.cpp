@@ -194,7 +194,7 @@ TEST(Devices, RefuseBadTables) {
   EXPECT_THAT(user_error_of("devices = {name = \"tiers\", speeds = [1, 2], up = [1]}"),
               HasSubstr("1 values of 'up' for 2 speeds"));
   EXPECT_THAT(user_error_of("devices = {name = \"tiers\", dropout = [2, 0, 0]}"), HasSubstr("a dropout of 2"));
-  EXPECT_THAT(user_error_of("devices = \"flsh\""), HasSubstr("Did you mean 'flash'?"));
+  EXPECT_THAT(user_error_of("devices = \"flsh\""), HasSubstr("The nearest is 'flash'."));
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ TEST(Gzip, NoFile) {
   const Folder folder;
   EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(folder.path() + "/none"); }), "no such file or directory"));
   EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(folder.path()); }), "is a directory"));
-  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked("/dev/zero"); }), "no regular file"));
+  EXPECT_TRUE(contains(user_error_of([&] { read_unpacked("/dev/zero"); }), "not a regular file"));
   const std::string path = folder.write("file", bytes("x"));
   user_error_of([&] { read_unpacked(path + "/below"); });
 }

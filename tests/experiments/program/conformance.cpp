@@ -326,7 +326,7 @@ TEST(PartTables, SuggestTheNearestName) {
     compose(Settings::parse("task = \"quadratic\"\nstrategy = \"fed_avgg\"\n", "test.toml"), datasets);
     ADD_FAILURE() << "no error";
   } catch (const UserError& error) {
-    EXPECT_STREQ(error.what(), "there is no strategy called 'fed_avgg'. Did you mean 'fed_avg'?");
+    EXPECT_STREQ(error.what(), "there is no strategy called 'fed_avgg'. The nearest is 'fed_avg'.");
   }
 }
 

@@ -34,11 +34,11 @@ TEST(Threads, DoWhatEveryCommunicatorDoes) {
   }
 }
 
-TEST(Threads, InexactSumsRepeat) {
+TEST(Threads, RepeatsInexactSums) {
   const auto total = [] {
     float result = 0;
     run_on_threads(5, [&](Communicator& comm) {
-      std::vector<float> value = {0.1f + 1e7f * static_cast<float>(comm.rank() % 2)};
+      std::vector<float> value = {0.1f + 1e7f * (comm.rank() % 2)};
       comm.sum_inexact(value);
       if (comm.rank() == 0) result = value[0];
     });
@@ -75,12 +75,12 @@ TEST(Threads, FailingRankReleasesTheOthers) {
   }
 }
 
-TEST(Threads, FailureInASubgroupReleasesEverybody) {
+TEST(Threads, FailureInASubgroupReleasesAllRanks) {
   EXPECT_EQ(error_of([] {
               run_on_threads(5, [](Communicator& comm) {
                 const auto part = comm.split(comm.rank() % 2);
                 if (comm.rank() == 3) throw UserError("the cause");
-                // Rank 1 waits in the failing part, 0 and 2 in the other one until they wait in the whole group.
+                // Rank 1 waits in the failing part; ranks 0, 2 and 4 wait in the other one, then in the whole group.
                 for (int i = 0; i < 3; ++i) part->barrier();
                 comm.barrier();
               });
@@ -121,7 +121,7 @@ TEST(Threads, AbortEndsTheGroup) {
             "rank 1 aborted (2)");
 }
 
-TEST(Threads, MismatchedCollectivesThrow) {
+TEST(Threads, ThrowsOnMismatchedCollectives) {
   const auto error = [](const std::function<void(Communicator&)>& body) {
     return error_of([&] { run_on_threads(3, body); });
   };
@@ -148,7 +148,7 @@ TEST(Threads, MismatchedCollectivesThrow) {
   EXPECT_EQ(error([](Communicator& comm) { comm.exchange({Bytes{}}); }), "exchange of 1 messages in a group of 3");
 }
 
-TEST(Threads, RankThatReturnsEarlyIsReported) {
+TEST(Threads, ReportsARankThatReturnsEarly) {
   EXPECT_EQ(error_of([] {
               run_on_threads(3, [](Communicator& comm) {
                 if (comm.rank() != 1) comm.barrier();
@@ -157,7 +157,7 @@ TEST(Threads, RankThatReturnsEarlyIsReported) {
             "rank 1 has returned while others wait for it in a collective");
 }
 
-TEST(Threads, NoRanksAreRefused) {
+TEST(Threads, RefusesAGroupWithoutRanks) {
   EXPECT_EQ(error_of([] { run_on_threads(0, [](Communicator&) {}); }), "a group of 0 ranks");
 }
 

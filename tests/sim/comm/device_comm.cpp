@@ -1,4 +1,4 @@
-// When do device data go through the host, and does everybody agree?
+// When do device data go through the host, and do all ranks agree?
 #include "sim/comm/device_comm.hpp"
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@ namespace {
 
 using namespace shoal;
 
-TEST(DeviceComm, NcclWantsAGpuOfItsOwnForEveryRank) {
+TEST(DeviceComm, UsesNcclIfEveryRankHasAGpu) {
   EXPECT_EQ(why_staged(std::vector<std::string>{"a1", "b2", "c3"}, true), "");
   EXPECT_EQ(why_staged(std::vector<std::string>{"a1", "b2", "c3"}, false), "this program was built without NCCL");
   for (const bool nccl : {true, false}) {
@@ -20,9 +20,9 @@ TEST(DeviceComm, NcclWantsAGpuOfItsOwnForEveryRank) {
 
 TEST(DeviceComm, IsStagedUntilConnected) {
   EXPECT_EQ(single_rank()->device().name(), "through the host");
-  if (!has_device()) GTEST_SKIP() << "no GPU is here";
+  if (!has_device()) GTEST_SKIP() << "no GPU was found";
   testing::internal::CaptureStderr();
-  // Threads share whatever GPU there is.
+  // Threads of one process share its GPU.
   run_on_threads(3, [](Communicator& comm) {
     connect_devices(comm);
     EXPECT_EQ(comm.device().name(), "through the host");

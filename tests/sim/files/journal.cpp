@@ -126,7 +126,7 @@ TEST_F(JournalTest, NoticesEveryFlippedBit) {
   const std::string all = bytes();
   for (std::size_t bit = 0; bit < 8 * all.size(); ++bit) {
     std::string flipped = all;
-    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+    flipped[bit / 8] ^= 1 << (bit % 8);
     write(flipped);
     if (bit / 8 < 16) {
       ASSERT_THROW(read_journal(path_), UserError) << bit;
@@ -137,7 +137,7 @@ TEST_F(JournalTest, NoticesEveryFlippedBit) {
   }
 }
 
-TEST_F(JournalTest, DoesNotBelieveAHugeLength) {
+TEST_F(JournalTest, StopsAtAnImpossibleLength) {
   Journal::create(path_).append(1, payload(8, 1));
   std::string all = bytes();
   const std::uint32_t huge[2] = {0xFFFFFFFFU, 1};
@@ -183,7 +183,7 @@ TEST_F(JournalTest, KeepsWholeRecordsWhenTheDiskIsFull) {
   const int appended = WEXITSTATUS(status);
   EXPECT_EQ(appended, (5000 - 16) / 316);
   const JournalContents read = read_journal(path_);
-  ASSERT_EQ(read.records.size(), static_cast<std::size_t>(appended) + 1);
+  ASSERT_EQ(std::ssize(read.records), appended + 1);
   EXPECT_EQ(read.records.back().kind, 2);
   EXPECT_EQ(read.length, std::filesystem::file_size(path_));
 }

@@ -1,4 +1,4 @@
-// Does a file arrive as it is, or with one clear error?
+// Is a file read byte by byte, or refused with one clear error?
 
 #include "sim/files/read_file.hpp"
 
@@ -42,7 +42,7 @@ TEST(ReadFile, NamesTheReason) {
   EXPECT_TRUE(contains(user_error_of([&] { read_file(folder.path()); }), "' (is a directory). Check"));
   const std::string below = folder.write("file", bytes("x")) + "/below";
   EXPECT_TRUE(contains(user_error_of([&] { read_file(below); }), "' (not a directory). Check"));
-  EXPECT_TRUE(contains(user_error_of([] { read_file("/dev/zero"); }), "' (it is no regular file). Check"));
+  EXPECT_TRUE(contains(user_error_of([] { read_file("/dev/zero"); }), "' (it is not a regular file). Check"));
 }
 
 TEST(ReadFile, ReadsPipesUpToTheLimit) {

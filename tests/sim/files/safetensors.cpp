@@ -78,7 +78,7 @@ TEST(Safetensors, HasThePublishedLayout) {
 TEST(Safetensors, RefusesEveryTruncation) {
   const std::vector<std::byte> whole = safetensors(model(), {{"seed", "3"}});
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    const std::string error = error_of({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
+    const std::string error = error_of({whole.begin(), whole.begin() + size});
     EXPECT_NE(error.find("'x' is not a safetensors file"), error.npos) << size << ": " << error;
   }
   std::vector<std::byte> longer = whole;
@@ -92,10 +92,10 @@ TEST(Safetensors, RefusesHostileHeaders) {
   };
   EXPECT_EQ(error_of(file(tensor("\"F32\"", "[2]", "[0,8]"), 8)), "");
   const std::pair<std::string, std::string> headers[] = {
-      {"", "no JSON"},
-      {"[]", "no object"},
-      {"{", "no JSON"},
-      {"{} {}", "no JSON"},
+      {"", "not JSON"},
+      {"[]", "not an object"},
+      {"{", "not JSON"},
+      {"{} {}", "not JSON"},
       {std::string(1000, '['), "nested"},
       {tensor("\"F32\"", "[2]", "[0,16]"), "ends at 16 of 8"},
       {tensor("\"F32\"", "[3]", "[0,8]"), "not those of its shape"},
@@ -112,8 +112,8 @@ TEST(Safetensors, RefusesHostileHeaders) {
       {tensor("3", "[2]", "[0,8]"), "no 'dtype'"},
       {R"({"w":{}})", "not made of dtype"},
       {R"({"w":3})", "not made of dtype"},
-      {R"({"__metadata__":{"a":1}})", "are no text"},
-      {R"({"__metadata__":[]})", "are no object"},
+      {R"({"__metadata__":{"a":1}})", "is not text"},
+      {R"({"__metadata__":[]})", "is not an object"},
       {R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
        "names 'w' twice"},
       {R"({"v":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",

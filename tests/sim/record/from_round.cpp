@@ -11,7 +11,7 @@
 namespace shoal {
 namespace {
 
-TEST(FromRound, TellsRoundsApart) {
+TEST(FromRound, FillsTheRowOfARound) {
   RoundRecord record;
   record.round = 4;
   record.version = Version{3};
@@ -38,7 +38,7 @@ TEST(FromRound, TellsRoundsApart) {
   EXPECT_EQ(round_rows(record).round.verdict, 2);
 }
 
-TEST(FromRound, HasNoLossWithoutACommit) {
+TEST(FromRound, LeavesLossOutWithoutACommit) {
   RoundRecord record;
   record.round = 4;
   record.clients.resize(2);
@@ -58,7 +58,7 @@ TEST(FromRound, HasNoLossWithoutACommit) {
   EXPECT_TRUE(std::isnan(rows[1].loss));
 }
 
-TEST(FromRound, CutsTheFlatVectorIntoParameters) {
+TEST(FromRound, SplitsTheVectorIntoParameters) {
   ParameterLayout layout;
   layout.add("weight", {2, 3});
   layout.add("bias", {3});

@@ -44,7 +44,7 @@ class ReadRunTest : public testing::Test {
   std::string path_;
 };
 
-TEST_F(ReadRunTest, IsTheFileWhereThereAreNoJournals) {
+TEST_F(ReadRunTest, ReadsTheFileWithoutJournals) {
   assemble({journal(0, 3, true), journal(1, 2, true)});
   fs::remove(journal_path(path_, 0));
   fs::remove(journal_path(path_, 1));
@@ -55,7 +55,7 @@ TEST_F(ReadRunTest, IsTheFileWhereThereAreNoJournals) {
   EXPECT_THROW(read_run(path_), UserError);
 }
 
-TEST_F(ReadRunTest, IsTheJournalsWhereThereIsNoFile) {
+TEST_F(ReadRunTest, ReadsTheJournalsWithoutAFile) {
   journal(0, 3, true);
   journal(2, 5, false);
   std::ofstream(fs::path(journal_folder(path_)) / "cell-000001.checkpoint") << "not a journal";
@@ -72,11 +72,11 @@ TEST_F(ReadRunTest, IsTheJournalsWhereThereIsNoFile) {
   EXPECT_EQ(run.hash, run_hash({"f0", ""}));
 }
 
-TEST_F(ReadRunTest, TakesOfEveryCellWhatReachesFurther) {
+TEST_F(ReadRunTest, TakesEachCellThatReachesFurther) {
   assemble({journal(0, 3, true), journal(1, 4, false), journal(2, 6, false)});
   forget_journals();
   fs::create_directory(journal_folder(path_));
-  journal(0, 1, false);  // begun anew after the file was written
+  journal(0, 1, false);  // started again after the file was written
   journal(1, 5, false);
   journal(3, 2, true);
   const RunContents run = read_run(path_);
@@ -89,7 +89,7 @@ TEST_F(ReadRunTest, TakesOfEveryCellWhatReachesFurther) {
   EXPECT_EQ(run.hash, run_hash({"f0", "", "", "f3"}));
 }
 
-TEST_F(ReadRunTest, LeavesOutAFileOfOtherWork) {
+TEST_F(ReadRunTest, IgnoresTheFileOfAnotherRun) {
   assemble({journal(0, 3, true), journal(1, 3, true)});
   forget_journals();
   fs::create_directory(journal_folder(path_));
@@ -99,7 +99,7 @@ TEST_F(ReadRunTest, LeavesOutAFileOfOtherWork) {
   EXPECT_EQ(run.cells[0].rounds.size(), 1);
 }
 
-TEST_F(ReadRunTest, DropsATornLastRecord) {
+TEST_F(ReadRunTest, IgnoresATornLastRecord) {
   const std::string path = journal(0, 4, false);
   fs::resize_file(path, fs::file_size(path) - 1);
   EXPECT_EQ(read_run(path_).cells.at(0).rounds.size(), 3);

@@ -42,8 +42,8 @@ class RunFileTest : public testing::Test {
         rows.push_back({.round = round, .participation = 20 * round + k, .client = k * k, .loss = 0.125});
       }
       RoundRows all{.participations = rows, .measures = {{"norm", 0.5}}};
-      all.round = {.round = round, .time_us = 1000 * round, .bytes_up = 7, .train_loss = 1.0 / double(round)};
-      if (round % 2 == 0) all.measures["entropy of all"] = 1.0 / double(round);
+      all.round = {.round = round, .time_us = 1000 * round, .bytes_up = 7, .train_loss = 1.0 / round};
+      if (round % 2 == 0) all.measures["entropy of all"] = 1.0 / round;
       Table& edges = all.tables["edges"];
       edges.columns = {{"to", FieldType::integer, "client"}, {"weight", FieldType::real, "share"}};
       edges.add({round, 0.25});
@@ -135,7 +135,7 @@ TEST_F(RunFileTest, GivesBackAllCellsInOrder) {
   EXPECT_FALSE(fs::exists(path_ + ".partial"));
 }
 
-// Only the C interface, as another program would read it.
+// Uses the C interface only, as another program would.
 TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
   assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 100, true)});
   const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -194,12 +194,12 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
   H5Fclose(file);
 }
 
-TEST_F(RunFileTest, RefusesAnotherSchemaVersionAndForeignFiles) {
+TEST_F(RunFileTest, RefusesOtherSchemasAndForeignFiles) {
   assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 1, true)});
   set_schema_version(run_schema_version + 1);
   EXPECT_TRUE(contains(error_of_reading(), "has schema version 4 (this program reads 2 to 3)")) << error_of_reading();
   H5Fclose(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
-  EXPECT_TRUE(contains(error_of_reading(), "not of a run of Shoal")) << error_of_reading();
+  EXPECT_TRUE(contains(error_of_reading(), "not a run file of Shoal")) << error_of_reading();
   std::ofstream(path_) << "round,accuracy\n";
   EXPECT_TRUE(contains(error_of_reading(), "not a whole run file")) << error_of_reading();
   fs::remove(path_);
@@ -214,7 +214,7 @@ TEST_F(RunFileTest, RefusesTruncatedFiles) {
   }
 }
 
-// Without the seal HDF5 would have to notice; some damage crashes it.
+// Without the seal HDF5 would have to notice the damage, and some damage crashes it.
 TEST_F(RunFileTest, NoticesFlippedBitsBeforeHdf5Does) {
   assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 3, true)});
   std::ifstream in(path_, std::ios::binary);
@@ -222,10 +222,10 @@ TEST_F(RunFileTest, NoticesFlippedBitsBeforeHdf5Does) {
   const auto written = [&](const std::string& bytes) { std::ofstream(path_, std::ios::binary) << bytes; };
   for (std::size_t at = 0; at < whole.size(); at += at + 48 < whole.size() ? 37 : 1) {
     std::string flipped = whole;
-    flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 8)));
+    flipped[at] ^= 1 << (at % 8);
     written(flipped);
     const std::string error = error_of_reading();
-    // A damaged introduction of the seal is something behind the data.
+    // A seal whose first words are damaged is taken for other bytes after the data.
     const bool known = contains(error, "does not match its own hash") || contains(error, "not a whole run file");
     ASSERT_TRUE(known) << "byte " << at << " of " << whole.size() << ": " << error;
   }
@@ -235,7 +235,7 @@ TEST_F(RunFileTest, NoticesFlippedBitsBeforeHdf5Does) {
   EXPECT_EQ(error_of_reading(), "");
 }
 
-TEST_F(RunFileTest, ReadsWhatOthersHaveChanged) {
+TEST_F(RunFileTest, ReadsFilesOtherProgramsChanged) {
   assemble_run_file(path_, {"mnist", "0.1.0"}, {journal(0, 3, true)});
   const auto size = fs::file_size(path_);
   set_schema_version(run_schema_version);
@@ -254,7 +254,9 @@ TEST_F(RunFileTest, KeepsTheOldFileWhenTheDiskIsFull) {
     try {
       assemble_run_file(path_, {"new", "0.1.0"}, {large});
     } catch (const SystemError& error) {
-      std::exit(contains(error.what(), "File too large") ? 0 : (std::fprintf(stderr, "%s\n", error.what()), 3));
+      if (contains(error.what(), "File too large")) std::exit(0);
+      std::fprintf(stderr, "%s\n", error.what());
+      std::exit(3);
     }
     std::exit(4);
   }
@@ -266,7 +268,7 @@ TEST_F(RunFileTest, KeepsTheOldFileWhenTheDiskIsFull) {
   EXPECT_FALSE(fs::exists(path_ + ".partial"));
 }
 
-// A file that the version of Shoal with schema 2 wrote: SCAFFOLD on ten quadratics, three rounds.
+// The file was written by the version of Shoal with schema 2: SCAFFOLD on ten quadratics, three rounds.
 TEST_F(RunFileTest, ReadsSchema2) {
   const char* source = std::getenv("SHOAL_SOURCE");
   if (source == nullptr) GTEST_SKIP() << "SHOAL_SOURCE is not set (ctest sets it)";
@@ -276,10 +278,10 @@ TEST_F(RunFileTest, ReadsSchema2) {
   ASSERT_EQ(run.cells.size(), 1);
   const CellContents& cell = run.cells[0];
   ASSERT_EQ(cell.rounds.size(), 3);
-  EXPECT_EQ(cell.rounds[2].dropouts, 1);  // the column was called `dropped`
+  EXPECT_EQ(cell.rounds[2].dropouts, 1);  // from the column that was called `dropped`
   EXPECT_EQ(cell.rounds[2].started, 4);
   EXPECT_NEAR(cell.rounds[2].loss, 1.53004471, 1e-8);
-  EXPECT_EQ(cell.rounds[2].task, 0);  // a column that it does not have
+  EXPECT_EQ(cell.rounds[2].task, 0);  // the file does not have this column
   ASSERT_EQ(cell.participations.size(), 12);
   EXPECT_EQ(cell.participations[0].group, 0);
   EXPECT_EQ(cell.result->dropouts, 3);
@@ -289,7 +291,7 @@ TEST_F(RunFileTest, ReadsSchema2) {
   EXPECT_EQ(cell.model.size(), 1);
 }
 
-TEST_F(RunFileTest, ChecksItsPlaceBeforeTheRun) {
+TEST_F(RunFileTest, ChecksThePathBeforeTheRun) {
   const auto error_of = [](const std::string& path) -> std::string {
     try {
       check_writable(path);

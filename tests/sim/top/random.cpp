@@ -18,7 +18,7 @@ const RandomKey key = random_key(20240, "task/shuffle");
 
 std::vector<std::uint32_t> first_words(RandomKey of, std::int64_t client, std::int64_t participation) {
   RandomStream random(of, client, participation);
-  std::vector<std::uint32_t> words(9);  // across block borders
+  std::vector<std::uint32_t> words(9);  // three blocks
   for (auto& word : words) word = random.bits();
   return words;
 }
@@ -45,7 +45,8 @@ struct KnownKey {
 };
 
 // The first two words of Philox4x32-10 under the key (0x6c6b6579, 0x76310000) for the counter (seed, number,
-// 0x5368616f), computed apart in Python; the numbers are 1 to 11, 40 to 51, 60 to 65 and 80 to 90 in this order.
+// 0x5368616f), computed independently in Python; the numbers are 1 to 11, 40 to 51, 60 to 65 and 80 to 90 in this
+// order.
 const std::uint64_t known_seed = (std::uint64_t{5} << 32) + 20240;
 const KnownKey known_keys[] = {
     {"model/initial_parameters", 0x7cb174a5, 0xdb63654b},
@@ -121,7 +122,7 @@ TEST(RandomKey, PurposesDoNotCoincide) {
   EXPECT_EQ(keys.size(), purposes.size());
 }
 
-TEST(RandomStream, SameValuesWhereverCreated) {
+TEST(RandomStream, HasTheSameValuesWhereverMade) {
   EXPECT_EQ(first_words(key, 5, 2), first_words(random_key(20240, "task/shuffle"), 5, 2));
   RandomStream a(key, 5, 2), b(key, 6, 2), again(key, 5, 2);
   for (int i = 0; i < 10; ++i) {
@@ -131,7 +132,7 @@ TEST(RandomStream, SameValuesWhereverCreated) {
   }
 }
 
-TEST(RandomStream, StreamsDifferInEveryCoordinate) {
+TEST(RandomStream, DiffersInEveryCoordinate) {
   std::set<std::vector<std::uint32_t>> seen;
   std::size_t streams = 0;
   const std::int64_t clients[] = {0, 1, 2, 1'000'000, std::int64_t{1} << 32, std::int64_t{5} << 40};
@@ -183,8 +184,8 @@ TEST(RandomStream, BelowIsUnbiased) {
     }
     double chi_square = 0;
     for (const double count : counts) chi_square += (count - 5000) * (count - 5000) / 5000;
-    // Mean n - 1, variance 2 (n - 1); the skew of few degrees of freedom is covered by the constant.
-    const double freedom = static_cast<double>(n - 1);
+    // Mean n - 1, variance 2 (n - 1); the constant covers the skew at few degrees of freedom.
+    const double freedom = n - 1;
     EXPECT_LT(chi_square, freedom + 4 * std::sqrt(2 * freedom) + 6) << n;
   }
   EXPECT_EQ(random.below(1), 0u);
@@ -242,7 +243,7 @@ TEST(Shuffle, KeepsTheItemsAndReachesEveryOrder) {
     std::vector<int> items = {0, 1, 2};
     shuffle(std::span<int>(items), random);
     ASSERT_TRUE(std::is_permutation(items.begin(), items.end(), std::vector<int>{0, 1, 2}.begin()));
-    ++counts[static_cast<std::size_t>(items[0] * 2 + (items[1] > items[2]))];
+    ++counts[items[0] * 2 + (items[1] > items[2])];
   }
   for (const int count : counts) EXPECT_NEAR(count, 2000, 4 * std::sqrt(12'000 * 5.0 / 36));
 }
@@ -262,7 +263,7 @@ TEST(KeyedPermutation, IsABijection) {
   }
 }
 
-TEST(KeyedPermutation, FillsAsItAnswersOneByOne) {
+TEST(KeyedPermutation, FillGivesTheSingleValues) {
   const RandomKey key = random_key(5, "planner/selection");
   for (const std::uint64_t n :
        {std::uint64_t{1}, std::uint64_t{31}, std::uint64_t{1000}, std::uint64_t{10'000'000}, std::uint64_t{1} << 45}) {
@@ -299,7 +300,7 @@ TEST(KeyedPermutation, ChoosesEveryClientEquallyOften) {
     const KeyedPermutation permutation(key, round, n);
     for (std::uint64_t i = 0; i < m; ++i) ++counts[permutation(i)];
   }
-  const double expected = static_cast<double>(rounds * m) / static_cast<double>(n);
+  const double expected = 1.0 * rounds * m / n;
   for (const double count : counts) EXPECT_NEAR(count, expected, 4.5 * std::sqrt(expected * 0.9));
 }
 
