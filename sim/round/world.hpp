@@ -50,7 +50,7 @@ struct World {
   std::span<const Feedback> feedback{};   // from the last round's commits
   std::vector<Probe> probes{};            // answers to Planner::probe, in its order
   std::vector<ProtocolPhase> protocol{};  // Aggregator::phases: those before the download come first
-  DailyUse* used = nullptr;  // today's use, if there are daily quotas; only `start` and `restart` change it
+  DailyUse* used = nullptr;               // today's use if there are quotas; only `start` and `restart` change it
 
   /// The times at which download, training and upload end if nothing interrupts them, counted from the start. The three
   /// phases take bytes_down / download bandwidth, operations / speed and bytes_up / upload bandwidth, at least 1
