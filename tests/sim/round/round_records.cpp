@@ -87,7 +87,7 @@ TEST(RoundRecords, CountTheBytesThatTheCodecSent) {
   strategy->declared = {{.name = "a", .weighting = Weighting::uniform}, {.name = "b", .weighting = Weighting::uniform}};
   strategy->value = [](const Participation& p, std::size_t) { return p.client == ClientId{2} ? 1e9 : 1.0; };
   std::int64_t expected_by_planner = 0;
-  const auto plan = [&, all = everybody()](State& state, World& world) {
+  const auto plan = [&, all = all_clients()](State& state, World& world) {
     if (world.round == 1) expected_by_planner = world.bytes_up;
     return all(state, world);
   };
@@ -165,9 +165,9 @@ class WrongShape final : public Strategy {
 
 TEST(RoundRecords, RefuseUpdatesOfAnUndeclaredShape) {
   const auto task = std::make_shared<UnequalTask>(4, 3);
-  EXPECT_EQ(failure(scripted(task, std::make_shared<WrongShape>(2, 3), everybody(), 2), {}), "(none)");
-  EXPECT_NE(failure(scripted(task, std::make_shared<WrongShape>(2, 2), everybody(), 2), {}), "(none)");
-  EXPECT_NE(failure(scripted(task, std::make_shared<WrongShape>(1, 3), everybody(), 2), {}), "(none)");
+  EXPECT_EQ(failure(scripted(task, std::make_shared<WrongShape>(2, 3), all_clients(), 2), {}), "(none)");
+  EXPECT_NE(failure(scripted(task, std::make_shared<WrongShape>(2, 2), all_clients(), 2), {}), "(none)");
+  EXPECT_NE(failure(scripted(task, std::make_shared<WrongShape>(1, 3), all_clients(), 2), {}), "(none)");
 }
 
 // Returns zeros and never trains its clients.

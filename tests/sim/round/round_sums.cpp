@@ -26,7 +26,7 @@ TEST(RoundSums, WeighByExamplesUniformlyOrByRealWeights) {
 
   const auto expect_means = [&](const std::vector<double>& commits, bool whole) {
     const Played played = play(scripted(std::make_shared<UnequalTask>(examples), strategy,
-                                        everybody(whole ? std::vector<double>{} : commits), 2),
+                                        all_clients(whole ? std::vector<double>{} : commits), 2),
                                1, {2, 1});
     for (std::size_t channel = 0; channel < 3; ++channel) {
       double sum = 0, total = 0;

@@ -66,7 +66,7 @@ TEST(RunRound, LeavesOutUpdatesBeyondTheBound) {
     for (const Hands hands : {Hands{1, 1}, Hands{3, 2}}) {
       const auto strategy = std::make_shared<Remembering>();
       strategy->inner.value = [&](const Participation& p, std::size_t) { return values[value(p.client)]; };
-      const Played played = play(scripted(clients(9, 3), strategy, everybody(), block), 1, hands);
+      const Played played = play(scripted(clients(9, 3), strategy, all_clients(), block), 1, hands);
       const RoundRecord& record = played.records[0];
       EXPECT_EQ(record.rejected, 4);
       EXPECT_EQ(record.committed, 5);
@@ -121,7 +121,7 @@ TEST(RunRound, LeavesOutClientsWhoseWeightIsNotFinite) {
     return p.client == ClientId{3} ? infinity : 0.5;
   };
   strategy->value = [](const Participation& p, std::size_t) { return value(p.client); };
-  const Played played = play(scripted(clients(4), strategy, everybody(), 2), 1, {2, 1});
+  const Played played = play(scripted(clients(4), strategy, all_clients(), 2), 1, {2, 1});
   EXPECT_EQ(played.records[0].rejected, 2);
   expect_close(played.last(), {1}, 1e-12, "params");
 }

@@ -75,7 +75,7 @@ inline Participation start(std::int64_t client, State& state, const World& world
 }
 
 /// Every client takes part in every round, with weights 1 unless `weights` lists others.
-inline Planned::Plan everybody(std::vector<double> weights = {}) {
+inline Planned::Plan all_clients(std::vector<double> weights = {}) {
   return [weights](State& state, const World& world) {
     RoundPlan plan{.time = world.now + Ticks{1}};
     for (std::int64_t c = 0; c < world.task.clients(); ++c) {
@@ -96,7 +96,7 @@ std::shared_ptr<const Contract> part(const char* kind, const std::string& name, 
 
 /// A federation of the given parts with the plain codec and the exact sum.
 inline Federation scripted(std::shared_ptr<const Task> task, std::shared_ptr<const Strategy> strategy,
-                           Planned::Plan plan = everybody(), std::int64_t block = 1) {
+                           Planned::Plan plan = all_clients(), std::int64_t block = 1) {
   Federation parts;
   parts.population = std::make_shared<Population>(make_population(Settings(), 1, task->clients()));
   parts.task = std::move(task);
