@@ -1,6 +1,6 @@
 #pragma once
-// Training ahead: in asynchronous protocols few participations are committed in a step, but all in flight are known.
-// Ranks and threads that would be idle train those that will be committed next and keep what they send until then.
+// Training ahead: a step of an asynchronous protocol commits few participations, but all participations in flight are
+// known. Idle ranks and threads train those that will be committed next and keep the updates until then.
 
 #include <map>
 #include <vector>
@@ -12,21 +12,21 @@
 
 namespace shoal {
 
-/// A block's finished work: what its clients send, before their weights in a sum are known. One entry per client but
-/// for `channels`.
+/// A block's finished work: the updates of its clients before their weights in a sum are known. All members except
+/// `channels` have one entry per client.
 struct TrainedBlock {
-  std::vector<Rows> channels;  // [channel] of [K, size], as the aggregator adds them
+  std::vector<Rows> channels;  // [K, size] for each channel, in the form that the aggregator adds
   std::vector<ClientFigures> figures;
-  std::vector<double> weight;         // where a channel has real weights
+  std::vector<double> weight;         // empty unless a channel has real weights
   std::vector<ClientRecord> written;  // client memory
 };
 
-/// Participations that are trained ahead. They are not in checkpoints: a resumed run trains them again, to the same
+/// Participations that are trained ahead. Checkpoints do not hold them: a resumed run trains them again, to the same
 /// bits.
 struct Ahead {
-  int lanes = 0;                                    // threads of all ranks; 0: not counted yet
-  std::map<ParticipationId, int> owner;             // the rank that has the update; the same on every rank
-  std::map<ParticipationId, TrainedBlock> trained;  // this rank's
+  int lanes = 0;                                    // number of threads of all ranks; 0: not counted yet
+  std::map<ParticipationId, int> owner;             // the rank that holds the update; the same on every rank
+  std::map<ParticipationId, TrainedBlock> trained;  // the updates that this rank holds
 
   void forget(ParticipationId id) {
     owner.erase(id);
@@ -37,9 +37,9 @@ struct Ahead {
 struct FederationState;
 struct RoundPlan;
 
-/// The `most` participations in flight that finish first, of those that will complete and are neither committed nor
-/// dropped out in `plan` nor trained yet. A client with two of them in flight is left out: the later one needs the
-/// memory that the earlier one writes.
+/// The first `most` participations in flight to finish, among those that will complete, do not end in `plan` and are
+/// not trained yet. A client with two participations in flight is left out, because the later one needs the memory that
+/// the earlier one writes.
 std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, std::size_t most);
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// What travels: down, an immutable message; up, channels that were declared before training.
+// The traffic between server and clients: down, an immutable message; up, channels that were declared before training.
 
 #include <ATen/core/Tensor.h>
 
@@ -15,42 +15,42 @@
 
 namespace shoal {
 
-/// What a client downloads: one version of the model and whatever else the parts broadcast with it. Immutable: the
-/// engine copies tensors before a strategy changes its state in place while a participation still needs the version.
+/// A client's download: one version of the model and everything else that the parts broadcast with it. Immutable: while
+/// a participation still needs the version, the engine copies its tensors before a strategy changes the state in place.
 struct Message {
   Version version{};
   std::map<std::string, at::Tensor, std::less<>> tensors;
 
   const at::Tensor& params() const { return tensors.at("params"); }
-  /// Bytes of all tensors: what one download costs.
+  /// Bytes of all tensors, which is the size of one download.
   std::int64_t bytes() const;
 };
 
-/// How the clients' values of a channel are weighted in their mean.
+/// The weights of the clients in the mean of a channel.
 enum class Weighting : std::int8_t {
-  examples,  // by the client's training examples
-  uniform,   // all alike
-  real,      // by UpdateBlock::weight, rounded to units of 2^-24
+  examples,  // number of the client's training examples
+  uniform,   // the same weight for all
+  real,      // UpdateBlock::weight, rounded to units of 2^-24
 };
 
-/// One named vector that each client returns.
+/// A named vector that each client returns.
 struct Channel {
   std::string name;
   std::int64_t size = 0;  // values per client
   Weighting weighting = Weighting::examples;
-  // Largest magnitude of a value; a client beyond it is rejected, like one that is not finite. None: [aggregator]
-  // bound.
+  // Largest magnitude of a value; a client with a larger one is rejected, like a client whose values are not finite.
+  // Unset: the bound of [aggregator].
   std::optional<double> bound{};
-  double largest_weight = 1;  // of one client, for Weighting::real
-  bool needs_mean = false;    // a count over clients, of which a median says nothing
+  double largest_weight = 1;  // upper limit of one client's weight, for Weighting::real
+  bool needs_mean = false;    // true for counts over clients, for which a median has no meaning
 };
 
-/// The usual only channel: the change of the parameters.
+/// The channel for the change of the parameters, which is the only one of most strategies.
 inline Channel delta_channel(const ParameterLayout& layout, Weighting weighting = Weighting::examples) {
   return {.name = "delta", .size = layout.size, .weighting = weighting};
 }
 
-/// What the K clients of a block return: one Rows [K, size] per declared channel, in order.
+/// The updates of the K clients of a block: one Rows [K, size] per declared channel, in order.
 struct UpdateBlock {
   std::vector<Rows> channels;
   std::vector<double> weight{};  // [K]; only for Weighting::real
@@ -61,11 +61,11 @@ struct UpdateBlock {
       : channels(std::move(rows)), weight(std::move(weights)) {}
 };
 
-/// The weighted mean of each channel over the accepted clients of one group, or what a robust rule puts in its place.
+/// The weighted mean of each channel over the accepted clients of one group, or a robust rule's value in its place.
 struct Aggregate {
   std::vector<at::Tensor> means;  // per channel, [size], in the model's type
-  std::vector<double> weights;    // per channel, the total weight behind the mean
-  std::int64_t clients = 0;       // accepted
+  std::vector<double> weights;    // per channel, the divisor of the mean, usually the total weight
+  std::int64_t clients = 0;       // number of accepted clients
 
   at::Tensor& mean(std::size_t channel = 0) { return means[channel]; }
   const at::Tensor& mean(std::size_t channel = 0) const { return means[channel]; }

@@ -1,5 +1,5 @@
 #pragma once
-// How an update travels: its words on the wire and their exact number of bytes.
+// A codec turns updates into the words that clients send and counts their exact number of bytes.
 
 #include <span>
 #include <vector>
@@ -11,26 +11,27 @@
 
 namespace shoal {
 
-/// A block's channel as it is sent.
+/// One channel of a block in the form in which it is sent.
 struct Encoded {
   Rows words;
-  std::vector<std::int64_t> bytes;  // [K], on the wire
+  std::vector<std::int64_t> bytes;  // [K], sent by each client
 };
 
 class Codec {
  public:
   virtual ~Codec() = default;
-  /// Bytes of `size` values of a client before they are known: what the virtual clock uses.
+  /// Bytes that a client is expected to send for `size` values; the virtual clock uses them before training.
   virtual std::int64_t expected_bytes(std::int64_t size, at::ScalarType type) const = 0;
+  /// The words of a block's rows.
   virtual Encoded encode(Rows rows, RandomKey key, std::span<const Participation> block) const = 0;
-  /// Whether encoded words may be added (`decode_sum` then sees their mean) or each must be decoded first.
+  /// Whether encoded words may be added, so that `decode_sum` gets their mean; otherwise each row is decoded first.
   virtual bool summable() const = 0;
-  /// Whether each client's row can be had from its words, as robust aggregators need it. A codec is one of the two, or
-  /// both.
+  /// Whether each client's row can be recovered from its words, as robust aggregators need it. A codec must be summable
+  /// or decode rows; it may do both.
   virtual bool decodes_rows() const { return !summable(); }
-  /// The rows behind the words. For codecs that decode rows.
+  /// Recovers the rows from the words. Only for codecs that decode rows.
   virtual Rows decode_rows(const Encoded& encoded) const = 0;
-  /// The mean behind the mean of the words. For summable codecs.
+  /// Recovers the mean of the rows from the mean of the words. Only for summable codecs.
   virtual at::Tensor decode_sum(at::Tensor mean) const = 0;
 };
 

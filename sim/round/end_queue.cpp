@@ -5,11 +5,11 @@
 namespace shoal {
 namespace {
 
-constexpr std::size_t few = 1024;            // ends that are kept as one heap
-constexpr std::size_t in_bucket = 256;       // ends aimed at in each: they fit the innermost cache
-constexpr std::size_t most_buckets = 4'096;  // their last entries fit the second one
+constexpr std::size_t few = 1024;            // so many ends are kept as one heap
+constexpr std::size_t in_bucket = 256;       // desired number of ends per bucket: they fit the level-1 cache
+constexpr std::size_t most_buckets = 4'096;  // the last entries of all buckets fit the level-2 cache
 
-// Unsigned, so that no sum overflows on its way.
+// Unsigned, so that the sum cannot overflow.
 Ticks after(Ticks time, std::uint64_t distance) { return Ticks{static_cast<std::int64_t>(value(time) + distance)}; }
 
 }  // namespace
@@ -18,7 +18,7 @@ EndQueue::EndQueue(std::vector<ParticipationEnd> ends) : size_(std::ssize(ends))
   if (size_ > 0) refill();
 }
 
-// The next bucket that has ends becomes the near future.
+// Makes the next bucket that is not empty the near future.
 void EndQueue::refill() {
   while (true) {
     for (; next_bucket_ < buckets_.size(); ++next_bucket_) {
@@ -35,8 +35,8 @@ void EndQueue::refill() {
   }
 }
 
-// All buckets are empty: makes new ones of what lies beyond, but for the last eighth, so that a few far ends do not
-// make the buckets too wide for all others.
+// Called when all buckets are empty: makes new ones from the ends beyond them. The last eighth stays beyond, so that a
+// few ends far in the future do not make the buckets too wide for all others.
 void EndQueue::spread() {
   if (beyond_.size() <= few) {
     near_.swap(beyond_);
@@ -50,10 +50,10 @@ void EndQueue::spread() {
   buckets_from_ = std::ranges::min_element(beyond_.begin(), cut + 1, {}, &ParticipationEnd::time)->time;
   const std::uint64_t width = distance(buckets_from_, buckets_until_);
   const std::size_t wanted = std::min(most_buckets, beyond_.size() / in_bucket);
-  shift_ = std::max(0, static_cast<int>(std::bit_width(width / wanted)));
+  shift_ = std::bit_width(width / wanted);
   buckets_.resize((width >> shift_) + 1);
   next_bucket_ = 0;
-  // Ends at the time of the cut itself lie on both sides of it.
+  // Ends at the time of the cut itself may lie on both sides of it.
   const auto rest = std::partition(beyond_.begin(), beyond_.end(),
                                    [&](const ParticipationEnd& end) { return end.time <= buckets_until_; });
   for (auto end = beyond_.begin(); end != rest; ++end) buckets_[bucket_of(*end)].push_back(*end);

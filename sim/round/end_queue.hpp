@@ -1,5 +1,5 @@
 #pragma once
-// The ends of participations on the virtual clock, in one total order that is the same on every rank.
+// A queue of the ends of participations on the virtual clock, in one total order that is the same on every rank.
 
 #include <algorithm>
 #include <compare>
@@ -12,10 +12,10 @@
 
 namespace shoal {
 
-/// Of two that end at the same time, an arrival comes before a loss.
+/// If two participations end at the same time, an arrival comes before a dropout.
 enum class EndKind : std::int64_t { arrival = 0, dropout = 1 };
 
-/// A participation ends. Ordered by (time, kind, client, participation).
+/// The end of one participation. Ordered by (time, kind, client, participation).
 struct ParticipationEnd {
   Ticks time{};
   EndKind kind = EndKind::arrival;
@@ -29,11 +29,11 @@ inline ParticipationEnd end_of(const Participation& p) {
   return {p.finish, p.outcome == Outcome::completes ? EndKind::arrival : EndKind::dropout, p.client, p.id};
 }
 
-/// A queue of ends that are still to come. Those of the near future are a heap; the far future is cut into buckets of
-/// equal time, unsorted until their time comes; what lies beyond the buckets is a list, from which the next buckets are
-/// made. So an end moves through memory a few times in order instead of a heap's twenty jumps, and a million pending
-/// ones cost little more than a thousand (ladder queue: Tang, Goh and Thng, ACM TOMACS 15(3), 2005). At worst, where
-/// nearly all times are equal, it is a binary heap. Making one of n ends costs n.
+/// A queue of future ends. The near future is a heap. The far future is cut into buckets of equal time, which stay
+/// unsorted until their time comes. Everything beyond the buckets is a list, from which the next buckets are made. An
+/// end thus moves through memory a few times in sequence, where a heap would make twenty jumps, and a million pending
+/// ends cost little more than a thousand (ladder queue: Tang, Goh and Thng, ACM TOMACS 15(3), 2005). In the worst case,
+/// nearly equal times, it is a binary heap. Construction from n ends takes O(n) time.
 class EndQueue {
  public:
   explicit EndQueue(std::vector<ParticipationEnd> ends = {});
@@ -53,7 +53,7 @@ class EndQueue {
       beyond_.push_back(end);
     }
   }
-  /// Takes out the earliest end.
+  /// Removes and returns the earliest end.
   ParticipationEnd pop() {
     ensure(size_ > 0, "the queue of ends is empty");
     std::ranges::pop_heap(near_, later);
@@ -68,10 +68,13 @@ class EndQueue {
     return a.time != b.time ? a.time > b.time : a > b;
   }
   std::size_t bucket_of(const ParticipationEnd& end) const { return distance(buckets_from_, end.time) >> shift_; }
-  // Unsigned, so that no distance of two times overflows.
-  static std::uint64_t distance(Ticks from, Ticks to) { return std::uint64_t(value(to)) - std::uint64_t(value(from)); }
+  // Unsigned, so that the distance between two times cannot overflow.
+  static std::uint64_t distance(Ticks from, Ticks to) {
+    const std::uint64_t begin = value(from), end = value(to);
+    return end - begin;
+  }
   void push_near(const ParticipationEnd& end) {
-    if (near_.empty()) near_until_ = std::max(near_until_, end.time);  // the only one
+    if (near_.empty()) near_until_ = std::max(near_until_, end.time);  // then it is the only end in the queue
     near_.push_back(end);
     std::ranges::push_heap(near_, later);
   }
@@ -79,16 +82,16 @@ class EndQueue {
   void spread();
 
   std::int64_t size_ = 0;
-  // Invariant: while there are ends, near_ has some, and all up to near_until_. Buckets before next_bucket_ are
-  // empty.
+  // Invariant: near_ holds all ends up to near_until_ and is not empty while the queue has ends. Buckets before
+  // next_bucket_ are empty.
   std::vector<ParticipationEnd> near_;  // heap, earliest first
   Ticks near_until_{std::numeric_limits<std::int64_t>::min()};
-  std::vector<std::vector<ParticipationEnd>>
-      buckets_;  // bucket i: 2^shift_ microseconds from buckets_from_ + i 2^shift_ on
+  // Bucket i covers the 2^shift_ microseconds that begin at buckets_from_ + i 2^shift_.
+  std::vector<std::vector<ParticipationEnd>> buckets_;
   std::size_t next_bucket_ = 0;
   Ticks buckets_from_{}, buckets_until_{std::numeric_limits<std::int64_t>::min()};
   int shift_ = 0;
-  std::vector<ParticipationEnd> beyond_;  // after buckets_until_
+  std::vector<ParticipationEnd> beyond_;  // ends after buckets_until_
 };
 
 }  // namespace shoal

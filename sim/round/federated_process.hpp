@@ -1,5 +1,5 @@
 #pragma once
-// A federation with its server, as the process of a cell.
+// The process that runs a federation with a server.
 
 #include <memory>
 #include <optional>
@@ -11,8 +11,8 @@ namespace shoal {
 /// How a federation is run and evaluated.
 struct FederatedSettings {
   Schedule schedule{};
-  std::int64_t personal_clients = 0;  // clients whose own models are evaluated on their own examples; 0: none
-  std::string data_digest{};          // of the files or the generator; empty for tasks without data
+  std::int64_t personal_clients = 0;  // number of clients whose own models are evaluated on their own examples
+  std::string data_digest{};          // digest of the data files or their generator; empty for tasks without data
 };
 
 class FederatedProcess final : public Process {
@@ -31,7 +31,7 @@ class FederatedProcess final : public Process {
   const FederationState& state() const { return *state_; }
   std::int64_t round() const override { return state_->round; }
   RoundRecord step(Communicator& comm, ThreadPool& pool) override;
-  /// "accuracy" and "loss" of the server's model; where clients have models of their own, "personal_accuracy",
+  /// Measures "accuracy" and "loss" of the server's model and, with `personal_clients`, "personal_accuracy",
   /// "personal_accuracy_p10" and "personal_loss".
   void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) override;
   std::vector<NamedModel> models() const override;

@@ -12,7 +12,7 @@ ServerContext context_before_rounds(const Federation& federation) {
   return {task.layout(), task.clients_with_examples(), 0, random_key(federation.seed, "stage/noise")};
 }
 
-// Clients find what a stage tells them by its name in the message.
+// Clients find a stage's values by their name in the message, so no two stages may use the same name.
 void check_broadcasts(const Federation& federation) {
   std::set<std::string> names;
   for (const auto& stage : federation.stages) {
@@ -21,7 +21,7 @@ void check_broadcasts(const Federation& federation) {
     Message message;
     stage->broadcast(state, message);
     for (const auto& [name, tensor] : message.tensors) {
-      if (!names.insert(name).second) user_error("[stages] two stages broadcast a '{}'. Remove one?", name);
+      if (!names.insert(name).second) user_error("[stages] two stages broadcast a '{}'. Remove one.", name);
     }
   }
 }
@@ -51,14 +51,14 @@ void Federation::check() const {
   for (const Channel& channel : channels()) {
     if (!channel.needs_mean || aggregator->gives_means()) continue;
     user_error(
-        "[aggregator] gives no mean, and the channel '{}' is a count that needs one. Take another aggregator, or "
-        "leave out the stage?",
+        "[aggregator] gives no mean, and the channel '{}' is a count that needs one. Use another aggregator or remove "
+        "the stage that counts.",
         channel.name);
   }
   if (aggregator->needs_rows() && !codec->decodes_rows()) {
     user_error(
-        "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Take an aggregator that "
-        "adds or a codec that decodes single updates?");
+        "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Use an aggregator that "
+        "adds updates or a codec that decodes each of them.");
   }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The composed parts of one run, and what changes while it runs.
+// The composed parts of one run, and the state that changes while it runs.
 
 #include <map>
 #include <memory>
@@ -24,11 +24,11 @@ namespace shoal {
 
 /// How updates are summed, whatever the aggregator.
 struct SumSettings {
-  double bound = 256;                  // of a value, unless the channel says otherwise
-  std::optional<Weighting> weighting;  // overrides the strategy's choice of examples or uniform
+  double bound = 256;                  // largest magnitude of a value, unless the channel declares its own
+  std::optional<Weighting> weighting;  // overrides the strategy's choice between examples and uniform
 };
 
-/// The parts of one cell of an experiment: const while it runs, the same on every rank.
+/// The parts of one cell of an experiment: constant while it runs, the same on every rank.
 struct Federation {
   std::uint64_t seed = 1;
   std::shared_ptr<const Task> task;
@@ -43,37 +43,38 @@ struct Federation {
 
   /// The strategy's channels, then each stage's, with the sum settings applied.
   std::vector<Channel> channels() const;
-  /// Whether updates are added as their words and decoded after the sum, or decoded one by one before.
+  /// Whether encoded updates are summed and the sum is decoded; otherwise each update is decoded before it is summed.
   bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
   /// Throws UserError if the parts do not fit together.
   void check() const;
 };
 
-/// Everything that changes. The same on every rank, but for the client memory, of which each rank holds its part.
+/// Everything that changes. The same on every rank except for the client memory and the updates trained ahead, of which
+/// each rank holds its part.
 struct FederationState {
   FederationState(const Federation& federation, int ranks, int rank);
 
-  std::int64_t round = 0;  // rounds done
-  Ticks now{};
+  std::int64_t round = 0;  // number of rounds begun
+  Ticks now{};             // virtual time
   Version version{};
   State strategy, planner;
   std::vector<State> stages;
   std::map<Version, Message> messages;  // versions that participations in flight or the next round need
   std::map<ParticipationId, Participation> in_flight;
-  std::vector<Feedback> feedback;  // of the last round
+  std::vector<Feedback> feedback;  // from the commits of the last round
   ClientMemory memory;
   Ahead ahead;
 };
 
-/// What a client that starts now downloads; made anew. Shares the state's tensors.
+/// Makes the message that a client downloads if it starts now. Shares the state's tensors.
 Message make_message(const Federation& federation, const FederationState& state);
-/// The same, made once per version and kept in `state.messages`.
+/// The same message, made once per version and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state);
-/// Bytes that a client is expected to send.
+/// Bytes that one client is expected to send.
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);
 
 /// Loss and accuracy of `params` over all chunks of `split`. Collective; the same for any number of ranks and threads.
-/// `correct` is -1 where the task has no accuracy.
+/// `correct` is -1 if the task has no accuracy.
 Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Trainers& trainers);
 
 /// BLAKE2b of a tensor's bytes.

@@ -7,7 +7,7 @@
 namespace shoal {
 
 void Table::add(std::initializer_list<std::variant<std::int64_t, double>> row) {
-  ensure(row.size() == columns.size(), "a row of {} values in a table of {} columns", row.size(), columns.size());
+  ensure(row.size() == columns.size(), "a row of {} values in a table with {} columns", row.size(), columns.size());
   const Column* column = columns.data();
   for (const auto& value : row) {
     const bool is_integer = std::holds_alternative<std::int64_t>(value);

@@ -1,5 +1,5 @@
 #pragma once
-// What a round reports beside the numbers that every round has: named numbers and further tables.
+// Results that only some rounds report: named numbers and tables.
 
 #include <cstdint>
 #include <initializer_list>
@@ -10,8 +10,8 @@
 
 namespace shoal {
 
-/// What was measured in a round, by name: "accuracy" and "loss" of the server's model, a metric of the task's own, or
-/// what a part reports.
+/// The measurements of a round by name: "accuracy" and "loss" of the server's model, a metric of the task, or a number
+/// that a part reports.
 using Measures = std::map<std::string, double, std::less<>>;
 
 enum class FieldType : std::int8_t { integer, real };  // int64 or double, eight bytes each
@@ -24,8 +24,8 @@ struct Column {
   bool operator==(const Column&) const = default;
 };
 
-/// Rows of integers and reals. The tables of one name of all rounds of a cell have the same columns, and their rows
-/// follow each other in the run file.
+/// Rows of integers and reals. Tables with the same name have the same columns in all rounds of a cell, and the run
+/// file holds their rows one after the other.
 struct Table {
   std::vector<Column> columns;
   std::vector<std::int64_t> values{};  // row by row; a real is stored as the bits of its double
@@ -37,7 +37,7 @@ struct Table {
   std::int64_t integer(std::int64_t row, std::int64_t column) const;
 };
 
-/// Further tables by name, which is also their name in the run file.
+/// Tables by name, which is also their name in the run file.
 using Tables = std::map<std::string, Table, std::less<>>;
 
 }  // namespace shoal

@@ -5,8 +5,8 @@
 namespace shoal {
 namespace {
 
-constexpr std::int64_t most_asked = 10'000;      // clients in a search
-constexpr std::int64_t most_steps = 10'000'000;  // changes of their availability in all: about a second
+constexpr std::int64_t most_asked = 10'000;      // clients that one search looks at
+constexpr std::int64_t most_steps = 10'000'000;  // changes of availability in one search: about a second
 
 }  // namespace
 
@@ -29,7 +29,7 @@ Ticks next_available(const Task& task, const Population& population, Ticks from,
   if (first == never) {
     user_error(
         "no client is available at {:.0f} s of virtual time or later ({} of {} clients were asked, up to {} changes "
-        "each). Loosen [population]: 'availability', 'limits', 'consent'?",
+        "each). Loosen [population]: 'availability', 'limits' or 'consent'.",
         seconds(from), asked, clients, most_steps / asked);
   }
   return first;

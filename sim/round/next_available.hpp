@@ -5,9 +5,9 @@
 
 namespace shoal {
 
-/// The first instant from `from` on at which a client with examples is available, and, given a world, has enough left
-/// of its quotas: exact for up to 10,000 clients, else the first for as many of them. UserError when none comes within
-/// a bounded search.
+/// The first instant from `from` on at which a client with examples is available and, if a world is given, has enough
+/// left of its daily quotas. Exact for up to 10,000 clients; larger populations are searched through 10,000 of their
+/// clients. UserError if a bounded search finds no such instant.
 Ticks next_available(const Task& task, const Population& population, Ticks from, const World* world = nullptr);
 
 }  // namespace shoal

@@ -22,25 +22,29 @@ at::Tensor unpack_tensor(Unpacker& unpacker) {
   const std::vector<std::int64_t> sizes = unpacker.array<std::int64_t>();
   const std::vector<std::byte> values = unpacker.array<std::byte>();
   const bool known = type == at::kFloat || type == at::kDouble || type == at::kLong;
-  std::size_t bytes = known ? at::elementSize(type) : 0;
+  const std::int64_t limit = std::ssize(values);
+  std::int64_t bytes = known ? at::elementSize(type) : 0;
   for (const std::int64_t size : sizes) {
-    // Sizes are multiplied only as far as the values reach, so the product cannot overflow.
-    const bool fits = size >= 0 && (size == 0 || bytes <= values.size() / static_cast<std::size_t>(size));
-    bytes = fits ? bytes * static_cast<std::size_t>(size) : values.size() + 1;
+    // The product stays within the number of bytes that there are, so it cannot overflow.
+    const bool fits = size >= 0 && (size == 0 || bytes <= limit / size);
+    bytes = fits ? bytes * size : limit + 1;
     if (!fits) break;
   }
-  if (!known || sizes.size() > most_dimensions || bytes != values.size()) {
-    user_error("a tensor in a checkpoint has {} bytes that do not fit its shape. Written by another version?",
-               values.size());
+  if (!known || sizes.size() > most_dimensions || bytes != limit) {
+    user_error(
+        "a tensor in a checkpoint has {} bytes that do not fit its shape. Resume with the version that wrote it.",
+        limit);
   }
   at::Tensor tensor = at::empty(sizes, at::TensorOptions(type));
   if (!values.empty()) std::memcpy(tensor.mutable_data_ptr(), values.data(), values.size());
   return tensor;
 }
 
+void pack_count(Packer& packer, std::uint64_t count) { packer.number(count); }
+
 template <class Map, class PackValue>
 void pack_map(Packer& packer, const Map& map, const PackValue& pack_value) {
-  packer.number(static_cast<std::uint64_t>(map.size()));
+  pack_count(packer, map.size());
   for (const auto& [key, value] : map) {
     packer.text(key);
     pack_value(value);
@@ -53,7 +57,7 @@ void pack(Packer& packer, const State& state) {
   pack_map(packer, state.blobs(), [&](const std::string& blob) { packer.text(blob); });
 }
 
-// Tensors go to where those of the same name are in `fresh`, a state that has just been initialised.
+// Tensors go to the device of the tensor with the same name in `fresh`, a state that has just been initialised.
 State unpack_state(Unpacker& unpacker, const State& fresh) {
   State state;
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
@@ -97,16 +101,16 @@ void pack(Packer& packer, const FederationState& state) {
   packer.number(state.round).number(value(state.now)).number(value(state.version));
   pack(packer, state.strategy);
   pack(packer, state.planner);
-  packer.number(static_cast<std::uint64_t>(state.stages.size()));
+  pack_count(packer, state.stages.size());
   for (const State& stage : state.stages) pack(packer, stage);
-  packer.number(static_cast<std::uint64_t>(state.messages.size()));
+  pack_count(packer, state.messages.size());
   for (const auto& [version, message] : state.messages) {
     packer.number(value(version));
     pack_map(packer, message.tensors, [&](const at::Tensor& tensor) { pack(packer, tensor); });
   }
-  packer.number(static_cast<std::uint64_t>(state.in_flight.size()));
+  pack_count(packer, state.in_flight.size());
   for (const auto& [id, participation] : state.in_flight) pack(packer, participation);
-  packer.number(static_cast<std::uint64_t>(state.feedback.size()));
+  pack_count(packer, state.feedback.size());
   for (const Feedback& back : state.feedback) {
     packer.number(value(back.id)).number(value(back.client)).number(back.loss).number(back.steps);
     packer.number(static_cast<std::int8_t>(back.accepted));
@@ -120,7 +124,8 @@ void unpack(Unpacker& unpacker, FederationState& state) {
   state.strategy = unpack_state(unpacker, state.strategy);
   state.planner = unpack_state(unpacker, state.planner);
   if (unpacker.number<std::uint64_t>() != state.stages.size()) {
-    user_error("a checkpoint has another number of stages than the experiment. Was the experiment changed?");
+    user_error(
+        "a checkpoint has another number of stages than the experiment. Resume with the experiment that wrote it.");
   }
   for (State& stage : state.stages) stage = unpack_state(unpacker, stage);
   const at::Device device = state.strategy.params().device();
@@ -151,7 +156,7 @@ void unpack(Unpacker& unpacker, FederationState& state) {
 }
 
 void pack_memory(Packer& packer, const ClientMemory& memory) {
-  packer.number(static_cast<std::uint64_t>(memory.records().size()));
+  pack_count(packer, memory.records().size());
   for (const auto& [client, record] : memory.records()) {
     packer.number(value(client));
     for (const at::Tensor& values : record) {
@@ -169,8 +174,10 @@ void unpack_memory(Unpacker& unpacker, ClientMemory& memory) {
       if (unpacker.number<std::int8_t>() == 0) continue;
       record[s] = unpack_tensor(unpacker);
       if (record[s].numel() != memory.slots()[s].size || record[s].scalar_type() != memory.slots()[s].type) {
-        user_error("client memory '{}' in a checkpoint has another size than the experiment wants. Was it changed?",
-                   memory.slots()[s].name);
+        user_error(
+            "client memory '{}' in a checkpoint has another size than in the experiment. Resume with the experiment "
+            "that wrote it.",
+            memory.slots()[s].name);
       }
     }
     memory.restore(client, std::move(record));

@@ -1,5 +1,5 @@
 #pragma once
-// The engine's state as bytes, for checkpoints.
+// Packs the engine's state into bytes, for checkpoints.
 
 #include "sim/files/packing.hpp"
 #include "sim/round/federation.hpp"
@@ -7,12 +7,12 @@
 namespace shoal {
 
 void pack(Packer& packer, const FederationState& state);
-/// Everything but the client memory; UserError when the bytes are not what `pack` writes.
+/// Unpacks everything except the client memory. UserError for bytes that `pack` did not write.
 void unpack(Unpacker& unpacker, FederationState& state);
 
-/// The records whose home is this rank.
+/// Packs the records whose home is this rank.
 void pack_memory(Packer& packer, const ClientMemory& memory);
-/// Puts the records whose home is this rank into `memory`.
+/// Unpacks records and keeps those whose home is this rank.
 void unpack_memory(Unpacker& unpacker, ClientMemory& memory);
 
 }  // namespace shoal

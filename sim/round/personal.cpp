@@ -22,8 +22,8 @@ std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64
 
 Evaluation evaluate_client(const Federation& federation, const FederationState& state, const Message& message,
                            const LocalSettings& local, ClientId client, Split split, Trainer& trainer) {
-  // An evaluation has no participation id, so the round's number serves as one: a strategy that trains here may repeat
-  // the random draws of a real participation of this client that has that id.
+  // An evaluation has no participation id, so the round's number serves as one. A strategy that trains here may
+  // therefore repeat the random draws of this client's real participation with that id.
   const Participation visit{.id = ParticipationId{state.round}, .client = client, .version = state.version};
   const auto kept = state.memory.records().find(client);
   ClientRecord record(state.memory.slots().size());
@@ -53,7 +53,7 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
 
   PersonalEvaluation total{.accuracy = not_a_number, .accuracy_p10 = not_a_number, .loss = not_a_number};
   std::vector<double> accuracies;
-  double accuracy = 0, loss = 0;  // added in the order of the permutation, on every rank
+  double accuracy = 0, loss = 0;  // every rank adds them in the order of the permutation
   for (std::size_t i = 0; i < results.size(); i += 3) {
     const Evaluation one{.examples = results[i], .correct = results[i + 1], .loss = results[i + 2]};
     if (one.examples == 0) continue;

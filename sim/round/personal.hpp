@@ -1,21 +1,21 @@
 #pragma once
-// How well the model that each client would use serves it, on examples of its own.
+// Personal evaluation: each client's own model is evaluated on the client's own examples.
 
 #include "sim/round/federation.hpp"
 
 namespace shoal {
 
-/// Over the clients with examples in the split, each counted once; NaN where there are none or the task has no
-/// accuracy.
+/// Statistics over the clients with examples in the split, each with the same weight; NaN if there are none or the task
+/// has no accuracy.
 struct PersonalEvaluation {
   std::int64_t clients = 0;
   double accuracy = 0;      // mean over clients
-  double accuracy_p10 = 0;  // of the client at the 10th percentile, nearest rank: the best that the worst tenth gets
+  double accuracy_p10 = 0;  // 10th percentile over clients, nearest rank: the best accuracy among the worst tenth
   double loss = 0;          // mean over clients
 };
 
-/// Evaluates `Strategy::personal` of at most `most` clients, always the same ones: the first with training examples in
-/// a keyed permutation. Collective. Each client is evaluated on its own at the home of its memory, so only three
+/// Evaluates `Strategy::personal` for at most `most` clients, always the same ones: the first with training examples in
+/// a keyed permutation. Collective. Each client is evaluated alone, on the home rank of its memory, so only three
 /// integers per client are sent, and the result is the same for any number of ranks and threads.
 PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
                                      std::int64_t most, Communicator& comm, Trainers& trainers);

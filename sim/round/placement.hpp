@@ -1,5 +1,5 @@
 #pragma once
-// Which clients are trained together, and on which rank.
+// Forms blocks of clients that are trained together, and places blocks on ranks.
 
 #include <cstdint>
 #include <span>
@@ -10,21 +10,22 @@
 
 namespace shoal {
 
-/// Clients that train as one stacked problem: same version and starting round, positions in the round's list of
-/// commits.
+/// Clients that are trained together. They start from the same version in the same round.
 struct TrainingBlock {
   std::vector<Participation> participations;
-  std::vector<std::size_t> positions;
-  double cost = 0;  // predicted floating-point operations
+  std::vector<std::size_t> positions;  // indices in the round's list of commits; empty if trained ahead
+  double cost = 0;                     // predicted floating-point operations
 };
 
-/// Cuts participations into blocks of at most `local.block` clients. Depends on the plan only, never on ranks: sorted
-/// by version and round, then by predicted work so that stacked clients are of like length, then by client.
+/// Cuts participations into blocks of at most `local.block` clients. Depends on the plan only, never on ranks: clients
+/// are sorted by version and round, then by predicted work, so that the clients of a block have similar numbers of
+/// steps, and last by id.
 std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
                                           const LocalSettings& local);
 
-/// Longest predicted work first, each to the least loaded rank (Graham 1969: at most 4/3 of the optimum). The same on
-/// every rank, without messages. Returns the rank of each cost; ties go to the lower index and the lower rank.
+/// Places work of these costs on ranks: the largest first, each on the least loaded rank (Graham 1969: at most 4/3 of
+/// the optimal makespan). Returns the rank of each cost, the same on every rank without messages. Ties go to the lower
+/// index and the lower rank.
 std::vector<int> place(std::span<const double> costs, int ranks);
 
 }  // namespace shoal

@@ -9,7 +9,7 @@
 namespace shoal {
 namespace {
 
-bool leaves_nobody_in_flight(const RoundPlan& plan, const World& world) {
+bool leaves_none_in_flight(const RoundPlan& plan, const World& world) {
   return plan.starts.empty() && plan.commits.empty() && world.in_flight.size() == plan.dropouts.size();
 }
 
@@ -36,7 +36,7 @@ PlannedRound plan_round(const Federation& federation, FederationState& state, co
   const LocalSettings local = federation.local->at(++state.round);
   World world = make_world(federation, state, federation.strategy->work(local));
   RoundPlan plan = ask_planner(*federation.planner, state.planner, world, losses);
-  world.feedback = {};  // the state's will be that of this step
+  world.feedback = {};  // it refers to the state's feedback, which this step will replace
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
   state.now = plan.time;
   std::vector<Participation> committed = committed_participations(plan, state);
@@ -58,7 +58,7 @@ RoundPlan ask_planner(const Planner& planner, State& state, World& world, const 
   }
   world.probes = losses(planner.probe(state, world));
   RoundPlan plan = planner.next(state, world);
-  if (leaves_nobody_in_flight(plan, world)) {
+  if (leaves_none_in_flight(plan, world)) {
     plan.verdict = Verdict::abandoned;
     plan.time = next_available(world.task, world.population, std::max(plan.time, world.now), &world);
   }

@@ -1,5 +1,5 @@
 #pragma once
-// The planning step of a round: one for runs, for `shoal plan` and for tests of planners.
+// The planning step of a round, which runs, `shoal plan` and tests of planners share.
 
 #include <functional>
 #include <vector>
@@ -8,30 +8,30 @@
 
 namespace shoal {
 
-/// A round that is planned and not trained yet.
+/// A round that is planned but not trained yet.
 struct PlannedRound {
-  LocalSettings local;            // how clients that start in it train
-  std::vector<Channel> channels;  // what clients return
-  World world;                    // before the step, but for `in_flight`, which is the state's
+  LocalSettings local;            // local training of clients that start in this round
+  std::vector<Channel> channels;  // channels that clients return
+  World world;                    // the world before the step, except that `in_flight` refers to the current state
   RoundPlan plan;
-  std::vector<Participation> committed;  // those of plan.commits, in their order
-  std::vector<Participation> dropouts;   // those of plan.dropouts; told to stop: as they end now
+  std::vector<Participation> committed;  // participations of plan.commits, in their order
+  std::vector<Participation> dropouts;   // participations of plan.dropouts; stopped ones end when the plan was made
 };
 
-/// Where the losses of probed clients come from: those at the newest version, in the order of the list.
+/// Returns the losses of probed clients at the newest version, in the order of the list.
 using ProbeLosses = std::function<std::vector<Probe>(const std::vector<ClientId>&)>;
 
 /// Begins the next round and plans it. Afterwards the participations that it starts are in flight, and the clock shows
-/// the time of the step. The same on every rank; makes no messages beside those of `losses`.
+/// the time of the step. The same on every rank; sends no messages except those of `losses`.
 PlannedRound plan_round(const Federation& federation, FederationState& state, const ProbeLosses& losses);
 
-/// The planner's next server step, with its probes answered in `world`. Time always passes: when nobody starts and
-/// nobody is in flight, because nobody is available, the round is abandoned and ends at the next instant at which a
-/// client is. What clients have spent today is kept in the planner's state, "used today", where there are quotas.
+/// The planner's next server step, with its probes answered in `world`. Time always passes: if no client starts and
+/// none is in flight, because none is available, the round is abandoned and ends at the next instant at which a client
+/// is available. With daily quotas, the planner's state keeps today's use of the clients in its blob "used today".
 RoundPlan ask_planner(const Planner& planner, State& state, World& world, const ProbeLosses& losses);
 
-/// Takes what the plan has committed or given up out of the participations in flight, and forgets the versions that
-/// none of the others needs.
+/// Removes the plan's commits and dropouts from the participations in flight, and all versions of the model that none
+/// of the others needs.
 void end_participations(const RoundPlan& plan, FederationState& state);
 
 }  // namespace shoal

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double real_weight_unit = 1.0 / (1 << 24);
 
-// The largest weight that the client may have of its own.
+// The largest weight that the client's update may have, before the commit's factor.
 double largest_weight(const Channel& channel, ClientId client, const Task& task) {
   if (channel.weighting == Weighting::examples) return task.work(client).examples;
   return channel.weighting == Weighting::real ? channel.largest_weight : 1;
@@ -26,7 +26,7 @@ AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const 
     double total = 0;
     for (std::size_t i = 0; i < commits.size(); ++i) {
       const double weight = largest_weight(channel, committed[i].client, task);
-      // In whole units, as the sum counts them: weights below a unit may be rounded up to one.
+      // The sum counts weights in whole units, and a weight below one unit may be rounded up to it.
       total += std::ceil(weight * commits[i].weight / scale.weight_unit) * scale.weight_unit;
     }
     scale.exponent = unit_exponent(std::max(total, scale.weight_unit), *channel.bound);

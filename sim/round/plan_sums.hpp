@@ -1,11 +1,12 @@
 #pragma once
-// How the sums of a round are scaled.
+// Chooses the integer scales of a round's sums.
 
 #include "sim/round/plan_round.hpp"
 
 namespace shoal {
 
-/// The integer scale of each channel: from the plan's total weight and the channel's bound, before anything is trained.
+/// The integer scale of each channel, chosen from the plan's total weight and the channel's bound before anything is
+/// trained.
 AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
                           std::span<const Participation> committed, const Task& task);
 

@@ -1,5 +1,6 @@
 #pragma once
-// Who starts, from which version and when, and which earlier starts are committed: decided before anything is trained.
+// A planner decides which clients start, from which version and when, and which participations are committed. It does
+// so before anything is trained.
 
 #include <span>
 #include <string>
@@ -15,7 +16,7 @@ class Population;
 class Task;
 struct World;
 
-/// A committed participation; `weight` scales the client's own (staleness weights).
+/// A committed participation. `weight` multiplies the client's own weight, for instance by a factor for staleness.
 struct Commit {
   ParticipationId id{};
   double weight = 1;
@@ -23,19 +24,19 @@ struct Commit {
 
 enum class Verdict : std::int8_t { commit = 0, abandoned = 1 };
 
-/// What the weighted sum of the strategy's channels is divided by. With the commits' weights in the divisor it is a
-/// mean, whatever they are; without, stale updates make a smaller step (FedBuff's paper divides by the number of
-/// clients).
+/// The divisor of the weighted sums of the strategy's channels. With the commits' weights in it the result is a
+/// weighted mean. With the clients' own weights alone, stale updates make a smaller step (the FedBuff paper divides by
+/// the number of clients).
 enum class Divisor : std::int8_t { committed_weights, own_weights };
 
 /// One server step.
 struct RoundPlan {
   Verdict verdict = Verdict::commit;
-  Ticks time{};                           // when the step happens
-  std::vector<Participation> starts;      // new ones, in order of their ids
-  std::vector<Commit> commits;            // starts of this or an earlier round, completed
-  std::vector<ParticipationId> dropouts;  // starts of this or an earlier round that ended without being committed
-  std::vector<ParticipationId> stops;     // of the losses, sorted: told to stop when the plan was made
+  Ticks time{};                           // virtual time of the step
+  std::vector<Participation> starts;      // new participations, in the order of their ids
+  std::vector<Commit> commits;            // participations from this or an earlier round whose updates are used
+  std::vector<ParticipationId> dropouts;  // participations from this or an earlier round that end uncommitted
+  std::vector<ParticipationId> stops;     // those dropouts that the server told to stop when it planned, sorted
   Divisor divisor = Divisor::committed_weights;
 };
 
@@ -44,12 +45,13 @@ class Planner {
   virtual ~Planner() = default;
   /// Throws UserError if the planner cannot work with these clients, such as a cohort larger than the population.
   virtual void check(const Task&, const Population&) const {}
-  /// Lines for `shoal plan`: what is known before the first round.
+  /// Lines that `shoal plan` prints: facts that are known before the first round.
   virtual std::vector<std::string> notes() const { return {}; }
-  /// The clients whose losses at the newest version `next` needs; each downloads the model once. Same on every rank.
+  /// The clients whose losses at the newest version `next` needs; each of them downloads the model once. The same on
+  /// every rank.
   virtual std::vector<ClientId> probe(State&, const World&) const { return {}; }
-  /// The next server step, whose participations begin with `World::start`. Same on every rank; makes no messages. Ids
-  /// of starts continue from `state.integer("starts")`.
+  /// Plans the next server step; participations are started with `World::start`. The same on every rank; sends no
+  /// messages. Ids of new participations continue from `state.integer("starts")`.
   virtual RoundPlan next(State& state, World& world) const = 0;
 };
 

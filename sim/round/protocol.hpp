@@ -1,5 +1,5 @@
 #pragma once
-// What an aggregator's protocol adds to every participation besides download, training and upload.
+// The phases that an aggregator's protocol adds to the download, training and upload of every participation.
 
 #include <cstdint>
 #include <string>
@@ -8,15 +8,15 @@
 namespace shoal {
 
 /// One phase, such as an exchange of keys before the download or the recovery of masks after the upload (Bonawitz et
-/// al., CCS 2017). Its length on a device is `seconds` + bytes over bandwidths + operations over speed.
+/// al., CCS 2017). On a device it lasts `seconds` + bytes / bandwidth, each way, + operations / speed.
 struct ProtocolPhase {
   enum class Place { before_download, after_upload };
 
   std::string name;
   Place place = Place::after_upload;
-  double seconds = 0;                         // of waiting for others, and whatever else is the same for all
-  std::int64_t bytes_down = 0, bytes_up = 0;  // on the wire, in the participation's traffic
-  double operations = 0;                      // floating-point, at the device's speed; power as in transfers
+  double seconds = 0;                         // time that is the same for all clients, such as waiting for others
+  std::int64_t bytes_down = 0, bytes_up = 0;  // counted in the participation's traffic
+  double operations = 0;                      // floating-point operations; they draw the power of transfers
 };
 
 }  // namespace shoal

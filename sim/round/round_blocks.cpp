@@ -3,7 +3,7 @@
 namespace shoal {
 namespace {
 
-// Only blocks of one client are trained ahead, so the first stands for all.
+// Only blocks of one client are trained ahead, so looking at the first client is enough.
 bool is_trained(const TrainingBlock& block, const Ahead& ahead) {
   return ahead.owner.contains(block.participations.front().id);
 }
@@ -29,7 +29,7 @@ std::vector<Assignment> assign(std::span<const TrainingBlock> blocks, const Ahea
   }
   const std::vector<int> placed = place(costs, ranks);
   std::vector<Assignment> assignments;
-  std::size_t next = 0;  // of `placed`
+  std::size_t next = 0;  // index in `placed`
   for (const TrainingBlock& block : blocks) {
     if (is_trained(block, ahead)) {
       assignments.push_back({.rank = ahead.owner.at(block.participations.front().id), .is_trained = true});
@@ -46,7 +46,7 @@ std::vector<std::vector<ClientRecord>> fetch_memory(std::span<const TrainingBloc
                                                     Communicator& comm) {
   std::vector<std::vector<ClientRecord>> records(blocks.size());
   if (memory.empty()) return records;
-  std::vector<std::vector<ClientId>> wanted(comm.size());  // by rank
+  std::vector<std::vector<ClientId>> wanted(comm.size());  // clients whose memory each rank needs
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     if (assignments[b].is_trained) continue;
     for (const Participation& p : blocks[b].participations) wanted[assignments[b].rank].push_back(p.client);

@@ -25,8 +25,8 @@ ClientRow committed_row(const Participation& p, const Commit& commit, const Clie
   return row;
 }
 
-// A client that has sent its update has done all of its work, though it is not committed: it is late, or the round is
-// abandoned, or it drops out in a phase after the upload.
+// A client that has sent its update has done all of its work even if it is not committed because it is late, the round
+// is abandoned, or it drops out in a phase after the upload.
 ClientRow dropout_row(const Participation& p, const World& world) {
   ClientFigures planned;
   if (world.has_ended(p, upload_number)) {
@@ -60,7 +60,7 @@ RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigu
   record.train_loss = loss / record.committed;
   for (const Participation& p : round.dropouts) record.clients.push_back(dropout_row(p, world));
 
-  // Downloads count in the round in which they start, everything else in the one in which a participation ends.
+  // Downloads count in the round in which they start, all other traffic in the round in which the participation ends.
   record.bytes_down = (record.started + only_probed(world.probes, plan.starts)) * world.bytes_down;
   for (const ClientRow& row : record.clients) {
     record.bytes_down += row.bytes_down - world.bytes_down;

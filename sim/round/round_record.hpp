@@ -1,5 +1,5 @@
 #pragma once
-// What one round did, as plain data.
+// The record of one round, as plain data.
 
 #include <span>
 #include <vector>
@@ -13,33 +13,33 @@ namespace shoal {
 
 struct PlannedRound;
 
-/// One participation that ended.
+/// A participation that ended in the round.
 struct ClientRow {
   Participation participation;
   bool committed = false;
-  double weight = 1;
-  ClientFigures figures;        // of a participation that is not committed: steps and bytes up, as planned
+  double weight = 1;            // Commit::weight
+  ClientFigures figures;        // without a commit, only the planned steps and bytes up of clients that sent an update
   std::int64_t bytes_down = 0;  // this and figures.bytes_up include the phases of the aggregator's protocol
   double joules = 0;            // World::joules
-  std::int64_t tier = 0;
+  std::int64_t tier = 0;        // Device::tier
 };
 
 struct RoundRecord {
   std::int64_t round = 0;
-  Version version{};  // after the round
-  Ticks time{};
+  Version version{};  // version of the model after the round
+  Ticks time{};       // virtual time of the server step
   Verdict verdict = Verdict::commit;
-  bool diverged = false;
+  bool diverged = false;  // true if the model is no longer finite
   std::int64_t started = 0, committed = 0, dropouts = 0, rejected = 0;
-  std::int64_t examples = 0;  // trained on by committed clients, each counted once
+  std::int64_t examples = 0;  // examples that committed clients trained on, each counted once
   std::int64_t bytes_down = 0, bytes_up = 0;
-  double train_loss = 0;  // mean over accepted clients; NaN when there are none
+  double train_loss = 0;  // mean over accepted clients; NaN if there are none
   std::vector<ClientRow> clients;
-  Measures measures;  // of an evaluation after the round, and of what parts report
+  Measures measures;  // from an evaluation after the round, and from parts
   Tables tables;
 };
 
-/// The record of a round as it is before the server step. `figures` are those of its commits, in their order.
+/// The record of a round before its server step. `figures` has an entry for each commit, in their order.
 RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigures> figures);
 
 }  // namespace shoal

@@ -1,4 +1,4 @@
-// One round. Read run_round, at the end, after sim/README.md: it is the whole protocol, top to bottom.
+// One round. Read `run_round` at the end of this file after README.md: it is the whole protocol from top to bottom.
 
 #include "sim/round/run_round.hpp"
 
@@ -12,14 +12,15 @@
 namespace shoal {
 namespace {
 
-// What this rank's threads have trained.
+// The results of this rank's training.
 struct Trained {
   std::vector<BlockOutcome> commits;     // in the order of RoundTraining::commits
   std::vector<TrainedBlock> ahead;       // in the order of RoundTraining::ahead
-  std::unique_ptr<Collector> collector;  // of all threads
+  std::unique_ptr<Collector> collector;  // holds the contributions of all threads
 };
 
-// Threads of all ranks. Every rank must know the same number, since it decides which participations are trained ahead.
+// Number of threads of all ranks together. It must be the same on every rank, since it decides which participations are
+// trained ahead.
 int count_lanes(FederationState& state, Communicator& comm, const Trainers& trainers) {
   if (state.ahead.lanes == 0) {
     std::vector<std::int64_t> lanes(1, trainers.size());
@@ -47,7 +48,7 @@ Trained train(const RoundTraining& training, const Aggregator& aggregator, Train
   return trained;
 }
 
-// Keeps what was trained ahead until it is committed.
+// Keeps blocks that were trained ahead until they are committed.
 void keep_ahead(const RoundTraining& training, std::vector<TrainedBlock>& trained, Ahead& ahead) {
   ahead.owner.insert(training.ahead_owners().begin(), training.ahead_owners().end());
   for (std::size_t i = 0; i < trained.size(); ++i) {
@@ -55,7 +56,7 @@ void keep_ahead(const RoundTraining& training, std::vector<TrainedBlock>& traine
   }
 }
 
-// The figures of all commits on every rank; each rank gives those of the blocks that it has trained.
+// Returns the figures of all commits on every rank; each rank contributes those of the blocks that it has trained.
 std::vector<ClientFigures> share_figures(const std::vector<BlockOutcome>& outcomes, std::size_t commits,
                                          Communicator& comm) {
   std::vector<std::int64_t> packed(ClientFigures::packed_size * commits, 0);
@@ -72,7 +73,7 @@ std::vector<ClientFigures> share_figures(const std::vector<BlockOutcome>& outcom
   return all;
 }
 
-// What planners may know of the commits.
+// The report on the commits, for planners.
 std::vector<Feedback> feedback_of(std::span<const Participation> committed, std::span<const ClientFigures> figures) {
   std::vector<Feedback> feedback;
   for (std::size_t i = 0; i < committed.size(); ++i) {
@@ -85,15 +86,15 @@ std::vector<Feedback> feedback_of(std::span<const Participation> committed, std:
   return feedback;
 }
 
-// Copies the newest message if participations in flight still need it: the strategy may change the state's tensors in
-// place, and that message shares them.
+// Copies the tensors of the newest message if participations in flight still need it: it shares them with the state,
+// and the strategy may change them in place.
 void protect_newest_message(FederationState& state) {
   const auto newest = state.messages.find(state.version);
   if (newest == state.messages.end()) return;
   for (auto& [name, tensor] : newest->second.tensors) tensor = tensor.clone();
 }
 
-// Stages and strategy make the next version of the model.
+// Makes the next version of the model with the stages and the strategy.
 void update_server(const Federation& federation, const RoundTraining& training, std::vector<Aggregate>& groups,
                    FederationState& state) {
   protect_newest_message(state);
@@ -109,18 +110,18 @@ void update_server(const Federation& federation, const RoundTraining& training, 
 RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers) {
   const at::NoGradGuard no_gradients;
 
-  // Plan: the same on every rank, without a message unless losses are probed.
+  // Plan: the same on every rank, without messages unless losses are probed.
   const PlannedRound round = plan_round(federation, state, [&](const std::vector<ClientId>& clients) {
     return probe_losses(clients, federation, state, comm, trainers);
   });
 
-  // Train the commits, and ahead what will be committed next. The blocks follow from the plan alone; only the rank that
-  // trains a block depends on the ranks.
+  // Train the commits, and train ahead on idle threads. The blocks of commits follow from the plan alone; only their
+  // placement depends on the number of ranks.
   const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers));
   Trained trained = train(training, *federation.aggregator, trainers);
   keep_ahead(training, trained.ahead, state.ahead);
 
-  // One reduction, and the clients' figures beside it: then every rank knows the same.
+  // One reduction for the sums and one for the clients' figures; afterwards every rank knows the same.
   std::vector<Aggregate> groups = trained.collector->finish(comm);
   const std::vector<ClientFigures> figures = share_figures(trained.commits, round.committed.size(), comm);
   state.feedback = feedback_of(round.committed, figures);

@@ -6,7 +6,7 @@
 
 namespace shoal {
 
-/// Plans, trains, aggregates and updates: one server step. Collective over `comm`.
+/// Runs one server step: plans, trains, aggregates and updates the server's state. Collective over `comm`.
 RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers);
 
 }  // namespace shoal

@@ -1,5 +1,6 @@
 #pragma once
-// How clients learn together: what the server sends, what a client does with it, what the server makes of the answers.
+// A strategy is a federated-learning algorithm: the message that the server sends, the update that a client computes
+// from it, and the step that the server takes with the aggregated updates.
 
 #include <ATen/TensorOperators.h>  // strategies are tensor expressions
 
@@ -13,52 +14,53 @@
 
 namespace shoal {
 
-/// What a server learning rate may be: arithmetic in float32 must be able to hold it.
+/// The range of a server learning rate: it must fit float32 arithmetic.
 inline Bounds server_rate() { return {.least = 0, .most = 1e30, .least_excluded = true}; }
 
-/// What the server side of a part may know.
+/// Facts that the server side of a part may use besides its state.
 struct ServerContext {
   const ParameterLayout& layout;
-  std::int64_t clients;   // of the population, with training examples
-  std::int64_t round;     // 1-based
-  RandomKey key;          // for noise of the server
-  std::int64_t part = 0;  // 0: the strategy; 1, 2, ..: the stages in order
+  std::int64_t clients;   // number of clients with training examples
+  std::int64_t round;     // 1-based; 0 in `init`
+  RandomKey key;          // key of the server's noise
+  std::int64_t part = 0;  // 0: the strategy; 1, 2, ...: the stages in order
 
-  /// Noise of one part in one round: the same on every rank, another for every part.
+  /// The noise of this part in this round: the same on every rank, different for every part.
   RandomStream noise() const { return {key, -1 - part, round}; }
 };
 
-/// A federated-learning strategy. Const: settings only; what changes is in the State (same on every rank) and in the
-/// clients' memory. Written once for any number of clients K in a block.
+/// A federated-learning strategy. It holds settings only and stays constant; everything that changes is in the State,
+/// which is the same on every rank, and in the clients' memory. One text serves any number of clients K in a block.
 class Strategy {
  public:
   virtual ~Strategy() = default;
   /// UserError when the strategy cannot work with these local settings.
   virtual void check(const LocalSettings&) const {}
-  /// The local training that a client's device is charged for on the virtual clock; by default one `train`.
+  /// The local training that a client's device is charged for on the virtual clock; by default that of one `train`.
   virtual LocalSettings work(const LocalSettings& local) const { return local; }
-  /// What each client returns, in this order; by default the change of the parameters, weighted by examples.
+  /// The channels that each client returns, in this order; by default the change of the parameters, weighted by
+  /// examples.
   virtual std::vector<Channel> channels(const ParameterLayout& layout) const { return {delta_channel(layout)}; }
-  /// What each client keeps between rounds.
+  /// The tensors that each client keeps between rounds.
   virtual std::vector<MemorySlot> memory(const ParameterLayout&) const { return {}; }
-  /// Called once; the state holds "params" already.
+  /// Called once, before the first round; the state already holds "params".
   virtual void init(State&, const ServerContext&) const {}
-  /// What a client downloads; by default the parameters.
+  /// The message that a client downloads; by default the parameters.
   virtual Message broadcast(const State& state) const {
     Message message;
     message.tensors.emplace("params", state.params());
     return message;
   }
-  /// One Rows per declared channel.
+  /// Trains the clients of a block and returns one Rows per declared channel.
   virtual UpdateBlock client_update(const Message& server, ClientBlock& clients) const = 0;
-  /// One aggregate per group (a plain sum has one). Same inputs on every rank, hence the same bits. May change the
-  /// state's tensors in place.
+  /// Makes the next version of the model from one aggregate per group; a plain sum has one group. Every rank has the
+  /// same inputs, hence the same bits. May change the state's tensors in place.
   virtual void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const = 0;
 
-  /// Whether clients use models of their own, so that evaluating those is worth the time.
+  /// Whether clients use models of their own; if so, these are evaluated too.
   virtual bool is_personal() const { return false; }
-  /// The models that the clients of the block would use now, [d] or [K, d]; by default the server's. May train, must
-  /// not remember.
+  /// The models that the clients of the block would use now, [d] or [K, d]; by default the server's. May train, but
+  /// must not change the clients' memory.
   virtual at::Tensor personal(const Message& server, ClientBlock&) const { return server.params(); }
 };
 

@@ -13,7 +13,7 @@ ThreadPool::ThreadPool(int threads, std::function<void()> at_start) : at_start_(
     for (int w = 1; w < threads; ++w) threads_.emplace_back([this, w] { serve(w); });
   } catch (const std::system_error& error) {
     end();
-    user_error("cannot start {} threads ({}). Lower --threads?", threads, error.what());
+    user_error("cannot start {} threads ({}). Lower --threads.", threads, error.what());
   }
 }
 
@@ -45,7 +45,7 @@ void ThreadPool::for_each(std::size_t count, const std::function<void(int, std::
   if (failure_) std::rethrow_exception(failure_);
 }
 
-// Takes pieces of work until none is left or one has failed.
+// Does pieces of work until none is left or one has failed.
 void ThreadPool::run(int worker) {
   while (true) {
     std::size_t i = 0;

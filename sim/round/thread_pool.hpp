@@ -1,5 +1,5 @@
 #pragma once
-// The threads of one rank: pieces of work go to whichever thread is free. Needs no LibTorch.
+// The threads of one rank; each piece of work goes to the next free thread. Needs no LibTorch.
 
 #include <condition_variable>
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace shoal {
 class ThreadPool {
  public:
   /// `at_start` is called once on every worker thread before its first piece of work, and on the calling thread, which
-  /// is worker 0. UserError when the threads cannot be started.
+  /// is worker 0. UserError if the threads cannot be started.
   explicit ThreadPool(int threads, std::function<void()> at_start = [] {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

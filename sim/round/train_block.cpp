@@ -60,7 +60,7 @@ TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer)
   ClientBlock clients(participations, local, *federation_.task, trainer, state_.memory, block.memory);
   UpdateBlock update = federation_.strategy->client_update(message, clients);
   ensure(std::ssize(clients.last().figures) == clients.count(),
-         "a strategy returned an update of clients it did not train");
+         "a strategy returned updates of clients that it did not train");
   update.channels.resize(sums_.channels.size());
   for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
     federation_.stages[s]->client_side(message, clients, update, stage_channels_[s]);
@@ -69,14 +69,14 @@ TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer)
   TrainedBlock done{
       .figures = clients.last().figures, .weight = std::move(update.weight), .written = clients.take_written()};
   for (std::size_t k = 0; k < done.figures.size(); ++k) {
-    // A client that remembered a value that is not finite could never recover from it.
+    // A client whose memory holds a value that is not finite could never recover.
     done.figures[k].accepted = is_finite(done.written[k]);
   }
   encode(update, participations, done);
   return done;
 }
 
-// Encodes every channel, counts its bytes and rejects clients beyond its bound.
+// Encodes every channel, counts its bytes and rejects clients whose values exceed its bound.
 void RoundTraining::encode(UpdateBlock& update, std::span<const Participation> clients, TrainedBlock& done) const {
   const RandomKey key = random_key(federation_.seed, "stage/noise");
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
@@ -91,12 +91,12 @@ void RoundTraining::encode(UpdateBlock& update, std::span<const Participation> c
     const std::vector<double> largest = done.channels.back().largest();
     for (std::size_t k = 0; k < clients.size(); ++k) {
       done.figures[k].bytes_up += encoded.bytes[k];
-      if (!(largest[k] <= *channel.bound)) done.figures[k].accepted = false;  // also when it is not a number
+      if (!(largest[k] <= *channel.bound)) done.figures[k].accepted = false;  // NaN fails the comparison too
     }
   }
 }
 
-// What the block adds to the sums, which takes its channels. Rejects clients whose weight is not finite.
+// Makes the block's contribution to the sums; its channels are moved there. Rejects clients whose weight is not finite.
 Contribution RoundTraining::weigh(const TrainingBlock& block, TrainedBlock& done) const {
   Contribution contribution{.channels = std::move(done.channels)};
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
@@ -132,7 +132,7 @@ Contribution RoundTraining::weigh(const TrainingBlock& block, TrainedBlock& done
 void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFigures> figures,
                                  std::vector<BlockOutcome>& outcomes, Communicator& comm) const {
   if (memory.empty()) return;
-  std::map<ClientId, std::size_t> last;  // accepted commit
+  std::map<ClientId, std::size_t> last;  // index of each client's last accepted commit
   for (std::size_t i = 0; i < figures.size(); ++i) {
     if (figures[i].accepted) last[round_.committed[i].client] = i;
   }

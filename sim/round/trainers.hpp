@@ -1,5 +1,5 @@
 #pragma once
-// One trainer for each worker of a rank's thread pool.
+// A trainer for each worker of a rank's thread pool.
 
 #include <cstddef>
 #include <functional>
@@ -11,16 +11,16 @@
 
 namespace shoal {
 
-/// A pool whose threads are ready for LibTorch: each does its arithmetic alone, on the GPU of the calling thread if
-/// `device` is a GPU. Matrix products change bits between one and two threads, so LibTorch gets one.
+/// A pool whose threads are set up for LibTorch: each computes without further threads, and on the calling thread's GPU
+/// if `device` is a GPU. Matrix products have other bits with two threads than with one, so LibTorch gets one.
 std::unique_ptr<ThreadPool> make_thread_pool(int threads, at::Device device = at::kCPU);
 
 /// The trainers of one task.
 class Trainers {
  public:
-  /// `pool` must outlive them.
+  /// `pool` must outlive the trainers.
   Trainers(const Task& task, ThreadPool& pool);
-  /// With a pool of their own.
+  /// Makes a pool of its own.
   Trainers(const Task& task, int threads);
 
   int size() const { return pool_.size(); }

@@ -7,9 +7,9 @@
 namespace shoal {
 namespace {
 
-constexpr std::size_t protocol_number = upload_number + 1;  // of the protocol's first phase
+constexpr std::size_t protocol_number = upload_number + 1;  // number of the protocol's first phase
 
-// How long the device was at work.
+// The time for which the device worked.
 Ticks worked_time(const Participation& p, const PhaseEnds& ends) {
   const bool whole = p.outcome == Outcome::completes || p.outcome == Outcome::late;
   return whole ? ends.last() : std::clamp(p.finish - p.start, Ticks{0}, ends.last());
@@ -20,14 +20,14 @@ double length(const ProtocolPhase& phase, const Device& device) {
          phase.operations / device.flops_per_second;
 }
 
-// The share of the phase from `begin` to `end` that is done after `worked`. A phase that takes no time is done as soon
-// as it begins.
+// The share of the phase from `begin` to `end` that is done after `worked` of working time. A phase that takes no time
+// is done as soon as it begins.
 double done_share(Ticks begin, Ticks end, Ticks worked) {
   if (end > begin) return seconds(std::clamp(worked - begin, Ticks{}, end - begin)) / seconds(end - begin);
   return worked >= end ? 1 : 0;
 }
 
-// Bytes, both ways, of the phase with this number.
+// Bytes of the phase with this number, down and up together.
 std::int64_t bytes_of_phase(std::size_t number, const World& world) {
   if (number == 0) return world.bytes_down;
   if (number == upload_number) return world.bytes_up;
@@ -69,7 +69,8 @@ bool World::may_start(ClientId client) const {
 Ticks World::allowed_from(ClientId client, Ticks time) const {
   if (used == nullptr) return time;
   const DailyQuota& quota = population.limits().quota();
-  Spending next{static_cast<double>(bytes_down + bytes_up), joules(client), seconds(duration(client))};
+  Spending next{.joules = joules(client), .seconds = seconds(duration(client))};
+  next.bytes = bytes_down + bytes_up;
   for (const ProtocolPhase& phase : protocol) next.bytes += phase.bytes_down + phase.bytes_up;
   const auto is_within = [&](Spending spent) {
     spent += next;
@@ -122,9 +123,9 @@ std::pair<std::int64_t, std::int64_t> World::protocol_bytes(const Participation&
 bool World::has_ended(const Participation& p, std::size_t number) const {
   if (p.outcome == Outcome::completes || p.outcome == Outcome::late) return true;
   const PhaseEnds ends = phases(population.device(p.client, p.id), p.client, p.fraction);
-  const auto phase = static_cast<std::size_t>(p.outcome) - static_cast<std::size_t>(dropout_in(0));
-  const std::size_t under_way = p.outcome == Outcome::stopped ? ends.under_way(p.finish - p.start) : ends.place(phase);
-  return ends.place(number) < under_way;
+  if (p.outcome == Outcome::stopped) return ends.place(number) < ends.under_way(p.finish - p.start);
+  const int phase = static_cast<int>(p.outcome) - static_cast<int>(dropout_in(0));
+  return ends.place(number) < ends.place(phase);
 }
 
 double World::joules(ClientId client, double fraction) const {

@@ -1,5 +1,5 @@
-// Exact weighted mean: values become integers in units of a power of two chosen from the plan, so that the sum is the
-// same for any order, any number of ranks and threads. The default.
+// Exact weighted mean: values become integers in units of a power of two that is chosen from the plan, so the sum is
+// the same in any order and on any number of ranks and threads. The default.
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -13,8 +13,8 @@
 namespace shoal::aggregators {
 namespace {
 
-// One flat vector for all channels, then one total weight per channel and the number of accepted clients: a single
-// reduction of 8 (values + channels + 1) bytes per rank.
+// One flat vector holds the sums of all channels, then one total weight per channel and the number of accepted clients.
+// Costs a single reduction of 8 (values + channels + 1) bytes per rank.
 class ExactSums final : public Collector {
  public:
   explicit ExactSums(const AggregationPlan& plan) : plan_(plan) {
@@ -68,7 +68,7 @@ class ExactSums final : public Collector {
 
   at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const {
     at::Tensor mean = at::empty({std::ssize(sum)}, at::TensorOptions(plan_.type));
-    if (weight == 0) return mean.zero_();  // nobody was accepted; the round will be abandoned
+    if (weight == 0) return mean.zero_();  // no client was accepted; the round will be abandoned
     const double total = weight * scale.weight_unit;
     if (plan_.type == at::kDouble) {
       to_mean<double>(sum, scale.exponent, total, {mean.mutable_data_ptr<double>(), sum.size()});
@@ -82,8 +82,8 @@ class ExactSums final : public Collector {
   std::vector<std::int64_t> sums_;
 };
 
-// The same sums on a GPU: the values there, the totals that the host needs here. Two reductions, the second of 8
-// (channels + 1) bytes per rank.
+// The same sums on a GPU. The totals that the host needs stay on the host, so there are two reductions; the second has
+// 8 (channels + 1) bytes per rank.
 class DeviceSums final : public Collector {
  public:
   explicit DeviceSums(const AggregationPlan& plan) : plan_(plan), totals_(plan.channels.size() + 1, 0) {
@@ -129,8 +129,9 @@ class DeviceSums final : public Collector {
   std::vector<Aggregate> finish(Communicator& comm) override {
     const OnDevice stream = current_stream();
     comm.device().sum(stream, sums_.mutable_data_ptr<std::int64_t>(), sums_.numel());
-    comm.device().wait(stream);  // before MPI: its blocking calls beside pending ones of NCCL may deadlock
-    const at::Tensor bad_rows = bad_rows_.cpu();  // none, since ranges were checked; the host's form would have thrown
+    comm.device().wait(stream);  // blocking MPI calls may deadlock while NCCL calls are pending
+    // There are none, since ranges were checked before; if there are, this throws as the host's sums do.
+    const at::Tensor bad_rows = bad_rows_.cpu();
     for (std::size_t c = 0; c < plan_.scales.size(); ++c) {
       require_no_row(bad_rows.const_data_ptr<std::int64_t>()[c], plan_.scales[c].exponent);
     }
@@ -149,7 +150,7 @@ class DeviceSums final : public Collector {
  private:
   at::Tensor mean_of(const at::Tensor& sums, double weight, int exponent) const {
     at::Tensor mean = at::empty(sums.sizes(), plan_.options());
-    if (weight == 0) return mean.zero_();  // nobody was accepted; the round will be abandoned
+    if (weight == 0) return mean.zero_();  // no client was accepted; the round will be abandoned
     const auto* from = sums.const_data_ptr<std::int64_t>();
     if (plan_.type == at::kDouble) {
       to_mean<double>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<double>());
@@ -161,7 +162,7 @@ class DeviceSums final : public Collector {
 
   AggregationPlan plan_;
   at::Tensor sums_, bad_rows_;        // [values], [channels]
-  std::vector<std::int64_t> totals_;  // weight per channel, then the accepted clients
+  std::vector<std::int64_t> totals_;  // weight per channel, then the number of accepted clients
 };
 
 class ExactSum final : public Aggregator {

@@ -1,5 +1,5 @@
 // Weighted mean in floating point, for benchmarks and for tests in float64. Its last bits depend on the number of ranks
-// and threads; the run file says so.
+// and threads, and the run file says so.
 
 #include <ATen/ops/zeros.h>
 
@@ -22,9 +22,9 @@ class FloatSums final : public Collector {
     for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
       if (!contribution.accepted[k]) continue;
       for (std::size_t c = 0; c < sums_.size(); ++c) {
-        const std::int64_t weight = contribution.weights[c][k];
+        const double weight = contribution.weights[c][k];
         const at::Tensor row = contribution.channels[c].dense()[k];
-        sums_[c].add_(row.to(plan_.device), static_cast<double>(weight));
+        sums_[c].add_(row.to(plan_.device), weight);
         counts_[c] += contribution.shares[c][k];
       }
       ++counts_.back();
@@ -41,7 +41,11 @@ class FloatSums final : public Collector {
     comm.sum(counts_);
     Aggregate total{.clients = counts_.back()};
     for (std::size_t c = 0; c < sums_.size(); ++c) {
-      plan_.type == at::kDouble ? reduce<double>(sums_[c], comm) : reduce<float>(sums_[c], comm);
+      if (plan_.type == at::kDouble) {
+        reduce<double>(sums_[c], comm);
+      } else {
+        reduce<float>(sums_[c], comm);
+      }
       const double weight = counts_[c];
       total.means.push_back(weight > 0 ? sums_[c].div_(weight) : sums_[c]);
       total.weights.push_back(weight * plan_.scales[c].weight_unit);
@@ -63,7 +67,7 @@ class FloatSums final : public Collector {
 
   AggregationPlan plan_;
   std::vector<at::Tensor> sums_;
-  std::vector<std::int64_t> counts_;  // total weight per channel, then the accepted clients
+  std::vector<std::int64_t> counts_;  // total weight per channel, then the number of accepted clients
 };
 
 class FloatSum final : public Aggregator {

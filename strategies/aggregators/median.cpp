@@ -1,7 +1,7 @@
-// Coordinate-wise median over the clients: unweighted, the mean of the two middle values where their number is even.
-// Yin, Chen, Ramchandran and Bartlett, ICML 2018 (arXiv 1803.01498), definition 1. Holds against fewer than half of the
-// clients. Weights by examples or staleness have no effect. Rows of a GPU are copied to the host, where the medians are
-// taken.
+// Coordinate-wise median over the clients: unweighted, with the mean of the two middle values for an even number of
+// clients. Yin, Chen, Ramchandran and Bartlett, ICML 2018 (arXiv 1803.01498), definition 1. Withstands malicious
+// clients if they are fewer than half. Weights by examples or staleness have no effect. Rows on a GPU are copied to the
+// host, which computes the medians.
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -17,9 +17,9 @@ namespace {
 
 constexpr std::int64_t exchanged_values = 1 << 22;  // per rank and exchange
 
-// Every rank keeps its clients' rows, then takes the medians of its share of the coordinates over all clients. With n
-// clients of d values on R ranks a rank holds n d / R values and two exchanged pieces of 2^22; it sends n d / R values,
-// receives as many, and gathers the d medians.
+// Every rank keeps its clients' rows, then computes the medians of its share of the coordinates over all clients. With
+// n clients of d values on R ranks, a rank holds n d / R values and two exchanged pieces of 2^22 values; it sends n d /
+// R values, receives as many, and gathers the d medians.
 class MedianRows final : public Collector {
  public:
   explicit MedianRows(const AggregationPlan& plan) : plan_(plan) {
@@ -29,7 +29,7 @@ class MedianRows final : public Collector {
   void add(const Contribution& contribution) override {
     for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
       if (!contribution.accepted[k]) continue;
-      at::Tensor row = at::empty({values_}, at::TensorOptions(plan_.type));  // on the host, as MPI wants it
+      at::Tensor row = at::empty({values_}, at::TensorOptions(plan_.type));  // on the host, for MPI
       std::int64_t at = 0;
       for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
         const std::int64_t size = plan_.channels[c].size;
@@ -50,7 +50,8 @@ class MedianRows final : public Collector {
     std::int64_t clients = std::ssize(rows_);
     comm.sum({&clients, 1});
     at::Tensor all = at::zeros({values_}, at::TensorOptions(plan_.type));
-    if (clients > 0) plan_.type == at::kDouble ? fill<double>(all, clients, comm) : fill<float>(all, clients, comm);
+    if (clients > 0 && plan_.type == at::kDouble) fill<double>(all, clients, comm);
+    if (clients > 0 && plan_.type != at::kDouble) fill<float>(all, clients, comm);
     Aggregate total{.clients = clients};
     std::int64_t at = 0;
     for (const Channel& channel : plan_.channels) {
@@ -62,7 +63,7 @@ class MedianRows final : public Collector {
   }
 
  private:
-  // The coordinates that rank r handles when `first` is the first of this exchange.
+  // The coordinates that one rank handles in the exchange that begins with the coordinate `first`.
   struct Share {
     std::int64_t begin, count;
   };
@@ -100,21 +101,21 @@ class MedianRows final : public Collector {
     }
   }
 
-  // Where the values of this rank's coordinates lie, for all clients: own rows, then what others sent.
+  // The addresses of this rank's coordinates for all clients: in its own rows, then in the pieces from other ranks.
   template <class T>
   std::vector<const T*> pieces(const std::vector<Bytes>& from_each, const Share& mine) const {
     std::vector<const T*> found;
     for (const at::Tensor& row : rows_) found.push_back(row.const_data_ptr<T>() + mine.begin);
     for (const Bytes& bytes : from_each) {
       const auto* values = reinterpret_cast<const T*>(bytes.data());
-      const std::int64_t rows = std::ssize(bytes) / (mine.count * static_cast<std::int64_t>(sizeof(T)));
+      const std::int64_t rows = bytes.size() / sizeof(T) / mine.count;
       for (std::int64_t i = 0; i < rows; ++i) found.push_back(values + i * mine.count);
     }
     return found;
   }
 
   AggregationPlan plan_;
-  std::int64_t values_ = 0;  // of one client, over all channels
+  std::int64_t values_ = 0;  // values of one client in all channels
   std::vector<at::Tensor> rows_;
 };
 

@@ -1,6 +1,6 @@
-// Ditto: the server model is that of FedAvg; beside it every client keeps a model of its own, trained in the same local
-// steps with a pull of strength lambda to the server model that it received. Li et al., ICML 2021 (arXiv 2012.04221),
-// algorithm 1. A client's own model starts as the server's. lambda = 0 is purely local training.
+// Ditto: the server model is that of FedAvg. In addition, every client keeps a personal model, which it trains in as
+// many local steps with a pull of strength lambda to the server model that it received. Li et al., ICML 2021 (arXiv
+// 2012.04221), algorithm 1. A client's personal model starts as the server model. lambda = 0 is purely local training.
 
 #include "sim/round/strategy.hpp"
 
@@ -10,9 +10,11 @@ namespace {
 class Ditto final : public Strategy {
  public:
   explicit Ditto(const Settings& s)
-      : lambda_(s.number("lambda", 1, "strength of the pull of a client's own model to the server's", at_least(0))),
+      : lambda_(s.number("lambda", 1, "strength of the pull of a client's personal model to the server model",
+                         at_least(0))),
         rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
+  // Two models are trained.
   LocalSettings work(const LocalSettings& local) const override {
     LocalSettings twice = local;
     twice.epochs *= 2;
@@ -27,7 +29,7 @@ class Ditto final : public Strategy {
     const at::Tensor own = clients.recall("personal", server.params());
     const LocalResult& personal = clients.train(own, {.pull = lambda_, .anchor = server.params()});
     clients.remember("personal", own + personal.delta.dense());
-    return clients.train(server.params()).delta;  // last, so that the round's losses are those of the server model
+    return clients.train(server.params()).delta;  // last, so that the round records these losses
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const override {
     state.params().add_(groups[0].mean(), rate_);

@@ -1,7 +1,7 @@
 // FedAsync: the server mixes each client's model into its current one, x <- (1 - alpha s) x + alpha s x_k, where s is
-// the weight that the planner gives to the update's staleness. Xie, Koyejo and Gupta 2019 (arXiv 1903.03934),
-// algorithm 1. Clients train on their own objective, pulled back to the model that they downloaded by `pull`. Made for
-// planner = "fed_async"; where several clients are committed at a time it mixes in the mean of their models.
+// the planner's weight for the update's staleness. Xie, Koyejo and Gupta 2019 (arXiv 1903.03934), algorithm 1. Clients
+// minimize their own loss plus a pull to the model that they downloaded. Made for planner = "fed_async"; if several
+// clients are committed in one step, the server mixes in the mean of their models.
 
 #include <ATen/ops/ones.h>
 
@@ -13,10 +13,11 @@ namespace {
 class FedAsync final : public Strategy {
  public:
   explicit FedAsync(const Settings& s)
-      : mixing_(s.number("alpha", 0.6, "share of a fresh client's model in the server's", between(0, 1))),
+      : mixing_(s.number("alpha", 0.6, "share of a client's model in the new server model, without staleness",
+                         between(0, 1))),
         pull_(s.number("pull", 0, "strength of the pull to the downloaded model, rho in the paper", at_least(0))) {}
 
-  // The mean of s x_k and the mean of s: the sum over clients is the same for one and for many.
+  // The aggregate has the means of s x_k and of s, so one client and many use the same formula.
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {{.name = "model", .size = layout.size, .weighting = Weighting::uniform},
             {.name = "share", .size = 1, .weighting = Weighting::uniform, .needs_mean = true}};

@@ -1,4 +1,4 @@
-// FedAvg: clients train locally, the server adds the mean of their changes. McMahan et al., AISTATS 2017
+// FedAvg: clients train locally and the server adds the mean of their changes. McMahan et al., AISTATS 2017
 // (arXiv 1602.05629), algorithm 1.
 
 #include "sim/round/strategy.hpp"

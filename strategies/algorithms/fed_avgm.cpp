@@ -1,4 +1,4 @@
-// FedAvgM: FedAvg with momentum at the server. Hsu, Qi and Brown 2019 (arXiv 1909.06335).
+// FedAvgM: FedAvg with server momentum. Hsu, Qi and Brown 2019 (arXiv 1909.06335).
 
 #include <ATen/ops/zeros_like.h>
 

@@ -1,5 +1,5 @@
-// FedSGD: clients return the gradient over all their examples, the server takes one step. McMahan et al., AISTATS 2017
-// (arXiv 1602.05629), section 2. On any partition this is gradient descent on the union of the data.
+// FedSGD: clients return the gradient over all their examples and the server takes one step. McMahan et al., AISTATS
+// 2017 (arXiv 1602.05629), section 2. If all clients take part, this is gradient descent on the union of their data.
 
 #include "sim/round/strategy.hpp"
 

@@ -1,5 +1,5 @@
-// FedYogi: as FedAdam, but the second moment moves by a bounded amount towards the square of the mean change. Reddi et
-// al., ICLR 2021 (arXiv 2003.00295), algorithm 2.
+// FedYogi: like FedAdam, but the second moment moves by a bounded amount towards the square of the mean change. Reddi
+// et al., ICLR 2021 (arXiv 2003.00295), algorithm 2.
 
 #include <ATen/ops/square.h>
 

@@ -1,5 +1,5 @@
-// Purely local training: every client goes on with a model of its own, which starts as the server's and is never sent.
-// The baseline without federation; the server's model stays as it is. On the virtual clock clients are charged for a
+// Purely local training: every client trains a personal model, which starts as the server model and is never sent. The
+// baseline without federation; the server model does not change. On the virtual clock, clients are charged for a
 // download, as with every strategy. Evaluate with [evaluate] personal.
 
 #include <ATen/ops/ones.h>
@@ -11,7 +11,7 @@ namespace {
 
 class LocalOnly final : public Strategy {
  public:
-  /// That it has trained, nothing else.
+  // A client reports only that it has trained.
   std::vector<Channel> channels(const ParameterLayout&) const override {
     return {{.name = "trained", .size = 1, .weighting = Weighting::uniform}};
   }

@@ -15,7 +15,7 @@ class Scaffold final : public Strategy {
 
   void check(const LocalSettings& local) const override {
     if (local.momentum > 0) {
-      user_error("[local] momentum of {} with scaffold (its control variates are gradients of plain SGD). Set it to 0?",
+      user_error("[local] momentum of {} with scaffold (its control variates are gradients of plain SGD). Set it to 0.",
                  local.momentum);
     }
   }
@@ -36,7 +36,7 @@ class Scaffold final : public Strategy {
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     const at::Tensor shift = server.tensors.at("control") - clients.recall("control");
     const LocalResult& fit = clients.train(server.params(), {.shift = shift});
-    // Option II needs no extra pass over the data: c_i+ - c_i = (x - y) / (K rate) - c.
+    // Option II needs no extra pass over the data. With K local steps: c_i+ - c_i = (x - y_i) / (K rate) - c.
     std::vector<double> per_step;
     for (const ClientFigures& client : fit.figures) per_step.push_back(-1 / (client.steps * clients.local().rate));
     const at::Tensor mean_gradient =
@@ -47,7 +47,7 @@ class Scaffold final : public Strategy {
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
     state.params().add_(groups[0].mean(0), rate_);
-    const double share = static_cast<double>(groups[0].clients) / context.clients;
+    const double share = 1.0 * groups[0].clients / context.clients;
     state.tensor("control").add_(groups[0].mean(1), share);
   }
 

@@ -1,4 +1,4 @@
-// Plain: values travel as they are, 4 bytes for a float32.
+// Plain: values are sent unchanged, 4 bytes for a float32.
 
 #include "sim/round/codec.hpp"
 

@@ -1,7 +1,7 @@
-// Adaptive clip: updates are scaled down to a norm that follows a quantile of the clients' norms. Each client says with
-// one bit whether its norm was within the bound C; then C *= exp(-rate (mean bit - quantile)). Andrew, Thakkar, McMahan
-// and Ramaswamy, NeurIPS 2021 (arXiv 1905.03871), algorithm 1. C goes down with the model: a stale update is measured
-// by the bound that it was told.
+// Adaptive clip: updates are scaled down to a norm that follows a quantile of the clients' norms. Each client reports
+// in one bit whether its norm was within the bound C; then C *= exp(-rate (mean bit - quantile)). Andrew, Thakkar,
+// McMahan and Ramaswamy, NeurIPS 2021 (arXiv 1905.03871), algorithm 1. C is sent with the model: a stale update is
+// clipped to the bound that its client downloaded.
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
@@ -19,11 +19,11 @@ class AdaptiveClip final : public Stage {
  public:
   explicit AdaptiveClip(const Settings& s)
       : initial_(s.number("initial", 0.1, "bound in the first round", positive())),
-        quantile_(s.number("quantile", 0.5, "share of clients whose norm is to be within the bound", between(0, 1))),
-        rate_(s.number("rate", 0.2, "speed at which the bound follows, per round", positive())),
+        quantile_(s.number("quantile", 0.5, "desired share of clients whose norm is within the bound", between(0, 1))),
+        rate_(s.number("rate", 0.2, "speed at which the bound follows the quantile, per round", positive())),
         bit_noise_(s.number("bit_noise", 0,
-                            "deviation of the noise on the number of clients within the bound (paper: a "
-                            "twentieth of the cohort); drawn for simulation only",
+                            "standard deviation of the noise on the number of clients within the bound (a twentieth of "
+                            "the cohort in the paper); its generator is for simulation only",
                             at_least(0))) {}
 
   std::vector<Channel> channels(const ParameterLayout&) const override {
@@ -38,7 +38,7 @@ class AdaptiveClip final : public Stage {
 
   void client_side(const Message& message, const ClientBlock&, UpdateBlock& update, std::size_t own) const override {
     const double bound = message.tensors.at(broadcast_name).item<double>();
-    Rows& rows = update.channels[0];  // of the strategy: the change of the parameters
+    Rows& rows = update.channels[0];  // the strategy's first channel: the change of the parameters
     std::vector<double> factors = rows.norms();
     std::vector<double> within;
     for (double& norm : factors) {

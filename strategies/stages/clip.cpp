@@ -1,5 +1,5 @@
 // Clip: each client's update is scaled down to a Euclidean norm of at most `bound`, as central differential privacy and
-// robust training want it. McMahan et al., ICLR 2018 (arXiv 1710.06963).
+// robust training require. McMahan et al., ICLR 2018 (arXiv 1710.06963).
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ class Clip final : public Stage {
   explicit Clip(const Settings& s) : bound_(s.number("bound", 1, "largest norm of an update", positive())) {}
 
   void client_side(const Message&, const ClientBlock&, UpdateBlock& update, std::size_t) const override {
-    // The update is the strategy's first channel; others (control variates) describe gradients, not the change.
+    // The update is the strategy's first channel; others, such as control variates, are no changes of the parameters.
     std::vector<double> factors = update.channels[0].norms();
     for (double& factor : factors) factor = factor > bound_ ? bound_ / factor : 1;
     update.channels[0].scale(factors);

@@ -72,7 +72,7 @@ CASES = [
     ("unknown task", settings("task=quadratc"), ["quadratc", "'quadratic'"]),
     ("setting of another part", settings("strategy=fed_avg", "strategy.mu=1"), ["unknown key 'mu' in [strategy]"]),
     ("two stages that broadcast alike", settings("stages=['adaptive_clip', 'adaptive_clip']"),
-     ["two stages broadcast a 'clip_bound'", "Remove one?"]),
+     ["two stages broadcast a 'clip_bound'", "Remove one."]),
     ("nesterov without momentum", settings("local.nesterov=true"), ["nesterov needs momentum", "Set 'momentum'?"]),
     ("cohort above population", settings("planner.cohort=51"), ["cohort of 51", "has 50", "Lower 'cohort'."]),
     ("cohort above the clients with examples",

@@ -1,4 +1,4 @@
-// Do parts that are right alone stay right together, and are the wrong pairs refused?
+// Do parts that are correct alone stay correct together, and are wrong combinations refused?
 
 #include <gmock/gmock.h>
 
@@ -22,30 +22,29 @@ std::string refusal(const std::string& toml) {
   return "accepted";
 }
 
-TEST(Combinations, ScaffoldRefusesMomentum) {
+TEST(Combinations, RefuseScaffoldWithMomentum) {
   EXPECT_THAT(refusal("strategy = \"scaffold\"\nlocal = {momentum = 0.9}\n" + small.substr(0, small.find('\n') + 1)),
               HasSubstr("momentum of 0.9 with scaffold"));
 }
 
-TEST(Combinations, AMedianOfCountsIsRefused) {
+TEST(Combinations, RefuseAMedianOfCounts) {
   EXPECT_THAT(refusal("aggregator = \"median\"\nstages = [\"adaptive_clip\"]\n" + small), HasSubstr("needs one"));
   EXPECT_EQ(refusal("aggregator = \"median\"\nstages = [\"clip\"]\n" + small), "accepted");
 }
 
-TEST(Combinations, AScheduleThatChangesNothingIsRefused) {
+TEST(Combinations, RefuseAScheduleThatChangesNothing) {
   EXPECT_THAT(refusal("local = {schedule = \"step\"}\n" + small.substr(0, small.find('\n') + 1)),
               HasSubstr("decay of 1"));
 }
 
-// Stale updates have weights that are not whole. Updates of 1e-6 must not be lost in the sum: the exact one agrees with
-// the float one (here in float64, on one rank) to a small part of their size.
-TEST(Combinations, TheExactSumKeepsSmallStaleUpdates) {
+// Stale updates have weights that are not integers. The sum must keep updates of 1e-6: the exact sum agrees with the
+// float sum (here in float64, on one rank) to a small fraction of their size.
+TEST(Combinations, KeepSmallStaleUpdatesInTheExactSum) {
   const auto moved = [](const char* aggregator) {
     const Federation parts = federation(fmt::format(
-        "aggregator = \"{}\"\nplanner = {{name = \"fed_buff\", concurrency = 12, buffer = 4}}\npopulation = "
-        "{{speed_sigma = 1}}\nlocal = {{steps = 1, rate = 1e-6}}\n[task]\nname = \"quadratic\"\nclients = "
-        "40\ndimension = "
-        "3\nexamples = 600\nprecision = \"float64\"\n",
+        "aggregator = \"{}\"\nplanner = {{name = \"fed_buff\", concurrency = 12, buffer = 4}}\n"
+        "population = {{speed_sigma = 1}}\nlocal = {{steps = 1, rate = 1e-6}}\n"
+        "[task]\nname = \"quadratic\"\nclients = 40\ndimension = 3\nexamples = 600\nprecision = \"float64\"\n",
         aggregator));
     return numbers(play(parts, 12).last());
   };
@@ -56,9 +55,9 @@ TEST(Combinations, TheExactSumKeepsSmallStaleUpdates) {
   }
 }
 
-// rate * lambda = 3: the personal model alternates with growing amplitude until it is infinite. Such a client is
-// rejected and counted, and keeps what it had.
-TEST(Combinations, PersonalModelsThatDivergeAreNotKept) {
+// rate * lambda = 3: the personal model oscillates with growing amplitude until it is infinite. Such a client is
+// rejected and counted, and its memory does not change.
+TEST(Combinations, DoNotKeepPersonalModelsThatDiverge) {
   const Federation parts = federation(
       "planner = {cohort = 2}\nstrategy = {name = \"ditto\", lambda = 30}\nlocal = {steps = 400, rate = 0.1}\n"
       "task = {name = \"quadratic\", clients = 2, dimension = 2}\n");
@@ -73,7 +72,7 @@ TEST(Combinations, PersonalModelsThatDivergeAreNotKept) {
   }
 }
 
-// 11 examples in batches of 10: an epoch has a step of 10 and one of 1.
+// 11 examples in batches of 10: an epoch has one step with 10 examples and one with 1.
 TEST(Work, CountsTheExamplesThatAreVisited) {
   const ClientWork work{.examples = 11, .flops_per_example = 1};
   LocalSettings local;
@@ -81,22 +80,22 @@ TEST(Work, CountsTheExamplesThatAreVisited) {
   EXPECT_EQ(local_flops(work, local, 1), 11);
   local.epochs = 3;
   EXPECT_EQ(local_flops(work, local, 1), 33);
-  local.steps = 3;  // an epoch and one full batch
+  local.steps = 3;  // one epoch and a full batch
   EXPECT_EQ(local_flops(work, local, 1), 21);
   local.batch = 0;
   EXPECT_EQ(local_flops(work, local, 1), 33);
   EXPECT_EQ(local_flops({.examples = 0, .flops_per_example = 1}, local, 1), 0);
 }
 
-// A round's virtual time without transfers worth the name: FedSGD computes one gradient whatever the epochs say, Ditto
-// trains twice.
-TEST(Work, IsWhatTheStrategyDoes) {
+// The virtual time of a round with negligible transfers: FedSGD computes one gradient whatever the number of steps,
+// Ditto trains twice.
+TEST(Work, FollowsTheStrategy) {
   const auto time = [](const char* strategy, int steps) {
-    const Federation parts = federation(fmt::format(
-        "strategy = \"{}\"\nplanner = {{cohort = 2}}\nlocal = {{steps = {}, rate = 0.01}}\npopulation = {{gflops = "
-        "1e-6, "
-        "down_mbytes = 1e6, up_mbytes = 1e6}}\ntask = {{name = \"quadratic\", clients = 2, dimension = 10}}\n",
-        strategy, steps));
+    const Federation parts =
+        federation(fmt::format("strategy = \"{}\"\nplanner = {{cohort = 2}}\nlocal = {{steps = {}, rate = 0.01}}\n"
+                               "population = {{gflops = 1e-6, down_mbytes = 1e6, up_mbytes = 1e6}}\n"
+                               "task = {{name = \"quadratic\", clients = 2, dimension = 10}}\n",
+                               strategy, steps));
     return value(play(parts, 1).records[0].time);
   };
   const double once = time("fed_avg", 50);

@@ -1,5 +1,5 @@
 #pragma once
-// Experiments in a few lines of TOML, run round by round on ranks as threads.
+// Runs experiments of a few lines of TOML round by round on ranks as threads.
 
 #include <functional>
 #include <map>
@@ -17,7 +17,7 @@ namespace shoal::test {
 
 using AfterRound = std::function<void(const RoundRecord&, const FederationState&, Communicator&, Trainers&)>;
 
-/// Runs `rounds` rounds; `after` is called on every rank. Returns a hash of rows, participations, model and memory.
+/// Runs `rounds` rounds and calls `after` on every rank after each. Returns a hash of the records, model and memory.
 inline std::string run(const Federation& parts, int rounds, int ranks = 1, int threads = 1,
                        const AfterRound& after = {}) {
   std::mutex mutex;

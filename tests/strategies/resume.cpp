@@ -1,4 +1,4 @@
-// Does what parts keep in their states survive a checkpoint: versions in flight, clipping bounds, clients' own models?
+// Does the state of parts survive a checkpoint: versions in flight, clipping bounds, clients' own models?
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -14,7 +14,8 @@ using namespace shoal::test;
 
 class Resume : public testing::TestWithParam<std::string> {
  protected:
-  // Rounds `first` to `last`, after the checkpoint `from` where it is not empty; leaves one at `to` where that is not.
+  // Runs rounds `first` to `last`: from the checkpoint `from` if that is not empty, and writes a checkpoint to `to` if
+  // that is not empty. Returns a hash of the records and models.
   std::string rounds(const Federation& parts, int first, int last, int ranks, const std::string& from,
                      const std::string& to) {
     std::string hash;
@@ -60,7 +61,7 @@ TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
   }();
   for (const int ranks : {1, 2, 3}) EXPECT_EQ(rounds(parts, 10, 18, ranks, stem, ""), whole) << ranks << " ranks";
 
-  // Without any checkpoint, too.
+  // Also compare with a run without checkpoints.
   std::string straight;
   run_on_threads(1, [&](Communicator& comm) {
     FederationState state(parts, 1, 0);

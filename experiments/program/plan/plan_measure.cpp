@@ -11,7 +11,7 @@
 namespace shoal {
 namespace {
 
-constexpr double most_flops = 2e8;  // of one measured block: 5 to 100 ms
+constexpr double most_flops = 2e8;  // work of the longer measured training: 5 to 100 ms
 
 // The block of clients around the median work.
 std::vector<Participation> median_clients(const RoundsPlan& rounds, const Task& task, const LocalSettings& local) {
@@ -22,22 +22,32 @@ std::vector<Participation> median_clients(const RoundsPlan& rounds, const Task& 
   return {first, first + count};
 }
 
-double flops_of(const std::vector<Participation>& clients, const Task& task, const LocalSettings& local) {
+// The same clients with a share of their work; each does at least one step.
+std::vector<Participation> shortened(std::vector<Participation> clients, double share) {
+  for (Participation& p : clients) p.fraction *= share;
+  return clients;
+}
+
+double flops_of(const std::vector<Participation>& clients, const Federation& parts) {
+  const LocalSettings work = parts.strategy->work(parts.local->at(1));  // as plan_rounds counts it
   double flops = 0;
-  for (const Participation& p : clients) flops += local_flops(task.work(p.client), local, p.fraction);
+  for (const Participation& p : clients) flops += local_flops(parts.task->work(p.client), work, p.fraction);
   return flops;
 }
 
-// As many steps as fit.
-void shorten(LocalSettings& local, const std::vector<Participation>& clients, const Task& task) {
-  const double whole = flops_of(clients, task, local);
-  if (whole <= most_flops) return;
-  LocalSettings one = local;
-  one.steps = 1;
-  local.steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(most_flops / flops_of(clients, task, one)));
+PlannedRound round_of(const std::vector<Participation>& clients, const Federation& parts, FederationState& state) {
+  const LocalSettings local = parts.local->at(1);
+  RoundPlan plan{.starts = clients};
+  for (const Participation& p : clients) plan.commits.push_back({p.id});
+  return {.local = local,
+          .channels = parts.channels(),
+          .world = make_world(parts, state, local),
+          .plan = std::move(plan),
+          .committed = clients};
 }
 
-// The shortest of two to four calls, the first of which is slow; only one where it took longer than `seconds`.
+// The processor time of the fastest of two to four calls, the first of which is slow; a single call if that takes
+// longer than `seconds`.
 template <class Work>
 double time_of(double seconds, const Work& work) {
   double best = 0;
@@ -53,14 +63,21 @@ double time_of(double seconds, const Work& work) {
 
 }  // namespace
 
+TrainingCost fit_cost(double short_flops, double short_seconds, double long_flops, double long_seconds) {
+  const double slope = (long_seconds - short_seconds) / (long_flops - short_flops);
+  const double fixed = long_seconds - slope * long_flops;
+  // With equal work, or times in the wrong order because of noise, the fixed part is unknown.
+  if (!(long_flops > short_flops && slope > 0 && fixed > 0)) return {.seconds_per_flop = long_seconds / long_flops};
+  return {.fixed_seconds = fixed, .seconds_per_flop = slope};
+}
+
 double Measured::run_seconds(const Process& process, const RoundsPlan& rounds, std::int64_t ranks) const {
-  const auto count = static_cast<double>(rounds.rounds);
   const Schedule& schedule = process.schedule();
   const std::int64_t evaluations = (rounds.rounds + schedule.evaluate_every - 1) / schedule.evaluate_every;
   const std::int64_t chunks = evaluations * process.federation()->task->chunks(split_named(schedule.evaluate_on));
-  const double shared =
-      rounds.to_all_rounds(rounds.flops) * seconds_per_flop + static_cast<double>(chunks) * evaluation_seconds;
-  return rounds.to_all_rounds(rounds.seconds) + count * server_seconds + shared / static_cast<double>(ranks);
+  const double training = rounds.committed * client.fixed_seconds + rounds.flops * client.seconds_per_flop;
+  const double shared = rounds.to_all_rounds(training) + chunks * evaluation_seconds;
+  return rounds.to_all_rounds(rounds.seconds) + rounds.rounds * server_seconds + shared / ranks;
 }
 
 Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evaluated, double seconds) {
@@ -70,27 +87,26 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evalua
   FederationState state(parts, 1, 0);
   const std::unique_ptr<Communicator> comm = single_rank();
   Trainers trainers(task, 1);
-  LocalSettings local = parts.local->at(1);
-  const std::vector<Participation> clients = median_clients(rounds, task, local);
-  shorten(local, clients, task);
-  RoundPlan plan{.starts = clients};
-  for (const Participation& p : clients) plan.commits.push_back({p.id});
-  const PlannedRound round{.local = local,
-                           .channels = parts.channels(),
-                           .world = make_world(parts, state, local),
-                           .plan = std::move(plan),
-                           .committed = clients};
-
-  Measured result;
-  const RoundTraining training(parts, state, round, *comm);
   std::unique_ptr<Collector> collector;
-  const double trained = time_of(seconds / 2, [&] {
+  const auto train = [&](const RoundTraining& training) {
     collector = parts.aggregator->open(training.sums());
     trainers.for_each(training.commits().size(), [&](int, std::size_t i, Trainer& trainer) {
       training.train(training.commits()[i], trainer, *collector);
     });
-  });
-  result.seconds_per_flop = trained / flops_of(clients, task, local);
+  };
+
+  const std::vector<Participation> clients = median_clients(rounds, task, parts.local->at(1));
+  const std::vector<Participation> one_step = shortened(clients, 1e-12);
+  const std::vector<Participation> many_steps =
+      shortened(clients, std::min(1.0, most_flops / flops_of(clients, parts)));
+  const PlannedRound short_round = round_of(one_step, parts, state), long_round = round_of(many_steps, parts, state);
+  const RoundTraining short_training(parts, state, short_round, *comm), training(parts, state, long_round, *comm);
+
+  Measured result;
+  const double short_seconds = time_of(seconds / 8, [&] { train(short_training); });
+  const double long_seconds = time_of(seconds / 2, [&] { train(training); });
+  result.client = fit_cost(flops_of(one_step, parts), short_seconds, flops_of(many_steps, parts), long_seconds);
+  result.client.fixed_seconds /= std::ssize(clients);
 
   if (task.chunks(evaluated) > 0) {
     result.evaluation_seconds = time_of(seconds / 4, [&] {

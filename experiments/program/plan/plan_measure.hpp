@@ -1,25 +1,35 @@
 #pragma once
-// How fast this machine is at a cell's work: one piece of each kind, measured in this process.
+// Measures how fast this machine is at a cell's work: one piece of each kind of work, in this process.
 
 #include "experiments/program/plan/plan_rounds.hpp"
 
 namespace shoal {
 
-struct Measured {
-  double seconds_per_flop = 0;      // of a client's whole way: training, stages, codec, sum
-  double server_seconds = 0;        // of a round: closing the sum and the server's update
-  double evaluation_seconds = 0;    // of one chunk of examples
-  std::int64_t training_bytes = 0;  // that the process grew by
+/// The cost of training on one core, as a straight line over the work.
+struct TrainingCost {
+  double fixed_seconds = 0;     // whatever the work: download, memory, stages, codec, sum
+  double seconds_per_flop = 0;  // local steps
+};
 
-  /// Seconds of all rounds on `ranks` free cores: work divided evenly, messages for nothing.
+/// The line through two measured times. If they show no fixed part, the line through the longer one and zero.
+TrainingCost fit_cost(double short_flops, double short_seconds, double long_flops, double long_seconds);
+
+struct Measured {
+  TrainingCost client;              // of one client, from its message to the sum
+  double server_seconds = 0;        // per round: finishing the sum and the server's update
+  double evaluation_seconds = 0;    // per chunk of examples
+  std::int64_t training_bytes = 0;  // growth of the process during the measurement
+
+  /// Predicted seconds of all rounds on `ranks` free cores, with evenly divided work and free communication.
   double run_seconds(const Process& process, const RoundsPlan& rounds, std::int64_t ranks) const;
 };
 
-/// Trains a block of clients of median work (fewer steps where one takes long), closes a round with it and evaluates
-/// one chunk of a split; repeats for about `seconds` in all. Needs commits in `rounds.first`.
+/// Trains a block of clients of median work twice, once for a single step and once in full or, where that takes long,
+/// for a share of their steps. Then finishes a round with it and evaluates one chunk of a split. Takes about `seconds`
+/// in all. Needs commits in `rounds.first`.
 Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evaluated, double seconds);
 
-/// Memory of this process that is in use now.
+/// Resident memory of this process.
 std::int64_t resident_bytes();
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// What FedAdagrad, FedAdam and FedYogi share. Reddi et al., ICLR 2021 (arXiv 2003.00295), algorithm 2.
+// The server step that FedAdagrad, FedAdam and FedYogi share. Reddi et al., ICLR 2021 (arXiv 2003.00295), algorithm 2.
 
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros_like.h>
@@ -17,8 +17,9 @@ inline double beta2(const Settings& s) {
   return s.number("beta2", 0.99, "decay of the second moment", between(0, 0.999999));
 }
 
-/// x += rate m / (sqrt(v) + tau) with m = beta1 m + (1 - beta1) change; `SecondMoment` says how v follows the change:
-/// void(at::Tensor& v, const at::Tensor& change), in place. `step_factor(round)` scales the step: 1 in the paper.
+/// x += rate m / (sqrt(v) + tau) with m = beta1 m + (1 - beta1) change. `SecondMoment` is a function
+/// void(at::Tensor& v, const at::Tensor& change) that updates v in place. `step_factor(round)` scales the step; the
+/// paper has none.
 template <class SecondMoment>
 class FedOpt final : public Strategy {
  public:

@@ -141,6 +141,29 @@ TEST(Plan, WorkOfACommittedCohort) {
   EXPECT_DOUBLE_EQ(plan.to_all_rounds(plan.flops), 12 * plan.flops);
 }
 
+TEST(Plan, FitsFixedAndProportionalCost) {
+  const TrainingCost line = fit_cost(1e6, 3, 3e6, 5);
+  EXPECT_DOUBLE_EQ(line.fixed_seconds, 2);
+  EXPECT_DOUBLE_EQ(line.seconds_per_flop, 1e-6);
+  // A single step is all there is; the short training was the slower one; the times show a negative fixed part.
+  for (const auto& [flops, seconds] : {std::pair{4.0, 2.0}, {1.0, 3.0}, {2.0, 0.5}}) {
+    const TrainingCost through_zero = fit_cost(flops, seconds, 4, 2);
+    EXPECT_EQ(through_zero.fixed_seconds, 0);
+    EXPECT_EQ(through_zero.seconds_per_flop, 0.5);
+  }
+}
+
+// A client's 10^9 steps of 4000 operations take far longer than this test; a share of them is measured.
+TEST(Plan, MeasuresAShareOfLongTraining) {
+  const CellPlan plan =
+      planned(
+          "rounds = 1\ntask = {name = \"quadratic\", clients = 2, dimension = 1000}\nplanner = {cohort = 2}\n"
+          "local = {steps = 1_000_000_000}\n")
+          .at(0);
+  EXPECT_DOUBLE_EQ(plan.rounds.flops, 2 * 4000e9);
+  EXPECT_GT(plan.cell_seconds, 10);
+}
+
 TEST(Plan, KindsOfCells) {
   const std::string toml =
       std::string(small_quadratic) + "[grid]\nstrategy = [\"fed_avg\", \"scaffold\"]\nseed = [3, 5]";

@@ -1,5 +1,6 @@
-// Is a round on the device the round on the host? Without a GPU the device's branches run here on host tensors, since
-// device forms then compute on the host: every bit must be that of the host's branches.
+// Does a round on the device give the result of a round on the host? Without a GPU, this test runs the device's
+// branches on host tensors, since device forms then compute on the host: every bit must equal that of the host's
+// branches.
 
 #include <ATen/ops/allclose.h>
 
@@ -29,7 +30,7 @@ namespace {
 
 using namespace shoal::test;
 
-// What plays on the device in place of the host; says how often the device's branch was taken.
+// Plays rounds through the device's branches on host tensors; `branches` counts how often one was taken.
 Played play_pretending(const Federation& parts, int rounds, Hands hands, int& branches) {
   pretended = 0;
   pretending = true;
@@ -52,7 +53,7 @@ struct Game {
 };
 void PrintTo(const Game& game, std::ostream* to) { *to << game.name; }
 
-// Every part that looks at the values of updates, or keeps some, and both kinds of weights.
+// Every part that reads or keeps values of updates, and both kinds of weights.
 const std::vector<Game> games = {
     {"fed_avg_clip", cohorts + "strategy = \"fed_avg\"\nstages = [{name = \"clip\", bound = 0.1}]\n"},
     {"adaptive_clip", cohorts + "strategy = \"fed_prox\"\nstages = [\"adaptive_clip\"]\n"},
@@ -82,7 +83,7 @@ TEST_P(DeviceRounds, HaveTheBitsOfTheHost) {
 }
 
 TEST_P(DeviceRounds, OnAGpuHaveTheSameBitsOnAnyRanks) {
-  if (gpu_count() == 0) GTEST_SKIP() << "no GPU is here";
+  if (gpu_count() == 0) GTEST_SKIP() << "this machine has no GPU";
   const std::string toml = GetParam().toml + images;
   const Played host = play(federation("device = \"cpu\"\n" + toml), 4);
   const Federation parts = federation("device = \"cuda\"\n" + toml);
@@ -91,14 +92,14 @@ TEST_P(DeviceRounds, OnAGpuHaveTheSameBitsOnAnyRanks) {
   for (const Hands hands : {Hands{2, 1}, Hands{3, 1}, Hands{2, 2}}) {
     EXPECT_EQ(play(parts, 4, hands).bits, one.bits) << hands.ranks << " ranks, " << hands.threads << " threads";
   }
-  // Products add in another order there: rounding, grown over four rounds of a few dozen steps.
+  // Matrix products add in another order on a GPU; the rounding errors grow over four rounds of a few dozen steps.
   EXPECT_TRUE(at::allclose(one.last().cpu(), host.last(), 1e-3, 1e-4));
 }
 
 INSTANTIATE_TEST_SUITE_P(Games, DeviceRounds, ::testing::ValuesIn(games),
                          [](const auto& info) { return info.param.name; });
 
-// A sum of floats keeps the order of the clients at one rank and thread, on the device as on the host.
+// With one rank and thread, a sum of floats adds the clients in order, on the device as on the host.
 TEST(DeviceRounds, FloatSumsOfOneRankHaveTheBitsOfTheHost) {
   if (this_machine().built_for_gpus) GTEST_SKIP() << "device forms do not run on host memory in a build with nvcc";
   const Federation parts = federation(cohorts + "aggregator = \"float_sum\"\n" + images);

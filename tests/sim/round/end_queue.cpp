@@ -1,4 +1,4 @@
-// Does the queue give ends in their total order, whatever the times and the order of pushes and pops?
+// Does the queue return ends in their total order for any times and any order of pushes and pops?
 
 #include "sim/round/end_queue.hpp"
 
@@ -14,14 +14,15 @@ namespace {
 
 using Times = std::function<std::int64_t(RandomStream&, std::int64_t now)>;
 
-std::int64_t below(RandomStream& random, std::int64_t n) { return static_cast<std::int64_t>(random.below(n)); }
+std::int64_t below(RandomStream& random, std::int64_t n) { return random.below(n); }
 
 ParticipationEnd draw(RandomStream& random, std::int64_t time) {
   return {Ticks{time}, below(random, 2) == 0 ? EndKind::arrival : EndKind::dropout, ClientId{below(random, 5)},
           ParticipationId{below(random, 1000)}};
 }
 
-/// Starts with `initial` ends, then pushes with the given probability or pops, against a sorted set; then empties.
+// Compares the queue with a sorted set: starts with `initial` ends, in each step pushes an end with probability
+// `pushes` or else pops one, and finally empties both.
 void compare(const Times& times, std::int64_t initial, std::int64_t steps, double pushes) {
   RandomStream random(random_key(3, "planner/selection"), initial, steps);
   std::vector<ParticipationEnd> ends;
@@ -53,14 +54,15 @@ void compare_all(const Times& times) {
 
 TEST(EndQueue, ExponentialDurations) {
   compare_all([](RandomStream& random, std::int64_t now) {
-    return now + static_cast<std::int64_t>(-6e7 * std::log(1 - random.uniform()));
+    const std::int64_t duration = -6e7 * std::log(1 - random.uniform());
+    return now + duration;
   });
 }
 
 TEST(EndQueue, EqualTimes) {
   compare_all([](RandomStream&, std::int64_t) { return 7; });
   compare_all([](RandomStream& random, std::int64_t) { return below(random, 3); });
-  // Half of all at one instant, the others around it.
+  // Half of all ends are at one instant, the others around it.
   compare_all([](RandomStream& random, std::int64_t now) {
     return now + (random.uniform() < 0.5 ? 1000 : below(random, 2000));
   });
@@ -76,7 +78,7 @@ TEST(EndQueue, TimesThatIncrease) {
   compare_all([&](RandomStream&, std::int64_t) { return next += 3; });
 }
 
-// Before what was taken out last, too: nothing in the queue forbids it.
+// Times may lie before the last end that was popped; the queue allows that.
 TEST(EndQueue, AnyTimes) {
   compare_all([](RandomStream& random, std::int64_t) { return below(random, 1'000'000); });
 }
@@ -89,7 +91,7 @@ TEST(EndQueue, FarFuture) {
     if (kind < 0.2) return std::int64_t{0};
     return kind < 0.3 ? std::max(now, never / 2) : now / 2 + below(random, 1'000'000);
   });
-  // More than an eighth lie at the end of time.
+  // More than an eighth of the ends are at the last possible time.
   compare_all([](RandomStream& random, std::int64_t) { return random.uniform() < 0.5 ? never : below(random, 100); });
   compare_all([](RandomStream& random, std::int64_t) {
     return random.uniform() < 0.5 ? std::numeric_limits<std::int64_t>::min() : never;
@@ -106,7 +108,7 @@ TEST(EndQueue, AMillion) {
   EXPECT_TRUE(queue.empty());
 }
 
-TEST(EndQueue, NoEventIsLeft) {
+TEST(EndQueue, RefusesToPopWhenItIsEmpty) {
   EndQueue queue;
   EXPECT_THROW(queue.pop(), BrokenInvariant);
   queue.push({Ticks{5}});

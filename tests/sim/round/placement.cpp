@@ -1,4 +1,4 @@
-// Are blocks cut from the plan alone, and spread over the ranks by the longest-first rule?
+// Do blocks depend on the plan alone, and are they spread over the ranks by the longest-first rule?
 
 #include "sim/round/placement.hpp"
 
@@ -27,7 +27,7 @@ std::vector<double> loads(const std::vector<double>& costs, int ranks) {
 
 double makespan(const std::vector<double>& costs, int ranks) { return std::ranges::max(loads(costs, ranks)); }
 
-// Both reach the bound 4/3 - 1/(3 ranks) of the optimum (6 and 9): Graham, SIAM J. Appl. Math. 17, 1969.
+// Both cases reach the bound 4/3 - 1/(3 ranks) times the optimum (6 and 9): Graham, SIAM J. Appl. Math. 17, 1969.
 TEST(Placement, ReachesGrahamsBoundWhereLongestFirstDoes) {
   EXPECT_EQ(makespan({3, 3, 2, 2, 2}, 2), 7);
   EXPECT_EQ(makespan({2, 3, 2, 3, 2}, 2), 7);
@@ -47,7 +47,7 @@ TEST(Placement, TakesAnyNumberOfRanks) {
   EXPECT_EQ(place(std::vector<double>{4, 1, 3}, 8), (std::vector<int>{0, 2, 1}));
 }
 
-// Ten costs, by brute force over all 3^10 placements.
+// Compares with the best of all 3^10 placements of ten costs.
 TEST(Placement, StaysWithinGrahamsBound) {
   RandomStream random(random_key(1, "planner/selection"), 0);
   for (int trial = 0; trial < 5; ++trial) {
@@ -64,7 +64,7 @@ TEST(Placement, StaysWithinGrahamsBound) {
   }
 }
 
-// A thousand clients whose work differs up to tenfold keep sixteen ranks alike busy.
+// A thousand clients whose work differs up to tenfold load sixteen ranks evenly.
 TEST(Placement, BalancesAThousandClients) {
   RandomStream random(random_key(2, "planner/selection"), 0);
   for (int trial = 0; trial < 20; ++trial) {
@@ -77,7 +77,7 @@ TEST(Placement, BalancesAThousandClients) {
   std::vector<std::int64_t> examples;
   std::vector<Participation> plan;
   for (std::int64_t c = 0; c < 1000; ++c) {
-    examples.push_back(1000 + static_cast<std::int64_t>(random.below(9001)));
+    examples.push_back(1000 + random.below(9001));
     plan.push_back({.id = ParticipationId{c}, .client = ClientId{c}});
   }
   LocalSettings local;
@@ -107,12 +107,12 @@ LocalSettings with_block(std::int64_t block) {
   return local;
 }
 
-// Steps by hand: twice ceil(n / 3), times the fraction, to the nearest, at least one; each sees min(3, n) examples.
+// By hand: two epochs of ceil(n / 3) steps, times the fraction, rounded, at least one; each step sees up to 3 examples.
 double expected_cost(const UnequalTask& task, const Participation& p) {
   const std::int64_t n = task.work(p.client).examples;
-  const double whole = 2.0 * static_cast<double>((n + 2) / 3);
-  auto steps = static_cast<std::int64_t>(std::max(1.0, std::round(whole * p.fraction)));
-  std::int64_t visited = 0;  // batch by batch: of 3, and of what is left at an epoch's end
+  const double whole = 2 * ((n + 2) / 3);
+  std::int64_t steps = std::max(1.0, std::round(whole * p.fraction));
+  std::int64_t visited = 0;  // examples in batches of 3, and in a smaller one at an epoch's end
   for (std::int64_t left = n; steps > 0; --steps) {
     const std::int64_t batch = std::min<std::int64_t>(3, left);
     visited += batch;
@@ -147,7 +147,7 @@ TEST(Blocks, CoverEveryParticipationOnce) {
       EXPECT_DOUBLE_EQ(block.cost, cost);
     }
     EXPECT_EQ(seen.size(), plan.size());
-    // No more blocks than the three versions need.
+    // There are no more blocks than the three versions need.
     const std::int64_t per_version[3] = {8, 8, 7};
     std::int64_t needed = 0;
     for (const std::int64_t n : per_version) needed += (n + size - 1) / size;
@@ -156,8 +156,8 @@ TEST(Blocks, CoverEveryParticipationOnce) {
   EXPECT_TRUE(compose_blocks({}, task, with_block(4)).empty());
 }
 
-// Stacked clients are of like length: within a version, work falls from block to block.
-TEST(Blocks, StackClientsOfLikeLength) {
+// Clients of a block have similar work: within a version, work decreases from block to block.
+TEST(Blocks, GroupClientsWithSimilarWork) {
   const UnequalTask task = unequal_task();
   const std::vector<TrainingBlock> blocks = compose_blocks(mixed_plan(), task, with_block(4));
   std::vector<std::tuple<Version, double, ClientId>> order;
@@ -169,8 +169,8 @@ TEST(Blocks, StackClientsOfLikeLength) {
   EXPECT_TRUE(std::ranges::is_sorted(order));
 }
 
-// The order in which a planner lists its commits is no part of the blocks.
-TEST(Blocks, DependOnWhoTakesPartOnly) {
+// The order in which a planner lists its commits does not change the blocks.
+TEST(Blocks, DependOnTheParticipationsOnly) {
   const UnequalTask task = unequal_task();
   std::vector<Participation> plan = mixed_plan();
   const auto ids = [&] {

@@ -1,4 +1,4 @@
-// Does planning a round leave clock, participations and versions as a run needs them?
+// Does planning a round leave the clock, the participations and the versions as a run needs them?
 
 #include "sim/round/plan_round.hpp"
 
@@ -20,8 +20,8 @@ std::vector<std::int64_t> ids(const std::vector<Participation>& participations) 
   return all;
 }
 
-TEST(PlanRound, AsksAPlannerAboutTheWorld) {
-  // 3 parameters in float64, and two channels of that size.
+TEST(PlanRound, ShowsThePlannerTheWorld) {
+  // The model has 3 parameters in float64; clients return two channels of that size.
   const auto strategy = std::make_shared<Scripted>();
   strategy->declared = {{.name = "a"}, {.name = "b"}};
   const Federation parts = scripted(std::make_shared<UnequalTask>(5, 3), strategy);
@@ -41,8 +41,8 @@ TEST(PlanRound, AsksAPlannerAboutTheWorld) {
   EXPECT_TRUE(state.messages.contains(Version{0}));
 }
 
-// Clients 0, 1 and 2 start at 0 and finish at 1. Client 1 is committed at 5; then, at 5, the planner gives up client 0,
-// which it tells to stop, and client 2; the step is at 9.
+// Clients 0, 1 and 2 start at 0 and finish at 1. Client 1 is committed at 5. Then, at 5, the planner drops client 0,
+// which it tells to stop, and client 2; that step is at 9.
 TEST(PlanRound, MovesParticipationsThroughAFlight) {
   const Planned::Plan plan = [](State& state, const World& world) {
     if (world.round == 1) {
@@ -73,7 +73,7 @@ TEST(PlanRound, MovesParticipationsThroughAFlight) {
   const PlannedRound second = plan_round(parts, state, none);
   EXPECT_EQ(second.world.now, Ticks{5});
   EXPECT_EQ(state.now, Ticks{9});
-  EXPECT_EQ(state.messages.size(), 2U);  // of version 0, which is still in flight, and of version 1
+  EXPECT_EQ(state.messages.size(), 2U);  // version 0, which participations in flight still need, and version 1
   EXPECT_TRUE(second.committed.empty());
   EXPECT_EQ(ids(second.dropouts), (std::vector<std::int64_t>{0, 2}));
   EXPECT_EQ(second.dropouts[0].outcome, Outcome::stopped);

@@ -1,4 +1,4 @@
-// Do phases that an aggregator's protocol adds take time, bytes and clients where and when they should?
+// Do the phases of an aggregator's protocol take time and bytes and lose clients where and when they should?
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 using namespace shoal::test;
 
-/// An exact sum with an exchange of keys before the download and a recovery of masks after the upload.
+// An exact sum with an exchange of keys before the download and a recovery of masks after the upload.
 class WithProtocol final : public Aggregator {
  public:
   std::unique_ptr<Collector> open(const AggregationPlan& plan) const override { return sum_->open(plan); }
@@ -30,9 +30,9 @@ class WithProtocol final : public Aggregator {
   std::shared_ptr<const Aggregator> sum_ = part<Aggregator>("aggregator", "exact_sum");
 };
 
-// One client; 100 bytes/s down, 50 bytes/s up, 1000 operations/s; 1 example of 10 operations; 8 bytes each way (one
-// float64). So: keys until 1 + 3 + 1 = 5 s, download until 5.08, training until 5.09, upload until 5.25, recovery until
-// 5.25 + 2 + 2 + 1 = 10.25 s.
+// One client with 100 bytes/s down, 50 bytes/s up, 1000 operations/s; 1 example of 10 operations; 8 bytes each way (one
+// float64). So the keys end at 1 + 3 + 1 = 5 s, the download at 5.08 s, training at 5.09 s, the upload at 5.25 s and
+// the recovery at 5.25 + 2 + 2 + 1 = 10.25 s.
 const std::string slow = "gflops = 1e-6\ndown_mbytes = 1e-4\nup_mbytes = 5e-5\ntraining_watts = 3\nradio_watts = 1\n";
 
 RoundRecord round_of(const std::string& population, Terms terms = {}) {
@@ -93,7 +93,7 @@ TEST(Protocol, LosesClientsInItsPhases) {
   EXPECT_EQ(upload.bytes_up, 50);
 }
 
-TEST(Protocol, DeadlinesFallIntoItsPhases) {
+TEST(Protocol, LosesClientsAtDeadlinesInItsPhases) {
   const auto outcome_by = [](double limit) {
     const RoundRecord record = round_of("", {.deadline = ticks(limit)});
     EXPECT_EQ(only(record).participation.finish, ticks(limit));
@@ -106,8 +106,8 @@ TEST(Protocol, DeadlinesFallIntoItsPhases) {
   EXPECT_EQ(outcome_by(6), dropout_in(4));
 }
 
-TEST(Protocol, EnergyOfALostDownloadIsOfItsShareAlone) {
-  // Without a protocol: 0.08 s of download, half of which is done at the deadline.
+TEST(Protocol, ChargesTheShareOfALostDownload) {
+  // Without a protocol, the download takes 0.08 s; half of it is done at the deadline.
   const Scene scene(std::make_shared<UnequalTask>(std::vector<std::int64_t>{1}), slow);
   World world = scene.world(Ticks{}, 8, 8);
   const Participation p = world.start(ParticipationId{0}, ClientId{0}, {.deadline = ticks(0.04)});

@@ -1,4 +1,4 @@
-// Are the blocks of a round those that are wanted, and where they should be?
+// Does a round train the right blocks on the right ranks?
 
 #include "sim/round/round_blocks.hpp"
 
@@ -19,7 +19,7 @@ TrainingBlock block_of(std::int64_t id, double cost) {
   return {.participations = {flying(id, 1)}, .positions = {0}, .cost = cost};
 }
 
-/// Participations 0 to 4 of five clients, of which `commits` are committed; they finish in the order 4, 3, ... 0.
+// Participations 0 to 4 of five clients, of which `commits` are committed. They finish in the order 4, 3, ..., 0.
 struct Flights {
   Federation parts = scripted(std::make_shared<UnequalTask>(5, 1), std::make_shared<Scripted>());
   FederationState state{parts, 1, 0};
@@ -49,10 +49,10 @@ TEST(RoundBlocks, TrainAheadOnIdleLanes) {
   EXPECT_EQ(flights.blocks({1}, 1), Ids{1});
   EXPECT_EQ(flights.blocks({1}, 0), Ids{1});
   EXPECT_EQ(flights.blocks({1, 2}, 100), (Ids{1, 2, 4, 3, 0}));
-  EXPECT_EQ(flights.blocks({1, 2}, 100, 2), (Ids{1, 2}));  // several clients at a time
+  EXPECT_EQ(flights.blocks({1, 2}, 100, 2), (Ids{1, 2}));  // blocks of two clients: nothing is trained ahead
   flights.state.ahead.owner[ParticipationId{4}] = 0;
   EXPECT_EQ(flights.blocks({1}, 3), (Ids{1, 3, 2}));
-  EXPECT_EQ(flights.blocks({4}, 3), Ids{4});  // nothing waits for training
+  EXPECT_EQ(flights.blocks({4}, 3), Ids{4});  // all commits are trained already
 }
 
 TEST(RoundBlocks, BelongToTheRankThatHasTrainedThem) {
@@ -60,7 +60,7 @@ TEST(RoundBlocks, BelongToTheRankThatHasTrainedThem) {
   Ahead ahead;
   ahead.owner[ParticipationId{1}] = 2;
   const std::vector<Assignment> where = assign(blocks, ahead, 2);
-  // The others, longest first: 5 to rank 0, 4 to rank 1, 3 to rank 1.
+  // The others are placed longest first: 5 on rank 0, 4 on rank 1, 3 on rank 1.
   const std::vector<int> ranks = {0, 2, 1, 1};
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     EXPECT_EQ(where[b].rank, ranks[b]);

@@ -1,4 +1,4 @@
-// Is the mean of a round the one that its weights ask for, and can its integer sums never overflow?
+// Is the mean of a round weighted as declared, and are its integer sums safe from overflow?
 
 #include <cmath>
 #include <limits>
@@ -26,15 +26,16 @@ TEST(RoundSums, WeighByExamplesUniformlyOrByRealWeights) {
 
   const auto expect_means = [&](const std::vector<double>& commits, bool whole) {
     const Played played = play(scripted(std::make_shared<UnequalTask>(examples), strategy,
-                                        everybody(whole ? std::vector<double>{} : commits), 2),
+                                        all_clients(whole ? std::vector<double>{} : commits), 2),
                                1, {2, 1});
     for (std::size_t channel = 0; channel < 3; ++channel) {
       double sum = 0, total = 0;
       for (std::size_t i = 0; i < values.size(); ++i) {
-        const double owns[] = {static_cast<double>(examples[i]), 1, real[i]};
-        const double own = owns[channel];
+        double own = 1;
+        if (channel == 0) own = examples[i];
+        if (channel == 2) own = real[i];
         double weight = own * commits[i];
-        if (channel == 2 || !whole) weight = std::round(weight * 0x1p24) * 0x1p-24;  // real weights come in such units
+        if (channel == 2 || !whole) weight = std::round(weight * 0x1p24) * 0x1p-24;  // units of real weights
         sum += weight * values[i];
         total += weight;
       }
@@ -45,10 +46,10 @@ TEST(RoundSums, WeighByExamplesUniformlyOrByRealWeights) {
   };
   expect_means({1, 1, 1, 1, 1}, true);
   expect_means({0.5, 1.0 / 3, 1, 0, 1 / std::sqrt(7.0)}, false);
-  EXPECT_NE(std::round(0.3 * 0x1p24) * 0x1p-24, 0.3);  // the test tells units from exact weights
+  EXPECT_NE(std::round(0.3 * 0x1p24) * 0x1p-24, 0.3);  // so the test distinguishes rounded weights from exact ones
 }
 
-TEST(RoundSums, TakeWeightingFromTheExperimentIfItSays) {
+TEST(RoundSums, UseTheWeightingOfTheExperiment) {
   const std::vector<std::int64_t> examples = {1, 9};
   const auto strategy = std::make_shared<Scripted>();
   strategy->value = [](const Participation& p, std::size_t) { return value(p.client); };
@@ -68,28 +69,29 @@ TEST(RoundSums, StayExactAtTheBound) {
         const Played played =
             play(scripted(std::make_shared<UnequalTask>(std::vector<std::int64_t>(37, many)), strategy), 1, {3, 1});
         EXPECT_EQ(played.records[0].rejected, 0);
-        // A unit is at most 2^-61 of weight times bound, 37 2^40 < 2^46: 14 bits are left at the worst.
+        // Sums use at least 61 bits; the total weight, at most 37 2^40 < 2^46, leaves 15 of them for a value.
         EXPECT_NEAR(numbers(played.strategy.tensor("mean 0"))[0] / (sign * bound), 1, 1e-4) << bound << ", " << many;
       }
     }
   }
 }
 
-/// The largest magnitude that a sum can reach: every client at the bound, with the weight that the engine gives it.
+// The largest magnitude that a sum can reach: every client at the bound, with the weight that the engine gives it.
 __int128 largest_sum(const ChannelScale& scale, double bound, const std::vector<double>& weights) {
   __int128 sum = 0;
   for (const double weight : weights) {
     const std::int64_t units = std::llround(weight / scale.weight_unit);
-    // Whole weights multiply after rounding, others before.
-    sum += scale.weight_unit == 1 ? static_cast<__int128>(fixed(bound, scale.exponent)) * units
-                                  : fixed(bound * units * scale.weight_unit, scale.exponent);
+    // Integer weights multiply after rounding, others before.
+    __int128 value = fixed(scale.weight_unit == 1 ? bound : bound * units * scale.weight_unit, scale.exponent);
+    if (scale.weight_unit == 1) value *= units;
+    sum += value;
   }
   return sum;
 }
 
 TEST(RoundSums, CannotOverflowForAnyWeightsAndBounds) {
   constexpr __int128 most = std::numeric_limits<std::int64_t>::max();
-  const double tiny = 0x1p-25;  // half a unit of real weights: rounds up to a whole one
+  const double tiny = 0x1p-25;  // half a unit of real weights: it is rounded up to a whole unit
   struct Case {
     std::int64_t clients, examples;
     double commit, largest_weight;
@@ -111,13 +113,14 @@ TEST(RoundSums, CannotOverflowForAnyWeightsAndBounds) {
            .bound = bound,
            .largest_weight = c.largest_weight}};
       const AggregationPlan plan = plan_sums(channels, commits, committed, task);
-      const double own[] = {static_cast<double>(c.examples), 1, c.largest_weight};
+      const double examples = c.examples;
+      const double own[] = {examples, 1, c.largest_weight};
       for (std::size_t i = 0; i < channels.size(); ++i) {
         const std::vector<double> weights(commits.size(), own[i] * c.commit);
         const __int128 sum = largest_sum(plan.scales[i], bound, weights);
         EXPECT_LE(sum, most) << channels[i].name << ": " << c.clients << " clients of weight " << weights[0]
                              << ", bound " << bound;
-        // The range is used: four bits at most are given away where weights are not below their unit.
+        // At most four bits of the range are unused, unless a weight is below its unit.
         EXPECT_TRUE(weights[0] < 1 || sum > most >> 4) << channels[i].name << ", bound " << bound;
       }
     }

@@ -1,5 +1,5 @@
 #pragma once
-// Rounds in a test: an experiment in a few lines of TOML, played on ranks as threads, and everything it left behind.
+// Rounds in a test: plays an experiment of a few lines of TOML on ranks as threads and returns everything it produced.
 
 #include <gtest/gtest.h>
 
@@ -17,13 +17,13 @@
 
 namespace shoal::test {
 
-/// What a game left: the records and models of every round, and the state at the end.
+/// The results of a game: the records and models of all rounds, and the state at the end.
 struct Played {
   std::vector<RoundRecord> records;
   std::vector<at::Tensor> params;           // after each round
   State strategy;                           // at the end
-  std::map<ClientId, ClientRecord> memory;  // of all ranks together
-  std::string bits;                         // of all of the above, and of what else changes
+  std::map<ClientId, ClientRecord> memory;  // client memory of all ranks together, at the end
+  std::string bits;                         // digest of all of the above and of the states of planner and stages
 
   at::Tensor last() const { return params.back(); }
 };
@@ -76,7 +76,7 @@ inline Played play(const Federation& federation, int rounds, Hands hands = {},
   return played;
 }
 
-/// Every value as a double, so that tests compare with one type.
+/// All values as doubles, so that tests compare one type.
 inline std::vector<double> numbers(const at::Tensor& tensor) {
   const at::Tensor wide = tensor.to(at::kDouble).contiguous();
   return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};

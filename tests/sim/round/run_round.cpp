@@ -1,4 +1,4 @@
-// Does one round keep its promises when clients misbehave, drop out, come late or keep memory?
+// Does one round keep its promises when clients misbehave, drop out, arrive late or keep memory?
 
 #include "sim/round/run_round.hpp"
 
@@ -33,7 +33,8 @@ const ClientRow& row_of(const RoundRecord& record, std::int64_t client) {
 
 // --- Clients that are left out ---------------------------------------------------------------------------------------
 
-/// Remembers, in the only slot, how often it was accepted: 2 m + 1 makes 2^n - 1 of n visits. Returns scripted values.
+// Keeps in its memory how often the client was accepted: m = 2 m + 1 gives 2^n - 1 after n visits. Returns scripted
+// values.
 class Remembering final : public Strategy {
  public:
   Scripted inner;
@@ -59,13 +60,13 @@ std::map<std::int64_t, double> visits(const Played& played) {
   return all;
 }
 
-TEST(RunRound, LeavesOutUpdatesThatAreNotFiniteOrBeyondTheBound) {
+TEST(RunRound, LeavesOutUpdatesBeyondTheBound) {
   const std::vector<double> values = {1, nan, 3, -infinity, 300, -2, 256, std::nextafter(256.0, 300.0), -256};
   for (const std::int64_t block : {1, 4, 9}) {
     for (const Hands hands : {Hands{1, 1}, Hands{3, 2}}) {
       const auto strategy = std::make_shared<Remembering>();
       strategy->inner.value = [&](const Participation& p, std::size_t) { return values[value(p.client)]; };
-      const Played played = play(scripted(clients(9, 3), strategy, everybody(), block), 1, hands);
+      const Played played = play(scripted(clients(9, 3), strategy, all_clients(), block), 1, hands);
       const RoundRecord& record = played.records[0];
       EXPECT_EQ(record.rejected, 4);
       EXPECT_EQ(record.committed, 5);
@@ -83,7 +84,7 @@ TEST(RunRound, LeavesOutUpdatesThatAreNotFiniteOrBeyondTheBound) {
   }
 }
 
-// One bad coordinate of one channel is enough, and takes the client out of all channels.
+// One bad coordinate in one channel is enough to leave the client out of all channels.
 TEST(RunRound, LeavesOutWholeClients) {
   const auto strategy = std::make_shared<Scripted>();
   strategy->declared = {{.name = "a", .weighting = Weighting::uniform}, {.name = "b", .bound = 1}};
@@ -98,8 +99,8 @@ TEST(RunRound, LeavesOutWholeClients) {
   expect_close(played.strategy.tensor("weight 0"), {2}, 0, "weight");
 }
 
-// [aggregator] bound is for channels that declare none; one may well declare what is the usual bound elsewhere.
-TEST(RunRound, BoundsThatAChannelDeclaresStand) {
+// The bound of [aggregator] applies only to channels that declare none, even if a declared bound equals the default.
+TEST(RunRound, KeepsTheBoundThatAChannelDeclares) {
   for (const bool declared : {true, false}) {
     const auto strategy = std::make_shared<Scripted>();
     strategy->declared = {{.name = "value", .size = 1, .weighting = Weighting::uniform}};
@@ -116,15 +117,16 @@ TEST(RunRound, LeavesOutClientsWhoseWeightIsNotFinite) {
   const auto strategy = std::make_shared<Scripted>();
   strategy->declared = {{.name = "value", .weighting = Weighting::real}};
   strategy->weight = [](const Participation& p) {
-    return p.client == ClientId{1} ? nan : p.client == ClientId{3} ? infinity : 0.5;
+    if (p.client == ClientId{1}) return nan;
+    return p.client == ClientId{3} ? infinity : 0.5;
   };
   strategy->value = [](const Participation& p, std::size_t) { return value(p.client); };
-  const Played played = play(scripted(clients(4), strategy, everybody(), 2), 1, {2, 1});
+  const Played played = play(scripted(clients(4), strategy, all_clients(), 2), 1, {2, 1});
   EXPECT_EQ(played.records[0].rejected, 2);
   expect_close(played.last(), {1}, 1e-12, "params");
 }
 
-// What the strategy itself may not do: weights beyond what the channel declares could overflow the sum.
+// Weights beyond those that the channel declares could overflow the sum; they are a bug of the strategy.
 TEST(RunRound, RefusesWeightsBeyondTheDeclaredOnes) {
   for (const double weight : {-0.1, 1.1}) {
     const auto strategy = std::make_shared<Scripted>();
@@ -155,13 +157,13 @@ TEST(RunRound, IsAbandonedWhenAllAreRejected) {
   EXPECT_EQ(visits(played).at(3), 1);
 }
 
-TEST(RunRound, IsAbandonedWhenAllAreLost) {
-  const Federation all_lost = federation(
-      "task = {name = \"quadratic\", clients = 9, start = 3}\nplanner = {cohort = 4, dropout = 1}\nstrategy = "
-      "\"scaffold\"\n");
-  const Played played = play(all_lost, 2, {2, 1});
+TEST(RunRound, IsAbandonedWhenAllDropOut) {
+  const Federation parts = federation(
+      "task = {name = \"quadratic\", clients = 9, start = 3}\nplanner = {cohort = 4, dropout = 1}\n"
+      "strategy = \"scaffold\"\n");
+  const Played played = play(parts, 2, {2, 1});
   for (const std::size_t round : {0, 1}) {
-    expect_abandoned(played, round, all_lost.task->initial_parameters({}));
+    expect_abandoned(played, round, parts.task->initial_parameters({}));
     EXPECT_EQ(played.records[round].dropouts, 4);
     EXPECT_EQ(played.records[round].version, Version{0});
     EXPECT_EQ(played.records[round].bytes_up, 0);
@@ -179,7 +181,7 @@ TEST(RunRound, IsAbandonedBelowTheMinimum) {
 
 // --- Versions in flight ----------------------------------------------------------------------------------------------
 
-/// Returns what it downloaded and changes its state in place: x = 2 x + 1, extra = x before.
+// Clients return their download; the server changes its state in place: extra = x, then x = 2 x + 1.
 class Changing final : public Strategy {
  public:
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
@@ -262,7 +264,7 @@ TEST(RunRound, TrainsFromTheVersionThatWasDownloaded) {
 
 // F(x) = (x - 1)^2 / 2 from x = 0, one step, rate 0.4 in round 1 and 0.2 in round 2. Client 1 is committed in round 1:
 // x = 0.4. Client 0 started then too and arrives in round 2: its step is from version 0 with the rate of round 1.
-TEST(RunRound, TrainsWithTheRateOfTheRoundThatAClientStartedIn) {
+TEST(RunRound, TrainsWithTheRateOfTheStartingRound) {
   Federation parts = federation(
       "[task]\nname = \"quadratic\"\ncurvatures = [1, 1]\noptima = [1, 1]\nprecision = \"float64\"\n"
       "[local]\nsteps = 1\nrate = 0.4\nschedule = \"exponential\"\ndecay = 0.5\n[planner]\ncohort = 2\n");
@@ -299,14 +301,14 @@ TEST(RunRound, BringsMemoryBackInLaterRounds) {
       }
     }
     EXPECT_GT(std::ranges::max_element(expected, {}, [](auto& e) { return e.second; })->second, 2);
-    EXPECT_LT(expected.size(), 30U);  // somebody was never trained, and has no memory
+    EXPECT_LT(expected.size(), 30U);  // some client was never trained and has no memory
     EXPECT_EQ(visits(played), expected);
     bits.insert(played.bits);
   }
   EXPECT_EQ(bits.size(), 1U);
 }
 
-/// Remembers its participation.
+// Keeps the id of the client's last participation.
 class LastVisit final : public Strategy {
  public:
   std::vector<MemorySlot> memory(const ParameterLayout&) const override { return {{"visit", 1, at::kDouble}}; }
@@ -321,15 +323,15 @@ class LastVisit final : public Strategy {
   void server_update(State&, std::span<const Aggregate>, const ServerContext&) const override {}
 };
 
-// A client that is committed twice in one round (an asynchronous plan may do that) keeps what it wrote last in the
+// A client that is committed twice in one round, as an asynchronous plan may do, keeps the record that is later in the
 // plan's order, whichever ranks trained it.
-TEST(RunRound, KeepsTheLaterOfTwoMemoriesOfARound) {
+TEST(RunRound, KeepsTheLaterOfTwoMemories) {
   const auto twice = [](State& state, const World& world) {
     RoundPlan plan{.time = world.now + Ticks{1}};
     for (int attempt = 0; attempt < 2; ++attempt) {
       for (std::int64_t c = 0; c < world.task.clients(); ++c) {
         plan.starts.push_back(start(c, state, world));
-        // Either attempt may be the longer one, so that either may be placed first.
+        // Either attempt may be longer, so either may be placed first.
         plan.starts.back().fraction = (c + attempt) % 2 == 0 ? 1 : 0.25;
         plan.commits.push_back({plan.starts.back().id});
       }

@@ -43,10 +43,10 @@ TEST_P(SameBits, OnAnyNumberOfRanksAndThreads) {
       const Federation parts = federation(toml(task, GetParam(), block));
       const Played one = play(parts, 5);
       EXPECT_TRUE(at::isfinite(one.last()).all().item<bool>());
-      EXPECT_EQ(at::equal(one.params[0], one.last()), GetParam() == "local_only");  // whose clients keep their models
-      std::int64_t lost = 0;
-      for (const RoundRecord& record : one.records) lost += record.dropouts;
-      EXPECT_GT(lost, 0);
+      EXPECT_EQ(at::equal(one.params[0], one.last()), GetParam() == "local_only");  // its server model does not change
+      std::int64_t dropouts = 0;
+      for (const RoundRecord& record : one.records) dropouts += record.dropouts;
+      EXPECT_GT(dropouts, 0);
       for (const int ranks : {1, 2, 3, 5, 8}) {
         for (const int threads : {1, 2}) {
           EXPECT_EQ(play(parts, 5, {ranks, threads}).bits, one.bits)
@@ -58,7 +58,7 @@ TEST_P(SameBits, OnAnyNumberOfRanksAndThreads) {
   }
 }
 
-// A block whose clients take turns is no other experiment than one client at a time.
+// A block whose clients are trained in turn gives the same bits as blocks of one client.
 TEST_P(SameBits, InTurnInBlocksOfAnySize) {
   const std::string alone = play(federation(toml(tasks[1], GetParam(), {1, "in_turn"})), 5).bits;
   for (const int clients : {2, 4, 64}) {
@@ -69,8 +69,8 @@ TEST_P(SameBits, InTurnInBlocksOfAnySize) {
 INSTANTIATE_TEST_SUITE_P(Strategies, SameBits, ::testing::ValuesIn(strategies()),
                          [](const auto& info) { return info.param; });
 
-// The test above compares something: other seeds and other settings have other bits.
-TEST(SameBits, AreOtherBitsForOtherExperiments) {
+// The comparison above can fail: other seeds and other settings have other bits.
+TEST(SameBits, DifferForOtherExperiments) {
   const std::string base = toml(tasks[0], "fed_avg", {1, "in_turn"});
   const std::string bits = play(federation(base), 2).bits;
   EXPECT_EQ(play(federation(base), 2).bits, bits);
@@ -81,10 +81,10 @@ TEST(SameBits, AreOtherBitsForOtherExperiments) {
   EXPECT_NE(blocks("in_turn"), blocks("stacked"));
 }
 
-// Clipping by hand: one client, an update of known length.
-TEST(SameBits, ClippedUpdatesHaveTheBoundsLength) {
+// Clipping by hand: one client with an update of known length.
+TEST(SameBits, ClipUpdatesToTheBound) {
   const std::string one = "planner = {cohort = 1}\ntask = {name = \"quadratic\", curvatures = [1], optima = [10]}\n";
-  EXPECT_FLOAT_EQ(numbers(play(federation(one), 1).last())[0], 1);  // rate .1 of a gradient of -10
+  EXPECT_FLOAT_EQ(numbers(play(federation(one), 1).last())[0], 1);  // rate 0.1, gradient -10
   const std::string clip = "stages = [{name = \"clip\", bound = 0.25}]\n";
   EXPECT_FLOAT_EQ(numbers(play(federation(clip + one), 1).last())[0], 0.25F);
   const std::string wide = "stages = [{name = \"clip\", bound = 2}]\n";

@@ -1,5 +1,5 @@
 #pragma once
-// A world around a population, without a run.
+// A world with a population, without a run.
 
 #include <map>
 #include <memory>

@@ -1,5 +1,5 @@
 #pragma once
-// Parts that do what a test says, so that what the engine makes of it can be computed by hand.
+// Parts that follow a test's script, so that the engine's results can be computed by hand.
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
@@ -13,8 +13,8 @@
 
 namespace shoal::test {
 
-/// Every client returns `value(participation, channel)` in each coordinate, whatever it trained. Channel 0 moves the
-/// parameters; means and total weights stay in the state.
+/// Every client returns `value(participation, channel)` in each coordinate, whatever its training gave. Channel 0 is
+/// added to the parameters; means and total weights are kept in the state.
 class Scripted final : public Strategy {
  public:
   std::function<double(const Participation&, std::size_t)> value = [](const Participation&, std::size_t) {
@@ -53,7 +53,7 @@ class Scripted final : public Strategy {
   }
 };
 
-/// Plans what a test says.
+/// A planner that calls a test's function.
 class Planned final : public Planner {
  public:
   using Plan = std::function<RoundPlan(State&, World&)>;
@@ -75,7 +75,7 @@ inline Participation start(std::int64_t client, State& state, const World& world
 }
 
 /// Every client takes part in every round, with weights 1 unless `weights` lists others.
-inline Planned::Plan everybody(std::vector<double> weights = {}) {
+inline Planned::Plan all_clients(std::vector<double> weights = {}) {
   return [weights](State& state, const World& world) {
     RoundPlan plan{.time = world.now + Ticks{1}};
     for (std::int64_t c = 0; c < world.task.clients(); ++c) {
@@ -94,9 +94,9 @@ std::shared_ptr<const Contract> part(const char* kind, const std::string& name, 
   return made;
 }
 
-/// The scripted parts around the usual codec and sum.
+/// A federation of the given parts with the plain codec and the exact sum.
 inline Federation scripted(std::shared_ptr<const Task> task, std::shared_ptr<const Strategy> strategy,
-                           Planned::Plan plan = everybody(), std::int64_t block = 1) {
+                           Planned::Plan plan = all_clients(), std::int64_t block = 1) {
   Federation parts;
   parts.population = std::make_shared<Population>(make_population(Settings(), 1, task->clients()));
   parts.task = std::move(task);

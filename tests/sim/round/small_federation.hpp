@@ -1,6 +1,6 @@
 #pragma once
-// A federation small enough to compute everything twice: random examples, clients of chosen sizes, and a reference that
-// trains one client with LibTorch's autograd and its SGD.
+// A federation that is small enough to compute everything twice: random examples, clients of chosen sizes, and a
+// reference that trains one client with LibTorch's autograd and SGD.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -19,11 +19,11 @@ namespace shoal::test {
 class Consecutive final : public ClientExamples {
  public:
   explicit Consecutive(std::vector<std::int64_t> sizes) : sizes_(std::move(sizes)) {}
-  std::int64_t clients() const override { return static_cast<std::int64_t>(sizes_.size()); }
-  std::int64_t count(ClientId client) const override { return sizes_[static_cast<std::size_t>(value(client))]; }
+  std::int64_t clients() const override { return std::ssize(sizes_); }
+  std::int64_t count(ClientId client) const override { return sizes_[value(client)]; }
   void indices(ClientId client, std::span<std::int32_t> out) const override {
-    const auto first = std::accumulate(sizes_.begin(), sizes_.begin() + value(client), std::int64_t{0});
-    std::iota(out.begin(), out.end(), static_cast<std::int32_t>(first));
+    const std::int32_t first = std::accumulate(sizes_.begin(), sizes_.begin() + value(client), std::int64_t{0});
+    std::iota(out.begin(), out.end(), first);
   }
 
  private:
@@ -36,8 +36,8 @@ inline Examples random_examples(Shape shape, std::int64_t classes, std::int64_t 
   out.classes = classes;
   RandomStream random(random_key(seed, "source/synthetic"), 0);
   for (std::int64_t i = 0; i < count; ++i) {
-    out.labels.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(classes))));
-    for (std::int64_t j = 0; j < shape.size(); ++j) out.floats.push_back(static_cast<float>(random.normal()));
+    out.labels.push_back(random.below(classes));
+    for (std::int64_t j = 0; j < shape.size(); ++j) out.floats.push_back(random.normal());
   }
   return out;
 }
@@ -47,18 +47,18 @@ inline at::Tensor features(const Examples& from, const std::vector<std::int32_t>
   std::vector<float> values;
   for (const std::int32_t i : which) {
     for (std::int64_t j = 0; j < from.shape.size(); ++j) {
-      const auto at = static_cast<std::size_t>(i * from.shape.size() + j);
-      values.push_back(from.bytes.empty() ? from.floats[at] : static_cast<float>(from.bytes[at]));
+      const std::int64_t at = i * from.shape.size() + j;
+      values.push_back(from.bytes.empty() ? from.floats[at] : from.bytes[at]);
     }
   }
-  const auto count = static_cast<std::int64_t>(which.size());
+  const std::int64_t count = std::ssize(which);
   return at::tensor(values).view({count, from.shape.channels, from.shape.height, from.shape.width}) * from.scale +
          from.offset;
 }
 
 inline at::Tensor labels(const Examples& from, const std::vector<std::int32_t>& which) {
   std::vector<std::int64_t> out;
-  for (const std::int32_t i : which) out.push_back(from.labels[static_cast<std::size_t>(i)]);
+  for (const std::int32_t i : which) out.push_back(from.labels[i]);
   return at::tensor(out, at::kLong);
 }
 
@@ -101,11 +101,11 @@ struct ReferenceFit {
   std::int64_t steps = 0;
 };
 
-/// One client's local training, written without the engine: autograd, torch::optim::SGD, its own walk through batches.
+/// One client's local training without the engine: autograd, torch::optim::SGD and a loop over batches of its own.
 inline ReferenceFit reference_fit(const SupervisedTask& task, const Scores& scores, const Participation& who,
                                   const LocalSettings& local, const at::Tensor& start, const Correction& correction) {
   std::vector<std::int32_t> own = task.holdout().indices(who.client, Split::train);
-  const auto count = static_cast<std::int64_t>(own.size());
+  const std::int64_t count = std::ssize(own);
   const std::int64_t batch = local.batch == 0 ? count : std::min(local.batch, count);
   RandomStream random(random_key(task.seed(), "task/shuffle"), value(who.client), value(who.id));
   Parameters parameters = leaves(task.layout(), start);
@@ -128,7 +128,7 @@ inline ReferenceFit reference_fit(const SupervisedTask& task, const Scores& scor
     const at::Tensor loss =
         at::cross_entropy_loss(scores(parameters, features(task.train(), chosen)), labels(task.train(), chosen));
     loss.backward();
-    out.loss += loss.item<double>() / static_cast<double>(out.steps);
+    out.loss += loss.item<double>() / out.steps;
 
     const at::NoGradGuard no_grad;
     Parameters gradients;

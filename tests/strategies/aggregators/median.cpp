@@ -1,4 +1,4 @@
-// Is the median that of all clients' rows, whoever holds them, and does it withstand what a mean does not?
+// Is the median that of all clients' rows, whichever ranks hold them, and does it withstand outliers?
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,8 +25,8 @@ AggregationPlan plan_of(const std::vector<std::int64_t>& sizes, at::ScalarType t
   return plan;
 }
 
-/// One block with rows `which` of the channels' matrices, in a buffer that is overwritten afterwards, as a trainer's
-/// is.
+// Adds one block with the rows `which` of the channels' matrices, from a buffer that is overwritten afterwards, as a
+// trainer's buffers are.
 void add(Collector& collector, const std::vector<at::Tensor>& channels, const std::vector<std::int64_t>& which,
          bool accepted = true) {
   Contribution contribution{.accepted = std::vector<bool>(which.size(), accepted)};
@@ -39,7 +39,7 @@ void add(Collector& collector, const std::vector<at::Tensor>& channels, const st
   for (at::Tensor& buffer : buffers) buffer.fill_(99);
 }
 
-/// The medians of the channels with row i dealt to rank (i * 7) % ranks.
+// The medians of the channels when rank (7 i) % ranks has row i.
 std::vector<at::Tensor> medians_on(int ranks, const std::vector<at::Tensor>& channels) {
   std::vector<std::int64_t> sizes;
   for (const at::Tensor& channel : channels) sizes.push_back(channel.size(1));
@@ -71,7 +71,7 @@ at::Tensor by_sorting(const at::Tensor& rows) {
   return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, rows 8 to 10 plus 4; medians as byzfl has them.
+// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, plus 4 in rows 8 to 10. The expected medians are from byzfl.
 TEST(Median, AgreesWithByzflOnElevenRows) {
   at::Tensor rows = at::empty({11, 5}, at::kDouble);
   for (int i = 0; i < 11; ++i) {
@@ -84,7 +84,7 @@ TEST(Median, AgreesWithByzflOnElevenRows) {
   }
 }
 
-TEST(Median, IsThatOfSortedValuesForAllChannels) {
+TEST(Median, IsTheMiddleOfTheSortedValues) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal;
   for (const std::int64_t clients : {1, 2, 3, 8, 33, 100}) {
@@ -102,8 +102,8 @@ TEST(Median, IsThatOfSortedValuesForAllChannels) {
   }
 }
 
-// 80 rows of 150,001 values are more than one exchange of 2^22 values per rank.
-TEST(Median, TakesSeveralExchanges) {
+// 80 rows of 150,001 values need more than one exchange of 2^22 values per rank.
+TEST(Median, UsesSeveralExchanges) {
   at::Tensor rows = at::empty({80, 150'001}, at::kFloat);
   float* values = rows.mutable_data_ptr<float>();
   for (std::int64_t i = 0; i < rows.numel(); ++i) values[i] = (i * 7919) % 100'003;
@@ -111,7 +111,7 @@ TEST(Median, TakesSeveralExchanges) {
   for (const int ranks : {1, 2, 3}) EXPECT_TRUE(at::equal(medians_on(ranks, {rows})[0], expected)) << ranks;
 }
 
-TEST(Median, OfNobodyIsZero) {
+TEST(Median, IsZeroWithoutClients) {
   run_on_threads(2, [&](Communicator& comm) {
     const std::vector<Aggregate> groups = median()->open(plan_of({3}, at::kFloat))->finish(comm);
     EXPECT_EQ(groups[0].clients, 0);
@@ -119,7 +119,7 @@ TEST(Median, OfNobodyIsZero) {
   });
 }
 
-// Two of seven clients want to go far away: the mean follows, the median stays with the others.
+// Two of seven clients have a distant optimum: the mean moves towards it, the median stays with the others.
 TEST(Median, WithstandsOutliers) {
   const auto last = [](const std::string& aggregator) {
     const Federation parts = federation(
@@ -146,7 +146,7 @@ TEST(Median, HasTheSameBitsOnAnyRanks) {
   }
 }
 
-/// Sends twice the values; says what it can decode.
+// Sends twice the values; can decode sums, rows or both.
 class Doubled final : public Codec {
  public:
   Doubled(bool sums, bool rows) : sums_(sums), rows_(rows) {}
@@ -169,7 +169,7 @@ class Doubled final : public Codec {
   bool sums_, rows_;
 };
 
-TEST(Median, WantsACodecThatDecodesRows) {
+TEST(Median, NeedsACodecThatDecodesRows) {
   for (const std::string aggregator : {"median", "exact_sum"}) {
     Federation parts = federation("[task]\nname = \"quadratic\"\n[aggregator]\nname = \"" + aggregator + "\"\n");
     const auto model = [&] {

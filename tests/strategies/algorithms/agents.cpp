@@ -1,5 +1,5 @@
-// Agents under federated learning: are joint updates what they would be with all replies in one place, does every part
-// work on agents, and do they learn?
+// Agents under federated learning: do joint updates equal those on all replies in one place, does every part work with
+// agents, and do they learn?
 
 #include <ATen/ATen.h>
 
@@ -16,15 +16,15 @@ const std::string users =
     "task = {name = \"agents\", users = 30, sessions = 3, test_users = 200, concentration = 0.2, conflicts = 0.2}\n";
 const std::string agents = users + "planner = {cohort = 12}\n";
 
-/// What all clients of a round would learn from in one place.
+// The replies of all clients of a round in one place.
 struct Union {
-  at::Tensor gradient;  // [d], float64
+  at::Tensor gradient;  // [d], float64: gradient of the mean over all replies
   std::int64_t replies = 0;
-  std::vector<std::int64_t> of_client;
+  std::vector<std::int64_t> of_client;  // number of replies of each client
 };
 
-// Without a trainer: the sessions of every participation at `params`, one batch of all their replies, one call of the
-// learner.
+// Without a trainer: holds the sessions of every participation with the policy `params` and computes the gradient on
+// one batch of all replies.
 Union pool(const Federation& parts, const RoundRecord& record, const at::Tensor& params) {
   const auto& task = dynamic_cast<const AgentsTask&>(*parts.task);
   const auto worker = task.policy().rollout_worker();
@@ -54,8 +54,8 @@ double relative(const at::Tensor& a, const at::Tensor& reference) {
   return ((a.to(at::kDouble) - wide).norm() / wide.norm()).item<double>();
 }
 
-// The derivation: theta - rate sum_i (n_i / N) g_i, with g_i the mean over client i's n_i replies, is a step on the
-// mean over all N.
+// With g_i the mean gradient over client i's n_i replies, theta - rate sum_i (n_i / N) g_i is a step on the mean over
+// all N replies.
 TEST(Agents, OneLocalStepIsThePooledStep) {
   for (const char* objective : {"binary_rl", "combined", "opd_token", "hybrid"}) {
     const std::string base = fmt::format("objective = \"{}\"\n{}", objective, agents);
@@ -70,23 +70,23 @@ TEST(Agents, OneLocalStepIsThePooledStep) {
         EXPECT_EQ(played.records[r].clients[i].figures.examples, all.of_client[i]) << objective;
       }
       EXPECT_LT(relative(played.params[r] - params, -0.7 * all.gradient), 1e-6) << objective << ", round " << r;
-      EXPECT_GT(std::ranges::max(all.of_client), std::ranges::min(all.of_client)) << "weights make no difference here";
+      EXPECT_GT(std::ranges::max(all.of_client), std::ranges::min(all.of_client)) << "equal weights test nothing";
       params = played.params[r];
     }
     EXPECT_LT(relative(sgd.params[0], played.params[0]), 1e-6) << objective;
   }
 }
 
-// Weighted alike, clients do not give the pooled step: the test above can fail.
-TEST(Agents, OtherWeightsAreNotThePooledStep) {
+// With equal weights the clients do not give the pooled step, so the test above can fail.
+TEST(Agents, UniformWeightsAreNotThePooledStep) {
   const Federation parts = federation(agents + "[aggregator]\nweights = \"uniform\"\n[local]\nrate = 0.7\n");
   const Played played = play(parts, 1);
   const Union all = pool(parts, played.records[0], parts.task->initial_parameters({}));
   EXPECT_GT(relative(played.last(), -0.7 * all.gradient), 1e-3);
 }
 
-// Adam without bias correction on the pooled gradient; Reddi et al. 2021 (arXiv 2003.00295), algorithm 2, with tau = 0
-// but for the division. Clients' rate of 1 makes their change minus their gradient.
+// Adam without bias correction on the pooled gradient; Reddi et al. 2021 (arXiv 2003.00295), algorithm 2, with a tiny
+// tau that only keeps the division finite. With a client rate of 1, a client's change is minus its gradient.
 TEST(Agents, FedAdamIsAdamOnThePooledGradient) {
   constexpr double beta1 = 0.9, beta2 = 0.98, rate = 0.05, tau = 1e-8;
   const Federation parts = federation(
@@ -101,7 +101,7 @@ TEST(Agents, FedAdamIsAdamOnThePooledGradient) {
     m = beta1 * m + (1 - beta1) * g;
     v = beta2 * v + (1 - beta2) * g * g;
     x = before.to(at::kDouble) - rate * m / (v.sqrt() + tau);
-    // Where a gradient nearly cancels, its sign is all that Adam sees: those are left out.
+    // Coordinates whose gradient nearly cancels are left out, because there rounding decides its sign and Adam's step.
     const at::Tensor clear = (g.abs() > 1e-4 * g.abs().max()).to(at::kDouble);
     EXPECT_GT(clear.sum().item<double>(), 20);
     EXPECT_LT(relative(clear * (played.params[r] - before), clear * (x - before)), 1e-5) << "round " << r;
@@ -148,7 +148,7 @@ double rule_rate(const Federation& parts, const at::Tensor& params) {
   return total.accuracy();
 }
 
-// The same 500 questions before and after, three seeds: noise of the mean is below 0.02.
+// With the same 500 questions before and after and three seeds, the noise of the mean is below 0.02.
 TEST(Agents, LearnTheirUsersRules) {
   const auto gain = [](const std::string& more) {
     double sum = 0;
@@ -164,12 +164,12 @@ TEST(Agents, LearnTheirUsersRules) {
   };
   const double taught = gain("local = {rate = 8}\n");
   EXPECT_GT(taught, 0.25);
-  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // the same tokens are drawn
-  // Votes that do not depend on the reply: what is left is a random walk.
+  EXPECT_EQ(gain("local = {rate = 1e-12}\n"), 0);  // both evaluations draw the same tokens
+  // With votes that do not depend on the reply, learning is a random walk.
   EXPECT_LT(gain("local = {rate = 8}\njudge = \"coin\"\n"), taught / 2);
 }
 
-// Each client's model is its own: after r participations it is what r sessions of local steps make of the first model.
+// Each client has its own model: after r participations it is the initial model after r calls of local training.
 TEST(Agents, LearnAloneWithLocalOnly) {
   const Federation parts =
       federation("strategy = \"local_only\"\nlocal = {rate = 2}\nplanner = {cohort = 30}\n" + users);

@@ -1,4 +1,4 @@
-// Do clients get the models of their own that the paper promises, and is their evaluation that of each client alone?
+// Do clients get the personal models of the paper, and does their evaluation equal that of each client alone?
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,8 +14,6 @@ namespace shoal {
 namespace {
 
 using namespace shoal::test;
-
-constexpr double lambda_of_oracle = 1;
 
 // Two clients with F = h (x - b)^2 / 2, h = (1, 4), b = (0, 1).
 std::string two_clients(const std::string& ditto, const std::string& local, double start) {
@@ -34,13 +32,13 @@ std::vector<double> personal_models(const Federation& parts, int rounds) {
   return found;
 }
 
-// argmin F_i(v) + lambda / 2 (v - x)^2 = (h b + lambda x) / (h + lambda) at x = 1/2: 0.25 and 0.9.
+// argmin F_i(v) + lambda / 2 (v - x)^2 = (h b + lambda x) / (h + lambda): 0.25 and 0.9 for lambda = 1 and x = 1/2.
 TEST(Ditto, ReachesTheExactPersonalModels) {
   const std::vector<double> found =
       personal_models(federation(two_clients("lambda = 1", "steps = 2000\nrate = 0.01", 0.5)), 1);
   ASSERT_EQ(found.size(), 2U);
-  EXPECT_NEAR(found[0], (0 + lambda_of_oracle * 0.5) / 2, 1e-6);
-  EXPECT_NEAR(found[1], (4 + lambda_of_oracle * 0.5) / 5, 1e-6);
+  EXPECT_NEAR(found[0], (0 + 1 * 0.5) / 2, 1e-6);
+  EXPECT_NEAR(found[1], (4 + 1 * 0.5) / 5, 1e-6);
 }
 
 TEST(Ditto, WithoutPullIsLocalTraining) {
@@ -66,8 +64,8 @@ TEST(Ditto, LeavesTheServerModelToFedAvg) {
   EXPECT_EQ(rows(base + "\"ditto\"\n"), rows(base + "\"fed_avg\"\n"));
 }
 
-// Personal loss of the two clients by hand; clients without memory use the server's model.
-TEST(PersonalEvaluation, OfQuadraticsIsTheirMeanLoss) {
+// The personal loss of the two clients by hand; clients without memory use the server's model.
+TEST(PersonalEvaluation, IsTheMeanLossOfQuadratics) {
   const Federation parts = federation(two_clients("lambda = 1", "steps = 3\nrate = 0.05", 2));
   const auto at_start = [&] {
     PersonalEvaluation seen;
@@ -161,21 +159,21 @@ TEST(PersonalEvaluation, HasTheSameBitsOnAnyRanks) {
   }
 }
 
-TEST(PersonalEvaluation, IsOnWhereItMakesSense) {
+TEST(PersonalEvaluation, IsOnByDefaultForPersonalModels) {
   EXPECT_EQ(composed(supervised).settings.personal_clients, 1000);
   EXPECT_EQ(composed(supervised + std::string("[evaluate]\npersonal = false")).settings.personal_clients, 0);
   EXPECT_EQ(composed(supervised + std::string("[evaluate]\npersonal_clients = 7")).settings.personal_clients, 7);
-  const std::string shared = "[data]\nname = \"optdigits\"\n[strategy]\n";  // clients hold nothing out
+  const std::string shared = "[data]\nname = \"optdigits\"\n[strategy]\n";  // clients hold out no examples
   EXPECT_EQ(composed(shared + "name = \"ditto\"").settings.personal_clients, 0);
   EXPECT_THAT(user_error_of([&] { composed(shared + "name = \"ditto\"\n[evaluate]\npersonal = true"); }),
               testing::HasSubstr("clients have no examples of their own"));
   const std::string own = "[data]\nname = \"optdigits\"\ntest = 0.2\n";
   EXPECT_EQ(composed(own).settings.personal_clients, 0);
-  EXPECT_EQ(composed(own + "[evaluate]\npersonal = true").settings.personal_clients,
-            1000);  // each client with the server's
+  // Each client then evaluates the server's model.
+  EXPECT_EQ(composed(own + "[evaluate]\npersonal = true").settings.personal_clients, 1000);
 }
 
-TEST(PersonalEvaluation, HasColumnsInTheTableWhereItIs) {
+TEST(PersonalEvaluation, AddsItsColumnsToTheTable) {
   CellContents cell;
   cell.header.label = "ditto";
   cell.result = CellResult{.status = "finished"};

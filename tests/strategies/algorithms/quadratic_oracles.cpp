@@ -1,6 +1,6 @@
 // Does the whole engine (plan, local steps, weights, sum, server step) give the closed form? Two clients with equal
-// weights, F_i = 1/2 h_i (x - b_i)^2 with h = (1, 4), b = (0, 1); local rate .1, 5 full-gradient steps, x = 2 at first.
-// The optimum of the mean is .8. Expected values in high precision from the update rules.
+// weights have F_i = 1/2 h_i (x - b_i)^2 with h = (1, 4), b = (0, 1); local rate 0.1, 5 full-gradient steps, initially
+// x = 2. The optimum of the mean is 0.8. Expected values were computed in high precision from the update rules.
 
 #include "tests/sim/round/rounds.hpp"
 
@@ -26,8 +26,8 @@ std::string two_clients(const std::string& strategy, const std::string& precisio
 struct Oracle {
   const char* what;
   const char* strategy;
-  std::vector<double> rounds;  // 1, 2, 3
-  double limit;
+  std::vector<double> rounds;  // the model after rounds 1, 2 and 3
+  double limit;                // the model after 300 rounds
 };
 
 std::ostream& operator<<(std::ostream& out, const Oracle& oracle) { return out << oracle.what; }
@@ -67,7 +67,7 @@ TEST_P(QuadraticOracle, InSinglePrecision) {
 INSTANTIATE_TEST_SUITE_P(Table, QuadraticOracle, ::testing::ValuesIn(oracles),
                          [](const auto& info) { return std::string(info.param.what); });
 
-// On any partition FedSGD is gradient descent on the union: x -= rate mean h_i (x - b_i) = x -= .1 (2.5 x - 2).
+// On any partition, FedSGD is gradient descent on the union: x -= rate mean h_i (x - b_i), which is 0.1 (2.5 x - 2).
 TEST(QuadraticOracles, FedSgdIsGradientDescentOnTheMean) {
   const Played played = play(federation(two_clients("{name = \"fed_sgd\", rate = 0.1}", "float64", "exact_sum")), 20);
   double x = 2;
@@ -77,24 +77,23 @@ TEST(QuadraticOracles, FedSgdIsGradientDescentOnTheMean) {
   }
 }
 
-// The same with data: unequal clients, all of them in every round, against one client that holds everything.
-TEST(QuadraticOracles, FedSgdOnUnequalClientsIsGradientDescentOnTheUnion) {
+// The same with data: unequal clients, all of them in every round, compared with one client that holds all examples.
+TEST(QuadraticOracles, FedSgdOfUnequalClientsIsCentral) {
   const std::string common =
       "strategy = {name = \"fed_sgd\", rate = 0.5}\nmodel = \"logistic_regression\"\n"
       "data = {name = \"synthetic\", examples = 600, test_examples = 10, features = 8, classes = 4}\n";
-  const Federation many = federation(common +
-                                     "partition = {name = \"dirichlet\", clients = 12, alpha = 0.5, minimum = "
-                                     "1}\nplanner = {cohort = 12}\n");
+  const std::string twelve = "partition = {name = \"dirichlet\", clients = 12, alpha = 0.5, minimum = 1}\n";
+  const Federation many = federation(common + twelve + "planner = {cohort = 12}\n");
   const Federation one = federation(common + "partition = {name = \"iid\", clients = 1}\nplanner = {cohort = 1}\n");
   std::set<std::int64_t> sizes;
   for (std::int64_t c = 0; c < 12; ++c) sizes.insert(many.task->work(ClientId{c}).examples);
-  ASSERT_GT(sizes.size(), 4U);  // else the weights would not matter
+  ASSERT_GT(sizes.size(), 4U);  // otherwise the weights would not matter
   const Played distributed = play(many, 5, {2, 1}), central = play(one, 5);
   EXPECT_FALSE(at::equal(central.params[0], central.last()));
   for (std::size_t r = 0; r < 5; ++r) expect_close(distributed.params[r], numbers(central.params[r]), 1e-6, "params");
 }
 
-// Reductions: what equals FedAvg by the formulas equals it in bits.
+// A special case that equals FedAvg by its formula equals it in bits.
 TEST(QuadraticOracles, FedProxWithoutPullIsFedAvg) {
   const std::string rest =
       "task = {name = \"quadratic\", clients = 20, dimension = 9}\nlocal = {steps = 4, rate = 0.3, momentum = 0.5}\n";
@@ -105,7 +104,8 @@ TEST(QuadraticOracles, FedProxWithoutPullIsFedAvg) {
   EXPECT_FALSE(at::equal(pulled.last(), avg.last()));
 }
 
-// All controls are zero in the first round; in the second they are not. Examples are equal, so the weights agree.
+// All control variates are zero in the first round but not in the second. Clients have equally many examples, so the
+// weights agree.
 TEST(QuadraticOracles, FirstRoundOfScaffoldIsFedAvg) {
   const std::string rest =
       "task = {name = \"quadratic\", clients = 20, dimension = 9}\nlocal = {steps = 4, rate = 0.3}\n";
@@ -115,8 +115,8 @@ TEST(QuadraticOracles, FirstRoundOfScaffoldIsFedAvg) {
   EXPECT_FALSE(at::equal(scaffold.params[1], avg.params[1]));
 }
 
-// Dyadic numbers make every step exact, so that "the same" means the same bits: h = 1, b = 1, rate 1/4, x = 0 at first
-// gives x = 1 - (3/4)^steps.
+// Dyadic numbers make every step exact, so results can be compared in bits: h = 1, b = 1, rate 1/4 and initially x = 0
+// give x = 1 - (3/4)^steps.
 TEST(QuadraticOracles, FedAvgOfOneClientIsCentralTraining) {
   for (const char* precision : {"float32", "float64"}) {
     for (const char* aggregator : {"exact_sum", "float_sum"}) {
@@ -132,7 +132,7 @@ TEST(QuadraticOracles, FedAvgOfOneClientIsCentralTraining) {
   }
 }
 
-// One client with all the data, minibatches and momentum: the trainer alone, without any engine around it.
+// One client with all the data, minibatches and momentum, compared with the trainer alone, without the engine.
 TEST(QuadraticOracles, FedAvgOfOneClientIsTheTrainersSgd) {
   const Federation one = federation(
       "aggregator = {name = \"float_sum\", weights = \"uniform\"}\nmodel = {name = \"mlp\", widths = [5]}\n"

@@ -1,4 +1,4 @@
-// Does the clipping bound follow the clients' norms as the paper's rule says?
+// Does the clipping bound follow the clients' norms by the paper's rule?
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 using namespace shoal::test;
 
-/// Client i returns (records[i], 0, ..): its norm is |records[i]|.
+// Client i returns (records[i], 0, ...), whose norm is |records[i]|.
 class Records final : public Strategy {
  public:
   explicit Records(std::vector<double> records) : records_(std::move(records)) {}
@@ -35,7 +35,7 @@ class Records final : public Strategy {
   std::vector<double> records_;
 };
 
-/// All clients take part in every round.
+// A federation with this strategy, in which all clients take part in every round.
 Federation recording(std::vector<double> records, const std::string& stage) {
   Federation parts = federation(fmt::format(
       "[task]\nname = \"quadratic\"\nclients = {0}\ndimension = 3\nprecision = \"float64\"\n[local]\nblock = 3\n"
@@ -47,7 +47,7 @@ Federation recording(std::vector<double> records, const std::string& stage) {
 
 double bound_of(const FederationState& state) { return state.stages[0].tensor("bound").item<double>(); }
 
-/// Sum of the clipped records and bound after each round.
+// The sum of the clipped records and the bound after each round.
 std::vector<std::pair<double, double>> trace(const Federation& parts, int rounds, std::int64_t clients) {
   std::vector<std::pair<double, double>> found;
   run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
@@ -56,8 +56,8 @@ std::vector<std::pair<double, double>> trace(const Federation& parts, int rounds
   return found;
 }
 
-// The traces of TensorFlow Privacy's tests of its quantile-adaptive clipping, geometric form.
-TEST(AdaptiveClip, FollowsTheRuleByHand) {
+// The traces come from TensorFlow Privacy's tests of quantile-adaptive clipping in its geometric form.
+TEST(AdaptiveClip, AgreesWithTensorFlowPrivacy) {
   const std::string ln2 = fmt::format("rate = {}\n", std::numbers::ln2);
   const double root = std::numbers::sqrt2;
   const std::vector<std::pair<double, double>> down = {
@@ -78,13 +78,13 @@ TEST(AdaptiveClip, TracksTheQuantileOfNorms) {
   for (int i = 0; i < 21; ++i) records.push_back(0.5 * i);
   for (const auto& [quantile, expected] : {std::pair{0.5, 5.0}, {0.9, 9.0}, {0.2, 2.0}}) {
     const auto found = trace(recording(records, fmt::format("quantile = {}\n", quantile)), 150, 21);
-    // The norms are 0.5 apart; near the quantile the bound moves between two of them.
+    // The norms are 0.5 apart, and the bound moves between the two of them that are next to the quantile.
     EXPECT_NEAR(found.back().second, expected, 0.5) << quantile;
   }
 }
 
-// Half of the clients arrive with bounds of older versions; the bound still ends at the median of the norms.
-TEST(AdaptiveClip, GoesDownWithTheVersion) {
+// Half of the clients arrive with bounds of older versions; the bound still settles at the median of the norms.
+TEST(AdaptiveClip, SendsItsBoundWithEachVersion) {
   std::vector<double> records;
   for (int i = 0; i < 60; ++i) records.push_back(1 + 0.05 * i);
   Federation parts = federation(
@@ -126,11 +126,11 @@ TEST(AdaptiveClip, LeavesOutRejectedClients) {
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
   const auto found = trace(recording({0.05, 0.5, nan, infinity}, ""), 1, 2);
   EXPECT_NEAR(found[0].first, 0.05 + 0.1, 1e-12);
-  EXPECT_NEAR(found[0].second, 0.1, 1e-15);  // one of two is within
+  EXPECT_NEAR(found[0].second, 0.1, 1e-15);  // one of two is within the bound, so it does not change
 }
 
-TEST(AdaptiveClip, NoiseHasItsDeviationAndOtherStagesOthers) {
-  // Nobody is within the bound, so bound *= exp(-rate (noise / clients - quantile)).
+TEST(AdaptiveClip, AddsNoiseThatDiffersBetweenStages) {
+  // No client is within the bound, so bound *= exp(-rate (noise / clients - quantile)).
   const std::string stage = "initial = 1e-9\nrate = 1e-3\nquantile = 0\nbit_noise = 3\n";
   Federation parts = recording({1, 2, 3, 4}, stage);
   parts.stages.push_back(parts.stages[0]);
@@ -147,12 +147,12 @@ TEST(AdaptiveClip, NoiseHasItsDeviationAndOtherStagesOthers) {
     squares += noise * noise;
     before = bound;
   }
-  EXPECT_NEAR(std::sqrt(squares / 2000), 3, 5 * 3 / std::sqrt(2 * 2000.0));  // five deviations
+  EXPECT_NEAR(std::sqrt(squares / 2000), 3, 5 * 3 / std::sqrt(2 * 2000.0));  // five standard errors
 }
 
-TEST(AdaptiveClip, RefusesToBeTwice) {
+TEST(AdaptiveClip, RefusesToBeUsedTwice) {
   const std::string stage = "[[stages]]\nname = \"adaptive_clip\"\n";
-  // When it is composed, so that `shoal plan` says so too.
+  // It is refused when parts are composed, so `shoal plan` reports it too.
   EXPECT_THAT(user_error_of([&] { federation("[task]\nname = \"quadratic\"\n" + stage + stage); }),
               testing::HasSubstr("two stages broadcast a 'clip_bound'"));
 }
