@@ -1,6 +1,6 @@
 // A form in a graphical interface: four fields, for each a right and a wrong entry, and a button. The screen shows
 // which fields are filled and which are marked as wrong. Pressing the button ends the episode: +1 if all fields are
-// right, else -1. Sparse: an untrained agent presses too early.
+// right, else -1. The reward is sparse: an untrained agent presses the button too early.
 
 #include <algorithm>
 

@@ -16,8 +16,8 @@ std::vector<int> likeliest(std::span<const double> log_p, std::size_t k) {
   return order;
 }
 
-// The derivative by log p_v is p_v (log p_v - log q_v + 1), and that of the bin is shared by its tokens according to
-// their probability.
+// The derivative with respect to log p_v is p_v (log p_v - log q_v + 1); the bin's is divided among its tokens in
+// proportion to their probability.
 double reverse_kl(std::span<const int> told, std::span<const double> student, std::span<const double> teacher,
                   double scale, double* gradient) {
   std::vector<bool> apart(student.size());
