@@ -1,4 +1,5 @@
-// Do machines do what their descriptions say? Every machine is operated by hand to its success and to its failure.
+// Do machines do what their descriptions say? Every machine is operated to its success and to its failure.
+
 #include <gtest/gtest.h>
 
 #include "sim/agents/environment.hpp"
@@ -14,7 +15,7 @@ class Machines : public testing::Test {
   static std::unique_ptr<Environment> machine(const std::string& toml) {
     return shoal::make_part<Environment>("environment", "terminal", shoal::Settings::parse(toml, "test.toml"));
   }
-  // Takes these actions; the last result.
+  // Takes these actions and returns the last result.
   StepResult take(const Environment& machine, EpisodeState& state, const std::vector<int>& actions) {
     StepResult result;
     for (const int action : actions) {
@@ -48,7 +49,7 @@ TEST_F(Machines, FormsAreAcceptedWhenRight) {
   const auto form = machine("name = 'form'\nfields = 2");
   EpisodeState state = form->start(random);
   EXPECT_EQ(take(*form, state, {0}).progress, 1);
-  EXPECT_EQ(take(*form, state, {0}).progress, -1);  // again
+  EXPECT_EQ(take(*form, state, {0}).progress, -1);  // already right
   EXPECT_EQ(take(*form, state, {3}).progress, -1);  // wrong value
   EXPECT_EQ(take(*form, state, {2}).progress, 1);
   EXPECT_TRUE(take(*form, state, {4}).success);
@@ -73,7 +74,7 @@ TEST_F(Machines, TestsTellWhichPatchesPass) {
   EXPECT_EQ(take(*patch, untouched, {7}).outcome, -1);
 }
 
-// The numbers of a calculator's state.
+// The beginning of a calculator's state.
 struct Problem {
   std::array<int, 4> operations;
   int count;
