@@ -1,6 +1,5 @@
 #pragma once
-// From judged replies to a gradient: the same for studies, for the asynchronous pipeline and for clients of a
-// federation.
+// From judged replies to a gradient: the same for the asynchronous pipeline and for clients of a federation.
 
 #include <vector>
 
