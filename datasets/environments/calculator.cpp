@@ -47,7 +47,10 @@ class Calculator final : public Environment {
     Problem problem = state.as<Problem>();
     if (action == answer || last) {
       const bool right = action == answer && problem.finished() && problem.spoiled == 0;
-      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(problem.calls), right};
+      return {.progress = right ? 1.0 : -1.0,
+              .done = true,
+              .outcome = right ? 1.0 : wrong_answer_reward(problem.calls),
+              .success = right};
     }
     ++problem.calls;
     StepResult result;

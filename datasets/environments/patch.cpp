@@ -49,7 +49,8 @@ class Patch final : public Environment {
     if (action > run_tests) {  // submit
       bool all = true;
       for (int i = 0; i < places_; ++i) all = all && program.passes(i);
-      return {all ? 1.0 : -1.0, true, all ? 1.0 : -1.0, all};
+      const double sign = all ? 1 : -1;
+      return {.progress = sign, .done = true, .outcome = sign, .success = all};
     }
     bool useful = false;
     if (action == run_tests) {
@@ -63,7 +64,7 @@ class Patch final : public Environment {
       useful = !before && program.passes(place);
     }
     state.set(program);
-    return {useful ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
+    return {.progress = useful ? 1.0 : -1.0, .done = last, .outcome = last ? -1.0 : 0.0};
   }
 
  private:

@@ -47,7 +47,7 @@ class AgentsTask final : public Task {
 
   const ParameterLayout& layout() const override { return policy_->layout(); }
   std::int64_t clients() const override { return settings_.users; }
-  /// The policy's, whatever the key: it is pretrained.
+  /// The policy's own, whatever the key, since it is pretrained.
   at::Tensor initial_parameters(RandomKey) const override { return initial_.clone(); }
   ClientWork work(ClientId client) const override;
   std::unique_ptr<Trainer> trainer() const override;

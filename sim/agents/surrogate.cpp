@@ -23,8 +23,8 @@ Surrogate::Surrogate(const Settings& s)
        {"decoupled", decoupled},
        {"approximate", approximate}},
       "for samples of an older policy: none; the loss times min(pi_old / pi_rolled, cap), by token or by reply; the "
-      "same by token without the cap (decoupled PPO, arXiv 2505.24298); or that with pi_old interpolated between pi_rolled "
-      "and pi_theta (AReaL, inclusionai.github.io/AReaL/algorithms/prox_approx.html)");
+      "same by token without the cap (decoupled PPO, arXiv 2505.24298); or that with pi_old interpolated between "
+      "pi_rolled and pi_theta (AReaL, inclusionai.github.io/AReaL/algorithms/prox_approx.html)");
 }
 
 double Surrogate::sequence_weight(const Sample& sample) const {

@@ -52,7 +52,7 @@ class Oel final : public Objective {
   }
 
  private:
-  // Log-probabilities of the teacher as the student learns of them.
+  // The teacher's log-probabilities, where tokens beyond its `told_` likeliest have equal shares of the rest.
   std::vector<double> as_told(std::span<const double> teacher) const {
     double rest = 1;
     const std::vector<int> told = likeliest(teacher, told_);
