@@ -105,7 +105,7 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
   for (ClientFigures& client : result.figures) {
     const double steps = client.steps;
     client.loss /= steps;
-    // A client that used any reply has a weight.
+    // A client that used any reply has a weight of at least 1.
     const std::int64_t mean = std::llround(client.examples / steps);
     client.examples = std::max(mean, std::min<std::int64_t>(client.examples, 1));
   }

@@ -49,8 +49,8 @@ struct RuleStudyOutcome {
 
 /// A session: up to 8 replies until one complies, each failure corrected, then two turns with tools. The policy's
 /// logits are log p_base + theta_user + shared theta_shared, plus the rule's vector from the first correction of the
-/// session on. Serving runs one version behind training: when a batch is full, it takes the weights trained on the
-/// batch before. The setting follows the personal agents of OpenClaw-RL (arXiv 2603.10165).
+/// session on. Serving runs one version behind training: when a batch is full, serving takes the weights trained on
+/// the batch before. The setting follows the personal agents of OpenClaw-RL (arXiv 2603.10165).
 class RuleStudy final : public Study {
  public:
   RuleStudy(const Settings& settings, std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge)

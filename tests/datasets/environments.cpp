@@ -31,7 +31,7 @@ class Machines : public testing::Test {
 TEST_F(Machines, TerminalNeedsTheRightCommands) {
   const auto terminal = machine("name = 'terminal'\nstages = 3\nundo = 0");
   EpisodeState state = terminal->start(random);
-  const StepResult wrong = take(*terminal, state, {1, 0});  // stage 1 wants command 4
+  const StepResult wrong = take(*terminal, state, {1, 0});  // stage 1 needs command 4
   EXPECT_EQ(wrong.progress, -1);
   EXPECT_NEAR(wrong.outcome, 2.0 / 3 - 1, 1e-12);
   const StepResult end = take(*terminal, state, {4, 7});
@@ -59,7 +59,7 @@ TEST_F(Machines, FormsAreAcceptedWhenRight) {
   EXPECT_EQ(failed.outcome, -1);
 }
 
-TEST_F(Machines, TestsTellWhichPatchesPass) {
+TEST_F(Machines, TestsShowWhichPatchesPass) {
   const auto patch = machine("name = 'patch'\nplaces = 2");
   EpisodeState state = patch->start(random);
   take(*patch, state, {1});  // place 0, wrong

@@ -34,7 +34,7 @@ TEST(Pipeline, NeverBlocksServingWhenSwapping) {
 }
 
 // The same comparison, where it must fail.
-TEST(Pipeline, BlocksServingInOtherModes) {
+TEST(Pipeline, BlocksServingAtBarriersAndRefusals) {
   for (const std::string mode : {"barrier", "pause503"}) EXPECT_NE(latencies(mode, 1), latencies(mode, 100)) << mode;
 }
 

@@ -120,8 +120,8 @@ Told told(const std::string& task, std::vector<Token> opening, double p, std::in
   return told(says, replicate);
 }
 
-// With constant success probability p the expected number of sessions until three in a row is (1 - p^3) / (p^3 (1 -
-// p)): 14 at one half, with variance 1 / (q p^3)^2 - 7 / (q p^3) - p / q^2 = 142.
+// With constant success probability p = 1 - q the expected number of sessions until three in a row is
+// (1 - p^3) / (q p^3): 14 at one half, with variance 1 / (q p^3)^2 - 7 / (q p^3) - p / q^2 = 142.
 TEST(TalkStudy, HasGeometricSessionsWithoutLearning) {
   double sessions = 0;
   constexpr int replicates = 400;
