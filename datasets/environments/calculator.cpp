@@ -1,7 +1,8 @@
 // A tool-calling calculator: a problem of two to four operations, each of which one of four tools does; a fifth tool
 // only reads the problem again and never fails. The agent sees which operation is next, not whether an earlier call
 // spoiled the result. Answering ends the episode: +1 if every operation was done right, otherwise the published
-// penalty, which punishes those less who called more tools (arXiv 2603.10165). Sparse, of unequal length.
+// penalty, which is smaller after more calls of tools (arXiv 2603.10165). The reward is sparse, and episodes differ in
+// length.
 
 #include "sim/agents/environment.hpp"
 #include "sim/agents/group_advantage.hpp"
@@ -13,14 +14,14 @@ constexpr int tools = 4, read_again = 4, answer = 5;
 constexpr int most_operations = 4;
 
 struct Problem {
-  std::array<int, most_operations> operations;  // the tool that does each
+  std::array<int, most_operations> operations;  // the tool that does each of them
   int count;                                    // operations of the problem
   int done;                                     // operations that a tool was called for
   int spoiled;                                  // 1 once a wrong tool was called
   int calls;                                    // calls of tools, those that read the problem again included
 
   bool finished() const { return done == count; }
-  // The tool that is wanted next; `tools` once all operations are done.
+  // The tool that is needed next; `tools` once all operations are done.
   int wanted() const { return finished() ? tools : operations[done]; }
 };
 
@@ -46,7 +47,10 @@ class Calculator final : public Environment {
     Problem problem = state.as<Problem>();
     if (action == answer || last) {
       const bool right = action == answer && problem.finished() && problem.spoiled == 0;
-      return {right ? 1.0 : -1.0, true, right ? 1.0 : wrong_answer_reward(problem.calls), right};
+      return {.progress = right ? 1.0 : -1.0,
+              .done = true,
+              .outcome = right ? 1.0 : wrong_answer_reward(problem.calls),
+              .success = right};
     }
     ++problem.calls;
     StepResult result;

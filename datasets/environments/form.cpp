@@ -1,6 +1,6 @@
 // A form in a graphical interface: four fields, for each a right and a wrong entry, and a button. The screen shows
 // which fields are filled and which are marked as wrong. Pressing the button ends the episode: +1 if all fields are
-// right, else -1. Sparse: an untrained agent presses too early.
+// right, else -1. The reward is sparse: an untrained agent presses the button too early.
 
 #include <algorithm>
 
@@ -40,14 +40,15 @@ class Form final : public Environment {
     Entries entries = state.as<Entries>();
     if (action == 2 * fields_) {
       const bool complete = std::ranges::count(entries.of_field, right) == fields_;
-      return {complete ? 1.0 : -1.0, true, complete ? 1.0 : -1.0, complete};
+      const double sign = complete ? 1 : -1;
+      return {.progress = sign, .done = true, .outcome = sign, .success = complete};
     }
     int& field = entries.of_field[action / 2];
     const int before = field;
     field = action % 2 == 0 ? right : wrong;
     const bool useful = before != right && field == right;
     state.set(entries);
-    return {useful ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
+    return {.progress = useful ? 1.0 : -1.0, .done = last, .outcome = last ? -1.0 : 0.0};
   }
 
  private:

@@ -1,6 +1,6 @@
-// Patching software: three places of a program, for each three variants of a patch of which one is right, the tests,
-// and a button that hands the patch in. The tests tell which places pass, until the next change. Handing in ends the
-// episode: +1 if all tests pass, else -1. Sparse, and worth testing.
+// Patching software: three places of a program, for each of them three variants of a patch of which one is right, the
+// tests, and a button that submits the patch. The tests show which places pass, until the next change. Submitting ends
+// the episode: +1 if all tests pass, else -1. The reward is sparse, and running the tests pays off.
 
 #include "sim/agents/environment.hpp"
 
@@ -31,7 +31,7 @@ class Patch final : public Environment {
   int horizon() const override { return 20; }
   EpisodeState start(RandomStream&) const override { return {}; }
 
-  // Per place: untouched, passing, failing as far as tests told; patched places look alike until the tests run.
+  // Per place: 0 untouched, 1 passing, 2 not known to pass: patched places look alike until the tests run.
   int observe(const EpisodeState& state) const override {
     const Program program = state.as<Program>();
     int seen = program.tested;
@@ -46,10 +46,11 @@ class Patch final : public Environment {
   StepResult step(EpisodeState& state, int action, bool last, RandomStream&) const override {
     Program program = state.as<Program>();
     const int run_tests = variants * places_;
-    if (action > run_tests) {  // hand in
+    if (action > run_tests) {  // submit
       bool all = true;
       for (int i = 0; i < places_; ++i) all = all && program.passes(i);
-      return {all ? 1.0 : -1.0, true, all ? 1.0 : -1.0, all};
+      const double sign = all ? 1 : -1;
+      return {.progress = sign, .done = true, .outcome = sign, .success = all};
     }
     bool useful = false;
     if (action == run_tests) {
@@ -63,7 +64,7 @@ class Patch final : public Environment {
       useful = !before && program.passes(place);
     }
     state.set(program);
-    return {useful ? 1.0 : -1.0, last, last ? -1.0 : 0.0, false};
+    return {.progress = useful ? 1.0 : -1.0, .done = last, .outcome = last ? -1.0 : 0.0};
   }
 
  private:

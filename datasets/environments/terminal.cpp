@@ -1,6 +1,6 @@
-// A terminal: each stage of a job needs one command out of eight; any other ends with an exit code and a message, and
-// one time in four undoes the stage before. The outcome is 2 x (share of stages done) - 1 after at most ten commands:
-// dense.
+// A terminal: each stage of a job needs one command out of eight; any other command fails with an exit code and a
+// message, and one time in four undoes the previous stage. The outcome is 2 x (share of stages done) - 1 after at most
+// ten commands, or one per stage if there are more stages. The reward is dense.
 
 #include "sim/agents/environment.hpp"
 

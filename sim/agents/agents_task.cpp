@@ -9,8 +9,8 @@
 namespace shoal {
 namespace {
 
-// Whether a reply with a vote, a hint and this advantage has a gradient. An objective without its signal would seem to
-// train and learn nothing.
+// Whether a reply with a vote, a hint and this advantage has a gradient. An objective that lacks its signal would
+// seem to train and would learn nothing.
 bool has_gradient(const Objective& objective, double advantage) {
   const std::array<double, 3> policy{std::log(0.5), std::log(0.3), std::log(0.2)};
   const std::array<double, 3> teacher{std::log(0.2), std::log(0.5), std::log(0.3)};
@@ -38,8 +38,8 @@ AgentsSettings::AgentsSettings(const Settings& s)
       group(s.integer("group", 1, "replies to each prompt, which GRPO compares; the user sees the first",
                       between(1, 64))),
       temperature(s.number("temperature", 1, "temperature at which replies are sampled", {.least = 0.01, .most = 100})),
-      live_teacher(s.choice("teacher", "frozen", {"frozen", "live"}, "the untrained policy, or the one of now") ==
-                   "live"),
+      live_teacher(
+          s.choice("teacher", false, {{"frozen", false}, {"live", true}}, "the untrained policy, or the current one")),
       kl_to_teacher(s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published")),
       behaviour(s) {}
 
@@ -57,12 +57,12 @@ AgentsTask::AgentsTask(const Settings& settings, std::unique_ptr<Policy> policy,
          "a policy's parameters are float32 on the host");
   if (settings_.behaviour.tool_turns == 0) {
     user_error(
-        "{}: no turns with tools (a reply that nothing follows is never judged, so accepted ones never would "
-        "be). Set 'tool_turns' to 1 or more?",
+        "{}: there are no turns with tools (nothing would follow an accepted reply, so it would never be judged). Set "
+        "'tool_turns' to 1 or more.",
         settings.where());
   }
   if (compares_ && (settings_.group == 1 || !has_gradient(*objective_, 1))) {
-    user_error("{}: the objective compares several replies to one prompt (group = {}). Set 'group' to 8?",
+    user_error("{}: the objective compares several replies to one prompt (group = {}). Set 'group' to 2 or more.",
                settings.where(), settings_.group);
   }
 }

@@ -36,7 +36,7 @@ struct AgentsSettings {
 /// training; `work` gives an upper bound, which is what devices are charged for.
 ///
 /// Evaluation: `correct` counts replies to first turns that follow their user's rules, so the accuracy is the rule
-/// rate; the loss is the share of wrong answers, which shows a policy that learns form at the price of content.
+/// rate; the loss is the share of wrong answers, which exposes a policy that learns form at the expense of content.
 class AgentsTask final : public Task {
  public:
   static constexpr std::int64_t users_per_chunk = 64;
@@ -47,11 +47,11 @@ class AgentsTask final : public Task {
 
   const ParameterLayout& layout() const override { return policy_->layout(); }
   std::int64_t clients() const override { return settings_.users; }
-  /// Those of the policy, whatever the key: it is pretrained.
+  /// The policy's own, whatever the key, since it is pretrained.
   at::Tensor initial_parameters(RandomKey) const override { return initial_.clone(); }
   ClientWork work(ClientId client) const override;
   std::unique_ptr<Trainer> trainer() const override;
-  /// `test`: held-out users; `train`: the clients, with new questions.
+  /// Split::test has the held-out users, Split::train the clients with new questions.
   std::int64_t chunks(Split split) const override;
   bool clients_have(Split split) const override { return split == Split::test; }
 
@@ -64,9 +64,9 @@ class AgentsTask final : public Task {
   const Policy& policy() const { return *policy_; }
   const Objective& objective() const { return *objective_; }
   const Judge& judge() const { return *judge_; }
-  /// The objective compares the replies to one prompt: a group of equal replies has no gradient.
+  /// Whether the objective compares the replies to one prompt: a group of equal rewards then has no gradient.
   bool compares() const { return compares_; }
-  /// The untrained policy's parameters: the frozen teacher's.
+  /// Parameters of the untrained policy, which is also the frozen teacher.
   const at::Tensor& initial() const { return initial_; }
   std::uint64_t seed() const { return seed_; }
 

@@ -83,7 +83,7 @@ void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::
   result.figures[k].examples += kept;
   if (kept == 0) return;
   // The learner's mean is over all replies; those that it rejected must not dilute it.
-  const double scale = static_cast<double>(count) / kept;
+  const double scale = 1.0 * count / kept;
   if (kept < count) gradient.mul_(scale);
   result.figures[k].loss += scale * found.loss;
 }
@@ -96,7 +96,7 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
     const std::vector<std::int64_t> active = active_clients(result.figures, step);
     if (active.empty()) break;
     const std::vector<Batch> batches = roll_out(active, step, step == 0 && start.dim() == 1 ? start : params_);
-    gradients_.zero_();  // the strategy's own code sees the whole block
+    gradients_.zero_();  // a strategy's own code may read the whole block
     for (std::size_t i = 0; i < active.size(); ++i) {
       differentiate(active[i], batches[i], row_or_shared(params_, active[i]), result);
     }
@@ -105,7 +105,7 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
   for (ClientFigures& client : result.figures) {
     const double steps = client.steps;
     client.loss /= steps;
-    // A client that has learned something has a weight.
+    // A client that used any reply has a weight of at least 1.
     const std::int64_t mean = std::llround(client.examples / steps);
     client.examples = std::max(mean, std::min<std::int64_t>(client.examples, 1));
   }
@@ -147,7 +147,7 @@ Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const 
   const RandomKey key = random_key(task_.seed(), "agents/evaluation");
   const std::int64_t offset = static_cast<std::int64_t>(split) << 28;
   std::vector<talk::User> talkers;
-  talkers.reserve(users.size());  // conversations point at them
+  talkers.reserve(users.size());  // conversations keep pointers to them
   std::vector<talk::Conversation> conversations;
   std::vector<RandomStream> random;
   std::vector<std::vector<Token>> prompts;

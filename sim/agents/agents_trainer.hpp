@@ -16,7 +16,7 @@ class AgentsTrainer final : public Trainer {
   /// The gradient of the mean loss over the replies of the first local step.
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
-  /// First turns with questions of the user's own.
+  /// Evaluates first turns of the client's user.
   Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) override;
 
  private:
@@ -27,7 +27,7 @@ class AgentsTrainer final : public Trainer {
   };
 
   Batch usable(std::span<SessionLog> logs) const;
-  /// Batches of the given clients of the block, by the policies in their rows of `params`, or by the shared one.
+  /// Batches of the given clients of the block, sampled by the policies in their rows of `params` or by the shared one.
   std::vector<Batch> roll_out(std::span<const std::int64_t> clients, std::int64_t step, const at::Tensor& params);
   /// Sets the gradient of client k on its batch in its row; adds loss, examples and rejected to `result`.
   void differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result);

@@ -1,5 +1,5 @@
 #pragma once
-// Whether numbers that came from a policy, a judge or a file can be computed with.
+// A check of numbers that come from a policy, a judge or a file.
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 
 namespace shoal {
 
-/// No value is infinite or NaN.
+/// True if no value is infinite or NaN.
 template <class T>
 bool all_finite(std::span<T> values) {
   return std::ranges::all_of(values, [](auto x) { return std::isfinite(x); });

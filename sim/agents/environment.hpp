@@ -13,10 +13,10 @@
 
 namespace shoal {
 
-/// The state of an episode: eight numbers, to which each machine gives names by a struct of its own.
+/// The state of an episode: eight ints, which each machine reads and writes as a struct with names.
 class EpisodeState {
  public:
-  /// The first numbers as a struct of ints; all are 0 at first.
+  /// The first ints as a struct; all are 0 in a new state.
   template <class Fields>
   Fields as() const {
     check<Fields>();
@@ -40,7 +40,7 @@ class EpisodeState {
 };
 
 struct StepResult {
-  double progress = -1;  // the truth that a process judge is asked for: +1 if the step was useful, -1 if not
+  double progress = -1;  // the truth, on which a process judge votes: +1 if the step was useful, -1 if not
   bool done = false;
   double outcome = 0;  // reward of the whole episode, once it is done; in [-1, 1]
   bool success = false;
@@ -49,7 +49,7 @@ struct StepResult {
 class Environment {
  public:
   virtual ~Environment() = default;
-  /// Number of observations, and of actions.
+  /// Number of different observations, and of actions.
   virtual int observations() const = 0;
   virtual int actions() const = 0;
   /// Largest number of steps of an episode.
@@ -58,7 +58,7 @@ class Environment {
   virtual EpisodeState start(RandomStream& random) const = 0;
   /// In [0, observations).
   virtual int observe(const EpisodeState& state) const = 0;
-  /// `last`: the horizon is reached, so the result is `done`.
+  /// `last`: the step reaches the horizon, so the result is `done`.
   virtual StepResult step(EpisodeState& state, int action, bool last, RandomStream& random) const = 0;
 };
 

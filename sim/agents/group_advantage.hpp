@@ -7,16 +7,17 @@
 
 namespace shoal {
 
-/// (r - mean) / (population deviation + 1e-6). Empty where all rewards are equal: such a group teaches nothing and is
-/// dropped. GRPO: Shao et al. 2024 (arXiv 2402.03300), eq. 10.
+/// (r - mean) / (population deviation + 1e-6). Empty where all rewards are equal: such a group has no gradient and
+/// is dropped. GRPO: Shao et al. 2024 (arXiv 2402.03300), eq. 10.
 std::vector<double> group_advantages(std::span<const double> rewards);
 
-/// Rewards of the steps of each rollout of a group, rollouts of unequal length. Steps of one index are standardised
-/// together, as in OpenClaw-RL (arXiv 2603.10165), section 3; an index that only one rollout reached keeps its raw
-/// reward; where all rewards of an index are equal, its steps are dropped (NaN).
+/// Advantages from the rewards of the steps of each rollout of a group; lengths may differ. Steps with the same index
+/// are standardised together, as in OpenClaw-RL (arXiv 2603.10165), section 3; an index that only one rollout reached
+/// keeps its raw reward; where all rewards of an index are equal, its steps are dropped (NaN).
 std::vector<std::vector<double>> step_advantages(const std::vector<std::vector<double>>& rewards);
 
-/// Outcome plus the mean of the votes that are not NaN (invalid ones); the outcome alone where none is valid.
+/// The outcome plus `weight` times the mean of the valid votes; NaN marks an invalid one. The outcome alone if none is
+/// valid.
 double integrated_reward(double outcome, std::span<const double> votes, double weight);
 
 /// The reward of a wrong answer after `calls` calls of tools: min(-0.6, -1 + 0.05 (calls - 2)), a smaller penalty for

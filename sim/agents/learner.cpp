@@ -45,11 +45,11 @@ double entropy(const double* log_p, std::int64_t vocabulary) {
   return sum;
 }
 
-bool asks_without_hint(const Weights& weights, const JudgedReply& judged) {
+bool needs_teacher_without_hint(const Weights& weights, const JudgedReply& judged) {
   return weights.measure_kl || (weights.kl_to_teacher && judged.hinted.empty());
 }
 
-// The replies of a batch under the policies that are involved.
+// The replies of a batch, scored by each policy that the gradient involves.
 struct ScoredBatch {
   Scored current, hinted, without_hint;
   at::Tensor old;  // table of the policy before the update, in the rows of `current`
@@ -60,7 +60,7 @@ struct ScoredBatch {
       if (judged.reply.tokens.empty()) continue;
       current.add(judged.prompt, judged);
       for (const std::vector<Token>& prompt : judged.hinted) hinted.add(prompt, judged);
-      if (asks_without_hint(weights, judged)) without_hint.add(judged.prompt, judged);
+      if (needs_teacher_without_hint(weights, judged)) without_hint.add(judged.prompt, judged);
     }
   }
   void score(RolloutWorker& worker, const Weights& weights) {
@@ -75,7 +75,8 @@ struct ScoredBatch {
   }
 };
 
-// The part of reply i of the batch in the loss and the measures. `slopes`: table of the derivatives by log-probability.
+// Adds reply i of the batch to the measures. `slopes`: table of the loss's derivatives with respect to
+// log-probabilities.
 void add_reply(std::size_t i, const JudgedReply& judged, const ScoredBatch& scored, const Weights& weights,
                const Objective& objective, at::Tensor& slopes, BatchMeasures& measures) {
   const std::size_t length = judged.reply.tokens.size(), hints = judged.hinted.size();
@@ -85,7 +86,7 @@ void add_reply(std::size_t i, const JudgedReply& judged, const ScoredBatch& scor
   const RowPointers old = rows_of(scored.old, first, length);
   RowPointers teachers, without_hint;
   if (hints > 0) teachers = rows_of(scored.hinted.table, scored.hinted.first[i], length * hints);
-  if (asks_without_hint(weights, judged)) {
+  if (needs_teacher_without_hint(weights, judged)) {
     without_hint = rows_of(scored.without_hint.table, scored.without_hint.first[i], length);
   }
 

@@ -1,6 +1,5 @@
 #pragma once
-// From judged replies to a gradient: the same for studies, for the asynchronous pipeline and for clients of a
-// federation.
+// From judged replies to a gradient: the same for the asynchronous pipeline and for clients of a federation.
 
 #include <vector>
 
@@ -26,15 +25,15 @@ struct Weights {
   at::Tensor old;              // the policy before the update; undefined: `current`
   at::Tensor teacher;          // frozen or live
   bool kl_to_teacher = false;  // replies without a hint have a KL penalty to the teacher
-  bool measure_kl = false;     // BatchMeasures::kl is wanted for all replies: costs one more pass
+  bool measure_kl = false;     // BatchMeasures::kl is measured for all replies, which costs one more pass
 };
 
 /// Means over the replies of one batch.
 struct BatchMeasures {
   double loss = 0;
-  double kl = 0;       // KL divergence to the teacher without a hint, where it was asked: k3 estimate per sampled token
+  double kl = 0;  // KL divergence to the teacher without a hint, where that was scored: k3 estimate per sampled token
   double entropy = 0;  // entropy of the policy per token, in nats
-  double length = 0;   // tokens of a reply
+  double length = 0;   // tokens per reply
   double gradient_norm = 0;
   std::int64_t rejected = 0;  // replies left out of the gradient: their loss or derivatives are not finite
 };
@@ -44,8 +43,8 @@ class Learner {
   /// Policy and objective must outlive it. For one thread.
   Learner(const Policy& policy, const Objective& objective) : objective_(objective), worker_(policy.rollout_worker()) {}
 
-  /// Overwrites `gradient` [d] with the mean over the batch of the gradients of the replies' losses. Empty replies have
-  /// no loss, but count.
+  /// Overwrites `gradient` [d] with the mean over the batch of the gradients of the replies' losses. Empty replies
+  /// have no loss, but they count.
   BatchMeasures gradient(const Weights& weights, std::span<const JudgedReply> batch, at::Tensor& gradient);
 
  private:

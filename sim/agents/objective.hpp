@@ -16,19 +16,19 @@ namespace shoal {
 /// Signals about a reply.
 struct Signals {
   double reward = 0;     // the judge's majority vote: +1, -1; 0: no vote, or a tie
-  double advantage = 0;  // by comparison with other rollouts of the task, where there are some
+  double advantage = 0;  // from a comparison with other rollouts of the task, where there are any
   int hints = 0;         // number of valid hints, each a text that says what should have been different
 };
 
-/// One position of a reply, or `count` positions that do not differ in anything. Pointers lead to log-probabilities
-/// over the whole vocabulary [V].
+/// One position of a reply, or `count` identical positions. Pointers are to log-probabilities over the whole vocabulary
+/// [V].
 struct Position {
   int token = 0;  // the sampled token
   double count = 1;
   const double* current = nullptr;  // log pi_theta
   const double* old = nullptr;      // log pi_old
   double rolled = 0;                // log-probability of `token` under the policy that sampled it
-  /// How far the policy before the update is from the one that sampled, towards pi_theta, counted in versions:
+  /// The place of the policy before the update between the one that sampled (0) and pi_theta (1), in versions:
   /// (v_old - v_rolled) / (v_theta - v_rolled). 1 where pi_theta has not moved yet, as in updates of one step.
   double proximity = 1;
 };
@@ -40,7 +40,7 @@ struct Sample {
   std::span<const Position> positions;
   /// log pi_T per hint and position, [hints, positions]; hints from the shortest to the longest.
   std::span<const double* const> teachers;
-  /// log pi_T without a hint, [positions], for replies that have no hint; empty where the task does not ask for it. The
+  /// log pi_T without a hint, [positions], for replies that have no hint; empty where the task does not score them. The
   /// gap to a frozen teacher is then a KL penalty against the untrained policy.
   std::span<const double* const> teacher_without_hint;
   double draw = 0;  // uniform in [0, 1): for objectives that choose at random
@@ -57,10 +57,10 @@ struct Sample {
 class Objective {
  public:
   virtual ~Objective() = default;
-  /// Whether a reply with these signals fills a place of the batch. It may have no gradient nevertheless.
+  /// Whether a reply with these signals counts towards the batch. It may have no gradient nevertheless.
   virtual bool takes(const Signals& signals) const = 0;
   /// The sample's loss, the mean over its positions. Adds its derivatives with respect to log pi_theta of every token
-  /// to `gradient` [positions, V]; the caller carries them on to logits and parameters.
+  /// to `gradient` [positions, V]; the caller propagates them to logits and parameters.
   virtual double loss(const Sample& sample, RowView<double> gradient) const = 0;
 };
 

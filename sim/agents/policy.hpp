@@ -16,7 +16,7 @@
 
 namespace shoal {
 
-/// The number of a token in the vocabulary.
+/// A token, by its index in the vocabulary.
 using Token = std::int32_t;
 
 /// A sampled reply. Ends with the end token unless it has the maximum length.
@@ -25,14 +25,14 @@ struct Reply {
   std::vector<double> log_probs;  // log-probability of each token when it was sampled, at the temperature used then
 };
 
-/// A reply in its context, to be scored.
+/// A prompt and the reply to it, to be scored.
 struct Exchange {
   std::span<const Token> prompt;
   std::span<const Token> reply;
   double temperature = 1;  // temperature at which the reply was sampled: logits are divided by it
 };
 
-/// Positions of all replies: rows of their table of log-probabilities.
+/// Number of positions of all replies, and so of rows in their table of log-probabilities.
 inline std::int64_t positions(std::span<const Exchange> exchanges) {
   std::int64_t sum = 0;
   for (const Exchange& e : exchanges) sum += std::ssize(e.reply);
@@ -59,17 +59,17 @@ class RolloutWorker {
 /// Gives the bytes of the weights that come with the program: a safetensors file.
 using ShippedWeights = std::span<const std::byte> (*)();
 
-/// The architecture of a policy and its initial parameters. Const once it is opened.
+/// The architecture of a policy and its initial parameters. Immutable once it is opened.
 class Policy {
  public:
   virtual ~Policy() = default;
-  /// Called once, before all that follows, for policies that start from weights.
+  /// Loads the weights of policies that start from some. Called once, before every function below.
   virtual void open(ShippedWeights) {}
   virtual const ParameterLayout& layout() const = 0;
-  /// [d]: a policy that generates replies and follows rules in its context.
+  /// [d]. With them the policy generates replies and follows rules in its context.
   virtual at::Tensor initial_parameters() const = 0;
   virtual std::unique_ptr<RolloutWorker> rollout_worker() const = 0;
-  /// Operations of one token forward, as a cost.
+  /// Floating-point operations of one token in the forward pass.
   virtual double flops_per_token() const = 0;
   /// Digest of weights that come from a file, for the run's provenance; empty where there are none.
   virtual std::string digest() const { return {}; }

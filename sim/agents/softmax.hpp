@@ -5,14 +5,14 @@
 
 namespace shoal {
 
-/// Logits become log-probabilities, in place: z - (max z + log sum exp(z - max z)).
+/// Turns logits into log-probabilities, in place: z - (max z + log sum exp(z - max z)).
 void log_softmax(std::span<double> logits);
 
-/// Log-probabilities of float logits at a temperature: (z / temperature - max) - log sum exp. Rounded in other places
-/// than the form above, so its bits differ at temperature 1 too.
+/// Log-probabilities of float logits at a temperature: (z / temperature - max) - log sum exp. It rounds in other places
+/// than the function above, so bits differ even at temperature 1.
 void log_softmax(std::span<const float> logits, double temperature, std::span<double> log_p);
 
-/// Derivatives by log-probabilities become derivatives by logits, in place: s_v - p_v sum s.
+/// Turns derivatives with respect to log-probabilities into those with respect to logits, in place: s_v - p_v sum s.
 void softmax_backward(std::span<const double> log_p, std::span<double> slopes);
 
 }  // namespace shoal

@@ -11,17 +11,20 @@ double ratio(double log_ratio) { return std::exp(std::clamp(log_ratio, -most_log
 
 Surrogate::Surrogate(const Settings& s)
     : low_(s.number("clip_low", 0.2, "the importance ratio is clipped below 1 minus this", between(0, 1))),
-      high_(s.number("clip_high", 0.28, "and above 1 plus this", at_least(0))),
-      cap_(s.number("ratio_cap", 2, "of the weights of truncated importance sampling", positive())) {
-  const std::string kind = s.choice(
-      "correction", "none", {"none", "truncated", "sequence", "decoupled", "approximate"},
-      "for samples of an older policy: none; the loss times min(pi_old / pi_rolled, cap), pi_old taken now, by token "
-      "or by reply; the same by token without the cap (decoupled PPO, arXiv 2505.24298); or that with pi_old guessed "
-      "between pi_rolled and pi_theta (AReaL, inclusionai.github.io/AReaL/algorithms/prox_approx.html)");
-  if (kind == "truncated") off_policy_ = OffPolicy::truncated;
-  if (kind == "sequence") off_policy_ = OffPolicy::sequence;
-  if (kind == "decoupled") off_policy_ = OffPolicy::decoupled;
-  if (kind == "approximate") off_policy_ = OffPolicy::approximate;
+      high_(s.number("clip_high", 0.28, "the importance ratio is clipped above 1 plus this", at_least(0))),
+      cap_(s.number("ratio_cap", 2, "largest weight in truncated importance sampling, by token or by reply",
+                    positive())) {
+  using enum OffPolicy;
+  off_policy_ = s.choice(
+      "correction", none,
+      {{"none", none},
+       {"truncated", truncated},
+       {"sequence", sequence},
+       {"decoupled", decoupled},
+       {"approximate", approximate}},
+      "for samples of an older policy: none; the loss times min(pi_old / pi_rolled, cap), by token or by reply; the "
+      "same by token without the cap (decoupled PPO, arXiv 2505.24298); or that with pi_old interpolated between "
+      "pi_rolled and pi_theta (AReaL, inclusionai.github.io/AReaL/algorithms/prox_approx.html)");
 }
 
 double Surrogate::sequence_weight(const Sample& sample) const {

@@ -46,7 +46,7 @@ struct SumTerms {
   double kl = 0;     // weight of the k3 penalty against the policy before the update
 };
 
-/// The clipped surrogate with the settings that all objectives built on it read.
+/// The clipped surrogate, with the settings of every objective that is built on it.
 class Surrogate {
  public:
   explicit Surrogate(const Settings& s);

@@ -1,5 +1,5 @@
 #pragma once
-// A queue of waiting turns, counted at both ends.
+// A queue of waiting turns that counts what enters and what leaves.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +15,7 @@ class BoundedQueue {
  public:
   explicit BoundedQueue(std::int64_t capacity) : capacity_(capacity) {}
 
-  /// Where the queue is full the oldest turn leaves it and is returned.
+  /// Adds a turn. If the queue is full, its oldest turn leaves and is returned.
   std::optional<std::int64_t> push(std::int64_t number) {
     std::optional<std::int64_t> oldest;
     if (size() == capacity_) oldest = pop();
@@ -40,7 +40,7 @@ class BoundedQueue {
   std::int64_t size() const { return std::ssize(numbers_); }
   bool empty() const { return numbers_.empty(); }
   std::int64_t longest() const { return longest_; }
-  /// Broken invariant unless every turn that came in has left or is here.
+  /// Throws BrokenInvariant unless every turn that entered has left or is here.
   void check() const { ensure(in_ == out_ + size(), "a queue lost turns ({} in, {} out, {} here)", in_, out_, size()); }
 
  private:

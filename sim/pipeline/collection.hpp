@@ -23,12 +23,12 @@ class Collection {
  public:
   Collection(Ledger& ledger, Ticks expiry) : ledger_(ledger), expiry_(expiry) {}
 
-  /// Adds a served turn. Returns when to call `expire`, unless that is arranged already.
+  /// Adds a served turn. Returns when to call `expire`, unless a call is scheduled already.
   std::optional<Ticks> add(std::int64_t number, Ticks now);
   void add_side() { ++counters_.side; }
-  /// The turn that the state belongs to; none for a duplicate and for a state that comes too late.
+  /// Returns the turn that the state followed; none for a duplicate, for a late state and for an unknown turn.
   std::optional<std::int64_t> join(const FollowUp& state, Ticks now);
-  /// Ends a session. Returns its last turn, which has no next state, if that is here. Other turns keep waiting.
+  /// Ends a session. Returns its last turn, which has no next state, if that is waiting. Other turns keep waiting.
   std::optional<std::int64_t> close(const TurnKey& last);
   /// Drops turns that have waited too long. Returns when to look again, as long as the session is open.
   std::optional<Ticks> expire(std::int64_t user, std::int64_t session, Ticks now);
@@ -46,7 +46,7 @@ class Collection {
     std::vector<CollectedTurn> turns;
     Ticks last_sign{};  // time of the last turn or state
     bool closed = false;
-    bool watched = false;  // a call of `expire` is arranged
+    bool watched = false;  // a call of `expire` is scheduled
   };
 
   Ledger& ledger_;

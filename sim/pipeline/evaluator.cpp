@@ -8,7 +8,7 @@ Evaluator::Evaluator(const Policy& policy, const UserPool& pool, std::int64_t qu
   const RandomKey key = random_key(seed, "agents/serving");
   for (std::int64_t u = 0; u < std::ssize(pool.users); ++u) {
     for (int i = 0; i < questions; ++i) {
-      // Session 0 is that of no user: their sessions count from 1.
+      // Users count their sessions from 1, so session 0 has draws that no user has.
       RandomStream random = turn_stream(key, replicate, {u, 0, i});
       const talk::Conversation opening(pool.users[u], pool.behaviour, random);
       cases_.push_back({&pool.users[u], opening.question(), opening.prompt(), random});

@@ -13,7 +13,7 @@ struct Quality {
   double correctness = 0;  // share of replies with the right answer
   double kl = 0;           // KL divergence from these weights to the untrained ones, per token
   double entropy = 0;      // entropy per token, in nats
-  double length = 0;       // tokens of a reply
+  double length = 0;       // tokens per reply
 };
 
 /// Every call asks the same questions with the same draws, so that weights can be compared.

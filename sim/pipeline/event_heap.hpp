@@ -13,8 +13,8 @@ namespace shoal::pipeline {
 
 /// Ordered by (time, kind, user, number), so that a run is a function of its seed.
 struct PipelineEvent {
-  /// Events at one time are handled in this order: what is finished counts before weights change, and new requests are
-  /// served with the new weights.
+  /// Events at one time are handled in this order: finished work counts before weights change, and new requests
+  /// are served with the new weights.
   enum class Kind : std::int8_t { served, judged, arrived, expired, trained, handed_over, asked };
 
   Ticks time{};

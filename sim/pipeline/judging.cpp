@@ -43,7 +43,7 @@ void Judging::start(std::int64_t number, Ticks now, EventHeap& events) {
   running.fails = running.random.uniform() < settings_.failure;
   if (running.fails) ++counters_.failed;
   running.judgement = judge_.judge(running.state.evidence, running.random);
-  const double own = running.judgement.seconds;  // 0 of a judge that does not model the duration of its calls
+  const double own = running.judgement.seconds;  // 0 if the judge does not model the duration of its calls
   if (own > 0) duration = ticks(std::min(own, Duration::longest));
   if (duration > ticks(settings_.timeout)) {
     if (!running.fails) ++counters_.timed_out;

@@ -1,5 +1,6 @@
 #pragma once
-// Judging: a number of judgements at once, the others wait; slow ones time out, and failed ones give no vote.
+// Judging: each worker makes one judgement at a time, and other turns wait. Slow judgements time out; these and failed
+// ones give no vote.
 
 #include <map>
 #include <optional>
@@ -14,10 +15,10 @@ namespace shoal::pipeline {
 
 struct JudgingCounters {
   std::int64_t positive = 0, negative = 0, neutral = 0;  // votes
-  std::int64_t failed = 0, timed_out = 0;                // judgements without a vote
+  std::int64_t failed = 0, timed_out = 0;                // judgements without vote or hint
   std::int64_t hints = 0;
   std::int64_t repeated = 0;  // turns that were submitted again, without effect
-  Ticks busy{};               // time of all workers
+  Ticks busy{};               // busy time of all workers together
 };
 
 /// A judgement depends on the turn alone, so it is the same whenever it is made.
@@ -28,7 +29,7 @@ class Judging {
 
   /// Has a collected turn judged by the state that followed it.
   void submit(std::int64_t number, const FollowUp& state, Ticks now, EventHeap& events);
-  /// Ends the judgement of an event: from now on the turn has its signals and hints.
+  /// Ends the judgement of a turn, which from now on has its signals and hints.
   void finish(std::int64_t number, Ticks now, EventHeap& events);
 
   /// Keeps new judgements from starting.

@@ -16,7 +16,7 @@ std::int64_t Ledger::produce(Turn turn) {
 
 void Ledger::move(std::int64_t number, TurnStage from, TurnStage to) {
   Entry& entry = turns_[index(number)];
-  ensure(entry.stage == from && to > from, "turn {} of user {} goes from stage {} to {} but is in {}", number,
+  ensure(entry.stage == from && to > from, "turn {} of user {} is moved from stage {} to {} but is in {}", number,
          entry.turn.key.user, static_cast<int>(from), static_cast<int>(to), static_cast<int>(entry.stage));
   entry.stage = to;
 }

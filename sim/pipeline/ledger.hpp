@@ -9,25 +9,25 @@
 
 namespace shoal::pipeline {
 
-/// Why a turn is not trained.
+/// The reason for which a turn is not trained on.
 enum class Reason : std::int8_t {
-  expired,       // no state followed within the time that sessions have
+  expired,       // no state followed before its session expired
   no_signal,     // the objective does not take it
   malformed,     // its log-probabilities do not fit its tokens
   not_finite,    // its reward or a log-probability is not finite
   not_admitted,  // the trainer could not use it within the staleness bound
   overflow,      // a queue was full
   stale,         // one of its tokens is older than the staleness bound
-  leftover,      // it was beyond the batch, under the rule that drops such turns
+  leftover,      // a batch was taken without it, and the settings drop such turns
 };
 inline constexpr std::array<std::string_view, 8> reasons{"expired",      "no_signal", "malformed", "not_finite",
                                                          "not_admitted", "overflow",  "stale",     "leftover"};
 
-/// Where a turn is. Components may only move it on in this order.
+/// The stage of a turn. Components may only move it forward, in this order.
 enum class TurnStage : std::int8_t { collected, judging, queued, consumed, dropped };
 
-/// Owns all turns by number. To move a turn from a stage that it is not in, to consume it twice or to drop it after it
-/// was consumed is a broken invariant.
+/// Owns all turns by number. Throws BrokenInvariant when a turn is moved from a stage that it is not in, consumed
+/// twice, or dropped after it was consumed.
 class Ledger {
  public:
   /// Adds a served turn and returns its number.
@@ -45,7 +45,7 @@ class Ledger {
   std::int64_t consumed() const { return consumed_; }
   std::int64_t dropped(Reason reason) const { return dropped_[static_cast<int>(reason)]; }
   std::int64_t dropped() const;
-  /// Broken invariant unless the turns that the components say they hold account for all others.
+  /// Throws BrokenInvariant unless the turns that the components hold account for all others.
   void check(std::int64_t collected, std::int64_t judging, std::int64_t queued) const;
 
  private:

@@ -8,7 +8,7 @@ namespace {
 using EventKind = PipelineEvent::Kind;
 using EntryKind = TraceEntry::Kind;
 
-// The hub of one run: takes event by event and passes turns from component to component.
+// One run: handles one event after the other and passes turns from component to component.
 class Run {
  public:
   Run(const Setup& setup, std::uint64_t seed, std::int64_t replicate, Keep keep)
@@ -38,7 +38,7 @@ class Run {
   }
 
  private:
-  /// The trainer's phase. Draining: the barrier is down and running replies are waited for.
+  // The trainer's phase. While draining, the barrier is down and running replies are waited for.
   enum class Phase : std::int8_t { idle, draining, training, handing_over };
 
   bool done() const {
@@ -87,7 +87,7 @@ class Run {
     if (faults.side) serving_.submit(users_.side_request(user), now_, events_);
   }
 
-  // The error comes back at once, and the client corrects itself.
+  // Sends a request that lacks a field. The error comes back at once, and the client then sends the correct request.
   void ask_malformed(const TurnKey& key, Request request) {
     if ((key.session + key.turn) % 2 == 0) {
       request.type.reset();
@@ -167,7 +167,7 @@ class Run {
     return !s.admission || rule.capacity() > 0;
   }
 
-  // Nothing follows the last turn: it has neither vote nor hint, and the objective decides whether it fills a place.
+  // Nothing follows the last turn: it has neither vote nor hint, and the objective decides whether it counts.
   void close(const TurnKey& key) {
     const std::optional<std::int64_t> last = collection_.close(key);
     if (!last) return;
@@ -194,7 +194,7 @@ class Run {
 
   // --- weights are trained and handed over
 
-  // Starts what can start, after every event.
+  // Starts an update, a hand-over or a pause that is due. Called after every event.
   void settle() {
     if (phase_ == Phase::idle && training_.full()) use_full_batch();
     if (phase_ == Phase::draining && serving_.running() == 0) train();
@@ -294,7 +294,7 @@ class Run {
     return std::move(result_);
   }
 
-  // Share of the time of `places` in which they were not busy.
+  // Idle share of the time of `places` slots or workers.
   double idle(Ticks busy, std::int64_t places) const {
     return value(now_) == 0 ? 1 : 1 - seconds(busy) / (seconds(now_) * places);
   }

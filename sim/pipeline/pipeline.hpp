@@ -1,7 +1,7 @@
 #pragma once
-// Serving, rollout collection, judging and training side by side, on the virtual clock. No component waits for another
-// inside a step of its own; they meet in the hand-over of weights. The architecture of OpenClaw-RL (arXiv 2603.10165),
-// section 2, with its hand-over and three others.
+// Serving, rollout collection, judging and training run concurrently on the virtual clock. No component waits for
+// another inside a step of its own; they meet in the hand-over of weights. The architecture of OpenClaw-RL (arXiv
+// 2603.10165), section 2, with its hand-over and three others.
 //
 //   user -> serving -> reply -> user ... -> next request, with what followed the reply
 //              |                                 |
@@ -21,9 +21,9 @@
 
 namespace shoal::pipeline {
 
-inline constexpr int most_measured = 16;  // updates after which weights are measured
+inline constexpr int most_measured = 16;  // weights are measured after each of this many first updates
 
-/// Parts and settings of a pipeline, which they must outlive.
+/// Parts and settings of a run, which they must outlive.
 struct Setup {
   const Policy& policy;
   const Objective& objective;
@@ -53,9 +53,9 @@ struct TraceEntry {
   Ticks time{};
   Kind kind = Kind::asked;
   TurnKey turn;                        // unset where kind is trained or handed_over
-  std::int64_t version = 0;            // served: that of the last token; consumed, trained: the trainer's; handed_over
-  std::vector<std::int64_t> versions;  // served, consumed: those of all tokens
-  Ticks latency{};                     // served
+  std::int64_t version = 0;            // served: that of the last token; consumed, trained, handed_over: the trainer's
+  std::vector<std::int64_t> versions;  // served, consumed: version of each token
+  Ticks latency{};                     // served: time since the first attempt
 
   friend bool operator==(const TraceEntry&, const TraceEntry&) = default;
 };
@@ -78,7 +78,7 @@ struct Result {
   std::vector<TraceEntry> trace;
 };
 
-/// A function of the setup, the seed and the replicate.
+/// Runs the pipeline once. The result is a function of the setup, the seed and the replicate.
 Result run(const Setup& setup, std::uint64_t seed, std::int64_t replicate, Keep keep = Keep::counts);
 
 }  // namespace shoal::pipeline

@@ -52,8 +52,8 @@ void Serving::start_waiting(Ticks now, EventHeap& events) {
   }
 }
 
-// The whole reply is sampled when it starts: its tokens are a function of weights, prompt and draws, and its length
-// tells when it ends.
+// The whole reply is sampled when it starts: its tokens are a function of weights, prompt and draws, and its end
+// follows from its length.
 void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks first, EventHeap& events) {
   g.kept = g.reply.tokens.size();
   sample(g);
@@ -65,7 +65,7 @@ void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks firs
   events.push({g.finish, PipelineEvent::Kind::served, g.request.user, number});
 }
 
-// Appends to the tokens that are kept, until the end token or the longest reply.
+// Appends to the kept tokens until the end token or the maximum length.
 void Serving::sample(Generation& g) {
   std::vector<Token> prefix = g.request.prompt;
   prefix.insert(prefix.end(), g.reply.tokens.begin(), g.reply.tokens.end());

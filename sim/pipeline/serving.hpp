@@ -23,11 +23,11 @@ struct ServingCounters {
   std::int64_t requests = 0;     // well-formed requests, retries included
   std::int64_t malformed = 0;    // requests without session or turn type: errors
   std::int64_t refused = 0;      // requests answered by 503
-  std::int64_t pauses = 0;       // times that new generations waited or were refused because of new weights
-  std::int64_t interrupted = 0;  // generations
+  std::int64_t pauses = 0;       // pauses in which new generations wait or are refused, because of new weights
+  std::int64_t interrupted = 0;  // interrupted generations
   std::int64_t longest_queue = 0;
   Ticks stalled{};  // total time of the pauses
-  Ticks busy{};     // time of all slots
+  Ticks busy{};     // busy time of all slots together
 };
 
 enum class Answer : std::int8_t { accepted, refused, malformed };
@@ -41,7 +41,7 @@ class Serving {
           std::int64_t replicate);
 
   Answer submit(Request request, Ticks now, EventHeap& events);
-  /// Ends the generation of an event; none where that was interrupted in the meantime.
+  /// Ends a generation and returns the reply; none if it was interrupted in the meantime.
   std::optional<Served> finish(std::int64_t number, Ticks now, EventHeap& events);
 
   /// Keeps new generations from starting.
@@ -56,7 +56,7 @@ class Serving {
   bool paused() const { return paused_; }
   std::int64_t running() const { return std::ssize(running_); }
   std::int64_t version() const { return version_; }
-  /// Counts running generations, and a pause, until `now`.
+  /// Counts running generations and a current pause until `now`.
   ServingCounters counters(Ticks now) const;
 
  private:

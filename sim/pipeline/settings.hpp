@@ -10,7 +10,7 @@
 
 namespace shoal::pipeline {
 
-/// The way of new weights to serving.
+/// The way in which new weights reach serving.
 enum class HandOver : std::int8_t {
   barrier,    // while a batch is trained nothing new is served or judged: the synchronous baseline
   pause503,   // requests are refused while a full batch waits and while weights travel: OpenClaw-RL
@@ -18,9 +18,9 @@ enum class HandOver : std::int8_t {
   swap,       // two buffers: running generations finish on the old weights, later ones use the new; no refusals
 };
 
-/// A duration in seconds: its median, times exp(spread z) with z standard normal.
+/// A duration in seconds: its median times exp(spread z), with z standard normal.
 struct Duration {
-  static constexpr double longest = 1e8;  // so that the clock does not overflow
+  static constexpr double longest = 1e8;  // seconds; a bound, so that the clock does not overflow
   double median = 0, spread = 0;
   Ticks draw(RandomStream& random) const {
     return ticks(std::min(median * std::exp(spread * random.normal()), longest));
@@ -30,8 +30,8 @@ struct Duration {
 struct ServingSettings {
   explicit ServingSettings(const Settings& s);
   HandOver hand_over;
-  double hand_over_seconds;
-  std::int64_t slots;
+  double hand_over_seconds;             // seconds that weights travel from trainer to serving
+  std::int64_t slots;                   // number of concurrent generations
   double latency, prompt_token, token;  // seconds per reply, per token of the prompt, per token of the reply
   std::int64_t retries;                 // retries of a refused request
   double backoff;                       // seconds before the first retry; 2 more each time
@@ -39,35 +39,35 @@ struct ServingSettings {
 
 struct ClientSettings {
   explicit ClientSettings(const Settings& s);
-  Duration think, gap;  // time before the next message, and before the next session
-  double bursts;        // share of sessions that begin together, at the next multiple of burst_seconds
-  double burst_seconds;
-  double side;       // probability that a main turn comes with a side turn
-  double abandon;    // probability, per reply, that the user leaves without a message
-  double late;       // probability that a next state is delayed by `late_seconds`
-  double duplicate;  // probability that a next state comes twice
-  double late_seconds;
-  double malformed;     // probability that a request lacks session or type, and that a trajectory is cut off
-  std::int64_t silent;  // number of users, the last ones, who never answer
+  Duration think, gap;   // time before the next message, and before the next session
+  double bursts;         // share of sessions that begin together, at the next multiple of burst_seconds
+  double burst_seconds;  // seconds between the beginnings of bursts
+  double side;           // probability that a main turn comes with a side turn
+  double abandon;        // probability, per reply, that the user leaves without a message
+  double late;           // probability that a next state is delayed by `late_seconds`
+  double duplicate;      // probability that a next state arrives twice
+  double late_seconds;   // delay of a late or duplicate next state
+  double malformed;      // probability that a request lacks session or type, and that a trajectory is cut off
+  std::int64_t silent;   // number of users, the last ones, who never answer
 };
 
 struct JudgingSettings {
   explicit JudgingSettings(const Settings& s);
-  std::int64_t workers;
-  Duration duration;
-  double timeout;  // seconds after which a judgement gives no vote
-  double failure;  // probability that a judgement gives no vote
+  std::int64_t workers;  // number of concurrent judgements
+  Duration duration;     // unless the judge models its own
+  double timeout;        // seconds after which a judgement gives no vote
+  double failure;        // probability that a judgement gives no vote
 };
 
 struct TrainingSettings {
   TrainingSettings(const Settings& s, HandOver hand_over);
-  std::int64_t eta;     // staleness bound; `unbounded` for -1
-  bool one_behind;      // weights trained on a batch are handed over when the next one is full, as published
-  double seconds;       // duration of an update
-  bool drops_leftover;  // turns beyond the batch are dropped when it is taken, as published
-  bool admission;
-  std::int64_t max_concurrent;
-  double alarm;  // gradient norm beyond which an update counts as an alarm
+  std::int64_t eta;             // staleness bound; `unbounded` for -1
+  bool one_behind;              // weights trained on a batch are handed over when the next one is full, as published
+  double seconds;               // duration of an update
+  bool drops_leftover;          // turns beyond the batch are dropped when it is taken, as published
+  bool admission;               // whether the admission rule holds
+  std::int64_t max_concurrent;  // largest number of turns being collected or judged, under admission
+  double alarm;                 // gradient norm beyond which an update counts as an alarm
 };
 
 struct PipelineSettings {

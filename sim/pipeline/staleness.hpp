@@ -12,7 +12,7 @@ namespace shoal::pipeline {
 inline constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
 
 /// The admission rule of AReaL (arXiv 2505.24298), section 5.1, with the bound on concurrency of its code.
-/// `accepted`: turns that the trainer has or had; `running`: turns on their way to it.
+/// `accepted` counts the turns that the trainer has or had, `running` those on their way to it.
 struct Admission {
   std::int64_t eta = 1, version = 0, batch = 1, accepted = 0, running = 0, max_concurrent = unbounded;
 

@@ -33,7 +33,7 @@ std::int64_t read_refresh(const Settings& s) {
 }  // namespace
 
 LearningSettings::LearningSettings(const Settings& s)
-    : batch(s.integer("batch", 16, "samples of an update", between(1, 1 << 20))),
+    : batch(s.integer("batch", 16, "samples per update", between(1, 1 << 20))),
       rate(s.number("rate", 0.15, "learning rate of Adam; 0: no learning, the chance level", at_least(0))),
       kl_to_teacher(s.flag("anchor", false, "KL penalty to the teacher for replies without a hint too, as published")),
       refresh(read_refresh(s)) {}

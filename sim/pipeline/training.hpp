@@ -15,15 +15,15 @@ namespace shoal::pipeline {
 /// Settings of an update.
 struct LearningSettings {
   explicit LearningSettings(const Settings& s);
-  std::int64_t batch;
+  std::int64_t batch;    // samples per update
   double rate;           // learning rate of Adam
   bool kl_to_teacher;    // replies without a hint have a KL penalty to the teacher, as published
-  std::int64_t refresh;  // updates after which the teacher becomes the current policy; 0: it stays the untrained one
+  std::int64_t refresh;  // updates between refreshes of the teacher with the current policy; 0: never
 };
 
 struct TrainingCounters {
   static constexpr std::size_t bins = 8;
-  std::array<std::int64_t, bins> staleness{};  // consumed tokens by age in versions; the last bin: that age and more
+  std::array<std::int64_t, bins> staleness{};  // consumed tokens by age in versions; the last bin counts older ones too
   std::int64_t rejected = 0;                   // consumed replies left out of the gradient: not finite
   std::int64_t skipped = 0;                    // updates whose gradient is not finite
   std::int64_t alarms = 0;                     // updates with a gradient norm beyond the alarm
@@ -36,13 +36,13 @@ class Training {
            const TrainingSettings& settings, std::int64_t capacity, const at::Tensor& initial, std::uint64_t seed,
            std::int64_t replicate);
 
-  /// Queues a turn that was judged, or that nothing follows. Drops, with the reason, what cannot be trained.
+  /// Queues a turn that was judged, or that nothing follows. Drops it, with the reason, if it cannot be trained on.
   void enqueue(std::int64_t number, TurnStage from);
-  /// Drops what is too old for the next update. Returns whether the rest fills a batch.
+  /// Drops turns that are too old for the next update. Returns whether the rest fills a batch.
   bool full();
   /// Takes a batch, the oldest turns first, and trains on it. version() does not change before `finish`.
   void train();
-  /// Ends the update: version() is one more.
+  /// Ends the update: version() increases by one.
   void finish();
 
   const at::Tensor& weights() const { return weights_; }

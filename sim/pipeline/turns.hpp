@@ -32,7 +32,7 @@ struct FollowUp {
   std::optional<talk::Rule> said;  // the rule that a correction named
 };
 
-/// A client must name session and turn type; a request without either is an error.
+/// A client must name session and turn type; a request that lacks one of them is an error.
 struct Request {
   std::int64_t user = 0;
   std::optional<std::int64_t> session;
@@ -43,7 +43,7 @@ struct Request {
   Ticks sent{};  // time of the client's first attempt
 };
 
-/// A served turn of the main line: token ids as they were sampled, never text.
+/// A served turn of the main line: tokens as they were sampled, never text.
 struct Turn {
   TurnKey key;
   TurnType type = TurnType::main;

@@ -4,8 +4,8 @@ namespace shoal::pipeline {
 
 RandomStream turn_stream(RandomKey key, std::int64_t replicate, const TurnKey& turn) {
   constexpr std::int64_t most_users = 1 << 20;
-  ensure(turn.user < most_users && turn.turn < 2 * most_turns, "user {}, turn {} have no draws of their own", turn.user,
-         turn.turn);
+  ensure(turn.user < most_users && turn.turn < 2 * most_turns, "user {}, turn {} has no random stream of its own",
+         turn.user, turn.turn);
   return {key, replicate * most_users + turn.user, turn.session * 2 * most_turns + turn.turn};
 }
 
@@ -28,7 +28,7 @@ Request Users::side_request(std::int64_t user) {
   return side;
 }
 
-// Everything about a turn but its tokens is drawn here, in this order, whether it can happen or not.
+// Everything about a turn but its tokens is drawn here, in this order, even what cannot happen in this turn.
 void Users::open_turn(std::int64_t user, TurnType type) {
   UserState& u = state(user);
   const talk::User& who = pool_.users[user];

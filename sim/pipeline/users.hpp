@@ -14,7 +14,7 @@ struct UserPool {
   std::vector<talk::User> users;
   talk::UserBehaviour behaviour;
   double temperature = 1;
-  std::int64_t sessions = 72;  // sessions of each user, at most
+  std::int64_t sessions = 72;  // largest number of sessions of each user
 };
 
 /// Draws of a turn besides its tokens: a side turn, faults, and whether the user leaves.
@@ -29,14 +29,14 @@ struct Faults {
 
 /// A user's next step after a reply.
 struct NextStep {
-  std::optional<Ticks> wait;  // time until the next request; none where the user has had all sessions
+  std::optional<Ticks> wait;  // time until the next request; none if the user has had all sessions
   bool done = false;          // the client reports that the session is over
 };
 
-/// Draws depend on (user, session, turn) alone: delays change no tokens.
+/// Random draws depend on (user, session, turn) alone: delays change no tokens.
 class Users {
  public:
-  static constexpr int in_a_row = 3;  // first replies that make a user content
+  static constexpr int in_a_row = 3;  // satisfying first replies, one after the other, that make a user content
 
   Users(const UserPool& pool, const ClientSettings& settings, std::uint64_t seed, std::int64_t replicate);
 
@@ -58,7 +58,7 @@ class Users {
   std::int64_t content_at(std::int64_t user) const { return state(user).content_at; }
   std::int64_t sessions(std::int64_t user) const { return state(user).session; }
   bool all_content() const { return content_ == size(); }
-  /// All users have had all their sessions.
+  /// Whether all users have had all their sessions.
   bool all_over() const { return over_ == size(); }
 
  private:
@@ -87,10 +87,10 @@ class Users {
   std::int64_t content_ = 0, over_ = 0;  // numbers of users who are content, and who have had all sessions
 };
 
-/// Numbers of turns in a session are below this.
+/// Turns of a session have numbers below this.
 inline constexpr int most_turns = 1 << 11;
 
-/// Draws of one turn of one user of one replicate. Numbers from most_turns on belong to side turns.
+/// Random stream of one turn of one user of one replicate. Turn numbers from most_turns on belong to side turns.
 RandomStream turn_stream(RandomKey key, std::int64_t replicate, const TurnKey& turn);
 
 }  // namespace shoal::pipeline

@@ -89,7 +89,7 @@ class MachineStudy::Replicate {
     return successes / episodes;
   }
 
-  // The reward of a step from its outcome and the judge's votes.
+  // The reward of a step, from the rollout's outcome and the judge's votes.
   double judged(double progress, double outcome) {
     std::vector<double> votes;
     for (std::int64_t v = 0; v < study_.votes_; ++v) {
@@ -186,20 +186,22 @@ MachineStudy::MachineStudy(const Settings& s, std::unique_ptr<Environment> machi
     : machine_(std::move(machine)),
       objective_(std::move(objective)),
       judge_(std::move(judge)),
-      integrated_(s.choice("rewards", "integrated", {"outcome", "integrated"},
-                           "rollouts compared by their outcome; or steps by outcome and the judge's votes") ==
-                  "integrated"),
-      process_weight_(s.number("process_weight", 1, "weight of the mean vote beside the outcome", at_least(0))),
+      integrated_(s.choice("rewards", true, {{"outcome", false}, {"integrated", true}},
+                           "rollouts are compared by their outcome; or steps by outcome and the judge's votes")),
+      process_weight_(
+          s.number("process_weight", 1, "weight of the mean vote that is added to the outcome", at_least(0))),
       rate_(s.number("rate", 0.1, "learning rate of Adam", at_least(0))),
       updates_(s.integer("updates", 100, "updates of the policy", between(10, 100'000))),
-      tasks_(s.integer("tasks", 8, "tasks of an update", between(1, 10'000))),
-      rollouts_(s.integer("rollouts", 8, "rollouts of each task: the group", between(2, 10'000))),
+      tasks_(s.integer("tasks", 8, "tasks per update", between(1, 10'000))),
+      rollouts_(s.integer("rollouts", 8, "rollouts of each task, which form a group", between(2, 10'000))),
       steps_(s.integer("steps", 2, "optimizer steps on the rollouts of an update", between(1, 64))),
-      votes_(s.integer("votes", 1, "votes of the judge on a step; their mean counts", between(1, 1000))) {
+      votes_(s.integer("votes", 1, "votes of the judge on each step; their mean counts", between(1, 1000))) {
   const Signals nothing;
   if (!objective_->takes(nothing)) {
-    user_error("{}: the objective needs signals that machines do not give (hints, votes on replies). Use 'grpo'?",
-               s.where());
+    user_error(
+        "{}: the objective needs signals that machines do not give (hints, votes on replies). Set objective = "
+        "\"grpo\".",
+        s.where());
   }
 }
 

@@ -12,7 +12,7 @@ constexpr double tool_success = 0.95;
 
 // Offsets in theta: those of users 0, 1, 2 come first, then the shared parameters and those of turns with tools.
 constexpr int shared_at = users * vocabulary, tool_at = shared_at + vocabulary, size = tool_at + vocabulary;
-constexpr int tools = -1;  // in place of a user
+constexpr int tools = -1;  // stands for turns with tools in place of a user
 
 int offset_of(int user) { return user == tools ? tool_at : user * vocabulary; }
 
@@ -76,14 +76,14 @@ class Replicate {
     outcome_.sessions.fill(settings_.sessions);
     outcome_.censored.fill(1);
     const std::int64_t longest = settings_.joint ? run_joint() : run_separate();
-    outcome_.updates_per_session = static_cast<double>(updates_) / longest;
+    outcome_.updates_per_session = 1.0 * updates_ / longest;
     for (double* count : {&outcome_.judged, &outcome_.voted, &outcome_.hinted, &outcome_.taken, &outcome_.dropped})
       *count /= sessions_;
     return outcome_;
   }
 
  private:
-  // Users interleaved, in a new order for every session. Returns the sessions of each.
+  // Interleaves the users, in a new order for every session. Returns the number of sessions of each.
   std::int64_t run_joint() {
     std::array<int, users> order{0, 1, 2};
     std::int64_t index = 1;
@@ -94,7 +94,7 @@ class Replicate {
     return index - 1;
   }
 
-  // One user after the other, each until content. Returns the sessions of the user with most.
+  // Takes one user after the other, each until content. Returns the sessions of the user with most.
   std::int64_t run_separate() {
     std::array<int, users> order{0, 1, 2};
     shuffle(std::span<int>(order), world_);
@@ -114,7 +114,8 @@ class Replicate {
   }
 
   void start_afresh() {
-    serving_ = trained_ = Policy{};
+    trained_ = Policy{};
+    serving_ = trained_;
     adam_ = SpanAdam(size);
     batch_.clear();
     places_ = 0;
@@ -131,7 +132,7 @@ class Replicate {
     }
   }
 
-  // Replies until one complies. Returns whether the first one did.
+  // Holds main turns until a reply complies. Returns whether the first one did.
   bool main_turns(int user) {
     const Rule rule{user};
     Turn turn{.user = user};
@@ -145,7 +146,7 @@ class Replicate {
       satisfied = satisfies(rule, turn.reply);
       if (i == 0) first = satisfied;
       collect(turn, judge_.judge(evidence_of(user, satisfied), judging_));
-      if (!satisfied) turn.context = rule_vector(rule);  // a correction is followed from now on
+      if (!satisfied) turn.context = rule_vector(rule);  // the policy follows a correction from the next reply on
     }
     return first;
   }
@@ -233,28 +234,29 @@ class Replicate {
     return log_softmax(z);
   }
 
-  // Derivatives of the objective's loss by log-probability. All positions have the same logits, so positions with the
-  // same token count as one, and the derivatives of all positions add up.
+  // Derivatives of the objective's loss with respect to log-probabilities. All positions have the same logits, so
+  // positions with the same token count as one, and the derivatives of all positions add up.
   Logits slopes_of(const Turn& turn, const Logits& current, const Logits& teacher) const {
     std::array<Position, vocabulary> positions;
     std::array<const double*, vocabulary> teachers;
     std::size_t n = 0;
     for (int v = 0; v < vocabulary; ++v) {
-      if (turn.reply.counts[v] == 0) continue;
+      const double count = turn.reply.counts[v];
+      if (count == 0) continue;
       positions[n] = {.token = v,
-                      .count = static_cast<double>(turn.reply.counts[v]),
+                      .count = count,
                       .current = current.data(),
                       .old = settings_.rolled_old ? turn.rolled.data() : current.data(),
                       .rolled = turn.rolled[v]};
       teachers[n] = teacher.data();
       ++n;
     }
-    const std::span<const double* const> asked(teachers.data(), n);
+    const std::span<const double* const> rows(teachers.data(), n);
     Sample sample{.signals = turn.signals, .vocabulary = vocabulary, .positions = std::span(positions.data(), n)};
     if (turn.signals.hints > 0) {
-      sample.teachers = asked;
+      sample.teachers = rows;
     } else if (settings_.kl_to_teacher) {
-      sample.teacher_without_hint = asked;
+      sample.teacher_without_hint = rows;
     }
     std::array<double, std::size_t{vocabulary} * vocabulary> by_position{};
     objective_.loss(sample, RowView<double>(by_position.data(), n, vocabulary));
@@ -263,7 +265,8 @@ class Replicate {
     return slopes;
   }
 
-  // Measures the trained policy after so many updates. Later entries get the same values until they are measured.
+  // Measures the trained policy after this number of updates. Later entries get the same values until they are
+  // measured.
   void measure(std::int64_t updates) {
     if (updates >= std::ssize(outcome_.rule_rate)) return;
     double rate = 0, kl = 0;
@@ -283,9 +286,9 @@ class Replicate {
   Policy serving_, trained_;
   SpanAdam adam_{size};
   std::vector<Turn> batch_;
-  std::int64_t places_ = 0;  // filled places of the batch
+  std::int64_t places_ = 0;  // turns that count towards the batch
   std::array<int, users> streak_{};
-  std::array<bool, users> named_{};  // whether each user has named the rule
+  std::array<bool, users> named_{};  // whether each user has named their rule
   std::int64_t updates_ = 0, sessions_ = 0;
   RuleStudyOutcome outcome_;
 };

@@ -15,16 +15,17 @@ namespace shoal {
 struct RuleStudySettings {
   explicit RuleStudySettings(const Settings& s);
 
-  bool joint, fresh;      // users interleaved on one policy; one after the other, each on a new policy
+  bool joint;             // users are interleaved on one policy
+  bool fresh;             // users come one after the other, each with a new policy
   double directive;       // probability that a correction says what should have been different
-  std::int64_t batch;     // samples of an update
-  bool count_turns;       // turns that the objective does not take fill places of the batch too
+  std::int64_t batch;     // samples per update
+  bool count_turns;       // turns that the objective does not take count towards the batch too
   double rate;            // learning rate of Adam
   double shared;          // weight of the parameters that users share
   bool kl_to_teacher;     // replies without a hint have a KL penalty to the teacher, as published
   bool live_teacher;      // the teacher is the current policy, not the untrained one
   bool rolled_old;        // pi_old is the policy that served, not the trainer's own
-  bool stack_hints;       // a hint counts where its rule is in the context already
+  bool stack_hints;       // a hint counts even where a rule is in the context already
   bool memory;            // a rule that its user has named stays in the context of later sessions
   std::int64_t sessions;  // largest number of sessions of a user
   std::int64_t updates;   // updates after which the study ends; 0: it ends when all users are content
@@ -39,17 +40,17 @@ struct RuleStudyOutcome {
   PerUser sessions{};     // the third of three sessions in a row whose first reply complied, or the largest number
   PerUser censored{};     // 1 where there were no three in a row
   PerUpdate rule_rate{};  // mean probability over the users that the first reply complies
-  double updates_per_session = 0;  // updates over the sessions of the user with most
+  double updates_per_session = 0;  // updates per session of the user with most sessions
   PerUpdate kl{};  // mean KL divergence to the untrained policy, per token in nats, without a rule in the context
   // Judged turns per session: all; those whose vote is not a tie; those with a hint. judged = taken + dropped.
   double judged = 0, voted = 0, hinted = 0;
-  double taken = 0, dropped = 0;  // by the objective: into a batch, or for lack of a signal
+  double taken = 0, dropped = 0;  // taken into a batch by the objective, or dropped for lack of a signal
 };
 
 /// A session: up to 8 replies until one complies, each failure corrected, then two turns with tools. The policy's
 /// logits are log p_base + theta_user + shared theta_shared, plus the rule's vector from the first correction of the
-/// session on. Serving runs one version behind training: when a batch is full, it takes the weights trained on the
-/// batch before. The setting follows the personal agents of OpenClaw-RL (arXiv 2603.10165).
+/// session on. Serving runs one version behind training: when a batch is full, serving takes the weights trained on
+/// the batch before. The setting follows the personal agents of OpenClaw-RL (arXiv 2603.10165).
 class RuleStudy final : public Study {
  public:
   RuleStudy(const Settings& settings, std::unique_ptr<Objective> objective, std::unique_ptr<Judge> judge)

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t least_batch = 64, most_steps = 16;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-// In the type of the model.
+// Outcomes in the type of the model.
 std::vector<float> rounded(const std::vector<double>& outcomes) { return {outcomes.begin(), outcomes.end()}; }
 
 }  // namespace
@@ -23,10 +23,10 @@ std::vector<float> rounded(const std::vector<double>& outcomes) { return {outcom
 StudyProcess::StudyProcess(std::unique_ptr<Study> study, std::int64_t replicates, std::uint64_t seed)
     : study_(std::move(study)),
       replicates_(replicates),
-      // From the experiment alone: every rank gets work, and a checkpoint comes after a sixteenth of the replicates.
+      // A function of the experiment alone. Every rank gets work, and a checkpoint may follow each step.
       batch_(std::max(least_batch, (replicates + most_steps - 1) / most_steps)),
       seed_(seed),
-      exponent_(unit_exponent(static_cast<double>(replicates), study_->largest_outcome())) {
+      exponent_(unit_exponent(replicates, study_->largest_outcome())) {
   schedule_.rounds = (replicates_ + batch_ - 1) / batch_;
   schedule_.evaluate_every = 1;
   for (const auto& [name, count] : study_->outcomes()) layout_.add(name, {count});
@@ -50,7 +50,7 @@ double StudyProcess::measure(double seconds) const {
     study_->run(seed_, done++);
     took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
-  return took * static_cast<double>(replicates_) / static_cast<double>(done);
+  return took * replicates_ / done;
 }
 
 StudyProcess::Batch StudyProcess::run(std::int64_t first, std::int64_t count, Communicator& comm,
@@ -105,7 +105,7 @@ RoundRecord StudyProcess::step(Communicator& comm, ThreadPool& pool) {
 at::Tensor StudyProcess::means() const {
   at::Tensor means = at::zeros({layout_.size});
   if (accepted_ == 0) return means;
-  to_mean<float>(sums_, exponent_, static_cast<double>(accepted_), {means.mutable_data_ptr<float>(), sums_.size()});
+  to_mean<float>(sums_, exponent_, accepted_, {means.mutable_data_ptr<float>(), sums_.size()});
   return means;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// A study as the process of a cell: replicates run on the threads of all ranks, and their outcomes are summed exactly.
+// A study as the process of a cell: replicates run on the thread pools of all ranks, and their outcomes are summed
+// exactly.
 
 #include <memory>
 
@@ -28,11 +29,11 @@ class StudyProcess final : public Process {
   void unpack(Unpacker& unpacker) override;
 
  private:
-  /// What one step found. `metrics` has an entry for each of its replicates, NaN for a rejected one.
+  /// The result of one step. `metrics` has an entry for each of its replicates, NaN for a rejected one.
   struct Batch {
     std::int64_t first = 0;
     std::vector<double> metrics;
-    std::vector<std::int64_t> sums;  // of the outcomes of accepted replicates, in units of 2^-exponent_
+    std::vector<std::int64_t> sums;  // sums of the outcomes of accepted replicates, in units of 2^-exponent_
     std::int64_t accepted = 0;
   };
   Batch run(std::int64_t first, std::int64_t count, Communicator& comm, ThreadPool& pool) const;
@@ -44,7 +45,7 @@ class StudyProcess final : public Process {
   int exponent_;
   Schedule schedule_;
   ParameterLayout layout_;
-  // What changes.
+  // The state, which checkpoints hold.
   std::int64_t round_ = 0, accepted_ = 0;
   std::vector<std::int64_t> sums_;
 };

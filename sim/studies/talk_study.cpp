@@ -12,11 +12,9 @@ constexpr int kinds = 3;  // rules that do not contradict each other
 
 std::vector<talk::User> read_users(const Settings& s) {
   const std::int64_t count = s.integer("users", kinds, "users who share the policy", between(1, 100'000));
-  const double two = s.number("two_rules", 0, "share of the users, from the first, who want two things", between(0, 1));
-  const double against = s.number("conflicts", 0,
-                                  "share of the users, from the last, who want the opposite of what the "
-                                  "first ones want",
-                                  between(0, 1));
+  const double two = s.number("two_rules", 0, "share of the users, from the first, who have two rules", between(0, 1));
+  const double against = s.number(
+      "conflicts", 0, "share of the users, from the last, who want the opposite of what the first want", between(0, 1));
   const auto share = [&](double x) { return std::llround(x * count); };
   const std::int64_t opposed = count - share(against);
   std::vector<talk::User> users;
@@ -144,13 +142,14 @@ TalkStudy::TalkStudy(const Settings& task, const Settings& pipeline, std::unique
       learning_(task),
       updates_(task.integer("updates", 0, "updates after which a run ends; 0: when all users are content",
                             between(0, 1'000'000))),
-      probes_(task.integer("probes", 8, "questions per user that measure the weights after each of 16 updates",
+      probes_(task.integer("probes", 8,
+                           "questions per user on which weights are measured, after each of the first 16 updates",
                            between(0, pipeline::most_turns))),
       pipeline_(pipeline),
       initial_(policy_->initial_parameters()) {
   if (pipeline_.clients.silent > std::ssize(pool_.users)) {
-    user_error("{}: {} silent users (of {}). Lower 'silent'?", pipeline.where(), pipeline_.clients.silent,
-               pool_.users.size());
+    user_error("{}: there are {} silent users (of {}). Set 'silent' to {} or less.", pipeline.where(),
+               pipeline_.clients.silent, pool_.users.size(), pool_.users.size());
   }
 }
 

@@ -26,7 +26,7 @@ class TalkStudy final : public Study {
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override;
   std::vector<double> run(std::uint64_t seed, std::int64_t replicate) const override;
   std::string digest() const override { return policy_->digest(); }
-  /// Outcomes that count requests and tokens.
+  /// Large, since some outcomes count requests and tokens.
   double largest_outcome() const override { return 1e7; }
   std::string metric_name() const override { return "sessions"; }
   std::string metric_unit() const override { return "sessions until content"; }

@@ -1,5 +1,5 @@
-// A judge that tosses a fair coin for every turn: shows what remains of an objective when votes carry no information. A
-// control.
+// A judge that tosses a fair coin for every turn. A control: it shows what remains of an objective when votes carry no
+// information.
 
 #include "strategies/judges/shared/hints.hpp"
 

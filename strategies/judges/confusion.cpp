@@ -1,11 +1,11 @@
-// A judge known by its error rates: the vote after majority is the truth, turned with a probability for each kind of
-// error. A failed turn judged +1 is a false positive: 0.37 in one reproduction of OpenClaw-RL (arXiv 2603.10165), 0 is
-// an oracle, 1 a judge who is always content. Tool results are judged right. The error rates are those of the majority
-// when no call fails; those of a single vote follow from them.
+// A judge with given error rates: its majority vote is the truth, flipped with a probability for each kind of error. A
+// failed turn judged +1 is a false positive: its rate is 0.37 in one reproduction of OpenClaw-RL (arXiv 2603.10165), 0
+// for an oracle, and 1 for a judge that is always content. Tool results are judged without error. The error rates are
+// those of the majority when no call fails; those of a single vote follow from them.
 //
 // As in OpenClaw-RL, a blind judge has not read the conversation: it sees the reply and the next state alone. What the
-// next state shows replaces the truth, where the world provides it: a user who gives up and asks something else seems
-// content, a user who repeats a request does not, even if only for another example.
+// next state shows, if the world provides it, replaces the truth: a user who gives up and asks something else seems
+// content, and a user who repeats a request does not, even if only to get another example.
 
 #include "strategies/judges/shared/hints.hpp"
 #include "strategies/judges/shared/votes.hpp"
@@ -36,7 +36,7 @@ class Confusion final : public Judge {
         false_positive_(votes_.single_rate(
             s.number("false_positive", 0, "probability of +1 for a reply that failed", between(0, 1)))),
         false_negative_(votes_.single_rate(
-            s.number("false_negative", 0, "probability of -1 for a reply that satisfied", between(0, 1)))),
+            s.number("false_negative", 0, "probability of -1 for a reply that satisfied the user", between(0, 1)))),
         neutral_(s.number("neutral", 0, "probability of no vote", between(0, 1))),
         blind_(s.choice("context", true, {{"blind", true}, {"full", false}},
                         "what it reads: the reply and the next state, or the conversation too")),

@@ -1,5 +1,5 @@
 // Supervised fine-tuning on accepted replies: the negative log-likelihood of replies that the judge voted for. The
-// baseline that uses neither rejections nor hints. Only accepted replies fill the batch.
+// baseline that uses neither rejections nor hints. Only accepted replies count towards the batch.
 
 #include "sim/agents/objective.hpp"
 

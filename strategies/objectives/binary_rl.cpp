@@ -1,6 +1,6 @@
 // Binary RL: every token of a reply gets the judge's vote as its advantage, without baseline. OpenClaw-RL
 // (arXiv 2603.10165), section 3.1: clipped policy gradient plus a penalty for leaving the old policy. Every judged
-// reply fills a place of the batch; one with a tie has no gradient.
+// reply counts towards the batch; one with a tie has no gradient.
 
 #include "sim/agents/surrogate.hpp"
 

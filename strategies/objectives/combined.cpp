@@ -1,6 +1,6 @@
 // Combined: the advantage of a token is the judge's vote plus the gap between the hinted teacher's log-probability and
-// the policy's own. OpenClaw-RL, version 1 (arXiv 2603.10165v1), section 3.3. Replies with a vote or a hint fill the
-// batch. Where the task asks the teacher about replies without a hint, they get its gap too.
+// the policy's own. OpenClaw-RL, version 1 (arXiv 2603.10165v1), section 3.3. Replies with a vote or a hint count
+// towards the batch. With anchor = true in [task], replies without a hint get the gap to the teacher without it too.
 
 #include "sim/agents/surrogate.hpp"
 
@@ -21,7 +21,7 @@ class Combined final : public Objective {
       const Position& p = sample.positions[i];
       const double* teacher = nullptr;
       if (sample.signals.hints > 0) {
-        teacher = sample.teacher(sample.signals.hints - 1, i);  // the longest
+        teacher = sample.teacher(sample.signals.hints - 1, i);  // the longest hint
       } else if (!sample.teacher_without_hint.empty()) {
         teacher = sample.teacher_without_hint[i];
       }

@@ -1,6 +1,6 @@
 // GRPO: clipped policy gradient with advantages by comparison within a group of rollouts of one task, and a k3 penalty
-// for leaving the policy before the update. Shao et al. 2024 (arXiv 2402.03300). Whether rollouts are compared by their
-// outcome or their steps by process rewards too is the task's choice (arXiv 2603.10165).
+// for leaving the policy before the update. Shao et al. 2024 (arXiv 2402.03300). The task chooses whether rollouts are
+// compared by their outcomes or step by step, with process rewards (arXiv 2603.10165).
 // Try: task.group = 4
 
 #include "sim/agents/surrogate.hpp"

@@ -1,6 +1,6 @@
 // Hybrid RL: the judge's vote on the sampled tokens plus clipped gaps to a hinted teacher on the policy's likeliest
-// tokens. OpenClaw-RL, version 2 (arXiv 2603.10165v2), section 3. Every judged reply fills a place of the batch. Where
-// the task asks the teacher about replies without a hint, they get its gaps too.
+// tokens. OpenClaw-RL, version 2 (arXiv 2603.10165v2), section 3. Every judged reply counts towards the batch. With
+// anchor = true in [task], replies without a hint get the gaps to the teacher without it too.
 
 #include "strategies/objectives/shared/hint_gaps.hpp"
 

@@ -1,8 +1,8 @@
-// Online experiential learning: the student sees the bare prompt, the teacher the prompt and experience that was
-// extracted from use, in place of a hint. Reverse KL divergence over k likely tokens, the teacher's or the student's,
+// Online experiential learning: the student reads the bare prompt, the teacher the prompt and, in place of a hint,
+// experience that was extracted from use. Reverse KL divergence over k likely tokens, the teacher's or the student's,
 // and one bin for all others (arXiv 2603.16856). Where the support is the student's, the teacher gives the
-// probabilities of its own likeliest tokens alone; each other token gets an even share of the rest. Only replies with
-// experience fill the batch.
+// probabilities of its own likeliest tokens alone; the others get equal shares of the rest. Only replies with
+// experience count towards the batch.
 
 #include <algorithm>
 #include <cmath>
@@ -13,19 +13,20 @@
 namespace shoal::objectives {
 namespace {
 
-constexpr std::size_t told_per_token = 20, most_told = 2000;  // per token of the student's support, as published
+constexpr std::size_t told_per_token = 20,
+                      most_told = 2000;  // tokens that the teacher gives per token of the support, as published
 
 class Oel final : public Objective {
  public:
   explicit Oel(const Settings& s)
-      : k_(static_cast<std::size_t>(s.integer("k", 50, "tokens that are told apart", at_least(1)))),
-        told_(static_cast<std::size_t>(s.integer(
-            "told", 0,
-            "likeliest tokens whose probability the teacher tells where the support is the student's; 0: 20 k, "
-            "at most 2000",
-            at_least(0)))),
+      : k_(s.integer("k", 50, "tokens that have bins of their own", at_least(1))),
+        told_(
+            s.integer("told", 0,
+                      "likeliest tokens whose probability the teacher gives where the support is the student's; 0: 20 "
+                      "k, at most 2000",
+                      at_least(0))),
         by_student_(s.choice("support", false, {{"teacher", false}, {"student", true}},
-                             "whose likeliest tokens are told apart")) {
+                             "the policy whose likeliest tokens have bins of their own")) {
     if (told_ == 0) told_ = std::min(told_per_token * k_, most_told);
   }
 
@@ -51,14 +52,15 @@ class Oel final : public Objective {
   }
 
  private:
+  // The teacher's log-probabilities, where tokens beyond its `told_` likeliest have equal shares of the rest.
   std::vector<double> as_told(std::span<const double> teacher) const {
     double rest = 1;
     const std::vector<int> told = likeliest(teacher, told_);
     for (const int v : told) rest -= std::exp(teacher[v]);
     if (told.size() == teacher.size()) return {teacher.begin(), teacher.end()};
     constexpr double least = 1e-30;  // rounding may leave nothing
-    std::vector<double> out(teacher.size(),
-                            std::log(std::max(rest, least) / static_cast<double>(teacher.size() - told.size())));
+    const double others = teacher.size() - told.size();
+    std::vector<double> out(teacher.size(), std::log(std::max(rest, least) / others));
     for (const int v : told) out[v] = teacher[v];
     return out;
   }

@@ -1,6 +1,6 @@
 // On-policy distillation by the reverse KL divergence to the hinted teacher over the teacher's k likeliest tokens and
 // one bin for all others, as in SDPO (arXiv 2601.20802) and SDFT (arXiv 2601.19897). No importance ratio: the gradient
-// is exact in the policy. Only replies with a hint fill the batch; the longest hint is used.
+// is exact in the policy. Only replies with a hint count towards the batch; the longest hint is used.
 
 #include "sim/settings/settings.hpp"
 #include "strategies/objectives/shared/reverse_kl.hpp"

@@ -1,7 +1,7 @@
 // On-policy distillation by token: the advantage of a sampled token is the gap between the log-probability that the
 // teacher gives it with the hint in its context and the policy's own. OpenClaw-RL (arXiv 2603.10165), section 3.2; in
-// expectation the gradient of the reverse KL divergence. Only replies with a hint fill the batch; the longest hint is
-// used.
+// expectation the gradient of the reverse KL divergence. Only replies with a hint count towards the batch; the longest
+// hint is used.
 
 #include "sim/agents/surrogate.hpp"
 

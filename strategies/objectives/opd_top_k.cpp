@@ -1,5 +1,5 @@
 // On-policy distillation on the policy's k likeliest tokens, with clipped gaps: the distillation half of Hybrid RL
-// alone. OpenClaw-RL, version 2 (arXiv 2603.10165v2), section 3. Only replies with a hint fill the batch.
+// alone. OpenClaw-RL, version 2 (arXiv 2603.10165v2), section 3. Only replies with a hint count towards the batch.
 
 #include "strategies/objectives/shared/hint_gaps.hpp"
 

@@ -1,4 +1,5 @@
-// Do machines do what their descriptions say? Every machine is operated by hand to its success and to its failure.
+// Do machines do what their descriptions say? Every machine is operated to its success and to its failure.
+
 #include <gtest/gtest.h>
 
 #include "sim/agents/environment.hpp"
@@ -14,7 +15,7 @@ class Machines : public testing::Test {
   static std::unique_ptr<Environment> machine(const std::string& toml) {
     return shoal::make_part<Environment>("environment", "terminal", shoal::Settings::parse(toml, "test.toml"));
   }
-  // Takes these actions; the last result.
+  // Takes these actions and returns the last result.
   StepResult take(const Environment& machine, EpisodeState& state, const std::vector<int>& actions) {
     StepResult result;
     for (const int action : actions) {
@@ -30,7 +31,7 @@ class Machines : public testing::Test {
 TEST_F(Machines, TerminalNeedsTheRightCommands) {
   const auto terminal = machine("name = 'terminal'\nstages = 3\nundo = 0");
   EpisodeState state = terminal->start(random);
-  const StepResult wrong = take(*terminal, state, {1, 0});  // stage 1 wants command 4
+  const StepResult wrong = take(*terminal, state, {1, 0});  // stage 1 needs command 4
   EXPECT_EQ(wrong.progress, -1);
   EXPECT_NEAR(wrong.outcome, 2.0 / 3 - 1, 1e-12);
   const StepResult end = take(*terminal, state, {4, 7});
@@ -48,7 +49,7 @@ TEST_F(Machines, FormsAreAcceptedWhenRight) {
   const auto form = machine("name = 'form'\nfields = 2");
   EpisodeState state = form->start(random);
   EXPECT_EQ(take(*form, state, {0}).progress, 1);
-  EXPECT_EQ(take(*form, state, {0}).progress, -1);  // again
+  EXPECT_EQ(take(*form, state, {0}).progress, -1);  // already right
   EXPECT_EQ(take(*form, state, {3}).progress, -1);  // wrong value
   EXPECT_EQ(take(*form, state, {2}).progress, 1);
   EXPECT_TRUE(take(*form, state, {4}).success);
@@ -58,7 +59,7 @@ TEST_F(Machines, FormsAreAcceptedWhenRight) {
   EXPECT_EQ(failed.outcome, -1);
 }
 
-TEST_F(Machines, TestsTellWhichPatchesPass) {
+TEST_F(Machines, TestsShowWhichPatchesPass) {
   const auto patch = machine("name = 'patch'\nplaces = 2");
   EpisodeState state = patch->start(random);
   take(*patch, state, {1});  // place 0, wrong
@@ -73,7 +74,7 @@ TEST_F(Machines, TestsTellWhichPatchesPass) {
   EXPECT_EQ(take(*patch, untouched, {7}).outcome, -1);
 }
 
-// The numbers of a calculator's state.
+// The beginning of a calculator's state.
 struct Problem {
   std::array<int, 4> operations;
   int count;

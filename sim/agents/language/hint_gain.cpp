@@ -9,7 +9,7 @@ namespace {
 
 constexpr int questions = 600;
 
-// Log-probability of a reply whose first position has the row `rows`; moves `rows` behind the last one.
+// Log-probability of a reply whose first position has the row `rows`; advances `rows` past its last one.
 double log_prob(const double*& rows, std::int64_t vocabulary, std::span<const Token> reply) {
   double sum = 0;
   for (const Token token : reply) {
@@ -19,7 +19,7 @@ double log_prob(const double*& rows, std::int64_t vocabulary, std::span<const To
   return sum;
 }
 
-// A question, the same with a hint, and a reply that satisfies the hint's rule.
+// A question without and with a hint, and a reply that satisfies the hint's rule.
 struct Case {
   std::vector<Token> plain, hinted, reply;
 };

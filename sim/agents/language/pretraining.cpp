@@ -13,13 +13,13 @@
 namespace shoal {
 namespace {
 
-// Draws of training are keyed by the step, those of the evaluation by this number and another one.
+// Random draws of training are keyed by the step, those of the evaluation by another number and this one.
 constexpr std::int64_t evaluation = 1;
 constexpr int conversations = 300;  // for each rule
 
 double rate_at(const Pretraining& options, std::int64_t step) {
   constexpr double warm_up = 100;  // steps
-  const double part = static_cast<double>(step) / options.steps;
+  const double part = 1.0 * step / options.steps;
   return options.rate * std::min(1.0, (step + 1.0) / warm_up) * 0.5 * (1 + std::cos(std::numbers::pi * part));
 }
 
@@ -36,7 +36,7 @@ std::vector<Exchange> exchanges_of(const std::vector<talk::Lesson>& lessons) {
   return exchanges;
 }
 
-// Derivatives of the mean next-token loss by log-probability, [positions, V].
+// Derivatives of the mean next-token loss with respect to log-probabilities, [positions, V].
 at::Tensor slopes_of(const std::vector<talk::Lesson>& lessons, std::int64_t positions) {
   at::Tensor slopes = at::zeros({positions, talk::vocabulary}, at::kDouble);
   double* row = slopes.mutable_data_ptr<double>();
@@ -81,7 +81,7 @@ at::Tensor pretrain(const Policy& policy, const at::Tensor& start, const Pretrai
 
 namespace {
 
-// Sets the losses of the policy and of the best unigram model.
+// Measures the losses of the policy and of the best unigram model.
 void measure_losses(RolloutWorker& worker, std::uint64_t seed, Fluency& found) {
   constexpr std::int64_t stream = 0;
   const std::vector<talk::Lesson> lessons =

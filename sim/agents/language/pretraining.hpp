@@ -15,7 +15,7 @@ struct Pretraining {
   std::int64_t steps = 6000;
   int batch = 64;      // lessons per step
   double rate = 4e-3;  // peak learning rate of Adam: warm-up over 100 steps, then half a cosine down to 0
-  double clip = 1;     // largest norm of a gradient
+  double clip = 1;     // gradients of a larger norm are scaled down to it
 };
 
 /// Supervised learning of talk::lesson() from `start` [d]: the mean next-token loss over the replies of a step's
@@ -29,7 +29,7 @@ struct Fluency {
   using PerRule = std::array<double, talk::rules>;
 
   double loss = 0;     // next-token loss on replies of lessons, in nats
-  double unigram = 0;  // the same loss of the best unigram model, which knows only the frequencies of tokens
+  double unigram = 0;  // loss of the best unigram model, which knows only the frequencies of tokens
   double correct = 0;  // share of right answers to questions without instruction
   // Shares of replies that satisfy each rule: without instruction, after a correction, with a hint.
   PerRule uninstructed{}, corrected{}, hinted{};

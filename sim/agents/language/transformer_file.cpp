@@ -11,9 +11,9 @@
 namespace shoal {
 namespace {
 
-constexpr const char* heads_key = "heads";  // the one number of the shape that no tensor tells
+constexpr const char* heads_key = "heads";  // the one number of the shape that tensors do not show
 
-std::string sides(const std::vector<std::int64_t>& shape) {
+std::string text_of(const std::vector<std::int64_t>& shape) {
   std::string text;
   for (const std::int64_t side : shape) text += fmt::format("{}{}", text.empty() ? "" : " x ", side);
   return text;
@@ -40,30 +40,32 @@ at::Tensor transformer_parameters(const TransformerShape& shape, const SafeTenso
   const TransformerLayout layout(shape);
   const auto heads = found.metadata.find(heads_key);
   if (heads != found.metadata.end() && heads->second != std::to_string(shape.heads)) {
-    user_error("'{}' has {} heads (the settings ask for {}). Set heads to its value?", origin, heads->second,
-               shape.heads);
+    user_error("'{}' has {} heads (the settings ask for {}). Set 'heads' to {}.", origin, heads->second, shape.heads,
+               heads->second);
   }
   at::Tensor params = at::empty({layout.parameters.size}, at::kFloat);
   float* to = params.mutable_data_ptr<float>();
   for (const Parameter& p : layout.parameters.parameters) {
     const auto tensor = std::ranges::find(found.model, p.name, &ModelParameter::name);
     if (tensor == found.model.end()) {
-      user_error("'{}' has no tensor '{}'. Is it a transformer of {} layers, made by 'shoal pretrain'?", origin, p.name,
-                 shape.layers);
+      user_error(
+          "'{}' has no tensor '{}', which a transformer of {} layers has. Set 'layers' to the file's number, or name a "
+          "file that 'shoal pretrain' wrote.",
+          origin, p.name, shape.layers);
     }
     if (tensor->shape != p.shape || tensor->type != ValueType::float32) {
-      user_error("tensor '{}' in '{}' is {} of {} (wanted are {} of F32). Do width, layers and heads fit the file?",
-                 p.name, origin, sides(tensor->shape), tensor->type == ValueType::float32 ? "F32" : "F64",
-                 sides(p.shape));
+      user_error(
+          "tensor '{}' in '{}' is {} of {} (expected {} of F32). Set 'width', 'layers' and 'heads' to the file's.",
+          p.name, origin, text_of(tensor->shape), tensor->type == ValueType::float32 ? "F32" : "F64", text_of(p.shape));
     }
     std::memcpy(to + p.offset, tensor->values.data(), tensor->values.size());
   }
   if (found.model.size() != layout.parameters.parameters.size()) {
-    user_error("'{}' has {} tensors (a transformer of {} layers has {}). Set layers to its number?", origin,
+    user_error("'{}' has {} tensors (a transformer of {} layers has {}). Set 'layers' to the file's number.", origin,
                found.model.size(), shape.layers, layout.parameters.parameters.size());
   }
   if (!all_finite(std::span(to, params.numel()))) {
-    user_error("'{}' holds values that are not finite. Train it again?", origin);
+    user_error("'{}' holds values that are not finite. Train it again with 'shoal pretrain'.", origin);
   }
   return params;
 }

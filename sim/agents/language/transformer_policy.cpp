@@ -28,7 +28,7 @@ Draw draw(const float* logits, std::int64_t vocabulary, double temperature, floa
   Token token = 0;
   for (; token + 1 < vocabulary; ++token) {
     left -= weights[token];
-    if (!(left >= 0)) break;  // also where weights of a diverged model are NaN
+    if (!(left >= 0)) break;  // true as well where weights of a diverged model are NaN
   }
   return {token, std::log(weights[token] / total)};
 }
@@ -102,7 +102,7 @@ class TransformerWorker final : public RolloutWorker {
  private:
   template <class T>
   std::span<T> row(T* values) const {
-    return {values, static_cast<std::size_t>(vocabulary_)};
+    return std::span<T>(values, vocabulary_);
   }
 
   void reply_together(std::span<const std::span<const Token>> prompts, double temperature,
@@ -133,7 +133,7 @@ class TransformerWorker final : public RolloutWorker {
     }
   }
 
-  // Ended, as long as replies may be, or the next token would not fit the context.
+  // The reply has ended or has the maximum length, or its next token would not fit the context.
   bool is_complete(const Reply& reply, std::span<const Token> prompt) const {
     const std::int64_t length = std::ssize(reply.tokens);
     return reply.tokens.back() == talk::end_token || length >= talk::longest_reply ||

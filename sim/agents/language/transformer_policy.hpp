@@ -10,9 +10,9 @@
 
 namespace shoal {
 
-/// Replies that are generated together: their keys and values stay in a core's cache, and products have enough rows.
+/// Number of replies generated together: keys and values stay in a core's cache, and matrix products have enough rows.
 inline constexpr std::size_t replies_together = 32;
-/// Tokens of sequences that are scored together: as many as have their intermediate values in a core's cache.
+/// Number of tokens scored together: as many as keep their intermediate values in a core's cache.
 inline constexpr std::int64_t tokens_together = 512;
 
 /// The shape of the weights that come with the program: the small language's vocabulary and context.
@@ -22,7 +22,7 @@ TransformerShape talking_shape();
 std::unique_ptr<Policy> transformer_policy(const TransformerShape& shape, const at::Tensor& start,
                                            std::string digest = {});
 
-/// The bytes of a file with the parameters [d] as named tensors; the metadata get the number of heads.
+/// The bytes of a file with the parameters [d] as named tensors; the number of heads is added to the metadata.
 std::vector<std::byte> transformer_file(const TransformerShape& shape, const at::Tensor& params,
                                         TensorMetadata metadata);
 /// The parameters [d] in a file. UserError, naming `origin`, where the file has another shape or is no transformer.

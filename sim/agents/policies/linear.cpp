@@ -1,6 +1,7 @@
-// A bag of tokens: every token of a reply is drawn from one softmax. Its logits are the language's frequencies plus
-// learned logits of the topic, learned logits of all topics, and three nats for each rule in the context. Without a
-// hidden state, so cheap enough for thousands of users; the policy of the world of ten tokens, over the small language.
+// A bag of tokens: every token of a reply is drawn from one softmax. Its logits are the language's log-frequencies plus
+// learned logits of the topic, learned logits that all topics share, and three nats for each rule in the context. It
+// has no hidden state, so it is cheap enough for thousands of users. The study `rules` has a similar policy over ten
+// tokens.
 
 #include <ATen/ops/zeros.h>
 
@@ -16,8 +17,8 @@ using namespace talk;
 
 using Logits = std::array<double, vocabulary>;
 
-// Rows of logits in the flat vector: topics and tools each have logits of their own, and all topics share some. Behind
-// them is one number: what is added to the logit of the right answer.
+// Rows of logits in the parameter vector: each topic and tools have logits of their own, and all topics share some. The
+// last parameter is added to the logit of the right answer.
 constexpr std::int64_t tools_at = topics, shared_at = topics + 1, answer_at = (shared_at + 1) * vocabulary,
                        size = answer_at + 1;
 
@@ -29,7 +30,7 @@ struct Cue {
   Logits context{};             // the sum of the rules' vectors in the context
 };
 
-// A rule and its opposite have one axis.
+// A rule and its opposite share an axis.
 int axis_of(Rule rule) { return static_cast<int>(rule) % (rules / 2); }
 
 Cue read(std::span<const Token> prompt) {
@@ -65,7 +66,7 @@ Cue read(std::span<const Token> prompt) {
   return cue;
 }
 
-// Frequencies with which a reply has no mark, ten tokens or a warm token with probability 0.40, 0.20 and 0.10.
+// Logits with which a reply has no mark, ten tokens or a warm token with probability 0.40, 0.20 and 0.10.
 Logits base(Token answer) {
   Logits z;
   z.fill(std::log(1e-4));

@@ -1,6 +1,6 @@
-// A small transformer over the small language (0.1 million parameters as shipped), pretrained to answer and to follow
-// rules in its context: that is what makes hints worth something (`shoal pretrain` measures how much). Decoder-only,
-// pre-norm, after Radford et al. 2019.
+// A small transformer over the small language (0.1 million parameters as shipped): decoder-only, pre-norm, after
+// Radford et al. 2019. It is pretrained to answer and to follow rules in its context, which is what makes hints useful;
+// `shoal pretrain` measures how useful.
 
 #include "sim/agents/language/transformer_policy.hpp"
 #include "sim/digest.hpp"
@@ -15,15 +15,15 @@ class Transformer final : public Policy {
       return s.integer(key, fallback, meaning, between(1, most));
     };
     const TransformerShape shipped = shape_;
-    shape_.width = read("width", shape_.width, "width of the residual stream; that of the weights' file", 4096);
-    shape_.layers = read("layers", shape_.layers, "number of layers; that of the weights' file", 64);
-    shape_.heads = read("heads", shape_.heads, "number of attention heads; that of the weights' file", 64);
+    shape_.width = read("width", shape_.width, "width of the residual stream, as in the weights' file", 4096);
+    shape_.layers = read("layers", shape_.layers, "number of layers, as in the weights' file", 64);
+    shape_.heads = read("heads", shape_.heads, "number of attention heads, as in the weights' file", 64);
     path_ = s.text("weights", "",
                    "safetensors file that 'shoal pretrain' wrote; empty: the weights that come with the program");
     if (path_.empty() && !(shape_ == shipped)) {
       user_error(
-          "{}: the weights that come with the program have width {}, {} layers and {} heads. Make others with 'shoal "
-          "pretrain' and name them in 'weights'?",
+          "{}: the weights that come with the program have width {}, {} layers and {} heads. Train others with 'shoal "
+          "pretrain' and name their file in 'weights'.",
           s.where(), shipped.width, shipped.layers, shipped.heads);
     }
   }

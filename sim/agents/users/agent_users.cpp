@@ -8,7 +8,7 @@ namespace {
 
 using Shares = std::array<double, AgentUsers::tastes>;
 
-// Dirichlet(a, ..., a) through logarithms of gamma variates: for small a they themselves are zero.
+// Dirichlet(a, ..., a), from logarithms of gamma variates: for small a the variates themselves underflow to zero.
 Shares dirichlet(double a, RandomStream& random) {
   Shares shares;
   for (double& share : shares) share = std::log(random.gamma(a + 1)) + std::log(1 - random.uniform()) / a;
@@ -22,7 +22,7 @@ Shares dirichlet(double a, RandomStream& random) {
   return shares;
 }
 
-// By inversion; uniform where all shares are zero.
+// An index drawn in proportion to the shares, by inversion.
 int draw(Shares shares, double uniform) {
   double sum = 0;
   for (const double share : shares) sum += share;
@@ -44,7 +44,8 @@ AgentUsers::AgentUsers(const Settings& s, std::uint64_t seed)
           s.number("concentration", 0.5,
                    "Dirichlet parameter of the users' rules within a topic; the smaller, the more alike they are",
                    {.least = 1e-6, .most = 1e6})),
-      conflicts_(s.number("conflicts", 0, "share of users who want the opposite of their rules", between(0, 1))),
+      conflicts_(
+          s.number("conflicts", 0, "share of users who want the opposite of the rules they drew", between(0, 1))),
       two_rules_(s.number("two_rules", 0, "share of users with a second rule", between(0, 1))),
       key_(random_key(seed, "agents/population")) {
   for (int topic = 0; topic < talk::topics; ++topic) {
@@ -67,7 +68,7 @@ talk::User AgentUsers::user(std::int64_t number) const {
   const int first = draw(shares, first_draw);
   add(first);
   if (has_second < two_rules_) {
-    // Among the other tastes, which never contradict the first; uniform where the topic has none of them.
+    // A taste other than the first, which it never contradicts; uniform where the topic has none of the others.
     shares[first] = 0;
     if (std::ranges::all_of(shares, [](double share) { return share == 0; })) {
       shares.fill(1);

@@ -10,7 +10,7 @@ namespace shoal {
 /// Users by number, each a function of the seed and the number. Topics are uniform, tastes non-IID: every topic has its
 /// own proportions of the tastes plain, longer and warmer, drawn from a Dirichlet distribution, and its users draw
 /// their tastes from these. Users in conflict want the opposite of what they drew, so that no one reply to the topic
-/// can please all. The same numbers are drawn under all settings: users of two settings are paired.
+/// can please all. The same random numbers are drawn under all settings, so users of two settings are paired.
 class AgentUsers {
  public:
   static constexpr int tastes = talk::rules / 2;  // the other rules are their opposites

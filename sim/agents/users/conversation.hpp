@@ -17,15 +17,15 @@ struct User {
   std::vector<Rule> rules;  // one or two that do not contradict each other
 };
 
-/// Behaviour of users.
+/// The behaviour that all users have in common.
 struct UserBehaviour {
   UserBehaviour() = default;
   explicit UserBehaviour(const Settings& s);
 
-  double directive = 0.8;  // probability that a correction says what was wrong
-  int most_turns = 8;      // main turns of a session, at most
-  int tool_turns = 2;      // turns with tools after them
-  double tool_success = 0.95;
+  double directive = 0.8;      // probability that a correction says what was wrong
+  int most_turns = 8;          // largest number of main turns of a session
+  int tool_turns = 2;          // turns with tools after them
+  double tool_success = 0.95;  // probability that a tool's result is right
 };
 
 /// A user's reaction to a reply: the truth, and what the user says.
@@ -50,7 +50,7 @@ class Conversation {
   static std::vector<Token> hinted(std::span<const Token> prompt, std::span<const Token> hint);
   /// The user reads the reply; afterwards prompt() is that of the next turn, unless done().
   Reaction react(std::span<const Token> reply, RandomStream& random);
-  /// No main turn follows: the user is satisfied, or gives up after most_turns turns.
+  /// True if no main turn follows: the user is satisfied, or gives up after most_turns turns.
   bool done() const { return done_; }
   int turns() const { return turns_; }
   const Question& question() const { return question_; }
@@ -68,18 +68,18 @@ class Conversation {
 };
 
 /// Evidence for a judge about a main turn; `done`: the conversation ends with it. A user who gives up says nothing
-/// about the reply: the next state looks as if it had been good.
+/// about the reply: the next state looks as if the reply had been good.
 Evidence evidence_of(const Reaction& reaction, bool done);
 /// Evidence for a judge about a turn with a tool.
 Evidence evidence_of_tool(bool success);
 
-/// The tokens of a judge's hint, given the rule that the user named; empty for Hint::none. Another rule is neither that
-/// one nor its opposite.
+/// The tokens of a judge's hint, given the rule that the user named; empty for Hint::none. Hint::another_rule names
+/// neither that rule nor its opposite.
 std::vector<Token> hint_tokens(Hint kind, Rule said, RandomStream& random);
 
-/// The prompt of a turn with a tool, whose result is right or an error whatever the reply is.
+/// The prompt of a turn with a tool. Whether the tool's result is right does not depend on the reply.
 std::vector<Token> tool_prompt(const User& user, RandomStream& random);
-/// A question that the agent asks itself in a side turn: never trained.
+/// A question that the agent asks itself in a side turn. Side turns are never trained on.
 struct SideTurn {
   Question question;
   std::vector<Token> prompt;

@@ -14,7 +14,7 @@ bool is_well_formed(const Judgement& judgement, const Reply& reply) {
   return reply.tokens.size() == reply.log_probs.size() && all_finite(reply.log_probs);
 }
 
-// A session that is being held.
+// A session in progress.
 class RunningSession {
  public:
   RunningSession(Session& session, const talk::UserBehaviour& behaviour, const Judge& judge, SessionLog& log)

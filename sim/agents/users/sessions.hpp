@@ -1,5 +1,5 @@
 #pragma once
-// Sessions of users with a policy, and the judged replies that come of them.
+// Sessions of users with a policy, and the judged replies that result.
 
 #include <vector>
 
@@ -9,8 +9,8 @@
 
 namespace shoal {
 
-/// One session that is to be held. Replies, the user's world and judges draw from streams of their own: with another
-/// judge the first turn is the same.
+/// One session to hold. Replies, the user's world and the judge draw from separate streams: with another judge the
+/// first turn is the same.
 struct Session {
   talk::User user;
   RandomStream replies, world, judging;
@@ -19,7 +19,7 @@ struct Session {
 
 struct SessionLog {
   /// Main turns, then turns with tools, in order; for each the reply that the user saw and then the others. Where there
-  /// are others, the advantage compares all of them; it is 0 if they are alike.
+  /// are others, the advantage of each compares it with all of them; it is 0 if all rewards are equal.
   std::vector<JudgedReply> replies;
   std::int64_t rejected = 0;  // replies left out of `replies`: their votes or log-probabilities are malformed
 };

@@ -7,8 +7,8 @@
 namespace shoal::talk {
 namespace {
 
-// Tokens around the answer: each is followed by another with probability `more`, is a format mark or a warm token with
-// the other two. Then no mark, at least long_reply tokens and a warm token have probability 0.40, 0.20 and 0.10.
+// Tokens around the answer: the probability that one more follows, and those that one is a format mark or a warm token.
+// A reply then has no mark, at least long_reply tokens or a warm token with probability 0.40, 0.20 and 0.10.
 constexpr double more = 0.818, mark = 0.334, warm = 0.0247;
 constexpr double earlier = 0.4;  // probability that one more token is placed before the answer
 constexpr int answer_tokens = 2;
@@ -27,7 +27,7 @@ bool wants(std::span<const Rule> told, Rule rule) {
   return last != told.rend() && *last == rule;
 }
 
-// The place of a filler, or any place where there is none.
+// The position of a filler, or any position if there is none.
 std::size_t plain_place(std::span<const Token> tokens, RandomStream& random) {
   const std::size_t first = random.below(tokens.size());
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -56,7 +56,7 @@ std::vector<Token> tokens_around(std::span<const Rule> told, RandomStream& rando
   }
   if (bolder && std::ranges::count(tokens, bold_token) == 0) tokens[plain_place(tokens, random)] = bold_token;
   if (warmer && std::ranges::none_of(tokens, is_warm)) {
-    // Among several places one that keeps the only mark.
+    // Keep the only mark.
     std::size_t at = plain_place(tokens, random);
     if (bolder && tokens[at] == bold_token && std::ranges::count(tokens, bold_token) == 1)
       at = (at + 1) % tokens.size();
@@ -143,7 +143,7 @@ Lesson side_lesson(const User& user, RandomStream& random) {
 }
 
 // A conversation with replies of an untrained policy, up to a turn drawn at random. In 0.4 of them a hint follows, most
-// often about the user's first rule, sometimes about nothing.
+// often about the user's first rule, sometimes an irrelevant one.
 Lesson conversation_lesson(User user, RandomStream& random) {
   user.rules.push_back(draw_rule(random));
   if (random.uniform() < 0.3) {

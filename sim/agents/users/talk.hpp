@@ -15,7 +15,7 @@ namespace shoal::talk {
 
 inline constexpr int vocabulary = 64;
 inline constexpr int longest_reply = 20;  // tokens
-inline constexpr int context = 64;        // tokens of a prompt and its reply together, at most
+inline constexpr int context = 64;        // largest number of tokens of a prompt and its reply together
 inline constexpr int long_reply = 10;     // tokens before the end that Rule::longer asks for
 inline constexpr int short_reply = 4;     // tokens before the end that Rule::shorter allows
 
@@ -64,12 +64,12 @@ bool satisfies(Rule rule, std::span<const Token> reply);
 struct Question {
   int a = 0, b = 0;
 };
-/// The answer is among the numbers of the reply, and no other number is.
+/// True if the reply has the answer and no other number.
 bool is_correct(Question question, std::span<const Token> reply);
 
 /// A reply drawn from the language: fillers, marks and an occasional warm token around "= answer", and what the rules
 /// in `told` ask for. Without rules a reply is plain, longer or warmer with probability near 0.4, 0.2 and 0.1, as in
-/// the world of ten tokens (arXiv 2603.10165 gives no figures). Of two rules that contradict each other the later
+/// the study `rules` (arXiv 2603.10165 gives no figures). Of two rules that contradict each other the later
 /// counts.
 std::vector<Token> model_reply(Question question, std::span<const Rule> told, RandomStream& random);
 

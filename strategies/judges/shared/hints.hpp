@@ -9,14 +9,12 @@ class Hints {
  public:
   explicit Hints(const Settings& s)
       : recall_(s.number("hint_recall", 1, "probability that a hint is found where the user gave one", between(0, 1))),
-        wrong_(s.number("wrong_hint_rate", 0, "share of hints that tell another user's rule: shuffled hints at 1",
+        wrong_(s.number("wrong_hint_rate", 0, "share of hints that name another user's rule; 1: hints are shuffled",
                         between(0, 1))) {
-    const std::string kind = s.choice("hints", "right", {"right", "opposite", "irrelevant", "none"},
-                                      "what hints say: the user's rule, its opposite, something else, or nothing");
-    kind_ = kind == "right"      ? Hint::right
-            : kind == "opposite" ? Hint::opposite
-            : kind == "none"     ? Hint::none
-                                 : Hint::irrelevant;
+    kind_ = s.choice(
+        "hints", Hint::right,
+        {{"right", Hint::right}, {"opposite", Hint::opposite}, {"irrelevant", Hint::irrelevant}, {"none", Hint::none}},
+        "what hints say: the user's rule, its opposite, something else, or nothing");
   }
 
   Hint read(const Evidence& evidence, RandomStream& random) const {

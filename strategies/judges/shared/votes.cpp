@@ -29,23 +29,23 @@ double single_vote_rate(double majority, int votes, double correlation) {
 }
 
 Votes::Votes(const Settings& s)
-    : votes_(s.integer("votes", 1, "calls at once; their majority counts, a tie is 0", between(1, 99))),
-      correlation_(
-          s.number("vote_correlation", 0, "of any two votes: with this probability all are the same", between(0, 1))),
+    : votes_(s.integer("votes", 1, "number of concurrent calls; their majority counts, a tie is 0", between(1, 99))),
+      correlation_(s.number("vote_correlation", 0,
+                            "correlation of any two votes: with this probability all are the same", between(0, 1))),
       failure_(s.number("failure", 0, "probability that a call fails; its vote is ignored", between(0, 1))),
       seconds_(s.number("latency", 0, "median seconds of a call", at_least(0))),
       tokens_(s.number("tokens", 0, "median tokens that a call writes", at_least(0))),
-      spread_(s.number("spread", 0.5, "standard deviation of the logarithm of both", at_least(0))) {}
+      spread_(s.number("spread", 0.5, "standard deviation of the logarithm of latency and of tokens", at_least(0))) {}
 
 void Votes::cast(Judgement& judgement, double right, double wrong, RandomStream& random) const {
   const bool same = correlation_ > 0 && random.uniform() < correlation_;
-  bool turned = false;
+  bool flipped = false;
   double sum = 0;
   judgement.valid = 0;
   for (int v = 0; v < votes_; ++v) {
-    if (v == 0 || !same) turned = random.uniform() < wrong;
+    if (v == 0 || !same) flipped = random.uniform() < wrong;
     if (failure_ > 0 && random.uniform() < failure_) continue;
-    sum += turned ? -right : right;
+    sum += flipped ? -right : right;
     ++judgement.valid;
   }
   judgement.reward = 0;

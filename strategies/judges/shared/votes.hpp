@@ -11,22 +11,23 @@ namespace shoal {
 /// correlation. A tie is not wrong.
 double wrong_majority(double single, int votes, double correlation);
 
-/// The inverse: what one vote must be wrong with so that the majority is with probability `majority`.
+/// The inverse: the probability with which one vote must be wrong so that the majority is wrong with probability
+/// `majority`.
 double single_vote_rate(double majority, int votes, double correlation);
 
-/// Concurrent calls of a judge. With the default settings nothing is drawn for them.
+/// Concurrent calls of a judge. With the default settings they draw no random numbers.
 class Votes {
  public:
   explicit Votes(const Settings& s);
 
-  /// One vote that never fails.
+  /// True if there is one vote, which never fails.
   bool single() const { return votes_ == 1 && failure_ == 0; }
   double single_rate(double majority) const { return single_vote_rate(majority, votes_, correlation_); }
 
-  /// Each vote is `right`, turned with probability `wrong`; failed calls do not count. Fills reward, mean_vote, valid.
+  /// Each vote is `right`, flipped with probability `wrong`; failed calls do not count. Fills reward, mean_vote, valid.
   void cast(Judgement& judgement, double right, double wrong, RandomStream& random) const;
 
-  /// Fills seconds and tokens: log-normal, both of one draw per call, since who writes more takes longer.
+  /// Fills seconds and tokens: log-normal, both from one draw per call, since a call that writes more takes longer.
   void spend(Judgement& judgement, RandomStream& random) const;
 
  private:

@@ -5,7 +5,7 @@
 namespace shoal {
 namespace {
 
-constexpr int most_tokens = 64;  // tokens of a support
+constexpr int most_tokens = 64;  // largest size of a support
 
 // The k largest of values [n], as indices; ties by the lowest index.
 struct Top {
@@ -21,7 +21,7 @@ struct Top {
       index[at] = v;
     }
   }
-  std::span<const int> all() const { return {index.data(), static_cast<std::size_t>(count)}; }
+  std::span<const int> all() const { return std::span(index.data(), count); }
   bool contains(int token) const { return std::ranges::find(all(), token) != all().end(); }
 };
 
@@ -33,20 +33,19 @@ int overlap(const Top& a, const Top& b) {
 
 HintGaps::HintGaps(const Settings& s)
     : low_(s.number("clip_low", 0.2, "the importance ratio is clipped below 1 minus this", between(0, 1))),
-      high_(s.number("clip_high", 0.28, "and above 1 plus this", at_least(0))),
+      high_(s.number("clip_high", 0.28, "the importance ratio is clipped above 1 plus this", at_least(0))),
       gap_(s.number("gap", 1, "largest gap to the teacher that counts, C; 0: no limit", at_least(0))),
       k_(s.integer("k", 4, "tokens of the support", between(1, most_tokens))) {
-  const std::string support = s.choice("support", "student", {"student", "teacher", "overlap"},
-                                       "whose k likeliest tokens: the policy's, the teacher's, or those of both");
-  support_ = support == "student" ? Support::student : support == "teacher" ? Support::teacher : Support::overlap;
-  const std::string choice =
-      s.choice("hint", "sequence", {"sequence", "token", "shortest", "random"},
-               "which hint: the one whose likely tokens overlap most with the policy's, over the "
-               "reply or at each position; or the first; or any");
-  choice_ = choice == "sequence" ? Choice::sequence
-            : choice == "token"  ? Choice::token
-            : choice == "random" ? Choice::random
-                                 : Choice::shortest;
+  support_ = s.choice("support", Support::student,
+                      {{"student", Support::student}, {"teacher", Support::teacher}, {"overlap", Support::overlap}},
+                      "the k likeliest tokens of the policy, those of the teacher, or those that both have");
+  choice_ = s.choice("hint", Choice::sequence,
+                     {{"sequence", Choice::sequence},
+                      {"token", Choice::token},
+                      {"shortest", Choice::shortest},
+                      {"random", Choice::random}},
+                     "the hint whose likely tokens overlap most with the policy's, over the reply or at each position; "
+                     "the shortest hint; or a random one");
 }
 
 struct HintGaps::Slopes {
@@ -76,22 +75,22 @@ int HintGaps::best_hint(const Sample& sample, std::size_t first, std::size_t las
 HintGaps::Slopes HintGaps::slopes(const Position& p, const double* teacher, int vocabulary) const {
   const Top student(p.old, vocabulary, k_);
   const Top other(teacher, vocabulary, support_ == Support::student ? 0 : k_);
-  Slopes of;
+  Slopes found;
   for (const int v : support_ == Support::teacher ? other.all() : student.all()) {
-    if (support_ != Support::overlap || other.contains(v)) of.token[of.count++] = v;
+    if (support_ != Support::overlap || other.contains(v)) found.token[found.count++] = v;
   }
   double total = 0;
-  for (std::size_t j = 0; j < of.count; ++j) total += std::exp(p.old[of.token[j]]);
-  for (std::size_t j = 0; j < of.count; ++j) {
-    const int v = of.token[j];
+  for (std::size_t j = 0; j < found.count; ++j) total += std::exp(p.old[found.token[j]]);
+  for (std::size_t j = 0; j < found.count; ++j) {
+    const int v = found.token[j];
     double delta = teacher[v] - p.old[v];
     if (gap_ > 0) delta = std::clamp(delta, -gap_, gap_);
     const double advantage = std::exp(p.old[v]) / total * delta;
     const Term term = clipped_surrogate(advantage, p.current[v] - p.old[v], low_, high_);
-    of.loss += term.loss;
-    of.slope[j] = term.slope;
+    found.loss += term.loss;
+    found.slope[j] = term.slope;
   }
-  return of;
+  return found;
 }
 
 double HintGaps::loss(const Sample& sample, double weight, RowView<double> gradient) const {
@@ -103,22 +102,22 @@ double HintGaps::loss(const Sample& sample, double weight, RowView<double> gradi
   if (hints > 1 && choice_ == Choice::random) hint = std::min<int>(sample.draw * hints, hints - 1);
   double loss = 0;
   const double length = sample.length();
-  Slopes of;
-  const double *current = nullptr, *old = nullptr, *teacher = nullptr;  // the rows that `of` was computed from
+  Slopes found;
+  const double *current = nullptr, *old = nullptr, *teacher = nullptr;  // the rows that `found` was computed from
   for (std::size_t i = 0; i < n; ++i) {
     const Position& p = sample.positions[i];
     if (hints > 1 && choice_ == Choice::token) hint = best_hint(sample, i, i + 1);
     const double* here = hints > 0 ? sample.teacher(hint, i) : sample.teacher_without_hint[i];
-    if (p.current != current || p.old != old || here != teacher) {  // equal positions cost once
+    if (p.current != current || p.old != old || here != teacher) {  // equal positions are computed once
       current = p.current;
       old = p.old;
       teacher = here;
-      of = slopes(p, teacher, sample.vocabulary);
+      found = slopes(p, teacher, sample.vocabulary);
     }
     const double share = p.count / length;
-    loss += share * of.loss;
+    loss += share * found.loss;
     double* row = gradient.at(i);
-    for (std::size_t j = 0; j < of.count; ++j) row[of.token[j]] += weight * share * of.slope[j];
+    for (std::size_t j = 0; j < found.count; ++j) row[found.token[j]] += weight * share * found.slope[j];
   }
   return loss;
 }

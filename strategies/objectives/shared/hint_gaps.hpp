@@ -1,5 +1,5 @@
 #pragma once
-// The clipped gaps to a hinted teacher on a few likely tokens per position: the distillation half of Hybrid RL.
+// Clipped gaps to a hinted teacher on a few likely tokens per position: the distillation half of Hybrid RL.
 
 #include "sim/agents/surrogate.hpp"
 
@@ -12,8 +12,8 @@ class HintGaps {
  public:
   explicit HintGaps(const Settings& s);
 
-  /// Adds `weight` times the mean over positions to `gradient`; returns that mean. The teacher is the best hint's, or
-  /// the one without a hint where the sample has none.
+  /// Adds `weight` times the mean over positions to `gradient`; returns that mean. The teacher reads the chosen hint,
+  /// or none where the sample has no hint.
   double loss(const Sample& sample, double weight, RowView<double> gradient) const;
 
  private:

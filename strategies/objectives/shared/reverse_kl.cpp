@@ -16,13 +16,13 @@ std::vector<int> likeliest(std::span<const double> log_p, std::size_t k) {
   return order;
 }
 
-// The derivative by log p_v is p_v (log p_v - log q_v + 1), and that of the bin is shared by its tokens according to
-// their probability.
-double reverse_kl(std::span<const int> told, std::span<const double> student, std::span<const double> teacher,
+// The derivative with respect to log p_v is p_v (log p_v - log q_v + 1); the bin's is divided among its tokens in
+// proportion to their probability.
+double reverse_kl(std::span<const int> tokens, std::span<const double> student, std::span<const double> teacher,
                   double scale, double* gradient) {
   std::vector<bool> apart(student.size());
   double loss = 0, tail_p = 0, tail_q = 0;
-  for (const int v : told) {
+  for (const int v : tokens) {
     apart[v] = true;
     const double p = std::exp(student[v]), gap = student[v] - teacher[v];
     loss += p * gap;

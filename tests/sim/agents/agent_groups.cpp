@@ -1,4 +1,4 @@
-// Several replies to one prompt, which GRPO compares: what they are, what is left out, and whether agents learn so.
+// Several replies to one prompt, which GRPO compares: their rewards, what is left out, and whether agents learn.
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -45,14 +45,15 @@ TEST(Groups, LeaveTheConversationAsItWas) {
   }
 }
 
-// The judge makes no errors here, so a vote is what the user's rules say of the tokens.
+// The judge makes no errors here, so a vote follows from the user's rules and the tokens.
 TEST(Groups, AreJudgedAndComparedWithinAPrompt) {
   const Federation parts = federation(agents(4, "binary_rl"));
   int mixed = 0, different = 0;
   for (int client = 0; client < 40; ++client) {
     const talk::User user = task_of(parts).user(client);
     for (const SessionLog& log : held(task_of(parts), client)) {
-      for (std::size_t first = 0; first + 4 < log.replies.size(); first += 4) {  // but the last turn: nothing follows
+      for (std::size_t first = 0; first + 4 < log.replies.size();
+           first += 4) {  // not the last turn, which nothing follows
         const std::span<const JudgedReply> group(log.replies.data() + first, 4);
         if (group[0].prompt[1] == talk::tool_token) continue;
         std::vector<double> rewards;
@@ -61,7 +62,7 @@ TEST(Groups, AreJudgedAndComparedWithinAPrompt) {
           rewards.push_back(reply.signals.reward);
           sum += reply.signals.advantage;
           different += reply.reply.tokens != group[0].reply.tokens ? 1 : 0;
-          // Who satisfies must follow every rule; the answer has to be right besides.
+          // A reply that satisfies follows every rule; its answer has to be right as well.
           for (const talk::Rule rule : user.rules) {
             if (reply.signals.reward > 0 && group[0].prompt.size() < 8) {
               EXPECT_TRUE(talk::satisfies(rule, reply.reply.tokens));
@@ -85,12 +86,14 @@ TEST(Groups, AreJudgedAndComparedWithinAPrompt) {
   EXPECT_GT(different, 100);
 }
 
-TEST(Groups, OfLikeRepliesTeachGrpoNothing) {
+TEST(Groups, OfEqualRewardsTeachGrpoNothing) {
   const Federation parts = federation(agents(4, "grpo"));
   const AgentsTask& task = task_of(parts);
   const auto trainer = task.trainer();
   LocalSettings local;
-  local.batch = 0, local.steps = 1, local.rate = 1;
+  local.batch = 0;
+  local.steps = 1;
+  local.rate = 1;
   for (int client = 0; client < 20; ++client) {
     const std::vector<Participation> block{participation(client, 10 + client)};
     trainer->open(block, local);
@@ -110,7 +113,8 @@ TEST(Groups, LetGrpoLearn) {
     double correct = 0, examples = 0;
     for (std::int64_t chunk = 0; chunk < parts.task->chunks(Split::test); ++chunk) {
       const Evaluation result = trainer->evaluate(params, {Split::test, chunk});
-      correct += static_cast<double>(result.correct), examples += static_cast<double>(result.examples);
+      correct += result.correct;
+      examples += result.examples;
     }
     return correct / examples;
   };

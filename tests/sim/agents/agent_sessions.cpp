@@ -1,4 +1,4 @@
-// Sessions of users with a policy: what is said, judged and refused, by hand.
+// Sessions of users with a policy, by hand: their replies, judgements and refusals.
 
 #include "sim/agents/users/sessions.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 using talk::Rule;
 using test::Voter;
 
-/// Answers right, with a format mark or without.
+// Answers right, with a format mark or without.
 class Parrot final : public RolloutWorker {
  public:
   explicit Parrot(bool marks, double log_prob = -1) : marks_(marks), log_prob_(log_prob) {}
@@ -61,15 +61,17 @@ TEST(AgentSessions, EndWhenTheUserIsContentAndToolsWereUsed) {
   }
 }
 
-TEST(AgentSessions, GoOnUntilPatienceEndsWithAHintForEveryCorrection) {
+TEST(AgentSessions, ContinueUntilTheUserGivesUp) {
   talk::UserBehaviour behaviour;
-  behaviour.directive = 1, behaviour.most_turns = 5, behaviour.tool_turns = 1;
+  behaviour.directive = 1;
+  behaviour.most_turns = 5;
+  behaviour.tool_turns = 1;
   for (const SessionLog& log : hold(Parrot(true), Voter(-1), behaviour, 2)) {
     ASSERT_EQ(log.replies.size(), 6U);
     for (std::size_t i = 0; i < 5; ++i) {
       const JudgedReply& reply = log.replies[i];
       EXPECT_EQ(reply.signals.reward, -1);
-      if (i == 4) {  // who gives up does not correct
+      if (i == 4) {  // a user who gives up does not correct
         EXPECT_EQ(reply.signals.hints, 0);
         EXPECT_TRUE(reply.hinted.empty());
         continue;
@@ -87,7 +89,8 @@ TEST(AgentSessions, GoOnUntilPatienceEndsWithAHintForEveryCorrection) {
 
 TEST(AgentSessions, RejectAndCountMalformedVotesAndReplies) {
   talk::UserBehaviour behaviour;
-  behaviour.most_turns = 4, behaviour.tool_success = 1;
+  behaviour.most_turns = 4;
+  behaviour.tool_success = 1;
   for (const double vote : {std::nan(""), std::numeric_limits<double>::infinity(), -7.0}) {
     const std::vector<SessionLog> logs = hold(Parrot(true), Voter(vote), behaviour, 2);
     for (const SessionLog& log : logs) {

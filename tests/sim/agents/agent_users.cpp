@@ -1,4 +1,4 @@
-// Users of a federated agent: as many of each kind as the settings say?
+// Are there as many users of each kind as the settings say?
 
 #include "sim/agents/users/agent_users.hpp"
 
@@ -19,7 +19,7 @@ std::size_t taste(Rule rule) { return static_cast<std::size_t>(rule) % AgentUser
 // Five standard deviations of a share of n.
 double noise(double p, double n) { return 5 * std::sqrt(p * (1 - p) / n) + 1e-12; }
 
-TEST(AgentUsers, AreAsManyInConflictAndWithTwoRulesAsAsked) {
+TEST(AgentUsers, HaveTheSharesInTheSettings) {
   constexpr int n = 4000;
   for (const double share : {0.0, 0.3, 1.0}) {
     const AgentUsers all = users(fmt::format("conflicts = {}\ntwo_rules = {}", share, 1 - share));
@@ -35,7 +35,7 @@ TEST(AgentUsers, AreAsManyInConflictAndWithTwoRulesAsAsked) {
         EXPECT_NE(taste(user.rules[0]), taste(user.rules[1]));
         EXPECT_EQ(opposes(user.rules[0]), opposes(user.rules[1]));
       }
-      ++topics[static_cast<std::size_t>(user.topic)];
+      ++topics[user.topic];
     }
     EXPECT_NEAR(against / n, share, noise(share, n));
     EXPECT_NEAR(two / n, 1 - share, noise(share, n));
@@ -44,7 +44,7 @@ TEST(AgentUsers, AreAsManyInConflictAndWithTwoRulesAsAsked) {
 }
 
 // Dirichlet with parameter a over three: a proportion has mean 1/3 and variance (2/9) / (3 a + 1).
-TEST(AgentUsers, TopicsHaveTastesAsTheConcentrationSays) {
+TEST(AgentUsers, ConcentrationSetsTheTastesOfTopics) {
   for (const double a : {1e-4, 0.5, 5.0, 1e5}) {
     double mean = 0, variance = 0, count = 0;
     for (std::uint64_t seed = 1; seed <= 200; ++seed) {
@@ -57,7 +57,9 @@ TEST(AgentUsers, TopicsHaveTastesAsTheConcentrationSays) {
         }
         EXPECT_NEAR(sum, 1, 1e-12);
         const double p = all.proportions(topic)[0];
-        mean += p, variance += (p - 1.0 / 3) * (p - 1.0 / 3), ++count;
+        mean += p;
+        variance += (p - 1.0 / 3) * (p - 1.0 / 3);
+        ++count;
       }
     }
     const double expected = 2.0 / 9 / (3 * a + 1);
@@ -72,19 +74,18 @@ TEST(AgentUsers, OfATopicHaveItsTastes) {
   std::array<double, talk::topics> of_topic{};
   for (int i = 0; i < 16'000; ++i) {
     const talk::User user = all.user(i);
-    const auto topic = static_cast<std::size_t>(user.topic);
-    ++found[topic][taste(user.rules[0])], ++of_topic[topic];
+    ++found[user.topic][taste(user.rules[0])];
+    ++of_topic[user.topic];
   }
   for (int topic = 0; topic < talk::topics; ++topic) {
-    const auto t = static_cast<std::size_t>(topic);
-    for (std::size_t i = 0; i < found[t].size(); ++i) {
+    for (std::size_t i = 0; i < found[topic].size(); ++i) {
       const double p = all.proportions(topic)[i];
-      EXPECT_NEAR(found[t][i] / of_topic[t], p, noise(p, of_topic[t])) << topic << " " << i;
+      EXPECT_NEAR(found[topic][i] / of_topic[topic], p, noise(p, of_topic[topic])) << topic << " " << i;
     }
   }
 }
 
-// With one taste to a topic there is still a second rule, and settings do not redraw the users.
+// Users have a second rule even if their topic has one taste, and settings do not redraw the users.
 TEST(AgentUsers, ArePairedAcrossSettings) {
   const AgentUsers plain = users("concentration = 1e-6"),
                    other = users("concentration = 1e-6\ntwo_rules = 1\nconflicts = 1");

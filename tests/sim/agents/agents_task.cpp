@@ -1,4 +1,4 @@
-// What a client of a federated agent does with its sessions: training, weights, refusals, evaluation.
+// A client of a federated agent: training on its sessions, weights, refusals, evaluation.
 
 #include "sim/agents/agents_task.hpp"
 
@@ -26,11 +26,13 @@ const AgentsTask& task_of(const Federation& parts) { return dynamic_cast<const A
 
 LocalSettings local_settings(std::int64_t steps) {
   LocalSettings local;
-  local.batch = 0, local.steps = steps, local.rate = 0.5;
+  local.batch = 0;
+  local.steps = steps;
+  local.rate = 0.5;
   return local;
 }
 
-std::vector<Participation> everybody() {
+std::vector<Participation> all_clients() {
   std::vector<Participation> all;
   for (int i = 0; i < 6; ++i) all.push_back(participation(i, 10 + i));
   return all;
@@ -39,7 +41,7 @@ std::vector<Participation> everybody() {
 TEST(AgentsTrainer, StepsByTheCorrectedGradient) {
   const Federation parts = federation(agents);
   const auto trainer = parts.task->trainer();
-  const std::vector<Participation> block = everybody();
+  const std::vector<Participation> block = all_clients();
   LocalSettings local = local_settings(1);
   local.weight_decay = 0.3;
   const at::Tensor start = at::linspace(-1, 1, parts.task->layout().size);
@@ -56,11 +58,11 @@ TEST(AgentsTrainer, StepsByTheCorrectedGradient) {
   EXPECT_GT(g.abs().max().item<double>(), 0);
 }
 
-// Two steps are one, and then one from where that led with the next sessions; half the work is half the steps.
+// Half of four steps are the same two steps as all of two, and the second of them changes the parameters.
 TEST(AgentsTrainer, DoesAShareOfTheWork) {
   const Federation parts = federation(agents);
   const auto trainer = parts.task->trainer();
-  std::vector<Participation> whole = everybody(), half = everybody();
+  std::vector<Participation> whole = all_clients(), half = all_clients();
   for (Participation& p : half) p.fraction = 0.5;
   const at::Tensor start = parts.task->initial_parameters({});
   trainer->open(half, local_settings(4));
@@ -76,7 +78,7 @@ TEST(AgentsTrainer, DoesAShareOfTheWork) {
 TEST(AgentsTrainer, GivesTheSameBitsAloneOrStacked) {
   const Federation parts = federation(agents);
   const auto trainer = parts.task->trainer();
-  const std::vector<Participation> block = everybody();
+  const std::vector<Participation> block = all_clients();
   LocalSettings stacked = local_settings(2);
   stacked.form = BlockForm::stacked;
   const at::Tensor start = parts.task->initial_parameters({});
@@ -86,7 +88,7 @@ TEST(AgentsTrainer, GivesTheSameBitsAloneOrStacked) {
   for (std::size_t k = 0; k < block.size(); ++k) {
     trainer->open(std::span(block).subspan(k, 1), local_settings(2));
     const LocalResult alone = trainer->fit(start, {});
-    EXPECT_TRUE(at::equal(alone.delta.dense()[0], rows[static_cast<std::int64_t>(k)]));
+    EXPECT_TRUE(at::equal(alone.delta.dense()[0], rows[k]));
     EXPECT_EQ(alone.figures[0].loss, together.figures[k].loss);
     EXPECT_EQ(alone.figures[0].examples, together.figures[k].examples);
   }
@@ -98,7 +100,7 @@ TEST(AgentsTrainer, CountsUsableReplies) {
     const Federation parts = federation(fmt::format("objective = \"{}\"\n{}", objective, agents));
     const AgentsTask& task = task_of(parts);
     const auto trainer = parts.task->trainer();
-    const std::vector<Participation> block = everybody();
+    const std::vector<Participation> block = all_clients();
     trainer->open(block, local_settings(1));
     const LocalResult fit = trainer->fit(task.initial(), {});
     const auto worker = task.policy().rollout_worker();
@@ -125,10 +127,10 @@ AgentsTask with_judge(double vote) {
           find_part<Objective>("objective", "binary_rl").make(nothing), std::make_unique<Voter>(vote), 1};
 }
 
-// A judge that says NaN to every failure: these replies are counted, the others still teach.
+// The judge votes NaN on every failure: these replies are counted, and the others are still trained on.
 TEST(AgentsTrainer, RejectsWhatIsMalformed) {
   const AgentsTask good = with_judge(-1), bad = with_judge(std::nan(""));
-  const std::vector<Participation> block = everybody();
+  const std::vector<Participation> block = all_clients();
   const auto trainer = bad.trainer(), reference = good.trainer();
   trainer->open(block, local_settings(1));
   reference->open(block, local_settings(1));
@@ -142,7 +144,7 @@ TEST(AgentsTrainer, RejectsWhatIsMalformed) {
   }
 }
 
-/// Likelihood of accepted replies; others it does not take, or takes and has no number for.
+// The likelihood of accepted replies; it does not take the others, or takes them and has NaN as their loss.
 class Fragile final : public Objective {
  public:
   explicit Fragile(bool takes_all) : takes_all_(takes_all) {}
@@ -153,7 +155,7 @@ class Fragile final : public Objective {
     for (std::size_t i = 0; i < sample.positions.size(); ++i) {
       const Position& p = sample.positions[i];
       loss -= p.current[p.token] / sample.length();
-      gradient.at(static_cast<std::int64_t>(i))[p.token] -= 1 / sample.length();
+      gradient.at(i)[p.token] -= 1 / sample.length();
     }
     return loss;
   }
@@ -162,14 +164,14 @@ class Fragile final : public Objective {
   bool takes_all_;
 };
 
-// A reply whose loss is no number is counted, and the others' mean is as if it had never been there.
+// A reply whose loss is NaN is counted, and the mean is taken over the others.
 TEST(AgentsTrainer, LeavesOutLossesThatAreNotFinite) {
   const auto fit = [](bool takes_all) {
     Settings settings = Settings::parse("users = 6\nsessions = 3\n", "test.toml");
     Settings nothing;
     const AgentsTask task(settings, find_part<Policy>("policy", "linear").make(nothing),
                           std::make_unique<Fragile>(takes_all), std::make_unique<Voter>(-1), 1);
-    const std::vector<Participation> block = everybody();
+    const std::vector<Participation> block = all_clients();
     const auto trainer = task.trainer();
     trainer->open(block, local_settings(1));
     LocalResult result = trainer->fit(task.initial(), {});
@@ -201,7 +203,7 @@ TEST(AgentsTask, EvaluatesRulesAndAnswersOfHeldOutUsers) {
   EXPECT_EQ(trainer->evaluate(task.initial(), {Split::train, 0}).examples, 12);
   EXPECT_EQ(trainer->evaluate_own(task.initial(), ClientId{2}, Split::test).examples, 16);
 
-  // Words that an answer is made of, alone: no marks and nothing warm, long, and no number.
+  // Fillers alone: no marks, no warm token, the maximum length and no number.
   at::Tensor mute = task.initial().clone();
   at::Tensor topics = mute.narrow(0, 0, talk::topics * talk::vocabulary).view({talk::topics, talk::vocabulary});
   topics.fill_(-30);

@@ -1,4 +1,5 @@
-// Do advantages within a group have the values of their formulas? Worked out by hand.
+// Do advantages within a group have the values of their formulas? Computed by hand.
+
 #include "sim/agents/group_advantage.hpp"
 
 #include <gtest/gtest.h>
@@ -18,13 +19,14 @@ TEST(GroupAdvantage, StandardisesByThePopulationDeviation) {
   EXPECT_NEAR(advantages[1], -one, 1e-12);
 }
 
-TEST(GroupAdvantage, DropsGroupsThatAreAllAlike) {
+TEST(GroupAdvantage, DropsGroupsOfEqualRewards) {
   EXPECT_TRUE(shoal::group_advantages(std::vector<double>{0.3, 0.3, 0.3}).empty());
   EXPECT_TRUE(shoal::group_advantages({}).empty());
 }
 
 TEST(GroupAdvantage, ComparesStepsOfOneIndex) {
-  // Step 0: outcomes 1, 1, -1 with mean votes 2/3, -1/3, 1/3. Step 1 only in two rollouts, alike. Step 2 in one: raw.
+  // Step 0: outcomes 1, 1, -1 with mean votes 2/3, -1/3, 1/3. Step 1 in two
+  // rollouts, with equal rewards. Step 2 in one, which keeps its raw reward.
   const double a = shoal::integrated_reward(1, std::vector<double>{1, 1, 0}, 1);
   const double b = shoal::integrated_reward(1, std::vector<double>{-1, 0, 0}, 1);
   const double c = shoal::integrated_reward(-1, std::vector<double>{1, 0, 0}, 1);

@@ -58,27 +58,27 @@ TEST(Linear, RepliesWithTheFrequenciesThatItScores) {
   Desk desk;
   const std::vector<Token> prompt{topic_tokens[2], user_token,       number_tokens[4],
                                   plus_token,      number_tokens[5], agent_token};
-  const std::span<const Token> asked(prompt);
+  const std::span<const Token> tokens(prompt);
   constexpr int n = 4000;
-  std::vector<std::span<const Token>> prompts(n, asked);
+  std::vector<std::span<const Token>> prompts(n, tokens);
   std::vector<RandomStream> random;
   for (int i = 0; i < n; ++i) random.emplace_back(random_key(1, "agents/world"), i);
   std::vector<Reply> replies(n);
   desk.worker->load(desk.params);
   desk.worker->reply(prompts, 0.7, random, replies);
   std::array<double, vocabulary> first{};
-  for (const Reply& r : replies) first[static_cast<std::size_t>(r.tokens[0])] += 1.0 / n;
-  const Exchange scored{asked, replies[0].tokens, 0.7};
+  for (const Reply& r : replies) first[r.tokens[0]] += 1.0 / n;
+  const Exchange scored{tokens, replies[0].tokens, 0.7};
   const at::Tensor log_p = desk.worker->log_probs({&scored, 1});
   EXPECT_NEAR(log_p[0].exp().sum().item<double>(), 1, 1e-12);
   for (int v = 0; v < vocabulary; ++v) {
     const double p = std::exp(log_p[0][v].item<double>());
-    EXPECT_NEAR(first[static_cast<std::size_t>(v)], p, 5 * std::sqrt(p / n) + 1e-3) << text(v);
+    EXPECT_NEAR(first[v], p, 5 * std::sqrt(p / n) + 1e-3) << text(v);
   }
   EXPECT_EQ(replies[0].log_probs[0], log_p[0][replies[0].tokens[0]].item<double>());
 }
 
-TEST(Linear, FollowsWhatStandsInTheContext) {
+TEST(Linear, FollowsRulesInTheContext) {
   Desk desk;
   desk.worker->load(desk.policy->initial_parameters());
   const std::vector<Token> plain{topic_tokens[0], user_token,       number_tokens[4],
@@ -91,10 +91,10 @@ TEST(Linear, FollowsWhatStandsInTheContext) {
     return std::exp(desk.worker->log_probs({&e, 1})[0][end_token].item<double>());
   };
   EXPECT_NEAR(p_end(without), 0.149, 0.002);
-  EXPECT_LT(p_end(with), 0.012);  // 0.149 e^-3, over what is left
+  EXPECT_LT(p_end(with), 0.012);  // 0.149 e^-3, normalised
 }
 
-// The loss of a batch as a function of the parameters, with old policy, teacher and samples held.
+// The loss of a batch as a function of the parameters, with fixed old policy, teacher and samples.
 double loss_at(Desk& desk, const Objective& objective, std::span<const JudgedReply> batch, const at::Tensor& at_params,
                bool kl) {
   Learner learner(*desk.policy, objective);
@@ -119,7 +119,8 @@ TEST(Learner, HasTheGradientOfItsLoss) {
       for (const std::int64_t i :
            {0L + end_token, 0L + bold_token, 64L + end_token, 9L * 64 + bold_token, 9L * 64 + equals_token, 10L * 64}) {
         at::Tensor up = here.clone(), down = here.clone();
-        up[i] += 0.01, down[i] -= 0.01;
+        up[i] += 0.01;
+        down[i] -= 0.01;
         const double step = up[i].item<double>() - down[i].item<double>();
         const double expected = (loss_at(desk, *loss, batch, up, kl) - loss_at(desk, *loss, batch, down, kl)) / step;
         EXPECT_NEAR(desk.gradient[i].item<double>(), expected, 2e-3 * std::abs(expected) + 2e-5) << name << ' ' << i;

@@ -1,4 +1,4 @@
-// The small language: are the truths about replies true, and do people talk as declared?
+// The small language: are rules and answers checked rightly, and do replies and conversations read as declared?
 
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ TEST(Rules, OppositesExcludeEachOther) {
     const Rule rule = static_cast<Rule>(r);
     EXPECT_EQ(opposite(opposite(rule)), rule);
     EXPECT_NE(opposite(rule), rule);
-    EXPECT_EQ(text(token_of(rule)), names[static_cast<std::size_t>(r)]);
+    EXPECT_EQ(text(token_of(rule)), names[r]);
   }
 }
 
@@ -55,11 +55,10 @@ TEST(Language, SatisfiesRulesByChanceAsOftenAsDeclared) {
     const std::vector<Token> reply = model_reply({2, 3}, {}, random);
     ASSERT_TRUE(is_correct({2, 3}, reply));
     ASSERT_LE(reply.size(), longest_reply);
-    for (int r = 0; r < rules; ++r)
-      share[static_cast<std::size_t>(r)] += satisfies(static_cast<Rule>(r), reply) ? 1.0 / n : 0;
+    for (int r = 0; r < rules; ++r) share[r] += satisfies(static_cast<Rule>(r), reply) ? 1.0 / n : 0;
   }
   // Four deviations of a share of 20,000 are 0.014. Of geometric lengths: 0.818^8 and 1 - 0.818^3 for long and short;
-  // 0.182 / (1 - 0.818 (1 - p)) for no mark with p = 0.334 and no warm word with p = 0.0247.
+  // 0.182 / (1 - 0.818 (1 - p)) for no mark with p = 0.334 and no warm token with p = 0.0247.
   EXPECT_NEAR(share[0], 0.182 / (1 - 0.818 * 0.666), 0.015);
   EXPECT_NEAR(share[1], std::pow(0.818, 8), 0.015);
   EXPECT_NEAR(share[2], 1 - 0.182 / (1 - 0.818 * 0.9753), 0.015);
@@ -85,7 +84,7 @@ TEST(Language, FollowsWhatItWasTold) {
   }
 }
 
-TEST(Conversation, IsWrittenAsItWent) {
+TEST(Conversation, PromptsWithTheFailedReply) {
   const User user{.topic = 1, .rules = {Rule::plain}};
   UserBehaviour behaviour;
   behaviour.directive = 1;
@@ -114,7 +113,7 @@ TEST(Conversation, IsWrittenAsItWent) {
   EXPECT_TRUE(talk.done());
 }
 
-TEST(Conversation, EndsAfterTheTurnsThatItsUserWaits) {
+TEST(Conversation, EndsWhenItsUserGivesUp) {
   const User user{.topic = 0, .rules = {Rule::warmer, Rule::bolder}};
   UserBehaviour behaviour;
   behaviour.most_turns = 3;
@@ -128,7 +127,7 @@ TEST(Conversation, EndsAfterTheTurnsThatItsUserWaits) {
   EXPECT_TRUE(talk.done());
 }
 
-TEST(Hints, StandInTheLastMessage) {
+TEST(Hints, AreInTheLastMessage) {
   const std::vector<Token> prompt{topic_tokens[0], user_token,       number_tokens[1],
                                   plus_token,      number_tokens[1], agent_token};
   const std::vector<Token> said{token_of(Rule::longer), token_of(Rule::plain)};
@@ -142,25 +141,25 @@ TEST(Hints, SayWhatTheirKindPromises) {
   EXPECT_EQ(text(hint_tokens(Hint::opposite, Rule::longer, random)), "shorter");
   EXPECT_EQ(text(hint_tokens(Hint::irrelevant, Rule::longer, random)), "weather");
   std::array<int, rules> seen{};
-  for (int i = 0; i < 4000; ++i)
-    ++seen[static_cast<std::size_t>(hint_tokens(Hint::another_rule, Rule::longer, random)[0] - rule_tokens.first)];
-  EXPECT_EQ(seen[static_cast<std::size_t>(Rule::longer)], 0);
-  EXPECT_EQ(seen[static_cast<std::size_t>(Rule::shorter)], 0);
+  for (int i = 0; i < 4000; ++i) ++seen[hint_tokens(Hint::another_rule, Rule::longer, random)[0] - rule_tokens.first];
+  const auto times = [&](Rule rule) { return seen[static_cast<int>(rule)]; };
+  EXPECT_EQ(times(Rule::longer), 0);
+  EXPECT_EQ(times(Rule::shorter), 0);
   for (const Rule r : {Rule::plain, Rule::bolder, Rule::warmer, Rule::colder})
-    EXPECT_NEAR(seen[static_cast<std::size_t>(r)], 1000, 120);  // over four deviations
+    EXPECT_NEAR(times(r), 1000, 120);  // over four deviations
 }
 
-TEST(Lessons, FitTheContextAndAnswerWhatIsAsked) {
+TEST(Lessons, FitTheContextAndEnd) {
   RandomStream random = draws(5);
   int hints = 0, corrections = 0, side = 0;
   for (int i = 0; i < 5000; ++i) {
     const Lesson lesson = talk::lesson(random);
-    ASSERT_LE(lesson.prompt.size() + lesson.reply.size(), static_cast<std::size_t>(context));
+    ASSERT_LE(std::ssize(lesson.prompt) + std::ssize(lesson.reply), context);
     ASSERT_EQ(lesson.prompt.back(), agent_token);
     ASSERT_EQ(lesson.reply.back(), end_token);
-    hints += static_cast<int>(std::ranges::count(lesson.prompt, hint_token));
-    corrections += static_cast<int>(std::ranges::count(lesson.prompt, again_token));
-    side += static_cast<int>(std::ranges::count(lesson.prompt, note_token));
+    hints += std::ranges::count(lesson.prompt, hint_token);
+    corrections += std::ranges::count(lesson.prompt, again_token);
+    side += std::ranges::count(lesson.prompt, note_token);
   }
   EXPECT_GT(hints, 1000);
   EXPECT_GT(corrections, 1000);

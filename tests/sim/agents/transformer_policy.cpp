@@ -1,5 +1,5 @@
-// The transformer as a policy: what it says, what it thinks of what was said, its weights' file, and what hints are
-// worth to it.
+// The transformer as a policy: its replies and their log-probabilities, its weights' file, the value of hints.
+
 #include "sim/agents/language/transformer_policy.hpp"
 
 #include <ATen/ATen.h>
@@ -21,7 +21,7 @@
 namespace shoal {
 namespace {
 
-// As the composer opens it.
+// The policy, opened as the composer opens it.
 std::unique_ptr<Policy> opened(Settings settings) {
   std::unique_ptr<Policy> policy = find_part<Policy>("policy", "transformer").make(settings);
   policy->open(shipped_weights);
@@ -33,7 +33,7 @@ std::unique_ptr<Policy> shipped() { return opened(Settings()); }
 std::vector<RandomStream> streams(std::size_t count, std::int64_t from = 0) {
   std::vector<RandomStream> all;
   for (std::size_t i = 0; i < count; ++i) {
-    all.emplace_back(random_key(3, "agents/world"), from + static_cast<std::int64_t>(i));
+    all.emplace_back(random_key(3, "agents/world"), from + i);
   }
   return all;
 }
@@ -70,27 +70,27 @@ TEST(TransformerPolicy, EndsRepliesAndKnowsTheirProbabilities) {
   const auto policy = shipped();
   const auto worker = policy->rollout_worker();
   worker->load(policy->initial_parameters());
-  const auto asked = lessons(70);  // more than are answered together
+  const auto examples = lessons(70);  // more than are generated together
   constexpr double temperature = 0.7;
-  const auto said = replies(*worker, asked, temperature, streams(70));
+  const auto answers = replies(*worker, examples, temperature, streams(70));
   std::vector<Exchange> exchanges;
   std::vector<double> rolled;
-  for (std::size_t i = 0; i < said.size(); ++i) {
-    const auto& tokens = said[i].tokens;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const auto& tokens = answers[i].tokens;
     ASSERT_FALSE(tokens.empty());
     ASSERT_TRUE(tokens.back() == talk::end_token || std::ssize(tokens) == talk::longest_reply);
     ASSERT_EQ(std::ranges::count(tokens, talk::end_token), tokens.back() == talk::end_token ? 1 : 0);
-    exchanges.push_back({asked[i].prompt, tokens, temperature});
-    rolled.insert(rolled.end(), said[i].log_probs.begin(), said[i].log_probs.end());
+    exchanges.push_back({examples[i].prompt, tokens, temperature});
+    rolled.insert(rolled.end(), answers[i].log_probs.begin(), answers[i].log_probs.end());
   }
   const at::Tensor table = worker->log_probs(exchanges);
   ASSERT_EQ(table.size(0), std::ssize(rolled));
   EXPECT_LT((table.exp().sum(1) - 1).abs().max().item<double>(), 1e-12);
   std::int64_t row = 0;
-  for (const Reply& reply : said) {
+  for (const Reply& reply : answers) {
     for (const Token token : reply.tokens) {
-      // Kept keys and values against reading everything at once, both in float32.
-      ASSERT_NEAR(table[row][token].item<double>(), rolled[static_cast<std::size_t>(row)], 1e-4);
+      // Decoding with cached keys and values against a full forward pass, both in float32.
+      ASSERT_NEAR(table[row][token].item<double>(), rolled[row], 1e-4);
       ++row;
     }
   }
@@ -100,32 +100,32 @@ TEST(TransformerPolicy, RepliesDrawFromTheirOwnStreams) {
   const auto policy = shipped();
   const auto worker = policy->rollout_worker();
   worker->load(policy->initial_parameters());
-  const auto asked = lessons(20);
-  const auto before = replies(*worker, asked, 1, streams(20));
+  const auto examples = lessons(20);
+  const auto before = replies(*worker, examples, 1, streams(20));
   auto random = streams(20, 1000);
   random[7] = streams(20)[7];
-  const auto after = replies(*worker, asked, 1, random);
+  const auto after = replies(*worker, examples, 1, random);
   EXPECT_EQ(after[7].tokens, before[7].tokens);
   int changed = 0;
   for (std::size_t i = 0; i < 20; ++i) changed += after[i].tokens != before[i].tokens ? 1 : 0;
   EXPECT_GT(changed, 10);
 }
 
-TEST(TransformerPolicy, SameCallSameBits) {
+TEST(TransformerPolicy, GivesTheSameBitsForTheSameCall) {
   const auto policy = shipped();
-  const auto asked = lessons(40);
+  const auto examples = lessons(40);
   const auto once = policy->rollout_worker(), again = policy->rollout_worker();
   once->load(policy->initial_parameters());
-  // Elsewhere in memory, and after other work.
+  // At another alignment in memory, and after other work.
   const at::Tensor room = at::empty({policy->layout().size + 1});
   again->load(room.narrow(0, 1, policy->layout().size).copy_(policy->initial_parameters()));
   replies(*again, lessons(3), 1, streams(3));
-  const auto a = replies(*once, asked, 1, streams(40)), b = replies(*again, asked, 1, streams(40));
+  const auto a = replies(*once, examples, 1, streams(40)), b = replies(*again, examples, 1, streams(40));
   std::vector<Exchange> exchanges;
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].tokens, b[i].tokens);
     EXPECT_EQ(a[i].log_probs, b[i].log_probs);
-    exchanges.push_back({asked[i].prompt, a[i].tokens});
+    exchanges.push_back({examples[i].prompt, a[i].tokens});
   }
   const at::Tensor table = once->log_probs(exchanges);
   EXPECT_TRUE(at::equal(table, again->log_probs(exchanges)));
@@ -135,14 +135,14 @@ TEST(TransformerPolicy, SameCallSameBits) {
   EXPECT_TRUE(at::equal(first, second));
 }
 
-TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
+TEST(TransformerPolicy, HasTheGradientOfItsLogProbabilities) {
   const auto policy = shipped();
   const auto worker = policy->rollout_worker();
   const at::Tensor params = policy->initial_parameters();
-  const auto asked = lessons(40);  // more tokens than are scored together
+  const auto examples = lessons(40);  // more tokens than are scored together
   std::vector<Exchange> exchanges;
   std::int64_t rows = 0;
-  for (const talk::Lesson& lesson : asked) {
+  for (const talk::Lesson& lesson : examples) {
     exchanges.push_back({lesson.prompt, lesson.reply, 0.8});
     rows += std::ssize(lesson.reply);
   }
@@ -151,7 +151,7 @@ TEST(TransformerPolicy, GradientIsTheSlopeOfItsLogProbabilities) {
   worker->load(params);
   worker->add_gradient(exchanges, slopes, gradient);
   gradient -= 1;
-  // Along a direction of many parameters, so that float32 still resolves the difference.
+  // A difference along a direction of many parameters, so that float32 still resolves it.
   const at::Tensor direction = gradient / gradient.norm();
   constexpr double step = 1e-3;
   const auto value = [&](double at) {
@@ -167,15 +167,14 @@ TEST(TransformerPolicy, EmptyRepliesHaveNoRows) {
   const auto policy = shipped();
   const auto worker = policy->rollout_worker();
   worker->load(policy->initial_parameters());
-  const auto asked = lessons(2);
-  const std::vector<Exchange> exchanges{{asked[0].prompt, {}}, {asked[1].prompt, asked[1].reply}};
+  const auto examples = lessons(2);
+  const std::vector<Exchange> exchanges{{examples[0].prompt, {}}, {examples[1].prompt, examples[1].reply}};
   const at::Tensor table = worker->log_probs(exchanges);
-  ASSERT_EQ(table.size(0), std::ssize(asked[1].reply));
+  ASSERT_EQ(table.size(0), std::ssize(examples[1].reply));
   EXPECT_LT((table - worker->log_probs(std::span(exchanges).subspan(1))).abs().max().item<double>(), 1e-4);
 }
 
 // --- files
-// ------------------------------------------------------------------------------------------------------------
 
 constexpr TransformerShape tiny{.vocabulary = talk::vocabulary, .context = talk::context, .width = 8, .layers = 1};
 
@@ -233,9 +232,8 @@ TEST_F(WeightsFile, MustBeWhole) {
 }
 
 // --- hints
-// ------------------------------------------------------------------------------------------------------------
 
-TEST(HintGain, IsLargeForThePolicyThatHasLearnedToFollow) {
+TEST(HintGain, IsLargeForThePretrainedPolicy) {
   const auto policy = shipped();
   const HintGain gain = hint_gain(*policy, policy->initial_parameters(), 1);
   // A policy that follows every hint gains -log(share of compliant replies without one): for shares near 0.4, 0.2, 0.1
@@ -246,7 +244,7 @@ TEST(HintGain, IsLargeForThePolicyThatHasLearnedToFollow) {
   EXPECT_GT(gain.mean, gain.low);
 }
 
-TEST(HintGain, IsNextToNothingWithRandomWeights) {
+TEST(HintGain, IsNearZeroWithRandomWeights) {
   const TransformerLayout layout(talking_shape());
   double sum = 0;
   constexpr int policies = 10;
@@ -259,7 +257,7 @@ TEST(HintGain, IsNextToNothingWithRandomWeights) {
   EXPECT_NEAR(sum / policies, 0, 0.1);  // three deviations of 0.1 over the root of ten
 }
 
-TEST(HintGain, IsNothingWithUniformReplies) {
+TEST(HintGain, IsZeroWithUniformReplies) {
   const TransformerLayout layout(talking_shape());
   const at::Tensor params = layout.random_parameters({});
   params.narrow(0, layout.head, layout.parameters.size - layout.head).zero_();
@@ -278,7 +276,7 @@ TEST(Pretraining, LearnsAndRepeatsItself) {
   EXPECT_EQ(steps, 150);
   EXPECT_TRUE(at::equal(once, pretrain(*policy, start, options)));
   const Fluency found = fluency(*policy, once, 1);
-  EXPECT_LT(found.loss, found.unigram - 0.3);  // more than the frequencies of tokens
+  EXPECT_LT(found.loss, found.unigram - 0.3);  // it learned more than the frequencies of tokens
   EXPECT_NEAR(fluency(*policy, start, 1).loss, std::log(64.0), 0.1);
 }
 

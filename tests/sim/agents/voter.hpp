@@ -1,11 +1,11 @@
 #pragma once
-// A judge for tests that does what it is told.
+// A judge for tests, with a given vote.
 
 #include "sim/agents/judge.hpp"
 
 namespace shoal::test {
 
-/// Votes as it is told, hints right.
+/// Votes `vote` on failures and +1 otherwise; its hints are right.
 class Voter final : public Judge {
  public:
   explicit Voter(double vote) : vote_(vote) {}

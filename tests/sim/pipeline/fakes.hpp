@@ -1,5 +1,5 @@
 #pragma once
-// A policy whose tokens tell which weights made them, parts around it, and a pipeline that is put together from text.
+// A policy whose tokens show which weights sampled them, parts around it, and a pipeline from settings as text.
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
@@ -12,14 +12,14 @@
 
 namespace shoal::pipeline {
 
-// Every reply is `length - 1` times the token of the weights' version, then the end. Weights are one number, which
-// falls by the learning rate with every update, so at rate 1 it is minus the version.
+// Every reply is `length - 1` times the token of the weights' version, then the end token. The one weight falls by the
+// learning rate with every update, so at rate 1 it is minus the version.
 class Stamped final : public Policy {
  public:
   explicit Stamped(std::size_t length) : length_(length) { layout_.add("version", {1}); }
 
   static constexpr Token token_of(std::int64_t version) {
-    return talk::filler_tokens[static_cast<int>(version % talk::filler_tokens.size)];
+    return talk::filler_tokens[version % talk::filler_tokens.size];
   }
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({1}); }
@@ -36,17 +36,19 @@ class Stamped final : public Policy {
       for (std::size_t i = 0; i < prompts.size(); ++i) {
         replies[i].tokens.assign(length_ - 1, token_of(version_));
         replies[i].tokens.push_back(talk::end_token);
-        replies[i].log_probs.assign(length_, -static_cast<double>(version_));
+        replies[i].log_probs.assign(length_, log_prob());
       }
     }
     at::Tensor log_probs(std::span<const Exchange> exchanges) override {
-      return at::full({positions(exchanges), talk::vocabulary}, -static_cast<double>(version_), at::kDouble);
+      return at::full({positions(exchanges), talk::vocabulary}, log_prob(), at::kDouble);
     }
     void add_gradient(std::span<const Exchange>, const at::Tensor&, at::Tensor& gradient) override {
       gradient.mutable_data_ptr<float>()[0] += 1;
     }
 
    private:
+    double log_prob() const { return -version_; }
+
     std::size_t length_;
     std::int64_t version_ = 0;
   };
@@ -62,7 +64,7 @@ class Anything final : public Objective {
   double loss(const Sample&, RowView<double>) const override { return 0; }
 };
 
-// Tells the truth, and something that is not a number with probability `nan`.
+// Votes for the truth, and NaN with probability `nan`.
 class Truth final : public Judge {
  public:
   explicit Truth(double nan = 0) : nan_(nan) {}
@@ -75,7 +77,7 @@ class Truth final : public Judge {
   double nan_;
 };
 
-// A pipeline from settings as text: "users = 2", "[task]" of the pool and "[pipeline]".
+// A pipeline from settings as text: `task` has those of [task], `toml` those of [pipeline].
 struct Scene {
   Scene(std::unique_ptr<Policy> with, const std::string& task, const std::string& toml, std::int64_t users,
         std::int64_t until = 0, double nan = 0)
@@ -85,7 +87,7 @@ struct Scene {
         pipeline_settings(Settings::parse(toml, "pipeline.toml")),
         pool{.users = {},
              .behaviour = talk::UserBehaviour(task_settings),
-             .sessions = task_settings.integer("sessions", 10, "of each user")},
+             .sessions = task_settings.integer("sessions", 10, "sessions of each user")},
         learning(task_settings),
         pipeline(pipeline_settings),
         updates(until) {
@@ -133,8 +135,6 @@ inline std::int64_t all_dropped(const Result& result) {
   return sum;
 }
 
-inline std::int64_t dropped(const Result& result, Reason reason) {
-  return result.dropped[static_cast<std::size_t>(reason)];
-}
+inline std::int64_t dropped(const Result& result, Reason reason) { return result.dropped[static_cast<int>(reason)]; }
 
 }  // namespace shoal::pipeline

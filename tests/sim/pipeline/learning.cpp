@@ -1,4 +1,5 @@
-// Is the judge told what followed, and does the trainer do with it what it was told?
+// Does the judge see what followed a reply, and does the trainer follow its settings?
+
 #include <gtest/gtest.h>
 
 #include "tests/sim/pipeline/fakes.hpp"
@@ -8,7 +9,7 @@ namespace {
 using namespace shoal;
 using namespace shoal::pipeline;
 
-// The log-probabilities of the stamped policy are minus its version: those of the teacher tell when it was refreshed.
+// The log-probabilities of the stamped policy are minus its version, so the teacher's show when it was refreshed.
 class Listening final : public Objective {
  public:
   explicit Listening(double loss) : loss_(loss) {}
@@ -23,9 +24,9 @@ class Listening final : public Objective {
   double loss_;
 };
 
-TEST(Pipeline, RefreshesTheTeacherAsTold) {
-  for (const std::int64_t every : {0, 1, 3}) {
-    const char* teacher = every == 0 ? "frozen" : every == 1 ? "live" : "refresh:3";
+TEST(Pipeline, RefreshesTheTeacher) {
+  const std::vector<std::pair<std::string, std::int64_t>> teachers{{"frozen", 0}, {"live", 1}, {"refresh:3", 3}};
+  for (const auto& [teacher, every] : teachers) {
     Scene scene(std::make_unique<Stamped>(3), fmt::format("rate = 1\nbatch = 4\nteacher = '{}'", teacher), "", 4, 8);
     auto objective = std::make_unique<Listening>(0);
     const auto& heard = objective->heard;
@@ -34,7 +35,7 @@ TEST(Pipeline, RefreshesTheTeacherAsTold) {
     ASSERT_EQ(result.updates, 8);
     ASSERT_EQ(heard.size(), 32);
     for (std::size_t i = 0; i < heard.size(); ++i) {
-      const std::int64_t version = static_cast<std::int64_t>(i) / 4;
+      const std::int64_t version = i / 4;
       EXPECT_NEAR(heard[i].first, version, 1e-4);
       EXPECT_NEAR(heard[i].second, every == 0 ? 0 : version / every * every, 1e-4);
     }
@@ -45,7 +46,7 @@ TEST(Pipeline, RefreshesTheTeacherAsTold) {
   }
 }
 
-TEST(Pipeline, CountsLossesThatAreNoNumbersAndLargeGradients) {
+TEST(Pipeline, CountsInvalidLossesAndLargeGradients) {
   Scene scene(std::make_unique<Stamped>(3), "rate = 1\nbatch = 4\n", "gradient_alarm = 0.5", 4, 3);
   scene.objective = std::make_unique<Listening>(std::nan(""));
   const Result result = scene.run();
@@ -53,8 +54,8 @@ TEST(Pipeline, CountsLossesThatAreNoNumbersAndLargeGradients) {
   EXPECT_EQ(result.training.alarms, 3);  // the stamped policy's gradient is 1
 }
 
-// What a judge is told: here replies fail twice, then a tool is called, which nothing follows. The rule of the second
-// user is broken, so it can be named; the first only misses the answer.
+// Notes its evidence. Here replies fail twice, then a tool is called, which nothing follows. The rule of the second
+// user is broken, so it can be named; the first user only misses the answer.
 class Noting final : public Judge {
  public:
   explicit Noting(std::vector<Evidence>& told) : told_(told) {}
@@ -67,7 +68,7 @@ class Noting final : public Judge {
   std::vector<Evidence>& told_;
 };
 
-TEST(Pipeline, ShowsWhatFollowedAndNotWhatNobodySaid) {
+TEST(Pipeline, ShowsJudgesWhatFollowed) {
   std::vector<Evidence> told;
   Scene scene(std::make_unique<Stamped>(3), "most_turns = 2\ntool_turns = 1\nsessions = 30\n", "", 2);
   scene.judge = std::make_unique<Noting>(told);

@@ -1,4 +1,5 @@
-// Do the pieces of the agents' pipeline keep their word, each on its own?
+// Do the components of the agents' pipeline keep their contracts, each on its own?
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +14,7 @@ using namespace shoal;
 using namespace shoal::pipeline;
 using testing::ElementsAre;
 
-TEST(Admission, LeavesRoomForWhatCanBeUsedInTime) {
+TEST(Admission, LeavesRoomForWhatCanBeUsed) {
   // AReaL's rule: min(32 - 5, (1 + 3 + 1) 16 - (60 + 5)).
   Admission rule{.eta = 1, .version = 3, .batch = 16, .accepted = 60, .running = 5, .max_concurrent = 32};
   EXPECT_EQ(rule.capacity(), 15);
@@ -79,7 +80,7 @@ Turn turn(std::int64_t user, std::int64_t session, int number) {
   return {.key = {user, session, number}, .type = TurnType::main, .sample = {}, .versions = {}};
 }
 
-TEST(Ledger, ConsumesOnceAndNoticesWhatIsLost) {
+TEST(Ledger, ConsumesOnceAndNoticesLostTurns) {
   Ledger ledger;
   for (int i = 0; i < 3; ++i) ledger.produce(turn(0, 1, i));
   EXPECT_THROW(ledger.consume(0), BrokenInvariant);  // it is collected, not queued
@@ -112,19 +113,19 @@ TEST(Collection, JoinsOncePerTurnAndExpires) {
   EXPECT_EQ(collection.counters().duplicated, 1);
   EXPECT_EQ(follow(5, 32), std::nullopt);
   EXPECT_EQ(collection.counters().unknown, 1);
-  EXPECT_EQ(collection.expire(7, 1, Ticks{110}), Ticks{130});  // the last sign was at 30
+  EXPECT_EQ(collection.expire(7, 1, Ticks{110}), Ticks{130});  // the last turn or state was at 30
   EXPECT_EQ(collection.expire(7, 1, Ticks{130}), std::nullopt);
   EXPECT_EQ(ledger.dropped(Reason::expired), 1);
   EXPECT_EQ(follow(1, 140), std::nullopt);
   EXPECT_EQ(collection.counters().late, 1);
-  EXPECT_EQ(serve(2, 150), Ticks{250});  // the session goes on after all, and is watched again
+  EXPECT_EQ(serve(2, 150), Ticks{250});  // the session continues after all, and is watched again
   EXPECT_EQ(collection.close({7, 1, 2}), 3);
   EXPECT_EQ(collection.close({7, 1, 2}), std::nullopt);
   EXPECT_EQ(collection.expire(7, 1, Ticks{250}), std::nullopt);
   EXPECT_EQ(collection.waiting(), 0);
 }
 
-TEST(Judging, JudgesATurnOnceAndVoidsWhatFailsOrLasts) {
+TEST(Judging, JudgesATurnOnceAndVoidsFailures) {
   const Truth judge;
   for (const std::string fault : {"", "judge_failure = 1", "judge_timeout = 1"}) {
     Ledger ledger;
@@ -204,9 +205,9 @@ TEST(Serving, HasSeveralSlots) {
   EXPECT_TRUE(events.empty());
 }
 
-// A generation of 10 tokens of 1 s, stopped after 4 of them: those stay as they were sampled, the others come from the
-// new weights once the prefix is read again.
-TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
+// A generation of 10 tokens of 1 s each, interrupted after 4 of them: those stay as they were sampled, and the others
+// come from the new weights once the prefix is recomputed.
+TEST(Serving, ContinuesWithNewWeights) {
   const Stamped policy(10);
   const ServingSettings settings(Settings::parse(
       "hand_over = 'interrupt'\nlatency = 0\ntoken_seconds = 1\nprompt_token_seconds = 0.5\n", "test.toml"));
@@ -225,7 +226,7 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
   serving.resume(ticks(8), events);
   EXPECT_EQ(serving.finish(planned.number, planned.time, events), std::nullopt);
   const PipelineEvent event = events.pop();
-  EXPECT_EQ(event.time, ticks(8 + 3 + 10));  // 6 tokens of prefix, and the new weights' 10 tokens
+  EXPECT_EQ(event.time, ticks(8 + 3 + 10));  // 6 tokens of prefix at 0.5 s, and 10 tokens of the new weights
   const std::optional<Served> served = serving.finish(event.number, event.time, events);
   ASSERT_TRUE(served);
   ASSERT_EQ(served->reply.tokens.size(), 14);
@@ -241,7 +242,7 @@ TEST(Serving, GoesOnUnderNewWeightsWhereItIsInterrupted) {
   EXPECT_EQ(serving.counters(event.time).busy, ticks(21));
 }
 
-TEST(Serving, EndsOnTheWeightsItStartedWithWhereTheyAreSwapped) {
+TEST(Serving, FinishesWithOldWeightsAfterASwap) {
   const Stamped policy(3);
   const ServingSettings settings(Settings::parse("slots = 1", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);
@@ -261,7 +262,7 @@ TEST(Serving, EndsOnTheWeightsItStartedWithWhereTheyAreSwapped) {
   EXPECT_EQ(serving.counters(Ticks{}).longest_queue, 1);
 }
 
-TEST(Serving, RefusesWhatHasNoSessionOrTypeAsAnError) {
+TEST(Serving, RefusesRequestsWithoutSessionOrType) {
   const Stamped policy(3);
   const ServingSettings settings(Settings::parse("", "test.toml"));
   Serving serving(policy, settings, at::zeros({1}), 1, 0);

@@ -1,4 +1,5 @@
-// Does serving never wait, is nothing staler than the bound, and is no turn lost or doubled whatever goes wrong?
+// Does serving never wait, is nothing staler than the bound, and is no turn lost or duplicated whatever fails?
+
 #include <gtest/gtest.h>
 
 #include "sim/agents/policy.hpp"
@@ -23,17 +24,17 @@ std::vector<std::pair<TurnKey, Ticks>> latencies(const std::string& mode, double
   return all;
 }
 
-// With weights that do not change users say the same, so every latency can be compared.
-TEST(Pipeline, NeverBlocksServingWhereWeightsAreSwapped) {
+// With constant weights all conversations are the same, so every latency can be compared.
+TEST(Pipeline, NeverBlocksServingWhenSwapping) {
   const auto usual = latencies("swap", 1);
   ASSERT_GT(usual.size(), 200);
   EXPECT_EQ(usual, latencies("swap", 100));
   const bool some_wait = std::ranges::any_of(usual, [](const auto& served) { return served.second > ticks(3); });
-  EXPECT_TRUE(some_wait) << "there was no queue to see a difference in";
+  EXPECT_TRUE(some_wait) << "no request waited, so latencies cannot differ";
 }
 
 // The same comparison, where it must fail.
-TEST(Pipeline, BlocksServingAtABarrierAndWhereRequestsAreRefused) {
+TEST(Pipeline, BlocksServingAtBarriersAndRefusals) {
   for (const std::string mode : {"barrier", "pause503"}) EXPECT_NE(latencies(mode, 1), latencies(mode, 100)) << mode;
 }
 
@@ -53,8 +54,8 @@ std::vector<Bound> bounds() {
   return all;
 }
 
-// Goes by what the stamped policy said, not by the pipeline's books: log-probabilities are minus the version, of the
-// serving weights in `rolled` and of the trainer's in `current`.
+// Counts ages by the stamped policy's log-probabilities, not by the pipeline's counters: they are minus the version, of
+// the serving weights in `rolled` and of the trainer's in `current`.
 class Ages final : public Objective {
  public:
   bool takes(const Signals&) const override { return true; }
@@ -63,7 +64,7 @@ class Ages final : public Objective {
     mixed += sample.positions.front().rolled != sample.positions.back().rolled;
     return 0;
   }
-  mutable std::map<std::int64_t, std::int64_t> tokens;  // consumed, by age
+  mutable std::map<std::int64_t, std::int64_t> tokens;  // consumed tokens by age
   mutable std::int64_t mixed = 0;                       // replies of several versions
 };
 
@@ -82,9 +83,9 @@ TEST(Pipeline, TrainsNoTokenBeyondTheStalenessBound) {
     const std::string label = fmt::format("{} {} {}", mode, update, eta);
     ASSERT_GT(result.updates, 5) << label;
     EXPECT_EQ(ages.tokens.begin()->first, 0) << label;
-    EXPECT_EQ(ages.tokens.rbegin()->first, eta) << label;  // the bound is kept, and used
+    EXPECT_EQ(ages.tokens.rbegin()->first, eta) << label;  // the bound is kept, and reached
     for (const auto& [age, tokens] : ages.tokens) {
-      EXPECT_EQ(result.training.staleness[static_cast<std::size_t>(age)], tokens) << label;
+      EXPECT_EQ(result.training.staleness[age], tokens) << label;
     }
     if (update == "one_behind") {
       EXPECT_EQ(ages.tokens.at(0), 8 * 12) << label;  // the first batch; then serving is one version behind
@@ -127,13 +128,13 @@ constexpr const char* everything =
     "abandon = 0.1\nsilent = 1\nside = 0.2\nbursts = 0.5\ncapacity = 12\nleftover = 'drop'\n"
     "judge_failure = 0.2\njudge_timeout = 12\njudge_workers = 1\nupdate_seconds = 400\n";
 
-// A batch that is consumed but not yet trained when the run ends.
+// Number of batches (0 or 1) that are consumed but not yet trained when the run ends.
 std::int64_t batches_in_training(const Result& result) {
   const auto consumed = of_kind(result, Kind::consumed);
   return !consumed.empty() && consumed.back().version == result.updates ? 1 : 0;
 }
 
-TEST(Pipeline, LosesAndDoublesNothingWhateverGoesWrong) {
+TEST(Pipeline, ConservesTurnsWhateverFails) {
   std::array<std::int64_t, reasons.size()> total{};
   for (const std::string mode : {"barrier", "pause503", "interrupt", "swap"}) {
     std::string faults = fmt::format("hand_over = '{}'\n{}", mode, everything);
@@ -168,7 +169,7 @@ TEST(Pipeline, LosesAndDoublesNothingWhateverGoesWrong) {
     }
   }
   for (std::size_t r = 0; r < total.size(); ++r) {
-    if (static_cast<Reason>(r) == Reason::no_signal) continue;  // binary objectives take all
+    if (static_cast<Reason>(r) == Reason::no_signal) continue;  // the objective takes every turn
     EXPECT_GT(total[r], 0) << reasons[r];
   }
 }
@@ -176,7 +177,7 @@ TEST(Pipeline, LosesAndDoublesNothingWhateverGoesWrong) {
 TEST(Pipeline, ExpiresSessionsOfUsersWhoNeverAnswer) {
   const Scene scene(linear(), "sessions = 5\n", "silent = 2\nexpiry_seconds = 100\n", 2);
   const Result result = scene.run();
-  EXPECT_EQ(result.produced, 10);  // one reply a session
+  EXPECT_EQ(result.produced, 10);  // one reply per session
   EXPECT_EQ(result.consumed, 0);
   EXPECT_EQ(result.collection.joined, 0);
   EXPECT_EQ(result.collection.expired + result.resident, 10);
@@ -204,25 +205,26 @@ TEST(Pipeline, IsAFunctionOfSeedAndReplicate) {
   EXPECT_NE(once.trace, scene.run(3, 6).trace);
 }
 
-// Hours until so many updates, at equal speeds of all components.
+// The time until 20 updates, at equal speeds of all components.
 TEST(Pipeline, IsAtLeastAsFastAsTheSynchronousBarrier) {
   double barrier = 0, swap = 0;
   for (int replicate = 0; replicate < 5; ++replicate) {
-    const auto hours = [&](const std::string& mode) {
+    const auto duration = [&](const std::string& mode) {
       const Scene scene(linear(), "sessions = 1000\nrate = 0\n",
                         fmt::format("hand_over = '{}'\nupdate = 'at_once'\neta = 2\nslots = 2\n", mode), 10, 20);
       const Result result = scene.run(replicate);
       EXPECT_EQ(result.updates, 20);
       return seconds(result.end);
     };
-    const double b = hours("barrier"), s = hours("swap");
+    const double b = duration("barrier"), s = duration("swap");
     EXPECT_LE(s, b);
-    barrier += b, swap += s;
+    barrier += b;
+    swap += s;
   }
   EXPECT_LT(swap, 0.95 * barrier);
 }
 
-TEST(PipelineSettings, RefuseWhatDoesNothing) {
+TEST(PipelineSettings, RefuseWhatHasNoEffect) {
   const auto read = [](const std::string& toml) {
     const Settings settings = Settings::parse(toml, "test.toml");
     const PipelineSettings pipeline(settings);

@@ -1,4 +1,5 @@
-// Does the pipeline do what a person finds with pencil and paper, event by event?
+// Does the pipeline give the events that a calculation by hand gives?
+
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -13,7 +14,7 @@ using namespace shoal::pipeline;
 std::string line(const TraceEntry& e) {
   constexpr std::array names{"asked",  "refused", "malformed", "served",  "joined",
                              "closed", "judged",  "consumed",  "trained", "handed over"};
-  const char* name = names[static_cast<std::size_t>(e.kind)];
+  const char* name = names[static_cast<int>(e.kind)];
   if (e.kind == TraceEntry::Kind::trained || e.kind == TraceEntry::Kind::handed_over) {
     return fmt::format("{:g} {} {}", seconds(e.time), name, e.version);
   }
@@ -35,8 +36,8 @@ constexpr const char* times =
     "prompt_token_seconds = 0\njudge_seconds = 2\njudge_spread = 0\njudge_workers = 1\nupdate_seconds = 7\n"
     "hand_over_seconds = 5\n";
 
-// Two users, one slot of 4 s a reply, one judge of 2 s, batches of two that are trained in 7 s and handed over in 5 s.
-// A session is two replies that never satisfy, then a tool. Turns are user.session.turn.
+// Two users, one slot with 4 s per reply, one judge with 2 s per judgement, batches of two that are trained in 7 s and
+// handed over in 5 s. A session is two replies that never satisfy, then a tool. Turns are user.session.turn.
 TEST(PipelineTrace, TwoUsersByHand) {
   const Scene scene(std::make_unique<Stamped>(3), task, times, 2, 2);
   const Result result = scene.run();
@@ -102,7 +103,7 @@ TEST(PipelineTrace, BarrierByHand) {
   EXPECT_EQ(std::vector(full + 1, full + 1 + std::ssize(expected)), expected);
 }
 
-// A batch is full again at 122 while the first is trained: 1.1.2, asked at 126, is refused, and tried again 4 s later,
+// A batch is full again at 122 while the first is trained: 1.1.2, asked at 126, is refused, and sent again 4 s and then
 // 6 s later. The batch is taken at 132.
 TEST(PipelineTrace, RefusalsByHand) {
   const Scene scene(std::make_unique<Stamped>(3), task, std::string(times) + "hand_over = 'pause503'", 2, 2);

@@ -1,5 +1,6 @@
 // Does the world of three rules have the probabilities that its definition implies, and is a replicate a function of
 // its number alone?
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -34,7 +35,8 @@ TEST(RuleWorld, RepliesSatisfyTheirRule) {
   reply.counts[content_token] = 14;
   reply.counts[end_token] = 1;
   EXPECT_FALSE(satisfies(Rule::floor, reply));
-  reply.counts[warm_token] = reply.counts[format_token] = 1;
+  reply.counts[warm_token] = 1;
+  reply.counts[format_token] = 1;
   EXPECT_TRUE(!satisfies(Rule::suppress, reply) && satisfies(Rule::floor, reply) && satisfies(Rule::add, reply));
 }
 
@@ -44,9 +46,9 @@ shoal::RuleStudy task(const std::string& toml) {
           shoal::make_part<shoal::Judge>("judge", "confusion", root.section("judge"))};
 }
 
-TEST(RuleStudy, WithoutLearningSessionsFollowTheGeometricLaw) {
-  // Expected sessions until three successes in a row are (1 - p^3) / (p^3 (1 - p)); with a cap of 10^5 hardly anything
-  // is cut off, and the deviation is about the mean.
+TEST(RuleStudy, HasGeometricSessionsWithoutLearning) {
+  // Expected sessions until three successes in a row are (1 - p^3) / (p^3 (1 - p)); a cap of 10^5 censors hardly any
+  // user, and the standard deviation is about the mean.
   const auto study = task("task = {rate = 0, sessions = 100000, users = 'separate'}");
   constexpr int replicates = 400;
   std::array<double, users> sum{};
@@ -73,19 +75,19 @@ TEST(RuleStudy, AReplicateIsAFunctionOfItsNumber) {
   EXPECT_NE(first.rule_rate, other.rule_rate);
 }
 
-TEST(RuleStudy, JudgesNeedNotChangeWhatUsersSay) {
+TEST(RuleStudy, JudgesDoNotChangeSessions) {
   // Replicates are paired: without learning, no judge and no objective changes a single session.
   const auto one = task("task.rate = 0\nobjective = 'binary_rl'");
   const auto two = task("task.rate = 0\nobjective = 'opd_token'\njudge = {name = 'coin', hint_recall = 0.5}");
   for (int i = 0; i < 20; ++i) EXPECT_EQ(one.run_one(3, i).sessions, two.run_one(3, i).sessions) << i;
 }
 
-// Where each outcome begins in what a replicate returns.
+// The index of an outcome's first number among those of a replicate.
 std::size_t place(const shoal::Study& study, const std::string& name) {
   std::size_t at = 0;
   for (const auto& [outcome, count] : study.outcomes()) {
     if (outcome == name) return at;
-    at += static_cast<std::size_t>(count);
+    at += count;
   }
   ADD_FAILURE() << "no outcome " << name;
   return 0;
@@ -108,7 +110,7 @@ TEST(RuleStudy, SurvivalSumsToTheMeanOfSessions) {
     EXPECT_NEAR(all[survival + 40], (all[censored] + all[censored + 1] + all[censored + 2]) / 3, 1e-12);
     never += all[survival + 40] > 0 ? 1 : 0;
   }
-  EXPECT_GT(never, 0);  // both ends of the count were seen
+  EXPECT_GT(never, 0);  // some replicates have a user who is never content, and some have none
   EXPECT_LT(never, 50);
 }
 
@@ -128,10 +130,11 @@ TEST(RuleStudy, EveryJudgedTurnIsAccountedFor) {
   EXPECT_NEAR(binary.kl[0], 0, 1e-15);
 }
 
-// A user whose untrained policy complies with probability p, and with q once the rule stands in the context; sessions
-// until three in a row, at most `cap`, when a rule that was named stays. By the chain over (in a row, named).
+// Expected sessions until three in a row, at most `cap`, of a user whose rule stays in the context once it was named.
+// The untrained policy complies with probability p, and with q if the rule is in the context. By the Markov chain over
+// (in a row, named).
 double sessions_with_memory(double p, double q, double directive, int cap) {
-  double named_in_session = 0, failing = 1;  // given that the first reply failed: it is corrected, 8 replies in all
+  double named_in_session = 0, failing = 1;  // if the first of 8 replies failed and was corrected
   for (int reply = 0; reply < 8; ++reply) {
     named_in_session += failing * directive;
     failing *= (1 - directive) * (1 - q);
@@ -143,7 +146,10 @@ double sessions_with_memory(double p, double q, double directive, int cap) {
     std::array<std::array<double, 2>, 3> next{};
     for (std::size_t row = 0; row < 3; ++row) {
       mean += at[row][0] + at[row][1];  // not yet content after s sessions
-      if (row < 2) next[row + 1][0] += at[row][0] * p, next[row + 1][1] += at[row][1] * q;
+      if (row < 2) {
+        next[row + 1][0] += at[row][0] * p;
+        next[row + 1][1] += at[row][1] * q;
+      }
       next[0][1] += at[row][0] * (1 - p) * named_in_session + at[row][1] * (1 - q);
       next[0][0] += at[row][0] * (1 - p) * (1 - named_in_session);
     }
@@ -152,7 +158,7 @@ double sessions_with_memory(double p, double q, double directive, int cap) {
   return mean;
 }
 
-TEST(RuleStudy, MemoryAloneFollowsItsChain) {
+TEST(RuleStudy, MemoryFollowsItsMarkovChain) {
   constexpr int replicates = 4000, cap = 72;
   const auto study = task("task = {rate = 0, memory = true, directive = 0.3}");
   std::array<double, users> sum{}, squares{};
@@ -173,8 +179,8 @@ TEST(RuleStudy, MemoryAloneFollowsItsChain) {
   }
 }
 
-// Without learning everybody says the same, so only what fills a batch decides about the updates. Distillation takes a
-// fraction of the turns.
+// Without learning all sessions are the same, so only what counts towards a batch sets the number of updates.
+// Distillation takes a fraction of the turns.
 TEST(RuleStudy, CountsTurnsOrUsableReplies) {
   const auto per_session = [](const std::string& objective, const std::string& batch_of) {
     return task("objective = '" + objective + "'\n[task]\nrate = 0\nbatch_of = '" + batch_of + "'\n")
@@ -187,7 +193,7 @@ TEST(RuleStudy, CountsTurnsOrUsableReplies) {
   EXPECT_LT(per_session("opd_token", "usable"), all / 2);
 }
 
-TEST(RuleStudy, RefusesWhatItCannotCount) {
+TEST(RuleStudy, RefusesBadSettings) {
   EXPECT_THROW(task("task = {users = 'separate', updates = 8}"), shoal::UserError);
   EXPECT_THROW(task("judge.false_positive = 1.5"), shoal::UserError);
 }

@@ -19,20 +19,20 @@ using namespace shoal::test;
 
 constexpr std::int64_t replicates = 200;
 
-/// Replicate i has the outcomes i, i^2 / 1000 and 1; the metric is the first.
+// Replicate i has the outcomes i plus the seed, i^2 / 1000 and 1; the metric is the first.
 class Squares : public Study {
  public:
   std::vector<std::pair<std::string, std::int64_t>> outcomes() const override { return {{"pair", 2}, {"one", 1}}; }
   std::vector<double> run(std::uint64_t seed, std::int64_t i) const override {
-    const auto x = static_cast<double>(i);
-    return {x + static_cast<double>(seed), x * x / 1000, 1};
+    const double x = i, shift = seed;
+    return {x + shift, x * x / 1000, 1};
   }
   std::string metric_name() const override { return "index"; }
   std::string metric_unit() const override { return "count"; }
   double metric(const double* outcomes) const override { return outcomes[0]; }
 };
 
-/// Every tenth replicate fails: it is not finite, or beyond the bound.
+// Every tenth replicate fails: an outcome is not finite, or beyond the bound.
 class Failing final : public Squares {
  public:
   std::vector<double> run(std::uint64_t, std::int64_t i) const override {
@@ -47,7 +47,7 @@ struct Studied {
   at::Tensor means;
 };
 
-// Steps up to `last`, after the checkpoint `from` where it is not empty; leaves one at `to` where that is not.
+// Steps up to `last`, from the checkpoint `from` unless that is empty; writes one at `to` unless that is empty.
 template <class Work>
 Studied studied(int ranks, std::int64_t last, const std::string& from = "", const std::string& to = "") {
   Studied result;
@@ -73,11 +73,11 @@ TEST(StudyProcess, GivesTheMeanOfAllReplicates) {
   ASSERT_EQ(one.records.size(), 4);  // 64 + 64 + 64 + 8 replicates
   // Sums of 0 .. n - 1 and of their squares: n (n - 1) / 2 and (n - 1) n (2n - 1) / 6.
   const double n = replicates, first = (n - 1) / 2 + 1, second = (n - 1) * (2 * n - 1) / 6 / 1000;
-  EXPECT_FLOAT_EQ(one.means[0].item<float>(), static_cast<float>(first));
+  EXPECT_FLOAT_EQ(one.means[0].item<float>(), first);
   EXPECT_NEAR(one.means[1].item<float>(), second, 1e-6);
   EXPECT_EQ(one.means[2].item<float>(), 1);
   EXPECT_EQ(one.records[3].measures.at("index"), first);
-  EXPECT_EQ(one.records[0].measures.at("index"), (64 - 1) / 2.0 + 1);  // of the replicates so far
+  EXPECT_EQ(one.records[0].measures.at("index"), (64 - 1) / 2.0 + 1);  // the mean over the first 64
   std::int64_t next = 0;
   for (const RoundRecord& record : one.records) {
     const Table& table = record.tables.at("replicates");
@@ -85,7 +85,7 @@ TEST(StudyProcess, GivesTheMeanOfAllReplicates) {
     EXPECT_EQ(table.rows(), record.started);
     for (std::int64_t r = 0; r < table.rows(); ++r, ++next) {
       EXPECT_EQ(table.integer(r, 0), next);
-      EXPECT_EQ(table.real(r, 1), static_cast<double>(next + 1));
+      EXPECT_EQ(table.real(r, 1), next + 1);
     }
   }
   EXPECT_EQ(next, replicates);

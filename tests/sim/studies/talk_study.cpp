@@ -1,4 +1,5 @@
-// Does the study of talking agents learn, count what it says, and refuse what means nothing?
+// Does the study of talking users learn, are its outcomes consistent, and does it refuse bad settings?
+
 #include "sim/studies/talk_study.hpp"
 
 #include "experiments/tasks/shared/policy.hpp"
@@ -39,7 +40,7 @@ Told told(const TalkStudy& study, std::int64_t replicate) {
   return told;
 }
 
-TEST(TalkStudy, TellsWhatItSays) {
+TEST(TalkStudy, HasConsistentOutcomes) {
   const Told t = told(study("task = {users = 4, sessions = 20, updates = 6}"), 0);
   EXPECT_EQ(t.outcomes.at("sessions").size(), 4);
   EXPECT_EQ(t.outcomes.at("survival").size(), 21);
@@ -60,7 +61,7 @@ TEST(TalkStudy, TellsWhatItSays) {
   EXPECT_EQ(t.one("produced"), t.one("consumed") + dropped + t.one("resident"));
 }
 
-TEST(TalkStudy, SurvivalIsTheShareThatWaits) {
+TEST(TalkStudy, SurvivalIsTheShareNotYetContent) {
   const TalkStudy some = study("task = {sessions = 12}");
   for (int replicate = 0; replicate < 5; ++replicate) {
     const Told t = told(some, replicate);
@@ -68,13 +69,13 @@ TEST(TalkStudy, SurvivalIsTheShareThatWaits) {
     EXPECT_NEAR(t.metric, (sessions[0] + sessions[1] + sessions[2]) / 3, 1e-12);
     for (std::size_t s = 0; s <= 12; ++s) {
       double waits = 0;
-      for (std::size_t u = 0; u < 3; ++u) waits += static_cast<double>(s) < sessions[u] || censored[u] > 0;
+      for (std::size_t u = 0; u < 3; ++u) waits += s < sessions[u] || censored[u] > 0;
       EXPECT_NEAR(t.outcomes.at("survival")[s], waits / 3, 1e-12);
     }
   }
 }
 
-// Says `opening` and the right answer with probability p, and nothing otherwise.
+// Replies with `opening` and the right answer with probability p, and with the end token alone otherwise.
 class Says final : public Policy {
  public:
   Says(std::vector<Token> opening, double p) : opening_(std::move(opening)), p_(p) { layout_.add("nothing", {1}); }
@@ -119,9 +120,9 @@ Told told(const std::string& task, std::vector<Token> opening, double p, std::in
   return told(says, replicate);
 }
 
-// With constant success probability p the expectation of sessions until three in a row is (1 - p^3) / (p^3 (1 - p)): 14
-// at one half, with variance 1 / (q p^3)^2 - 7 / (q p^3) - p / q^2 = 142.
-TEST(TalkStudy, WithoutLearningSessionsFollowTheGeometricLaw) {
+// With constant success probability p = 1 - q the expected number of sessions until three in a row is
+// (1 - p^3) / (q p^3): 14 at one half, with variance 1 / (q p^3)^2 - 7 / (q p^3) - p / q^2 = 142.
+TEST(TalkStudy, HasGeometricSessionsWithoutLearning) {
   double sessions = 0;
   constexpr int replicates = 400;
   for (int replicate = 0; replicate < replicates; ++replicate) {
@@ -141,7 +142,7 @@ TEST(TalkStudy, LearnsWhatUsersWant) {
   EXPECT_GT(after, before + 0.2);
 }
 
-TEST(TalkStudy, UsersCanWantTwoThingsOrTheOpposite) {
+TEST(TalkStudy, UsersCanHaveTwoRulesOrOpposites) {
   const Told plain = told("users = 1\nsessions = 5", {}, 1, 0);  // plain, right and short
   EXPECT_EQ(plain.one("sessions"), 3);
   EXPECT_EQ(plain.one("censored"), 0);
@@ -158,7 +159,7 @@ TEST(TalkStudy, UsersCanWantTwoThingsOrTheOpposite) {
   EXPECT_EQ(conflict.outcomes.at("rule_rate")[0], 0.5);
 }
 
-TEST(TalkStudy, RefusesWhatMeansNothing) {
+TEST(TalkStudy, RefusesBadSettings) {
   EXPECT_THROW(study("task = {users = 2}\npipeline = {silent = 3}"), UserError);
   EXPECT_THROW(study("task = {teacher = 'moving'}"), UserError);
   EXPECT_THROW(study("task = {conflicts = 2}"), UserError);

@@ -1,4 +1,5 @@
-// Do judges err as often as they are told to, and at what price?
+// Do judges err as often as their settings say, and at the right cost?
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -49,7 +50,7 @@ double slack(double p) { return 4 * std::sqrt(p * (1 - p) / many); }
 TEST(Votes, MajorityByHand) {
   EXPECT_NEAR(shoal::wrong_majority(0.37, 3, 0), 0.309394, 1e-6);  // 3 p^2 - 2 p^3
   EXPECT_NEAR(shoal::wrong_majority(0.37, 5, 0), 0.267012, 1e-6);
-  EXPECT_NEAR(shoal::wrong_majority(0.37, 2, 0), 0.37 * 0.37, 1e-12);  // both; otherwise a tie or right
+  EXPECT_NEAR(shoal::wrong_majority(0.37, 2, 0), 0.37 * 0.37, 1e-12);  // both are wrong; otherwise a tie or right
   EXPECT_NEAR(shoal::wrong_majority(0.37, 3, 1), 0.37, 1e-12);
   EXPECT_NEAR(shoal::wrong_majority(0.37, 3, 0.5), (0.37 + 0.309394) / 2, 1e-6);
   EXPECT_NEAR(shoal::single_vote_rate(0.309394, 3, 0), 0.37, 1e-5);
@@ -61,7 +62,7 @@ TEST(Votes, MajorityByHand) {
                     1e-12);
 }
 
-TEST(Judges, ErrAfterTheMajorityAsOftenAsToldTo) {
+TEST(Judges, HaveTheErrorRatesOfTheMajority) {
   for (const char* votes : {"", "votes = 3", "votes = 5\nvote_correlation = 0.4", "votes = 4"}) {
     const auto confusion = judge("false_positive = 0.37\nfalse_negative = 0.1\n" + std::string(votes));
     EXPECT_NEAR(over(*confusion, failed).plus, 0.37, slack(0.37)) << votes;
@@ -73,7 +74,7 @@ TEST(Judges, ErrAfterTheMajorityAsOftenAsToldTo) {
 }
 
 TEST(Judges, MeanOfVotesHasTheSingleRate) {
-  // Of three votes, wrong with 0.37 each, the mean is -1 + 2 x 0.37.
+  // Three votes that are each wrong with probability 0.37 have the mean -1 + 2 x 0.37.
   const auto confusion = judge(fmt::format("false_positive = {}\nvotes = 3", shoal::wrong_majority(0.37, 3, 0)));
   EXPECT_NEAR(over(*confusion, failed).vote, -1 + 2 * 0.37, 2 * slack(0.37));
   EXPECT_EQ(over(*confusion, failed).valid, 3);
@@ -117,8 +118,8 @@ TEST(Judges, TakeTimeAndTokens) {
   EXPECT_EQ(over(*judge("votes = 3\nlatency = 2\nspread = 0"), failed).seconds, 2);
 }
 
-TEST(Judges, DrawNothingForSettingsThatAreNotUsed) {
-  // Two numbers for an error and for no vote, as ever: the third is the same for all of these.
+TEST(Judges, DrawNothingForUnusedSettings) {
+  // One number for an error and one for no vote: the third of the stream is the same under all of these.
   const auto third = [](const std::string& toml) {
     RandomStream random = stream(7);
     judge(toml)->judge(failed, random);

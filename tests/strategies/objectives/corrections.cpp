@@ -1,4 +1,5 @@
-// What policy-gradient objectives do about the bounds of importance ratios and about samples of an older policy.
+// Policy-gradient objectives clip importance ratios and correct for samples of an older policy.
+
 #include <gtest/gtest.h>
 
 #include "sim/agents/surrogate.hpp"
@@ -28,7 +29,7 @@ TEST(Surrogate, ClipsOnTheSideThatMatters) {
   EXPECT_NEAR(shoal::k3_penalty(std::log(0.4), std::log(0.2)).loss, 0.306853, tolerance);
 }
 
-TEST(Corrections, SamplesOfAnOlderPolicyAreWeighted) {
+TEST(Corrections, WeightSamplesOfAnOlderPolicy) {
   const auto weight = [](const std::string& correction, double log_ratio) {
     OnePosition one;
     const Position position{
@@ -49,7 +50,7 @@ TEST(Corrections, SamplesOfAnOlderPolicyAreWeighted) {
   EXPECT_NEAR(weight("none", 1), 1, tolerance);
 }
 
-// Two positions of one token each and one of two alike; pi_old / pi_rolled is e^0.1, e^-0.3, e^0.2.
+// Two positions that count once and one that counts twice; pi_old / pi_rolled is e^0.1, e^-0.3, e^0.2.
 class StaleReply {
  public:
   Logs current = logs({0.42, 0.29, 0.14, 0.10, 0.04, 0.01}), old = logs({0.40, 0.30, 0.15, 0.10, 0.04, 0.01});
@@ -65,8 +66,8 @@ class StaleReply {
   std::array<double, 18> slopes{};
 
  private:
-  Position at(std::size_t token, double count, double log_ratio) const {
-    return {.token = static_cast<int>(token),
+  Position at(int token, double count, double log_ratio) const {
+    return {.token = token,
             .count = count,
             .current = current.data(),
             .old = old.data(),
@@ -76,7 +77,7 @@ class StaleReply {
   Logs rolled_ = old;
 };
 
-TEST(Corrections, RepliesOfAnOlderPolicyAreWeightedAsAWhole) {
+TEST(Corrections, WeightRepliesAsAWhole) {
   StaleReply reply;
   const double none = reply.loss("correction = 'none'");
   EXPECT_NEAR(none, (0.42 / 0.40 + 0.29 / 0.30 + 2 * 0.14 / 0.15) / 4, tolerance);
@@ -86,9 +87,9 @@ TEST(Corrections, RepliesOfAnOlderPolicyAreWeightedAsAWhole) {
   EXPECT_NEAR(reply.loss("correction = 'sequence'\nratio_cap = 1.1"), none * 1.1, tolerance);
 }
 
-TEST(Corrections, GuessesTheProximalPolicyBetweenTheTwoOthers) {
-  // A token at 0.40 now and 0.20 when it was sampled, half of the versions ago: pi_prox = sqrt(0.40 x 0.20) = 0.282843;
-  // weight 1.414214, ratio 1.414214 clipped at 1.28 for a good token, not for a bad one.
+TEST(Corrections, InterpolateTheProximalPolicy) {
+  // A token has probability 0.40 now and had 0.20 when it was sampled; the old policy is halfway in versions: pi_prox =
+  // sqrt(0.40 x 0.20) = 0.282843; weight 1.414214; ratio 1.414214, clipped at 1.28 for vote +1 but not for -1.
   OnePosition one;
   const auto loss = [&](double reward, double proximity) {
     const Position position{.token = 0,
@@ -111,17 +112,17 @@ TEST(Corrections, GuessesTheProximalPolicyBetweenTheTwoOthers) {
   EXPECT_NEAR(loss(-1, 1), 2, tolerance);     // pi_prox is pi_theta: all of it is weight
   EXPECT_NEAR(loss(1, 0), -1.28, tolerance);  // pi_prox is what sampled: all of it is ratio
 
-  // With pi_old where the guess lies, decoupled PPO, whose gradient finite differences check, is the same.
+  // Decoupled PPO, whose gradient finite differences check, is the same with pi_old at the interpolated policy.
   StaleReply reply;
   reply.proximity = 0.7;
-  const double guessed = reply.loss("correction = 'approximate'");
+  const double interpolated = reply.loss("correction = 'approximate'");
   const std::array<double, 18> slopes = reply.slopes;
   constexpr std::array log_ratios{0.1, -0.3, 0.2};
   for (std::size_t v = 0; v < 3; ++v) {
     const double rolled = reply.old[v] - log_ratios[v];
     reply.old[v] = rolled + 0.7 * (reply.current[v] - rolled);
   }
-  EXPECT_NEAR(reply.loss("correction = 'decoupled'"), guessed, 1e-12);
+  EXPECT_NEAR(reply.loss("correction = 'decoupled'"), interpolated, 1e-12);
   for (std::size_t i = 0; i < slopes.size(); ++i) EXPECT_NEAR(reply.slopes[i], slopes[i], 1e-12) << i;
 }
 

@@ -1,5 +1,6 @@
 // Do the objectives of agents have the losses and gradients of their papers? One position by hand, everything else by
 // finite differences.
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -43,7 +44,7 @@ TEST(Objectives, OfOnePositionByHand) {
   EXPECT_NEAR(one.loss("name = 'oel'\nk = 1"), 0.3 * std::log(0.6) + 0.7 * std::log(1.4), tolerance);
   EXPECT_NEAR(one.loss("name = 'oel'\nk = 1\nsupport = 'student'"), 0.4 * std::log(2) + 0.6 * std::log(0.75),
               tolerance);
-  // The teacher tells 0.5 and 0.2 and leaves 0.3 to four tokens, two of which are told apart.
+  // The teacher gives 0.5 and 0.2 and leaves 0.3 to four tokens, two of which have bins of their own.
   EXPECT_NEAR(one.loss("name = 'oel'\nk = 4\nsupport = 'student'\ntold = 2"),
               0.4 * std::log(2) + 0.3 * std::log(0.6) + 0.15 * std::log(0.15 / 0.075) + 0.1 * std::log(0.1 / 0.075) +
                   0.05 * std::log(0.05 / 0.15),
@@ -66,7 +67,7 @@ TEST(Objectives, HintGapsClipRatios) {
   EXPECT_EQ(one.slopes[1], 0);  // both bounds are passed
 }
 
-TEST(Objectives, FillTheBatchWithWhatTheyCanUse) {
+TEST(Objectives, TakeWhatTheyCanUse) {
   const shoal::Signals nothing{}, vote{.reward = 1}, rejected{.reward = -1}, hinted{.reward = -1, .hints = 1};
   for (const char* all : {"binary_rl", "hybrid"})
     EXPECT_TRUE(objective("name = '" + std::string(all) + "'")->takes(nothing));
@@ -79,8 +80,8 @@ TEST(Objectives, FillTheBatchWithWhatTheyCanUse) {
   EXPECT_FALSE(objective("name = 'accepted_replies'")->takes(rejected));
 }
 
-// A reply of five positions under random logits with three hints; pi_old is a little off pi_theta, so that ratios count
-// but no bound is near enough to make the loss kink between two differences.
+// A reply of five positions under random logits with three hints; pi_old is close to pi_theta, so that ratios differ
+// from 1 but no clipping bound lies within a finite difference.
 class RandomReply {
  public:
   static constexpr std::size_t length = 5, vocabulary = 7, hints = 3;
@@ -103,14 +104,13 @@ class RandomReply {
     std::vector<Position> positions;
     for (std::size_t i = 0; i < length; ++i) {
       positions.push_back({.token = tokens_[i],
-                           .count = 1 + static_cast<double>(i % 2),
+                           .count = i % 2 == 0 ? 1.0 : 2.0,
                            .current = current[i].data(),
                            .old = old_[i].data(),
                            .rolled = old_[i][tokens_[i]] - 0.1});
     }
     std::vector<const double*> teachers, without_hint;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(signals.hints) * length; ++i)
-      teachers.push_back(teachers_[i].data());
+    for (std::size_t i = 0; i < signals.hints * length; ++i) teachers.push_back(teachers_[i].data());
     for (const Logs& q : without_hint_) without_hint.push_back(q.data());
     const Sample sample{.signals = signals,
                         .vocabulary = vocabulary,
@@ -185,15 +185,15 @@ INSTANTIATE_TEST_SUITE_P(All, EveryObjective,
 
 TEST(Objectives, AreAllTested) { EXPECT_EQ(shoal::parts<Objective>().size(), 9); }
 
-TEST(Objectives, ChooseTheHintWhoseLikelyTokensOverlapMost) {
+TEST(Objectives, ChooseTheHintWithMostOverlap) {
   OnePosition one;
   const Logs far = logs({0.01, 0.04, 0.10, 0.15, 0.30, 0.40});
   const Position position{.token = 0, .current = one.current.data(), .old = one.old.data()};
-  const std::array<const double*, 2> asked{far.data(), one.teacher.data()};
+  const std::array<const double*, 2> teachers{far.data(), one.teacher.data()};
   const Sample both{.signals = {.reward = 0, .hints = 2},
                     .vocabulary = 6,
                     .positions = {&position, 1},
-                    .teachers = asked,
+                    .teachers = teachers,
                     .teacher_without_hint = {}};
   std::array<double, 6> slopes{};
   for (const char* choice : {"sequence", "token"}) {

@@ -1,5 +1,5 @@
 #pragma once
-// Replies small enough to work out by hand what objectives make of them.
+// Replies that are small enough to compute objectives by hand.
 
 #include <array>
 #include <cmath>
@@ -35,16 +35,16 @@ struct OnePosition {
 
   double loss(const std::string& toml) {
     const Position position{.token = 0, .current = current.data(), .old = old.data(), .rolled = old[0]};
-    const double* const asked = teacher.data();
+    const double* const hinted = teacher.data();
     const Sample sample{.signals = signals,
                         .vocabulary = 6,
                         .positions = {&position, 1},
-                        .teachers = {&asked, 1},
+                        .teachers = {&hinted, 1},
                         .teacher_without_hint = {}};
     slopes.fill(0);
     return objective(toml)->loss(sample, {slopes.data(), 1, 6});
   }
-  // Derivatives by the logits.
+  // Derivatives with respect to the logits.
   std::array<double, 6> gradient() const {
     double total = 0;
     for (const double x : slopes) total += x;
