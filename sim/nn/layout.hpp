@@ -9,7 +9,7 @@
 
 namespace shoal {
 
-/// How a parameter is shared. The usual strategies aggregate `shared` ones alone.
+/// How a parameter is meant to be shared among clients. Recorded only: strategies treat all of [d] alike.
 enum class Role : std::int8_t { shared, personal, buffer, frozen };
 
 struct Parameter {
