@@ -39,7 +39,7 @@ class Dirichlet final : public Partition {
   }
 
  private:
-  /// Cuts of every class, drawn until each client has its minimum. Keyed by (class, try); try 0 is the shuffle.
+  // Cuts of every class, drawn until each client has its minimum. Keyed by (class, attempt); attempt 0 is the shuffle.
   std::vector<std::vector<std::int32_t>> accepted_cuts(const std::vector<std::vector<std::int32_t>>& of_class,
                                                        RandomKey key) const {
     std::vector<std::vector<std::int32_t>> cuts;

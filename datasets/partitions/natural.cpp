@@ -1,5 +1,5 @@
-// Deals the examples as they come in life: a client is a person (or another natural group, such as a play's role) with
-// all its examples. With `clients` set, the groups are dealt to that many clients at random and evenly, the
+// Deals the examples by their natural groups: a client is a person (or another group, such as a play's role) with all
+// its examples. With `clients` set, the groups are dealt to that many clients at random and evenly, the
 // "real-world" partition of NIID-Bench, Li et al., ICDE 2022 (arXiv 2102.02079).
 // Try: data.name = "synthetic", data.examples = 400, data.groups = 20
 #include <algorithm>
@@ -22,8 +22,8 @@ class Natural final : public Partition {
   std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
     if (train.groups.empty()) {
       user_error(
-          "{}: the data set does not say who its examples are from. Use one that does, as \"qmnist\", or "
-          "another partition?",
+          "{}: the data set does not say who its examples are from. Use one that does, such as \"qmnist\", "
+          "or another partition.",
           where_);
     }
     ensure(train.groups.size() == train.labels.size(), "{} groups for {} examples", train.groups.size(),
@@ -42,13 +42,13 @@ class Natural final : public Partition {
   }
 
  private:
-  /// The client of each group, groups in the order of their numbers.
+  // The client of each group, with the groups in the order of their numbers.
   std::vector<std::int32_t> clients_of_groups(std::size_t groups, std::uint64_t seed) const {
     std::vector<std::int32_t> client_of(groups);
     std::iota(client_of.begin(), client_of.end(), 0);
     if (clients_ == 0) return client_of;
     if (clients_ > std::ssize(client_of)) {
-      user_error("{}: {} clients (the data set has {} groups). Lower 'clients'?", where_, clients_, groups);
+      user_error("{}: {} clients (the data set has {} groups). Lower 'clients'.", where_, clients_, groups);
     }
     RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(client_of), random);

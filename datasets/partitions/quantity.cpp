@@ -36,7 +36,7 @@ class Quantity final : public Partition {
   }
 
  private:
-  /// Cuts drawn until each client has its minimum. Keyed by the try; try 0 is the shuffle.
+  // Cuts drawn until each client has its minimum. Keyed by the attempt; attempt 0 is the shuffle.
   std::vector<std::int32_t> accepted_cuts(std::int64_t examples, RandomKey key) const {
     std::vector<std::int32_t> cuts;
     std::vector<std::int64_t> sizes(clients_);

@@ -23,7 +23,7 @@ class Shards final : public Partition {
     if (shards > n) {
       user_error(
           "{} clients with {} shards each need {} training examples or more (the data set has {}). Lower 'clients' or "
-          "'shards_per_client' ({})?",
+          "'shards_per_client' ({}).",
           clients_, shards_per_client_, shards, n, where_);
     }
     std::vector<std::int32_t> by_label(n), hand(shards);

@@ -15,7 +15,7 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// The field as an error shows it: short and printable, whatever the file holds.
+// The field as an error shows it: short and printable, whatever the file holds.
 std::string shown(std::string_view field) {
   std::string text;
   for (const char c : field.substr(0, 20)) text += c >= ' ' && c <= '~' ? c : '?';
@@ -27,13 +27,13 @@ std::string shown(std::string_view field) {
 Table parse_csv(const Bytes& content, const std::string& name, std::int64_t columns) {
   ensure(columns >= 1, "table '{}' of {} columns", name, columns);
   std::string_view rest(reinterpret_cast<const char*>(content.data()), content.size());
-  if (rest.empty()) user_error("file '{}' is empty (expected rows of {} numbers). Download it again?", name, columns);
+  if (rest.empty()) user_error("file '{}' is empty (expected rows of {} numbers). Download it again.", name, columns);
   Table table{.columns = columns, .values = {}};
   for (std::int64_t line = 1; !rest.empty(); ++line) {
     const std::size_t end = rest.find('\n');
     if (end == std::string_view::npos) {
       user_error(
-          "file '{}', line {} has no line end (it may be cut short). Download it again, or end it with a newline?",
+          "file '{}', line {} has no line end (it may be cut short). Download it again, or end it with a newline.",
           name, line);
     }
     std::string_view row = rest.substr(0, end);
@@ -48,13 +48,14 @@ Table parse_csv(const Bytes& content, const std::string& name, std::int64_t colu
       double number = 0;
       const auto [stop, failure] = std::from_chars(field.data(), field.data() + field.size(), number);
       if (failure != std::errc() || stop != field.data() + field.size() || !std::isfinite(number)) {
-        user_error("file '{}', line {}, column {} is '{}' (expected a number). Is it the right file?", name, line,
-                   found, shown(field));
+        user_error("file '{}', line {}, column {} is '{}' (expected a number). Check that it is the right file.", name,
+                   line, found, shown(field));
       }
       table.values.push_back(number);
     }
     if (found != columns) {
-      user_error("file '{}', line {} has {} columns (expected {}). Is it the right file?", name, line, found, columns);
+      user_error("file '{}', line {} has {} columns (expected {}). Check that it is the right file.", name, line, found,
+                 columns);
     }
   }
   return table;

@@ -1,5 +1,5 @@
 #pragma once
-// Tables of numbers as text: one row a line, values between commas, no header.
+// Tables of numbers as text: one row per line, values separated by commas, no header.
 
 #include <cstdint>
 #include <span>
@@ -19,8 +19,8 @@ struct Table {
 };
 
 /// Reads a table whose every row has `columns` finite numbers, plain or gzip. Blanks around a number and CR LF are
-/// accepted. UserError with the line for anything else; also when the last line does not end, because a number may then
-/// be cut short unseen.
+/// accepted. UserError that names the line for anything else; also when the last line has no end, because a number may
+/// then be cut short without a trace.
 Table read_csv(const std::string& path, std::int64_t columns, std::int64_t limit = gibibyte);
 
 /// The same from memory; `name` is for the errors.

@@ -16,7 +16,7 @@ bool is_gzip(std::span<const std::uint8_t> content) {
   return content.size() >= 2 && content[0] == magic[0] && content[1] == magic[1];
 }
 
-/// The last four bytes claim how much there is, little-endian, modulo 2^32: a hint. Deflate packs 1032 to 1 at most.
+// The last four bytes claim the unpacked size, little-endian, modulo 2^32: a hint. Deflate packs 1032 to 1 at most.
 std::int64_t claimed_size(std::span<const std::uint8_t> packed, std::int64_t limit) {
   if (packed.size() < 4) return 0;
   std::uint32_t claimed = 0;
@@ -24,7 +24,7 @@ std::int64_t claimed_size(std::span<const std::uint8_t> packed, std::int64_t lim
   return std::min({std::int64_t{claimed}, limit, 1032 * std::ssize(packed)});
 }
 
-/// Unpacks one file, piece by piece, because zlib counts in 32 bits.
+// Unpacks one file, piece by piece, because zlib counts in 32 bits.
 class Inflater {
  public:
   Inflater(std::span<const std::uint8_t> packed, const std::string& name)
@@ -39,7 +39,7 @@ class Inflater {
 
   bool done() const { return done_; }
 
-  /// What comes next; valid until the next call. UserError where the file is damaged.
+  // The next piece of the contents, valid until the next call. UserError where the file is damaged.
   std::span<const std::uint8_t> next() {
     const std::size_t given = std::min(piece, packed_.size() - read_);
     stream_.next_in = const_cast<Bytef*>(packed_.data() + read_);
@@ -65,7 +65,7 @@ class Inflater {
     done_ = read_ == packed_.size();
     if (done_) return;
     if (packed_[read_] != magic[0]) {
-      user_error("file '{}' has {} bytes after the end of its gzip data (expected none). Download it again?", name_,
+      user_error("file '{}' has {} bytes after the end of its gzip data (expected none). Download it again.", name_,
                  packed_.size() - read_);
     }
     inflateReset(&stream_);
@@ -74,13 +74,13 @@ class Inflater {
   void check(int answer, std::size_t made) const {
     if (answer == Z_MEM_ERROR) throw std::bad_alloc();
     if (answer != Z_OK && answer != Z_BUF_ERROR) {
-      user_error("file '{}' is damaged gzip data near byte {} of {} ({}). Download it again?", name_, read_,
+      user_error("file '{}' is damaged gzip data near byte {} of {} ({}). Download it again.", name_, read_,
                  packed_.size(), stream_.msg ? stream_.msg : "it does not inflate");
     }
     if (read_ == packed_.size() && made == 0) {
       user_error(
           "file '{}' is cut short: its gzip data ends after {} bytes, before the end that gzip marks. Download it "
-          "again?",
+          "again.",
           name_, packed_.size());
     }
   }
@@ -102,8 +102,9 @@ Bytes gunzip(std::span<const std::uint8_t> packed, const std::string& name, std:
   while (!inflater.done()) {
     const std::span<const std::uint8_t> made = inflater.next();
     if (std::ssize(made) > limit - std::ssize(out)) {
-      user_error("file '{}' unpacks to more than {} bytes (the most that is expected of it). Is it the right file?",
-                 name, limit);
+      user_error(
+          "file '{}' unpacks to more than {} bytes (the most that is expected of it). Check that it is the right file.",
+          name, limit);
     }
     out.insert(out.end(), made.begin(), made.end());
   }

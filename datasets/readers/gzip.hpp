@@ -1,5 +1,5 @@
 #pragma once
-// Whole files in memory, unpacked on the way when they are gzip (RFC 1952).
+// Reads whole files into memory and unpacks those in gzip format (RFC 1952).
 
 #include <cstdint>
 #include <span>
@@ -10,12 +10,12 @@ namespace shoal::readers {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// What no data set read here exceeds, packed or unpacked.
+/// The most that a file may hold, packed or unpacked, unless a reader sets another limit.
 inline constexpr std::int64_t gibibyte = std::int64_t{1} << 30;
 
-/// The contents of a file: inflated when it begins with the gzip magic, as they are otherwise. Memory grows with what
-/// is really there, up to `limit` bytes. UserError when the file cannot be read, is cut short, damaged, has something
-/// after its last gzip member, or exceeds `limit`.
+/// The contents of a file, inflated if it begins with the gzip magic. Memory grows with what the file really holds, up
+/// to `limit` bytes. UserError when the file cannot be read, is cut short or damaged, has bytes after its last gzip
+/// member, or exceeds `limit`.
 Bytes read_unpacked(const std::string& path, std::int64_t limit = gibibyte);
 
 /// `packed` inflated; `name` is for the errors.

@@ -14,26 +14,27 @@ std::uint32_t big_endian(std::span<const std::uint8_t> bytes) {
 
 const char* word(IdxType type) { return type == IdxType::uint8 ? "uint8" : "int32"; }
 
-/// Size of the header, whose magic number must be the expected one.
+// Size of the header, whose magic number must be the expected one.
 std::size_t check_header(const Bytes& content, const std::string& name, const IdxExpected& expected) {
   const std::size_t header = 4 + 4 * expected.dimensions;
   if (content.size() < 4) {
-    user_error("file '{}' holds {} bytes (an IDX file has at least 4). Download it again?", name, content.size());
+    user_error("file '{}' holds {} bytes (an IDX file has at least 4). Download it again.", name, content.size());
   }
   const std::uint32_t magic = big_endian(content);
   const std::uint32_t wanted = std::uint32_t{static_cast<std::uint8_t>(expected.type)} << 8 | expected.dimensions;
   if (magic != wanted) {
-    user_error("file '{}' begins with 0x{:08x} (expected 0x{:08x}: IDX, {}, {} dimensions). Is it the right file?",
-               name, magic, wanted, word(expected.type), expected.dimensions);
+    user_error(
+        "file '{}' begins with 0x{:08x} (expected 0x{:08x}: IDX, {}, {} dimensions). Check that it is the right file.",
+        name, magic, wanted, word(expected.type), expected.dimensions);
   }
   if (content.size() < header) {
-    user_error("file '{}' holds {} bytes (its IDX header alone has {}). Download it again?", name, content.size(),
+    user_error("file '{}' holds {} bytes (its IDX header alone has {}). Download it again.", name, content.size(),
                header);
   }
   return header;
 }
 
-/// Only numbers here: nothing is allocated for a size that the file does not have.
+// Compares numbers alone: nothing is allocated for a size that the file does not have.
 std::vector<std::int64_t> read_shape(const Bytes& content, std::size_t header, const std::string& name,
                                      const IdxExpected& expected) {
   std::vector<std::int64_t> shape;
@@ -48,7 +49,7 @@ std::vector<std::int64_t> read_shape(const Bytes& content, std::size_t header, c
   }
   const std::size_t found = content.size() - header;
   if (overflow || found != bytes) {
-    user_error("file '{}' holds {} bytes after its header (expected {} for {} of {}). Download it again?", name, found,
+    user_error("file '{}' holds {} bytes after its header (expected {} for {} of {}). Download it again.", name, found,
                overflow ? "more than any file has" : std::to_string(bytes), shown, word(expected.type));
   }
   return shape;
@@ -82,7 +83,7 @@ std::string find_idx(const std::string& folder, const std::string& stem) {
   if (const std::size_t at = dotted.rfind("-idx"); at != std::string::npos) dotted[at] = '.';
   for (const std::string& name : {stem + ".gz", stem, dotted + ".gz", dotted}) {
     const std::filesystem::path path = std::filesystem::path(folder) / name;
-    std::error_code ignored;  // a folder that cannot be looked into has no such file
+    std::error_code ignored;  // a folder that cannot be read has no such file
     if (std::filesystem::exists(path, ignored)) return path.string();
   }
   return {};

@@ -13,14 +13,14 @@ namespace shoal::readers {
 /// Element types; the values are those of the file.
 enum class IdxType : std::uint8_t { uint8 = 0x08, int32 = 0x0c };
 
-/// What a file must be to be accepted.
+/// The type, dimensions and size that a file must have.
 struct IdxExpected {
   IdxType type = IdxType::uint8;
   int dimensions = 1;
   std::int64_t limit = gibibyte;  // bytes, unpacked
 };
 
-/// An array of one file; `bytes` or `ints` is filled, by type.
+/// The array of one file; its type decides whether `bytes` or `ints` is filled.
 struct IdxArray {
   std::vector<std::int64_t> shape;
   std::vector<std::uint8_t> bytes;
@@ -33,8 +33,8 @@ IdxArray read_idx(const std::string& path, const IdxExpected& expected);
 /// The same from memory; `name` is for the errors.
 IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& expected);
 
-/// The file of `folder` that holds `stem` (`train-images-idx3-ubyte`): also with a dot for the dash before `idx`, also
-/// with `.gz`; empty when there is none.
+/// The path of the file of `folder` named `stem` (such as `train-images-idx3-ubyte`), also with a dot for the dash
+/// before `idx`, also with `.gz`; empty when there is none.
 std::string find_idx(const std::string& folder, const std::string& stem);
 
 }  // namespace shoal::readers

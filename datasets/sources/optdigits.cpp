@@ -26,12 +26,12 @@ Examples read_half(const std::string& folder, const Half& half) {
   if (!std::filesystem::exists(path, failure)) {
     user_error(
         "file '{}' does not exist (expected {}, sha-256 {}). Set 'folder', or get it from the UCI Machine Learning "
-        "Repository, doi 10.24432/C50P49?",
+        "Repository, doi 10.24432/C50P49.",
         path, half.name, half.sha256);
   }
   const readers::Table table = readers::read_csv(path, features + 1, 16 << 20);
   if (table.rows() != half.rows) {
-    user_error("file '{}' has {} rows (expected {}). Download it again?", path, table.rows(), half.rows);
+    user_error("file '{}' has {} rows (expected {}). Download it again.", path, table.rows(), half.rows);
   }
   Examples examples;
   examples.shape = {1, 8, 8};
@@ -43,13 +43,13 @@ Examples read_half(const std::string& folder, const Half& half) {
       const double number = row[j];
       const std::int64_t most = j < features ? largest : classes - 1;
       if (number < 0 || number > most || number != std::floor(number)) {
-        user_error("file '{}', line {}, column {} is {} (expected an integer, 0 to {}). Download it again?", path,
+        user_error("file '{}', line {}, column {} is {} (expected an integer, 0 to {}). Download it again.", path,
                    i + 1, j + 1, number, most);
       }
       if (j < features) {
-        examples.bytes.push_back(static_cast<std::uint8_t>(number));
+        examples.bytes.push_back(number);
       } else {
-        examples.labels.push_back(static_cast<std::int32_t>(number));
+        examples.labels.push_back(number);
       }
     }
   }

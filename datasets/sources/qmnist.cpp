@@ -14,22 +14,22 @@ constexpr Publication publication = {"QMNIST", "qmnist", "https://github.com/fac
 constexpr std::array<PublishedFile, 2> label_files = {
     {{"qmnist-train-labels-idx2-int", "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f"},
      {"qmnist-test-labels-idx2-int", "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06"}}};
-// Of the eight columns; the others say where the image stands in NIST's collection.
+// Two of the eight columns; the others give the image's place in NIST's collection.
 constexpr std::int64_t class_column = 0, writer_column = 2, columns = 8;
 
-/// The test labels go on beyond MNIST's 10,000 images, to those that MNIST had lost.
+// QMNIST's test labels include the images that MNIST had lost, after its 10,000.
 void add_writers(Examples& examples, const std::string& path) {
   const readers::IdxArray table = readers::read_idx(path, {.type = readers::IdxType::int32, .dimensions = 2});
   if (table.shape[0] < examples.count() || table.shape[1] != columns) {
-    user_error("file '{}' holds {} x {} numbers (expected {} rows or more of {}). Is it the right file?", path,
-               table.shape[0], table.shape[1], examples.count(), columns);
+    user_error("file '{}' holds {} x {} numbers (expected {} rows or more of {}). Check that it is the right file.",
+               path, table.shape[0], table.shape[1], examples.count(), columns);
   }
   for (std::int64_t i = 0; i < examples.count(); ++i) {
     const std::int32_t* row = table.ints.data() + i * columns;
     const std::int32_t label = examples.labels[i];
     if (row[class_column] != label) {
-      user_error("file '{}' has label {} at example {} (MNIST has {}). Are they of one set?", path, row[class_column],
-                 i, label);
+      user_error("file '{}' has label {} at example {} (MNIST has {}). Use files of one data set.", path,
+                 row[class_column], i, label);
     }
     examples.groups.push_back(row[writer_column]);
   }

@@ -9,7 +9,7 @@
 namespace shoal::sources {
 namespace {
 
-/// The second half of a draw's key, so that centres and examples never share numbers.
+// The second part of a draw's key, so that centres and examples never share numbers.
 enum class Draw : std::int64_t { centre = 0, train = 1, test = 2 };
 
 class Synthetic final : public Source {
@@ -21,14 +21,14 @@ class Synthetic final : public Source {
         classes_(s.integer("classes", 10, "number of classes", between(2, 1e6))),
         separation_(s.number("separation", 5, "root mean square distance of two class centres, in standard deviations",
                              between(0, 1e6))),
-        groups_(s.integer("groups", 0, "natural clients that the examples come from, in turn; 0: none are named",
+        groups_(s.integer("groups", 0, "natural clients that the examples come from, in turn; 0: no groups",
                           between(0, 2147483647))),
-        seed_(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0))),
+        seed_(s.integer("seed", 1, "seed of the data, independent of the run's seed", at_least(0))),
         where_(s.where()) {
     constexpr std::int64_t most = std::int64_t{1} << 32;
     const std::int64_t numbers = (examples_ + test_examples_ + classes_) * features_;
     if (numbers > most) {
-      user_error("synthetic data of {} numbers (at most {} fit in memory). Lower 'examples' or 'features' ({})?",
+      user_error("synthetic data of {} numbers (at most {} fit in memory). Lower 'examples' or 'features' ({}).",
                  numbers, most, where_);
     }
   }

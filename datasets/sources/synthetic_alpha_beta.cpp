@@ -14,14 +14,15 @@
 namespace shoal::sources {
 namespace {
 
-constexpr std::int64_t features = 60, classes = 10, most_examples = 1'000'000;  // a device's, at five deviations
+constexpr std::int64_t features = 60, classes = 10;
+constexpr std::int64_t most_examples = 1'000'000;  // of a device: about five standard deviations out
 
 class SyntheticAlphaBeta final : public Source {
  public:
   explicit SyntheticAlphaBeta(Settings& s)
       : beta_(s.number("beta", 1, "how much the devices' features differ", between(0, 1e3))),
         devices_(s.integer("devices", 30, "natural clients", between(1, 100'000))),
-        seed_(s.integer("seed", 1, "which data; independent of the run's seed", at_least(0))) {}
+        seed_(s.integer("seed", 1, "seed of the data, independent of the run's seed", at_least(0))) {}
 
   Dataset load() const override {
     Dataset data;

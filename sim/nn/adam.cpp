@@ -14,8 +14,7 @@ constexpr double beta1 = AdamStep::beta1, beta2 = AdamStep::beta2, epsilon = Ada
 }  // namespace
 
 AdamStep::AdamStep(std::int64_t number)
-    : correction1(1 - std::pow(beta1, static_cast<double>(number))),
-      correction2(1 - std::pow(beta2, static_cast<double>(number))) {}
+    : correction1(1 - std::pow(beta1, number)), correction2(1 - std::pow(beta2, number)) {}
 
 void SpanAdam::apply(std::span<double> parameters, std::span<const double> gradient, double rate) {
   const AdamStep step(++step_);

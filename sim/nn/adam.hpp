@@ -22,15 +22,15 @@ struct AdamStep {
   double correction1, correction2;  // 1 - beta^number
 };
 
-/// On spans, with moments in double.
+/// Adam on spans, with moments in double.
 class SpanAdam {
  public:
   explicit SpanAdam(std::size_t size) : first_(size), second_(size) {}
 
-  /// A step against `gradient`.
+  /// Takes one step against `gradient`.
   void apply(std::span<double> parameters, std::span<const double> gradient, double rate);
-  /// A step of float parameters against factor * gradient. Multiplies by the inverse bias corrections, where the step
-  /// above divides by them.
+  /// Takes one step of float parameters against factor * gradient. Multiplies by the inverse bias corrections, where
+  /// the step above divides by them.
   void apply(std::span<float> parameters, std::span<const float> gradient, double rate, double factor);
 
  private:
@@ -38,7 +38,7 @@ class SpanAdam {
   std::int64_t step_ = 0;
 };
 
-/// On tensors, with moments in the type of the parameters.
+/// Adam on tensors, with moments in the type of the parameters.
 class TensorAdam {
  public:
   /// The parameters after a step against `gradient` [d]: a new tensor, so that serving can keep using the old one.

@@ -2,7 +2,7 @@
 // Tensors on a GPU: which of them are there, and the stream that LibTorch and Shoal's kernels share. Implemented by
 // device_cuda.cpp or device_host.cpp, whichever CMake chose.
 //
-// Nothing waits for the device but what says so. In a round these do:
+// A function waits for the device only where its comment says so. In a round, these wait:
 // - per block and channel: one copy of the rows' ranges (Rows::largest), and one of their norms where a stage wants
 //   them (Rows::norms);
 // - per block: one copy of the losses, and one of each memory slot that was written;
@@ -24,8 +24,8 @@ bool on_device(const at::Tensor& tensor);
 /// own.
 OnDevice current_stream();
 
-/// Makes LibTorch's arithmetic on GPUs repeatable: deterministic convolutions, no TF32, fixed workspaces. Before the
-/// process uses a GPU for the first time.
+/// Makes LibTorch's arithmetic on GPUs repeatable: deterministic convolutions, no TF32, fixed workspaces. Must be
+/// called before the process first uses a GPU.
 void fix_device_arithmetic();
 
 }  // namespace shoal

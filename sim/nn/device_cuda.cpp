@@ -13,7 +13,7 @@ void fix_device_arithmetic() {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // read when cuBLAS starts: its results may depend on workspaces
   at::Context& context = at::globalContext();
   context.setDeterministicCuDNN(true);
-  context.setBenchmarkCuDNN(false);  // which would choose algorithms by a clock
+  context.setBenchmarkCuDNN(false);  // benchmarks would choose algorithms by measured times
   context.setAllowTF32CuBLAS(false);
   context.setAllowTF32CuDNN(false);
 }

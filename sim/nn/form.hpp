@@ -1,5 +1,5 @@
 #pragma once
-// The form of the examples that a model takes.
+// The shape of the examples that a model takes.
 
 #include <cstdint>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Names, shapes and places of a model's parameters in one flat vector.
+// Names, shapes and offsets of a model's parameters in one flat vector.
 
 #include <ATen/core/Tensor.h>
 
@@ -9,7 +9,7 @@
 
 namespace shoal {
 
-/// Who shares a parameter. Only `shared` ones are aggregated by the usual strategies.
+/// How a parameter is meant to be shared among clients. Recorded only: strategies treat all of [d] alike.
 enum class Role : std::int8_t { shared, personal, buffer, frozen };
 
 struct Parameter {
@@ -25,7 +25,7 @@ struct ParameterLayout {
   std::vector<Parameter> parameters;
   std::int64_t size = 0;  // d
   at::ScalarType type = at::kFloat;
-  at::Device device = at::kCPU;  // where they live, and everything that is computed with them
+  at::Device device = at::kCPU;  // the parameters live here, and all that is computed with them
 
   at::TensorOptions options() const { return at::TensorOptions(type).device(device); }
   void add(std::string name, std::vector<std::int64_t> shape, Role role = Role::shared) {

@@ -1,5 +1,5 @@
 #pragma once
-// A model's architecture: settings to a sequence of layers. One file each in sim/task/models.
+// A model's architecture: it turns settings into a sequence of layers. Each model is a file in sim/nn/models.
 
 #include <memory>
 
@@ -16,6 +16,6 @@ class Model {
 };
 
 template <>
-std::span<const Part<Model>> parts<Model>();  // generated from sim/task/models
+std::span<const Part<Model>> parts<Model>();  // generated from sim/nn/models
 
 }  // namespace shoal

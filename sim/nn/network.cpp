@@ -10,17 +10,18 @@ namespace shoal {
 
 namespace {
 
-// Settings may ask for any width; sizes are counted in 64 bits.
+// Settings may ask for any width, and sizes that do not fit 64 bits are refused.
 void require_possible(std::int64_t before, const std::vector<Parameter>& added) {
   constexpr double most = 1e12;
-  double values = static_cast<double>(before);
+  double values = before;
   for (const Parameter& parameter : added) {
     double size = 1;
-    for (const std::int64_t side : parameter.shape) size *= static_cast<double>(side);
+    for (const std::int64_t side : parameter.shape) size *= side;
     values += size;
   }
-  if (values > most)
-    user_error("a model of {:.3g} parameters (at most {:.0e} are possible). Lower its widths?", values, most);
+  if (values > most) {
+    user_error("a model of {:.3g} parameters (at most {:.0e} are possible). Lower its widths.", values, most);
+  }
 }
 
 }  // namespace
@@ -40,7 +41,7 @@ Network& Network::add(std::shared_ptr<const Layer> layer) {
 
 at::Tensor Network::initial_parameters(RandomKey key) const {
   at::Tensor out = at::zeros({layout_.size}, at::kFloat);
-  const std::span<float> values(out.mutable_data_ptr<float>(), static_cast<std::size_t>(layout_.size));
+  const std::span<float> values(out.mutable_data_ptr<float>(), layout_.size);
   std::int64_t stream = 0;
   for (const Place& place : places_) {
     if (place.parameters == 0) continue;
@@ -48,8 +49,7 @@ at::Tensor Network::initial_parameters(RandomKey key) const {
     const Parameter& last = layout_.parameters[place.first_parameter + place.parameters - 1];
     const std::int64_t size = last.offset + last.size - first.offset;
     RandomStream random(key, stream++);
-    place.layer->initialize(values.subspan(static_cast<std::size_t>(first.offset), static_cast<std::size_t>(size)),
-                            place.input, random);
+    place.layer->initialize(values.subspan(first.offset, size), place.input, random);
   }
   return out.to(layout_.device);  // drawn on the host: the same bits everywhere
 }

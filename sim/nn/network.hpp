@@ -20,18 +20,18 @@ namespace shoal {
 
 class Network {
  public:
-  /// A layer where it stands: what goes in, and its parameters in the layout.
+  /// A layer at its place in the network, with the shape of its input and its parameters in the layout.
   struct Place {
     std::shared_ptr<const Layer> layer;
     Shape input;
-    std::size_t first_parameter, parameters;  // the first one's number, and how many
+    std::size_t first_parameter, parameters;  // index of the first in the layout; how many
   };
 
   explicit Network(Shape input) : input_(input), output_(input) {}
 
   /// Appends a layer; UserError when it cannot take what the layers before it give.
   Network& add(std::shared_ptr<const Layer> layer);
-  /// Where parameters live and the network computes.
+  /// Sets the device on which the parameters live and the network computes.
   Network& on(at::Device device) {
     layout_.device = device;
     return *this;
@@ -43,9 +43,10 @@ class Network {
   std::span<const Place> places() const { return places_; }
 
   /// [d], as the layers initialize them; one random stream per layer with parameters, so that a layer's draws do not
-  /// depend on how many the ones before it made.
+  /// depend on the number of draws of the layers before it.
   at::Tensor initial_parameters(RandomKey key) const;
-  /// Forward and backward for one example. The first layer with parameters needs no gradient of its input.
+  /// Floating-point operations of the forward and backward pass for one example. The first layer with parameters needs
+  /// no gradient of its input.
   double flops_per_example() const;
 
  private:

@@ -10,11 +10,11 @@
 namespace shoal {
 
 /// One step, for one (model, K, batch). On the CPU it is simply called. On a GPU the first calls run it on a side
-/// stream, since libraries allocate and choose when they first see a shape; then it is recorded, and from then on
-/// replayed: its host code no longer runs. So a step that may run on a GPU keeps its inputs and outputs at fixed
-/// addresses, waits for nothing, copies nothing from or to the host, and does the same work each time.
+/// stream, since libraries allocate memory and choose algorithms when they first see a shape; then it is recorded, and
+/// from then on replayed: its host code no longer runs. So a step that may run on a GPU keeps its inputs and outputs at
+/// fixed addresses, waits for nothing, copies nothing from or to the host, and does the same work each time.
 ///
-/// Work queued on the current stream before a call is done before the step, and the step before what is queued after.
+/// The step runs after the work that was queued on the current stream before the call, and before what is queued later.
 class RepeatedStep {
  public:
   explicit RepeatedStep(at::Device device);
@@ -22,7 +22,7 @@ class RepeatedStep {
   RepeatedStep(RepeatedStep&&) noexcept;
   RepeatedStep& operator=(RepeatedStep&&) noexcept;
 
-  /// Does `step` once, which must be the same work in every call.
+  /// Runs `step` once; it must be the same work in every call.
   void operator()(const std::function<void()>& step);
 
  private:

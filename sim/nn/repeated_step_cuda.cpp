@@ -16,7 +16,7 @@ struct RepeatedStep::Graph {
   int calls = 0;
   at::cuda::CUDAGraph recorded;
 
-  // On a stream of its own: the default stream cannot be recorded. Recording does not run the step.
+  // Works on a stream of its own, since the default stream cannot be recorded. Recording does not run the step.
   void prepare(const std::function<void()>& step) {
     const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream();
     const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool();
@@ -28,7 +28,7 @@ struct RepeatedStep::Graph {
       if (calls < warm_up) {
         step();
       } else {
-        // Other threads may allocate meanwhile.
+        // Other threads may allocate memory during the recording.
         recorded.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
         step();
         recorded.capture_end();

@@ -24,7 +24,7 @@ RowView<const T> view(const at::Tensor& dense) {
   return {dense.const_data_ptr<T>(), dense.size(0), dense.size(1)};
 }
 
-/// body(T{}) with the rows' own type.
+// Calls body(T{}) with the rows' own type.
 template <class Body>
 void with_type(const at::Tensor& dense, const Body& body) {
   if (dense.scalar_type() == at::kFloat) {

@@ -1,5 +1,5 @@
 #pragma once
-// The updates of K clients: row = client.
+// The updates of K clients, one client per row.
 
 #include <ATen/core/Tensor.h>
 
@@ -9,15 +9,16 @@
 
 namespace shoal {
 
-/// A sum in the device's memory: [d] values, and where its kernels note a row that did not fit (`require_no_row`).
+/// A sum in the device's memory: [d] values, and the number in which kernels note a row that did not fit
+/// (`require_no_row`).
 struct DeviceSum {
   std::int64_t* values;
   std::int64_t* bad_row;
 };
 
 /// Updates [K, d] on the way from training to the sum, on the CPU or a GPU. `norms` and `largest` wait for the device.
-/// Dense today; a factored or sparse form is another representation behind the same functions, made dense only where
-/// somebody asks.
+/// Dense today; a factored or sparse form would be another representation behind the same functions, made dense only
+/// on request.
 class Rows {
  public:
   Rows() = default;
@@ -45,7 +46,7 @@ class Rows {
   void add_to(const DeviceSum& sum, std::span<const std::int64_t> weights, int exponent) const;
   void add_weighted(const DeviceSum& sum, std::span<const double> weights, int exponent) const;
 
-  /// On that device; shares the tensor if it is there already.
+  /// The rows on that device; shares the tensor if it is there already.
   Rows to(at::Device device) const { return {dense_.to(device)}; }
 
  private:

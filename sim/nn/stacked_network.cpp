@@ -17,7 +17,7 @@ StackedNetwork::StackedNetwork(const Network& network, const ParameterRows& rows
     const auto own = parameters.subspan(place.first_parameter, place.parameters);
     layers_.push_back(place.layer->stack(output_, rows, own, form));
     output_ = layers_.back()->output();
-    // Before the first parameters nobody needs a gradient.
+    // No gradient is needed before the first layer with parameters.
     if (place.first_parameter + place.parameters == 0) output_.gradient.reset();
   }
   loss_ = StackedCrossEntropy(output_, rows, form);
@@ -43,7 +43,7 @@ void StackedNetwork::backward(const GradientUse& use) {
 RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
   constexpr std::size_t most = 32;  // learning rates and addresses change now and then
   if (!repeated_.contains(key) && repeated_.size() >= most) {
-    wait(current_stream());  // nothing of what is forgotten may still run
+    wait(current_stream());  // no step may still run when it is forgotten
     repeated_.clear();
   }
   return repeated_.try_emplace(key, input_.value.device()).first->second;

@@ -1,5 +1,5 @@
 #pragma once
-// A network at work on K clients of B examples: explicit forward and backward passes over buffers made once, no
+// A network at work on K clients with B examples each: explicit forward and backward passes over buffers made once, no
 // autograd.
 
 #include <cstdint>
@@ -15,30 +15,30 @@ namespace shoal {
 
 class StackedNetwork {
  public:
-  /// Works on `rows`, which it shares with networks for other batch sizes, on their device. All clients take part, no
-  /// row does (weight 0).
+  /// Works on `rows`, which it shares with networks for other batch sizes, on their device. At first all clients take
+  /// part, but none of their examples (weight 0).
   StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch, const StackForm& form = {});
 
   std::int64_t batch() const { return input_.batch(); }
-  /// [K, B, size] features, channels last; clients lie stride(0) apart. `forward` may work in it: fill it anew each
-  /// time.
+  /// [K, B, size] features, channels last; clients lie stride(0) apart. `forward` may overwrite it: fill it anew
+  /// each time.
   at::Tensor& inputs() { return input_.value; }
   /// [K, B], int64; in the range of the classes, also where the weight is 0.
   at::Tensor& labels() { return loss_.labels; }
-  /// [K, B]: what a row's loss counts, 1 / (examples of the client's batch) in a mean; 0: takes no part.
+  /// [K, B]: the weight of each example's loss: 1 / (examples of the client's batch) for a mean, 0 to leave it out.
   at::Tensor& weights() { return loss_.weights; }
 
   /// From now on only the first `active` clients take part: the others cost nothing.
   void use(std::int64_t active);
   void forward();
-  /// After `forward`: adds losses times weights to those of the rows; the gradients are those of the weighted sum.
+  /// After `forward`: adds losses times weights to the losses of the rows; gradients are those of the weighted sum.
   void loss_and_gradient() { loss_.run(); }
   /// After `loss_and_gradient`.
   void backward(const GradientUse& use);
 
-  /// What a step on these buffers has built in besides them: numbers and addresses, as bits.
+  /// The numbers and addresses, as bits, that a step on these buffers depends on besides them.
   using StepKey = std::vector<std::uint64_t>;
-  /// The step with this key; forgotten with the network, or when there are many.
+  /// The step with this key; forgotten with the network, or when there are too many.
   RepeatedStep& repeated(const StepKey& key);
 
   /// After `forward`, over all rows of nonzero weight: summed loss and correct predictions. On the host.

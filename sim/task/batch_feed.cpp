@@ -7,7 +7,7 @@
 namespace shoal {
 namespace {
 
-/// Features of one example as the network wants them: scaled, channels last.
+// Writes the features of one example as the network expects them: scaled, channels last.
 template <class T>
 void write_features(const T* from, const Shape& shape, float scale, float offset, float* to) {
   const std::int64_t pixels = shape.height * shape.width;
@@ -47,7 +47,7 @@ void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& fr
   std::fill_n(weights, used, batch.weight);
   std::fill_n(weights + used, rows - used, 0.0F);
   std::fill_n(labels, rows - used, std::int64_t{0});
-  std::fill_n(features, (rows - used) * size, 0.0F);  // what stands there may have become infinite
+  std::fill_n(features, (rows - used) * size, 0.0F);  // values left there may have become infinite
 }
 
 void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
@@ -78,7 +78,7 @@ const DeviceExamples& BatchFeed::compact(const Examples& from) {
 BatchFeed::Staging& BatchFeed::staging(std::int64_t rows) {
   const auto held = std::ranges::find(staging_, rows, [](const Staging& s) { return s.positions.numel(); });
   if (held != staging_.end()) return *held;
-  // Pageable, not pinned: the driver takes its copy at once, so that the next step may overwrite it.
+  // Pageable, not pinned: the driver copies it at once, so that the next step may overwrite it.
   const at::TensorOptions host = at::TensorOptions(at::kCPU), there = at::TensorOptions(device_);
   staging_.push_back({at::empty({rows}, host.dtype(at::kInt)), at::empty({rows}, host.dtype(at::kFloat)),
                       at::empty({rows}, there.dtype(at::kInt))});

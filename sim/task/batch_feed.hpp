@@ -1,5 +1,5 @@
 #pragma once
-// Brings the examples of a step to a network, from the compact storage that the data set has them in.
+// Loads the examples of a step into a network, from the compact storage of the data set.
 
 #include <ATen/core/Tensor.h>
 
@@ -14,20 +14,20 @@
 
 namespace shoal {
 
-/// What one client's rows of a step hold.
+/// The examples of one client in a step.
 struct ClientBatch {
   std::span<const std::int32_t> positions{};  // in the data set; at most the network's batch
-  double weight = 0;                          // of each of these rows; the remaining rows take no part
+  double weight = 0;                          // each of these rows has it; the remaining rows take no part
 };
 
-/// One batch after the other into the same buffers. With the loops' arithmetic features go straight from the data set
-/// to the inputs. With the library's, the data set is copied to the rows' device once, as compact as it is, and a step
-/// sends positions and weights only, without waiting for them.
+/// Loads one batch after the other into the same buffers. With the arithmetic of loops, features go straight from the
+/// data set to the inputs. With that of the library, the data set is copied to the device once, in its compact form,
+/// and a step sends positions and weights alone, without waiting for them.
 class BatchFeed {
  public:
   BatchFeed(at::Device device, StackForm::Arithmetic arithmetic) : device_(device), arithmetic_(arithmetic) {}
 
-  /// Rows of client k are those of batches[k]; of the clients after them nothing is changed.
+  /// Loads batches[k] into the rows of client k; the rows of later clients are left alone, or take no part.
   void load(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches);
 
  private:
@@ -36,7 +36,7 @@ class BatchFeed {
     const Examples* of;
     DeviceExamples there;
   };
-  /// Buffers for a batch of this many rows.
+  /// Buffers for batches of one size.
   struct Staging {
     at::Tensor positions, weights;  // on the host
     at::Tensor chosen;              // positions on the device

@@ -19,7 +19,7 @@ BlockForm block_form(const std::string& name, const std::string& where) {
   const std::vector<std::string>& names = block_form_names();
   const auto found = std::ranges::find(names, name);
   if (found == names.end()) {
-    user_error("{}: there is no form '{}' of a block. Take one of {}?", where, name, fmt::join(names, ", "));
+    user_error("{}: unknown form '{}' of a block. Use one of {}.", where, name, fmt::join(names, ", "));
   }
   return static_cast<BlockForm>(found - names.begin());
 }

@@ -1,5 +1,5 @@
 #pragma once
-// What is measured of one client's work in a round.
+// The figures that are measured of one client's work in a round.
 
 #include <array>
 #include <bit>
@@ -13,14 +13,14 @@ namespace shoal {
 struct ClientFigures {
   // From the trainer.
   double loss = 0;                                   // mean over the local steps of the loss on the step's batch
-  std::int64_t steps = 0;                            // done
+  std::int64_t steps = 0;                            // local steps done
   std::int64_t examples = 0, rejected_examples = 0;  // trained on; refused as malformed or not finite
   // From the engine.
-  std::int64_t bytes_up = 0;  // sent, over all channels
+  std::int64_t bytes_up = 0;  // sent over all channels
   bool accepted = false;      // its update is finite and within the channels' bounds
 
   static constexpr std::size_t packed_size = 6;
-  /// Integers to be summed over ranks, all but one of which have zeros: the loss is the bits of its double.
+  /// Integers to be summed over ranks, of which all but one have zeros; the loss travels as the bits of its double.
   std::array<std::int64_t, packed_size> pack() const {
     return {std::bit_cast<std::int64_t>(loss), steps, examples, rejected_examples, bytes_up, accepted};
   }

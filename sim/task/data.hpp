@@ -21,7 +21,7 @@ struct Examples {
   std::vector<std::uint8_t> bytes;   // [n, size] when the features are uint8
   std::vector<float> floats;         // [n, size] otherwise
   std::vector<std::int32_t> labels;  // [n], 0 to classes - 1
-  std::vector<std::int32_t> groups;  // [n], who an example is from (its writer), any number; empty where nobody knows
+  std::vector<std::int32_t> groups;  // [n], number of the person (or other group) it is from; empty where unknown
   float scale = 1, offset = 0;       // the model sees feature * scale + offset
   std::int64_t count() const { return labels.size(); }
 };
@@ -29,7 +29,7 @@ struct Examples {
 /// A data set as published: training and test examples.
 struct Dataset {
   Examples train, test;
-  std::string digest;  // of the files' contents or of the generator's settings; stands in the run's provenance
+  std::string digest;  // SHA-256 of the contents; kept in the run's provenance
 };
 
 /// Loads or generates a data set. A part of datasets/sources.
@@ -40,7 +40,7 @@ class Source {
   virtual Dataset load() const = 0;
 };
 
-/// Which training examples each client holds. Immutable; asked client by client.
+/// The training examples that each client holds. Immutable; read client by client.
 class ClientExamples {
  public:
   virtual ~ClientExamples() = default;
@@ -55,7 +55,7 @@ class ClientExamples {
 class Partition {
  public:
   virtual ~Partition() = default;
-  /// A pure function of labels, groups and the seed. UserError when they do not allow it.
+  /// A pure function of labels, groups and the seed. UserError when the examples cannot be dealt this way.
   virtual std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const = 0;
 };
 

@@ -46,7 +46,11 @@ void DeviceExamples::gather(const at::Tensor& positions, at::Tensor& features, a
       shoal::gather(table, std::span(from, count), to, labels_to);
     }
   };
-  values_.scalar_type() == at::kByte ? run(std::uint8_t{}) : run(float{});
+  if (values_.scalar_type() == at::kByte) {
+    run(std::uint8_t{});
+  } else {
+    run(float{});
+  }
 }
 
 }  // namespace shoal

@@ -11,12 +11,13 @@ class DeviceExamples {
  public:
   static constexpr std::int32_t none = -1;  // in place of a position
 
-  /// Copies features and labels to `device` once; on the CPU, the arithmetic of devices can be tried there.
+  /// Copies features and labels to `device` once. With the CPU as `device`, tests can run the device's arithmetic.
   DeviceExamples(const Examples& examples, at::Device device);
 
-  /// For each of `positions` [K B] (int32, there, or `none`) the features as the network wants them (scaled, channels
-  /// last, zeros where there is no example) to `features` [K, B, size], where clients may lie further apart than B
-  /// size; and the label, 0 for none, to `labels` [K, B] (int64). Queued on the current stream.
+  /// Gathers the examples at `positions` [K B] (int32, on the device; `none` for no example). Writes their features as
+  /// the network expects them (scaled, channels last; zeros for no example) to `features` [K, B, size], in which
+  /// clients may lie further apart than B size, and their labels (0 for no example) to `labels` [K, B] (int64). Queued
+  /// on the current stream.
   void gather(const at::Tensor& positions, at::Tensor& features, at::Tensor& labels) const;
 
  private:

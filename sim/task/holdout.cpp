@@ -25,7 +25,7 @@ HoldoutShares::HoldoutShares(const Settings& data)
           data.number("validation", 0, "share of each client's examples held out for validation", between(0, 1))),
       test(data.number("test", 0, "share of each client's examples held out for its own test", between(0, 1))) {
   if (validation + test >= 1) {
-    user_error("{}: nothing is left to train on (validation {} and test {}). Hold out less?", data.where(), validation,
+    user_error("{}: nothing is left to train on (validation {} and test {}). Hold out less.", data.where(), validation,
                test);
   }
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Each client's examples, divided into what it trains on and what is held out.
+// Each client's examples, divided into those that it trains on and those that are held out.
 
 #include <cstdint>
 #include <memory>
@@ -21,8 +21,8 @@ struct HoldoutShares {
   explicit HoldoutShares(const Settings& data);
 };
 
-/// The division of a federation's examples: a function of (seed, client), computed when asked. The three splits of a
-/// client are disjoint and together all its examples; a client with examples trains on at least one.
+/// The division of a federation's examples: a function of (seed, client), computed on request. The three splits of a
+/// client are disjoint and together contain all its examples; a client with examples trains on at least one.
 class Holdout {
  public:
   Holdout(std::unique_ptr<ClientExamples> clients, HoldoutShares shares, std::uint64_t seed);

@@ -1,5 +1,5 @@
 #pragma once
-// Which examples each local step of one participation sees.
+// The examples that each local step of one participation sees.
 
 #include <cstdint>
 #include <span>
@@ -14,7 +14,7 @@ namespace shoal {
 /// a function of (key, client, participation) alone. A batch that holds all examples keeps the order it was given.
 class LocalBatches {
  public:
-  /// `batch` 0 is the full batch.
+  /// A `batch` of 0 is the full batch.
   LocalBatches(std::vector<std::int32_t> examples, std::int64_t batch, RandomKey key, const Participation& who);
   /// The next step's examples; valid until the next call. Empty only if the client has none.
   std::span<const std::int32_t> next();

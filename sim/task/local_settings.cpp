@@ -23,14 +23,14 @@ LocalTraining::LocalTraining(const Settings& settings) {
   base_.momentum = settings.number("momentum", 0, "momentum of local SGD, reset each round", between(0, 1));
   base_.nesterov = settings.flag("nesterov", false, "Nesterov form of the momentum");
   base_.weight_decay = settings.number("weight_decay", 0, "L2 penalty of local SGD", at_least(0));
-  const std::int64_t block = settings.integer(
-      "block", 0, "clients trained together; 0: as the table of measurements has it", between(0, 4096));
+  const std::int64_t block =
+      settings.integer("block", 0, "clients trained together; 0: as the table of measurements says", between(0, 4096));
   std::vector<std::pair<std::string, std::optional<BlockForm>>> forms{{"table", std::nullopt}};
   for (const std::string& form : block_form_names()) forms.emplace_back(form, block_form(form, settings.where()));
   const std::optional<BlockForm> form =
       settings.choice("form", std::optional<BlockForm>{}, forms,
-                      "how they are: one after the other, or stacked with a convolution for each "
-                      "client or a grouped one; 'table': as the table of measurements has it");
+                      "how they are trained: one after the other, or stacked with a convolution for each "
+                      "client or a grouped one; 'table': as the table of measurements says");
   block_open_ = block == 0;
   form_open_ = !form;
   base_.block = block_open_ ? 1 : block;
@@ -42,14 +42,14 @@ LocalTraining::LocalTraining(const Settings& settings) {
                                {"inverse_sqrt", Schedule::inverse_sqrt}},
                               "how the learning rate changes over rounds");
   decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
-  period_ =
-      settings.integer("period", 1, "rounds per decay (exponential, step), or warm scale (inverse_sqrt)", at_least(1));
+  period_ = settings.integer(
+      "period", 1, "rounds per decay (exponential, step), or time scale in rounds (inverse_sqrt)", at_least(1));
   if ((schedule_ == Schedule::exponential || schedule_ == Schedule::step) && decay_ == 1) {
-    user_error("{}: schedule \"{}\" with a decay of 1 changes nothing. Set 'decay' below 1?", settings.where(),
+    user_error("{}: schedule \"{}\" with a decay of 1 changes nothing. Set 'decay' below 1.", settings.where(),
                schedule_ == Schedule::step ? "step" : "exponential");
   }
   if (base_.nesterov && base_.momentum == 0) {
-    user_error("{}: nesterov needs momentum (found 0). Set 'momentum'?", settings.where());
+    user_error("{}: nesterov needs momentum (found 0). Set 'momentum'.", settings.where());
   }
 }
 
@@ -60,7 +60,7 @@ void LocalTraining::choose(const BlockChoice& choice) {
 
 void LocalTraining::take_all(const Settings& settings) {
   if (settings.has("batch") && base_.batch != 0) {
-    user_error("{}: a batch of {} (a step of this task takes all there is). Leave out 'batch'?", settings.where(),
+    user_error("{}: a batch of {} (a step of this task takes all there is). Leave out 'batch'.", settings.where(),
                base_.batch);
   }
   base_.batch = 0;
@@ -68,7 +68,7 @@ void LocalTraining::take_all(const Settings& settings) {
 
 LocalSettings LocalTraining::at(std::int64_t round) const {
   LocalSettings now = base_;
-  const double periods = static_cast<double>(round - 1) / period_;
+  const double rounds_before = round - 1, periods = rounds_before / period_;
   if (schedule_ == Schedule::exponential) now.rate *= std::pow(decay_, periods);
   if (schedule_ == Schedule::step) now.rate *= std::pow(decay_, std::floor(periods));
   if (schedule_ == Schedule::inverse_sqrt) now.rate /= std::sqrt(1 + periods);

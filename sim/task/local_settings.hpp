@@ -1,5 +1,5 @@
 #pragma once
-// How a client trains: the same for all strategies, read from [local].
+// How a client trains: settings of [local], the same for all strategies.
 
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace shoal {
 
-/// Local stochastic gradient descent. `rate` is that of the current round (see `LocalTraining::at`).
+/// Local stochastic gradient descent in one round: `rate` is that round's (see `LocalTraining::at`).
 struct LocalSettings {
   double epochs = 1;        // passes over the client's training examples, unless `steps` is set
   std::int64_t steps = 0;   // > 0: this many steps instead, cycling through the shuffled examples
@@ -33,14 +33,15 @@ class LocalTraining {
   bool leaves_block_open() const { return block_open_ || form_open_; }
   /// Takes from `choice` what [local] leaves open; without it, one client after the other.
   void choose(const BlockChoice& choice);
-  /// For tasks whose steps are not cut into batches: a step takes all there is. UserError where `settings`, which this
-  /// was made from, asks for batches.
+  /// For tasks whose steps are not cut into batches: a step takes all there is. UserError if `settings`, from which
+  /// this was made, sets a batch.
   void take_all(const Settings& settings);
-  /// Settings for `round` (1-based) of `rounds`.
+  /// Settings for `round`, counted from 1.
   LocalSettings at(std::int64_t round) const;
 
  private:
-  enum class Schedule { constant, exponential, step, inverse_sqrt };  // of the learning rate
+  // How the learning rate changes over rounds.
+  enum class Schedule { constant, exponential, step, inverse_sqrt };
 
   LocalSettings base_;
   Schedule schedule_;

@@ -49,13 +49,15 @@ void LocalStep::run(StackedNetwork& net, std::int64_t active) {
 
 // All that `work` reads besides the network's buffers and the rows that these share.
 StackedNetwork::StepKey LocalStep::key(std::int64_t active) const {
-  StackedNetwork::StepKey key{static_cast<std::uint64_t>(active), local_.nesterov ? 1U : 0U};
+  StackedNetwork::StepKey key;
+  key.push_back(active);
+  key.push_back(local_.nesterov ? 1 : 0);
   for (const double number : {local_.rate, local_.weight_decay, local_.momentum, correction_.pull}) {
     key.push_back(std::bit_cast<std::uint64_t>(number));
   }
   for (const at::Tensor& tensor : {momentum_, anchor_, shift_}) {
     key.push_back(tensor.defined() ? std::bit_cast<std::uint64_t>(tensor.const_data_ptr()) : 0);
-    key.push_back(tensor.defined() ? static_cast<std::uint64_t>(tensor.dim()) : 0);
+    key.push_back(tensor.defined() ? tensor.dim() : 0);
   }
   return key;
 }
@@ -77,7 +79,7 @@ void LocalStep::work(StackedNetwork& net, std::int64_t active) {
 }
 
 void LocalStep::apply_custom(std::int64_t active) {
-  // It sees the block as it was given; clients that are done have no gradient.
+  // The correction sees the clients in the block's order; those that are done have no gradient.
   rows_.gradients.narrow(0, active, rows_.clients() - active).zero_();
   const at::Tensor places = at::tensor(order_).to(rows_.values.device());
   at::Tensor gradients = at::empty_like(rows_.gradients).index_copy_(0, places, rows_.gradients);

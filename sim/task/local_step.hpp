@@ -1,5 +1,5 @@
 #pragma once
-// One local step of a stack of clients: the piece of work that a GPU records and replays.
+// One local step of a stack of clients: the work that a GPU records and replays.
 
 #include <cstdint>
 #include <span>
@@ -10,13 +10,13 @@
 
 namespace shoal {
 
-/// The steps of one call of `fit`. Everything that `run` touches was allocated before (but convolutions' results),
-/// stays at its address for all steps, and is used on the rows' device without waiting for it; a correction's own code
+/// The steps of one call of `fit`. Everything that `run` touches was allocated before (except results of convolutions),
+/// stays at its address for all steps, and is used on the rows' device without waiting for it. A correction's own code
 /// (`custom`) is the exception. Shapes follow from (network, active).
 class LocalStep {
  public:
-  /// Client order[i] of the correction's rows is in row i of `rows`. `momentum`, like the parameters, is zeroed
-  /// here; undefined where [local] has none.
+  /// Row i of `rows` belongs to client order[i], whose row in the correction's tensors is order[i]. `momentum` has the
+  /// shape of the parameters and is set to 0 here; it is undefined where [local] has none.
   LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettings& local, const Correction& correction,
             std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic);
 
@@ -26,8 +26,8 @@ class LocalStep {
  private:
   void work(StackedNetwork& net, std::int64_t active);
   StackedNetwork::StepKey key(std::int64_t active) const;
-  /// Plain SGD changes the weights inside the backward pass; everything else stores the gradients and makes the step in
-  /// one pass over them.
+  /// Whether the backward pass changes the weights itself, as in plain SGD. All else stores the gradients and makes the
+  /// step in one pass over them.
   bool in_place() const;
   void apply_custom(std::int64_t active);
   void change_weights_by_library(std::int64_t active);

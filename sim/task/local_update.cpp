@@ -8,7 +8,7 @@ namespace {
 
 template <class T>
 std::span<T> row(const at::Tensor& rows, std::int64_t k) {
-  return {rows.mutable_data_ptr<T>() + k * rows.stride(0), static_cast<std::size_t>(rows.size(1))};
+  return std::span(rows.mutable_data_ptr<T>() + k * rows.stride(0), rows.size(1));
 }
 
 // A correction's values for client k, from [d] or [K, d]; empty where the tensor is undefined.
@@ -18,7 +18,7 @@ std::span<const T> term(const at::Tensor& tensor, std::int64_t k) {
   ensure(tensor.is_contiguous() && tensor.scalar_type() == c10::CppTypeToScalarType<T>::value,
          "a correction is not contiguous or not of the parameters' type");
   const bool shared = tensor.dim() == 1 || tensor.size(0) == 1;
-  return {tensor.const_data_ptr<T>() + (shared ? 0 : k * tensor.size(1)), static_cast<std::size_t>(tensor.size(-1))};
+  return std::span(tensor.const_data_ptr<T>() + (shared ? 0 : k * tensor.size(1)), tensor.size(-1));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 #pragma once
-// Local SGD of the K clients of a block, from [local] and the correction of a strategy.
+// Local SGD of the K clients of a block, with the settings of [local] and the correction of a strategy.
 
 #include <cstdint>
 #include <span>
@@ -13,11 +13,11 @@ namespace shoal {
 /// Row k of [K, d], or [d] itself, which all clients share.
 at::Tensor row_or_shared(const at::Tensor& tensor, std::int64_t k);
 
-/// Figures of the block's clients before they train: the local steps that the work of `task` comes to, and zeros.
+/// Figures of the block's clients before they train: the local steps that follow from the task's work, and zeros.
 std::vector<ClientFigures> planned_figures(const Task& task, std::span<const Participation> block,
                                            const LocalSettings& local);
 
-/// Places in the block of the clients that have a step `step`, counted from 0, left to do.
+/// Places in the block of the clients that have step `step`, counted from 0, still to do.
 std::vector<std::int64_t> active_clients(std::span<const ClientFigures> clients, std::int64_t step);
 
 /// The change of parameters in each step of one call of `fit`. Rows are on the host and may be padded: row k begins
@@ -25,7 +25,7 @@ std::vector<std::int64_t> active_clients(std::span<const ClientFigures> clients,
 template <class T>
 class LocalUpdate {
  public:
-  /// All [K, d]; `momentum` is zeroed by the constructor, and undefined where [local] has none.
+  /// All [K, d]; the constructor sets `momentum` to 0, which is undefined where [local] has none.
   struct Buffers {
     at::Tensor parameters, gradients, momentum;
   };
@@ -33,7 +33,7 @@ class LocalUpdate {
 
   /// Runs the correction's own code on the block's gradients, then changes the parameters of the clients in `active`.
   void run(std::span<const std::int64_t> active);
-  /// Changes the parameters of client k by its gradient. Leaves the correction's own code out.
+  /// Changes the parameters of client k by its gradient, without running the correction's own code.
   void change(std::int64_t k) const;
 
  private:

@@ -72,7 +72,7 @@ class QuadraticTrainer final : public Trainer {
   // The objectives of the clients in [first, end).
   Evaluation evaluate(const at::Tensor& params, std::int64_t first, std::int64_t end) const {
     const at::Tensor x = params.contiguous();
-    std::vector<T> optimum(static_cast<std::size_t>(d_));
+    std::vector<T> optimum(d_);
     double loss = 0;
     Evaluation result{.correct = -1};
     for (std::int64_t c = first; c < end; ++c) {
@@ -80,11 +80,10 @@ class QuadraticTrainer final : public Trainer {
       task_.optimum(client, optimum.data());
       double squares = 0;
       for (std::int64_t j = 0; j < d_; ++j) {
-        const double gap =
-            static_cast<double>(x.const_data_ptr<T>()[j]) - static_cast<double>(optimum[static_cast<std::size_t>(j)]);
+        const double position = x.const_data_ptr<T>()[j], gap = position - optimum[j];
         squares += gap * gap;
       }
-      ++result.examples;  // all clients claim as many examples, so each counts once
+      ++result.examples;  // all clients claim equally many examples, so each counts once
       loss += 0.5 * task_.curvature(client) * squares;
     }
     result.loss = Evaluation::to_units(loss);
@@ -93,9 +92,9 @@ class QuadraticTrainer final : public Trainer {
 
   T* row(at::Tensor& rows, std::int64_t k) const { return rows.mutable_data_ptr<T>() + k * d_; }
 
-  // Gradient of client k into its row; returns the loss.
+  // Writes the gradient of client k to its row; returns the loss.
   double differentiate(std::int64_t k) {
-    const auto h = static_cast<T>(task_.curvature(block_[k].client));
+    const T h = task_.curvature(block_[k].client);
     const T* x = row(params_, k);
     const T* b = row(optima_, k);
     T* g = row(gradients_, k);
@@ -103,7 +102,8 @@ class QuadraticTrainer final : public Trainer {
     for (std::int64_t j = 0; j < d_; ++j) {
       const T gap = x[j] - b[j];
       g[j] = h * gap;
-      loss += static_cast<double>(g[j]) * static_cast<double>(gap);
+      const double slope = g[j];
+      loss += slope * gap;
     }
     return 0.5 * loss;
   }
@@ -123,16 +123,18 @@ Quadratic::Quadratic(const Settings& settings, std::uint64_t seed)
           settings.integer("dimension", 10, "number of parameters, unless optima are listed", between(1, 1 << 28))),
       examples_(settings.integer("examples", 1, "examples that each client claims: its weight", between(1, 1e9))),
       start_(settings.number("start", 0, "initial value of every parameter")),
-      spread_(settings.number("spread", 1, "deviation of the clients' optima: how non-IID they are", at_least(0))),
+      spread_(
+          settings.number("spread", 1, "standard deviation of the clients' optima: how non-IID they are", at_least(0))),
       low_(settings.number("curvature_low", 0.5, "smallest curvature", positive())),
       high_(settings.number("curvature_high", 2, "largest curvature", positive())),
       curvatures_(settings.numbers("curvatures", {}, "the clients' curvatures, one each; empty: drawn", positive())),
       optima_(settings.numbers("optima", {}, "the clients' optima in one dimension, one each; empty: drawn")),
       key_(random_key(seed, "task/quadratic")) {
-  if (low_ > high_)
-    user_error("{}: curvature_low {} is above curvature_high {}. Swap them?", settings.where(), low_, high_);
+  if (low_ > high_) {
+    user_error("{}: curvature_low {} is above curvature_high {}. Swap them.", settings.where(), low_, high_);
+  }
   if (curvatures_.size() != optima_.size()) {
-    user_error("{}: {} curvatures and {} optima. List one of each per client?", settings.where(), curvatures_.size(),
+    user_error("{}: {} curvatures and {} optima. List one of each per client.", settings.where(), curvatures_.size(),
                optima_.size());
   }
   if (!curvatures_.empty()) {
@@ -148,7 +150,7 @@ at::Tensor Quadratic::initial_parameters(RandomKey) const {
   return at::full({dimension_}, start_, at::TensorOptions(layout_.type));
 }
 
-ClientWork Quadratic::work(ClientId) const { return {examples_, 4.0 * static_cast<double>(dimension_)}; }
+ClientWork Quadratic::work(ClientId) const { return {examples_, 4.0 * dimension_}; }
 
 std::unique_ptr<Trainer> Quadratic::trainer() const {
   if (layout_.type == at::kDouble) return std::make_unique<QuadraticTrainer<double>>(*this);
@@ -161,18 +163,18 @@ std::int64_t Quadratic::chunks(Split split) const {
 }
 
 double Quadratic::curvature(ClientId client) const {
-  if (!curvatures_.empty()) return curvatures_[static_cast<std::size_t>(value(client))];
+  if (!curvatures_.empty()) return curvatures_[value(client)];
   return low_ + (high_ - low_) * RandomStream(key_, value(client), 0).uniform();
 }
 
 template <class T>
 void Quadratic::optimum(ClientId client, T* out) const {
   if (!optima_.empty()) {
-    *out = static_cast<T>(optima_[static_cast<std::size_t>(value(client))]);
+    *out = optima_[value(client)];
     return;
   }
   RandomStream random(key_, value(client), 1);
-  for (std::int64_t j = 0; j < dimension_; ++j) out[j] = static_cast<T>(spread_ * random.normal());
+  for (std::int64_t j = 0; j < dimension_; ++j) out[j] = spread_ * random.normal();
 }
 
 template void Quadratic::optimum<float>(ClientId, float*) const;

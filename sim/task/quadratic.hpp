@@ -13,7 +13,7 @@ namespace shoal {
 
 /// Client i minimises F_i(x) = 1/2 sum_j h_i (x_j - b_ij)^2 by full-gradient steps; the server's objective is the mean
 /// of F_i weighted by examples. Curvatures and optima are listed, or drawn per client from the seed: h_i uniform in
-/// [curvature_low, curvature_high], b_ij normal with deviation `spread`.
+/// [curvature_low, curvature_high], b_ij normal with standard deviation `spread`.
 class Quadratic final : public Task {
  public:
   Quadratic(const Settings& settings, std::uint64_t seed);

@@ -1,5 +1,5 @@
 #pragma once
-// A cache bounded by cost that forgets what was not asked for longest.
+// A cache of bounded cost that drops the least recently used values first.
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +14,7 @@ class Recent {
   /// Holds values whose costs add up to at most `most`, or a single one that costs more.
   explicit Recent(std::int64_t most) : most_(most) {}
 
-  /// The value of `key`, from `make` (a unique_ptr) where it is not held. Valid until another key is asked for.
+  /// The value of `key`, from `make` (a unique_ptr) where it is not held. Valid until the next call with another key.
   template <class Make>
   Value& get(std::int64_t key, std::int64_t cost, const Make& make) {
     auto found = std::find_if(held_.begin(), held_.end(), [&](const Entry& entry) { return entry.key == key; });

@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t gradient_chunk = 64;  // examples per pass of a full gradient: bounds the buffers
 constexpr std::int64_t most_rows = 512;      // examples that the buffers of all batch sizes of a lane hold together
 
-double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
+double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / count : 0; }
 
 }  // namespace
 
@@ -110,7 +110,7 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
       const std::span<const std::int32_t> batch = batches[slot].next();
       loaded[slot] = {batch, 1.0 / batch.size()};
     }
-    // One client alone needs no padding.
+    // A client alone needs no padding.
     StackedNetwork& net = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch());
     feed_.load(net, task_.train(), std::span(loaded).first(active));
     step.run(net, active);
@@ -168,7 +168,7 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
   for (std::size_t first = 0; first < positions.size(); first += SupervisedTask::chunk_size) {
     const auto piece = std::span(positions).subspan(
         first, std::min<std::size_t>(SupervisedTask::chunk_size, positions.size() - first));
-    // Clients hold every number of examples; powers of two keep the number of networks small.
+    // Clients hold any number of examples; powers of two keep the number of networks small.
     const Evaluation part = score(task_.train(), piece, std::bit_ceil(piece.size()));
     total.examples += part.examples;
     total.correct += part.correct;

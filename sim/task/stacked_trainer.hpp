@@ -13,22 +13,24 @@
 
 namespace shoal {
 
-/// Where a trainer computes, and with what: the one place that its tensors take their device from.
+/// The device and the arithmetic of a trainer: its tensors take their device from here alone.
 struct Workplace {
   at::Device device = at::kCPU;
-  StackForm::Arithmetic arithmetic = StackForm::Arithmetic::loops;  // `library` on any other device
+  StackForm::Arithmetic arithmetic = StackForm::Arithmetic::loops;  // must be `library` on any other device
 };
 
 /// Results are a function of (parameters, correction, block, settings, seed, workplace).
 ///
-/// What a block changes depends on its form. In turn: nothing; a client has the bits that it has alone (a correction's
-/// own code, which wants to see the block, is stacked all the same). Stacked: batches are padded to [local] batch, and
-/// agree with those of one client to rounding; a client's bits depend neither on who its neighbours are nor on where it
-/// stands nor, beyond one, on how many there are, as far as the library computes each matrix of a batched product on
-/// its own (it does on the host; a full batch, `batch = 0`, is padded to the largest client of the block instead).
-/// Grouped: the same for blocks of equal size in which all do the same number of steps.
+/// How a client's results depend on its block follows from the form:
+/// - In turn: not at all; a client has the bits that it has alone. (A correction with code of its own, which sees the
+///   whole block, is stacked all the same.)
+/// - Stacked: batches are padded to the batch of [local]; results agree with those of a client alone up to rounding. A
+///   client's bits depend neither on its neighbours nor on its place in the block nor, from two on, on the number of
+///   clients, provided that the library computes each matrix of a batched product on its own, as it does on the host.
+///   (A full batch, `batch = 0`, is padded to the largest client of the block.)
+/// - Grouped: the same for blocks of equal size in which all clients do the same number of steps.
 ///
-/// In a stack, clients stand in the order of their steps, longest first: those that are done cost nothing.
+/// A stack orders its clients by their number of steps, longest first, so that those that are done cost nothing.
 class StackedTrainer final : public Trainer {
  public:
   explicit StackedTrainer(const SupervisedTask& task, Workplace place = {});
@@ -55,7 +57,7 @@ class StackedTrainer final : public Trainer {
   /// Trains clients order[0], order[1], ... of the block, longest first, as one stack.
   void train(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& start, const Correction& correction,
              LocalResult& result);
-  /// [K, d] for the block's changes.
+  /// The buffer [K, d] of the block's changes.
   at::Tensor changes();
 
   /// Evaluates the first lane's weights on at most `batch` examples.
@@ -66,7 +68,7 @@ class StackedTrainer final : public Trainer {
   BatchFeed feed_;
   std::vector<Participation> block_;
   LocalSettings local_;
-  std::vector<std::vector<std::int32_t>> examples_;  // of each opened client
+  std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
   Recent<Lane> lanes_{4};
   at::Tensor changes_;
 };

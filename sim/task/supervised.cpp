@@ -63,7 +63,7 @@ std::int64_t SupervisedTask::chunks(Split split) const {
 }
 
 std::int64_t SupervisedTask::data_bytes() const {
-  // The partition lists every example once, and where each client begins.
+  // The partition lists every example once, and the first position of each client.
   return bytes_of(data_->train) + bytes_of(data_->test) + 4 * (data_->train.count() + clients());
 }
 

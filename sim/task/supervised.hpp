@@ -48,7 +48,7 @@ class SupervisedTask final : public Task {
   Chunk chunk(const ExampleChunk& which) const;
 
  private:
-  /// The examples of all clients, collected when first asked for.
+  /// The examples of all clients, collected on first use.
   struct Collected {
     std::once_flag once;
     std::vector<std::int32_t> indices;

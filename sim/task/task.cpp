@@ -19,7 +19,8 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
   const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
   const std::int64_t per_epoch = (work.examples + batch - 1) / batch;
   const std::int64_t steps = local.local_steps(work.examples, fraction);
-  const double visited = static_cast<double>(steps / per_epoch) * work.examples + steps % per_epoch * batch;
+  const double whole_epochs = steps / per_epoch;
+  const double visited = whole_epochs * work.examples + steps % per_epoch * batch;
   return work.flops_per_example * visited;
 }
 
@@ -36,7 +37,7 @@ double Evaluation::mean_loss() const {
 
 double Evaluation::accuracy() const {
   if (examples == 0 || correct < 0) return std::numeric_limits<double>::quiet_NaN();
-  return static_cast<double>(correct) / examples;
+  return 1.0 * correct / examples;
 }
 
 }  // namespace shoal

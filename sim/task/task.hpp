@@ -1,5 +1,5 @@
 #pragma once
-// What is learned: the parameters, the work of each client, training and evaluation.
+// The contract of a learning task: its parameters, the work of each client, training and evaluation.
 
 #include <ATen/core/Tensor.h>
 
@@ -19,7 +19,7 @@
 
 namespace shoal {
 
-/// What one pass over a client's training examples costs. Cheap to ask; the same on all ranks.
+/// The cost of one pass over a client's training examples. Cheap to compute; the same on all ranks.
 struct ClientWork {
   std::int64_t examples = 0;
   double flops_per_example = 0;  // forward and backward
@@ -30,23 +30,23 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
 
 /// Sums over evaluated examples, as integers so that any split over ranks adds up to the same.
 struct Evaluation {
-  static constexpr double loss_unit = 1.0 / (1 << 30);  // of `loss`; a chunk's sum is rounded to it once
+  static constexpr double loss_unit = 1.0 / (1 << 30);  // unit of `loss`; a chunk's sum is rounded to it once
 
   std::int64_t examples = 0;
-  std::int64_t correct = 0;  // -1 in a task without a notion of correct
+  std::int64_t correct = 0;  // -1 in a task without correct answers
   std::int64_t loss = 0;
 
-  /// A chunk's loss in units; what does not fit a 2^-10 share of the range (a diverged model) counts as that share, so
-  /// that sums over chunks cannot overflow.
+  /// A chunk's loss in units. A loss beyond 2^-10 of the range (of a diverged model) counts as that, so that sums over
+  /// chunks cannot overflow.
   static std::int64_t to_units(double loss);
-  /// Means over the examples; NaN where there are none or no notion of correct.
+  /// Means over the examples; NaN where there are none, or no correct answers.
   double mean_loss() const;
   double accuracy() const;
 };
 
-/// Which examples an evaluation uses.
+/// The examples that an evaluation uses.
 enum class Split : std::int8_t { train, validation, test };
-/// The split called "train", "validation" or "test"; nothing else is a name.
+/// The split named "train", "validation" or "test"; any other name breaks an invariant.
 Split split_named(std::string_view name);
 
 /// A piece of an evaluation: cut by the task, never by the number of ranks.
@@ -58,8 +58,8 @@ struct ExampleChunk {
 /// Sees and changes the gradients of the block, [K, d], in place, before each local step.
 using GradientHook = std::function<void(at::Tensor& gradients, const at::Tensor& params)>;
 
-/// What a strategy adds to the local gradient g: it becomes g + pull (y - anchor) + shift. Declared rather than coded,
-/// so that a trainer can keep its fast form.
+/// A strategy's change of the local gradient g, which becomes g + pull (y - anchor) + shift at the parameters y.
+/// Declared rather than coded, so that a trainer can keep its fast form.
 struct Correction {
   double pull = 0;
   at::Tensor anchor{};  // [d] or [K, d]; needed when pull is not 0
@@ -67,11 +67,11 @@ struct Correction {
   GradientHook custom{};
 };
 
-/// What local training of K clients gave. Tensors are views of the trainer's buffers, valid until its next call.
+/// The result of training K clients. Tensors are views of the trainer's buffers, valid until its next call.
 struct LocalResult {
   Rows delta;                            // [K, d]: parameters after minus before
   std::vector<ClientFigures> figures{};  // [K]
-  // Whether `figures` has the examples trained on, which are at most those of Task::work. Otherwise all of those were.
+  // Whether `figures` counts the examples trained on, at most those of Task::work. If not, all of those were.
   bool counts_examples = false;
 };
 
@@ -79,20 +79,20 @@ struct LocalResult {
 class Trainer {
  public:
   virtual ~Trainer() = default;
-  /// Chooses the K clients that the next calls are about.
+  /// Selects the K clients of the next calls.
   virtual void open(std::span<const Participation> block, const LocalSettings& local) = 0;
   /// Trains the opened clients from `start`, [d] or [K, d].
   virtual LocalResult fit(const at::Tensor& start, const Correction& correction) = 0;
-  /// The gradient of each opened client's mean loss over all its training examples at `params` ([d] or [K, d]): as
-  /// `delta`; the steps are 1.
+  /// The gradient of each opened client's mean loss over all its training examples at `params`, [d] or [K, d]: returned
+  /// as `delta`, with 1 step each.
   virtual LocalResult gradient(const at::Tensor& params) = 0;
   /// Evaluates `params` [d] on one chunk.
   virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;
-  /// Evaluates `params` [d] on what one client has of `split`; no examples where it has none.
+  /// Evaluates `params` [d] on one client's own examples of `split`; counts 0 examples where it has none.
   virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) = 0;
 };
 
-/// A client's training examples by what they are labelled with and whom they are from.
+/// A client's training examples by label, and the number of groups that they are from.
 struct ClientLabels {
   std::vector<std::int64_t> examples;  // per label; empty in a task without labels
   std::int64_t groups = 0;             // different groups, such as writers; 0 where the data name none
@@ -104,7 +104,7 @@ class Task {
   virtual ~Task() = default;
   virtual const ParameterLayout& layout() const = 0;
   virtual std::int64_t clients() const = 0;
-  /// Of these, the ones with training examples: the others are never selected.
+  /// Number of clients with training examples; the others are never selected.
   virtual std::int64_t clients_with_examples() const { return clients(); }
   /// [d]
   virtual at::Tensor initial_parameters(RandomKey key) const = 0;
@@ -115,8 +115,8 @@ class Task {
   /// Whether clients have examples of their own in `split`.
   virtual bool clients_have(Split) const { return false; }
 
-  // What `shoal plan` tells about the data, for tasks that have some.
-  /// Memory of the examples and of the lists of who holds which.
+  // Figures of the data for `shoal plan`, from tasks that have some.
+  /// Bytes of memory for the examples and for the lists of who holds which.
   virtual std::int64_t data_bytes() const { return 0; }
   /// Examples of an evaluation on `split`.
   virtual std::int64_t evaluated_examples(Split) const { return 0; }

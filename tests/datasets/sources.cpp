@@ -32,7 +32,7 @@ std::string text_of(const std::string& path) {
   return text.str();
 }
 
-/// SHOAL_DATA as the test wants it, put back at the end.
+// Sets SHOAL_DATA for a test and restores it at the end.
 class DataFolder {
  public:
   explicit DataFolder(const char* path) : had_(std::getenv("SHOAL_DATA") != nullptr) {
@@ -62,13 +62,14 @@ TEST(Sources, ExplainTheirSettings) {
   }
 }
 
-TEST(Optdigits, PublishedCountsAndClasses) {
+TEST(Optdigits, HasThePublishedCounts) {
   const Dataset data = load("optdigits");
   EXPECT_EQ(data.train.count(), 3823);
   EXPECT_EQ(data.test.count(), 1797);
   EXPECT_EQ(data.train.shape, (Shape{1, 8, 8}));
-  EXPECT_EQ(data.digest,
-            "a7cc1f4a179423b80c7969c2e8ad4c65602670b12f4bdd1fd33cb75176bfa777");  // a record of runs: never changes
+  EXPECT_EQ(
+      data.digest,
+      "a7cc1f4a179423b80c7969c2e8ad4c65602670b12f4bdd1fd33cb75176bfa777");  // recorded in run files: must never change
   expect_consistent(data.train);
   expect_consistent(data.test);
   // optdigits.names, section 9.
@@ -87,8 +88,8 @@ TEST(Optdigits, PublishedCountsAndClasses) {
   EXPECT_EQ(data.train.offset, 0);
 }
 
-TEST(Optdigits, EveryNumberOfTheFiles) {
-  // Read here by other means.
+TEST(Optdigits, HasEveryNumberOfTheFiles) {
+  // The files are read here by other means.
   const Dataset data = load("optdigits");
   for (const auto& [name, half] : {std::pair("optdigits.tra", &data.train), std::pair("optdigits.tes", &data.test)}) {
     std::ifstream file(shipped_folder("optdigits") + "/" + name);
@@ -105,7 +106,7 @@ TEST(Optdigits, EveryNumberOfTheFiles) {
   }
 }
 
-TEST(Optdigits, DamagedFiles) {
+TEST(Optdigits, RefusesDamagedFiles) {
   const std::string train = text_of(shipped_folder("optdigits") + "/optdigits.tra");
   const std::string test = text_of(shipped_folder("optdigits") + "/optdigits.tes");
   const Folder folder;
@@ -128,7 +129,7 @@ TEST(Optdigits, DamagedFiles) {
   EXPECT_EQ(load("optdigits", in_folder(folder)).digest, load("optdigits").digest);
 }
 
-/// The four files of a tiny MNIST, to be damaged one by one.
+// The four files of a tiny MNIST, to be damaged one by one.
 struct Tiny {
   Bytes train_images = idx(0x08, {3, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255});
   Bytes train_labels = idx(0x08, {3}, {0, 5, 9});
@@ -148,7 +149,7 @@ struct Tiny {
   }
 };
 
-TEST(IdxImages, FilesOfAnyNameAndPacking) {
+TEST(IdxImages, ReadsFilesOfAnyNameAndPacking) {
   const Folder folder;
   Tiny tiny;
   tiny.write(folder);
@@ -168,7 +169,7 @@ TEST(IdxImages, FilesOfAnyNameAndPacking) {
   EXPECT_NE(load("mnist", in_folder(folder)).digest, data.digest);
 }
 
-TEST(IdxImages, FilesThatDoNotBelongTogether) {
+TEST(IdxImages, RefusesFilesThatDoNotFit) {
   Tiny tiny;
   tiny.train_labels = idx(0x08, {2}, {0, 5});
   EXPECT_TRUE(contains(tiny.error(), "holds 3 images, but"));
@@ -193,7 +194,7 @@ TEST(IdxImages, FilesThatDoNotBelongTogether) {
   EXPECT_TRUE(contains(tiny.error(), "3 bytes after its header (expected 4"));
 }
 
-TEST(IdxImages, MissingFilesSayWhereToGetThem) {
+TEST(IdxImages, SaysWhereToGetMissingFiles) {
   const Folder folder;
   Tiny().write(folder);
   std::filesystem::remove(folder.path() + "/train-labels.idx1-ubyte");
@@ -208,7 +209,7 @@ TEST(IdxImages, MissingFilesSayWhereToGetThem) {
   EXPECT_TRUE(contains(all, "zalandoresearch/fashion-mnist")) << all;
 }
 
-TEST(IdxImages, FolderFromTheEnvironment) {
+TEST(IdxImages, TakesTheFolderFromTheEnvironment) {
   const Folder folder;
   std::filesystem::create_directory(folder.path() + "/mnist");
   const DataFolder set(folder.path().c_str());
@@ -221,7 +222,7 @@ struct Expected {
   const char* digest;
 };
 
-/// The published data against values counted in them.
+// Checks the published data against values counted in them.
 void check_published(const Expected& expected) {
   if (std::getenv("SHOAL_DATA") == nullptr) GTEST_SKIP() << "SHOAL_DATA is not set";
   const Dataset data = load(expected.name);
@@ -255,7 +256,7 @@ TEST(IdxImages, FashionMnist) {
       {"fashion_mnist", .28604, .35302, "5b2483432cc85dc4fcfe5ef6d1b9975a5186efd07b57ccaebc2e6aeaf4e06531"});
 }
 
-/// A tiny MNIST with QMNIST's rows for it: class, series, writer, index, class in NIST, number, duplicate, unused.
+// A tiny MNIST with QMNIST's rows for it: class, series, writer, index, class in NIST, number, duplicate, unused.
 struct TinyQmnist {
   Tiny images;
   Bytes train = idx(0x0c, {3, 8}, words({0, 0, 500, 1, 2, 3, 0, 0, 5, 0, 12, 1, 2, 3, 0, 0, 9, 4, 500, 1, 2, 3, 0, 0}));
@@ -280,7 +281,7 @@ struct TinyQmnist {
   }
 };
 
-TEST(Qmnist, WritersOfTheImages) {
+TEST(Qmnist, KnowsTheWritersOfTheImages) {
   const Folder folder;
   TinyQmnist tiny;
   const Dataset data = load("qmnist", tiny.settings(folder));
@@ -291,7 +292,7 @@ TEST(Qmnist, WritersOfTheImages) {
   EXPECT_NE(data.digest, images.digest);
 }
 
-TEST(Qmnist, LabelsOfOtherImages) {
+TEST(Qmnist, RefusesLabelsOfOtherImages) {
   TinyQmnist tiny;
   tiny.images.train_labels = idx(0x08, {3}, {0, 6, 9});
   EXPECT_TRUE(contains(tiny.error(), "has label 5 at example 1 (MNIST has 6)"));
@@ -306,7 +307,7 @@ TEST(Qmnist, LabelsOfOtherImages) {
   EXPECT_TRUE(contains(missing, "facebookresearch/qmnist")) << missing;
 }
 
-TEST(Qmnist, Published) {
+TEST(Qmnist, HasThePublishedWriters) {
   if (std::getenv("SHOAL_DATA") == nullptr) GTEST_SKIP() << "SHOAL_DATA is not set";
   const Dataset data = load("qmnist");
   const auto writers = [](const Examples& half) {
@@ -373,7 +374,7 @@ TEST(SyntheticAlphaBeta, IsDistributedAsStated) {
     }
   }
   EXPECT_EQ(devices.size(), 400U);
-  EXPECT_NEAR(static_cast<double>(data.test.count()) / data.train.count(), 1.0 / 9, 0.01);
+  EXPECT_NEAR(1.0 * data.test.count() / data.train.count(), 1.0 / 9, 0.01);
   double middle = 0, centres = 0, spread = 0, few_labels = 0;
   std::vector<double> variance(features), sizes;
   for (const auto& [id, device] : devices) {
@@ -401,7 +402,7 @@ TEST(SyntheticAlphaBeta, IsDistributedAsStated) {
   EXPECT_NE(load("synthetic_alpha_beta", "beta = 0.5").digest, load("synthetic_alpha_beta").digest);
 }
 
-TEST(Synthetic, SettledByItsSeed) {
+TEST(Synthetic, DependsOnItsSeedAlone) {
   const std::string sizes = "examples = 50\ntest_examples = 20\n";
   const Dataset data = load("synthetic", sizes + "seed = 1");
   EXPECT_EQ(load("synthetic", sizes + "seed = 1").digest, data.digest);
@@ -413,7 +414,7 @@ TEST(Synthetic, SettledByItsSeed) {
   EXPECT_NE(data.train.floats[0], data.test.floats[0]);
 }
 
-TEST(Synthetic, ImpossibleSettings) {
+TEST(Synthetic, RefusesImpossibleSettings) {
   for (const char* toml : {"examples = 0", "test_examples = 0", "features = 0", "classes = 1", "separation = -1",
                            "seed = -1", "examples = 2_000_000_000", "examples = 1_000_000\nfeatures = 1_000_000"}) {
     SCOPED_TRACE(toml);

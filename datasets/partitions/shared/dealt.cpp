@@ -10,7 +10,7 @@ namespace {
 class Dealt final : public ClientExamples {
  public:
   Dealt(std::span<const std::int32_t> owner, std::int64_t clients) : begin_(clients + 1), indices_(owner.size()) {
-    // Counting sort: sizes, then where each client begins, then every index to the next free place of its owner.
+    // Counting sort: sizes, then the first place of each client, then every index to the next free place of its owner.
     for (const std::int32_t client : owner) {
       ensure(client >= 0 && client < clients, "example dealt to client {} of {}", client, clients);
       ++begin_[client + 1];
@@ -28,7 +28,7 @@ class Dealt final : public ClientExamples {
 
   void indices(ClientId client, std::span<std::int32_t> out) const override {
     const std::int64_t n = count(client);
-    ensure(std::ssize(out) == n, "room for {} of the {} examples of client {}", out.size(), n, value(client));
+    ensure(std::ssize(out) == n, "a buffer for {} of the {} examples of client {}", out.size(), n, value(client));
     std::copy_n(indices_.begin() + begin_[at(client)], n, out.begin());
   }
 

@@ -23,7 +23,7 @@ void MinimumExamples::check(std::int64_t clients, std::int64_t total) const {
   if (minimum_ <= total / clients) return;
   user_error(
       "{}: {} clients with {} examples or more each need {} (the data set has {} for training). Lower 'clients' or "
-      "'minimum'?",
+      "'minimum'.",
       where_, clients, minimum_, clients * minimum_, total);
 }
 
@@ -40,7 +40,7 @@ void MinimumExamples::draw_until_met(
   }
   user_error(
       "{}: no draw in {} gave every client {} examples or more (at best the smallest of {} clients had {}, {} {}). "
-      "Lower 'minimum' or 'clients', or raise '{}'?",
+      "Lower 'minimum' or 'clients', or raise '{}'.",
       where_, most_tries, minimum_, clients, best, concentration_, value_, concentration_);
 }
 

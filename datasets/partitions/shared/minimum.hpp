@@ -1,5 +1,5 @@
 #pragma once
-// Partitions that draw again until every client has enough.
+// A least number of examples per client, for partitions that draw again until all clients have it.
 
 #include <cstdint>
 #include <functional>
@@ -19,8 +19,8 @@ class MinimumExamples {
 
   /// UserError if `clients` cannot all have the minimum of `total` examples.
   void check(std::int64_t clients, std::int64_t total) const;
-  /// Calls `sizes = draw(attempt)` for attempt 1, 2, .. until the smallest of them reaches the minimum; UserError after
-  /// a thousand. With a minimum of 0 the first draw is it.
+  /// Calls `sizes = draw(attempt)` for attempt 1, 2, ... until the smallest size reaches the minimum; UserError after a
+  /// thousand attempts. With a minimum of 0 the first draw is taken.
   void draw_until_met(const std::function<std::span<const std::int64_t>(std::int64_t attempt)>& draw) const;
 
  private:

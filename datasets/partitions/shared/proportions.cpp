@@ -14,7 +14,10 @@ std::vector<std::int32_t> dirichlet_cuts(std::int64_t clients, double alpha, std
   }
   const double largest = *std::max_element(weight.begin(), weight.end());
   double sum = 0;
-  for (double& w : weight) sum += w = std::exp(w - largest);
+  for (double& w : weight) {
+    w = std::exp(w - largest);
+    sum += w;
+  }
 
   const double offset = random.uniform();
   std::vector<std::int32_t> cuts(weight.size() + 1);

@@ -1,5 +1,5 @@
 #pragma once
-// What a data set holds, in one hash.
+// The hash of a data set's contents.
 
 #include <string>
 

@@ -8,29 +8,29 @@ namespace {
 
 constexpr std::int64_t classes = 10;
 
-/// Images and labels that belong together, checked against each other.
+// Images and labels that belong together, checked against each other.
 Examples read_pair(const std::string& images_path, const std::string& labels_path) {
   using readers::IdxType;
   readers::IdxArray images = readers::read_idx(images_path, {.type = IdxType::uint8, .dimensions = 3});
   const readers::IdxArray labels = readers::read_idx(labels_path, {.type = IdxType::uint8, .dimensions = 1});
   const std::int64_t count = images.shape[0];
   if (count != labels.shape[0]) {
-    user_error("file '{}' holds {} images, but '{}' holds {} labels (expected as many). Are they of one set?",
+    user_error("file '{}' holds {} images, but '{}' holds {} labels (expected as many). Use files of one data set.",
                images_path, count, labels_path, labels.shape[0]);
   }
   Examples examples;
   examples.shape = {1, images.shape[1], images.shape[2]};
   examples.classes = classes;
   if (count == 0 || examples.shape.size() == 0) {
-    user_error("file '{}' holds {} images of {} x {} pixels (expected at least one of each). Download it again?",
+    user_error("file '{}' holds {} images of {} x {} pixels (expected at least one of each). Download it again.",
                images_path, count, examples.shape.height, examples.shape.width);
   }
   examples.bytes = std::move(images.bytes);
   examples.labels.assign(labels.bytes.begin(), labels.bytes.end());
   for (std::size_t i = 0; i < examples.labels.size(); ++i) {
     if (examples.labels[i] >= classes) {
-      user_error("file '{}' has label {} at example {} (expected 0 to {}). Is it the right file?", labels_path,
-                 examples.labels[i], i, classes - 1);
+      user_error("file '{}' has label {} at example {} (expected 0 to {}). Check that it is the right file.",
+                 labels_path, examples.labels[i], i, classes - 1);
     }
   }
   return examples;
@@ -56,7 +56,7 @@ class IdxImages final : public Source {
         .train = read_pair(train_images, train_labels), .test = read_pair(test_images, test_labels), .digest = {}};
     if (data.train.shape != data.test.shape) {
       user_error(
-          "file '{}' has images of {} x {} pixels, but '{}' of {} x {} (expected the same). Are they of one set?",
+          "file '{}' has images of {} x {} pixels, but '{}' of {} x {} (expected the same). Use files of one data set.",
           test_images, data.test.shape.height, data.test.shape.width, train_images, data.train.shape.height,
           data.train.shape.width);
     }

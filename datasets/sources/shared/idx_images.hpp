@@ -11,9 +11,9 @@ namespace shoal {
 
 /// A data set of grey images with labels 0 to 9, as published.
 struct PublishedImages {
-  std::string_view title, folder, page;  // what errors call it; below SHOAL_DATA; where to get it
+  std::string_view title, folder, page;  // as in Publication
   PublishedFile train_images, train_labels, test_images, test_labels;
-  double mean, deviation;  // of the training pixels / 255, as papers round them
+  double mean, deviation;  // mean and standard deviation of the training pixels / 255, as papers round them
 };
 
 inline constexpr PublishedImages mnist_images = {

@@ -24,7 +24,7 @@ std::vector<std::string> find_published(const Publication& publication, std::spa
   if (missing.empty()) return paths;
   const std::string place = folder.empty() ? "no folder is given: neither 'folder' nor the environment's SHOAL_DATA"
                                            : fmt::format("not in '{}'", folder);
-  user_error("files of {} are missing ({}): {}. Get them from {}?", publication.title, place, missing,
+  user_error("files of {} are missing ({}): {}. Get them from {}.", publication.title, place, missing,
              publication.page);
 }
 

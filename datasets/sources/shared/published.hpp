@@ -1,5 +1,5 @@
 #pragma once
-// Files as their publishers offer them, and where they lie here.
+// Files as their publishers offer them, and their paths on this machine.
 
 #include <span>
 #include <string>
@@ -13,7 +13,7 @@ struct PublishedFile {
   std::string_view stem, sha256;
 };
 
-/// What errors call a data set, its folder below SHOAL_DATA, and where to get it.
+/// A data set's name in errors, its folder below SHOAL_DATA, and the page to get it from.
 struct Publication {
   std::string_view title, folder, page;
 };

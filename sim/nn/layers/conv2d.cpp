@@ -11,13 +11,13 @@
 namespace shoal::layers {
 namespace {
 
-/// Client k's images as [B, channels, height, width] with channels innermost in memory.
+// Client k's images as [B, channels, height, width] with channels innermost in memory.
 at::Tensor images(const at::Tensor& stacked, const Shape& s, std::int64_t k) {
   return stacked.select(0, k).as_strided({stacked.size(1), s.channels, s.height, s.width},
                                          {s.size(), 1, s.width * s.channels, s.channels}, k * stacked.stride(0));
 }
 
-/// target = keep target + scale g.
+// target = keep target + scale g.
 void change(at::Tensor& target, const at::Tensor& g, const GradientUse& use) {
   if (use.keep == 0) {
     target.copy_(g);
@@ -26,19 +26,19 @@ void change(at::Tensor& target, const at::Tensor& g, const GradientUse& use) {
   }
 }
 
-/// What one convolution works on: one client's, or those of a block.
+// Operands of one convolution, either of one client or of a block.
 struct Operands {
   at::Tensor x, dx, y, dy, weight, bias, weight_gradient, bias_gradient;
 };
 
-/// Convolutions, client by client: one client's batch already fills a core.
+// Convolutions, client by client: one client's batch already fills a core.
 class StackedConv2d final : public StackedLayer {
  public:
   StackedConv2d(const Activation& input, const Shape& shape, std::int64_t padding, const ParameterRows& rows,
                 std::span<const Parameter> own)
       : padding_{padding, padding},
         output_(make_activation(input.clients(), input.batch(), shape, input.value)),
-        active_(static_cast<std::size_t>(input.clients())) {
+        active_(input.clients()) {
     const auto parameter = [&](const at::Tensor& of, std::size_t i, std::int64_t k) {
       return view_parameter(of, own[i]).select(0, k);
     };
@@ -55,7 +55,7 @@ class StackedConv2d final : public StackedLayer {
   }
 
   const Activation& output() const override { return output_; }
-  void use(std::int64_t active) override { active_ = static_cast<std::size_t>(active); }
+  void use(std::int64_t active) override { active_ = active; }
 
   void forward() override {
     for (Operands& c : std::span(clients_).first(active_)) {
@@ -82,8 +82,8 @@ class StackedConv2d final : public StackedLayer {
   std::vector<Operands> clients_;
 };
 
-/// One convolution for the block, with a group for each client: images of the same number in the batch share their
-/// channels. The library wants the clients' channels side by side, so values are copied in and out.
+// One convolution for the block, with a group for each client: the clients' images at one place of the batch become one
+// image with all their channels. The library wants these channels side by side, so values are copied in and out.
 class GroupedConv2d final : public StackedLayer {
  public:
   GroupedConv2d(const Activation& input, const Shape& shape, std::int64_t padding, const ParameterRows& rows,
@@ -136,12 +136,12 @@ class GroupedConv2d final : public StackedLayer {
  private:
   struct Views {
     Operands stacked;                  // [A, B, channels, height, width], [A, channels, ...]
-    at::Tensor x, dy, weight, bias;    // what the library takes: [B, A channels, height, width] ...
-    at::Tensor x_clients, dy_clients;  // the same memory as `stacked` sees it
+    at::Tensor x, dy, weight, bias;    // in the library's layout: [B, A channels, height, width] ...
+    at::Tensor x_clients, dy_clients;  // the same memory in the shapes of `stacked`
     at::Tensor weight_clients, bias_clients;
   };
 
-  /// [B, A channels, height, width] as [A, B, channels, height, width].
+  // [B, A channels, height, width] as [A, B, channels, height, width].
   at::Tensor clients_of(const at::Tensor& side_by_side) const {
     const std::int64_t channels = side_by_side.size(1) / active_;
     return side_by_side.unflatten(1, {active_, channels}).transpose(0, 1);
@@ -172,13 +172,15 @@ class GroupedConv2d final : public StackedLayer {
                         .bias = parameter(rows_.values, 1),
                         .weight_gradient = parameter(rows_.gradients, 0),
                         .bias_gradient = parameter(rows_.gradients, 1)}};
-    v.x = packed(x_), v.dy = packed(dy_);
+    v.x = packed(x_);
+    v.dy = packed(dy_);
     v.weight = weight_.narrow(0, 0, active * own_[0].shape.front());
     v.bias = bias_.narrow(0, 0, active * own_[0].shape.front());
     const auto split = [&](const at::Tensor& t) {
       return t.unflatten(1, {active, t.size(1) / active}).transpose(0, 1);
     };
-    v.x_clients = split(v.x), v.dy_clients = split(v.dy);
+    v.x_clients = split(v.x);
+    v.dy_clients = split(v.dy);
     v.weight_clients = v.weight.view(v.stacked.weight.sizes());
     v.bias_clients = v.bias.view(v.stacked.bias.sizes());
     return v;
@@ -206,7 +208,7 @@ class Conv2d final : public Layer {
   Shape output(const Shape& input) const override {
     const Shape out{channels_, input.height + 2 * padding_ - kernel_ + 1, input.width + 2 * padding_ - kernel_ + 1};
     if (out.height < 1 || out.width < 1) {
-      user_error("images of {} x {} are too small for a {} x {} convolution. Choose another model?", input.height,
+      user_error("images of {} x {} are too small for a {} x {} convolution. Choose another model.", input.height,
                  input.width, kernel_, kernel_);
     }
     return out;
@@ -219,7 +221,7 @@ class Conv2d final : public Layer {
     draw_uniform(values, input.channels * kernel_ * kernel_, random);
   }
   double flops(const Shape& input) const override {
-    return 2.0 * static_cast<double>(output(input).size() * input.channels * kernel_ * kernel_);
+    return 2.0 * (output(input).size() * input.channels * kernel_ * kernel_);
   }
   std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
                                       std::span<const Parameter> own, const StackForm& form) const override {

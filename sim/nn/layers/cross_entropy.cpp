@@ -24,21 +24,21 @@ double cross_entropy(std::span<const float> scores, std::int64_t label, float fa
   }
   const float scale = factor / sum;
   for (float& g : gradient) g *= scale;
-  const auto target = static_cast<std::size_t>(label);
-  gradient[target] -= factor;
-  return std::log(static_cast<double>(sum)) + static_cast<double>(largest) - static_cast<double>(scores[target]);
+  gradient[label] -= factor;
+  const double total = sum;
+  return std::log(total) + largest - scores[label];
 }
 
 double cross_entropy(std::span<const float> scores, std::int64_t label) {
   const float largest = *std::max_element(scores.begin(), scores.end());
   float sum = 0;
   for (const float score : scores) sum += std::exp(score - largest);
-  return std::log(static_cast<double>(sum)) + static_cast<double>(largest) -
-         static_cast<double>(scores[static_cast<std::size_t>(label)]);
+  const double total = sum;
+  return std::log(total) + largest - scores[label];
 }
 
 bool is_correct(std::span<const float> scores, std::int64_t label) {
-  const auto target = static_cast<std::size_t>(label);
+  const std::size_t target = label;
   const float score = scores[target];
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (i < target ? !(score > scores[i]) : !(score >= scores[i])) return false;  // the form that NaN fails
@@ -88,7 +88,7 @@ void StackedCrossEntropy::run() {
 }
 
 void StackedCrossEntropy::run_loops() {
-  const auto classes = static_cast<std::size_t>(scores_.shape.size());
+  const std::size_t classes = scores_.shape.size();
   const std::int64_t* label = labels.const_data_ptr<std::int64_t>();
   const float* weight = weights.const_data_ptr<float>();
   double* sum = sums_.mutable_data_ptr<double>();
@@ -99,8 +99,7 @@ void StackedCrossEntropy::run_loops() {
       if (*weight == 0) {
         std::fill_n(gradient, classes, 0.0F);
       } else {
-        sum[k] += static_cast<double>(*weight) *
-                  cross_entropy({scores, classes}, *label, *weight, std::span<float>(gradient, classes));
+        sum[k] += *weight * cross_entropy({scores, classes}, *label, *weight, std::span<float>(gradient, classes));
       }
     }
   }

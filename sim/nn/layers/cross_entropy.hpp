@@ -1,5 +1,5 @@
 #pragma once
-// Softmax cross entropy: of rows of scores, and as the end of a stack.
+// Softmax cross entropy of single rows of scores, and as the end of a stack.
 
 #include <cstdint>
 #include <span>
@@ -8,22 +8,22 @@
 
 namespace shoal {
 
-/// The loss of one row, -log softmax(scores)[label], and its gradient times `factor` to `gradient`. Scores that are not
-/// finite give a loss that is not finite.
+/// The loss of one row, -log softmax(scores)[label]; writes its gradient times `factor` to `gradient`. Scores that are
+/// not finite give a loss that is not finite.
 double cross_entropy(std::span<const float> scores, std::int64_t label, float factor, std::span<float> gradient);
 
 /// The loss alone.
 double cross_entropy(std::span<const float> scores, std::int64_t label);
 
-/// Whether `label` has the largest score, the first of equals counting; false when a score is NaN.
+/// Whether `label` has the largest score, or is the first with it; false when a score is NaN.
 bool is_correct(std::span<const float> scores, std::int64_t label);
 
-/// Weighted losses of K clients of B examples and their gradient with respect to the scores. As loops over rows where
-/// it can: for few classes a library's calls cost more than the work.
+/// Weighted losses of K clients with B examples each, and their gradient with respect to the scores. Uses loops over
+/// rows where possible: for few classes a library's calls cost more than the work.
 class StackedCrossEntropy {
  public:
   StackedCrossEntropy() = default;
-  /// `scores` are a stack's last values, with a gradient; losses times weights are added to those of `rows`.
+  /// `scores` are the last values of a stack, with a gradient; losses times weights are added to the losses of `rows`.
   StackedCrossEntropy(const Activation& scores, const ParameterRows& rows, const StackForm& form);
 
   at::Tensor labels;   // [K, B], int64
@@ -42,7 +42,7 @@ class StackedCrossEntropy {
   Activation scores_;
   bool library_ = false;
   std::int64_t active_ = 0;
-  at::Tensor sums_, logarithms_, row_losses_, minus_one_, step_losses_;  // all but the first: library only
+  at::Tensor sums_, logarithms_, row_losses_, minus_one_, step_losses_;  // all but the first are for the library alone
   Views now_;
 };
 

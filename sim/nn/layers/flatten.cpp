@@ -1,10 +1,10 @@
-// Images to vectors. Vectors are channel by channel as in PyTorch, so that models load there; images are channels last.
+// Turns images, stored channels last, into vectors, ordered channel by channel as in PyTorch so that models load there.
 #include "sim/nn/layers/flatten.hpp"
 
 namespace shoal::layers {
 namespace {
 
-/// Each of `count` matrices [rows, columns] of `from`, transposed, to `to`.
+// Writes the transpose of each of `count` matrices [rows, columns] of `from` to `to`.
 void transpose(std::int64_t count, std::int64_t rows, std::int64_t columns, const float* __restrict from,
                float* __restrict to) {
   for (std::int64_t m = 0; m < count; ++m, from += rows * columns, to += rows * columns) {
@@ -18,7 +18,7 @@ bool same_order(const Shape& shape) { return shape.channels == 1 || shape.height
 
 Shape flat(const Shape& shape) { return {shape.size(), 1, 1}; }
 
-/// Nothing to do: the output is the input's memory.
+// Does nothing: the output is the input's memory.
 class SameMemory final : public StackedLayer {
  public:
   explicit SameMemory(const Activation& input) : output_{flat(input.shape), input.value, input.gradient} {}

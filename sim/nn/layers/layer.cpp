@@ -7,7 +7,7 @@
 namespace shoal {
 namespace {
 
-/// [clients, size], rows on 64 bytes.
+// [clients, size], with rows that start on 64 bytes.
 at::Tensor padded_rows(std::int64_t clients, std::int64_t size, at::Device device) {
   constexpr std::int64_t floats_per_line = 16;
   const std::int64_t stride = (size + floats_per_line - 1) / floats_per_line * floats_per_line;
@@ -41,8 +41,8 @@ at::Tensor view_parameter(const at::Tensor& rows, const Parameter& parameter) {
 }
 
 void draw_uniform(std::span<float> values, std::int64_t inputs, RandomStream& random) {
-  const double bound = 1 / std::sqrt(static_cast<double>(inputs));
-  for (float& value : values) value = static_cast<float>(bound * (2 * random.uniform() - 1));
+  const double bound = 1 / std::sqrt(inputs);
+  for (float& value : values) value = bound * (2 * random.uniform() - 1);
 }
 
 }  // namespace shoal

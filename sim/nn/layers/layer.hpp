@@ -1,5 +1,5 @@
 #pragma once
-// What a layer is (Layer) and a layer at work on K clients at once (StackedLayer).
+// A layer of a network (Layer), and the same layer at work on K clients at once (StackedLayer).
 
 #include <ATen/core/Tensor.h>
 
@@ -16,7 +16,7 @@
 
 namespace shoal {
 
-/// How a stack computes. Every combination gives the same up to rounding, each its own bits.
+/// How a stack computes. All combinations agree up to rounding; each has its own bits.
 struct StackForm {
   /// Loops over host memory, or operations of the tensor library alone, which work on any device.
   enum class Arithmetic : std::int8_t { loops, library } arithmetic = Arithmetic::loops;
@@ -24,10 +24,10 @@ struct StackForm {
   enum class Convolution : std::int8_t { each, grouped } convolution = Convolution::each;
 };
 
-/// Values between two layers and the gradient of the loss with respect to them: [K, B, size], float32, of one example
+/// Values between two layers and the gradient of the loss with respect to them: [K, B, size], float32, an example being
 /// height by width by channels (channels last). A client's values are contiguous and start on 64 bytes: with another
 /// alignment a matrix product may have other bits. Both buffers live as long as the stack; a layer that works in place
-/// hands on its input's. `gradient` is undefined where nobody needs it: at the network's input.
+/// passes on those of its input. `gradient` is undefined where no layer needs it, as at the network's input.
 struct Activation {
   Shape shape;
   at::Tensor value, gradient;
@@ -41,33 +41,33 @@ struct Activation {
 /// New buffers for examples of `shape`, on the device of `like`.
 Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape, const at::Tensor& like);
 
-/// The parameters of K clients and room for their gradients, [K, d], and their summed losses. Rows start on 64 bytes,
-/// so that a client's bits cannot depend on its place in the block.
+/// The parameters of K clients and buffers for their gradients, [K, d], and their summed losses. Rows start on 64
+/// bytes, so that a client's bits cannot depend on its place in the block.
 struct ParameterRows {
   at::Tensor values, gradients;
-  at::Tensor losses;  // [K], float64: weighted losses are added until somebody sets them to 0
+  at::Tensor losses;  // [K], float64: weighted losses are added until the caller sets them to 0
 
-  /// The device of everything that works on these rows.
+  /// `device` is that of everything that works on these rows.
   ParameterRows(std::int64_t clients, std::int64_t size, at::Device device = at::kCPU);
   std::int64_t clients() const { return values.size(0); }
 };
 
-/// The place of one parameter in all rows: [K, shape...]. Shares the memory of `rows`.
+/// A view of one parameter in all rows: [K, shape...]. Shares the memory of `rows`.
 at::Tensor view_parameter(const at::Tensor& rows, const Parameter& parameter);
 
-/// What a backward pass does with a parameter's gradient g.
+/// How a backward pass uses a parameter's gradient g.
 struct GradientUse {
   enum class Target { gradients, parameters } target;
   float keep, scale;  // target = keep target + scale g
 
   static GradientUse store() { return {Target::gradients, 0, 1}; }
   static GradientUse add() { return {Target::gradients, 1, 1}; }
-  /// Plain SGD at once, without storing the gradient.
+  /// A step of plain SGD at once, without storing the gradient.
   static GradientUse descend(double rate) { return {Target::parameters, 1, static_cast<float>(-rate)}; }
 };
 
-/// A layer at work on K clients of B examples each: buffers and views are made once, the steps allocate nothing
-/// (except convolutions) and wait for no device. Forward only, or forward and then backward.
+/// A layer at work on K clients with B examples each: buffers and views are made once, the steps allocate nothing
+/// (except convolutions) and wait for no device. Each step is a forward pass, or a forward and then a backward pass.
 class StackedLayer {
  public:
   virtual ~StackedLayer() = default;
@@ -75,8 +75,8 @@ class StackedLayer {
   /// From now on only the first `active` clients take part; the others cost nothing and keep what they have.
   virtual void use(std::int64_t active) = 0;
   virtual void forward() = 0;
-  /// From the output's gradient: the input's, where it is defined, with the parameters of the forward pass; then the
-  /// parameters'.
+  /// From the output's gradient, computes the input's (where it is defined) with the parameters of the forward pass,
+  /// then those of the parameters.
   virtual void backward(const GradientUse& use) = 0;
 };
 
@@ -84,31 +84,31 @@ class StackedLayer {
 class Layer {
  public:
   virtual ~Layer() = default;
-  /// Parameters are called `<kind><number>.<name>`, such as conv1.weight, numbered per kind from 1.
+  /// Parameters are named `<kind><number>.<name>`, such as conv1.weight, numbered per kind from 1.
   virtual std::string_view kind() const = 0;
   /// Shape of one output. UserError when the layer cannot take `input`.
   virtual Shape output(const Shape& input) const = 0;
-  /// What the layer learns where such inputs come in: name within the layer, shape and role of each parameter; the
-  /// network gives them their places. Empty: nothing.
+  /// The layer's parameters for inputs of this shape: name within the layer, shape and role of each; the network sets
+  /// their offsets. Empty for a layer that learns nothing.
   virtual std::vector<Parameter> parameters(const Shape&) const { return {}; }
-  /// Fills in the first values of these parameters, which lie one behind the other and are 0 before.
+  /// Fills in the initial values of these parameters, which are contiguous and 0 before.
   virtual void initialize(std::span<float> /*values*/, const Shape& /*input*/, RandomStream&) const {}
   /// Multiplications and additions of the forward pass for one example; only products of matrices are counted.
   virtual double flops(const Shape&) const { return 0; }
-  /// `own` are this layer's parameters in the order of `parameters`.
+  /// The layer at work on `input`. `own` are its parameters in the order of `parameters`.
   virtual std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
                                               std::span<const Parameter> own, const StackForm& form) const = 0;
 };
 
-/// What a layer made for each number of active clients that was asked for: made once, then found by index.
+/// Views that a layer needs for each number of active clients: made on first use, then found by index.
 template <class Views>
 class ByActive {
  public:
-  explicit ByActive(std::int64_t clients) : made_(static_cast<std::size_t>(clients)) {}
+  explicit ByActive(std::int64_t clients) : made_(clients) {}
 
   template <class Make>
   Views& get(std::int64_t active, const Make& make) {
-    std::unique_ptr<Views>& views = made_[static_cast<std::size_t>(active - 1)];
+    std::unique_ptr<Views>& views = made_[active - 1];
     if (!views) views = std::make_unique<Views>(make());
     return *views;
   }

@@ -1,4 +1,4 @@
-// y = x W^T + b. The weight stands as [out, in]: of the two layouts the one whose products are faster at small batches.
+// y = x W^T + b. The weight is stored as [out, in], the layout whose products are faster at small batches.
 #include "sim/nn/layers/linear.hpp"
 
 #include <ATen/ops/addmm.h>
@@ -23,8 +23,8 @@ void add_scaled(std::int64_t n, float* __restrict b, const float* __restrict dy,
   for (std::int64_t i = 0; i < n; ++i) b[i] += scale * dy[i];
 }
 
-/// Operands of the products: matrices for one client, stacks of matrices for a block, also for one left in it. The
-/// library computes each matrix of a stack on its own, so that neighbours do not matter (tests/sim/task/blocks.cpp).
+// Operands of the products: matrices for one client, stacks of matrices for a block, even when one client is left.
+// The library computes each matrix of a stack on its own, so that neighbours do not matter (tests/sim/task/blocks.cpp).
 struct LinearViews {
   at::Tensor x, dx, y, dy, dy_t, weight, weight_t, weight_gradient, bias, bias_gradient;
 
@@ -35,8 +35,10 @@ struct LinearViews {
       if (!stacked.defined()) return stacked;
       return alone ? stacked.squeeze(0) : stacked.narrow(0, 0, active);
     };
-    x = part(input.value), dx = part(input.gradient);
-    y = part(output.value), dy = part(output.gradient);
+    x = part(input.value);
+    dx = part(input.gradient);
+    y = part(output.value);
+    dy = part(output.gradient);
     dy_t = dy.transpose(-1, -2);
     weight = part(view_parameter(rows.values, own[0]));
     weight_t = weight.transpose(-1, -2);
@@ -129,7 +131,7 @@ class StackedLinear final : public StackedLayer {
   ByActive<LinearViews> views_;
   LinearViews* now_ = nullptr;
   std::int64_t active_ = 0;
-  at::Tensor bias_sum_;  // [K, units], library only
+  at::Tensor bias_sum_;  // [K, units], for the library alone
 };
 
 class Linear final : public Layer {
@@ -147,7 +149,7 @@ class Linear final : public Layer {
   void initialize(std::span<float> values, const Shape& input, RandomStream& random) const override {
     draw_uniform(values, input.size(), random);
   }
-  double flops(const Shape& input) const override { return 2.0 * static_cast<double>(units_ * input.size()); }
+  double flops(const Shape& input) const override { return 2.0 * (units_ * input.size()); }
   std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
                                       std::span<const Parameter> own, const StackForm& form) const override {
     return std::make_unique<StackedLinear>(input, units_, rows, own, form);

@@ -1,4 +1,4 @@
-// Max pooling over channels-last images; remembers which place of the window won. NaN wins, so divergence stays
+// Max pooling over channels-last images; remembers which pixel of the window won. NaN wins, so that divergence stays
 // visible.
 #include "sim/nn/layers/max_pool2d.hpp"
 
@@ -34,7 +34,7 @@ class StackedMaxPool2d final : public StackedLayer {
         input_(input),
         output_(make_activation(input.clients(), input.batch(), shape, input.value)),
         active_(input.clients()) {
-    winners_.resize(static_cast<std::size_t>(input.clients() * output_.value.stride(0)));
+    winners_.resize(input.clients() * output_.value.stride(0));
   }
 
   const Activation& output() const override { return output_; }
@@ -68,7 +68,7 @@ class StackedMaxPool2d final : public StackedLayer {
   }
 
  private:
-  /// window(offset of its first pixel in the input, offset of its pixel in the output)
+  // Calls window(offset of its first pixel in the input, offset of its pixel in the output) for each window.
   template <class Window>
   void windows(const Window& window) const {
     const Shape &in = input_.shape, &out = output_.shape;
@@ -84,12 +84,12 @@ class StackedMaxPool2d final : public StackedLayer {
     }
   }
 
-  /// visit(number of the place in the window, offset from the window's first pixel)
+  // Calls visit(number of the pixel in the window, offset from the window's first pixel) for each pixel.
   template <class Visit>
   void places(const Visit& visit) const {
     for (std::int64_t i = 0; i < size_; ++i) {
       for (std::int64_t j = 0; j < size_; ++j) {
-        visit(static_cast<std::int32_t>(i * size_ + j), (i * input_.shape.width + j) * input_.shape.channels);
+        visit(i * size_ + j, (i * input_.shape.width + j) * input_.shape.channels);
       }
     }
   }
@@ -112,7 +112,7 @@ class LibraryMaxPool2d final : public StackedLayer {
 
   const Activation& output() const override { return output_; }
   void use(std::int64_t active) override {
-    // At once where no gaps lie between the clients, as with most numbers of channels.
+    // All clients at once where there are no gaps between them, as with most numbers of channels.
     const bool at_once = input_.value.is_contiguous() && output_.value.is_contiguous();
     active_.clear();
     for (std::int64_t k = 0; k < (at_once ? 1 : active); ++k) active_.push_back(make(k, at_once ? active : 1));
@@ -157,7 +157,7 @@ class MaxPool2d final : public Layer {
   Shape output(const Shape& input) const override {
     const Shape out{input.channels, input.height / size_, input.width / size_};
     if (out.size() == 0) {
-      user_error("images of {} x {} are too small for {} x {} pooling. Choose another model?", input.height,
+      user_error("images of {} x {} are too small for {} x {} pooling. Choose another model.", input.height,
                  input.width, size_, size_);
     }
     return out;

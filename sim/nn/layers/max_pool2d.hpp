@@ -5,7 +5,7 @@
 
 namespace shoal::layers {
 
-/// Largest value of each size x size window; windows do not overlap, incomplete ones are dropped.
+/// The largest value of each size x size window; windows do not overlap, incomplete ones are dropped.
 std::shared_ptr<const Layer> max_pool2d(std::int64_t size);
 
 }  // namespace shoal::layers

@@ -1,4 +1,4 @@
-// max(x, 0), in place in both directions. NaN passes, so divergence stays visible.
+// max(x, 0), in place in both directions. NaN passes, so that divergence stays visible.
 #include "sim/nn/layers/relu.hpp"
 
 #include <ATen/ops/relu.h>
@@ -29,7 +29,7 @@ class StackedRelu final : public StackedLayer {
 
  private:
   Activation both_;
-  std::int64_t size_;  // values of the active clients and what lies between them
+  std::int64_t size_;  // values of the active clients and the padding between them
 };
 
 class LibraryRelu final : public StackedLayer {

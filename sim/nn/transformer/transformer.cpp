@@ -16,7 +16,8 @@ void Transformer<Real>::pack(std::span<const Sequence> sequences) {
   last_segments_.clear();
   ids_.clear();
   positions_.clear();
-  tokens_ = predictions_ = 0;
+  tokens_ = 0;
+  predictions_ = 0;
   std::int64_t weights = 0, last_weights = 0;
   for (const Sequence& s : sequences) {
     const std::int64_t n = s.length();
@@ -60,7 +61,7 @@ const Real* Transformer<Real>::forward(std::span<const Sequence> sequences) {
   embed(layers_[0].in.take(tokens_ * width));
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     attention(l);
-    perceptron(l);
+    mlp(l);
   }
   Real* norm = final_norm_.take(predictions_ * width);
   normalize(final_.get(), params_ + layout_.final_norm, norm, final_inverse_.take(predictions_), predictions_, width);
@@ -69,7 +70,7 @@ const Real* Transformer<Real>::forward(std::span<const Sequence> sequences) {
   return logits;
 }
 
-// mid = in + attention(norm(in)), of the rows that are outputs.
+// mid = in + attention(norm(in)), for the rows that the layer outputs.
 template <class Real>
 void Transformer<Real>::attention(std::size_t l) {
   Layer& layer = layers_[l];
@@ -89,7 +90,7 @@ void Transformer<Real>::attention(std::size_t l) {
 
 // The next layer's input = mid + mlp(norm(mid)).
 template <class Real>
-void Transformer<Real>::perceptron(std::size_t l) {
+void Transformer<Real>::mlp(std::size_t l) {
   Layer& layer = layers_[l];
   const TransformerLayout::Layer& at = layout_.layers[l];
   const std::int64_t width = layout_.shape.width, units = layout_.shape.hidden(), outputs = outputs_of(l);
@@ -103,6 +104,7 @@ void Transformer<Real>::perceptron(std::size_t l) {
   linear(hidden, params_ + at.mlp_out, next, outputs, units, width, Real{1});
 }
 
+// attended = softmax(scale Q K^T) V for each head; keeps the attention weights for backward.
 template <class Real>
 void Transformer<Real>::attend(Layer& layer, std::span<const Segment> segments) {
   const std::int64_t width = layout_.shape.width, heads = layout_.shape.heads, head_width = layout_.shape.head_width();
@@ -122,12 +124,13 @@ void Transformer<Real>::attend(Layer& layer, std::span<const Segment> segments) 
       product(Operand::plain, Operand::transposed, queries, s.length, head_width, scale,
               rows.query(s.input + s.first_query, h), rows.stride(), rows.key(s.input, h), rows.stride(), Real{0}, w,
               s.length);
+      // Softmax under the causal mask: a token attends to itself and to earlier tokens.
       for (std::int64_t i = 0; i < queries; ++i) {
         Real* row = w + i * s.length;
-        const std::int64_t seen = s.first_query + i + 1;
-        const Real factor = 1 / exponentials(row, seen);
-        for (std::int64_t j = 0; j < seen; ++j) row[j] *= factor;
-        std::fill(row + seen, row + s.length, Real{0});
+        const std::int64_t visible = s.first_query + i + 1;
+        const Real factor = 1 / exponentials(row, visible);
+        for (std::int64_t j = 0; j < visible; ++j) row[j] *= factor;
+        std::fill(row + visible, row + s.length, Real{0});
       }
       product(Operand::plain, Operand::plain, queries, head_width, s.length, Real{1}, w, s.length,
               rows.value(s.input, h), rows.stride(), Real{0}, attended + s.output * width + h * head_width, width);
@@ -135,6 +138,8 @@ void Transformer<Real>::attend(Layer& layer, std::span<const Segment> segments) 
   }
 }
 
+// From the gradient of the attention's outputs to that of queries, keys and values. Masked weights are 0, and so are
+// their gradients.
 template <class Real>
 void Transformer<Real>::attend_backward(const Layer& layer, std::span<const Segment> segments, const Real* d_attended,
                                         Real* d_qkv) {
@@ -154,7 +159,7 @@ void Transformer<Real>::attend_backward(const Layer& layer, std::span<const Segm
               d_rows.value(s.input, h), stride);
       product(Operand::plain, Operand::transposed, queries, n, head_width, Real{1}, d_out, width,
               rows.value(s.input, h), stride, Real{0}, d_w, n);
-      for (std::int64_t i = 0; i < queries; ++i) {
+      for (std::int64_t i = 0; i < queries; ++i) {  // through the softmax
         Real* d = d_w + i * n;
         const Real* row = w + i * n;
         const Real mean = lane_sum<Real>(n, [=](std::int64_t j) { return row[j] * d[j]; });
@@ -179,14 +184,14 @@ void Transformer<Real>::backward(const Real* slopes, Real* gradient) {
   normalize_backward(d_norm, final_.get(), params_ + layout_.final_norm, final_inverse_.get(), d_x,
                      gradient + layout_.final_norm, predictions_, width);
   for (std::size_t l = layers_.size(); l-- > 0;) {
-    perceptron_backward(l, d_x, gradient);
+    mlp_backward(l, d_x, gradient);
     attention_backward(l, d_x, gradient);
   }
   embed_backward(d_x, gradient);
 }
 
 template <class Real>
-void Transformer<Real>::perceptron_backward(std::size_t l, Real* d_x, Real* gradient) {
+void Transformer<Real>::mlp_backward(std::size_t l, Real* d_x, Real* gradient) {
   const Layer& layer = layers_[l];
   const TransformerLayout::Layer& at = layout_.layers[l];
   const std::int64_t width = layout_.shape.width, units = layout_.shape.hidden(), outputs = outputs_of(l);
@@ -217,7 +222,7 @@ void Transformer<Real>::attention_backward(std::size_t l, Real* d_x, Real* gradi
   linear_weight(d_qkv, layer.in_norm.get(), gradient + at.qkv, tokens_, width, 3 * width);
   linear_input(d_qkv, params_ + at.qkv, d_norm, tokens_, width, 3 * width);
   Real* d_in = d_x;
-  if (is_last(l)) {  // its outputs were the rows of predictions alone
+  if (is_last(l)) {  // its outputs are the rows of the predictions alone
     d_in = d_in_.take(tokens_ * width);
     std::fill_n(d_in, tokens_ * width, Real{0});
     for (const Segment& s : last_segments_) {

@@ -13,13 +13,13 @@ namespace {
 
 float largest(const float* x, std::int64_t n) {
   if (n < Lanes::count) return *std::max_element(x, x + n);
-  Lanes::Floats top = Lanes::load(x + n - Lanes::count);  // overlaps the last of the others
+  Lanes::Floats most = Lanes::load(x + n - Lanes::count);  // overlaps the last of the groups below
   for (std::int64_t i = 0; i + Lanes::count <= n; i += Lanes::count) {
     const Lanes::Floats next = Lanes::load(x + i);
-    top = next > top ? next : top;
+    most = next > most ? next : most;
   }
   float lanes[Lanes::count];
-  Lanes::store(top, lanes);
+  Lanes::store(most, lanes);
   return *std::max_element(lanes, lanes + Lanes::count);
 }
 
@@ -30,13 +30,12 @@ void by_columns(Gemm gemm, Operand a_is, Operand b_is, std::int64_t m, std::int6
                 std::int64_t c_stride) {
   if (m == 0 || n == 0) return;
   const char first = static_cast<char>(b_is), second = static_cast<char>(a_is);
-  const int rows = static_cast<int>(n), columns = static_cast<int>(m), inner = static_cast<int>(k);
-  const int b_step = static_cast<int>(b_stride), a_step = static_cast<int>(a_stride),
-            c_step = static_cast<int>(c_stride);
+  const int rows = n, columns = m, inner = k, b_step = b_stride, a_step = a_stride, c_step = c_stride;
   gemm(&first, &second, &rows, &columns, &inner, &alpha, b, &b_step, a, &a_step, &beta, c, &c_step);
 }
 
-constexpr double smallest = 1e-6;  // added to the mean square: a row of zeros stays one
+template <class Real>
+constexpr Real smallest = 1e-6;  // added to the mean square, so that a row of zeros stays zero
 
 }  // namespace
 
@@ -53,24 +52,27 @@ void product(Operand a_is, Operand b_is, std::int64_t m, std::int64_t n, std::in
 }
 
 float exponentials(float* x, std::int64_t n, float scale) {
-  const float top = largest(x, n);
+  const float most = largest(x, n);
   Lanes::Floats sum{};
   std::int64_t i = 0;
   for (; i + Lanes::count <= n; i += Lanes::count) {
-    const Lanes::Floats e = exponential((Lanes::load(x + i) - top) * scale);
+    const Lanes::Floats e = exponential((Lanes::load(x + i) - most) * scale);
     Lanes::store(e, x + i);
     sum += e;
   }
   float rest[Lanes::count] = {};
-  for (std::int64_t j = i; j < n; ++j) rest[j - i] = (x[j] - top) * scale;
+  for (std::int64_t j = i; j < n; ++j) rest[j - i] = (x[j] - most) * scale;
   Lanes::store(exponential(Lanes::load(rest)), rest);
-  for (std::int64_t j = i; j < n; ++j) sum[j - i] += x[j] = rest[j - i];
+  for (std::int64_t j = i; j < n; ++j) {
+    x[j] = rest[j - i];
+    sum[j - i] += x[j];
+  }
   return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
 
 double exponentials(double* x, std::int64_t n, double scale) {
-  const double top = *std::max_element(x, x + n);
-  for (std::int64_t i = 0; i < n; ++i) x[i] = std::exp(scale * (x[i] - top));
+  const double most = *std::max_element(x, x + n);
+  for (std::int64_t i = 0; i < n; ++i) x[i] = std::exp(scale * (x[i] - most));
   return lane_sum<double>(n, [x](std::int64_t i) { return x[i]; });
 }
 
@@ -78,7 +80,7 @@ template <class Real>
 void normalize(const Real* x, const Real* gain, Real* y, Real* inverse, std::int64_t rows, std::int64_t width) {
   for (std::int64_t i = 0; i < rows; ++i, x += width, y += width) {
     const Real squares = lane_sum<Real>(width, [x](std::int64_t j) { return x[j] * x[j]; });
-    const Real factor = 1 / std::sqrt(squares / static_cast<Real>(width) + static_cast<Real>(smallest));
+    const Real factor = 1 / std::sqrt(squares / width + smallest<Real>);
     inverse[i] = factor;
     for (std::int64_t j = 0; j < width; ++j) y[j] = x[j] * factor * gain[j];
   }
@@ -90,7 +92,7 @@ void normalize_backward(const Real* dy, const Real* x, const Real* gain, const R
   for (std::int64_t i = 0; i < rows; ++i, x += width, dy += width, dx += width) {
     const Real factor = inverse[i];
     const Real along = lane_sum<Real>(width, [=](std::int64_t j) { return dy[j] * gain[j] * x[j]; });
-    const Real back = along * factor * factor * factor / static_cast<Real>(width);
+    const Real back = along * factor * factor * factor / width;
     for (std::int64_t j = 0; j < width; ++j) {
       dgain[j] += dy[j] * x[j] * factor;
       dx[j] += dy[j] * gain[j] * factor - x[j] * back;

@@ -1,5 +1,5 @@
 #pragma once
-// Arithmetic of a transformer on plain rows. Single-threaded; every sum has one order.
+// Arithmetic of a transformer on plain rows. Single-threaded; every sum has a fixed order.
 
 #include <algorithm>
 #include <bit>
@@ -13,16 +13,16 @@ namespace shoal::arithmetic {
 
 enum class Operand : char { plain = 'N', transposed = 'T' };
 
-/// c [m, n] = alpha a b + beta c, all row-major with the given row strides, where a is [m, k] and b [k, n] after their
-/// transposition. LibTorch's BLAS: its bits change with the alignment, so operands come from `Memory` or lie in it at
-/// fixed places.
+/// c [m, n] = alpha a b + beta c, all row-major with the given row strides, where a is [m, k] and b [k, n] after
+/// transposition. Calls LibTorch's BLAS, whose bits change with the alignment: operands come from `Memory` or lie in it
+/// at fixed places.
 void product(Operand a_is, Operand b_is, std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a,
              std::int64_t a_stride, const float* b, std::int64_t b_stride, float beta, float* c, std::int64_t c_stride);
 void product(Operand a_is, Operand b_is, std::int64_t m, std::int64_t n, std::int64_t k, double alpha, const double* a,
              std::int64_t a_stride, const double* b, std::int64_t b_stride, double beta, double* c,
              std::int64_t c_stride);
 
-/// y [rows, out] = x [rows, in] w^T, or is added to y; w [out, in].
+/// y [rows, out] = x [rows, in] w^T + keep y; w [out, in].
 template <class Real>
 void linear(const Real* x, const Real* w, Real* y, std::int64_t rows, std::int64_t in, std::int64_t out,
             Real keep = 0) {
@@ -39,13 +39,13 @@ void linear_weight(const Real* dy, const Real* x, Real* dw, std::int64_t rows, s
   product(Operand::transposed, Operand::plain, out, in, rows, Real{1}, dy, out, x, in, Real{1}, dw, in);
 }
 
-/// Values on 64 bytes that grow and are never given back in between; zeros where it grew, and what was there is lost.
+/// A buffer aligned to 64 bytes that only grows. Growing sets all its values to 0.
 template <class T>
 class Memory {
  public:
   T* take(std::int64_t count) {
     if (count > size_) {
-      const std::size_t bytes = (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+      const std::size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
       values_.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
       if (!values_) throw std::bad_alloc();
       std::fill_n(values_.get(), bytes / sizeof(T), T{});
@@ -64,7 +64,7 @@ class Memory {
   std::int64_t size_ = 0;
 };
 
-/// A sum of f(0), ..., f(n - 1) in eight lanes, so that it becomes vector instructions without reordering anything.
+/// The sum of f(0), ..., f(n - 1) in eight lanes, so that it becomes vector instructions without reordering anything.
 template <class Real, class F>
 Real lane_sum(std::int64_t n, F f) {
   Real lanes[8] = {};
@@ -76,7 +76,7 @@ Real lane_sum(std::int64_t n, F f) {
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
-/// Eight floats that become one register; compilers do not find these loops by themselves.
+/// Eight floats in one vector register; compilers do not vectorize these loops by themselves.
 struct Lanes {
   using Floats [[gnu::vector_size(32)]] = float;
   using Integers [[gnu::vector_size(32)]] = std::int32_t;
@@ -91,8 +91,8 @@ struct Lanes {
   static void store(Floats x, float* to) { __builtin_memcpy(to, &x, sizeof x); }
 };
 
-/// e^x for x <= 0, within 2 units in the last place above e^-87, which smaller ones become. The polynomial and the two
-/// parts of log 2 are those of the Cephes library (Moshier).
+/// e^x for x <= 0, within 2 units in the last place; x below -87 gives e^-87. The polynomial and the two parts of log 2
+/// are those of the Cephes library (Moshier).
 inline Lanes::Floats exponential(Lanes::Floats x) {
   const Lanes::Floats least = Lanes::all(-87.0F);
   x = x > least ? x : least;
@@ -109,11 +109,11 @@ inline Lanes::Floats exponential(Lanes::Floats x) {
   return y * std::bit_cast<Lanes::Floats>(exponent);
 }
 
-/// x becomes e^(scale (x - max x)), which is returned summed; n >= 1.
+/// Replaces x by e^(scale (x - max x)) and returns the sum; n >= 1.
 float exponentials(float* x, std::int64_t n, float scale = 1);
 double exponentials(double* x, std::int64_t n, double scale = 1);
 
-/// y = gain x / root mean square of x, for each row [width]; `inverse` [rows] keeps the divisor's inverse.
+/// y = gain x / (root mean square of x) for each row [width]; writes the divisors' inverses to `inverse` [rows].
 template <class Real>
 void normalize(const Real* x, const Real* gain, Real* y, Real* inverse, std::int64_t rows, std::int64_t width);
 /// Adds the gradient with respect to x to dx, and with respect to the gain to dgain.

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int lanes = 16;
 
-// to = sum over t of weights[t] values[t, ...], of as many columns as fit registers.
+// to = sum over t of weights[t] values[t, ...], for as many columns as fit into registers.
 template <int columns>
 void weighted_sum(const float* values, const float* weights, std::int64_t positions, std::int64_t width, float* to) {
   float sums[columns] = {};
@@ -76,8 +76,8 @@ void TransformerDecoder::score(const float* keys, const float* query, std::int64
   }
 }
 
-// One query against all positions so far. Blocks are scored whole: the scores of empty positions at the end of the last
-// one are not used.
+// Attention of one token to all positions so far, head by head. Whole blocks are scored; the scores of empty positions
+// at the end of the last block are not used.
 void TransformerDecoder::attend(const float* cache, std::int64_t positions, const float* query, float* attended) {
   const std::int64_t width = layout_.shape.width, head_width = layout_.shape.head_width();
   const float scale = 1 / std::sqrt(static_cast<float>(head_width));
@@ -101,7 +101,7 @@ const float* TransformerDecoder::step(std::span<const int> active, std::span<con
   embed(active, tokens, x);
   for (int layer = 0; layer < layout_.shape.layers; ++layer) {
     attention(layer, active, x);
-    perceptron(layer, rows, x);
+    mlp(layer, rows, x);
   }
   float* norm = norm_.take(rows * width);
   normalize(x, params_ + layout_.final_norm, norm, inverse_.take(rows), rows, width);
@@ -116,8 +116,8 @@ void TransformerDecoder::embed(std::span<const int> active, std::span<const std:
     const std::int64_t position = lengths_[active[i]]++;
     ensure(position < layout_.shape.context, "a reply beyond the context of {} tokens", layout_.shape.context);
     const float* token = params_ + layout_.token_embedding + tokens[i] * width;
-    const float* place = params_ + layout_.position_embedding + position * width;
-    for (std::int64_t j = 0; j < width; ++j) x[j] = token[j] + place[j];
+    const float* learned = params_ + layout_.position_embedding + position * width;
+    for (std::int64_t j = 0; j < width; ++j) x[j] = token[j] + learned[j];
   }
 }
 
@@ -138,7 +138,7 @@ void TransformerDecoder::attention(int layer, std::span<const int> active, float
   linear(attended, params_ + at.attention_out, x, rows, width, width, 1.0F);
 }
 
-void TransformerDecoder::perceptron(int layer, std::int64_t rows, float* x) {
+void TransformerDecoder::mlp(int layer, std::int64_t rows, float* x) {
   const TransformerLayout::Layer& at = layout_.layers[layer];
   const std::int64_t width = layout_.shape.width, units = layout_.shape.hidden();
   float* norm = norm_.take(rows * width);

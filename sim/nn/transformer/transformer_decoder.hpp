@@ -1,5 +1,5 @@
 #pragma once
-// Decoding token by token: a transformer with a cache of the keys and values of earlier tokens.
+// Decoding token by token: a transformer with a key-value cache of earlier tokens.
 
 #include <array>
 #include <cstdint>
@@ -10,23 +10,23 @@
 
 namespace shoal {
 
-/// Continues several sequences at once, each from a prompt of its own. For one thread; owns all buffers, allocates
-/// nothing per token. The layout must outlive it.
+/// Continues several sequences at once, each from its own prompt. For one thread; owns all buffers, allocates nothing
+/// per token. The layout must outlive it.
 class TransformerDecoder {
  public:
   explicit TransformerDecoder(const TransformerLayout& layout);
 
-  /// [d] on 64 bytes; shared until the next call.
+  /// Uses these parameters, [d] aligned to 64 bytes, until the next call; makes no copy.
   void load(const float* params);
-  /// Reads all prompts. Logits of the token after each, [prompts, vocabulary], until the next call.
+  /// Reads all prompts. Returns the logits of the token after each, [prompts, vocabulary], valid until the next call.
   const float* begin(std::span<const std::span<const std::int32_t>> prompts);
-  /// Appends tokens[i] to sequence active[i]: a subset of the sequences of the last call, in its order. Finished ones
-  /// are left out. Logits of their next tokens, [active, vocabulary], until the next call.
+  /// Appends tokens[i] to sequence active[i]. `active` is a subset of the last call's sequences in the same order,
+  /// without the finished ones. Returns the logits of their next tokens, [active, vocabulary], until the next call.
   const float* step(std::span<const int> active, std::span<const std::int32_t> tokens);
 
  private:
   // The cache of one sequence in one layer. Keys: [context / block][width][block], so that a block of positions is one
-  // vector. Values, behind them: [context][width].
+  // vector. Values follow: [context][width].
   static constexpr std::int64_t block = 16;
   float* cache_of(std::int64_t sequence, std::int64_t layer) {
     return cache_.get() + (sequence * layout_.shape.layers + layer) * (keys_size_ + values_size_);
@@ -36,7 +36,7 @@ class TransformerDecoder {
   void attend(const float* cache, std::int64_t positions, const float* query, float* attended);
   void embed(std::span<const int> active, std::span<const std::int32_t> tokens, float* x);
   void attention(int layer, std::span<const int> active, float* x);
-  void perceptron(int layer, std::int64_t rows, float* x);
+  void mlp(int layer, std::int64_t rows, float* x);
 
   const TransformerLayout& layout_;
   Transformer<float> reader_;

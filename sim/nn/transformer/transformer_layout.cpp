@@ -10,7 +10,7 @@ namespace shoal {
 
 TransformerLayout::TransformerLayout(const TransformerShape& of) : shape(of) {
   if (of.heads < 1 || of.width % of.heads != 0) {
-    user_error("{} heads do not divide a width of {}. Take 1, 2 or 4 heads?", of.heads, of.width);
+    user_error("{} heads do not divide a width of {}. Use 1, 2 or 4 heads.", of.heads, of.width);
   }
   ensure(of.layers >= 1 && of.ratio >= 1 && of.vocabulary >= 1 && of.context >= 1, "an empty transformer");
   constexpr double most = 1e8;
@@ -18,7 +18,7 @@ TransformerLayout::TransformerLayout(const TransformerShape& of) : shape(of) {
   const double count =
       width * (2.0 * of.vocabulary + of.context + 1) + of.layers * (2 * width + (4 + 2.0 * of.ratio) * width * width);
   if (count > most) {
-    user_error("a transformer of {:.3g} parameters (at most {:.0e} are possible). Lower its width?", count, most);
+    user_error("a transformer of {:.3g} parameters (at most {:.0e} are possible). Lower its width.", count, most);
   }
   // The tensor names are part of the format of weight files: never rename them.
   const auto add = [this](std::string name, std::vector<std::int64_t> sides) {
@@ -50,11 +50,11 @@ at::Tensor TransformerLayout::random_parameters(RandomKey key) const {
   std::int64_t number = 0;
   for (const Parameter& p : parameters.parameters) {
     RandomStream random(key, number++);
-    double deviation = p.shape.size() == 2 ? 1 / std::sqrt(static_cast<double>(p.shape[1])) : 0;
+    double deviation = p.shape.size() == 2 ? 1 / std::sqrt(p.shape[1]) : 0;
     if (p.name.ends_with(".out")) deviation *= into_stream;
     if (p.offset == head) deviation = 0.02;
     for (std::int64_t i = p.offset; i < p.offset + p.size; ++i) {
-      values[i] = deviation == 0 ? 1 : static_cast<float>(deviation * random.normal());
+      values[i] = deviation == 0 ? 1 : deviation * random.normal();
     }
   }
   return all;

@@ -3,7 +3,7 @@
 //
 // Each layer: x += attention(norm(x)), x += mlp(norm(x)); pre-norm, after Radford et al. 2019 (GPT-2), with the norm of
 // Zhang and Sennrich 2019 (arXiv 1910.07467: divided by the root of the mean square, times a gain), ReLU, learned
-// positions, a head of its own and no biases.
+// position embeddings, an output head that is not tied to the token embedding, and no biases.
 
 #include <ATen/core/Tensor.h>
 
@@ -21,7 +21,7 @@ struct TransformerShape {
   int width = 64;
   int layers = 2;
   int heads = 4;  // must divide the width
-  int ratio = 4;  // hidden units of the perceptron over the width
+  int ratio = 4;  // hidden units of the MLP over the width
 
   int head_width() const { return width / heads; }
   int hidden() const { return ratio * width; }
@@ -32,7 +32,7 @@ struct TransformerLayout {
   /// UserError where heads do not divide the width or there would be more than 10^8 parameters.
   explicit TransformerLayout(const TransformerShape& shape);
 
-  /// Offsets of one layer's matrices, each [out, in], and gains. `qkv`: of queries, keys and values, [3 width, width].
+  /// Offsets of one layer's gains and matrices, each [out, in]. `qkv` gives queries, keys and values: [3 width, width].
   struct Layer {
     std::int64_t attention_norm, qkv, attention_out, mlp_norm, mlp_in, mlp_out;
   };
@@ -42,9 +42,9 @@ struct TransformerLayout {
   std::vector<Layer> layers;
 
   /// [d], float32: matrices normal with standard deviation 1 / sqrt(inputs), those that write into the residual stream
-  /// smaller by sqrt(2 layers); a head of 0.02, so that all tokens start nearly alike; gains of 1.
+  /// smaller by sqrt(2 layers); a head of deviation 0.02, so that all tokens start nearly equally probable; gains of 1.
   at::Tensor random_parameters(RandomKey key) const;
-  /// Operations of one token forward with `before` tokens in front of it.
+  /// Floating-point operations of the forward pass of one token with `before` tokens before it.
   double flops_per_token(double before) const;
 };
 

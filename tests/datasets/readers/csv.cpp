@@ -1,4 +1,4 @@
-// Does a table of numbers come out as written, or with the line that is wrong?
+// Does a table of numbers give what is written, or an error that names the wrong line?
 
 #include "datasets/readers/csv.hpp"
 
@@ -14,20 +14,20 @@ using readers::Table;
 
 const std::string small = "0,1.5,-2\n3e2, 4 ,5\r\n6,7,8\n";
 
-TEST(Csv, Numbers) {
+TEST(Csv, ReadsNumbers) {
   const Table table = parse_csv(bytes(small), "x", 3);
   EXPECT_EQ(table.rows(), 3);
   EXPECT_EQ(table.values, (std::vector<double>{0, 1.5, -2, 300, 4, 5, 6, 7, 8}));
   EXPECT_EQ(table.row(1)[2], 5);
 }
 
-TEST(Csv, PlainAndPackedFiles) {
+TEST(Csv, ReadsPlainAndPackedFiles) {
   const Folder folder;
   EXPECT_EQ(read_csv(folder.write("plain", bytes(small)), 3).rows(), 3);
   EXPECT_EQ(read_csv(folder.write("packed", gzip(bytes(small))), 3).rows(), 3);
 }
 
-TEST(Csv, CutAnywhere) {
+TEST(Csv, NoticesCutFiles) {
   const Folder folder;
   for (std::size_t n = 0; n < small.size(); ++n) {
     const std::string path = folder.write("cut", prefix(bytes(small), n));
@@ -39,7 +39,7 @@ TEST(Csv, CutAnywhere) {
   }
 }
 
-TEST(Csv, AnyFlippedBitIsAnErrorOrANumber) {
+TEST(Csv, TakesAFlippedBitAsErrorOrNumber) {
   for (std::size_t bit = 0; bit < 8 * small.size(); ++bit) {
     Bytes flipped = bytes(small);
     flipped[bit / 8] ^= 1 << (bit % 8);
@@ -51,7 +51,7 @@ TEST(Csv, AnyFlippedBitIsAnErrorOrANumber) {
   }
 }
 
-TEST(Csv, WhatIsWrongAndWhere) {
+TEST(Csv, SaysWhatIsWrongAndWhere) {
   const auto error = [](const std::string& text) { return user_error_of([&] { parse_csv(bytes(text), "t.csv", 2); }); };
   EXPECT_TRUE(contains(error(""), "file 't.csv' is empty"));
   EXPECT_TRUE(contains(error("1,2\n1\n"), "line 2 has 1 columns (expected 2)"));
@@ -66,7 +66,7 @@ TEST(Csv, WhatIsWrongAndWhere) {
   EXPECT_TRUE(contains(error("1,\x01\x80zzzzzzzzzzzzzzzzzzzzzzzzzz\n"), "'??zzzzzzzzzzzzzzzzzz...'"));
 }
 
-TEST(Csv, AFolderIsNoTable) {
+TEST(Csv, RefusesAFolder) {
   const Folder folder;
   EXPECT_TRUE(contains(user_error_of([&] { read_csv(folder.path(), 2); }), "is a directory"));
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Small files for the tests of readers, and what their errors must look like.
+// Small files for the tests of readers, and the form that their errors must have.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ class Folder {
  public:
   Folder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "shoal-test-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no folder for the test's files");
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a folder for the test's files");
     path_ = pattern;
   }
   ~Folder() {

@@ -20,7 +20,7 @@ Bytes noise(std::size_t n) {
   return content;
 }
 
-TEST(Gzip, PlainAndPackedGiveTheSame) {
+TEST(Gzip, ReadsPlainAndPackedAlike) {
   const Folder folder;
   for (const std::size_t n : {0, 1, 2, 1000, 65535, 65536, 65537, 300000}) {
     const Bytes content = noise(n);
@@ -29,14 +29,14 @@ TEST(Gzip, PlainAndPackedGiveTheSame) {
   }
 }
 
-TEST(Gzip, MembersFollowEachOther) {
+TEST(Gzip, ReadsSeveralMembers) {
   Bytes packed = gzip(bytes("one "));
   const Bytes second = gzip(bytes("two"));
   packed.insert(packed.end(), second.begin(), second.end());
   EXPECT_EQ(gunzip(packed, "x"), bytes("one two"));
 }
 
-TEST(Gzip, CutAnywhere) {
+TEST(Gzip, NoticesCutFiles) {
   const Folder folder;
   const Bytes packed = gzip(noise(300));
   for (std::size_t n = 2; n < packed.size(); ++n) {
@@ -45,7 +45,7 @@ TEST(Gzip, CutAnywhere) {
   }
 }
 
-TEST(Gzip, AnyFlippedBitIsSeenOrHarmless) {
+TEST(Gzip, NoticesHarmfulFlippedBits) {
   const Bytes content = noise(200);
   const Bytes packed = gzip(content);
   for (std::size_t bit = 0; bit < 8 * packed.size(); ++bit) {
@@ -58,7 +58,7 @@ TEST(Gzip, AnyFlippedBitIsSeenOrHarmless) {
   }
 }
 
-TEST(Gzip, SomethingAfterTheEnd) {
+TEST(Gzip, RefusesBytesAfterTheEnd) {
   Bytes packed = gzip(bytes("contents"));
   packed.push_back(0);
   EXPECT_TRUE(contains(user_error_of([&] { gunzip(packed, "x.gz"); }), "1 bytes after the end"));
@@ -66,7 +66,7 @@ TEST(Gzip, SomethingAfterTheEnd) {
   user_error_of([&] { gunzip(packed, "x.gz"); });
 }
 
-TEST(Gzip, UnpackedSizeIsLimited) {
+TEST(Gzip, LimitsTheUnpackedSize) {
   // 64 MiB of zeros in 64 KiB.
   const Folder folder;
   const std::string path = folder.write("bomb.gz", gzip(Bytes(64 << 20)));
@@ -75,17 +75,17 @@ TEST(Gzip, UnpackedSizeIsLimited) {
   EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path, (64 << 20) - 1); }), "more than"));
 }
 
-TEST(Gzip, PlainSizeIsLimited) {
+TEST(Gzip, LimitsThePlainSize) {
   const Folder folder;
   const std::string path = folder.write("plain", noise(5000));
   EXPECT_EQ(read_unpacked(path, 5000).size(), 5000U);
   EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path, 4999); }), "5000 bytes (at most 4999"));
-  // A sparse file that claims a tebibyte is refused by its size, before any memory is asked for.
+  // A sparse file that claims a tebibyte is refused by its size, before any memory is allocated.
   std::filesystem::resize_file(path, std::uintmax_t{1} << 40);
   EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(path); }), "1099511627776 bytes"));
 }
 
-TEST(Gzip, NoFile) {
+TEST(Gzip, RefusesWhatIsNoFile) {
   const Folder folder;
   EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(folder.path() + "/none"); }), "no such file or directory"));
   EXPECT_TRUE(contains(user_error_of([&] { read_unpacked(folder.path()); }), "is a directory"));

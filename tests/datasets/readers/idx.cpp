@@ -19,14 +19,14 @@ constexpr readers::IdxExpected writers{.type = IdxType::int32, .dimensions = 2};
 
 const Bytes two_images = idx(0x08, {2, 2, 3}, {0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255});
 
-TEST(Idx, Bytes) {
+TEST(Idx, ReadsBytes) {
   const IdxArray array = parse_idx(two_images, "x", images);
   EXPECT_EQ(array.shape, (std::vector<std::int64_t>{2, 2, 3}));
   EXPECT_EQ(array.bytes, (Bytes{0, 1, 2, 3, 4, 5, 250, 251, 252, 253, 254, 255}));
   EXPECT_TRUE(array.ints.empty());
 }
 
-TEST(Idx, Ints) {
+TEST(Idx, ReadsIntegers) {
   const IdxArray array = parse_idx(
       idx(0x0c, {2, 2}, {0, 0, 0, 7, 0xff, 0xff, 0xff, 0xff, 0x12, 0x34, 0x56, 0x78, 0x80, 0, 0, 0}), "x", writers);
   EXPECT_EQ(array.shape, (std::vector<std::int64_t>{2, 2}));
@@ -34,18 +34,18 @@ TEST(Idx, Ints) {
   EXPECT_TRUE(array.bytes.empty());
 }
 
-TEST(Idx, PlainAndPackedFiles) {
+TEST(Idx, ReadsPlainAndPackedFiles) {
   const Folder folder;
   EXPECT_EQ(read_idx(folder.write("plain", two_images), images).bytes, parse_idx(two_images, "x", images).bytes);
   EXPECT_EQ(read_idx(folder.write("packed", gzip(two_images)), images).bytes, parse_idx(two_images, "x", images).bytes);
 }
 
-TEST(Idx, NoElements) {
+TEST(Idx, ReadsArraysWithoutElements) {
   EXPECT_EQ(parse_idx(idx(0x08, {0}, {}), "x", labels).shape, (std::vector<std::int64_t>{0}));
   EXPECT_TRUE(parse_idx(idx(0x08, {0, 28, 28}, {}), "x", images).bytes.empty());
 }
 
-TEST(Idx, CutAnywhereAndTooLong) {
+TEST(Idx, NoticesCutAndTooLongFiles) {
   const Folder folder;
   for (const bool packed : {false, true}) {
     for (std::size_t n = 0; n < two_images.size(); ++n) {
@@ -60,7 +60,7 @@ TEST(Idx, CutAnywhereAndTooLong) {
   }
 }
 
-TEST(Idx, AnyFlippedHeaderBit) {
+TEST(Idx, NoticesFlippedBitsInTheHeader) {
   for (std::size_t bit = 0; bit < 8 * 16; ++bit) {
     Bytes flipped = two_images;
     flipped[bit / 8] ^= 1 << (bit % 8);
@@ -69,7 +69,7 @@ TEST(Idx, AnyFlippedHeaderBit) {
   }
 }
 
-TEST(Idx, HugeExtentsAskForNoMemory) {
+TEST(Idx, AllocatesNothingForHugeExtents) {
   const std::uint32_t huge = 0xffffffffU;
   EXPECT_TRUE(contains(user_error_of([&] { parse_idx(idx(0x08, {huge}, {1, 2}), "x", labels); }), "4294967295"));
   user_error_of([&] { parse_idx(idx(0x08, {huge, huge, huge}, {1, 2}), "x", images); });
@@ -79,13 +79,13 @@ TEST(Idx, HugeExtentsAskForNoMemory) {
   user_error_of([&] { parse_idx(idx(0x0c, {1U << 31, 1U << 31}, {}), "x", writers); });
 }
 
-TEST(Idx, AnotherKindOfArray) {
+TEST(Idx, RefusesAnotherKindOfArray) {
   EXPECT_TRUE(contains(user_error_of([&] { parse_idx(two_images, "x", labels); }), "0x00000803 (expected 0x00000801"));
   EXPECT_TRUE(contains(user_error_of([&] { parse_idx(idx(0x0d, {1}, {0, 0, 0, 0}), "x", labels); }), "0x00000d01"));
   EXPECT_TRUE(contains(user_error_of([&] { parse_idx(bytes("<!doctype html>"), "x", labels); }), "0x3c21646f"));
 }
 
-TEST(Idx, NamesWithDashOrDotPackedOrNot) {
+TEST(Idx, FindsNamesWithDashOrDotPackedOrNot) {
   const std::string stem = "t10k-labels-idx1-ubyte";
   for (const std::string name :
        {"t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz", "t10k-labels.idx1-ubyte", "t10k-labels.idx1-ubyte.gz"}) {

@@ -1,4 +1,4 @@
-// Adam in its three forms: two steps computed by hand, and the forms against each other.
+// Adam in its three forms: two steps computed by hand, and the forms compared with each other.
 
 #include "sim/nn/adam.hpp"
 

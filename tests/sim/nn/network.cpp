@@ -61,25 +61,24 @@ TEST(Network, CountsTheProductsOfBothDirections) {
   EXPECT_EQ(network.flops_per_example(), 2.0 * (2 * 784 * 200 + 3 * 200 * 10));
 }
 
-TEST(Network, InitialParametersFillTheirRangeAndDependOnTheKeyAlone) {
+TEST(Network, InitializesUniformlyFromTheKeyAlone) {
   const Network network = network_of(models::mlp);
   const at::Tensor a = network.initial_parameters(random_key(1, "model/initial_parameters"));
   EXPECT_TRUE(at::equal(a, network.initial_parameters(random_key(1, "model/initial_parameters"))));
   EXPECT_FALSE(at::equal(a, network.initial_parameters(random_key(2, "model/initial_parameters"))));
   for (std::size_t i = 0; i < 6; i += 2) {
     const Parameter& weight = network.layout().parameters[i];
-    const double bound = 1 / std::sqrt(static_cast<double>(weight.shape[1]));
+    const double bound = 1 / std::sqrt(weight.shape[1]);
     const at::Tensor own = a.slice(0, weight.offset, weight.offset + weight.size);
     EXPECT_LE(own.abs().max().item<double>(), bound * (1 + 1e-6));
     EXPECT_GT(own.abs().max().item<double>(), 0.99 * bound);
     // 4 standard errors of a uniform draw's mean and mean square.
-    EXPECT_NEAR(own.mean().item<double>(), 0, 4 * bound / std::sqrt(3.0 * static_cast<double>(weight.size)));
-    EXPECT_NEAR(own.square().mean().item<double>() / (bound * bound), 1.0 / 3,
-                4 * std::sqrt(4.0 / 45 / static_cast<double>(weight.size)));
+    EXPECT_NEAR(own.mean().item<double>(), 0, 4 * bound / std::sqrt(3.0 * weight.size));
+    EXPECT_NEAR(own.square().mean().item<double>() / (bound * bound), 1.0 / 3, 4 * std::sqrt(4.0 / 45 / weight.size));
   }
 }
 
-// A factor for each channel, 1 at first.
+// A layer with a factor for each channel, initially 1.
 class Scale final : public Layer {
  public:
   std::string_view kind() const override { return "scale"; }

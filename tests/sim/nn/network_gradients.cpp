@@ -27,7 +27,7 @@ Network network_of(std::unique_ptr<Model> (*make)(Settings&), Shape input = {1, 
   return make(settings)->network(input, 10);
 }
 
-/// Examples of each client in a block, [client][example].
+// Examples of each client in a block, [client][example].
 using Block = std::vector<std::vector<std::int32_t>>;
 
 struct Gradients {
@@ -39,26 +39,26 @@ float* inputs(StackedNetwork& net) { return net.inputs().mutable_data_ptr<float>
 std::int64_t* labels(StackedNetwork& net) { return net.labels().mutable_data_ptr<std::int64_t>(); }
 float* weights(StackedNetwork& net) { return net.weights().mutable_data_ptr<float>(); }
 
-/// One pass over all examples of each client at once, in a batch as long as the longest.
+// One pass over all examples of each client at once, in a batch as long as the longest.
 Gradients stacked(const Network& network, const at::Tensor& params, const Examples& from, const Block& block,
                   const StackForm& form = {}) {
-  const auto clients = static_cast<std::int64_t>(block.size());
+  const std::int64_t clients = block.size();
   std::size_t batch = 0;
   for (const auto& own : block) batch = std::max(batch, own.size());
   const ParameterRows rows(clients, network.layout().size);
   rows.values.copy_(params);
   rows.gradients.fill_(7);  // must be overwritten
-  StackedNetwork net(network, rows, static_cast<std::int64_t>(batch), form);
+  StackedNetwork net(network, rows, batch, form);
 
-  const auto size = static_cast<std::size_t>(from.shape.size());
+  const std::size_t size = from.shape.size();
   for (std::size_t k = 0; k < block.size(); ++k) {
     const at::Tensor x = test::features(from, block[k]).permute({0, 2, 3, 1}).contiguous();
     std::copy_n(x.const_data_ptr<float>(), x.numel(), inputs(net) + k * net.inputs().stride(0));
     for (std::size_t i = 0; i < block[k].size(); ++i) {
-      labels(net)[k * batch + i] = from.labels[static_cast<std::size_t>(block[k][i])];
-      weights(net)[k * batch + i] = 1 / static_cast<float>(block[k].size());
+      labels(net)[k * batch + i] = from.labels[block[k][i]];
+      weights(net)[k * batch + i] = 1.0F / block[k].size();
     }
-    // What stands in rows without weight must not matter.
+    // Values in rows of weight 0 must not matter.
     std::fill_n(inputs(net) + k * net.inputs().stride(0) + block[k].size() * size, (batch - block[k].size()) * size,
                 3.0F);
   }
@@ -74,8 +74,7 @@ Gradients autograd(const Network& network, const test::Scores& scores, const at:
   Gradients out;
   std::vector<at::Tensor> rows;
   for (std::size_t k = 0; k < block.size(); ++k) {
-    Parameters leaves =
-        test::leaves(network.layout(), params.dim() == 2 ? params[static_cast<std::int64_t>(k)] : params);
+    Parameters leaves = test::leaves(network.layout(), params.dim() == 2 ? params[k] : params);
     const at::Tensor loss =
         at::cross_entropy_loss(scores(leaves, test::features(from, block[k])), test::labels(from, block[k]));
     loss.backward();
@@ -99,9 +98,7 @@ void expect_close(const Network& network, const Gradients& ours, const Gradients
   for (std::size_t k = 0; k < reference.losses.size(); ++k) {
     EXPECT_NEAR(ours.losses[k], reference.losses[k], 1e-5 * reference.losses[k]);
     for (const Parameter& p : network.layout().parameters) {
-      const auto part = [&](const at::Tensor& rows) {
-        return rows[static_cast<std::int64_t>(k)].slice(0, p.offset, p.offset + p.size);
-      };
+      const auto part = [&](const at::Tensor& rows) { return rows[k].slice(0, p.offset, p.offset + p.size); };
       EXPECT_LT(test::distance(part(ours.rows), part(reference.rows)), 1e-5) << p.name << " of client " << k;
     }
   }
@@ -110,7 +107,7 @@ void expect_close(const Network& network, const Gradients& ours, const Gradients
 void expect_equal(const Network& network, const test::Scores& scores, const Block& block) {
   const Examples from = test::random_examples(network.input(), network.output().size(), 12, 3);
   at::Tensor params = network.initial_parameters(random_key(1, "model/initial_parameters"));
-  if (block.size() > 1) {  // every client has weights of its own
+  if (block.size() > 1) {  // each client has its own weights
     std::vector<at::Tensor> rows;
     for (std::size_t k = 0; k < block.size(); ++k) {
       rows.push_back(network.initial_parameters(random_key(10 + k, "model/initial_parameters")));
@@ -164,7 +161,7 @@ TEST(NetworkGradients, ColourImages) {
   expect_equal(network_of(models::cnn_mcmahan, {3, 12, 12}), mcmahan, ragged);
 }
 
-TEST(NetworkGradients, PoolingBeforeTheFirstParametersAndIncompleteWindows) {
+TEST(NetworkGradients, PoolsBeforeParametersAndDropsPartWindows) {
   Network network({2, 7, 5});
   network.add(layers::max_pool2d(2))
       .add(layers::relu())
@@ -201,7 +198,7 @@ TEST(NetworkGradients, FiniteDifferences) {
   }
 }
 
-TEST(NetworkGradients, DescendingAtOnceIsAStepAlongTheGradient) {
+TEST(NetworkGradients, DescendsAtOnceAlongTheGradient) {
   const Network network = network_of(models::mlp);
   const Examples from = test::random_examples(network.input(), 10, 7, 3);
   const at::Tensor params = network.initial_parameters(random_key(1, "model/initial_parameters"));

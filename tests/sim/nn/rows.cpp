@@ -1,4 +1,4 @@
-// Client rows: norms, scaling, extremes and exact sums.
+// Clients' rows: norms, scaling, extremes and exact sums.
 #include "sim/nn/rows.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// The transformer's arithmetic: causal, without leaks between sequences, the right derivatives, and decoding with kept
-// keys and values equal to reading everything at once.
+// The transformer's arithmetic is causal, keeps sequences apart and has the right derivatives, and decoding with cached
+// keys and values agrees with reading everything at once.
 #include "sim/nn/transformer/transformer.hpp"
 
 #include <ATen/ATen.h>
@@ -18,7 +18,7 @@ using Tokens = std::vector<std::int32_t>;
 
 constexpr TransformerShape small{.vocabulary = 7, .context = 24, .width = 12, .layers = 2, .heads = 3, .ratio = 2};
 
-// Larger than a fresh model's, so that nothing is nearly linear.
+// Larger weights than those of a fresh model, so that nothing is nearly linear.
 at::Tensor weights_of(const TransformerLayout& layout, std::uint64_t seed) {
   at::Tensor params = layout.random_parameters(random_key(seed, "model/initial_parameters"));
   params.narrow(0, layout.head, layout.parameters.size - layout.head).mul_(30);
@@ -28,7 +28,7 @@ at::Tensor weights_of(const TransformerLayout& layout, std::uint64_t seed) {
 Tokens draw_tokens(std::int64_t count, std::int64_t stream, int vocabulary) {
   RandomStream random(random_key(5, "source/synthetic"), stream);
   Tokens tokens;
-  for (; count > 0; --count) tokens.push_back(static_cast<std::int32_t>(random.below(vocabulary)));
+  for (; count > 0; --count) tokens.push_back(random.below(vocabulary));
   return tokens;
 }
 
@@ -38,14 +38,14 @@ at::Tensor logits(const TransformerLayout& layout, const at::Tensor& params, std
   const at::Tensor wide = params.to(at::kDouble);
   transformer.load(wide.const_data_ptr<double>());
   std::int64_t rows = 0;
-  for (const Sequence& p : sequences) rows += p.predicted;
+  for (const Sequence& s : sequences) rows += s.predicted;
   const double* found = transformer.forward(sequences);
   return at::tensor(std::vector<double>(found, found + rows * layout.shape.vocabulary)).view({rows, -1});
 }
 
 double difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
-// The same network written with tensor operations, one sequence, a prediction at each token.
+// The same network written with tensor operations, for one sequence with a prediction at each token.
 at::Tensor by_tensors(const TransformerLayout& layout, const at::Tensor& params, const Tokens& tokens) {
   const TransformerShape& s = layout.shape;
   const at::Tensor all = params.to(at::kDouble);
@@ -65,9 +65,9 @@ at::Tensor by_tensors(const TransformerLayout& layout, const at::Tensor& params,
     const auto part = [&](int i) {
       return qkv.narrow(1, i * s.width, s.width).reshape({n, s.heads, s.head_width()}).transpose(0, 1);
     };
-    const at::Tensor scores = part(0).matmul(part(1).transpose(1, 2)) / std::sqrt(double(s.head_width()));
-    const at::Tensor seen = scores.masked_fill(future, -std::numeric_limits<double>::infinity()).softmax(-1);
-    const at::Tensor attended = seen.matmul(part(2)).transpose(0, 1).reshape({n, s.width});
+    const at::Tensor scores = part(0).matmul(part(1).transpose(1, 2)) / std::sqrt(s.head_width());
+    const at::Tensor weights = scores.masked_fill(future, -std::numeric_limits<double>::infinity()).softmax(-1);
+    const at::Tensor attended = weights.matmul(part(2)).transpose(0, 1).reshape({n, s.width});
     x = x + attended.matmul(at_place(l.attention_out, s.width, s.width).t());
     const at::Tensor units = norm(x, l.mlp_norm).matmul(at_place(l.mlp_in, s.hidden(), s.width).t()).relu();
     x = x + units.matmul(at_place(l.mlp_out, s.width, s.hidden()).t());
@@ -75,7 +75,7 @@ at::Tensor by_tensors(const TransformerLayout& layout, const at::Tensor& params,
   return norm(x, layout.final_norm).matmul(at_place(layout.head, s.vocabulary, s.width).t());
 }
 
-TEST(Transformer, IsTheNetworkWrittenWithTensors) {
+TEST(Transformer, AgreesWithTensorOperations) {
   const TransformerLayout layout(small);
   const at::Tensor params = weights_of(layout, 1);
   for (const std::int64_t n : {1, 2, 9, 24}) {
@@ -101,7 +101,7 @@ TEST(Transformer, FutureTokensDoNotChangeThePast) {
     others[changed] = (others[changed] + 1) % small.vocabulary;
     const Sequence sequence{.first = others, .predicted = 12};
     const at::Tensor after = logits(layout, params, {&sequence, 1});
-    const auto past = static_cast<std::int64_t>(changed);
+    const std::int64_t past = changed;
     EXPECT_EQ(difference(before.narrow(0, 0, past), after.narrow(0, 0, past)), 0) << changed;
     EXPECT_GT(difference(before.narrow(0, past, 1), after.narrow(0, past, 1)), 1e-6) << changed;
   }
@@ -121,15 +121,15 @@ TEST(Transformer, SequencesDoNotLeakIntoEachOther) {
   }
   const at::Tensor together = logits(layout, params, sequences);
   std::int64_t row = 0;
-  for (const Sequence& p : sequences) {
-    if (p.predicted == 0) continue;
+  for (const Sequence& s : sequences) {
+    if (s.predicted == 0) continue;
     // Not bit for bit: the library's products may sum in another order for another number of rows.
-    EXPECT_LT(difference(together.narrow(0, row, p.predicted), logits(layout, params, {&p, 1})), 1e-12);
-    row += p.predicted;
+    EXPECT_LT(difference(together.narrow(0, row, s.predicted), logits(layout, params, {&s, 1})), 1e-12);
+    row += s.predicted;
   }
 }
 
-TEST(Transformer, GradientIsThatOfFiniteDifferences) {
+TEST(Transformer, AgreesWithFiniteDifferences) {
   const TransformerLayout layout(small);
   const at::Tensor params = weights_of(layout, 4).to(at::kDouble);
   const Tokens a = draw_tokens(9, 1, small.vocabulary), b = draw_tokens(4, 2, small.vocabulary);
@@ -151,13 +151,13 @@ TEST(Transformer, GradientIsThatOfFiniteDifferences) {
     at::Tensor up = params.clone(), down = params.clone();
     up.mutable_data_ptr<double>()[i] += step;
     down.mutable_data_ptr<double>()[i] -= step;
-    // Central differences err by step^2 and by 1e-16 / step; no ReLU of this case is within a step of its bend.
+    // Central differences err by step^2 and by 1e-16 / step; no ReLU of this case is within a step of its kink.
     const double expected = (value(up) - value(down)) / (2 * step);
     ASSERT_NEAR(gradient[i].item<double>(), expected, 1e-7 * largest) << i;
   }
 }
 
-TEST(Transformer, AddsToTheGradientThatIsThere) {
+TEST(Transformer, AccumulatesGradients) {
   const TransformerLayout layout(small);
   const at::Tensor params = weights_of(layout, 4);
   const Tokens tokens = draw_tokens(6, 1, small.vocabulary);
@@ -187,25 +187,23 @@ TEST(Decoder, GivesTheLogitsOfReadingEverything) {
   const float* found = decoder.begin(views);
   for (int step = 0; step < 20; ++step) {
     for (std::size_t row = 0; row < active.size(); ++row) {
-      const Sequence sequence{.first = read[static_cast<std::size_t>(active[row])]};
+      const Sequence sequence{.first = read[active[row]]};
       const at::Tensor expected = logits(layout, params, {&sequence, 1})[0];
       const double scale = expected.abs().max().item<double>();
       for (int v = 0; v < shape.vocabulary; ++v) {
         // float32 against float64: some hundred roundings of 6e-8.
-        ASSERT_NEAR(found[row * 11 + static_cast<std::size_t>(v)], expected[v].item<double>(), 2e-5 * scale)
-            << step << " " << active[row];
+        ASSERT_NEAR(found[row * 11 + v], expected[v].item<double>(), 2e-5 * scale) << step << " " << active[row];
       }
     }
     if (step == 4) active = {0, 2, 3};
     if (step == 9) active = {2};
     Tokens chosen = draw_tokens(std::ssize(active), 100 + step, shape.vocabulary);
-    for (std::size_t row = 0; row < active.size(); ++row)
-      read[static_cast<std::size_t>(active[row])].push_back(chosen[row]);
+    for (std::size_t row = 0; row < active.size(); ++row) read[active[row]].push_back(chosen[row]);
     found = decoder.step(active, chosen);
   }
 }
 
-TEST(Decoder, GoesNoFurtherThanTheContext) {
+TEST(Decoder, RefusesTokensBeyondTheContext) {
   const TransformerLayout layout(small);
   const at::Tensor params = weights_of(layout, 7);
   TransformerDecoder decoder(layout);
@@ -218,22 +216,22 @@ TEST(Decoder, GoesNoFurtherThanTheContext) {
   EXPECT_THROW(decoder.step({&active, 1}, {&chosen, 1}), BrokenInvariant);
 }
 
-TEST(Arithmetic, ExponentialIsThatOfTheLibrary) {
+TEST(Arithmetic, ExponentialAgreesWithTheLibrary) {
   for (double x = 0; x > -87; x -= 0.00137) {
-    const auto f = static_cast<float>(x);
-    const double expected = std::exp(static_cast<double>(f));
+    const float f = x;
+    const double rounded = f, expected = std::exp(rounded);
     ASSERT_NEAR(arithmetic::exponential(arithmetic::Lanes::all(f))[3] / expected, 1, 2.4e-7) << x;  // 2 units of 2^-23
   }
   EXPECT_LT(arithmetic::exponential(arithmetic::Lanes::all(-std::numeric_limits<float>::infinity()))[0], 2e-38F);
 }
 
-TEST(Arithmetic, ExponentialsOfAnyNumber) {
+TEST(Arithmetic, SumsAnyNumberOfExponentials) {
   for (std::int64_t n = 1; n < 40; ++n) {
     std::vector<float> x;
     std::vector<double> wide;
     for (std::int64_t i = 0; i < n; ++i) {
-      x.push_back(static_cast<float>(3 * std::sin(static_cast<double>(7 * i + n))));
-      wide.push_back(static_cast<double>(x.back()));
+      x.push_back(3 * std::sin(7 * i + n));
+      wide.push_back(x.back());
     }
     const float sum = arithmetic::exponentials(x.data(), n, 0.5F);
     const double expected = arithmetic::exponentials(wide.data(), n, 0.5);

@@ -1,5 +1,5 @@
-// What does it change for a client to train in a block? In turn nothing, stacked and grouped only the rounding; and
-// never who the neighbours are.
+// How do a client's results depend on its block? Not at all in turn, by rounding alone if stacked or grouped; never on
+// who its neighbours are.
 #include <gtest/gtest.h>
 
 #include "sim/nn/layers/conv2d.hpp"
@@ -17,9 +17,9 @@ namespace {
 using test::column;
 using test::participation;
 
-constexpr double close = 1e-5;  // of the largest change: float32 sums in another order
+constexpr double close = 1e-5;  // relative to the largest change: float32 sums in another order
 
-// Partial batches, whole ones, less than one, one example and none.
+// Sizes that make partial and whole batches, less than a batch, one example and none.
 std::vector<std::int64_t> sizes() {
   std::vector<std::int64_t> out;
   for (std::int64_t c = 0; c < 70; ++c) out.push_back(c == 5 ? 0 : 1 + (c * 17) % 34);
@@ -99,8 +99,7 @@ TEST(Blocks, OneAndSixtyFourClientsAgree) {
         EXPECT_EQ(together.loss, again.loss) << name(form);
         for (std::size_t k = 0; k < block.size(); ++k) {
           const Fit alone = fit(task, {block[k]}, settings(form, momentum));
-          EXPECT_LT(test::distance(together.change[static_cast<std::int64_t>(k)], alone.change[0]), close)
-              << name(form);
+          EXPECT_LT(test::distance(together.change[k], alone.change[0]), close) << name(form);
           EXPECT_NEAR(together.loss[k], alone.loss[0], close * (1 + alone.loss[0])) << name(form);
         }
       }
@@ -108,7 +107,7 @@ TEST(Blocks, OneAndSixtyFourClientsAgree) {
   }
 }
 
-TEST(Blocks, InTurnAClientHasTheBitsItHasAlone) {
+TEST(Blocks, InTurnKeepTheBitsOfAClientAlone) {
   const SupervisedTask task = convolutional();
   const std::vector<Participation> block = clients(0, 9);
   Correction correction;
@@ -121,15 +120,15 @@ TEST(Blocks, InTurnAClientHasTheBitsItHasAlone) {
       const Fit together = fit(task, block, local, with);
       for (std::size_t k = 0; k < block.size(); ++k) {
         const Fit alone = fit(task, {block[k]}, local, with);
-        EXPECT_TRUE(at::equal(together.change[static_cast<std::int64_t>(k)], alone.change[0]));
+        EXPECT_TRUE(at::equal(together.change[k], alone.change[0]));
         EXPECT_EQ(together.loss[k], alone.loss[0]);
       }
     }
   }
 }
 
-// The promise rests on the library, which computes each matrix of a batched product on its own: hence many shapes.
-TEST(Blocks, StackedNeitherNeighboursNorPlaceNorNumberMatter) {
+// Tried with many shapes, since it holds only if the library computes each matrix of a batched product on its own.
+TEST(Blocks, StackedDoNotDependOnNeighbours) {
   std::vector<Network> networks{convolutions()};
   for (const std::int64_t inputs : {3, 32, 64, 200}) {
     for (const std::int64_t width : {3, 7, 16, 33}) networks.push_back(dense(inputs, width));
@@ -147,13 +146,13 @@ TEST(Blocks, StackedNeitherNeighboursNorPlaceNorNumberMatter) {
         const Fit many = fit(task, block, local);
         EXPECT_TRUE(at::equal(many.change[place], pair.change[0]))
             << task.layout().size << " parameters, " << others << " others";
-        EXPECT_EQ(many.loss[static_cast<std::size_t>(place)], pair.loss[0]);
+        EXPECT_EQ(many.loss[place], pair.loss[0]);
       }
     }
   }
 }
 
-TEST(Blocks, GroupedNeighboursOfEqualLengthDoNotMatter) {
+TEST(Blocks, GroupedDoNotDependOnEqualNeighbours) {
   const SupervisedTask task = convolutional();
   LocalSettings local = settings(BlockForm::grouped);
   local.steps = 5;
@@ -161,14 +160,15 @@ TEST(Blocks, GroupedNeighboursOfEqualLengthDoNotMatter) {
   for (const std::int64_t size : {2, 5, 16}) {
     std::vector<Participation> first = clients(11, size), second = clients(40, size);
     first[0] = who;
-    second[static_cast<std::size_t>(size - 1)] = who;
+    second[size - 1] = who;
     for (Participation& p : first) p.fraction = 1;
     for (Participation& p : second) p.fraction = 1;
     EXPECT_TRUE(at::equal(fit(task, first, local).change[0], fit(task, second, local).change[size - 1])) << size;
   }
 }
 
-TEST(Blocks, FormsDifferInBits) {  // or the tests above would compare one form with itself
+// Otherwise the tests above would compare a form with itself.
+TEST(Blocks, FormsDifferInBits) {
   const SupervisedTask task = convolutional();
   const std::vector<Participation> block = clients(0, 8);
   const at::Tensor in_turn = fit(task, block, settings(BlockForm::in_turn)).change;
@@ -178,7 +178,7 @@ TEST(Blocks, FormsDifferInBits) {  // or the tests above would compare one form 
   EXPECT_FALSE(at::equal(stacked, grouped));
 }
 
-// The library's arithmetic is what other devices compute with; here it runs on the host.
+// Other devices compute with the library's arithmetic; here it runs on the host.
 TEST(Blocks, LibraryAndLoopsAgree) {
   const Workplace library{at::kCPU, StackForm::Arithmetic::library};
   const SupervisedTask task = convolutional();
@@ -213,7 +213,7 @@ TEST(Blocks, LibraryReadsBytesAndEvaluates) {
   auto data = std::make_shared<Dataset>();
   for (Examples* part : {&data->train, &data->test}) {
     *part = test::random_examples({2, 6, 6}, 5, 1300, 1);
-    for (const float x : part->floats) part->bytes.push_back(static_cast<std::uint8_t>(std::abs(x) * 50));
+    for (const float x : part->floats) part->bytes.push_back(std::abs(x) * 50);
     part->floats.clear();
     part->scale = 1.0F / 64;
     part->offset = -0.5F;

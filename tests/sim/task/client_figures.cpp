@@ -16,7 +16,7 @@ TEST(ClientFigures, ArriveUnchangedThroughASum) {
     const ClientFigures figures{
         .loss = loss, .steps = 2, .examples = 3, .rejected_examples = 4, .bytes_up = 1LL << 50, .accepted = true};
     auto sum = figures.pack();
-    for (std::int64_t& word : sum) word += 0;  // of the other ranks
+    for (std::int64_t& number : sum) number += 0;  // the share of another rank
     const ClientFigures back = ClientFigures::unpack(sum);
     EXPECT_EQ(std::bit_cast<std::int64_t>(back.loss), std::bit_cast<std::int64_t>(loss));
     EXPECT_EQ(back.steps, 2);

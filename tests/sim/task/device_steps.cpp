@@ -1,4 +1,4 @@
-// Is a repeated step done once per call, in order with everything else, and is a batch gathered from compact storage?
+// Does a repeated step run once per call, in order with other work, and is a batch gathered from compact storage?
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -21,7 +21,7 @@ std::vector<at::Device> devices() {
   return found;
 }
 
-TEST(RepeatedStep, IsDoneOncePerCallInOrder) {
+TEST(RepeatedStep, RunsOncePerCallInOrder) {
   for (const at::Device device : devices()) {
     at::Tensor x = at::zeros({300}, at::TensorOptions(at::kDouble).device(device));
     at::Tensor rate = at::zeros({}, x.options());
@@ -33,7 +33,10 @@ TEST(RepeatedStep, IsDoneOncePerCallInOrder) {
       step(work);
       expected = 2 * expected + call;
       EXPECT_TRUE(at::equal(x.cpu(), at::zeros({300}, at::kDouble) + expected)) << device << ", call " << call;
-      if (call == 6) x.add_(1), expected += 1;
+      if (call == 6) {
+        x.add_(1);
+        expected += 1;
+      }
     }
     RepeatedStep moved = std::move(step);
     moved(work);
@@ -42,13 +45,14 @@ TEST(RepeatedStep, IsDoneOncePerCallInOrder) {
 }
 
 TEST(DeviceExamples, AreGatheredFromTheirStorageType) {
-  if (!has_device()) GTEST_SKIP() << "no GPU is here";
+  if (!has_device()) GTEST_SKIP() << "no GPU";
   const at::Device device = gpu_count() > 0 ? at::kCUDA : at::kCPU;
   Examples floats = test::random_examples({3, 2, 5}, 7, 40, 9);
-  floats.scale = 0.25F, floats.offset = -1;
+  floats.scale = 0.25F;
+  floats.offset = -1;
   Examples bytes = floats;
   bytes.floats.clear();
-  for (std::size_t i = 0; i < floats.floats.size(); ++i) bytes.bytes.push_back(static_cast<std::uint8_t>(i * 37));
+  for (std::size_t i = 0; i < floats.floats.size(); ++i) bytes.bytes.push_back(i * 37);
   const std::vector<std::int32_t> wanted{39, 0, 0, 17, 3};
   for (const Examples& from : {floats, bytes}) {
     const DeviceExamples there(from, device);

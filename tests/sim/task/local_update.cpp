@@ -1,4 +1,4 @@
-// The local update of a block: steps computed by hand, and whose rows it reads and changes.
+// The local update of a block: steps computed by hand, and the rows that it reads and changes.
 
 #include "sim/task/local_update.hpp"
 
@@ -65,7 +65,7 @@ TEST(LocalUpdate, StartsItsMomentumAnew) {
   EXPECT_NEAR(y.item<double>(), 0.55 - 0.5625, 1e-6);
 }
 
-TEST(LocalUpdate, KnowsTheFormOfNesterov) {
+TEST(LocalUpdate, ComputesNesterovMomentum) {
   const at::Tensor y = column({1}), g = column({2}), momentum = column({0});
   LocalUpdate<float>({y, g, momentum}, with_decay(0.5, true), pull_and_shift()).change(0);
   EXPECT_NEAR(y.item<double>(), 1 - 0.1 * (4.5 + 0.5 * 4.5), 1e-6);
@@ -102,7 +102,7 @@ TEST(LocalUpdate, ShowsTheWholeBlockToCodeOfTheStrategy) {
   LocalUpdate<float> update({y, g, {}}, {.rate = 1}, {.custom = halve});
   update.run(std::vector<std::int64_t>{1});
   EXPECT_TRUE(at::equal(y, column({1, 0})));
-  EXPECT_TRUE(at::equal(g, column({1.5, 2})));  // so that the next gradients are written where they are read
+  EXPECT_TRUE(at::equal(g, column({1.5, 2})));  // the next gradients are written to the same place
 }
 
 TEST(LocalUpdate, RefusesCorrectionsThatDoNotFit) {

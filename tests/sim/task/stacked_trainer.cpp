@@ -1,4 +1,4 @@
-// Local training of the stacked engine against a plain autograd loop, alone and in blocks.
+// Local training by the stacked engine compared with a plain autograd loop, alone and in blocks.
 #include "sim/task/stacked_trainer.hpp"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using test::participation;
 
 // Sizes that make partial batches, one batch, less than one, one example, none, and more than a gradient's chunk.
 const std::vector<std::int64_t> sizes{23, 10, 7, 1, 30, 0, 150};
-constexpr double close = 1e-5;  // of the largest change: float32 sums in another order
+constexpr double close = 1e-5;  // relative to the largest change: float32 sums in another order
 
 Network small_network() {
   Network network({2, 6, 6});
@@ -104,10 +104,9 @@ std::vector<Named> variants() {
 void expect_reference(const SupervisedTask& task, const Participation& who, const LocalSettings& local,
                       const Correction& correction, const Outcomes& got, std::int64_t row, const std::string& what) {
   const test::ReferenceFit want = test::reference_fit(task, small_scores, who, local, start_of(task), correction);
-  const auto k = static_cast<std::size_t>(row);
   EXPECT_LT(test::distance(got.delta[row], want.delta), close) << what << ", client " << value(who.client);
-  EXPECT_NEAR(got.loss[k], want.loss, close * want.loss) << what << ", client " << value(who.client);
-  EXPECT_EQ(got.steps[k], want.steps) << what << ", client " << value(who.client);
+  EXPECT_NEAR(got.loss[row], want.loss, close * want.loss) << what << ", client " << value(who.client);
+  EXPECT_EQ(got.steps[row], want.steps) << what << ", client " << value(who.client);
 }
 
 const std::vector<Participation> ragged{participation(0, 3), participation(4, 9), participation(2, 1),
@@ -128,7 +127,7 @@ TEST(StackedTrainer, RaggedBlocksTrainAsAutogradDoes) {
   for (const Named& variant : variants()) {
     const Outcomes got = fit(task, ragged, variant.local, start_of(task));
     for (std::size_t k = 0; k < ragged.size(); ++k) {
-      expect_reference(task, ragged[k], variant.local, {}, got, static_cast<std::int64_t>(k), variant.name);
+      expect_reference(task, ragged[k], variant.local, {}, got, k, variant.name);
     }
   }
 }
@@ -157,7 +156,7 @@ TEST(StackedTrainer, CorrectionsChangeTheGradient) {
       expect_reference(task, ragged[0], variant.local, corrections[c], alone, 0, what);
       const Outcomes block = fit(task, ragged, variant.local, start_of(task), corrections[c]);
       for (std::size_t k = 0; k < ragged.size(); ++k) {
-        expect_reference(task, ragged[k], variant.local, corrections[c], block, static_cast<std::int64_t>(k), what);
+        expect_reference(task, ragged[k], variant.local, corrections[c], block, k, what);
       }
     }
   }
@@ -183,7 +182,7 @@ TEST(StackedTrainer, StartAndCorrectionsMayDifferByClient) {
   const Outcomes block = fit(task, ragged, local, at::stack(starts), correction(at::stack(anchors), at::stack(shifts)));
   for (std::size_t k = 0; k < ragged.size(); ++k) {
     const Outcomes alone = fit(task, {ragged[k]}, local, starts[k], correction(anchors[k], shifts[k]));
-    EXPECT_LT(test::distance(block.delta[static_cast<std::int64_t>(k)], alone.delta[0]), close);
+    EXPECT_LT(test::distance(block.delta[k], alone.delta[0]), close);
   }
 }
 
@@ -248,7 +247,7 @@ TEST(StackedTrainer, ShufflesDependOnTheParticipation) {
   EXPECT_FALSE(at::equal(first, fit(other_seed, {participation(0, 3)}, local, start_of(task)).delta));
 }
 
-TEST(StackedTrainer, GradientIsThatOfTheMeanLossOverAllExamples) {
+TEST(StackedTrainer, ComputesGradientsOfTheMeanLoss) {
   const SupervisedTask task = small_task();
   const std::vector<Participation> block{participation(6, 0), participation(1, 0), participation(5, 0)};
   const auto trainer = task.trainer();
@@ -258,8 +257,7 @@ TEST(StackedTrainer, GradientIsThatOfTheMeanLossOverAllExamples) {
   for (const at::Tensor& params : {starts[0], at::stack(starts)}) {
     const LocalResult result = trainer->gradient(params);
     for (std::int64_t k = 0; k < 2; ++k) {
-      const std::vector<std::int32_t> own =
-          task.holdout().indices(block[static_cast<std::size_t>(k)].client, Split::train);
+      const std::vector<std::int32_t> own = task.holdout().indices(block[k].client, Split::train);
       const Parameters leaves = test::leaves(task.layout(), params.dim() == 2 ? params[k] : params);
       const at::Tensor loss = at::cross_entropy_loss(small_scores(leaves, test::features(task.train(), own)),
                                                      test::labels(task.train(), own));
@@ -277,7 +275,7 @@ TEST(StackedTrainer, GradientIsThatOfTheMeanLossOverAllExamples) {
 TEST(StackedTrainer, ReadsBytesAsFeatures) {
   auto data = std::make_shared<Dataset>();
   data->train = test::random_examples({2, 6, 6}, 5, 221, 1);
-  for (const float x : data->train.floats) data->train.bytes.push_back(static_cast<std::uint8_t>(std::abs(x) * 50));
+  for (const float x : data->train.floats) data->train.bytes.push_back(std::abs(x) * 50);
   data->train.floats.clear();
   data->train.scale = 1.0F / 64;
   data->train.offset = -0.5F;

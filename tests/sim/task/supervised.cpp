@@ -40,11 +40,11 @@ TEST(Holdout, SplitsAreDisjointAndComplete) {
     std::int64_t sum = 0;
     for (const Split split : {Split::train, Split::validation, Split::test}) {
       const std::vector<std::int32_t> own = holdout.indices(ClientId{client}, split);
-      EXPECT_EQ(static_cast<std::int64_t>(own.size()), holdout.count(ClientId{client}, split));
-      sum += static_cast<std::int64_t>(own.size());
-      for (const std::int32_t i : own) EXPECT_TRUE(seen.insert(i).second) << "example " << i << " stands twice";
+      EXPECT_EQ(std::ssize(own), holdout.count(ClientId{client}, split));
+      sum += std::ssize(own);
+      for (const std::int32_t i : own) EXPECT_TRUE(seen.insert(i).second) << "example " << i << " is in two splits";
     }
-    EXPECT_EQ(sum, sizes[static_cast<std::size_t>(client)]);
+    EXPECT_EQ(sum, sizes[client]);
     EXPECT_EQ(holdout.count(ClientId{client}, Split::train) > 0, sum > 0);
     EXPECT_EQ(task.work(ClientId{client}).examples, holdout.count(ClientId{client}, Split::train));
   }
@@ -104,14 +104,14 @@ Evaluation sum_over(Trainer& trainer, const at::Tensor& params, Split split, con
 void expect_direct(const SupervisedTask& task, Split split, const Examples& from,
                    const std::vector<std::int32_t>& which) {
   const at::Tensor params = task.initial_parameters(random_key(3, "model/initial_parameters")) * 3;
-  std::vector<std::int64_t> order(static_cast<std::size_t>(task.chunks(split)));
+  std::vector<std::int64_t> order(task.chunks(split));
   std::iota(order.begin(), order.end(), 0);
   const auto trainer = task.trainer();
   const Evaluation forwards = sum_over(*trainer, params, split, order);
   const Direct want = evaluate_directly(task, params, from, which);
-  EXPECT_EQ(forwards.examples, static_cast<std::int64_t>(which.size()));
+  EXPECT_EQ(forwards.examples, std::ssize(which));
   EXPECT_EQ(forwards.correct, want.correct);
-  EXPECT_NEAR(static_cast<double>(forwards.loss) * Evaluation::loss_unit, want.loss, 1e-6 * want.loss);
+  EXPECT_NEAR(forwards.loss * Evaluation::loss_unit, want.loss, 1e-6 * want.loss);
 
   std::ranges::reverse(order);
   const auto another = task.trainer();
@@ -121,7 +121,7 @@ void expect_direct(const SupervisedTask& task, Split split, const Examples& from
 }
 
 std::vector<std::int32_t> first(std::int32_t count) {
-  std::vector<std::int32_t> out(static_cast<std::size_t>(count));
+  std::vector<std::int32_t> out(count);
   std::iota(out.begin(), out.end(), 0);
   return out;
 }
@@ -144,7 +144,7 @@ TEST(SupervisedTask, WithoutATestSetTestsOnWhatClientsHoldOut) {
   expect_direct(task, Split::test, task.train(), task.holdout().all_indices(Split::test));
 }
 
-TEST(SupervisedTask, ADivergedModelHasALargeLossAndNothingCorrect) {
+TEST(SupervisedTask, EvaluatesADivergedModel) {
   const SupervisedTask task = task_with({});
   for (const double poison : {std::nan(""), std::numeric_limits<double>::infinity()}) {
     const Evaluation got = task.trainer()->evaluate(at::full({task.layout().size}, poison), {Split::test, 0});

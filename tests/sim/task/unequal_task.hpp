@@ -9,8 +9,8 @@
 
 namespace shoal::test {
 
-/// Trains like `Quadratic` (one dimension unless said otherwise); `work` tells the listed examples, and counts how
-/// often it is asked.
+/// Trains like `Quadratic` (in one dimension by default); `work` reports the listed numbers of examples and counts its
+/// calls.
 class UnequalTask final : public Task {
  public:
   explicit UnequalTask(std::vector<std::int64_t> examples, std::int64_t dimension = 1)
@@ -28,19 +28,19 @@ class UnequalTask final : public Task {
   std::int64_t clients() const override { return clients_; }
   at::Tensor initial_parameters(RandomKey key) const override { return inner_.initial_parameters(key); }
   ClientWork work(ClientId client) const override {
-    ++*asked_;
-    return {examples_.empty() ? 1 : examples_.at(static_cast<std::size_t>(value(client))), 10};
+    ++*calls_;
+    return {examples_.empty() ? 1 : examples_.at(value(client)), 10};
   }
   std::unique_ptr<Trainer> trainer() const override { return inner_.trainer(); }
   std::int64_t chunks(Split split) const override { return inner_.chunks(split); }
 
-  std::int64_t times_asked() const { return *asked_; }
+  std::int64_t times_asked() const { return *calls_; }
 
  private:
   std::int64_t clients_;
   std::vector<std::int64_t> examples_;
   Quadratic inner_;
-  std::shared_ptr<std::atomic<std::int64_t>> asked_ = std::make_shared<std::atomic<std::int64_t>>(0);
+  std::shared_ptr<std::atomic<std::int64_t>> calls_ = std::make_shared<std::atomic<std::int64_t>>(0);
 };
 
 }  // namespace shoal::test
