@@ -118,7 +118,7 @@ std::string explain(const std::string& name) {
   if (!text.empty()) return text;
   const std::string near = nearest(name, names);
   user_error("there is no part called '{}'. {}", name,
-             near.empty() ? "See 'shoal list'." : fmt::format("The nearest name is '{}'.", near));
+             near.empty() ? "See 'shoal list'." : fmt::format("The nearest is '{}'.", near));
 }
 
 }  // namespace shoal

@@ -1,6 +1,6 @@
-"""Rewards for steps beside outcomes make agents learn to operate machines sooner, most of all where outcomes are sparse.
+"""Rewards for steps besides outcomes make agents learn to operate machines sooner, most of all where outcomes are sparse.
 
-The number of updates and the bounds were set after looking at the curves: this guards the stated result, it does not find it.
+The number of updates and the bounds were set after looking at the curves: the test guards the stated result, it does not find it.
 """
 
 import h5py
@@ -24,7 +24,7 @@ def test_process_rewards_help():
         assert both.mean() > outcome.mean() and both[-1] > 0.5, (machine, outcome, both)
     gap = {m: found[f"{m}, rewards=integrated"][0][-1] - found[f"{m}, rewards=outcome"][0][-1] for m in ("terminal", "calculator")}
     assert gap["calculator"] > 0.5 > 0.1 > gap["terminal"], gap  # sparse, dense
-    # The published penalty rewards calls for their own sake: without process rewards the agent unlearns to answer.
+    # The published penalty rewards calls for their own sake: without process rewards the agent forgets how to answer.
     assert found["calculator, rewards=outcome"][0][-1] < 0.05
 
 
