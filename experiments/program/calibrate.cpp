@@ -200,7 +200,8 @@ std::string calibration_text(const std::vector<CalibratedCase>& cases, double pr
                           m.way == one.best ? "   chosen" : "");
     }
     if (one.best.clients == 1) {
-      text += fmt::format("  chosen: one client at a time; larger blocks that an experiment sets are {}\n", name(one.best.form));
+      text += fmt::format("  chosen: one client at a time; larger blocks that an experiment sets are {}\n",
+                          name(one.best.form));
     }
   }
   return text;

@@ -35,15 +35,17 @@ struct CalibratedCase {
 constexpr double worth_a_larger_block = 0.1;
 
 /// The block to write into the table: among those within `worth_a_larger_block` of the fastest, the one with the fewest
-/// clients, then the plainest form. If that is one client, the form is that of the fastest larger block, for experiments
-/// that set the size themselves.
+/// clients, then the plainest form. If that is one client, the form is that of the fastest larger block, for
+/// experiments that set the size themselves.
 BlockChoice best_of(const std::vector<MeasuredBlock>& measured);
 
 /// Trains clients of 60 synthetic examples, one epoch, on one core, alone and in blocks: every registered model on 8 x
-/// 8 and 28 x 28 images, and some MLPs. Measures processor time, not wall time. UserError when a model is not registered.
+/// 8 and 28 x 28 images, and some MLPs. Measures processor time, not wall time. UserError when a model is not
+/// registered.
 std::vector<CalibratedCase> calibrate(const CalibrateOptions& options);
 
-/// The rate that a matrix product reaches on one core, in floating-point operations per second: an upper bound for training.
+/// The rate that a matrix product reaches on one core, in floating-point operations per second: an upper bound for
+/// training.
 double product_rate();
 
 /// Clients per second for each way, compared with one client at a time and with the bound; text for a terminal.

@@ -197,8 +197,7 @@ Action declare_calibrate(CLI::App& app, const Arguments&) {
   app.add_option("--models", options.models, "models to measure (default: all)");
   app.add_option("--clients", options.clients, "block sizes to try (default 1 to 128)")->check(CLI::Range(1, 4096));
   app.add_option("--batches", options.batches, "batch sizes (default 10 and 32)")->check(CLI::Range(1, 100'000));
-  app.add_option("--seconds", options.seconds, "time for each size and form (default 0.2)")
-      ->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds, "time for each size and form (default 0.2)")->check(CLI::PositiveNumber);
   app.add_option("--out", command->out, "table to write (TOML): that of --blocks with the measured rows replaced");
   return action(command, calibrate_machine);
 }

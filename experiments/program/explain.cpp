@@ -51,8 +51,10 @@ constexpr Section sections[] = {
      "limits, consent and partial."},
     {"population.regions", "regions", "Time zones, and outages that hit all clients of a zone at once."},
     {"population.limits", "limits",
-     "Limits that users set on their devices: train only when charging, idle or on an unmetered network, and so often."},
-    {"population.consent", "consent", "The clients that have agreed to take part, in general and in this task, and until when."},
+     "Limits that users set on their devices: train only when charging, idle or on an unmetered network, and so "
+     "often."},
+    {"population.consent", "consent",
+     "The clients that have agreed to take part, in general and in this task, and until when."},
     {"population.partial", "partial",
      "Clients that do only a part of their local work, as in FedProx's experiments. Li et al., MLSys 2020 (arXiv "
      "1812.06127)."},

@@ -56,9 +56,8 @@ void fill(LabelSummary& s) {
   s.rounds_to_target = over(s, [&](const CellResult& r) { return reached(r, r.rounds_to_target); });
   s.seconds_to_target = over(s, [&](const CellResult& r) { return microseconds * reached(r, r.time_to_target_us); });
   s.rounds = over(s, [](const CellResult& r) { return r.rounds; });
-  s.seconds = over_cells(s, [](const CellContents& cell) {
-    return cell.rounds.empty() ? 0 : microseconds * cell.rounds.back().time_us;
-  });
+  s.seconds = over_cells(
+      s, [](const CellContents& cell) { return cell.rounds.empty() ? 0 : microseconds * cell.rounds.back().time_us; });
   s.bytes_down = over(s, [](const CellResult& r) { return r.bytes_down; });
   s.bytes_up = over(s, [](const CellResult& r) { return r.bytes_up; });
   s.dropouts = over(s, [](const CellResult& r) { return r.dropouts; });

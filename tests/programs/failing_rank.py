@@ -1,4 +1,4 @@
-"""A rank that dies or fails ends the whole program within seconds, with its number and reason; the records written so far stay whole.
+"""A rank that dies or fails ends the whole program within seconds, with its number and reason; all records stay whole.
 
 Failures come from outside: a signal, or a limit on the size of files put on a running rank, which to its next write is
 the same as a full disk.

@@ -71,7 +71,7 @@ class Undisturbed:
 
 
 class Left:
-    """The journal that a kill left of one cell: its rounds, and whether it has a result. Checked against the undisturbed run."""
+    """The journal that a kill left of one cell: rounds, and whether it has a result. Checked against the undisturbed run."""
 
     def __init__(self, whole, index, out):
         self.journal = Path(f"{out}.journal/cell-{index:06d}")

@@ -46,9 +46,7 @@ void count(const PlannedRound& round, const FederationState& state, RoundsPlan& 
 
 }  // namespace
 
-double RoundsPlan::to_all_rounds(double sum) const {
-  return planned == rounds ? sum : sum * rounds / planned;
-}
+double RoundsPlan::to_all_rounds(double sum) const { return planned == rounds ? sum : sum * rounds / planned; }
 
 double processor_seconds() { return 1.0 * std::clock() / CLOCKS_PER_SEC; }
 

@@ -133,9 +133,8 @@ std::string cost_text(const CellPlan& cell) {
   };
   traffic("download", rounds.message_bytes, rounds.bytes_down);
   traffic("upload", rounds.update_bytes, rounds.bytes_up);
-  lines.add("virtual time",
-            fmt::format("{} in all, {} a round", duration_text(1e-6 * all(value(rounds.time))),
-                        duration_text(seconds(rounds.time) / planned)));
+  lines.add("virtual time", fmt::format("{} in all, {} a round", duration_text(1e-6 * all(value(rounds.time))),
+                                        duration_text(seconds(rounds.time) / planned)));
   lines.add("live versions", fmt::format("{} of the model at a time", rounds.live_versions));
   lines.add("memory", memory_text(cell.memory));
   if (cell.memory.clients > 0) {

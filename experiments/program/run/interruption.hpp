@@ -25,8 +25,8 @@ class Interruption {
  public:
   explicit Interruption(WallLimits limits);
 
-  /// Call it after each round and before a cell. Collective: all ranks of the group get the same answer, though clocks and
-  /// signals differ.
+  /// Call it after each round and before a cell. Collective: all ranks of the group get the same answer, though clocks
+  /// and signals differ.
   Action next(Communicator& comm);
 
  private:

@@ -44,7 +44,7 @@ class Progress {
   std::int64_t rounds_here_ = 0;  // rounds of this process, without those before a resume
   RoundRow row_;
   double accuracy_ = not_measured, loss_ = not_measured;  // at the last evaluation
-  Measures measures_;                                     // of the last round; shown if there is no accuracy or loss
+  Measures measures_;                                     // in the last round; shown if there is no accuracy or loss
 };
 
 }  // namespace shoal

@@ -46,8 +46,8 @@ void check_device(const CellHeader& earlier, const Process& process, const std::
   const auto was = earlier.provenance.find("device");
   const std::string is = device_name(process.device());
   if (was == earlier.provenance.end() || was->second == is) return;
-  user_error("{}: was started on another device ({}; here {}). Resume it on the same, or discard it with --anew.", journal,
-             was->second, is);
+  user_error("{}: was started on another device ({}; here {}). Resume it on the same, or discard it with --anew.",
+             journal, was->second, is);
 }
 
 // A cell in progress: what run_cell changes besides the engine's state.

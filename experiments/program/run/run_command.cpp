@@ -35,8 +35,8 @@ int report(const RunCommand& command, const Run& run, const RunResult& result) {
     return equal ? 0 : other_error_code;
   }
   if (result.stopped) {
-    fmt::print("\nstopped and saved; continue with: shoal run {} --out {} --resume (and the same --set)\n", command.file,
-               run.out);
+    fmt::print("\nstopped and saved; continue with: shoal run {} --out {} --resume (and the same --set)\n",
+               command.file, run.out);
     return stopped_code;
   }
   fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);

@@ -47,9 +47,10 @@ Schedule read_schedule(const Settings& root) {
 // Read after the parts, on which the default depends.
 std::int64_t read_personal(const Settings& evaluate, const Federation& parts, const Schedule& schedule) {
   const bool possible = parts.task->clients_have(split_named(schedule.evaluate_on));
-  const bool wanted = evaluate.flag("personal", parts.strategy->is_personal() && possible,
-                                    "evaluate the models that clients use on examples of their own; the default is true if "
-                                    "the strategy has such models and [data] holds out such examples");
+  const bool wanted =
+      evaluate.flag("personal", parts.strategy->is_personal() && possible,
+                    "evaluate the models that clients use on examples of their own; the default is true if "
+                    "the strategy has such models and [data] holds out such examples");
   const std::int64_t most =
       evaluate.integer("personal_clients", 1000, "clients whose models are evaluated", at_least(1));
   if (wanted && !possible) {

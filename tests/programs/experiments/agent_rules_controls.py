@@ -1,7 +1,7 @@
 """Controls of agent_rules.toml need the sessions that an independent program found, as in agent_rules.py.
 
-One row is weaker evidence than the others: it was open what an "irrelevant" hint says, and of three readings the one that agrees
-was taken (a content token drawn anew each time).
+One row is weaker evidence than the others: it was open what an "irrelevant" hint says, and of three readings the one that
+agrees was taken (a content token drawn anew each time).
 """
 
 import math
