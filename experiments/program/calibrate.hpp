@@ -39,13 +39,11 @@ constexpr double worth_a_larger_block = 0.1;
 /// experiments that set the size themselves.
 BlockChoice best_of(const std::vector<MeasuredBlock>& measured);
 
-/// Trains clients of 60 synthetic examples, one epoch, on one core, alone and in blocks: every registered model on 8 x
-/// 8 and 28 x 28 images, and some MLPs. Measures processor time, not wall time. UserError when a model is not
-/// registered.
+/// Trains clients of 60 synthetic examples, one epoch, on one core, alone and in blocks: every model on 8 x 8 and
+/// 28 x 28 images, and some MLPs. Measures processor time, not wall time. UserError when a model does not exist.
 std::vector<CalibratedCase> calibrate(const CalibrateOptions& options);
 
-/// The rate that a matrix product reaches on one core, in floating-point operations per second: an upper bound for
-/// training.
+/// Floating-point operations per second of a matrix product on one core: an upper bound for training.
 double product_rate();
 
 /// Clients per second for each way, compared with one client at a time and with the bound; text for a terminal.

@@ -246,7 +246,7 @@ constexpr Command table[] = {
      "  mpirun -n 4 shoal run experiments/quickstart.toml --ranks-per-cell 2\n"
      "  shoal run experiments/quickstart.toml --time-limit 3600 --resume",
      declare_run},
-    {"plan", "Predict what an experiment will cost: clients, work, bytes, memory, time; trains nothing",
+    {"plan", "Predict what an experiment will cost, without running it: clients, work, bytes, memory, time",
      "  shoal plan experiments/quickstart.toml --set planner.cohort=100 --ranks 16", declare_plan},
     {"report", "Write runs as one HTML page: tables, curves, configurations, provenance",
      "  shoal report results/quickstart.h5 --out quickstart.html", declare_report},

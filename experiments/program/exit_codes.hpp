@@ -16,8 +16,7 @@ inline constexpr int stopped_code = 75;  // EX_TEMPFAIL: saved, run again with -
 /// The first line of a message: LibTorch appends a stack trace to its own.
 inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-/// Runs `body` and prints what it throws as one line; `prefix` tells which of several ranks it is. Returns the exit
-/// code.
+/// Runs `body` and prints what it throws as one line; `prefix` tells which rank it is. Returns the exit code.
 template <class Body>
 int guarded(const std::string& prefix, Body&& body) {
   try {

@@ -48,8 +48,7 @@ bool on_terminal() {
 }
 
 void launch_ranks(int ranks, const std::vector<std::string>& arguments) {
-  // A waiting rank yields its core: otherwise another process on the machine delays each message by a time slice of
-  // 10 ms.
+  // A waiting rank yields its core: otherwise other processes on the machine delay each message by a time slice, 10 ms.
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   // More ranks than cores is a normal way to test; threads of a rank must not be bound to one core.
   std::vector<std::string> command = {"mpirun",          "--quiet",   "-n",  std::to_string(ranks),

@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
       "Shoal compares federated-learning strategies on simulated clients, with the same bits on any number of "
       "ranks.\n\n"
       "  shoal run experiments/quickstart.toml --ranks 2     run an experiment\n"
-      "  shoal plan experiments/quickstart.toml              what it will cost, without training\n"
+      "  shoal plan experiments/quickstart.toml              what it will cost, without running it\n"
       "  shoal report results/quickstart.h5 --out page.html  its tables and curves as a page\n"
       "  shoal export results/quickstart.h5                  its models as safetensors, its tables as CSV\n"
       "  shoal verify results/quickstart.h5                  run it again and compare the hashes\n"

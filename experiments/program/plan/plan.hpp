@@ -14,8 +14,7 @@ namespace shoal {
 
 struct PlanOptions {
   int ranks = 1;  // memory and wall time are predicted for this many, each on a core of its own
-  // Processor time for each of up to four kinds of cells; less each if there are more. Rounds that do not fit are
-  // extrapolated.
+  // For each of up to four kinds of cells, less if there are more. Rounds that do not fit are extrapolated.
   double planning_seconds = 1, measuring_seconds = 0.4;
 };
 
