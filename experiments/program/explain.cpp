@@ -51,8 +51,8 @@ constexpr Section sections[] = {
      "limits, consent and partial."},
     {"population.regions", "regions", "Time zones, and outages that hit all clients of a zone at once."},
     {"population.limits", "limits",
-     "Limits that users set on their devices: train only when charging, idle or on an unmetered network, and so "
-     "often."},
+     "Limits that users set on their devices: train only when charging, idle or on an unmetered network, and "
+     "only so often."},
     {"population.consent", "consent",
      "The clients that have agreed to take part, in general and in this task, and until when."},
     {"population.partial", "partial",

@@ -16,7 +16,6 @@ from collections import Counter
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pandas as pd
 import program
 
