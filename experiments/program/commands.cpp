@@ -114,7 +114,7 @@ void write_report(const ReportOptions& options) {
 
 Action declare_report(CLI::App& app, const Arguments&) {
   const auto options = std::make_shared<ReportOptions>();
-  app.add_option("RUN.h5", options->files, "run files; the journals of an interrupted run beside it are read too")
+  app.add_option("RUN.h5", options->files, "run files; for an interrupted run, the journals beside it are read too")
       ->required();
   app.add_option("--out", options->out, "page to write (HTML)")->required();
   return action(options, write_report);
@@ -139,7 +139,7 @@ void export_files(const ExportOptions& options) {
 
 Action declare_export(CLI::App& app, const Arguments&) {
   const auto options = std::make_shared<ExportOptions>();
-  app.add_option("RUN.h5", options->file, "run file; the journals of an interrupted run beside it are read too")
+  app.add_option("RUN.h5", options->file, "run file; for an interrupted run, the journals beside it are read too")
       ->required();
   app.add_option("--out", options->folder, "folder to write to; default: RUN-export");
   app.add_option("--cell", options->cell, "only this cell of the grid, counted from 0");
