@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::int64_t examples_per_client = 60, classes = 10;
 constexpr int passes = 4;
-constexpr double hopeless = 2;         // times the best so far: larger blocks of that form are not tried
-constexpr double most_values = 1.5e8;  // of a block's parameters: 2 GB of rows and changes
+constexpr double hopeless = 2;         // a form this many times slower than the best is not tried with larger blocks
+constexpr double most_values = 1.5e8;  // parameters of a whole block: 2 GB with their changes
 
 class EqualShares final : public ClientExamples {
  public:
@@ -29,7 +29,7 @@ class EqualShares final : public ClientExamples {
   std::int64_t clients() const override { return clients_; }
   std::int64_t count(ClientId) const override { return examples_per_client; }
   void indices(ClientId client, std::span<std::int32_t> out) const override {
-    std::iota(out.begin(), out.end(), static_cast<std::int32_t>(value(client) * examples_per_client));
+    std::iota(out.begin(), out.end(), value(client) * examples_per_client);
   }
 
  private:
@@ -44,7 +44,7 @@ std::shared_ptr<const Dataset> synthetic(const Shape& shape, std::int64_t client
   data->train.scale = 1.0F / 255;
   const std::int64_t count = clients * examples_per_client;
   for (std::int64_t i = 0; i < count; ++i) {
-    data->train.labels.push_back(static_cast<std::int32_t>(random.below(classes)));
+    data->train.labels.push_back(random.below(classes));
   }
   for (std::int64_t i = 0; i < count * shape.size(); ++i) {
     data->train.bytes.push_back(static_cast<std::uint8_t>(random.bits()));
@@ -68,17 +68,17 @@ std::vector<Setup> setups() {
   return all;
 }
 
-/// Processor time of one client when blocks of one size train in one form.
+// Processor time of one client when blocks of one size train in one form.
 double client_seconds(const SupervisedTask& task, const BlockChoice& way, std::int64_t batch, double seconds) {
   LocalSettings local;
   local.batch = batch;
   local.block = way.clients;
   local.form = way.form;
   local.rate = 0.01;
-  std::vector<Participation> block(static_cast<std::size_t>(way.clients));
+  std::vector<Participation> block(way.clients);
   for (std::int64_t k = 0; k < way.clients; ++k) {
-    block[static_cast<std::size_t>(k)].client = ClientId{k % task.clients()};
-    block[static_cast<std::size_t>(k)].id = ParticipationId{k};
+    block[k].client = ClientId{k % task.clients()};
+    block[k].id = ParticipationId{k};
   }
   const at::Tensor start = task.initial_parameters(random_key(1, "model/initial_parameters"));
   const auto trainer = task.trainer();
@@ -86,7 +86,7 @@ double client_seconds(const SupervisedTask& task, const BlockChoice& way, std::i
     trainer->open(block, local);
     trainer->fit(start, {});
   };
-  train();  // makes the buffers
+  train();  // allocates the buffers
   const double begin = processor_seconds();
   double took = 0;
   std::int64_t blocks = 0;
@@ -95,7 +95,7 @@ double client_seconds(const SupervisedTask& task, const BlockChoice& way, std::i
     ++blocks;
     took = processor_seconds() - begin;
   } while (took < seconds);
-  return took / static_cast<double>(blocks * way.clients);
+  return took / (blocks * way.clients);
 }
 
 std::vector<MeasuredBlock> measure(const SupervisedTask& task, std::int64_t batch, const CalibrateOptions& options) {
@@ -108,13 +108,13 @@ std::vector<MeasuredBlock> measure(const SupervisedTask& task, std::int64_t batc
     if (form == BlockForm::grouped && !convolves) continue;  // the same as stacked
     for (const std::int64_t clients : options.clients) {
       if (clients == 1 && form != BlockForm::in_turn) continue;
-      if (static_cast<double>(clients * task.layout().size) > most_values) break;
+      if (clients * task.layout().size > most_values) break;
       all.push_back({{clients, form}, client_seconds(task, {clients, form}, batch, seconds)});
       best = std::min(best, all.back().seconds);
       if (all.back().seconds > hopeless * best) break;
     }
   }
-  // A machine that others use slows down for a while: every way gets its turn at several times.
+  // Other users may slow the machine down for a while, so every way is measured at several times.
   for (int pass = 1; pass < passes; ++pass) {
     for (MeasuredBlock& m : all) m.seconds = std::min(m.seconds, client_seconds(task, m.way, batch, seconds));
   }
@@ -154,7 +154,7 @@ std::vector<CalibratedCase> calibrate(const CalibrateOptions& options) {
     } catch (const UserError&) {
       continue;  // images of this size are too small for it
     }
-    constexpr std::int64_t clients = 64;  // with examples of their own; larger blocks train them again
+    constexpr std::int64_t clients = 64;  // clients with examples of their own; larger blocks repeat them
     const SupervisedTask task(synthetic(setup.shape, clients), std::make_unique<EqualShares>(clients), *network,
                               HoldoutShares(), 1);
     for (const std::int64_t batch : options.batches) {
@@ -195,12 +195,13 @@ std::string calibration_text(const std::vector<CalibratedCase>& cases, double pr
     text += fmt::format("\n{}, {} parameters, batch {}; bound {:.4g} clients/s\n", one.what, one.of.parameters,
                         one.of.batch, bound);
     for (const MeasuredBlock& m : one.measured) {
-      text += fmt::format("  {:>4} {:<8} {:>10.4g} clients/s {:>6.2f} of one at a time {:>6.1f} % of the bound{}\n",
+      text += fmt::format("  {:>4} {:<8} {:>10.4g} clients/s {:>6.2f} x one at a time {:>6.1f} % of the bound{}\n",
                           m.way.clients, name(m.way.form), 1 / m.seconds, alone / m.seconds, 100 / m.seconds / bound,
                           m.way == one.best ? "   chosen" : "");
     }
     if (one.best.clients == 1) {
-      text += fmt::format("  chosen: one client at a time; larger blocks by setting are {}\n", name(one.best.form));
+      text += fmt::format("  chosen: one client at a time; larger blocks that an experiment sets are {}\n",
+                          name(one.best.form));
     }
   }
   return text;

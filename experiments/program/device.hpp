@@ -10,7 +10,7 @@
 
 namespace shoal {
 
-/// What this program finds: GPUs, and whether it was built to use them.
+/// The GPUs that this program sees, and whether it was built to use them.
 struct Machine {
   bool built_for_gpus = false;
   int gpus = 0;
@@ -18,14 +18,14 @@ struct Machine {
 Machine this_machine();
 
 /// The device that a cell with these settings is computed on; reads `device`. "auto" is a GPU where this program can
-/// use one. UserError where "cuda" was asked for and cannot be had.
+/// use one. UserError when it is "cuda" and there is none.
 at::Device choose_device(const Settings& root, const Machine& machine);
 
-/// What the run file says about it: "cpu", or "cuda: NVIDIA H100 80GB HBM3, compute capability 9.0".
+/// The device as the run file names it: "cpu", or "cuda: NVIDIA H100 80GB HBM3, compute capability 9.0".
 std::string device_name(at::Device device);
 
-/// Makes one GPU this rank's own, by its number on its machine; nothing is to be done for the CPU. Collective over
-/// `group`; UserError where its ranks found different devices.
+/// Selects this rank's GPU by the rank's number on its machine; does nothing for the CPU. Collective over `group`;
+/// UserError when its ranks found different devices.
 void take_device(at::Device device, Communicator& group);
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// How the program ends.
+// The program's exit codes, and how it reports errors.
 
 #include <fmt/core.h>
 
@@ -13,10 +13,10 @@ namespace shoal {
 inline constexpr int user_error_code = 2, other_error_code = 1;
 inline constexpr int stopped_code = 75;  // EX_TEMPFAIL: saved, run again with --resume
 
-/// LibTorch's messages go on with a stack trace.
+/// The first line of a message: LibTorch appends a stack trace to its own.
 inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-/// Runs `body`; prints what it throws as one line, prefixed where several ranks might speak. Returns the exit code.
+/// Runs `body` and prints what it throws as one line; `prefix` tells which rank it is. Returns the exit code.
 template <class Body>
 int guarded(const std::string& prefix, Body&& body) {
   try {

@@ -8,7 +8,7 @@
 namespace shoal {
 namespace {
 
-/// A part or a section that can be named on the command line.
+// A part or a section that can be named on the command line.
 struct Entry {
   std::string kind, section, name, about;
   std::function<std::vector<Declared>()> declared;  // its settings
@@ -39,20 +39,22 @@ std::vector<Declared> declared_by(const AnyPart& part) {
 // Sections that name no part, or that are read by more than the part they name.
 struct Section {
   const char *path, *name, *about;
-  const char* task = "supervised";  // whose experiments have the section
+  const char* task = "supervised";  // the task of experiments that have the section
 };
 constexpr Section sections[] = {
-    {"data", "data", "Which examples there are, and how many every client holds out from its training."},
+    {"data", "data", "The examples, and how many of them every client holds out from training."},
     {"local", "local", "How clients train: local SGD, the same for all strategies."},
     {"evaluate", "evaluate", "When and on which examples the server's model is evaluated."},
     {"population", "population",
-     "Who the clients are: their devices and when they are available, for the virtual clock. Below it are devices (a "
-     "form of devices: plain, tiers, flash, ...), availability (a form of availability: always, diurnal, trace, ...), "
-     "regions, limits, consent and partial."},
-    {"population.regions", "regions", "Zones of local time, and outages that hit all clients of a zone at once."},
+     "The clients: their devices and when they are available on the virtual clock. It contains devices (a form of "
+     "devices: plain, tiers, flash, ...), availability (a form of availability: always, diurnal, trace, ...), regions, "
+     "limits, consent and partial."},
+    {"population.regions", "regions", "Time zones, and outages that hit all clients of a zone at once."},
     {"population.limits", "limits",
-     "What users let their devices do: train only when charging, idle, on an unmetered network, at most so often."},
-    {"population.consent", "consent", "Who has agreed to take part, in general and in this task, and until when."},
+     "Limits that users set on their devices: train only when charging, idle or on an unmetered network, and "
+     "only so often."},
+    {"population.consent", "consent",
+     "The clients that have agreed to take part, in general and in this task, and until when."},
     {"population.partial", "partial",
      "Clients that do only a part of their local work, as in FedProx's experiments. Li et al., MLSys 2020 (arXiv "
      "1812.06127)."},
@@ -103,7 +105,7 @@ std::string list_parts() {
     heading = own;
     text += fmt::format("  {:<20} {}\n", entry.name, first_sentence(entry.about));
   }
-  return text + "\nshoal explain NAME tells a part's source and settings.\n";
+  return text + "\nshoal explain NAME shows a part's source and settings.\n";
 }
 
 std::string explain(const std::string& name) {
@@ -118,7 +120,7 @@ std::string explain(const std::string& name) {
   if (!text.empty()) return text;
   const std::string near = nearest(name, names);
   user_error("there is no part called '{}'. {}", name,
-             near.empty() ? "See 'shoal list'?" : fmt::format("Did you mean '{}'?", near));
+             near.empty() ? "See 'shoal list'." : fmt::format("The nearest is '{}'.", near));
 }
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// `shoal list` and `shoal explain`: what there is and what it reads.
+// `shoal list` and `shoal explain`: all parts, and the settings that each of them reads.
 
 #include <string>
 
@@ -8,8 +8,8 @@ namespace shoal {
 /// All parts by kind, one line each.
 std::string list_parts();
 
-/// What the part does, its source, and its settings with defaults; for a section that is no part ("local"), its
-/// settings. UserError with the nearest name when there is nothing of that name.
+/// The part's description, source and settings with defaults; for a section that is no part ("local"), its settings.
+/// UserError with the nearest name when nothing has that name.
 std::string explain(const std::string& name);
 
 }  // namespace shoal

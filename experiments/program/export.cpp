@@ -99,7 +99,7 @@ std::string cells_csv(const std::vector<CellContents>& cells) {
 }
 
 TensorMetadata metadata(const RunContents& run, const CellContents& cell) {
-  return {{"format", "pt"},  // what loaders of PyTorch ask for
+  return {{"format", "pt"},  // PyTorch's loaders expect it
           {"experiment", run.info.name},
           {"program", "shoal " + run.info.program},
           {"label", cell.header.label},
@@ -167,11 +167,11 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
     if (!wanted || cell.header.index == *wanted) cells.push_back(&cell);
   }
   if (wanted && cells.empty()) {
-    user_error("there is no cell {} (the run has {}, counted from 0). Choose another?", *wanted, run.cells.size());
+    user_error("there is no cell {} (the run has {}, counted from 0). Choose one of these.", *wanted, run.cells.size());
   }
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem) user_error("cannot make the folder '{}' ({}). Choose another place?", folder, problem.message());
+  if (problem) user_error("cannot make the folder '{}' ({}). Choose another place.", folder, problem.message());
 
   std::vector<std::string> paths;
   const auto place = [&](const std::string& name) { return paths.emplace_back(folder + "/" + name); };

@@ -17,8 +17,8 @@ namespace shoal {
 ///                      NAME.TABLE.csv where there are measures and further tables
 ///   NAME.timeline.json   rounds and participations in virtual time, for ui.perfetto.dev (timeline.hpp)
 ///   NAME.config.toml   what the cell ran
-/// with NAME = cell-<index>-<label>-seed<seed>, its label reduced to letters, digits and ".=_-". `cell`: files of this
-/// one only. Returns the paths. UserError if there is no such cell.
+/// with NAME = cell-<index>-<label>-seed<seed>, its label reduced to letters, digits and ".=_-". `cell`: files of
+/// this cell only. Returns the paths. UserError if there is no such cell.
 std::vector<std::string> export_run(const RunContents& run, const std::string& folder,
                                     std::optional<std::int64_t> cell = {});
 

@@ -14,11 +14,12 @@ namespace shoal {
 namespace {
 
 constexpr const char* terminal_variable = "SHOAL_TERMINAL";
+
 std::string own_path() {
   std::string path(4096, '\0');
   const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
   if (length <= 0) system_error("cannot find the program's own path: {}", std::strerror(errno));
-  path.resize(static_cast<std::size_t>(length));
+  path.resize(length);
   return path;
 }
 
@@ -40,15 +41,14 @@ bool speaks_for_all() {
 
 void note_terminal() { setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1); }
 
-// A rank's own output is a pipe or mpirun's pseudo-terminal and tells nothing.
+// The rank's own stdout does not tell: it is a pipe or mpirun's pseudo-terminal.
 bool on_terminal() {
   const char* value = std::getenv(terminal_variable);
   return value != nullptr && std::string_view(value) == "1";
 }
 
 void launch_ranks(int ranks, const std::vector<std::string>& arguments) {
-  // A waiting rank gives its core away: otherwise whatever else runs on the machine costs a time slice per message, 10
-  // ms.
+  // A waiting rank yields its core: otherwise other processes on the machine delay each message by a time slice, 10 ms.
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   // More ranks than cores is a normal way to test; threads of a rank must not be bound to one core.
   std::vector<std::string> command = {"mpirun",          "--quiet",   "-n",  std::to_string(ranks),
@@ -57,10 +57,10 @@ void launch_ranks(int ranks, const std::vector<std::string>& arguments) {
   command.push_back(own_path());
   command.insert(command.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
-  for (std::string& word : command) argv.push_back(word.data());
+  for (std::string& argument : command) argv.push_back(argument.data());
   argv.push_back(nullptr);
   execvp(argv[0], argv.data());
-  system_error("cannot start mpirun: {}. Is Open MPI installed (package openmpi-bin)?", std::strerror(errno));
+  system_error("cannot start mpirun: {}. Install Open MPI (package openmpi-bin).", std::strerror(errno));
 }
 
 std::string processor() {

@@ -1,5 +1,5 @@
 #pragma once
-// All parts that this program has, whatever their kind.
+// All parts of this program, of every kind.
 
 #include <functional>
 #include <string>

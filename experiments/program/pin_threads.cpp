@@ -1,5 +1,5 @@
 // The libraries read OMP_NUM_THREADS and MKL_NUM_THREADS when they are loaded, so a program that finds them unset must
-// start anew. From `main` that would cost LibTorch's 0.2 s of initialisation twice; functions in .preinit_array run
+// restart. From `main` that would cost LibTorch's 0.2 s of initialisation twice; functions in .preinit_array run
 // before those of shared libraries. Where a linker does not know that section, the call from `main` does the work.
 
 #include "experiments/program/pin_threads.hpp"
@@ -20,7 +20,7 @@ bool begins(const char* text, const char* beginning) {
   return std::strncmp(text, beginning, std::strlen(beginning)) == 0;
 }
 
-// True when the environment is as wanted; otherwise starts the program anew, and returns false where that fails.
+// True when the environment is as wanted; otherwise restarts the program, and returns false if that fails.
 // Libraries may be linked but not initialised: system calls and string functions only.
 bool start_pinned(char** argv, char** environment) {
   constexpr const char* wanted[] = {"OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1"};
@@ -51,7 +51,7 @@ void pin_early(int, char** argv, char** environment) { start_pinned(argv, enviro
 
 void pin_library_threads(char** argv) {
   if (start_pinned(argv, environ)) return;
-  system_error("cannot start the program anew with one thread per library: {}", std::strerror(errno));
+  system_error("cannot restart the program with one thread per library: {}", std::strerror(errno));
 }
 
 }  // namespace shoal

@@ -1,9 +1,9 @@
 #pragma once
-// One thread for each of LibTorch's libraries: matrix products change bits between one and two.
+// One thread for each of LibTorch's libraries: matrix products give other bits with two threads than with one.
 
 namespace shoal {
 
-/// Starts the program anew with the thread counts set to 1 in its environment, unless they are; then returns.
+/// Restarts the program with the thread counts set to 1 in its environment; returns if they are 1 already.
 void pin_library_threads(char** argv);
 
 }  // namespace shoal

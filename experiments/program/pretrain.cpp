@@ -29,7 +29,7 @@ class ProgressLine {
     const double now = steady_seconds();
     if (!shown_ || now - last_ < 0.1) return;
     last_ = now;
-    const double left = (now - start_) / static_cast<double>(done) * static_cast<double>(steps_ - done);
+    const double left = (now - start_) / done * (steps_ - done);
     fmt::print(stderr, "\rstep {} of {}, {} left   ", done, steps_, duration_text(left));
   }
 

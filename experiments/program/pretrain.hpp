@@ -11,14 +11,14 @@ namespace shoal {
 struct PretrainCommand {
   Pretraining options;
   TransformerShape shape = talking_shape();
-  std::string out;       // file to write; empty: none
+  std::string out;       // file to write the weights to; empty: none
   std::string measured;  // file whose weights are evaluated instead of training some; empty: none
 };
 
 /// Trains, or reads `measured`; prints the evaluation and writes `out`.
 void pretrain_transformer(const PretrainCommand& command);
 
-/// Text for a terminal.
+/// The evaluation as text for a terminal.
 std::string fluency_text(const Fluency& fluency);
 
 }  // namespace shoal

@@ -12,25 +12,25 @@
 namespace shoal {
 namespace {
 
-constexpr std::int64_t abandoned_verdict = 1;  // of a RoundRow
+constexpr std::int64_t abandoned_verdict = 1;  // the value in a RoundRow
 constexpr double microseconds = 1e-6;
 
-// `get` makes a number of a result; one that is not finite is left out.
+// The spread of get(result); values that are not finite are left out.
 template <class Get>
 Spread over(const LabelSummary& summary, Get&& get) {
   std::vector<double> values;
-  for (const CellResult& result : summary.results) values.push_back(static_cast<double>(get(result)));
+  for (const CellResult& result : summary.results) values.push_back(get(result));
   return spread(values);
 }
 
 template <class Get>
 Spread over_cells(const LabelSummary& summary, Get&& get) {
   std::vector<double> values;
-  for (const CellContents* cell : summary.cells) values.push_back(static_cast<double>(get(*cell)));
+  for (const CellContents* cell : summary.cells) values.push_back(get(*cell));
   return spread(values);
 }
 
-// The last value that was measured.
+// The last measured value of a column.
 double last_of(const CellContents& cell, double RoundRow::*field) {
   double last = not_measured;
   for (const RoundRow& row : cell.rounds) last = std::isnan(row.*field) ? last : row.*field;
@@ -39,7 +39,7 @@ double last_of(const CellContents& cell, double RoundRow::*field) {
 
 void fill(LabelSummary& s) {
   const auto reached = [](const CellResult& r, std::int64_t value) {
-    return r.rounds_to_target >= 0 ? static_cast<double>(value) : not_measured;
+    return r.rounds_to_target >= 0 ? value : not_measured;
   };
   const auto status = [&s](const char* wanted) { return std::ranges::count(s.results, wanted, &CellResult::status); };
   s.final_accuracy = over(s, [](const CellResult& r) { return r.final_accuracy; });
@@ -56,9 +56,8 @@ void fill(LabelSummary& s) {
   s.rounds_to_target = over(s, [&](const CellResult& r) { return reached(r, r.rounds_to_target); });
   s.seconds_to_target = over(s, [&](const CellResult& r) { return microseconds * reached(r, r.time_to_target_us); });
   s.rounds = over(s, [](const CellResult& r) { return r.rounds; });
-  s.seconds = over_cells(s, [](const CellContents& cell) {
-    return cell.rounds.empty() ? 0 : microseconds * static_cast<double>(cell.rounds.back().time_us);
-  });
+  s.seconds = over_cells(
+      s, [](const CellContents& cell) { return cell.rounds.empty() ? 0 : microseconds * cell.rounds.back().time_us; });
   s.bytes_down = over(s, [](const CellResult& r) { return r.bytes_down; });
   s.bytes_up = over(s, [](const CellResult& r) { return r.bytes_up; });
   s.dropouts = over(s, [](const CellResult& r) { return r.dropouts; });
@@ -84,9 +83,9 @@ Spread spread(std::span<const double> values) {
     ++n;
   }
   if (n == 0) return {};
-  const double mean = sum / static_cast<double>(n);
+  const double mean = sum / n;
   for (const double v : values) squares += std::isfinite(v) ? (v - mean) * (v - mean) : 0;
-  return {mean, n > 1 ? std::sqrt(squares / static_cast<double>(n - 1)) : 0, n};
+  return {mean, n > 1 ? std::sqrt(squares / (n - 1)) : 0, n};
 }
 
 double target_of(const CellContents& cell) {

@@ -13,7 +13,7 @@ using Line = std::vector<std::string>;
 
 // Width on the screen: continuation bytes of UTF-8 take none.
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+  return std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; });
 }
 
 std::string render(const std::vector<Line>& lines) {
@@ -35,7 +35,7 @@ std::string render(const std::vector<Line>& lines) {
   return text;
 }
 
-// Columns that would say nothing are left out.
+// The columns to show: those without information are left out.
 struct Columns {
   bool accuracy = false, personal_accuracy = false, personal_loss = false, target = false, abandoned = false;
   bool clients = false;  // some cells have clients, which send updates and drop out

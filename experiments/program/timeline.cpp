@@ -32,7 +32,7 @@ const char* ending(const ParticipationRow& p) {
   }
 }
 
-// Names of the format's own palette.
+// Names of colours in the format's palette.
 const char* colour(const ParticipationRow& p) {
   if (p.accepted != 0) return "good";
   return p.outcome > 0 ? "terrible" : "bad";

@@ -16,14 +16,14 @@ namespace {
 
 constexpr int ticks = 6;
 constexpr std::size_t chance_style = 20;  // grey and dotted
-constexpr std::size_t most_values = 4;    // of an outcome that a table lists one by one
-constexpr std::size_t open_figures = 8;   // of one kind; more need a click
+constexpr std::size_t most_values = 4;    // a table lists up to this many values of an outcome one by one
+constexpr std::size_t open_figures = 8;   // figures of one kind that are shown; the others need a click
 
 // An outcome with one value per session, update or age.
 struct Progress {
   const char *outcome, *title, *x_title, *y_title;
-  double x_step, scale;   // of a place in the outcome, of a value
-  bool share;             // of the outcome's sum
+  double x_step, scale;   // units of an index of the outcome, of its values
+  bool share;             // values are shares of the outcome's sum
   const char* task = "";  // empty: any
 };
 
@@ -46,12 +46,12 @@ Curve curve_of(std::vector<double> values, const Progress& what) {
   Curve curve{.points = {}, .seeds = 1, .diverged = {}};
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double y = values[i] * scale;
-    if (std::isfinite(y)) curve.points.push_back({what.x_step * static_cast<double>(i), y, y, y, 1});
+    if (std::isfinite(y)) curve.points.push_back({what.x_step * i, y, y, y, 1});
   }
   return curve;
 }
 
-// Empty where no arm has the outcome.
+// Empty if no arm has the outcome.
 std::string figure(const StudySetting& setting, const Studies& studies, const Progress& what, std::size_t index) {
   Chart chart{.id = fmt::format("{}{}", what.outcome, index),
               .title = what.title,
@@ -74,8 +74,11 @@ std::string figure(const StudySetting& setting, const Studies& studies, const Pr
   }
   double low = 0, high = 0, last = 0;
   for (const ChartLine& line : chart.lines) {
-    for (const CurvePoint& p : line.curve.points)
-      low = std::min(low, p.mean), high = std::max(high, p.mean), last = std::max(last, p.x);
+    for (const CurvePoint& p : line.curve.points) {
+      low = std::min(low, p.mean);
+      high = std::max(high, p.mean);
+      last = std::max(last, p.x);
+    }
   }
   chart.x = fitted_axis(0, last, ticks);
   chart.y = what.scale == 100 ? rounded_axis(0, 100, ticks) : rounded_axis(low, high, ticks);
@@ -93,7 +96,7 @@ std::string legend(const Studies& studies) {
 
 std::string curves(const Studies& studies) {
   const auto in_grid = [](const std::string& figures) { return "<div class=\"charts\">\n" + figures + "</div>\n"; };
-  const bool alone = studies.settings.size() == 1;  // then all kinds stand side by side
+  const bool alone = studies.settings.size() == 1;  // then all kinds are side by side
   std::string html;
   for (const Progress& what : progresses) {
     std::string open, rest;
@@ -130,7 +133,7 @@ std::string cell(const std::vector<double>& values) {
     double sum = 0;
     for (const double x : values) sum += x;
     const auto [least, most] = std::ranges::minmax(values);
-    text = fmt::format("{} ({} to {})", number(sum / static_cast<double>(values.size())), number(least), number(most));
+    text = fmt::format("{} ({} to {})", number(sum / values.size()), number(least), number(most));
   } else {
     for (const double x : values) text += (text.empty() ? "" : " / ") + number(x);
   }
@@ -143,7 +146,7 @@ bool has(const Studies& studies, const std::string& outcome) {
   });
 }
 
-// Narrow columns: names of several words stand on several lines.
+// For narrow columns: a line for each word of a name.
 std::string in_lines(const std::string& text) {
   std::string lines;
   for (const char c : text) lines += c == ' ' ? "<br>" : std::string(1, c);
@@ -181,7 +184,7 @@ void add(std::vector<Column>& columns, std::initializer_list<const char*> names)
   for (const char* name : names) columns.push_back({name, spaced(name)});
 }
 
-// Outcomes of one number that `wanted` says yes to and no table has yet, in the order of the model.
+// Adds the outcomes of one number that are `wanted` and in no table yet, in the order of the model.
 template <class Wanted>
 void add_found(const Studies& studies, std::vector<Column>& columns, Wanted&& wanted) {
   for (const StudySetting& setting : studies.settings) {
@@ -194,7 +197,7 @@ void add_found(const Studies& studies, std::vector<Column>& columns, Wanted&& wa
   }
 }
 
-// Where hints are worth nothing to a policy, what objectives do with them says nothing about hints.
+// If hints are worth nothing to a policy, the use that objectives make of them says nothing about hints.
 std::string closed_gate(const Studies& studies) {
   for (const StudySetting& setting : studies.settings) {
     for (const Arm& arm : setting.arms) {

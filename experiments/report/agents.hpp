@@ -8,8 +8,8 @@
 
 namespace shoal {
 
-/// Which objective is best where, paired comparisons, curves (sessions to contentment, rule rate, divergence ...) by
-/// setting and tables of yield and waiting; each only where the runs have its outcomes. Empty without studies.
+/// Maps of the best objectives, paired comparisons, curves (sessions to contentment, rule rate, divergence ...) by
+/// setting, and tables of yield and waiting; each only if the runs have its outcomes. Empty without studies.
 std::string agent_section(std::span<const LabelSummary> summaries);
 
 }  // namespace shoal

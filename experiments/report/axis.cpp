@@ -8,11 +8,11 @@
 namespace shoal {
 namespace {
 
-constexpr double slack = 1e-9;  // of a step: what rounding may move a tick
+constexpr double slack = 1e-9;  // the part of a step by which rounding may move a tick
 
 struct Step {
   double size = 1;
-  int decimals = 0;  // that a multiple needs
+  int decimals = 0;  // needed for its multiples
 };
 
 Step step_for(double range, int wanted) {
@@ -37,7 +37,8 @@ std::vector<Tick> ticks_between(double low, double high, const Step& step) {
 void widen(double& low, double& high) {
   if (high - low > 1e-12 * std::max(std::abs(low), std::abs(high))) return;
   const double margin = low == 0 ? 1 : std::abs(low) * 0.1;
-  low -= margin, high += margin;
+  low -= margin;
+  high += margin;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 #pragma once
-// The scale of an axis: where values lie and which are written beside it.
+// The scale of an axis: the positions of values, and its ticks.
 
 #include <string>
 #include <vector>

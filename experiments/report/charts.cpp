@@ -15,15 +15,15 @@ namespace shoal {
 namespace {
 
 constexpr int x_ticks = 6, y_ticks = 6;
-constexpr double start_share = 0.05;         // of a curve's length: its steep start may leave the picture
-constexpr double logarithmic_ratio = 100.0;  // from here on a linear axis would hide the lower values
+constexpr double start_share = 0.05;         // this part of a curve, its steep start, may leave the picture
+constexpr double logarithmic_ratio = 100.0;  // from this ratio on, a linear axis would hide low values
 
 struct Unit {
   double size;
   const char* name;
 };
 
-// The largest of which `most` holds several.
+// The largest unit of which `most` holds several.
 Unit unit_for(double most, Against against) {
   constexpr std::array time = {Unit{1, "s"}, Unit{60, "min"}, Unit{3600, "h"}, Unit{86400, "d"}};
   constexpr std::array bytes = {Unit{1, "B"},    Unit{1e3, "kB"},  Unit{1e6, "MB"},
@@ -43,7 +43,10 @@ void scale(Curve& curve, double x, double y) {
 
 struct Range {
   double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
-  void add(double value) { low = std::min(low, value), high = std::max(high, value); }
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
 };
 
 Range x_range(const std::vector<ChartLine>& lines) {
@@ -56,7 +59,7 @@ Range x_range(const std::vector<ChartLine>& lines) {
   return range;
 }
 
-// Of what is drawn at or right of `from`.
+// The range of all that is drawn at or right of `from`.
 Range y_range(const std::vector<ChartLine>& lines, double from) {
   Range range;
   for (const ChartLine& line : lines) {
@@ -87,7 +90,7 @@ ScaledAxis y_axis(const std::vector<ChartLine>& lines, Measure measure, double x
   return {axis, all.low < axis.low || all.high > axis.high};
 }
 
-// "test accuracy": what the cells were evaluated on, if it is the same everywhere.
+// "test " of "test accuracy": the examples of the evaluation, if they are the same in all cells.
 std::string evaluated_on(std::span<const LabelSummary> summaries) {
   std::string on;
   for (const LabelSummary& s : summaries) {
@@ -154,7 +157,7 @@ std::string legend(std::span<const LabelSummary> summaries) {
   return html + "</ul>\n";
 }
 
-// Explains only what there is to see.
+// Explains only what is visible in the charts.
 std::string reading_note(std::span<const LabelSummary> summaries) {
   std::string note = "Lines are means over seeds";
   if (std::ranges::any_of(summaries, [](const LabelSummary& s) { return s.cells.size() > 1; })) {

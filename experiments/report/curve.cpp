@@ -12,19 +12,19 @@ constexpr std::size_t most_points = 400;  // more than a chart has columns to sh
 struct Sample {
   double x, y;
 };
-using Series = std::vector<Sample>;  // of one seed; x ascends
+using Series = std::vector<Sample>;  // values of one seed; x ascends
 
 Series series_of(const CellContents& cell, Measure measure, Against against) {
   Series series;
   double bytes_up = 0;
   for (const RoundRow& row : cell.rounds) {
-    bytes_up += static_cast<double>(row.bytes_up);
+    bytes_up += row.bytes_up;
     const double y = measure == Measure::accuracy ? row.accuracy : row.loss;
     if (!std::isfinite(y)) continue;
-    const double x = against == Against::rounds            ? static_cast<double>(row.round)
-                     : against == Against::virtual_seconds ? 1e-6 * static_cast<double>(row.time_us)
+    const double x = against == Against::rounds            ? row.round
+                     : against == Against::virtual_seconds ? 1e-6 * row.time_us
                                                            : bytes_up;
-    if (!series.empty() && series.back().x == x) series.pop_back();  // nothing passed since: the newer value counts
+    if (!series.empty() && series.back().x == x) series.pop_back();  // x has not advanced: the newer value counts
     series.push_back({x, y});
   }
   return series;
@@ -64,7 +64,7 @@ CurvePoint point_at(const std::vector<Series>& all, double x) {
     point.high = std::max(point.high, y);
     ++point.seeds;
   }
-  point.mean /= static_cast<double>(point.seeds);
+  point.mean /= point.seeds;
   return point;
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr double z_two_sided = 1.959963984540054;  // 97.5 % point of the normal distribution
 constexpr double z_power = 1.2815515655446004;     // 90 % point
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t open_settings = 2, open_arms = 6;  // whose tables need no click
+constexpr std::size_t open_settings = 2, open_arms = 6;  // tables of more settings or arms need a click
 
 std::string name(const Arm& arm) { return svg_swatch(arm.style) + escaped(arm.name); }
 
@@ -27,9 +27,9 @@ std::string row(const Arm& first, const Arm& second, const PairedDifference& d) 
   html += fmt::format("<td>{}</td>", d.pairs);
   if (!std::isfinite(d.needed())) return html + "<td>-</td><td class=\"text\">equal in every pair</td></tr>\n";
   html += fmt::format("<td>{:.0f}</td>", d.needed());
-  const char* verdict = static_cast<double>(d.pairs) >= d.needed() ? "enough pairs"
-                        : d.told_apart()                           ? "told apart, by less than the power asked for"
-                                                                   : "too few pairs to tell them apart";
+  const char* verdict = d.pairs >= d.needed() ? "enough pairs"
+                        : d.told_apart()      ? "told apart, by less than the power asked for"
+                                              : "too few pairs to tell them apart";
   return html + fmt::format("<td class=\"text\">{}</td></tr>\n", verdict);
 }
 
@@ -78,7 +78,7 @@ PairedDifference paired_difference(const Arm& first, const Arm& second) {
     sum += differences.back();
   }
   PairedDifference d{.pairs = std::ssize(differences), .half_width = infinity};
-  const auto n = static_cast<double>(differences.size());
+  const double n = differences.size();
   if (differences.empty()) return d;
   d.mean = sum / n;
   for (const double x : differences) squares += (x - d.mean) * (x - d.mean);

@@ -14,7 +14,7 @@ namespace shoal {
 namespace {
 
 constexpr int ticks = 6;
-constexpr double shortest_day = 6 * 3600;  // of virtual time, for a chart over the hours of the day
+constexpr double shortest_day = 6 * 3600;  // virtual seconds that a chart over the hours of the day needs
 constexpr std::int64_t most_staleness = 200;
 
 std::string cell(const std::string& text) { return "<td>" + escaped(text) + "</td>"; }
@@ -37,11 +37,11 @@ std::string energy_text(double joules) {
 }
 
 std::string row(const LabelSummary& s, const Usage& use, std::size_t style) {
-  const auto cells = static_cast<double>(s.cells.size());
+  const double cells = s.cells.size();
   const auto share = [](double part, double whole) { return percent(whole > 0 ? part / whole : not_measured); };
   std::string html = "<tr>" + name_cell(s.label, style);
-  html += cell(fmt::format("{:.0f}", static_cast<double>(use.participations) / cells));
-  html += cell(share(static_cast<double>(use.accepted), static_cast<double>(use.participations)));
+  html += cell(fmt::format("{:.0f}", use.participations / cells));
+  html += cell(share(use.accepted, use.participations));
   html += cell(share(use.wasted_seconds, use.device_seconds)) + cell(share(use.wasted_bytes, use.bytes));
   html += cell(energy_text(use.joules / cells)) + cell(fmt::format("{:.3g}", use.concurrency));
   html += cell(std::to_string(use.most_at_work)) + cell(percent(use.busy));
@@ -51,17 +51,17 @@ std::string row(const LabelSummary& s, const Usage& use, std::size_t style) {
   return html + cell(std::isfinite(use.gini) ? fmt::format("{:.3f}", use.gini) : "-") + "</tr>\n";
 }
 
-// Which share of the contributions each tier made, and how many of its attempts counted.
+// Each tier's share of the contributions, and the share of its attempts that counted.
 std::string tier_table(std::span<const LabelSummary> summaries, const std::vector<Usage>& uses) {
   std::string rows;
   for (std::size_t i = 0; i < uses.size(); ++i) {
     if (uses[i].tiers.size() < 2) continue;
     for (const auto& [tier, use] : uses[i].tiers) {
-      const double accepted = static_cast<double>(uses[i].accepted), attempts = static_cast<double>(use.participations);
+      const double accepted = uses[i].accepted, attempts = use.participations;
       rows += fmt::format("<tr>{}{}{}{}{}</tr>\n", name_cell(summaries[i].label, i), cell(std::to_string(tier)),
-                          cell(percent(attempts / static_cast<double>(uses[i].participations))),
-                          cell(percent(accepted > 0 ? static_cast<double>(use.accepted) / accepted : not_measured)),
-                          cell(percent(static_cast<double>(use.accepted) / attempts)));
+                          cell(percent(attempts / uses[i].participations)),
+                          cell(percent(accepted > 0 ? use.accepted / accepted : not_measured)),
+                          cell(percent(use.accepted / attempts)));
     }
   }
   if (rows.empty()) return "";
@@ -69,7 +69,7 @@ std::string tier_table(std::span<const LabelSummary> summaries, const std::vecto
          "</tbody></table></div>\n";
 }
 
-// One line per label; empty where no label has a value.
+// One line per label; empty if no label has a value.
 std::string chart(std::span<const LabelSummary> summaries, const std::vector<std::vector<CurvePoint>>& lines,
                   Chart chart) {
   double low_x = 0, high_x = 0, high_y = 0;
@@ -77,7 +77,9 @@ std::string chart(std::span<const LabelSummary> summaries, const std::vector<std
     if (lines[i].empty()) continue;
     chart.lines.push_back({summaries[i].label, i, {.points = lines[i], .seeds = 1}});
     for (const CurvePoint& p : lines[i]) {
-      low_x = std::min(low_x, p.x), high_x = std::max(high_x, p.x), high_y = std::max(high_y, p.mean);
+      low_x = std::min(low_x, p.x);
+      high_x = std::max(high_x, p.x);
+      high_y = std::max(high_y, p.mean);
     }
   }
   if (chart.lines.empty() || high_y <= 0 || high_x <= low_x) return "";
@@ -96,13 +98,12 @@ std::string charts(std::span<const LabelSummary> summaries, const std::vector<Us
     const std::int64_t oldest = std::min(use.staleness.rbegin()->first, most_staleness);
     for (std::int64_t s = 0; oldest > 0 && s <= oldest; ++s) {
       const auto found = use.staleness.find(s);
-      const double count = found == use.staleness.end() ? 0 : static_cast<double>(found->second);
-      staleness[i].push_back(point(static_cast<double>(s), 100 * count / static_cast<double>(use.accepted)));
+      const double count = found == use.staleness.end() ? 0 : found->second;
+      staleness[i].push_back(point(s, 100 * count / use.accepted));
     }
-    for (std::size_t c = 0; c < use.lorenz.size(); ++c)
-      lorenz[i].push_back(point(static_cast<double>(c), 100 * use.lorenz[c]));
+    for (std::size_t c = 0; c < use.lorenz.size(); ++c) lorenz[i].push_back(point(c, 100 * use.lorenz[c]));
     for (std::size_t h = 0; use.virtual_seconds >= shortest_day && h < 24; ++h) {
-      if (std::isfinite(use.by_hour[h])) hours[i].push_back(point(static_cast<double>(h), use.by_hour[h]));
+      if (std::isfinite(use.by_hour[h])) hours[i].push_back(point(h, use.by_hour[h]));
     }
   }
   std::string figures = chart(summaries, staleness,

@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
 SCHEMA_VERSION = 3
-# Okabe and Ito's palette, told apart with any colour vision; with the line style, 21 variants are.
+# Okabe and Ito's palette can be told apart with any colour vision; together with the line style, 21 variants can.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444"]
 DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2))]
 METRICS = {"accuracy": "test accuracy (%)", "loss": "test loss (nats per example)"}
@@ -133,9 +133,9 @@ def draw(runs, x, metric, title):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN.h5", help="run files; equal labels of several are pooled")
-    parser.add_argument("--out", required=True, help="the picture; its ending says the form: .svg or .png")
-    parser.add_argument("--x", choices=["round", "virtual_time"], default="round", help="what runs to the right")
-    parser.add_argument("--metric", choices=sorted(METRICS), default="accuracy", help="what is drawn")
+    parser.add_argument("--out", required=True, help="the picture; its ending, .svg or .png, gives the format")
+    parser.add_argument("--x", choices=["round", "virtual_time"], default="round", help="the horizontal axis")
+    parser.add_argument("--metric", choices=sorted(METRICS), default="accuracy", help="the vertical axis")
     parser.add_argument("--title", help="default: the name of the first run")
     arguments = parser.parse_args()
     if Path(arguments.out).suffix not in (".svg", ".png"):

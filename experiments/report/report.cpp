@@ -18,7 +18,7 @@
 namespace shoal {
 namespace {
 
-// The files' names without folder and ending, or whole paths where those are equal.
+// The files' names without folder and ending, or whole paths if those are equal.
 std::vector<std::string> short_names(std::span<const ReportedRun> runs) {
   std::vector<std::string> names;
   std::set<std::string> different;
@@ -45,7 +45,10 @@ std::string title_of(std::span<const ReportedRun> runs) {
 
 std::string heading(std::span<const ReportedRun> runs, std::span<const LabelSummary> summaries) {
   std::size_t cells = 0, seeds = 0;
-  for (const LabelSummary& s : summaries) cells += s.cells.size(), seeds = std::max(seeds, s.cells.size());
+  for (const LabelSummary& s : summaries) {
+    cells += s.cells.size();
+    seeds = std::max(seeds, s.cells.size());
+  }
   std::string counts = plural(summaries.size(), "variant") + ", " +
                        (cells == seeds * summaries.size() ? plural(seeds, "seed") + " each" : plural(cells, "cell"));
   if (runs.size() > 1) counts += ", from " + plural(runs.size(), "run file");
@@ -84,7 +87,7 @@ std::string configurations(std::span<const LabelSummary> summaries) {
   return html;
 }
 
-// One row per fact; values of cells that differ stand side by side.
+// One row per fact; different values of cells are side by side.
 std::string provenance(const ReportedRun& run) {
   std::map<std::string, std::vector<std::string>> facts;
   for (const CellContents& cell : run.contents.cells) {
@@ -128,7 +131,7 @@ std::vector<LabelSummary> summarize_runs(std::span<const ReportedRun> runs) {
 
 std::string report_page(std::span<const ReportedRun> runs) {
   const std::vector<LabelSummary> summaries = summarize_runs(runs);
-  if (summaries.empty()) user_error("there is no cell to report. Did the run start?");
+  if (summaries.empty()) user_error("there is no cell to report. Start the run first.");
   const std::string agents = agent_section(summaries);
   // Studies are over in one round: there is nothing to draw against rounds.
   const bool over_at_once =

@@ -11,7 +11,7 @@
 namespace shoal {
 
 struct ReportedRun {
-  std::string file;  // its path: told in the page, and its name tells labels apart
+  std::string file;  // its path: shown in the page, and its name tells labels apart
   RunContents contents;
 };
 
@@ -19,7 +19,7 @@ struct ReportedRun {
 /// UserError if there is no cell.
 std::string report_page(std::span<const ReportedRun> runs);
 
-/// Summaries of all runs. Where several runs have a label, it becomes "file: label".
+/// Summaries of all runs. A label that several runs have becomes "file: label".
 std::vector<LabelSummary> summarize_runs(std::span<const ReportedRun> runs);
 
 }  // namespace shoal

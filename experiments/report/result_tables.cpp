@@ -12,7 +12,7 @@
 namespace shoal {
 namespace {
 
-// Columns that no label fills are left out; what went wrong is always told, as 0 where nothing did.
+// Columns that no label fills are left out, but failures are always shown, even if there are 0.
 struct Columns {
   bool accuracy = false, target = false;
 };
@@ -107,7 +107,7 @@ std::string cell_row(const LabelSummary& s, std::size_t i, std::size_t style, co
   html += cell(std::isnan(loss) ? "-" : fmt::format("{:.4g}", loss));
   if (columns.target) {
     html += cell(reached ? std::to_string(r.rounds_to_target) : "-");
-    html += cell(reached ? duration_text(1e-6 * static_cast<double>(r.time_to_target_us)) : "-");
+    html += cell(reached ? duration_text(1e-6 * r.time_to_target_us) : "-");
   }
   html += cell(std::to_string(r.rounds)) + cell(bytes_text(r.bytes_down)) + cell(bytes_text(r.bytes_up));
   const std::int64_t abandoned = abandoned_rounds(*s.cells[i]);

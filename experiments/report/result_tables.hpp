@@ -8,12 +8,12 @@
 
 namespace shoal {
 
-/// One row per label; its place in `summaries` is the style of its curves. How well it did, and how the cells ended:
+/// Accuracy and loss, and how the cells ended: one row per label. Its place in `summaries` is the style of its curves.
 std::string quality_table(std::span<const LabelSummary> summaries);
-/// What it took, and what was lost on the way:
+/// Rounds, time, bytes, dropouts and rejected updates: one row per label.
 std::string cost_table(std::span<const LabelSummary> summaries);
 
-/// One row per cell.
+/// Everything of both, one row per cell.
 std::string cell_table(std::span<const LabelSummary> summaries);
 
 }  // namespace shoal

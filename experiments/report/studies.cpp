@@ -31,7 +31,7 @@ bool is_of(const std::string& key, const std::string& section) {
   return key == section || key.starts_with(section + ".");
 }
 
-// All values but those of seed and arms.
+// All settings but the seed and those that tell arms apart.
 std::string settings_of(const Settings& config, const std::string& task, bool whole) {
   std::vector<std::string> lines;
   for (const Settings::Leaf& leaf : config.leaves()) {
@@ -101,7 +101,7 @@ std::vector<double> Arm::outcome(const std::string& wanted) const {
         double value = 0;
         std::memcpy(parameter.type == ValueType::float32 ? static_cast<void*>(&single) : &value,
                     parameter.values.data() + i * bytes, bytes);
-        sum[i] += parameter.type == ValueType::float32 ? static_cast<double>(single) : value;
+        sum[i] += parameter.type == ValueType::float32 ? single : value;
       }
       ++cells;
     }
@@ -147,7 +147,7 @@ Studies studies_of(std::span<const LabelSummary> summaries) {
   std::vector<std::vector<std::string>> objectives;
   for (Found& f : found) {
     const std::string& key = alone ? f.arm.task : f.setting;
-    const auto at = static_cast<std::size_t>(std::ranges::find(keys, key) - keys.begin());
+    const std::size_t at = std::ranges::find(keys, key) - keys.begin();
     if (at == keys.size()) {
       keys.push_back(key);
       studies.settings.emplace_back();
@@ -160,7 +160,7 @@ Studies studies_of(std::span<const LabelSummary> summaries) {
   for (std::size_t s = 0; s < keys.size(); ++s) {
     name_arms(studies.settings[s], objectives[s]);
     for (Arm& arm : studies.settings[s].arms) {
-      arm.style = static_cast<std::size_t>(std::ranges::find(studies.names, arm.name) - studies.names.begin());
+      arm.style = std::ranges::find(studies.names, arm.name) - studies.names.begin();
       if (arm.style == studies.names.size()) studies.names.push_back(arm.name);
     }
   }

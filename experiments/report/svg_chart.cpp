@@ -12,8 +12,8 @@ namespace {
 // In user units; the picture scales with its column.
 constexpr double width = 560, height = 340;
 constexpr double left = 58, right = 544, top = 12, bottom = 290;
-// Of the page's style. 7 times 3 lines can be told apart, neighbours without colour too; and where two lie on each
-// other, the lower one shows through the gaps.
+// Colours and dashes of the page's style tell 7 times 3 lines apart, and neighbours even without colour; if one line
+// covers another, the lower one shows through the gaps.
 constexpr std::size_t colours = 7, dashes = 3;
 constexpr double cross = 4;
 
@@ -57,7 +57,7 @@ std::string band(const Chart& chart, const ChartLine& line) {
   return fmt::format("<path class=\"band c{}\" d=\"{}Z\"/>\n", line.style % colours, path);
 }
 
-// Full where every seed has values, faint where some have ended.
+// The line is full where every seed has values, and faint where some have ended.
 std::string mean(const Chart& chart, const ChartLine& line) {
   std::string full, faint;
   const CurvePoint* last = nullptr;

@@ -13,7 +13,7 @@ namespace shoal {
 
 struct ChartLine {
   std::string label;
-  std::size_t style = 0;  // a place in the order of styles
+  std::size_t style = 0;  // index in the order of styles
   Curve curve;            // in the units of the axes
 };
 
@@ -27,7 +27,7 @@ struct Chart {
 
 std::string svg_chart(const Chart& chart);
 
-/// A piece of the line as it looks in the charts: for legends and tables.
+/// A sample of the line as in the charts, for legends and tables.
 std::string svg_swatch(std::size_t style);
 
 }  // namespace shoal

@@ -13,12 +13,12 @@
 namespace shoal {
 namespace {
 
-// Where the setting of OpenClaw-RL (arXiv 2603.10165) is estimated to lie: 37 % of the failed turns were judged +1 in
-// an independent reproduction (github.com/maoumao34-design/OpenClaw-RL); the density of hints is an assumption.
+// The estimated place of OpenClaw-RL's setting (arXiv 2603.10165): 37 % of the failed turns were judged +1 in an
+// independent reproduction (github.com/maoumao34-design/OpenClaw-RL); the density of hints is an assumption.
 constexpr double paper_false_positive = 0.37, paper_directive = 0.8;
 
 constexpr double width = 560, left = 58, right = 544, top = 8, row_height = 46;
-constexpr std::size_t colours = 7;  // of the page's style
+constexpr std::size_t colours = 7;  // as many as the page's style has
 
 Winner best_of(const StudySetting& setting) {
   std::vector<const Arm*> order;
@@ -37,16 +37,15 @@ Winner best_of(const StudySetting& setting) {
 }
 
 std::size_t nearest(const std::vector<double>& values, double wanted) {
-  return static_cast<std::size_t>(std::ranges::min_element(values, {}, [&](double x) { return std::abs(x - wanted); }) -
-                                  values.begin());
+  return std::ranges::min_element(values, {}, [&](double x) { return std::abs(x - wanted); }) - values.begin();
 }
 
 std::string tile(const WinnerMap& map, std::size_t row, std::size_t column) {
   const Winner& winner = map.cells[row][column];
   if (winner.arm == nullptr) return "";
-  const double step = (right - left) / static_cast<double>(map.false_positive.size());
-  const double x = left + step * static_cast<double>(column);
-  const double y = top + row_height * static_cast<double>(map.directive.size() - 1 - row);
+  const double step = (right - left) / map.false_positive.size();
+  const double x = left + step * column;
+  const double y = top + row_height * (map.directive.size() - 1 - row);
   std::string svg = fmt::format("<g><title>{} {:.2f}{}</title>", escaped(winner.arm->name), winner.loss,
                                 winner.second == nullptr ? std::string()
                                                          : fmt::format(", then {} {:.2f}", escaped(winner.second->name),
@@ -63,22 +62,22 @@ std::string tile(const WinnerMap& map, std::size_t row, std::size_t column) {
 }
 
 std::string picture(const WinnerMap& map) {
-  const auto rows = static_cast<double>(map.directive.size());
+  const double rows = map.directive.size();
   const double bottom = top + row_height * rows, height = bottom + 48;
-  const double step = (right - left) / static_cast<double>(map.false_positive.size());
+  const double step = (right - left) / map.false_positive.size();
   std::string svg = fmt::format(
       "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Best objective\" "
       "xmlns=\"http://www.w3.org/2000/svg\">\n",
       width, height);
   for (std::size_t r = 0; r < map.directive.size(); ++r) {
-    const double y = top + row_height * (rows - 0.5 - static_cast<double>(r));
+    const double y = top + row_height * (rows - 0.5 - r);
     svg +=
         fmt::format("<text class=\"tick end\" x=\"{}\" y=\"{:.1f}\">{:g}</text>\n", left - 7, y + 4, map.directive[r]);
     for (std::size_t c = 0; c < map.false_positive.size(); ++c) svg += tile(map, r, c);
   }
   for (std::size_t c = 0; c < map.false_positive.size(); ++c) {
-    svg += fmt::format("<text class=\"tick middle\" x=\"{:.1f}\" y=\"{:.1f}\">{:g}</text>\n",
-                       left + step * (static_cast<double>(c) + 0.5), bottom + 17, map.false_positive[c]);
+    svg += fmt::format("<text class=\"tick middle\" x=\"{:.1f}\" y=\"{:.1f}\">{:g}</text>\n", left + step * (c + 0.5),
+                       bottom + 17, map.false_positive[c]);
   }
   svg += fmt::format("<text class=\"name middle\" x=\"{}\" y=\"{:.1f}\">false-positive rate of the judge</text>\n",
                      (left + right) / 2, height - 8);

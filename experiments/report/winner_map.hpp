@@ -1,5 +1,5 @@
 #pragma once
-// Which objective is best where: over the judge's false-positive rate and how often users say what they want.
+// Maps of the best objective over the judge's false-positive rate and how often users say what they want.
 
 #include <string>
 
@@ -9,21 +9,21 @@ namespace shoal {
 
 /// One cell of the map.
 struct Winner {
-  const Arm* arm = nullptr;     ///< with the lowest loss; null where nothing was measured
-  double loss = 0;              ///< its mean
-  const Arm* second = nullptr;  ///< the next; null if there is none
-  bool told_apart = false;      ///< the paired 95 % interval of the two does not hold zero
+  const Arm* arm = nullptr;     // the arm with the lowest loss; null if nothing was measured
+  double loss = 0;              // its mean
+  const Arm* second = nullptr;  // the next; null if there is none
+  bool told_apart = false;      // the paired 95 % interval of the two does not contain zero
 };
 
 struct WinnerMap {
-  std::vector<double> false_positive, directive;  ///< ascending; two or more each
-  std::vector<std::vector<Winner>> cells;         ///< [directive][false_positive]
+  std::vector<double> false_positive, directive;  // ascending; two or more each
+  std::vector<std::vector<Winner>> cells;         // [directive][false_positive]
 };
 
-/// One for every group of settings that differ in these two alone and have a cell for each pair of values.
+/// One map for every group of settings that differ in these two alone and have a cell for each pair of values.
 std::vector<WinnerMap> winner_maps(const Studies& studies);
 
-/// Pictures with a heading and how to read them; empty without maps.
+/// The maps with a heading and an explanation; empty without maps.
 std::string map_section(const Studies& studies);
 
 }  // namespace shoal

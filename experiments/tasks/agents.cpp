@@ -1,4 +1,4 @@
-// Users of an agent, each a client: the policy learns from what comes back to its replies, under any strategy.
+// Users of an agent, each a client: the policy learns from the users' reactions to its replies, by any strategy.
 
 #include "experiments/tasks/shared/federated.hpp"
 #include "experiments/tasks/shared/policy.hpp"

@@ -1,4 +1,4 @@
-// An agent learns to operate a machine, rewarded for outcomes or for steps too: a study of independent replicates.
+// An agent learns to operate a machine, rewarded for outcomes or also for steps: a study of independent replicates.
 
 #include "sim/studies/machine_study.hpp"
 

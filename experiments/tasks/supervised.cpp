@@ -1,4 +1,4 @@
-// A model on a data set that is dealt to clients.
+// A model trained on a data set that is divided among the clients.
 
 #include "sim/task/supervised.hpp"
 

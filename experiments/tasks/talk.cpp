@@ -1,5 +1,5 @@
 // Users talk to an agent that learns while it serves them, on the virtual clock: a study of independent replicates.
-// Its components are in [pipeline].
+// [pipeline] holds the settings of its components.
 
 #include "sim/studies/talk_study.hpp"
 

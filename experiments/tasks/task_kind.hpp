@@ -1,5 +1,5 @@
 #pragma once
-// What is learned, as a part: a file in experiments/tasks makes the process of a cell from the cell's settings.
+// The task of a cell, as a part: a file in experiments/tasks makes the cell's process from its settings.
 
 #include <map>
 #include <memory>
@@ -23,14 +23,14 @@ class Datasets {
   std::map<std::string, std::shared_ptr<const Dataset>> loaded_;
 };
 
-/// Where a process is made: what its cell does not say.
+/// Everything that a process needs and the settings of its cell do not say.
 struct Place {
   at::Device device;  // for tasks that can compute on a GPU
   Datasets& data;
-  const ChooseBlock& choose_block;  // settles the block of clients where [local] leaves it open
+  const ChooseBlock& choose_block;  // settles the block of clients if [local] leaves it open
 };
 
-/// A kind of task. Reads all sections of the experiment that it needs; a key that nobody has read is an error later.
+/// A kind of task. Reads all sections of the experiment that it needs; a key that is left unread is an error later.
 class TaskKind {
  public:
   virtual ~TaskKind() = default;

@@ -1,4 +1,4 @@
-"""Block sizes: measured into a table, taken from it by a run, and kept by whoever resumes or verifies that run."""
+"""Block sizes: measured into a table, taken from it by a run, and kept when that run is resumed or verified."""
 
 import subprocess
 import time

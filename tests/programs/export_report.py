@@ -1,4 +1,4 @@
-"""`shoal export` and `shoal report` from outside: what they write says the same as the run file."""
+"""`shoal export` and `shoal report` from outside: their output says the same as the run file."""
 
 import csv
 import html.parser

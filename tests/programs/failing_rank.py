@@ -1,4 +1,4 @@
-"""A rank that dies or fails ends the whole program within seconds, with its number and reason; what was recorded stays.
+"""A rank that dies or fails ends the whole program within seconds, with its number and reason; all records stay whole.
 
 Failures come from outside: a signal, or a limit on the size of files put on a running rank, which to its next write is
 the same as a full disk.
@@ -7,7 +7,6 @@ the same as a full disk.
 import os
 import random
 import re
-import resource
 import signal
 import subprocess
 import time
@@ -34,7 +33,7 @@ RANKS = 3
 
 
 class Running:
-    """The program under way on several ranks, as whoever started it sees it."""
+    """The program while it runs on several ranks, as the user sees it."""
 
     def __init__(self, out, *arguments, starts_itself=False):
         Path("endless.toml").write_text(ENDLESS)
@@ -52,24 +51,12 @@ class Running:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.communicate()
 
-    def ranks(self):
-        """Process ids by rank."""
-        found = {}
-        for pid in program.ranks_of(self.process):
-            try:
-                rank = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes())
-            except OSError:
-                continue
-            if rank:
-                found[int(rank[1])] = pid
-        return found
-
     def wait_for_rounds(self, cells, size=50_000):
         """Until the journals of these cells have grown to `size` bytes."""
         end = time.monotonic() + program.LIMIT
         while time.monotonic() < end and self.process.poll() is None:
             if all((self.journals / f"cell-{c:06d}").exists() and self.length(c) > size for c in cells):
-                self.pids = self.ranks()
+                self.pids = program.ranks_by_number(self.process)
                 assert sorted(self.pids) == list(range(RANKS)), self.pids
                 return
             time.sleep(0.05)
@@ -94,11 +81,6 @@ class Running:
         return self.process.returncode, out, err
 
 
-def fill_disk(pid, size):
-    """From now on, files of this process cannot grow beyond `size` bytes."""
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
-
-
 def test_a_killed_rank_ends_all():
     for victim in (0, RANKS - 1):
         with Running(f"killed-{victim}.h5", "--ranks-per-cell", RANKS) as running:
@@ -114,7 +96,7 @@ def test_a_failing_rank_names_itself_and_ends_all():
     for victim in range(RANKS):
         with Running(f"failed-{victim}.h5", "--ranks-per-cell", 1, starts_itself=victim == 1) as running:
             running.wait_for_rounds(range(RANKS))
-            fill_disk(running.pids[victim], running.length(victim))
+            program.limit_files(running.pids[victim], running.length(victim))
             code, _, err = running.ends()
             lines = [line for line in err.splitlines() if line.startswith("shoal: ")]
             assert code == 1, f"exit code {code}\n{err}"
@@ -127,9 +109,10 @@ def test_a_full_disk_leaves_whole_records():
     for trial in range(3):
         with Running(f"full-{trial}.h5", "--ranks-per-cell", RANKS) as running:
             running.wait_for_rounds([0], size=random.randrange(20_000, 200_000))
-            # Somewhere within a record that is yet to come.
+            # Somewhere within a record that is yet to come, unless the rank outruns this test.
             limit = running.length(0) + random.randrange(10_000, 60_000)
-            fill_disk(running.pids[0], limit)
+            program.limit_files(running.pids[0], limit)
+            limit = max(limit, running.length(0))
             code, _, err = running.ends()
             assert code == 1 and "rank 0 of 3" in err and "File too large" in err, (code, err)
             found, torn = program.journal_records((running.journals / "cell-000000").read_bytes())

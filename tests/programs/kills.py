@@ -1,7 +1,7 @@
-"""Whole runs killed at random moments, on one rank and on several, lose no round and go on to the same result.
+"""Whole runs killed at random moments, on one rank and on several, lose no round and continue to the same result.
 
 Every story starts a run of three cells (a synchronous strategy, one with client memory, an asynchronous one), kills all its
-processes again and again, each time going on with another number of ranks, and ends with the result of an undisturbed run.
+processes again and again, each time resuming on another number of ranks, and ends with the result of an undisturbed run.
 SHOAL_KILLS sets how many kills (32 by default, about a minute), SHOAL_SEED the random moments. By hand:
 
     SHOAL_KILLS=200 SHOAL=build/release/experiments/shoal SHOAL_SOURCE=. .venv/bin/python tests/programs/kills.py
@@ -16,7 +16,6 @@ from collections import Counter
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pandas as pd
 import program
 
@@ -24,7 +23,7 @@ KILLS = int(os.environ.get("SHOAL_KILLS", "32"))
 SEED = os.environ.get("SHOAL_SEED", "1")
 KILLS_PER_STORY = 5
 LABELS = ["synchronous", "stateful", "asynchronous"]
-# Every round is evaluated, and so printed: what stdout has shown must be in the journal.
+# Every round is evaluated, and so printed: every round that stdout has shown must be in the journal.
 ROUNDS = 100
 EXPERIMENT = f"""
 name = "kills"
@@ -55,7 +54,7 @@ def arguments(out, way):
 
 
 class Undisturbed:
-    """What a run gives that nobody kills: hash, bytes of both tables by cell, and how long it works."""
+    """The results of a run without kills: hash, bytes of both tables by cell, and its duration."""
 
     def __init__(self):
         Path("kills.toml").write_text(EXPERIMENT)
@@ -71,7 +70,7 @@ class Undisturbed:
 
 
 class Left:
-    """What lies on the disk of one cell: how many rounds, whether with a result. Checked against the undisturbed run."""
+    """The journal that a kill left of one cell: rounds, and whether it has a result. Checked against the undisturbed run."""
 
     def __init__(self, whole, index, out):
         self.journal = Path(f"{out}.journal/cell-{index:06d}")
@@ -85,10 +84,9 @@ class Left:
         self.rounds = len(rows)
         self.finished = any(kind == program.RESULT for kind, _ in records)
 
-
     @staticmethod
     def participations(payload, size):
-        """The rows behind their number; behind them are measures and tables, of which these cells have none."""
+        """The rows, which follow their number; measures and tables follow them, of which these cells have none."""
         count = int.from_bytes(payload[:8], "little")
         assert payload[8 + count * size :] == bytes(16), "measures or tables"
         return payload[8 : 8 + count * size]
@@ -110,7 +108,7 @@ def check_run_file(whole, out):
 
 
 def check_export(out, expected):
-    """What the program itself reads from file and journals, as tables."""
+    """The tables that the program itself reads from run file and journals."""
     done = program.shoal("export", out, "--out", f"{out}.export")
     assert done.returncode == 0, done.stderr
     tables = list(Path(f"{out}.export").glob("*rounds.csv"))
@@ -153,10 +151,10 @@ class Story:
                                     stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def kill(self):
-        """Starts or goes on, and kills at a random moment. False if the run was over before."""
+        """Starts or resumes the run, and kills it at a random moment. False if the run was over before."""
         before = self.left()
         process = self.start(self.next_way())
-        if self.random.random() < 0.8:  # else while it starts, too
+        if self.random.random() < 0.8:  # otherwise it may be killed while it starts
             self.wait_for_news(process, before)
         moment = self.random.uniform(0, 0.4 * self.whole.seconds)
         time.sleep(moment)
@@ -186,7 +184,7 @@ class Story:
         for index in range(len(LABELS)):
             kept = max(after[index].rounds, in_file[index])
             assert printed[index] <= kept, f"cell {index}: round {printed[index]} was printed, {kept} are kept"
-            # A run that has just gone on cuts what lies behind its checkpoint, and does it again.
+            # A resumed run cuts the rounds after its checkpoint, and runs them again.
             grown = seen[index].rounds > before[index].rounds
             assert not grown or kept >= seen[index].rounds, f"cell {index}: of {seen[index].rounds} rounds {kept} are kept"
             assert after[index].finished or not seen[index].finished or not running
@@ -204,7 +202,7 @@ class Story:
               f"rounds {[cell.rounds for cell in after]}{'' if running else ', was over'}", flush=True)
 
     def end(self):
-        """Goes on to the end: the same result, without what was done before."""
+        """Resumes the run to its end: the same result, without repeating finished cells."""
         finished = [cell.finished for cell in self.left()]
         was_over = not Path(f"{self.out}.journal").exists()
         way = self.next_way()
@@ -237,7 +235,7 @@ def test_killed_at_random_moments():
             total += counts
         number += 2
     print(f"        {number} runs: {dict(total)}", flush=True)
-    # Or the kills would prove little.
+    # Otherwise the kills would prove little.
     assert total["with new rounds"] >= 0.6 * KILLS, "too many kills hit runs that had done nothing yet"
     assert total["with finished cells"] >= 0.1 * KILLS and total["skipped cells"] > 0, "no cells to skip"
     assert total["with a run file"] >= 0.3 * KILLS, "hardly a run file to read"

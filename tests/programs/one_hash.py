@@ -35,7 +35,7 @@ variants = [
 seed = [1, 2]
 """
 CELLS = 14
-# Ranks, threads, ranks per cell (0: as the program likes), and whether the program starts its ranks itself.
+# Ranks, threads, ranks per cell (0: as the program chooses), and whether the program starts its ranks itself.
 WAYS = [
     (1, 2, 0, True), (2, 1, 0, True), (2, 2, 2, False), (3, 1, 3, True), (3, 2, 0, False), (3, 1, 2, False),
     (4, 1, 4, True), (4, 2, 2, False), (4, 1, 0, False), (5, 1, 5, True), (5, 2, 2, False), (5, 1, 3, False),
@@ -87,7 +87,7 @@ def test_any_ranks_threads_and_grouping():
 
 
 def test_ranks_and_threads_really_differ():
-    # Or the test above would compare a run with itself.
+    # Otherwise the test above would compare a run with itself.
     program.run("one.toml", "--out", "ranks.h5", "--threads", 2, mpirun=2)
     with h5py.File("ranks.h5") as file:
         provenance = file["cells/0/provenance"].attrs

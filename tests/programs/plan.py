@@ -1,4 +1,4 @@
-"""`shoal plan` from outside: fast, readable, with the exit codes of `shoal run`, and without leaving anything behind."""
+"""`shoal plan` from outside: fast, readable, with the exit codes of `shoal run`, and without leaving files behind."""
 
 import os
 import pathlib

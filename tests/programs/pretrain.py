@@ -1,4 +1,4 @@
-"""`shoal pretrain`: it learns, repeats itself, writes a file that others can read, and refuses what does not fit."""
+"""`shoal pretrain` learns, gives the same bits again, writes a file that others can read, and refuses bad arguments."""
 
 import json
 import re

@@ -1,12 +1,15 @@
-"""What the tests of the program share: how it is started, and how a file of tests is run.
+"""The tests of the program share this: starting it, and running a file of tests.
 
 A test is a function `test_...` that raises when something is wrong; `main` runs all of a file. By hand:
 
     SHOAL=build/release/experiments/shoal SHOAL_SOURCE=. .venv/bin/python tests/programs/one_hash.py
+
+The files in experiments/ are started in the same way, with PYTHONPATH=tests/programs besides.
 """
 
 import os
 import re
+import resource
 import signal
 import struct
 import subprocess
@@ -30,7 +33,7 @@ class Skip(Exception):
 
 
 def environment(**changes):
-    """The environment of a run, without colours or data of whoever started the tests. None removes a variable."""
+    """The environment of a run, without the colours and data of the user. None removes a variable."""
     names = {**os.environ, **MPI, **PINNED, "NO_COLOR": None, "SHOAL_DATA": None, **changes}
     return {name: value for name, value in names.items() if value is not None}
 
@@ -43,14 +46,14 @@ def shoal(*arguments, mpirun=0, variables=None):
 
 
 def run(*arguments, **how):
-    """The same, and it must succeed without a word on stderr. Returns stdout."""
+    """Runs `shoal run`, which must succeed with nothing on stderr. Returns stdout."""
     done = shoal("run", *arguments, **how)
     assert done.returncode == 0 and done.stderr == "", f"exit code {done.returncode} of {done.args}:\n{done.stderr}"
     return done.stdout
 
 
 def processes_of(session):
-    """Living processes of a session: what a Popen with start_new_session has started, mpirun's ranks too."""
+    """Living processes of a session: all that a Popen with start_new_session has started, mpirun's ranks too."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -65,6 +68,24 @@ def processes_of(session):
 def ranks_of(process):
     """Process ids of the program itself among what `process`, the first of its session, has started."""
     return [pid for pid in processes_of(process.pid) if os.path.realpath(f"/proc/{pid}/exe") == SHOAL]
+
+
+def ranks_by_number(process):
+    """The same below mpirun, by rank."""
+    found = {}
+    for pid in ranks_of(process):
+        try:
+            rank = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", Path(f"/proc/{pid}/environ").read_bytes())
+        except OSError:
+            continue
+        if rank:
+            found[int(rank[1])] = pid
+    return found
+
+
+def limit_files(pid, size):
+    """From now on, files of this process cannot grow beyond `size` bytes. One that has outgrown them already stays."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
 
 
 def kill_all(process):
@@ -87,7 +108,7 @@ HEADER, ROUND, PARAMETER, RESULT = 1, 2, 3, 4  # kinds of a journal's records
 
 def journal_records(data):
     """(kind, payload) of every whole record of a cell's journal, and how many bytes follow them. By the format in
-    sim/files/journal.hpp; checksums are the program's business."""
+    sim/files/journal.hpp; checksums are left to the program."""
     at, found = 16, []
     assert data[:12] == b"shoaljournal"[: len(data)], data[:12]
     while at + 16 <= len(data):
@@ -100,7 +121,7 @@ def journal_records(data):
 
 
 def result_hash(stdout):
-    """The hash that a run ends with."""
+    """The hash printed at the end of a run."""
     found = re.findall(r"^hash +([0-9a-f]{32})$", stdout, re.MULTILINE)
     assert len(found) == 1, f"not one line with a hash:\n{stdout[-2000:]}"
     return found[0]

@@ -1,4 +1,4 @@
-"""What a person sees: lines into a file, an updating line with colours on a terminal, and help for newcomers."""
+"""Output for people: lines in a file, an updated line with colours on a terminal, and help for newcomers."""
 
 import os
 import pty
@@ -33,7 +33,7 @@ def command(*arguments):
 
 
 def on_terminal(*arguments, **variables):
-    """What the program writes to a terminal of 80 columns."""
+    """The program's output on a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen([program.SHOAL, *arguments], env=program.environment(**variables), stdin=theirs,
@@ -44,7 +44,7 @@ def on_terminal(*arguments, **variables):
     while True:
         try:
             part = os.read(ours, 65536)
-        except OSError:  # how Linux tells the end
+        except OSError:  # on Linux, the end of the output
             break
         if not part:
             break
@@ -55,7 +55,7 @@ def on_terminal(*arguments, **variables):
 
 
 def check_end(text):
-    """The table and the hash after whatever came before."""
+    """The output ends with the table and the hash."""
     lines = text.rstrip("\n").splitlines()
     program.result_hash(text)
     assert lines[-1].startswith("hash ") and lines[-2].split() == ["run", "file", "progress.h5"], lines[-3:]
@@ -108,7 +108,7 @@ def test_updating_line_on_a_terminal():
 def test_no_color():
     text = on_terminal(*command(), NO_COLOR="1")
     assert UPDATE in text and "\x1b[36m" not in text and not re.search(r"\x1b\[\d*m", text)
-    assert COLOUR in on_terminal(*command(), NO_COLOR=""), "an empty NO_COLOR asks for nothing"
+    assert COLOUR in on_terminal(*command(), NO_COLOR=""), "an empty NO_COLOR has no effect"
 
 
 def test_version():

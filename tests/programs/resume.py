@@ -1,4 +1,4 @@
-"""A run that is stopped or damaged goes on to the same result, on any number of ranks; kills.py kills it."""
+"""A run that was stopped or damaged resumes to the same result, on any number of ranks; kills.py kills it."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def wait_for_rounds(out, process, size=50_000):
 
 
 def wait_for_checkpoint(out, process):
-    """Until a checkpoint stands beside the journal, or the run is over."""
+    """Until there is a checkpoint beside the journal, or the run is over."""
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         if any(Path(out + ".journal").glob("*.state")):
@@ -82,7 +82,7 @@ def resume(out, ranks, *more):
     return shoal("run", EXPERIMENT, *SMALL, *QUICK, "--out", out, "--resume", *more, mpirun=ranks if ranks > 1 else 0)
 
 
-def goes_on(out, ranks):
+def resumes(out, ranks):
     done = resume(out, ranks)
     assert done.returncode == 0, done.stderr
     assert result_hash(done.stdout) == reference()
@@ -90,7 +90,7 @@ def goes_on(out, ranks):
 
 
 def leave_checkpoint(out, stop):
-    """Starts a run and ends it by `stop` while a checkpoint stands beside its journal: none does between two cells."""
+    """Starts a run and ends it by `stop` while there is a checkpoint beside its journal: between two cells there is none."""
     for _ in range(20):
         process = start(1, out, *QUICK, "--anew")
         wait_for_checkpoint(out, process)
@@ -122,7 +122,7 @@ def stop_by(signal_number):
     assert again.returncode == 2 and "--resume" in again.stderr, again.stderr
     other = shoal("run", EXPERIMENT, *SMALL, "--set", "local.rate=0.2", "--out", out, "--resume")
     assert other.returncode == 2 and "other settings" in other.stderr, other.stderr
-    goes_on(out, 2)
+    resumes(out, 2)
 
 
 def stop_ranks_by(signal_number):
@@ -131,12 +131,12 @@ def stop_ranks_by(signal_number):
     code, err = stopped_by(signal_number, out, 2, ranks_of, "--ranks-per-cell", "1")
     assert code == 75, (code, err)
     assert Path(out).exists()
-    goes_on(out, 1)
+    resumes(out, 1)
     # Two ranks share a cell, and only one of them gets the signal.
     out = f"stopped-one-{signal_number}.h5"
     code, err = stopped_by(signal_number, out, 2, lambda process: ranks_of(process)[1:], "--ranks-per-cell", "2")
     assert code == 75, (code, err)
-    goes_on(out, 3)
+    resumes(out, 3)
 
 
 def test_sigusr1_saves_and_stops():
@@ -156,14 +156,14 @@ def test_sigterm_under_mpirun():
 
 
 def test_signals_to_mpirun_itself():
-    # mpirun hands SIGUSR1 on. After SIGTERM it ends its ranks with a code of its own, and gives them so little time that they
-    # may not save: the journals are what is left then.
+    # mpirun passes SIGUSR1 on. After SIGTERM it ends its ranks with a code of its own, and so soon that they may not save: then
+    # only the journals are left.
     code, err = stopped_by(signal.SIGUSR1, "mpirun-usr1.h5", 2, lambda process: [process.pid])
     assert code == 75, (code, err)
-    goes_on("mpirun-usr1.h5", 3)
+    resumes("mpirun-usr1.h5", 3)
     code, err = stopped_by(signal.SIGTERM, "mpirun-term.h5", 2, lambda process: [process.pid], saves=False)
     assert code != 0, err
-    goes_on("mpirun-term.h5", 1)
+    resumes("mpirun-term.h5", 1)
 
 
 def test_time_limit():
@@ -173,7 +173,7 @@ def test_time_limit():
         done = shoal("run", EXPERIMENT, *SMALL, "--out", out, "--time-limit", 1.4, mpirun=ranks if ranks > 1 else 0)
         assert done.returncode == 75, (done.returncode, done.stderr)
         assert f"--out {out} --resume" in done.stdout
-        goes_on(out, later)
+        resumes(out, later)
 
 
 def test_damaged_checkpoint_is_noticed():

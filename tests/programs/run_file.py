@@ -1,4 +1,4 @@
-"""A run file opens in pandas with five lines, and what stands in it is what was run: settings, model, accuracy."""
+"""A run file opens in pandas with five lines, and holds exactly what was run: settings, model, accuracy."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ CLIENTS = {
     "fraction": "share", "joules": "proxy", "tier": "kind", "examples": "examples",
     "rejected_examples": "examples", "task": "number", "group": "number", "variant": "number",
 }  # fmt: skip
-# What each cell was run with, whatever way the grid spells it.
+# The strategy and the seed of each cell, however the grid spells them.
 CELLS = [("fed_avg", 1), ("fed_avg", 7), ({"name": "fed_prox", "mu": 0.1}, 1), ({"name": "fed_prox", "mu": 0.1}, 7)]
 SHAPES = {"dense1.weight": (24, 64), "dense1.bias": (24,), "dense2.weight": (16, 24), "dense2.bias": (16,),
           "dense3.weight": (10, 16), "dense3.bias": (10,)}  # fmt: skip
@@ -63,9 +63,9 @@ def test_five_lines():
         rounds = pd.DataFrame(file["cells/0/rounds"][()])
         clients = pd.DataFrame(file["cells/0/clients"][()])
         best = rounds["accuracy"].max()
-        lost = clients.groupby("round")["outcome"].apply(lambda outcome: (outcome != 0).sum())
+        dropouts = clients.groupby("round")["outcome"].apply(lambda outcome: (outcome != 0).sum())
     assert len(rounds) == 20 and len(clients) == 200 and 0.3 < best < 1
-    assert (lost.to_numpy() == rounds["dropouts"].to_numpy()).all()
+    assert (dropouts.to_numpy() == rounds["dropouts"].to_numpy()).all()
 
 
 def test_tables():
@@ -85,7 +85,7 @@ def test_tables():
 
 
 def check_sums(cell):
-    """What the tables tell twice must be equal."""
+    """Numbers that follow from both tables must be equal."""
     rounds, clients = pd.DataFrame(cell["rounds"][()]), pd.DataFrame(cell["clients"][()])
     assert (rounds["round"] == range(1, 21)).all() and (rounds["started"] == 10).all()
     assert (rounds["committed"] + rounds["dropouts"] == rounds["started"]).all()

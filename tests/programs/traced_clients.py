@@ -1,4 +1,4 @@
-"""A recording becomes a trace file, and a run that lives by it has one hash on any number of ranks."""
+"""A recording becomes a trace file, and a run whose clients follow it has one hash on any number of ranks."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def there(device, seconds):
     return any(begin <= at + 1e-6 and at - 1e-6 <= end for begin, end in zip(own["active"], own["inactive"]))
 
 
-def test_one_hash_and_nobody_outside_the_recording():
+def test_one_hash_and_no_client_outside_the_recording():
     prepare()
     hashes = {program.result_hash(program.run("traced.toml", "--ranks", ranks, "--out", f"{ranks}.h5"))
               for ranks in (1, 2, 3)}  # fmt: skip
@@ -52,7 +52,7 @@ def test_one_hash_and_nobody_outside_the_recording():
         start, finish = row["start_us"] / 1e6, row["finish_us"] / 1e6
         fitting = {device for device in RECORDED if there(device, start) and (not row["committed"] or there(device, finish))}
         possible[row["client"]] = possible.get(row["client"], set(RECORDED)) & fitting
-    # Each client has lived like one and the same recorded device throughout, and nobody like the one that never was there.
+    # Each client has followed one recorded device throughout, and none the device that was never available.
     assert all(possible.values()) and not any("3" in devices for devices in possible.values()), possible
     assert len(table) > 200 and {"1"} in possible.values() and {"2"} in possible.values()
 

@@ -1,4 +1,4 @@
-"""Bad input ends with exit code 2 and one line that tells the fact and, where there is one, what to do about it."""
+"""Bad input ends with exit code 2 and one line that states the fact and, if there is one, a remedy."""
 
 import gzip
 import shutil
@@ -24,7 +24,7 @@ def settings(*changes):
     return ["run", "base.toml", "--out", "base.h5"] + [word for change in changes for word in ("--set", change)]
 
 
-# What is wrong, the arguments, and what the line must tell.
+# A name of the error, the arguments, and texts that the line must contain.
 CASES = [
     # the command line
     ("no command", [], ["subcommand is required", "shoal --help"]),
@@ -84,7 +84,7 @@ CASES = [
     ("unknown availability", settings("population.availability=diurnl"), ["form of availability", "'diurnal'"]),
     ("availability above 1", settings("population.availability={name='diurnal', mean=0.9}"), ["peak", "Lower 'mean'."]),
     ("unknown policy", settings("population.offline=stop"), ["'offline' must be one of", "check_at_end"]),
-    ("nobody agreed", settings("population.consent.task=0"), ["no client is available", "'consent'"]),
+    ("no client agreed", settings("population.consent.task=0"), ["no client is available", "'consent'"]),
     ("no trace", settings("population.availability={name='trace', file='none.h5'}"), ["'none.h5'", "shoal trace"]),
     ("a trace that is none", settings("population.availability={name='trace', file='binary.toml'}"),
      ["'binary.toml' is no trace file", "shoal trace"]),
@@ -97,8 +97,8 @@ CASES = [
     ("tiers that do not match", settings("population.devices={name='tiers', speeds=[1, 2], shares=[1]}"),
      ["1 'shares'", "List one share for each."]),
     # the grid
-    ("empty list", settings("grid.seed=[]"), ["'seed' is an empty list", "Give it a value?"]),
-    ("value for a list", settings("grid.seed=3"), ["'seed' must be a list", "Write [3]?"]),
+    ("empty list", settings("grid.seed=[]"), ["'seed' is an empty list", "Give it a value."]),
+    ("value for a list", settings("grid.seed=3"), ["'seed' must be a list", "Write [3]."]),
     ("twice the same", settings("grid={strategy=['fed_avg', 'fed_avg']}"), ["both called 'fed_avg'", "label"]),
     ("error in the last cell", settings("grid={strategy=['fed_avg', 'fed_porx']}"), ["'fed_porx'", "'fed_prox'"]),
     ("too many cells", settings(*[f"grid.{key}=[{','.join(map(str, range(1, 401)))}]" for key in ("seed", "rounds")]),
@@ -163,7 +163,7 @@ def prepare():
 
 
 def check(case, extra=(), mpirun=0):
-    """What is wrong with how the program takes this case, or nothing."""
+    """The complaints about the program's answer to this case; empty if it is right."""
     what, arguments, facts = case
     done = program.shoal(*arguments, *extra, mpirun=mpirun)
     lines = done.stderr.splitlines()
@@ -203,7 +203,7 @@ def test_one_line_under_mpirun():
 
 
 def test_the_base_is_right():
-    # Or the cases would be refused for another reason.
+    # Otherwise the cases would be refused for another reason.
     prepare()
     program.result_hash(program.run("base.toml", "--out", "base.h5"))
 

@@ -46,7 +46,7 @@ def test_ten_million_clients():
         assert len(clients) == 1000 and clients.max() > 9_000_000
 
 
-# The bounds of accuracy hold what four frameworks reach (bench/README.md), and 0.5 % on both sides for other draws.
+# The bounds of accuracy contain what four frameworks reach (bench/README.md), with 0.5 % on both sides for other draws.
 
 
 def test_w1():
@@ -56,7 +56,7 @@ def test_w1():
 
 
 def test_w2():
-    # One of 31 rounds, with a test set of which nothing is promised yet; better than drawing lots.
+    # One of 31 rounds, after which only better than chance is promised.
     found = run("w2", "--set", "rounds=1")
     assert found["parameters"] == 1_199_882 and found["clients"] == {20} and found["examples"] == 1200, found
     assert found["accuracy"] > 0.15, found

@@ -13,13 +13,13 @@ MemoryPlan memory_of(const Federation& parts, const CellPlan& cell, std::int64_t
   for (const Channel& channel : parts.channels()) memory.sums += 8 * channel.size;
   FederationState state(parts, 1, 0);
   const auto add = [&](const State& part) {
-    for (const auto& [name, tensor] : part.tensors()) memory.versions += static_cast<std::int64_t>(tensor.nbytes());
+    for (const auto& [name, tensor] : part.tensors()) memory.versions += tensor.nbytes();
   };
   add(state.strategy);
   for (const State& stage : state.stages) add(stage);
   memory.versions += cell.rounds.live_versions * cell.rounds.message_bytes;
   for (const MemorySlot& slot : state.memory.slots()) {
-    const auto value_bytes = static_cast<std::int64_t>(c10::elementSize(slot.type));
+    const std::int64_t value_bytes = c10::elementSize(slot.type);
     memory.clients += slot.size * value_bytes * parts.task->clients() / ranks;
   }
   return memory;
@@ -39,7 +39,7 @@ void plan_federation(CellPlan& plan, const Process& process, const PlanOptions& 
   }
 }
 
-// `ranks` work on a cell; `share` is that of the time that the options allow.
+// `ranks` ranks work on the cell; `share` is the share of the options' time limits that its kind may use.
 CellPlan plan_kind(const Cell& cell, const Process& process, const PlanOptions& options, std::int64_t program,
                    std::int64_t ranks, double share) {
   CellPlan plan{.seeds = {cell.seed}, .label = cell.label, .notes = process.notes()};
@@ -49,7 +49,7 @@ CellPlan plan_kind(const Cell& cell, const Process& process, const PlanOptions& 
     plan.memory = memory_of(*process.federation(), plan, program, ranks);
     plan.cell_seconds = plan.measured.run_seconds(process, plan.rounds, ranks);
   } else {
-    plan.cell_seconds = process.measure(share * options.measuring_seconds) / static_cast<double>(ranks);
+    plan.cell_seconds = process.measure(share * options.measuring_seconds) / ranks;
   }
   return plan;
 }
@@ -62,7 +62,7 @@ std::vector<CellPlan> plan_experiment(const Settings& experiment, const PlanOpti
   const RankGroups groups = rank_groups(options.ranks, std::ssize(cells));
   std::set<std::string> labels;
   for (const Cell& cell : cells) labels.insert(cell.label);
-  const double share = std::min(1.0, 4.0 / static_cast<double>(labels.size()));
+  const double share = std::min(1.0, 4.0 / labels.size());
   std::vector<CellPlan> kinds;
   Datasets datasets;
   for (const Cell& cell : cells) {
@@ -74,7 +74,7 @@ std::vector<CellPlan> plan_experiment(const Settings& experiment, const PlanOpti
     }
     kinds.push_back(plan_kind(cell, *process, options, program, groups.ranks_per_cell, share));
   }
-  // Memory that a process took once, for code or buffers, it does not take again for the next kind.
+  // The process takes memory for code and buffers once, with the first kind that needs it, and a run needs it for any.
   std::int64_t training = 0;
   for (const CellPlan& kind : kinds) training = std::max(training, kind.memory.training);
   for (CellPlan& kind : kinds) kind.memory.training = training;

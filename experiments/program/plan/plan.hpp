@@ -13,31 +13,31 @@
 namespace shoal {
 
 struct PlanOptions {
-  int ranks = 1;  // memory and wall time are for this many, each with a core of its own
-  // For each of up to four kinds of cells, less for more of them. Rounds beyond it are extrapolated.
+  int ranks = 1;  // memory and wall time are predicted for this many, each on a core of its own
+  // For each of up to four kinds of cells, less if there are more. Rounds that do not fit are extrapolated.
   double planning_seconds = 1, measuring_seconds = 0.4;
 };
 
 /// Estimated memory of one rank, in bytes.
 struct MemoryPlan {
-  std::int64_t program = 0;   // with LibTorch, before anything is loaded
+  std::int64_t program = 0;   // the process with LibTorch, before anything is loaded
   std::int64_t data = 0;      // examples and their owners
   std::int64_t training = 0;  // buffers of one thread, measured
-  std::int64_t sums = 0;      // of one thread
+  std::int64_t sums = 0;      // sums of one thread
   std::int64_t versions = 0;  // server state and the live versions of the message
-  std::int64_t clients = 0;   // what clients keep, were all of them to take part
+  std::int64_t clients = 0;   // client memory, if all clients take part
 
   std::int64_t total() const { return program + data + training + sums + versions + clients; }
 };
 
-/// What one cell will cost. Cells that differ in nothing but their seed are one kind; the first stands for all.
+/// The cost of one cell. Cells that differ only in their seed are of one kind; the first is planned for all.
 struct CellPlan {
-  std::vector<std::int64_t> seeds;  // of all cells of the kind
+  std::vector<std::int64_t> seeds;  // seeds of all cells of the kind
   std::string label;
   bool is_federation = true;  // otherwise only `notes` and `cell_seconds` are known
   std::int64_t parameters = 0;
   std::int64_t tested_examples = 0;  // in one evaluation; 0 for tasks without data
-  bool is_upper_bound = false;       // the run may end at its target
+  bool is_upper_bound = false;       // the run may end earlier, at its target
   std::vector<std::string> notes;    // Process::notes
   ClientsPlan clients;
   RoundsPlan rounds;

@@ -19,8 +19,8 @@ void look_at_labels(const Task& task, ClientId client, ClientsPlan& plan) {
   if (examples == 0) return;
   for (std::size_t label = 0; label < own.examples.size(); ++label) plan.of_label[label] += own.examples[label];
   plan.labels.push_back(std::ssize(own.examples) - std::ranges::count(own.examples, 0));
-  const auto most = static_cast<double>(std::ranges::max(own.examples));
-  plan.top_share.push_back(most / static_cast<double>(examples));
+  const double most = std::ranges::max(own.examples);
+  plan.top_share.push_back(most / examples);
   if (own.groups > 0) plan.groups.push_back(own.groups);
 }
 
@@ -29,10 +29,11 @@ void look_at_labels(const Task& task, ClientId client, ClientsPlan& plan) {
 ClientsPlan look_at_clients(const Task& task, std::uint64_t seed, const Population* population) {
   ClientsPlan plan{.clients = task.clients()};
   plan.sampled = plan.clients > most_clients ? sample_size : plan.clients;
-  const KeyedPermutation order(random_key(seed, "planner/selection"), 0, static_cast<std::uint64_t>(plan.clients));
+  const KeyedPermutation order(random_key(seed, "planner/selection"), 0, plan.clients);
   for (std::int64_t i = 0; i < plan.sampled; ++i) {
-    const bool all = plan.sampled == plan.clients;
-    const ClientId client{all ? i : static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)))};
+    std::int64_t index = i;
+    if (plan.sampled < plan.clients) index = order(i);
+    const ClientId client{index};
     plan.examples.push_back(task.work(client).examples);
     plan.small += population != nullptr && !population->has_memory(client) ? 1 : 0;
     plan.empty += plan.examples.back() == 0 ? 1 : 0;
@@ -47,8 +48,8 @@ std::vector<std::string> histogram(std::span<const std::int64_t> values) {
   if (values.empty()) return {};
   const auto [least, most] = std::ranges::minmax(values);
   const std::int64_t width = (most - least) / most_bins + 1;
-  std::vector<std::int64_t> counts(static_cast<std::size_t>((most - least) / width + 1));
-  for (const std::int64_t v : values) ++counts[static_cast<std::size_t>((v - least) / width)];
+  std::vector<std::int64_t> counts((most - least) / width + 1);
+  for (const std::int64_t v : values) ++counts[(v - least) / width];
   const std::int64_t highest = std::ranges::max(counts);
   std::vector<std::string> names;
   for (std::int64_t first = least; first <= most; first += width) {
@@ -58,9 +59,10 @@ std::vector<std::string> histogram(std::span<const std::int64_t> values) {
   std::vector<std::string> lines;
   const std::size_t longest = std::ranges::max(names, {}, &std::string::size).size();
   for (std::size_t b = 0; b < counts.size(); ++b) {
-    const std::int64_t filled = (counts[b] * bar_width + highest - 1) / highest;  // a mark for a single one, too
-    lines.push_back(fmt::format("{:>{}}  {:<{}}  {}", names[b], longest,
-                                std::string(static_cast<std::size_t>(filled), '#'), bar_width, counts[b]));
+    const std::int64_t filled =
+        (counts[b] * bar_width + highest - 1) / highest;  // rounded up: a single value has a mark too
+    lines.push_back(
+        fmt::format("{:>{}}  {:<{}}  {}", names[b], longest, std::string(filled, '#'), bar_width, counts[b]));
   }
   return lines;
 }

@@ -46,11 +46,9 @@ void count(const PlannedRound& round, const FederationState& state, RoundsPlan& 
 
 }  // namespace
 
-double RoundsPlan::to_all_rounds(double sum) const {
-  return planned == rounds ? sum : sum * static_cast<double>(rounds) / static_cast<double>(planned);
-}
+double RoundsPlan::to_all_rounds(double sum) const { return planned == rounds ? sum : sum * rounds / planned; }
 
-double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+double processor_seconds() { return 1.0 * std::clock() / CLOCKS_PER_SEC; }
 
 RoundsPlan plan_rounds(const Federation& parts, std::int64_t rounds, double seconds) {
   FederationState state(parts, 1, 0);

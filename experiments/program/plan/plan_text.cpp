@@ -1,4 +1,4 @@
-// The text of a plan: what kinds of cells have in common is said once.
+// The text of a plan: lines that kinds of cells have in common are printed once.
 
 #include "experiments/program/plan/plan.hpp"
 
@@ -108,9 +108,9 @@ std::string cost_text(const CellPlan& cell) {
     return lines.text();
   }
   const RoundsPlan& rounds = cell.rounds;
-  const auto planned = static_cast<double>(rounds.planned);
-  const auto all = [&](std::int64_t sum) { return std::llround(rounds.to_all_rounds(static_cast<double>(sum))); };
-  const auto each = [&](std::int64_t sum) { return static_cast<double>(sum) / planned; };
+  const double planned = rounds.planned;
+  const auto all = [&](std::int64_t sum) { return std::llround(rounds.to_all_rounds(sum)); };
+  const auto each = [&](std::int64_t sum) { return sum / planned; };
   Lines lines;
   lines.add("cells", cells_text(cell));
   std::string count = grouped(rounds.rounds);
@@ -133,13 +133,12 @@ std::string cost_text(const CellPlan& cell) {
   };
   traffic("download", rounds.message_bytes, rounds.bytes_down);
   traffic("upload", rounds.update_bytes, rounds.bytes_up);
-  lines.add("virtual time",
-            fmt::format("{} in all, {} a round", duration_text(1e-6 * static_cast<double>(all(value(rounds.time)))),
-                        duration_text(seconds(rounds.time) / planned)));
+  lines.add("virtual time", fmt::format("{} in all, {} a round", duration_text(1e-6 * all(value(rounds.time))),
+                                        duration_text(seconds(rounds.time) / planned)));
   lines.add("live versions", fmt::format("{} of the model at a time", rounds.live_versions));
   lines.add("memory", memory_text(cell.memory));
   if (cell.memory.clients > 0) {
-    lines.add("", fmt::format("of which {} is what clients keep, were all of them to take part",
+    lines.add("", fmt::format("of which {} is the clients' memory, if all of them take part",
                               bytes_text(cell.memory.clients)));
   }
   return lines.text();
@@ -171,15 +170,15 @@ std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& option
   std::size_t width = 0;
   for (const CellPlan& kind : kinds) {
     cells += std::ssize(kind.seeds);
-    sum += kind.cell_seconds * static_cast<double>(kind.seeds.size());
+    sum += kind.cell_seconds * kind.seeds.size();
     longest = std::max(longest, kind.cell_seconds);
     width = std::max(width, kind.label.size());
   }
   const RankGroups groups = rank_groups(options.ranks, cells);
-  const double total = std::max(longest, sum / static_cast<double>(groups.count));
+  const double total = std::max(longest, sum / groups.count);
   std::string text = fmt::format(
       "predicted wall time: {} on {} free core{} like this one (one client and one evaluation were measured here; "
-      "messages cost nothing)\n",
+      "messages are taken as free)\n",
       duration_text(total), options.ranks, options.ranks == 1 ? "" : "s");
   if (cells == 1) return text;
   for (const CellPlan& kind : kinds) {

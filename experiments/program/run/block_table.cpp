@@ -16,11 +16,11 @@ namespace {
 
 auto key(const BlockTable::Row& row) { return std::tie(row.of.device, row.of.model, row.of.parameters, row.of.batch); }
 
-/// In doublings; a full batch is near to itself only.
+// Distance in doublings; a full batch is near only to itself.
 double distance(std::int64_t a, std::int64_t b) {
   if (a == b) return 0;
   if (a == 0 || b == 0) return INFINITY;
-  return std::abs(std::log2(static_cast<double>(a) / static_cast<double>(b)));
+  return std::abs(std::log2(1.0 * a / b));
 }
 
 }  // namespace
@@ -31,11 +31,11 @@ BlockTable BlockTable::parse(const std::string& text, const std::string& origin)
   for (const Settings& row : file.sections("rows")) {
     BlockTable::Row read;
     read.of.model = row.text("model", "", "name of the model");
-    read.of.parameters = row.integer("parameters", 0, "its parameters", at_least(1));
+    read.of.parameters = row.integer("parameters", 0, "number of its parameters", at_least(1));
     read.of.batch = row.integer("batch", 10, "examples per local step; 0 is the full batch", at_least(0));
     read.of.device = row.text("device", "cpu", "type of device");
     read.best.clients = row.integer("clients", 1, "clients trained together", between(1, 4096));
-    read.best.form = block_form(row.text("form", "in_turn", "how they are"), row.where());
+    read.best.form = block_form(row.text("form", "in_turn", "form of the block"), row.where());
     table.put(read);
   }
   file.finish();
@@ -74,8 +74,9 @@ void BlockTable::put(const Row& row) {
 
 std::string BlockTable::toml() const {
   std::string text =
-      "# How many clients train together, and how, by model, parameters, batch and type of device: where an experiment "
-      "leaves\n# it open. Measured and written by `shoal calibrate`.\nrows = [\n";
+      "# The block of clients that train together, by model, parameters, batch and type of device, for experiments "
+      "that\n"
+      "# leave it open. Measured and written by `shoal calibrate`.\nrows = [\n";
   for (const Row& row : rows_) {
     text += fmt::format(
         "  {{model = \"{}\", parameters = {}, batch = {}, device = \"{}\", clients = {}, form = \"{}\"}},\n",

@@ -1,6 +1,6 @@
 #pragma once
-// Block sizes and forms that were measured: what [local] takes where it leaves them open. Never a clock's word at run
-// time, never the number of ranks: those would change a result's bits.
+// Measured block sizes and forms, which experiments get that leave them open in [local]. They depend on neither a clock
+// at run time nor the number of ranks, which would change a result's bits.
 
 #include <functional>
 #include <string>
@@ -10,12 +10,12 @@
 
 namespace shoal {
 
-/// What the best block depends on.
+/// The facts that the best block depends on.
 struct BlockCase {
-  std::string model;            // its name
-  std::int64_t parameters = 0;  // d
+  std::string model;            // the model's name
+  std::int64_t parameters = 0;  // number of the model's parameters
   std::int64_t batch = 0;       // examples per local step; 0 is the full batch
-  std::string device = "cpu";   // type
+  std::string device = "cpu";   // type of device
 };
 
 class BlockTable {
@@ -27,17 +27,17 @@ class BlockTable {
 
   /// experiments/tables/blocks.toml as it was when the program was built.
   static BlockTable built_in();
-  /// A table like it. UserError.
+  /// Reads a file of that format. UserError.
   static BlockTable load(const std::string& path);
 
   /// The row of the same model and device that is nearest in parameters and batch, within a factor of two of each;
-  /// without one, one client after the other.
+  /// if there is none, one client after the other.
   BlockChoice choose(const BlockCase& wanted) const;
 
   const std::vector<Row>& rows() const { return rows_; }
   /// Replaces the row of the same case, or adds one.
   void put(const Row& row);
-  /// As a file; rows sorted.
+  /// The table as the text of a file, its rows sorted.
   std::string toml() const;
 
  private:
@@ -45,9 +45,9 @@ class BlockTable {
   std::vector<Row> rows_;
 };
 
-/// How a composed experiment settles what [local] leaves open.
+/// Settles the block of an experiment whose [local] leaves it open.
 using ChooseBlock = std::function<BlockChoice(const BlockCase&)>;
-/// By the built-in table.
+/// Chooses by the built-in table.
 BlockChoice built_in_choice(const BlockCase& wanted);
 
 }  // namespace shoal

@@ -12,7 +12,7 @@ std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
 }
 
 std::unique_ptr<Process> compose(const Settings& settings, const Place& place) {
-  settings.text("name", "experiment", "name of the experiment, for tables and pictures");
+  settings.text("name", "experiment", "name of the experiment, for tables and figures");
   const auto kind = make_part<TaskKind>("task", "supervised", settings.section("task"));
   std::unique_ptr<Process> process = kind->make(settings, place);
   settings.finish();

@@ -11,8 +11,8 @@ namespace shoal {
 /// the end: an unknown one is a UserError.
 std::unique_ptr<Process> compose(const Settings& settings, const Place& place);
 
-/// The same on the device that the settings choose. `choose_block` settles the block of clients where [local] leaves it
-/// open.
+/// The same on the device that the settings choose. `choose_block` settles the block of clients if [local]
+/// leaves it open.
 std::unique_ptr<Process> compose(const Settings& settings, Datasets& datasets,
                                  const ChooseBlock& choose_block = built_in_choice);
 

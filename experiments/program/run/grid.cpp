@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t most_cells = 100'000;
 
-// One value along an axis of the grid: the keys it sets, in order, and how it is called in tables.
+// One value along an axis of the grid: the keys it sets, in order, and its name in tables.
 struct Choice {
   std::vector<std::pair<std::string, std::string>> sets;  // dotted key, TOML text
   std::string label;
@@ -25,8 +25,8 @@ void append_label(std::string& label, const std::string& word) {
   label += word;
 }
 
-// The keys that a table of the grid sets below `prefix`. A part's name comes first and alone, since it replaces the
-// whole section; the label tells the name and, unless there is one, what else is set.
+// The keys that a table of the grid sets below `prefix`. A part's name is set first, since it replaces the whole
+// section. The label holds the names and, for a single section or without names, the other values.
 Choice from_table(const std::string& toml, const std::string& prefix) {
   Choice choice;
   std::string names, others;
@@ -56,7 +56,7 @@ Choice from_table(const std::string& toml, const std::string& prefix) {
 Choice from_value(const std::string& key, const std::string& toml) {
   if (toml.starts_with('{')) return from_table(toml, key == "variants" ? "" : key);
   if (key == "variants")
-    user_error("[grid]: a variant is a table of keys (found {}). Write {{strategy = {}}}?", toml, toml);
+    user_error("[grid]: a variant is a table of keys (found {}). Write {{strategy = {}}}.", toml, toml);
   const bool part = toml.starts_with('"') && key.find('.') == std::string::npos;
   const bool name = last_word(key) == "name" && key.find('.') != std::string::npos;
   const std::string target = name ? key.substr(0, key.rfind('.')) : key;
@@ -65,9 +65,9 @@ Choice from_value(const std::string& key, const std::string& toml) {
 
 Axis read_axis(const Settings::Leaf& leaf) {
   if (!leaf.is_list)
-    user_error("[grid]: '{}' must be a list of values (found {}). Write [{}]?", leaf.key, leaf.toml, leaf.toml);
+    user_error("[grid]: '{}' must be a list of values (found {}). Write [{}].", leaf.key, leaf.toml, leaf.toml);
   if (leaf.items.empty())
-    user_error("[grid]: '{}' is an empty list, so there is nothing to run. Give it a value?", leaf.key);
+    user_error("[grid]: '{}' is an empty list, so there is nothing to run. Give it a value.", leaf.key);
   Axis axis;
   std::set<std::string> labels;
   for (const std::string& item : leaf.items) {
@@ -75,7 +75,7 @@ Axis read_axis(const Settings::Leaf& leaf) {
     if (labels.insert(axis.back().label).second) continue;
     user_error(
         "[grid]: two values of '{}' are both called '{}'. Remove one, or give variants a 'label' that tells them "
-        "apart?",
+        "apart.",
         leaf.key, axis.back().label);
   }
   return axis;
@@ -93,7 +93,7 @@ std::vector<Cell> expand_grid(const Settings& experiment) {
       axes.push_back(read_axis(leaf));
       is_seed.push_back(leaf.key == "seed");
       count *= axes.back().size();
-      if (count > most_cells) user_error("[grid]: more than {} cells. Shorten the lists?", most_cells);
+      if (count > most_cells) user_error("[grid]: more than {} cells. Shorten the lists.", most_cells);
     }
     base.erase("grid");
   }

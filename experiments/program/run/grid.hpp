@@ -14,10 +14,10 @@ namespace shoal {
 /// One combination of the grid's values.
 struct Cell {
   std::int64_t index = 0;
-  std::string label;  // what varies besides the seed: "fed_avg", "dirichlet alpha=0.3"; cells of one label are averaged
+  std::string label;  // the values that vary, except the seed: "fed_avg", "alpha=0.3"; cells of one label are averaged
   std::int64_t seed = 1;
   Settings settings;
-  std::optional<BlockChoice> block{};  // as an earlier run settled it: what a verified or resumed one keeps
+  std::optional<BlockChoice> block{};  // as settled by an earlier run, when that run is verified or resumed
 };
 
 /// All cells in grid order: the first key of [grid] varies slowest. Without [grid] there is one.

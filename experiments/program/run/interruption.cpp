@@ -7,7 +7,7 @@
 namespace shoal {
 namespace {
 
-// What the signal handler sets.
+// Set by the signal handler.
 volatile std::sig_atomic_t stop_requested = 0;
 
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
@@ -19,7 +19,7 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 void catch_signals() {
   struct sigaction action {};
   action.sa_handler = [](int number) {
-    // Whoever asks twice does not want to wait for the end of the round.
+    // A second signal: whoever sends it does not want to wait for the end of the round.
     if (stop_requested != 0) {
       std::signal(number, SIG_DFL);
       std::raise(number);
@@ -38,14 +38,14 @@ Action Interruption::next(Communicator& comm) {
   const auto now = std::chrono::steady_clock::now();
   longest_round_ = std::max(longest_round_, seconds_between(last_call_, now));
   last_call_ = now;
-  // A round more, and as much again for writing: better a little early than killed.
+  // Time for one more round, and as much again for writing: stopping early is better than being killed.
   const bool late =
       limits_.stop_after > 0 && seconds_between(limits_.start, now) + 2 * longest_round_ + 1 > limits_.stop_after;
   std::array<std::int64_t, 2> votes = {stop_requested != 0 || late ? 1 : 0,
                                        seconds_between(last_save_, now) >= limits_.checkpoint_every ? 1 : 0};
   comm.sum(votes);
   if (votes[0] > 0) return Action::save_and_stop;
-  if (votes[1] == 0) return Action::go_on;
+  if (votes[1] == 0) return Action::proceed;
   last_save_ = now;
   return Action::save;
 }

@@ -8,25 +8,25 @@
 namespace shoal {
 
 /// From now on SIGUSR1 and SIGTERM do not end the process but ask it to save and stop (`Interruption::next`) after
-/// the present round. Asked twice, it ends at once.
+/// the current round. A second signal ends it at once.
 void catch_signals();
 
 /// Limits that the user set, in seconds of wall time.
 struct WallLimits {
   double checkpoint_every = 60;
-  double stop_after = 0;                                                           // since `start`; 0: never
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();  // of the program
+  double stop_after = 0;                                                           // counted from `start`; 0: never
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();  // when the program started
 };
 
-enum class Action { go_on, save, save_and_stop };
+enum class Action { proceed, save, save_and_stop };
 
 /// One group's clock. Wall time decides when to save, never what is computed.
 class Interruption {
  public:
   explicit Interruption(WallLimits limits);
 
-  /// After each round and before a cell. Collective: all ranks of the group get the same answer, though clocks and
-  /// signals differ.
+  /// Call it after each round and before a cell. Collective: all ranks of the group get the same answer, though clocks
+  /// and signals differ.
   Action next(Communicator& comm);
 
  private:

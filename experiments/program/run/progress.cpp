@@ -22,7 +22,7 @@ std::size_t width_of(std::FILE* out) {
   return ::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-// The first `width` bytes or less: no letter of several bytes is cut in two.
+// The first `width` bytes or a little less: no character of several bytes is cut in two.
 std::string shortened(const std::string& text, std::size_t width) {
   if (text.size() <= width) return text;
   while (width > 0 && (text[width] & 0xC0) == 0x80) --width;
@@ -116,7 +116,7 @@ void Progress::show() {
   last_shown_ = clock_();
   const std::size_t width = width_of(out_) - 1;  // the last column would wrap in some terminals
   const std::string numbers = shortened(this->numbers(), width);
-  // The label yields: a line that wraps cannot be updated.
+  // The label is shortened first: a line that wraps cannot be updated.
   const std::string label = numbers.size() + 2 >= width ? "" : shortened(label_, width - numbers.size() - 2);
   const std::string_view gap = label.empty() ? "" : "  ";
   if (colour_) {

@@ -1,5 +1,5 @@
 #pragma once
-// What the user sees while a cell runs.
+// The progress of a cell, as the user sees it.
 
 #include <cstdint>
 #include <cstdio>
@@ -41,10 +41,10 @@ class Progress {
   std::FILE* out_;
   double (*clock_)();
   double start_, last_shown_;
-  std::int64_t rounds_here_ = 0;  // of this process: a resumed run does not count the others
+  std::int64_t rounds_here_ = 0;  // rounds of this process, without those before a resume
   RoundRow row_;
-  double accuracy_ = not_measured, loss_ = not_measured;  // of the last evaluation
-  Measures measures_;                                     // of the last round; shown where there is neither of these
+  double accuracy_ = not_measured, loss_ = not_measured;  // at the last evaluation
+  Measures measures_;                                     // in the last round; shown if there is no accuracy or loss
 };
 
 }  // namespace shoal

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t rounds_between_comparisons = 50;
 
-// Ranks compute the same model from the same sums. That they do is the promise everything rests on, so it is checked.
+// Ranks compute the same model from the same sums. Every result relies on this, so it is checked.
 void compare_models(const at::Tensor& params, std::int64_t round, Communicator& comm) {
   const std::string mine = digest(params);
   for (const std::string& theirs : gather_text(comm, mine)) {
@@ -46,19 +46,19 @@ void check_device(const CellHeader& earlier, const Process& process, const std::
   const auto was = earlier.provenance.find("device");
   const std::string is = device_name(process.device());
   if (was == earlier.provenance.end() || was->second == is) return;
-  user_error("{}: was begun on another device ({}; here {}). Resume on the same, or discard it with --anew?", journal,
-             was->second, is);
+  user_error("{}: was started on another device ({}; here {}). Resume it on the same, or discard it with --anew.",
+             journal, was->second, is);
 }
 
-// A cell on its way: what run_cell changes besides the engine's state.
+// A cell in progress: what run_cell changes besides the engine's state.
 struct Progression {
   CellResult result{.status = "finished"};
   CellHash hash;
   std::optional<CellJournal> journal;  // at the group's first rank
 };
 
-// Rounds that an earlier run of the program did count as if this one had done them; the state comes from the newest
-// checkpoint, and rows behind it are cut. Collective.
+// Rounds of an earlier process count as if this one had run them; the state is that of the newest checkpoint, and later
+// rows are cut. Collective.
 void restore(Progression& to, Process& process, Communicator& comm, const CellRecording& recording) {
   std::uint64_t journal_length = 0;
   Packer packer;
@@ -132,7 +132,7 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
 
     const Action action = interruption.next(comm);
     if (result.status != "finished" || is_last) continue;
-    if (action != Action::go_on) save(on, process, comm, recording);
+    if (action != Action::proceed) save(on, process, comm, recording);
     if (action == Action::save_and_stop) result.status = stopped;
   }
 

@@ -15,19 +15,19 @@
 
 namespace shoal {
 
-/// Where a cell's record goes.
+/// Destination of a cell's record.
 struct CellRecording {
-  std::string journal;  // path, written by the group's first rank; checkpoints stand beside it
-  std::map<std::string, std::string> provenance;  // of the whole run; the cell adds its own
-  Progress* progress = nullptr;                   // of the group's first rank; null: silent
-  bool resume = false;                            // go on from the journal and the newest checkpoint, if there are any
+  std::string journal;  // path; written by the group's first rank, with the checkpoints beside it
+  std::map<std::string, std::string> provenance;  // facts of the whole run; the cell adds its own
+  Progress* progress = nullptr;                   // at the group's first rank; null: silent
+  bool resume = false;                            // continue from the journal and the newest checkpoint, if they exist
   std::function<void()> saved = [] {};            // called at the group's first rank after each checkpoint
 };
 
-/// The block that the run which wrote `header` settled on; none in files of versions that did not say.
+/// The block that the run which wrote `header` settled on; none in files of versions that did not record it.
 std::optional<BlockChoice> settled_block(const CellHeader& header);
 
-/// What a cell would be called where it was saved and stopped; other statuses are in CellResult.
+/// Status of a cell that was saved and stopped; the other statuses are in CellResult.
 inline constexpr const char* stopped = "stopped";
 
 /// Runs `process`, which was composed from `cell` and not started, on the ranks of `comm`. Collective; the result is

@@ -13,7 +13,7 @@
 namespace shoal {
 namespace {
 
-// What a rank does before it needs the others: everything that can be the user's error.
+// The part that a rank does without the others: everything in which the user's errors show.
 Run prepare(const RunCommand& command) {
   if (command.verify) return run_from_file(command.file);
   return check_experiment(load_experiment(command.file, command.sets), command.options);
@@ -35,16 +35,16 @@ int report(const RunCommand& command, const Run& run, const RunResult& result) {
     return equal ? 0 : other_error_code;
   }
   if (result.stopped) {
-    fmt::print("\nstopped and saved; go on with: shoal run {} --out {} --resume (and the same --set)\n", command.file,
-               run.out);
+    fmt::print("\nstopped and saved; continue with: shoal run {} --out {} --resume (and the same --set)\n",
+               command.file, run.out);
     return stopped_code;
   }
   fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);
   return 0;
 }
 
-// One process per rank. What is wrong with the user's input shows on every rank alike, so the first that sees it
-// speaks for all; once the run is under way a failing rank ends the others.
+// One process per rank. Errors in the user's input show on every rank alike, so the first of these ranks reports for
+// all; once the run is under way, a failing rank ends the others.
 int take_part(const RunCommand& command) {
   // A process of its own needs no MPI, whose daemon and connections would take longer than a small run.
   std::optional<MpiSession> session;
@@ -74,7 +74,8 @@ int take_part(const RunCommand& command) {
   int outcome = 0;
   code = guarded(prefix, [&] {
     const RunResult result = run_cells(run, command.options, *world);
-    outcome = world->rank() == 0 ? report(command, run, result) : result.stopped ? stopped_code : 0;
+    if (result.stopped) outcome = stopped_code;
+    if (world->rank() == 0) outcome = report(command, run, result);
   });
   if (code != 0 && world->size() > 1) world->abort(code);
   return code != 0 ? code : outcome;
@@ -89,7 +90,7 @@ int run_as_rank(const RunCommand& command) {
 }  // namespace
 
 int run(const RunCommand& command, const std::vector<std::string>& arguments) {
-  const bool is_rank = under_launcher();  // MPI sets a launcher's variables in a process without one, too
+  const bool is_rank = under_launcher();  // asked before MPI starts, which sets these variables too
   if (!is_rank) note_terminal();
   if (command.ranks == 0 || is_rank) return run_as_rank(command);
   return guarded("", [&] {

@@ -1,6 +1,5 @@
 #pragma once
-// The commands that train: `shoal run` and `shoal verify`, on this process, under mpirun, or starting mpirun
-// themselves.
+// The commands that train, `shoal run` and `shoal verify`: in this process, under mpirun, or by starting mpirun.
 
 #include <string>
 #include <vector>
@@ -17,7 +16,7 @@ struct RunCommand {
   bool verify = false;
 };
 
-/// Returns the exit code. `arguments` are those of this process: what ranks are started with where --ranks asks for it.
+/// Returns the exit code. `arguments` are those of this process, with which its ranks are started if --ranks is given.
 int run(const RunCommand& command, const std::vector<std::string>& arguments);
 
 }  // namespace shoal

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* lock_name = "lock";
 
-// Ranks must be of one kind: other processors or libraries give other bits.
+// The facts of the whole run. Ranks must be of one kind: other processors or libraries give other bits.
 std::map<std::string, std::string> provenance(Communicator& world, const RunOptions& options) {
   std::map<std::string, std::string> facts{{"program", SHOAL_VERSION},
                                            {"commit", SHOAL_COMMIT},
@@ -41,7 +41,7 @@ std::map<std::string, std::string> provenance(Communicator& world, const RunOpti
     if (kinds[r] == kind) continue;
     user_error(
         "ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use "
-        "nodes of one kind?",
+        "nodes of one kind.",
         world.rank(), r, kind, kinds[r]);
   }
   return facts;
@@ -49,7 +49,7 @@ std::map<std::string, std::string> provenance(Communicator& world, const RunOpti
 
 enum class Start : std::int64_t { anew, resume, done };
 
-// What an earlier, interrupted process left of a cell.
+// How to start a cell, by what an earlier, interrupted process left of it.
 Start start_of(const Cell& cell, const std::string& journal, const std::map<std::string, std::string>& facts) {
   if (!fs::exists(journal)) return Start::anew;
   if (read_journal(journal).records.empty()) return Start::anew;  // killed before its header was whole
@@ -57,7 +57,7 @@ Start start_of(const Cell& cell, const std::string& journal, const std::map<std:
   if (earlier.header.config != cell.settings.canonical()) {
     user_error(
         "{}: was written with other settings than cell {} ({}) has now. Resume with the same experiment and --set, "
-        "or discard it with --anew?",
+        "or discard it with --anew.",
         journal, cell.index, cell.label);
   }
   if (earlier.result) return Start::done;
@@ -65,8 +65,8 @@ Start start_of(const Cell& cell, const std::string& journal, const std::map<std:
     const auto was = earlier.header.provenance.find(fact);
     if (was == earlier.header.provenance.end() || was->second == facts.at(fact)) continue;
     user_error(
-        "{}: was begun with another {} ({}; here {}), which may give other bits. Resume with the same, or discard "
-        "it with --anew?",
+        "{}: was started with another {} ({}; here {}), which may give other bits. Resume with the same, or discard "
+        "it with --anew.",
         journal, fact, was->second, facts.at(fact));
   }
   return Start::resume;
@@ -79,34 +79,33 @@ void remove_cells(const std::string& out) {
   }
 }
 
-// How a cell starts; a resumed one with the block that it began with, whatever the table says today.
+// How a cell starts; a resumed cell keeps the block that it started with, whatever the table says now.
 struct CellStart {
   Start how = Start::anew;
   std::optional<BlockChoice> block;
 };
 
-// As rank 0 sees the folder. Collective.
+// The starts of all cells, as rank 0 finds them in the journals. Collective.
 std::vector<CellStart> starts_of(const Run& run, const RunOptions& options,
                                  const std::map<std::string, std::string>& facts, Communicator& world) {
-  std::vector<std::int64_t> said(3 * run.cells.size(), 0);  // how, clients, form
-  if (world.rank() == 0) {
-    if (!options.resume) remove_cells(run.out);
-    for (std::size_t i = 0; options.resume && i < run.cells.size(); ++i) {
-      const std::string journal = journal_path(run.out, run.cells[i].index);
-      const Start how = start_of(run.cells[i], journal, facts);
-      said[3 * i] = static_cast<std::int64_t>(how);
-      if (how != Start::resume) continue;
-      if (const auto block = settled_block(read_cell(journal).header)) {
-        said[3 * i + 1] = block->clients;
-        said[3 * i + 2] = static_cast<std::int64_t>(block->form);
-      }
+  const std::size_t count = run.cells.size();
+  std::vector<std::int64_t> how(count, 0), block_clients(count, 0), block_forms(count, 0);  // 0 at the other ranks
+  if (world.rank() == 0 && !options.resume) remove_cells(run.out);
+  for (std::size_t i = 0; world.rank() == 0 && options.resume && i < count; ++i) {
+    const std::string journal = journal_path(run.out, run.cells[i].index);
+    const Start start = start_of(run.cells[i], journal, facts);
+    how[i] = static_cast<std::int64_t>(start);
+    if (start != Start::resume) continue;
+    if (const auto block = settled_block(read_cell(journal).header)) {
+      block_clients[i] = block->clients;
+      block_forms[i] = static_cast<std::int64_t>(block->form);
     }
   }
-  world.sum(said);
-  std::vector<CellStart> starts(run.cells.size());
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    starts[i] = {static_cast<Start>(said[3 * i]), run.cells[i].block};
-    if (said[3 * i + 1] > 0) starts[i].block = {said[3 * i + 1], static_cast<BlockForm>(said[3 * i + 2])};
+  for (std::vector<std::int64_t>* values : {&how, &block_clients, &block_forms}) world.sum(*values);
+  std::vector<CellStart> starts(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    starts[i] = {static_cast<Start>(how[i]), run.cells[i].block};
+    if (block_clients[i] > 0) starts[i].block = {block_clients[i], static_cast<BlockForm>(block_forms[i])};
   }
   return starts;
 }
@@ -134,13 +133,13 @@ bool is_complete(const Run& run) {
   }
   if (!same) {
     user_error(
-        "{}: holds a finished run of other settings. Choose another --out, or run without --resume to replace it?",
+        "{}: holds a finished run of other settings. Choose another --out, or run without --resume to replace it.",
         run.out);
   }
   return std::ranges::all_of(file.cells, [](const CellContents& cell) { return cell.result.has_value(); });
 }
 
-// The run file as far as it has got, so that readers see a long run grow. Rarely enough not to cost time.
+// Writes the run file as far as the cells have got, so that readers see a long run grow; rarely enough to cost little.
 class PartialRunFile {
  public:
   explicit PartialRunFile(const Run& run) : run_(run) {}
@@ -163,54 +162,9 @@ class PartialRunFile {
   std::chrono::steady_clock::duration cost_{};
 };
 
-}  // namespace
-
-Settings load_experiment(const std::string& file, const std::vector<std::string>& sets) {
-  Settings experiment = Settings::load(file);
-  for (const std::string& entry : sets) {
-    const std::size_t equals = entry.find('=');
-    if (equals == std::string::npos) user_error("--set '{}' has no '='. Write --set key=value?", entry);
-    experiment.set(entry.substr(0, equals), entry.substr(equals + 1));
-  }
-  return experiment;
-}
-
-Run check_experiment(const Settings& experiment, const RunOptions& options) {
-  Run run;
-  run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
-  run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
-  run.cells = expand_grid(experiment);
-  auto datasets = std::make_shared<Datasets>();
-  const ChooseBlock table = from_table(options);
-  for (const Cell& cell : run.cells) compose(cell.settings.clone(), *datasets, table);
-  if (datasets->count() == 1) run.datasets = std::move(datasets);  // of several, a rank may need only some
-
-  if (options.out.empty() && run.name.find('/') != std::string::npos) {
-    user_error("'name' \"{}\" would be a path. Take out the '/', or say where with --out?", run.name);
-  }
-  if (has_rounds(run) && !options.resume && !options.anew) {
-    user_error("{}: an interrupted run stands there. Go on with it by --resume, or discard it by --anew?",
-               journal_folder(run.out));
-  }
-  run.complete = options.resume && is_complete(run);
-  std::error_code ignored;  // check_writable says what is wrong
-  if (options.out.empty()) fs::create_directories("results", ignored);
-  check_writable(run.out);
-  return run;
-}
-
-RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world) {
-  if (run.complete) {
-    RunContents file = read_run_file(run.out);
-    return {.cells = std::move(file.cells), .hash = file.hash};
-  }
-  const std::map<std::string, std::string> facts = provenance(world, options);
-  std::optional<FileLock> lock;
-  if (world.rank() == 0) {
-    fs::create_directories(journal_folder(run.out));
-    lock.emplace(fmt::format("{}/{}", journal_folder(run.out), lock_name));
-  }
-  const std::vector<CellStart> starts = starts_of(run, options, facts, world);
+// Runs the cells of this rank's group. Returns whether it was stopped before their end.
+bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std::string, std::string>& facts,
+                   const std::vector<CellStart>& starts, Communicator& world) {
   const ChooseBlock table = from_table(options);
   const RankGroups groups = rank_groups(world.size(), std::ssize(run.cells), options.ranks_per_cell);
   const std::int64_t mine = groups.group_of(world.rank());
@@ -219,14 +173,10 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
   Interruption interruption(options.limits);
   const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
-  std::vector<std::int64_t> stops(1, 0);
   for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) {
     const Cell& cell = run.cells[i];
     if (starts[i].how == Start::done) continue;
-    if (interruption.next(*group) == Action::save_and_stop) {
-      stops[0] = 1;
-      break;
-    }
+    if (interruption.next(*group) == Action::save_and_stop) return true;
     const std::optional<BlockChoice> settled = starts[i].block;
     const std::unique_ptr<Process> process =
         compose(cell.settings, *datasets, [&](const BlockCase& wanted) { return settled ? *settled : table(wanted); });
@@ -245,28 +195,81 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
                             .progress = reports ? &progress : nullptr,
                             .resume = starts[i].how == Start::resume};
     if (world.rank() == 0) recording.saved = [&] { partial.write(); };
-    const CellResult result = run_cell(cell, *process, *group, options.threads, interruption, recording);
-    if (result.status != stopped) continue;
-    stops[0] = 1;
-    break;
+    if (run_cell(cell, *process, *group, options.threads, interruption, recording).status == stopped) return true;
   }
-  world.sum(stops);  // also: all journals are complete
+  return false;
+}
 
-  RunResult result{.stopped = stops[0] > 0};
-  if (world.rank() != 0) return result;
+// Merges the journals of all cells into the run file, and removes them if the run is over.
+RunResult merge_cells(const Run& run, bool was_stopped) {
+  RunResult result{.stopped = was_stopped};
   std::vector<std::string> journals, hashes;
   for (const Cell& cell : run.cells) {
     const std::string path = journal_path(run.out, cell.index);
-    if (result.stopped && !fs::exists(path)) continue;
+    if (was_stopped && !fs::exists(path)) continue;
     journals.push_back(path);
     result.cells.push_back(read_cell(path));
-    ensure(result.stopped || result.cells.back().result, "cell {} has no result", cell.index);
+    ensure(was_stopped || result.cells.back().result, "cell {} has no result", cell.index);
     hashes.push_back(result.cells.back().result ? result.cells.back().result->hash : "");
   }
   result.hash = run_hash(hashes);
   assemble_run_file(run.out, {.name = run.name, .program = SHOAL_VERSION}, journals);
-  if (!result.stopped) fs::remove_all(journal_folder(run.out));
+  if (!was_stopped) fs::remove_all(journal_folder(run.out));
   return result;
+}
+
+}  // namespace
+
+Settings load_experiment(const std::string& file, const std::vector<std::string>& sets) {
+  Settings experiment = Settings::load(file);
+  for (const std::string& entry : sets) {
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string::npos) user_error("--set '{}' has no '='. Write --set key=value.", entry);
+    experiment.set(entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  return experiment;
+}
+
+Run check_experiment(const Settings& experiment, const RunOptions& options) {
+  Run run;
+  run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
+  run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
+  run.cells = expand_grid(experiment);
+  auto datasets = std::make_shared<Datasets>();
+  const ChooseBlock table = from_table(options);
+  for (const Cell& cell : run.cells) compose(cell.settings.clone(), *datasets, table);
+  if (datasets->count() == 1) run.datasets = std::move(datasets);  // with several, a rank may not need all
+
+  if (options.out.empty() && run.name.find('/') != std::string::npos) {
+    user_error("'name' \"{}\" would be a path. Remove the '/', or give the path with --out.", run.name);
+  }
+  if (has_rounds(run) && !options.resume && !options.anew) {
+    user_error("{}: holds an interrupted run. Use --resume to continue it or --anew to discard it.",
+               journal_folder(run.out));
+  }
+  run.complete = options.resume && is_complete(run);
+  std::error_code ignored;  // check_writable reports the error
+  if (options.out.empty()) fs::create_directories("results", ignored);
+  check_writable(run.out);
+  return run;
+}
+
+RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world) {
+  if (run.complete) {
+    RunContents file = read_run_file(run.out);
+    return {.cells = std::move(file.cells), .hash = file.hash};
+  }
+  const std::map<std::string, std::string> facts = provenance(world, options);
+  std::optional<FileLock> lock;
+  if (world.rank() == 0) {
+    fs::create_directories(journal_folder(run.out));
+    lock.emplace(fmt::format("{}/{}", journal_folder(run.out), lock_name));
+  }
+  const std::vector<CellStart> starts = starts_of(run, options, facts, world);
+  std::vector<std::int64_t> stops = {run_own_cells(run, options, facts, starts, world) ? 1 : 0};
+  world.sum(stops);  // after this, the journals of all groups are complete
+  const bool was_stopped = stops[0] > 0;
+  return world.rank() == 0 ? merge_cells(run, was_stopped) : RunResult{.stopped = was_stopped};
 }
 
 }  // namespace shoal

@@ -16,9 +16,9 @@ namespace shoal {
 struct RunOptions {
   std::string out;         // run file; empty: results/NAME.h5
   std::string blocks;      // table of block sizes; empty: the built-in one
-  int threads = 1;         // of each rank
-  int ranks_per_cell = 0;  // 0: one rank a cell while there are more cells than ranks, else all share
-  bool resume = false;     // go on with an interrupted run
+  int threads = 1;         // per rank
+  int ranks_per_cell = 0;  // 0: one per cell if there are more cells than ranks, else an even share
+  bool resume = false;     // continue an interrupted run
   bool anew = false;       // discard an interrupted run
   WallLimits limits;
 };
@@ -29,8 +29,8 @@ class Datasets;
 struct Run {
   std::string name, out;
   std::vector<Cell> cells;
-  bool complete = false;               // the run file holds all results already, and --resume was asked for
-  std::shared_ptr<Datasets> datasets;  // what the check has loaded, if all cells learn from the same; may be null
+  bool complete = false;               // with --resume: the run file holds all results already
+  std::shared_ptr<Datasets> datasets;  // loaded by the check, if all cells use the same; may be null
 };
 
 /// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.
@@ -46,8 +46,8 @@ struct RunResult {
   bool stopped = false;  // saved before the end, to be resumed
 };
 
-/// Runs all cells and merges their records in grid order into `run.out`. While it runs, and after a kill, the journals
-/// and checkpoints of the cells stand in `run.out`.journal. Collective over the world; rank 0 returns the cells'
+/// Runs all cells and merges their records in grid order into `run.out`. While it runs, and after a kill, the folder
+/// `run.out`.journal holds the cells' journals and checkpoints. Collective over the world; rank 0 returns the cells'
 /// contents and the hash of the whole.
 RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world);
 

@@ -11,7 +11,7 @@ Run run_from_file(const std::string& path) {
   const RunContents file = read_run_file(path);
   if (file.schema_version != run_schema_version) {
     user_error(
-        "{}: has schema version {}, whose hashes are defined otherwise than those of version {}. Verify it with the "
+        "{}: has schema version {}, whose hashes are defined differently from those of version {}. Verify it with the "
         "version of Shoal that wrote it, or run the experiment again.",
         path, file.schema_version, run_schema_version);
   }
@@ -24,7 +24,7 @@ Run run_from_file(const std::string& path) {
                          .settings = Settings::parse(cell.header.config, path),
                          .block = settled_block(cell.header)});
   }
-  if (run.cells.empty()) user_error("{}: has no finished cell. Finish the run with --resume?", path);
+  if (run.cells.empty()) user_error("{}: has no finished cell. Finish the run with --resume.", path);
   return run;
 }
 

@@ -23,13 +23,13 @@ std::shared_ptr<const LocalTraining> local_training(const Settings& root, const 
 
 SumSettings read_sums(const Settings& aggregator) {
   SumSettings sums;
-  // Far beyond these there is no power of two that values could be counted in.
+  // Far beyond these limits, no power of two is a unit that values could be counted in.
   sums.bound = aggregator.number(
-      "bound", 256, "largest magnitude of a value in an update; beyond it a client is rejected", between(1e-30, 1e30));
-  const std::string weights = aggregator.choice("weights", "strategy", {"strategy", "examples", "uniform"},
-                                                "how clients are weighted; 'strategy': as its paper has it");
-  if (weights == "examples") sums.weighting = Weighting::examples;
-  if (weights == "uniform") sums.weighting = Weighting::uniform;
+      "bound", 256, "largest magnitude of a value in an update; clients beyond it are rejected", between(1e-30, 1e30));
+  sums.weighting = aggregator.choice(
+      "weights", std::optional<Weighting>(),
+      {{"strategy", std::nullopt}, {"examples", Weighting::examples}, {"uniform", Weighting::uniform}},
+      "weights of the clients; 'strategy': those of the strategy's paper");
   return sums;
 }
 
@@ -44,18 +44,19 @@ Schedule read_schedule(const Settings& root) {
   return schedule;
 }
 
-// After the parts: the default depends on them.
+// Read after the parts, on which the default depends.
 std::int64_t read_personal(const Settings& evaluate, const Federation& parts, const Schedule& schedule) {
   const bool possible = parts.task->clients_have(split_named(schedule.evaluate_on));
-  const bool wanted = evaluate.flag("personal", parts.strategy->is_personal() && possible,
-                                    "evaluate the models that clients use on examples of their own; by default where "
-                                    "the strategy has such models and [data] holds out such examples");
+  const bool wanted =
+      evaluate.flag("personal", parts.strategy->is_personal() && possible,
+                    "evaluate the models that clients use on examples of their own; the default is true if "
+                    "the strategy has such models and [data] holds out such examples");
   const std::int64_t most =
       evaluate.integer("personal_clients", 1000, "clients whose models are evaluated", at_least(1));
   if (wanted && !possible) {
     user_error(
         "{}: clients have no examples of their own to evaluate on. Hold some out in [data], with 'test' or "
-        "'validation' as in 'on'?",
+        "'validation' as in 'on'.",
         evaluate.where());
   }
   return wanted ? most : 0;
@@ -83,11 +84,11 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
 void check(const Federation& parts, const Schedule& schedule, const Settings& root) {
   parts.check();
   parts.planner->check(*parts.task, *parts.population);
-  next_available(*parts.task, *parts.population, Ticks{});  // a run needs clients that are available some time
+  next_available(*parts.task, *parts.population, Ticks{});  // throws if no client is ever available
   if (parts.task->chunks(split_named(schedule.evaluate_on)) > 0) return;
   user_error(
       "{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "
-      "[data]?",
+      "[data].",
       root.where());
 }
 

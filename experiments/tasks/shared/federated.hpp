@@ -1,5 +1,5 @@
 #pragma once
-// From a task to a federation that learns it: everything of an experiment but the task itself.
+// From a task to the process that learns it federatedly: all sections of an experiment but those of the task itself.
 
 #include <optional>
 
@@ -13,9 +13,9 @@ std::uint64_t read_seed(const Settings& root);
 /// A task, and what is special about training it.
 struct FederatedTask {
   std::shared_ptr<const Task> task;
-  std::string data_digest{};           // of the files or the generator; empty for tasks without data
-  std::optional<std::string> model{};  // name in the table of blocks; none: clients train one after the other
-  bool steps_take_all = false;         // steps are not cut into batches: [local] may name none
+  std::string data_digest{};           // digest of the files or the generator; empty for tasks without data
+  std::optional<std::string> model{};  // name in the table of blocks; without it clients train one by one
+  bool steps_take_all = false;         // a step is not cut into batches, so [local] must not set a batch
 };
 
 /// Composes the parts that `root` names around the task and checks that they fit together. UserError.

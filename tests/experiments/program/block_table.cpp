@@ -1,4 +1,4 @@
-// Which block does an experiment get that leaves it open: by hand on a small table, and on measurements made up.
+// Do experiments that leave their block open get the right one? By hand, on a small table and on invented measurements.
 #include "experiments/program/run/block_table.hpp"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ TEST(BlockTable, TakesTheNearestRowOfModelAndDevice) {
   EXPECT_EQ(table().choose({"mlp", 1000, 10, "cuda"}).clients, 128);
 }
 
-TEST(BlockTable, WithoutANearRowClientsTrainAlone) {
+TEST(BlockTable, TrainsClientsAloneWithoutANearRow) {
   EXPECT_EQ(table().choose({"mlp", 3700, 10, "cpu"}), alone);  // more than twice 1800
   EXPECT_EQ(table().choose({"mlp", 490, 10, "cpu"}), alone);
   EXPECT_EQ(table().choose({"mlp", 1000, 21, "cpu"}), alone);
@@ -39,7 +39,7 @@ TEST(BlockTable, WithoutANearRowClientsTrainAlone) {
   EXPECT_EQ(table().choose({"mlp", 1000, 10, "rocm"}), alone);
 }
 
-TEST(BlockTable, SurvivesAFile) {
+TEST(BlockTable, IsTheSameAfterAFile) {
   const std::string path = ::testing::TempDir() + "block_table.toml";
   std::ofstream(path) << table().toml();
   const BlockTable read = BlockTable::load(path);
@@ -52,7 +52,7 @@ TEST(BlockTable, SurvivesAFile) {
   std::filesystem::remove(path);
 }
 
-TEST(BlockTable, TheBuiltInOneIsReadable) {
+TEST(BlockTable, ReadsTheBuiltInTable) {
   EXPECT_EQ(built_in_choice({"no such model", 7, 10, "cpu"}), alone);
   const BlockTable table = BlockTable::built_in();
   for (const BlockTable::Row& row : table.rows()) EXPECT_EQ(built_in_choice(row.of), row.best);
@@ -71,7 +71,7 @@ LocalSettings composed(const std::string& local) {
   return compose(Settings::parse(toml + local, "test.toml"), datasets, choose)->federation()->local->at(1);
 }
 
-TEST(BlockTable, SettlesWhatAnExperimentLeavesOpen) {
+TEST(BlockTable, SettlesWhatLocalLeavesOpen) {
   EXPECT_EQ(composed("").block, 8);
   EXPECT_EQ(composed("").form, BlockForm::stacked);
   EXPECT_EQ(composed("block = 3").block, 3);
@@ -82,7 +82,7 @@ TEST(BlockTable, SettlesWhatAnExperimentLeavesOpen) {
   EXPECT_THROW(composed("form = \"sideways\""), UserError);
 }
 
-TEST(Calibration, TakesALargerBlockOnlyWhereItPays) {
+TEST(Calibration, TakesALargerBlockOnlyIfItPays) {
   const auto in_turn = BlockForm::in_turn, stacked = BlockForm::stacked, grouped = BlockForm::grouped;
   EXPECT_EQ(best_of({}), alone);
   EXPECT_EQ(best_of({{{1, in_turn}, 1.0}, {{8, stacked}, 0.5}, {{16, stacked}, 0.48}}), (BlockChoice{8, stacked}));
@@ -91,7 +91,7 @@ TEST(Calibration, TakesALargerBlockOnlyWhereItPays) {
   EXPECT_EQ(best_of({{{1, in_turn}, 1.0}, {{4, grouped}, 0.5}, {{4, stacked}, 0.52}}), (BlockChoice{4, stacked}));
 }
 
-TEST(Calibration, MeasuresAndTells) {
+TEST(Calibration, MeasuresAndPrintsCases) {
   CalibrateOptions options{.models = {"logistic_regression"}, .clients = {1, 4}, .batches = {10}, .seconds = 0.001};
   const std::vector<CalibratedCase> cases = calibrate(options);
   ASSERT_EQ(cases.size(), 2U);  // on 8 x 8 and 28 x 28 images

@@ -32,13 +32,13 @@ std::vector<Declared> declared(const AnyPart& part) {
   return settings.declared();
 }
 
-/// TOML that names the part in its section; `extra` are further keys.
+// TOML that names the part in its section; `extra` are further keys.
 std::string toml_of(const AnyPart& part, const std::string& extra = "") {
   const std::string table = fmt::format("{{name = \"{}\"{}}}", part.name, extra);
   return part.section == "stages" ? "[" + table + "]" : table;
 }
 
-/// The parts of the kinds that stand alone in a section of an experiment.
+// The parts whose kind has a section of an experiment to itself.
 std::vector<AnyPart> candidates() {
   std::vector<AnyPart> all = all_parts();
   std::erase_if(all, [](const AnyPart& part) { return part.kind == "task" || part.kind.starts_with("form of"); });
@@ -58,7 +58,7 @@ const std::string users =
     "rounds = 3\ntask = {name = \"agents\", users = 20, sessions = 2, test_users = 80, own_turns = 2}\n";
 const std::string machines = "task = {name = \"machines\", replicates = 20, updates = 10}\n";
 
-/// `base` with the part in it, at its defaults; a partition gets the number of clients that the base has.
+// `base` with the part in it, at its defaults; a partition gets the number of clients that the base has.
 Settings settings_of(const AnyPart& part, const std::string& base, int block = 1, std::string extra = "") {
   Settings settings = Settings::parse(base, "test.toml");
   if (part.section == "partition") extra += ", clients = 20";
@@ -71,7 +71,7 @@ Composed composed(const AnyPart& part, const std::string& base, int block = 1) {
   return test::composed(settings_of(part, base, block));
 }
 
-/// The settings that the part's file asks to be tried with: the lines `// Try:` of its first comment, TOML each.
+// The settings with which the part's file asks to be tried: the lines `// Try:` of its first comment, TOML each.
 std::vector<std::string> tries(const AnyPart& part) {
   const char* source = std::getenv("SHOAL_SOURCE");
   std::ifstream file(std::filesystem::path(source == nullptr ? "" : source) / part.file);
@@ -83,7 +83,7 @@ std::vector<std::string> tries(const AnyPart& part) {
   return all;
 }
 
-/// `base` with the values of `assignments`, "planner.cohort = 12, data.server = 50", in place of its own.
+// `base` with the values of `assignments`, "planner.cohort = 12, data.server = 50", in place of its own.
 std::string with(const std::string& base, const std::string& assignments) {
   const Settings all = Settings::parse(fmt::format("all = {{{}}}", assignments), "Try");
   Settings settings = Settings::parse(base, "test.toml");
@@ -91,7 +91,7 @@ std::string with(const std::string& base, const std::string& assignments) {
   return settings.canonical();
 }
 
-/// Federations that the part makes a difference in. A quadratic task has no data and no model.
+// Federations in which the part makes a difference. A quadratic task has no data and no model.
 std::vector<std::string> bases(const AnyPart& part) {
   std::vector<std::string> all = {quadratic, optdigits};
   if (part.kind == "environment") return {};
@@ -104,7 +104,7 @@ std::vector<std::string> bases(const AnyPart& part) {
   return tried.empty() ? all : tried;
 }
 
-/// Studies that the part makes a difference in.
+// Studies in which the part makes a difference.
 std::vector<std::string> studies(const AnyPart& part) {
   if (part.kind == "objective" || part.kind == "judge") return {rules};
   if (part.kind == "environment") return {machines};
@@ -115,7 +115,7 @@ class Conformance : public ::testing::TestWithParam<AnyPart> {
  protected:
   const AnyPart& part() const { return GetParam(); }
 
-  /// False, with the reason, for a data source whose files are not here.
+  // False, with the reason, for a data source whose files are missing.
   bool is_available(std::string& why) const {
     if (part().kind != "data source") return true;
     try {
@@ -131,13 +131,13 @@ class Conformance : public ::testing::TestWithParam<AnyPart> {
 TEST_P(Conformance, TellsWhatItDoes) {
   const std::string_view about = part().about;
   ASSERT_GE(about.size(), 20U);
-  // Whole sentences; a source may stand at the end in parentheses.
+  // Whole sentences; a source in parentheses may end them.
   EXPECT_TRUE(std::isupper(static_cast<unsigned char>(about.front()))) << about;
   EXPECT_TRUE(about.ends_with('.') || about.ends_with(')')) << about;
   EXPECT_EQ(about.find("//"), std::string_view::npos);
 }
 
-TEST_P(Conformance, ConstructsWithDefaultsAndNamesItsSettings) {
+TEST_P(Conformance, NamesItsSettings) {
   Settings none;
   EXPECT_TRUE(part().make(none));
   std::set<std::string> keys;
@@ -149,7 +149,7 @@ TEST_P(Conformance, ConstructsWithDefaultsAndNamesItsSettings) {
   }
 }
 
-// What `shoal explain` shows is what a file may say: the defaults, written out, are accepted.
+// A file may say what `shoal explain` shows: the defaults, written out, are accepted.
 TEST_P(Conformance, AcceptsItsOwnDefaults) {
   std::string written;
   for (const Declared& setting : declared(part())) written += fmt::format("{} = {}\n", setting.key, setting.fallback);
@@ -182,7 +182,7 @@ TEST_P(Conformance, GivesTheSameBitsOnAnyRanksAndThreads) {
   for (const std::string& base : bases(part())) {
     const Composed experiment = composed(part(), base);
     const Federation& federation = experiment.federation;
-    const int rounds = static_cast<int>(experiment.rounds());
+    const int rounds = experiment.rounds();
     ASSERT_EQ(rounds, 3);
     const Played one = play(federation, rounds);
     EXPECT_EQ(play(federation, rounds).bits, one.bits) << "a second run through the same parts";
@@ -230,7 +230,7 @@ TEST_P(Conformance, LearnsSomethingFinite) {
     if (sends_a_model) {
       EXPECT_NE(digest(played.last()), digest(before));
     } else {
-      EXPECT_FALSE(played.memory.empty());  // what is learned stays with the clients
+      EXPECT_FALSE(played.memory.empty());  // all that is learned stays with the clients
     }
     for (const RoundRecord& record : played.records) {
       EXPECT_EQ(record.verdict, Verdict::commit);
@@ -276,7 +276,7 @@ TEST_P(Conformance, EvaluatesAlikeOnAnyRanksAndThreads) {
     const auto& [examples, correct, loss] = *seen.begin();
     EXPECT_GT(examples, 0);
     EXPECT_LE(correct, examples);
-    EXPECT_GE(loss, part().kind == "policy" ? 0 : 1);  // the share of wrong answers of one who can add
+    EXPECT_GE(loss, part().kind == "policy" ? 0 : 1);  // a policy that can add may have no wrong answers
   }
 }
 
@@ -299,7 +299,7 @@ TEST(PartTables, AreSortedByName) {
   }
 }
 
-// Every part file of the repository is tested above, and can be asked about.
+// Every part file of the repository is tested above, and can be explained.
 TEST(PartTables, HoldEveryPartFile) {
   const char* source = std::getenv("SHOAL_SOURCE");
   if (source == nullptr) GTEST_SKIP() << "SHOAL_SOURCE is not set (ctest sets it)";
@@ -314,7 +314,7 @@ TEST(PartTables, HoldEveryPartFile) {
   for (const fs::path& folder : folders) {
     for (const auto& entry : fs::directory_iterator(folder)) {
       if (entry.path().extension() != ".cpp") continue;
-      EXPECT_TRUE(files.erase(entry.path()) > 0) << entry.path() << " is tested by no one";
+      EXPECT_TRUE(files.erase(entry.path()) > 0) << entry.path() << " is not tested";
     }
   }
   EXPECT_TRUE(files.empty()) << *files.begin() << " does not exist";
@@ -338,7 +338,7 @@ std::vector<std::vector<std::int32_t>> dealt(const Part<Partition>& part, const 
   EXPECT_EQ(clients->clients(), 20);
   std::vector<std::vector<std::int32_t>> all;
   for (std::int64_t c = 0; c < clients->clients(); ++c) {
-    all.emplace_back(static_cast<std::size_t>(clients->count(ClientId{c})));
+    all.emplace_back(clients->count(ClientId{c}));
     clients->indices(ClientId{c}, all.back());
   }
   return all;
@@ -353,7 +353,7 @@ TEST(Partitions, DealEveryExampleOnce) {
       std::vector<std::int32_t> indices;
       for (const auto& own : dealt(part, train, seed)) indices.insert(indices.end(), own.begin(), own.end());
       std::ranges::sort(indices);
-      std::vector<std::int32_t> every(static_cast<std::size_t>(train.count()));
+      std::vector<std::int32_t> every(train.count());
       std::iota(every.begin(), every.end(), 0);
       EXPECT_EQ(indices, every) << part.name << ", seed " << seed;
     }

@@ -1,4 +1,4 @@
-// Which device does a cell get, and what does a user read who asked for one that is not there?
+// Does a cell get the right device, and does a user who wants a missing one read why?
 #include "experiments/program/device.hpp"
 
 #include <gmock/gmock.h>
@@ -27,7 +27,7 @@ std::string refusal(const Machine& machine) {
 constexpr Machine cpu_build{.built_for_gpus = false}, no_gpu{.built_for_gpus = true, .gpus = 0};
 constexpr Machine two_gpus{.built_for_gpus = true, .gpus = 2};
 
-TEST(ChooseDevice, TakesAGpuWhereOneCanBeUsed) {
+TEST(ChooseDevice, TakesAGpuIfOneCanBeUsed) {
   EXPECT_TRUE(chosen("", two_gpus).is_cuda());
   EXPECT_TRUE(chosen("device = \"auto\"", two_gpus).is_cuda());
   EXPECT_TRUE(chosen("device = \"cuda\"", two_gpus).is_cuda());
@@ -43,7 +43,7 @@ TEST(ChooseDevice, SaysWhyThereIsNoGpu) {
   EXPECT_THROW(chosen("device = \"gpu\"", two_gpus), UserError);
 }
 
-TEST(ChooseDevice, QuadraticsAreComputedOnTheCpu) {
+TEST(ChooseDevice, ComputesQuadraticsOnTheCpu) {
   EXPECT_TRUE(test::federation("task = \"quadratic\"\n").task->layout().device.is_cpu());
 }
 

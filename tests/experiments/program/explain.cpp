@@ -1,4 +1,4 @@
-// Do `shoal list` and `shoal explain` tell everything that can be named in an experiment?
+// Do `shoal list` and `shoal explain` show everything that an experiment can name?
 
 #include "experiments/program/explain.hpp"
 
@@ -25,7 +25,7 @@ void expect_listed(const std::string& list) {
   }
 }
 
-TEST(Explain, ListNamesEveryPart) {
+TEST(Explain, ListsEveryPart) {
   const std::string list = list_parts();
   expect_listed<Strategy>(list);
   expect_listed<Planner>(list);
@@ -58,7 +58,7 @@ void expect_explained() {
   }
 }
 
-TEST(Explain, TellsSourceAndSettingsOfEveryPart) {
+TEST(Explain, ShowsSourceAndSettingsOfEveryPart) {
   expect_explained<Strategy>();
   expect_explained<Planner>();
   expect_explained<Aggregator>();
@@ -71,7 +71,7 @@ TEST(Explain, TellsSourceAndSettingsOfEveryPart) {
   expect_explained<Availability>();
 }
 
-TEST(Explain, ShowsDefaultsAsInAFile) {
+TEST(Explain, WritesDefaultsAsInAFile) {
   const std::string text = explain("fed_prox");
   EXPECT_THAT(text, HasSubstr("fed_prox (strategy)\n"));
   EXPECT_THAT(text, HasSubstr("arXiv 1812.06127"));
@@ -80,7 +80,7 @@ TEST(Explain, ShowsDefaultsAsInAFile) {
   EXPECT_THAT(explain("clip"), HasSubstr("[stages]"));
 }
 
-TEST(Explain, TellsSectionsThatAreNoParts) {
+TEST(Explain, ShowsSectionsThatAreNoParts) {
   const std::string text = explain("local");
   EXPECT_THAT(text, HasSubstr("[local]"));
   EXPECT_THAT(text, HasSubstr("learning rate of local SGD"));
@@ -101,8 +101,8 @@ TEST(Explain, SuggestsTheNearestName) {
     }
     return "(none)";
   };
-  EXPECT_EQ(error("fed_proxx"), "there is no part called 'fed_proxx'. Did you mean 'fed_prox'?");
-  EXPECT_EQ(error("quite something else"), "there is no part called 'quite something else'. See 'shoal list'?");
+  EXPECT_EQ(error("fed_proxx"), "there is no part called 'fed_proxx'. The nearest is 'fed_prox'.");
+  EXPECT_EQ(error("quite something else"), "there is no part called 'quite something else'. See 'shoal list'.");
 }
 
 }  // namespace

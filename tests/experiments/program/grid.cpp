@@ -25,7 +25,7 @@ std::vector<std::int64_t> seeds(const std::vector<Cell>& cells) {
   return all;
 }
 
-/// `read` of every cell's settings.
+// read(settings) of every cell.
 template <class Read>
 auto values(const std::vector<Cell>& cells, const Read& read) {
   std::vector<decltype(read(cells[0].settings))> all;
@@ -57,11 +57,11 @@ TEST(Grid, IsOneCellWithoutAGrid) {
   EXPECT_EQ(bare[0].seed, 1);
 }
 
-TEST(Grid, FirstKeyVariesSlowest) {
+TEST(Grid, VariesTheFirstKeySlowest) {
   const std::vector<Cell> all =
       cells("[grid]\nstrategy = [\"fed_avg\", \"scaffold\"]\nlocal.rate = [0.1, 0.2, 0.3]\nseed = [5, 6]\n");
   ASSERT_EQ(all.size(), 12U);
-  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].index, static_cast<std::int64_t>(i));
+  for (std::int64_t i = 0; i < std::ssize(all); ++i) EXPECT_EQ(all[i].index, i);
   EXPECT_THAT(labels(all),
               ElementsAre("fed_avg, rate=0.1", "fed_avg, rate=0.1", "fed_avg, rate=0.2", "fed_avg, rate=0.2",
                           "fed_avg, rate=0.3", "fed_avg, rate=0.3", "scaffold, rate=0.1", "scaffold, rate=0.1",
@@ -73,7 +73,7 @@ TEST(Grid, FirstKeyVariesSlowest) {
 }
 
 // Cells of one label are averaged over their seeds.
-TEST(Grid, SeedsAreNoPartOfTheLabel) {
+TEST(Grid, LeavesSeedsOutOfTheLabel) {
   const std::vector<Cell> all = cells("[grid]\nseed = [1, 2, 3]\n");
   EXPECT_THAT(labels(all), ElementsAre("fed_avg", "fed_avg", "fed_avg"));
   EXPECT_THAT(seeds(all), ElementsAre(1, 2, 3));
@@ -96,7 +96,7 @@ TEST(Grid, ReplacesWholeSectionsAndSingleKeys) {
   EXPECT_THAT(values(names, mu), ElementsAre(-1));
 }
 
-TEST(Grid, VariantsChangeSeveralKeysAtOnce) {
+TEST(Grid, ChangesSeveralKeysByVariants) {
   const std::vector<Cell> all = cells(
       "local.rate = 7\n[grid]\nvariants = [\n"
       "  {strategy = \"fed_avg\"},\n"
@@ -112,8 +112,8 @@ TEST(Grid, VariantsChangeSeveralKeysAtOnce) {
   for (const Cell& cell : all) EXPECT_FALSE(cell.settings.has("label"));
 }
 
-// What a grid sets must still be read by somebody, and what it does not set stays.
-TEST(Grid, CellsAreIndependentAndUnread) {
+// Keys that a grid sets must still be read, and keys that it does not set stay.
+TEST(Grid, MakesIndependentUnreadCells) {
   const std::vector<Cell> all = cells("name = \"x\"\n[grid]\nlocal.rate = [0.1, 0.2]\n");
   for (const Cell& cell : all) {
     EXPECT_FALSE(cell.settings.has("grid"));
@@ -126,10 +126,10 @@ TEST(Grid, CellsAreIndependentAndUnread) {
 
 TEST(Grid, RefusesWhatIsNoListOfValues) {
   EXPECT_EQ(error_of("[grid]\nseed = []\n"),
-            "[grid]: 'seed' is an empty list, so there is nothing to run. Give it a value?");
-  EXPECT_EQ(error_of("[grid]\nseed = 3\n"), "[grid]: 'seed' must be a list of values (found 3). Write [3]?");
+            "[grid]: 'seed' is an empty list, so there is nothing to run. Give it a value.");
+  EXPECT_EQ(error_of("[grid]\nseed = 3\n"), "[grid]: 'seed' must be a list of values (found 3). Write [3].");
   EXPECT_EQ(error_of("[grid]\nstrategy = \"fed_avg\"\n"),
-            "[grid]: 'strategy' must be a list of values (found \"fed_avg\"). Write [\"fed_avg\"]?");
+            "[grid]: 'strategy' must be a list of values (found \"fed_avg\"). Write [\"fed_avg\"].");
   EXPECT_THAT(error_of("[grid]\nvariants = [\"fed_avg\"]\n"),
               HasSubstr("a variant is a table of keys (found \"fed_avg\")"));
   EXPECT_THAT(error_of("grid = 3\n"), HasSubstr("'grid'"));
@@ -140,7 +140,7 @@ TEST(Grid, RefusesWhatIsNoListOfValues) {
 TEST(Grid, RefusesTwoValuesOfOneName) {
   EXPECT_EQ(error_of("[grid]\nlocal.rate = [0.1, 0.2, 0.1]\n"),
             "[grid]: two values of 'local.rate' are both called 'rate=0.1'. Remove one, or give variants a 'label' "
-            "that tells them apart?");
+            "that tells them apart.");
   const std::string twins =
       "[grid]\nvariants = [{strategy = {name = \"fed_prox\", mu = 1}}, "
       "{strategy = {name = \"fed_prox\", mu = 2}";
@@ -152,7 +152,7 @@ TEST(Grid, RefusesMoreThanAHundredThousandCells) {
   std::string list = "0";
   for (int i = 1; i < 400; ++i) list += fmt::format(",{}", i);
   EXPECT_EQ(error_of("[grid]\nseed = [" + list + "]\nrounds = [" + list + "]\n"),
-            "[grid]: more than 100000 cells. Shorten the lists?");
+            "[grid]: more than 100000 cells. Shorten the lists.");
   EXPECT_EQ(error_of("[grid]\nseed = [1,2,3]\nrounds = [1,2,3]\n"), "(none)");
 }
 

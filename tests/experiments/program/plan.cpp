@@ -1,4 +1,4 @@
-// Does a plan say what the run then does?
+// Does a plan predict exactly what the run then does?
 
 #include "experiments/program/plan/plan.hpp"
 
@@ -20,7 +20,7 @@ std::vector<CellPlan> planned(const std::string& toml, int ranks = 1) {
   return plan_experiment(Settings::parse(toml, "test.toml"), {.ranks = ranks, .measuring_seconds = 0});
 }
 
-/// What run_round's records add up to.
+// Sums over the records of run_round.
 struct Totals {
   std::int64_t started = 0, committed = 0, dropouts = 0, bytes_down = 0, bytes_up = 0;
   Ticks time{};
@@ -53,7 +53,7 @@ population = {gflops = 0.001, down_mbytes = 0.004, up_mbytes = 0.001}
 evaluate = {every = 3}
 )";
 
-TEST(Plan, QuadraticByHand) {
+TEST(Plan, CountsAQuadraticByHand) {
   const CellPlan plan = planned(small_quadratic).at(0);
   EXPECT_EQ(plan.parameters, 5);
   EXPECT_EQ(plan.rounds.rounds, 7);
@@ -92,7 +92,7 @@ population = {speed_sigma = 0.5, gflops = 0.01}
 local = {epochs = 2, batch = 8}
 )";
 
-TEST(Plan, OptdigitsByHand) {
+TEST(Plan, CountsOptdigitsByHand) {
   const CellPlan plan = planned(small_optdigits).at(0);
   EXPECT_EQ(plan.parameters, 64 * 16 + 16 + 16 * 10 + 10);
   EXPECT_EQ(plan.rounds.message_bytes, 4 * plan.parameters);
@@ -124,7 +124,7 @@ TEST(Plan, EqualsTheRun) {
   }
 }
 
-TEST(Plan, WorkOfACommittedCohort) {
+TEST(Plan, CountsTheWorkOfACohort) {
   const Composed parts = composed(small_optdigits);
   const RoundsPlan plan = plan_rounds(parts.federation, parts.rounds(), 0);  // one round
   EXPECT_EQ(plan.planned, 1);
@@ -135,7 +135,7 @@ TEST(Plan, WorkOfACommittedCohort) {
   double flops = 0;
   for (const Participation& p : plan.first) {
     const std::int64_t n = parts.federation.task->work(p.client).examples;
-    flops += example * static_cast<double>(std::min<std::int64_t>(n, 8) * 2 * ((n + 7) / 8));
+    flops += example * (std::min<std::int64_t>(n, 8) * 2 * ((n + 7) / 8));
   }
   EXPECT_NEAR(plan.flops, flops, 0.2 * flops);  // biases and activations
   EXPECT_DOUBLE_EQ(plan.to_all_rounds(plan.flops), 12 * plan.flops);
@@ -164,7 +164,7 @@ TEST(Plan, MeasuresAShareOfLongTraining) {
   EXPECT_GT(plan.cell_seconds, 10);
 }
 
-TEST(Plan, KindsOfCells) {
+TEST(Plan, SharesTextBetweenKindsOfCells) {
   const std::string toml =
       std::string(small_quadratic) + "[grid]\nstrategy = [\"fed_avg\", \"scaffold\"]\nseed = [3, 5]";
   const std::vector<CellPlan> kinds = planned(toml, 2);
@@ -179,14 +179,14 @@ TEST(Plan, KindsOfCells) {
   EXPECT_NE(text.find("virtual time  0.35 s in all"), std::string::npos) << text;
 }
 
-TEST(Plan, ErrorsShowAsInTheRun) {
+TEST(Plan, ReportsTheErrorsOfTheRun) {
   EXPECT_THROW(planned(std::string(small_quadratic) + "[codec]\nname = \"plane\""), UserError);
   EXPECT_THROW(planned("task = {name = \"quadratic\", clients = 3}\nplanner = {cohort = 4}"), UserError);
-  // Only planning shows that too few clients hold anything.
+  // Only planning shows that too few clients hold examples.
   EXPECT_THROW(planned("partition = {name = \"iid\", clients = 5000}\nplanner = {cohort = 4000}"), UserError);
 }
 
-TEST(Plan, RankGroupsAsInTheRun) {
+TEST(Plan, GroupsRanksAsTheRunDoes) {
   const auto check = [](std::int64_t ranks, std::int64_t cells, std::int64_t per_cell, std::int64_t groups) {
     EXPECT_EQ(rank_groups(ranks, cells).ranks_per_cell, per_cell);
     EXPECT_EQ(rank_groups(ranks, cells).count, groups);
@@ -197,7 +197,7 @@ TEST(Plan, RankGroupsAsInTheRun) {
   check(5, 1, 5, 1);
 }
 
-TEST(Histogram, EqualRanges) {
+TEST(Histogram, HasEqualRanges) {
   EXPECT_TRUE(histogram({}).empty());
   const std::vector<std::int64_t> same = {7, 7, 7};
   EXPECT_EQ(histogram(same), (std::vector<std::string>{"7  ##############################  3"}));
@@ -210,7 +210,7 @@ TEST(Histogram, EqualRanges) {
   EXPECT_EQ(lines[5], "10 to 11  ##########                      1");
 }
 
-TEST(Clients, OfALargePopulationASample) {
+TEST(Clients, SamplesALargePopulation) {
   const Composed parts = composed("task = {name = \"quadratic\", clients = 10_000_000}");
   const ClientsPlan plan = look_at_clients(*parts.federation.task, 1);
   EXPECT_EQ(plan.clients, 10'000'000);
@@ -218,16 +218,16 @@ TEST(Clients, OfALargePopulationASample) {
   EXPECT_EQ(plan.examples.size(), 10'000U);
 }
 
-TEST(Clients, WithTooLittleMemory) {
+TEST(Clients, CountsThoseWithTooLittleMemory) {
   const Federation parts = federation(
       "task = {name = \"quadratic\", clients = 1000}\n"
       "population = {memory_mbytes = 1000, devices = {name = \"tiers\", memory = [4, 2, 1]}, "
       "limits = {memory_mbytes = 1500}}");
   const ClientsPlan plan = look_at_clients(*parts.task, 1, parts.population.get());
-  EXPECT_NEAR(static_cast<double>(plan.small) / 1000, 1.0 / 3, 4.5 * std::sqrt(2.0 / 9 / 1000));
+  EXPECT_NEAR(plan.small / 1000.0, 1.0 / 3, 4.5 * std::sqrt(2.0 / 9 / 1000));
 }
 
-TEST(Clients, WritersOfMnist) {
+TEST(Clients, CountsWritersOfMnist) {
   if (std::getenv("SHOAL_DATA") == nullptr) GTEST_SKIP() << "SHOAL_DATA is not set";
   const Composed parts = composed("data = \"qmnist\"\npartition = \"natural\"");
   const ClientsPlan plan = look_at_clients(*parts.federation.task, 1);

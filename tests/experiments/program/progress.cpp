@@ -1,3 +1,4 @@
+// Does the progress of a cell show the right numbers, in files and on terminals?
 #include "experiments/program/run/progress.hpp"
 
 #include <gtest/gtest.h>
@@ -13,14 +14,14 @@ namespace {
 double now = 0;
 double fake_clock() { return now; }
 
-// What `act` prints.
+// The output of `act`.
 template <class Act>
 std::string printed(bool is_terminal, Act&& act, const char* label = "fed_avg") {
   now = 100;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
   Progress progress(label, 100, is_terminal, file.get(), fake_clock);
   act(progress);
-  std::string text(static_cast<std::size_t>(std::ftell(file.get())), ' ');
+  std::string text(std::ftell(file.get()), ' ');
   std::rewind(file.get());
   EXPECT_EQ(std::fread(text.data(), 1, text.size(), file.get()), text.size());
   return text;
@@ -31,7 +32,10 @@ TEST(Progress, PrintsOneLinePerEvaluationIntoAFile) {
     for (std::int64_t round = 1; round <= 20; ++round) {
       now += 0.5;
       RoundRow row{.round = round};
-      if (round % 10 == 0) row.accuracy = 0.5 + 0.01 * static_cast<double>(round), row.loss = 1.25;
+      if (round % 10 == 0) {
+        row.accuracy = 0.5 + 0.01 * round;
+        row.loss = 1.25;
+      }
       progress.round(row);
     }
     progress.finish("finished");

@@ -1,4 +1,4 @@
-// Does the comparison table give the right means and deviations, aligned, with runs that failed in view?
+// Does the comparison table show the right means and deviations, aligned, and the runs that failed?
 
 #include "experiments/program/table.hpp"
 
@@ -34,7 +34,7 @@ std::vector<std::string> lines(const std::vector<CellContents>& cells) {
   return all;
 }
 
-/// The columns of a line: they are three or more blanks apart.
+// The columns of a line, which are three or more blanks apart.
 std::vector<std::string> columns(const std::string& line) {
   std::vector<std::string> all;
   for (std::size_t at = line.find_first_not_of(' '); at != std::string::npos;) {
@@ -67,17 +67,23 @@ TEST(Table, GivesMeanAndSampleDeviation) {
   EXPECT_THAT(columns(all[3]), ElementsAre("scaffold", "1", "50.00 %", "50.00 %", "0.5", "0 B", "0", "0", "finished"));
 }
 
-TEST(Table, CountsBytesAndLosses) {
+TEST(Table, CountsBytesAndDropouts) {
   CellResult a = accuracy(0.5, 0.5), b = a;
-  a.bytes_up = 1'000'000, a.dropouts = 10, a.rejected = 1, a.final_loss = 1;
-  b.bytes_up = 4'000'000, b.dropouts = 20, b.rejected = 4, b.final_loss = 4;
+  a.bytes_up = 1'000'000;
+  a.dropouts = 10;
+  a.rejected = 1;
+  a.final_loss = 1;
+  b.bytes_up = 4'000'000;
+  b.dropouts = 20;
+  b.rejected = 4;
+  b.final_loss = 4;
   const auto all = lines({cell("x", a), cell("x", b)});
   // Means. Loss: deviation sqrt(2 * 1.5^2).
   EXPECT_THAT(columns(all[2]), ElementsAre("x", "2", "50.00 ± 0.00 %", "50.00 ± 0.00 %", "2.5 ± 2.1", "2.5 MB", "15",
                                            "2.5", "finished"));
 }
 
-TEST(Table, TellsWhoReachedTheTargetAndWhen) {
+TEST(Table, ShowsWhenTheTargetWasReached) {
   CellResult fast = accuracy(0.9, 0.9), slow = fast;
   const CellResult never = fast;
   fast.rounds_to_target = 10;
@@ -94,7 +100,7 @@ TEST(Table, TellsWhoReachedTheTargetAndWhen) {
   EXPECT_THAT(lines({cell("none", never)})[0], ::testing::Not(HasSubstr("target")));
 }
 
-TEST(Table, HasNoAccuracyWhereTheTaskHasNone) {
+TEST(Table, HasNoAccuracyIfTheTaskHasNone) {
   CellResult result{.status = "finished"};
   result.final_loss = 0.125;
   const auto all = lines({cell("fed_avg", result)});
@@ -102,15 +108,15 @@ TEST(Table, HasNoAccuracyWhereTheTaskHasNone) {
   EXPECT_THAT(columns(all[2]), ElementsAre("fed_avg", "1", "0.125", "0 B", "0", "0", "finished"));
 }
 
-// A diverged run has no final accuracy; the mean is that of the others, and the line says so.
+// A diverged run has no final accuracy; the mean is that of the others, and the line counts it.
 TEST(Table, ShowsRunsThatDiverged) {
-  const CellResult lost{.status = "diverged"};
-  const auto all = lines({cell("wild", accuracy(0.25, 0.5)), cell("wild", lost), cell("dropouts", lost)});
-  EXPECT_THAT(columns(all[2]), ElementsAre("wild", "2", "25.00 %", "50.00 %", "0.5", "0 B", "0", "0", "1 diverged"));
-  EXPECT_THAT(columns(all[3]), ElementsAre("dropouts", "1", "-", "-", "-", "0 B", "0", "0", "1 diverged"));
+  const CellResult diverged{.status = "diverged"};
+  const auto all = lines({cell("some", accuracy(0.25, 0.5)), cell("some", diverged), cell("all", diverged)});
+  EXPECT_THAT(columns(all[2]), ElementsAre("some", "2", "25.00 %", "50.00 %", "0.5", "0 B", "0", "0", "1 diverged"));
+  EXPECT_THAT(columns(all[3]), ElementsAre("all", "1", "-", "-", "-", "0 B", "0", "0", "1 diverged"));
 }
 
-// ± and letters beyond ASCII take one place each: every line is as wide as the rule.
+// ± and letters beyond ASCII take one column each: every line is as wide as the rule.
 TEST(Table, IsAlignedOnTheScreen) {
   const auto all = lines({cell("α = 0.3, größer", accuracy(0.9, 0.9)), cell("α = 0.3, größer", accuracy(0.8, 0.9)),
                           cell("short", accuracy(0.125, 1)), cell("éé", accuracy(1, 1))});

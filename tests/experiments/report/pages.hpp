@@ -1,5 +1,5 @@
 #pragma once
-// What pages of the report must be.
+// Checks of pages of the report.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ inline int count(const std::string& text, const std::string& part) {
   return n;
 }
 
-/// All pictures are well formed and hold finite places only.
+// All pictures are well formed and have only finite coordinates.
 inline void expect_drawable(const std::string& html) {
   for (std::size_t at = html.find("<svg"); at != html.npos; at = html.find("<svg", at + 1)) {
     const std::string svg = html.substr(at, html.find("</svg>", at) + 6 - at);

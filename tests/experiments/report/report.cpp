@@ -1,3 +1,4 @@
+// Does the report show the numbers of the runs, on a page that no label can break?
 #include "experiments/report/report.hpp"
 
 #include <gmock/gmock.h>
@@ -28,7 +29,7 @@ CellContents cell(std::int64_t index, const std::string& label, const std::vecto
   cell.header = {.index = index, .label = label, .seed = index + 1, .config = config};
   CellResult result{.status = status, .hash = "h" + std::to_string(index)};
   for (std::int64_t i = 0; i < std::ssize(accuracies); ++i) {
-    const double accuracy = accuracies[static_cast<std::size_t>(i)];
+    const double accuracy = accuracies[i];
     RoundRow row{.round = 10 * (i + 1), .time_us = 10'000'000 * (i + 1), .bytes_down = 20'000, .bytes_up = 10'000};
     row.accuracy = accuracy;
     row.loss = 1 - accuracy;
@@ -57,7 +58,7 @@ std::string page(std::vector<CellContents> cells) {
   return report_page(std::span(&reported, 1));
 }
 
-TEST(Report, ShowsWhatIsComputedByHand) {
+TEST(Report, ShowsNumbersComputedByHand) {
   // 0.92, 0.94, 0.96: mean 0.94, sample deviation 0.02. Two of three reach 90 % at round 20, one at round 10.
   const std::string html =
       page({cell(0, "a", {0.5, 0.92}), cell(1, "a", {0.95, 0.94}), cell(2, "a", {0.7, 0.96}), cell(3, "b", {0.5})});
@@ -81,7 +82,7 @@ TEST(Report, HasTheNumbersOfTheTable) {
   EXPECT_THAT(page(cells), HasSubstr("93.00<span class=\"pm\"> ± 1.41</span> %"));
 }
 
-TEST(Report, CallsFailuresByTheirNames) {
+TEST(Report, NamesFailures) {
   CellContents hurt = cell(1, "a", {0.5}, "diverged");
   hurt.result->rejected = 2;
   hurt.rounds.push_back({.round = 11, .verdict = 1});
@@ -119,7 +120,7 @@ TEST(Report, DrawsWellFormedCharts) {
   EXPECT_EQ(count(html, "http"), count(html, "xmlns=\"http://www.w3.org/2000/svg\""));  // nothing is loaded
 }
 
-TEST(Report, DrawsTheLossWhereThereIsNoAccuracy) {
+TEST(Report, DrawsTheLossIfThereIsNoAccuracy) {
   CellContents quadratic = cell(0, "a", {0.5, 0.9});
   for (RoundRow& row : quadratic.rounds) row.accuracy = not_measured;
   quadratic.result->final_accuracy = quadratic.result->best_accuracy = not_measured;
@@ -147,7 +148,7 @@ TEST(Report, NeedsACell) { EXPECT_THROW(page({}), UserError); }
 
 TEST(Report, IsTheSameForTheSameRuns) { EXPECT_EQ(page({cell(0, "a", {0.5, 0.9})}), page({cell(0, "a", {0.5, 0.9})})); }
 
-TEST(Curve, AveragesSeedsAtCommonPlaces) {
+TEST(Curve, AveragesSeedsAtCommonPoints) {
   std::vector<CellContents> cells = {cell(0, "a", {0.2, 0.4, 0.6}), cell(1, "a", {0.4, 0.8, 0.8})};
   const Curve rounds = curve(summarize(cells)[0], Measure::accuracy, Against::rounds);
   ASSERT_EQ(rounds.points.size(), 3);
@@ -165,7 +166,7 @@ TEST(Curve, AveragesSeedsAtCommonPlaces) {
   EXPECT_NEAR(times.points[1].mean, (0.4 + 0.6) / 2, 1e-12);
 }
 
-TEST(Curve, GoesOnWhereASeedDiverged) {
+TEST(Curve, ContinuesAfterASeedDiverged) {
   const std::vector<CellContents> cells = {cell(0, "a", {0.2, 0.4, 0.6}), cell(1, "a", {0.4}, "diverged")};
   const Curve c = curve(summarize(cells)[0], Measure::accuracy, Against::rounds);
   ASSERT_EQ(c.points.size(), 3);

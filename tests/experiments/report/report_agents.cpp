@@ -1,4 +1,4 @@
-// Does the report tell of studies of agents what the replicates say? Pairs and winners by hand.
+// Does the report's section on studies of agents agree with their replicates? Pairs and winners by hand.
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>
@@ -28,7 +28,7 @@ ModelParameter outcome(const std::string& name, const std::vector<float>& values
   return parameter;
 }
 
-// A cell whose replicates took `losses` sessions, in an order that is not theirs.
+// A cell whose replicates took `losses` sessions; the rows are in another order.
 CellContents cell(const std::string& label, const std::string& config, const std::vector<double>& losses) {
   CellContents cell;
   cell.header = {.index = 0, .label = label, .seed = 1, .config = config, .provenance = {}};
@@ -40,7 +40,7 @@ CellContents cell(const std::string& label, const std::string& config, const std
     sum += losses[i];
   }
   cell.rounds.push_back({.round = 1});
-  cell.measures.push_back({1, "sessions", sum / static_cast<double>(losses.size())});
+  cell.measures.push_back({1, "sessions", sum / losses.size()});
   cell.result = CellResult{.status = "finished", .hash = "h", .rounds = 1};
   cell.model = {outcome("sessions", {1, 2, 3})};
   return cell;
@@ -78,20 +78,20 @@ TEST(Pairs, AreComparedByHand) {
   EXPECT_EQ(paired_difference(studies.settings[0].arms[0], studies.settings[0].arms[1]).pairs, 2);
 }
 
-TEST(Pairs, NeededForATestOfThisPower) {
+TEST(Pairs, AreCountedForATestOfThisPower) {
   EXPECT_NEAR(pairs_needed(1, 1), 10.5074, 1e-4);  // 3.241516 squared, as in tables of sample sizes
   EXPECT_NEAR(pairs_needed(-2, 4), 4 * 10.5074, 1e-3);
   EXPECT_NEAR(pairs_needed(-1.64, 5.74), 128, 1);  // Hybrid - Binary RL of the reference; both rounded to 0.01
   EXPECT_TRUE(std::isinf(pairs_needed(0, 1)));
 }
 
-TEST(Pairs, LimitsAreThoseOfTables) {
+TEST(Pairs, HaveTheLimitsOfPublishedTables) {
   const std::pair<double, double> table[] = {{2, 4.3027}, {3, 3.1824}, {5, 2.5706}, {10, 2.2281}, {30, 2.0423}};
   for (const auto& [freedom, limit] : table) EXPECT_NEAR(student_limit(freedom), limit, 0.01 * limit) << freedom;
   EXPECT_NEAR(student_limit(1e9), 1.959964, 1e-6);
 }
 
-TEST(Pairs, EqualArmsNeedNoTest) {
+TEST(Pairs, NeedNoTestIfArmsAreEqual) {
   const std::string html = section({cell("a", of("hybrid"), {10, 12, 14}), cell("b", of("binary_rl"), {10, 12, 14})});
   EXPECT_THAT(html, HasSubstr("equal in every pair"));
 }
@@ -153,7 +153,7 @@ TEST(WinnerMap, ShowsWhatIsTooClose) {
   EXPECT_THAT(html, HasSubstr("≈ 10.0"));
 }
 
-TEST(AgentSection, DrawsWhatThereIs) {
+TEST(AgentSection, DrawsOutcomesOfTheRuns) {
   std::vector<CellContents> cells = {cell("p_fp 0, hybrid", of("hybrid"), {3, 4, 5}),
                                      cell("p_fp 0, binary_rl", of("binary_rl"), {4, 5, 7}),
                                      cell("no learning, hybrid", of("hybrid", 0, 0.8, "rate = 0\n"), {70, 60, 50})};
@@ -169,12 +169,12 @@ TEST(AgentSection, DrawsWhatThereIs) {
   EXPECT_THAT(html, HasSubstr("<td>0.25</td>"));
   EXPECT_THAT(html, HasSubstr("<th>idle<br>judge</th>"));
   EXPECT_THAT(html, HasSubstr("Without learning (label no learning, hybrid) the loss is 60"));
-  // The line of no learning stands in the picture of those who learn, not twice in its own.
+  // The line without learning is in the picture of arms that learn, not twice in its own.
   EXPECT_EQ(count(html, "<g><title>no learning</title>"), 1);
   EXPECT_THAT(html, Not(HasSubstr("rule_rate")));
 }
 
-TEST(AgentSection, ComparesLabelsWhereTheObjectiveIsTheSame) {
+TEST(AgentSection, ComparesLabelsOfOneObjective) {
   std::vector<CellContents> cells;
   for (const char* way : {"barrier", "swap", "pause"}) {
     const double losses = way[0] == 's' ? 5 : 6;
@@ -189,7 +189,7 @@ TEST(AgentSection, ComparesLabelsWhereTheObjectiveIsTheSame) {
   EXPECT_THAT(html, HasSubstr("<th>gave<br>up</th>"));
 }
 
-TEST(AgentSection, LivesWithoutOutcomes) {
+TEST(AgentSection, NeedsNoOutcomes) {
   CellContents unfinished = cell("a, hybrid", of("hybrid"), {1, 2, 3});
   unfinished.result.reset();
   unfinished.model.clear();
@@ -205,7 +205,7 @@ TEST(AgentSection, LivesWithoutOutcomes) {
   EXPECT_EQ(section({cell("a", "[task]\nname = 'quadratic'\n", {1})}), "");
 }
 
-TEST(AgentSection, StandsInTheReportInPlaceOfCurvesAgainstRounds) {
+TEST(AgentSection, ReplacesCurvesAgainstRounds) {
   const ReportedRun run{"a.h5", {.info = {"rules", "0.1.0"}, .hash = "cafe", .cells = grid()}};
   const std::string html = report_page(std::span(&run, 1));
   EXPECT_THAT(html, HasSubstr("<h2>Agents</h2>"));

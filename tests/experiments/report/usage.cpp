@@ -1,4 +1,4 @@
-// Does the report count rightly how clients took part? Small cells by hand.
+// Does the report count correctly how clients took part? Small cells by hand.
 #include "experiments/report/usage.hpp"
 
 #include <gtest/gtest.h>
@@ -52,7 +52,7 @@ TEST(Usage, CountsTimeBytesAndEnergy) {
   EXPECT_DOUBLE_EQ(use.concurrency, 1);
 }
 
-TEST(Usage, BusyIsTheShareOfPlacesAtWork) {
+TEST(Usage, MeasuresTheShareOfBusyPlaces) {
   // Two at a time at most: 4 + 6 + 6 s of work in 2 places of 10 s. One that ends makes place for one that starts.
   const Usage use = usage(cell(
       {attempt(0, 0, 4 * second, true), attempt(1, 0, 6 * second, false), attempt(2, 4 * second, 10 * second, true)},
@@ -62,7 +62,7 @@ TEST(Usage, BusyIsTheShareOfPlacesAtWork) {
   EXPECT_TRUE(std::isnan(use.busiest_rank));
 }
 
-TEST(Usage, BusiestRankAsPlaced) {
+TEST(Usage, FindsTheBusiestRankAsPlaced) {
   // Longest first on two ranks: 3, 2 | 3, 2, 2 makes 7 on one, 5 on the other; the mean is 6. A second round of one
   // client leaves a rank idle: 4 against 2.
   std::vector<ParticipationRow> attempts;
@@ -83,15 +83,15 @@ TEST(Usage, BusiestRankAsPlaced) {
   EXPECT_DOUBLE_EQ(usage(one).busiest_rank, 1);
 }
 
-TEST(Usage, GiniOfKnownDistributions) {
+TEST(Usage, ComputesGiniOfKnownDistributions) {
   EXPECT_NEAR(gini({3, 3, 3, 3}, 4), 0, 1e-12);
   EXPECT_NEAR(gini({7}, 1000), 0.999, 1e-12);              // one of n made all: 1 - 1/n
   EXPECT_NEAR(gini({1, 2, 3, 4, 5}, 5), 4.0 / 15, 1e-12);  // mean difference 1.6 over twice the mean 3
-  EXPECT_NEAR(gini({1, 1}, 4), 0.5, 1e-12);                // half of them made nothing
+  EXPECT_NEAR(gini({1, 1}, 4), 0.5, 1e-12);                // half of the clients made nothing
   EXPECT_TRUE(std::isnan(gini({}, 10)));
 }
 
-TEST(Usage, LorenzCurveKnowsIdleClients) {
+TEST(Usage, CountsIdleClientsInTheLorenzCurve) {
   // Clients 0 and 1 of four contribute 1 and 3.
   std::vector<ParticipationRow> attempts{attempt(0, 0, second, true)};
   for (int i = 0; i < 3; ++i) attempts.push_back(attempt(1, 0, second, true));
@@ -103,7 +103,7 @@ TEST(Usage, LorenzCurveKnowsIdleClients) {
   EXPECT_NEAR(use.gini, gini({1, 3}, 4), 1e-12);
 }
 
-TEST(Usage, StalenessIsInServerUpdates) {
+TEST(Usage, CountsStalenessInServerUpdates) {
   CellContents asynchronous = cell({attempt(0, 0, second, true), attempt(1, 0, second, true)}, "2", second);
   asynchronous.rounds[0].version = 4;  // used in the step from version 3 to 4
   asynchronous.participations[0].version = 3;
@@ -113,7 +113,7 @@ TEST(Usage, StalenessIsInServerUpdates) {
   EXPECT_DOUBLE_EQ(use.mean_staleness(), 1);
 }
 
-TEST(Usage, HoursOfTheDayAreMeansOverDays) {
+TEST(Usage, AveragesHoursOfTheDayOverDays) {
   // Three days; on the second, one client works from 23:30 to 1:00.
   const Usage use = usage(cell({attempt(0, 24 * hour + 23 * hour + hour / 2, 49 * hour, true)}, "1", 72 * hour));
   EXPECT_NEAR(use.by_hour[23], 0.5 / 3, 1e-12);

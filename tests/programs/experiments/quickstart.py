@@ -1,4 +1,4 @@
-"""The quickstart's result, in full: what its first comment promises, in under two minutes, with its picture."""
+"""The whole quickstart: the result that its first comment promises, in under two minutes, with its picture."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_accuracy():
     assert (cells.groupby("label")["final_accuracy"].std() < 0.02).all(), "seeds far apart"
 
 
-def test_lost_clients():
+def test_dropouts():
     # 200 rounds of 50 with 10 %: mean 1000, deviation 30; five deviations.
     assert run()["dropouts"].between(850, 1150).all()
 

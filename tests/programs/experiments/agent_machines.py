@@ -1,6 +1,6 @@
-"""Rewards for steps beside outcomes make agents learn to operate machines sooner, most of all where outcomes are sparse.
+"""Rewards for steps besides outcomes make agents learn to operate machines sooner, most of all where outcomes are sparse.
 
-The number of updates and the bounds were set after looking at the curves: this guards the stated result, it does not find it.
+The number of updates and the bounds were chosen from the curves: the test guards the stated result, it does not find it.
 """
 
 import h5py
@@ -22,9 +22,10 @@ def test_process_rewards_help():
         gap = both[-1] - outcome[-1]
         assert gap > 3 * (error1**2 + error2**2) ** 0.5, (machine, gap, error1, error2)
         assert both.mean() > outcome.mean() and both[-1] > 0.5, (machine, outcome, both)
-    gap = {m: found[f"{m}, rewards=integrated"][0][-1] - found[f"{m}, rewards=outcome"][0][-1] for m in ("terminal", "calculator")}
+    success = {label: model[-1] for label, (model, _) in found.items()}
+    gap = {m: success[f"{m}, rewards=integrated"] - success[f"{m}, rewards=outcome"] for m in ("terminal", "calculator")}
     assert gap["calculator"] > 0.5 > 0.1 > gap["terminal"], gap  # sparse, dense
-    # The published penalty rewards calls for their own sake: without process rewards the agent unlearns to answer.
+    # The published penalty rewards calls for their own sake: without process rewards the agent forgets how to answer.
     assert found["calculator, rewards=outcome"][0][-1] < 0.05
 
 

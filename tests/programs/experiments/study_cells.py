@@ -1,13 +1,15 @@
-"""What the tests of studies share: their cells, and means that an independent program found."""
+"""The tests of studies share this: cells of a study, and comparison with means that an independent program found."""
 
 import math
 
 import h5py
 import program
 
+OBJECTIVES = ["binary_rl", "opd_token", "opd_top_k", "combined", "hybrid"]
+
 
 def cells(name):
-    """What the cells of an experiment found, by label: the model, and the sessions of each replicate."""
+    """The results of an experiment's cells by label: the model, and the sessions of each replicate."""
     program.run(program.SOURCE / f"experiments/agents/{name}.toml", "--out", f"{name}.h5", "--ranks", 2)
     with h5py.File(f"{name}.h5") as file:
         found = {}
@@ -30,3 +32,9 @@ def check_mean(found, label, mean):
     assert len(sessions) == 1000 and abs(model["sessions"].mean() - sessions.mean()) < 1e-3
     assert abs(sessions.mean() - mean) < 3 * math.sqrt(2) * error, (label, sessions.mean(), mean, error)
     assert abs(model["survival"][:-1].sum() - sessions.mean()) < 1e-3, label  # the restricted mean
+
+
+def check_sessions(found, expected):
+    for row, means in expected.items():
+        for objective, mean in zip(OBJECTIVES, means):
+            check_mean(found, f"{row}, {objective}", mean)
