@@ -21,7 +21,7 @@ using Eight = float __attribute__((vector_size(32)));
 using EightAt = float __attribute__((vector_size(32), aligned(4), may_alias));  // in memory
 using EightBits = std::uint32_t __attribute__((vector_size(32)));
 
-// A stage of distance below 8 within one vector: b is `a` with partners exchanged, and the upper one of each pair is
+// A stage of distance below 8 within one vector: b is `a` with partners exchanged, and the upper value of each pair is
 // subtracted. b + (-a) rounds as b - a does.
 Eight stage(Eight a, Eight b, EightBits upper) {
   return b + reinterpret_cast<Eight>(reinterpret_cast<EightBits>(a) ^ upper);
@@ -35,8 +35,8 @@ Eight three_inner_stages(Eight a) {
   return stage(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3), EightBits{0, 0, 0, 0, s, s, s, s});
 }
 
-/// `count` stages, of distance h, 2 h, ..., on 2^count vectors that stand h values apart, without leaving registers;
-/// behind the inner stages if h = 8 and `inner`.
+/// `count` stages, of distance h, 2 h, ..., on 2^count vectors that are h values apart, without leaving registers; with
+/// `inner` (h = 8) the inner stages run first.
 template <int count, bool inner>
 void stages_in_registers(float* x, std::int64_t h) {
   constexpr int vectors = 1 << count;
@@ -75,7 +75,7 @@ void stages(float* x, std::int64_t n, std::int64_t h) {
     return;
   }
   if (h == 1) {
-    int more = 0;  // stages beyond the three inside eight values
+    int more = 0;  // stages beyond the three within eight values
     while (more < 3 && n >= 16 << more) ++more;
     if (more == 3) some_stages<3, true>(x, n, 8);
     if (more == 2) some_stages<2, true>(x, n, 8);
@@ -92,7 +92,7 @@ void scale(float* x, std::int64_t n, float factor) {
   for (std::int64_t i = 0; i < n; ++i) x[i] *= factor;
 }
 
-/// In place, times `factor`.
+/// Transforms in place and multiplies by `factor`.
 void transform(float* x, std::int64_t size, float factor) {
   std::int64_t done = 1;
   do {

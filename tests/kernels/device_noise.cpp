@@ -13,7 +13,7 @@ namespace {
 
 using shoal::DeviceArray;
 using shoal::PhiloxKey;
-using shoal::PhiloxStream;
+using shoal::NoiseStream;
 
 constexpr PhiloxKey key{{7, 11}};
 
@@ -23,8 +23,8 @@ using Reals = testing::Types<float, double>;
 TYPED_TEST_SUITE(DeviceNoise, Reals);
 
 TYPED_TEST(DeviceNoise, IsTheHosts) {
-  const std::vector<PhiloxStream> streams = {{{0, 0, 0}}, {{3, 1, 4}}, {{5, 0, 9}}};
-  const DeviceArray<PhiloxStream> there_streams(this->device, std::span<const PhiloxStream>(streams));
+  const std::vector<NoiseStream> streams = {{{0, 0, 0}}, {{3, 1, 4}}, {{5, 0, 9}}};
+  const DeviceArray<NoiseStream> there_streams(this->device, std::span<const NoiseStream>(streams));
   for (const std::int64_t d : {0, 1, 31, 257, 1'000'003})
     for (const std::int64_t first : {0, 3}) {
       std::vector<TypeParam> expected(3 * d, TypeParam{1});
