@@ -55,7 +55,7 @@ TEST_F(Device, LeavesGapsBetweenGroupsAlone) {
   EXPECT_EQ(on_host(values_there), expected);
 }
 
-TEST_F(Device, GathersTheHostsBits) {
+TEST_F(Device, GathersTheSameBitsAsTheHost) {
   for (const std::size_t count : {0, 1, 31, 257, 100'003}) {
     const std::vector<float> images{0.1F, -2.5F, 3e8F, 0.7F, 1e-30F, 4};
     const std::vector<std::int32_t> labels{4, 0, 9};

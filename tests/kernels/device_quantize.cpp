@@ -35,7 +35,7 @@ RowView<T> view(T* data, std::int64_t columns, std::int64_t stride) {
   return {data, rows, columns, stride};
 }
 
-TEST_F(Device, ScalesEqualTheHosts) {
+TEST_F(Device, ScalesEqualTheHost) {
   for (const std::int64_t d : sizes)
     for (const ScaleRule rule : {ScaleRule::l2_norm, ScaleRule::largest, ScaleRule::mean_magnitude}) {
       const auto values = random_rows(d);

@@ -27,7 +27,11 @@ Cohort random_cohort() {
   std::normal_distribution<float> normal;
   for (std::size_t k = 0; k < clients; ++k) {
     std::vector<float> row(d);
-    for (float& x : row) x = normal(random) * std::ldexp(1.0f, static_cast<int>(random() % 30) - 20);  // wide range
+    for (float& x : row) {
+      const float z = normal(random);
+      const int exponent = random() % 30;
+      x = z * std::ldexp(1.0f, exponent - 20);  // wide range
+    }
     cohort.bound = std::max(cohort.bound, shoal::scan<float>(row).max_abs);
     cohort.rows.push_back(std::move(row));
     cohort.weights.push_back(random() % 1000);

@@ -1,4 +1,4 @@
-// Is the noise the stream of normal numbers it claims to be, wherever a range of it is drawn?
+// Is noise the promised stream of normal numbers, wherever a range of it is drawn?
 #include "kernels/noise.hpp"
 
 #include <gtest/gtest.h>
@@ -12,8 +12,8 @@
 
 namespace {
 
-using shoal::PhiloxKey;
 using shoal::NoiseStream;
+using shoal::PhiloxKey;
 using shoal::RowView;
 
 constexpr PhiloxKey key{{7, 11}};
@@ -28,7 +28,7 @@ class Noise : public testing::Test {};
 using Reals = testing::Types<float, double>;
 TYPED_TEST_SUITE(Noise, Reals);
 
-TYPED_TEST(Noise, IsTheSequenceOfTheClientsRandomStream) {
+TYPED_TEST(Noise, FollowsTheClientsRandomStream) {
   const std::vector<std::int64_t> clients = {0, 3, (std::int64_t{5} << 32) + 9};
   std::vector<NoiseStream> streams;
   for (const std::int64_t client : clients) streams.push_back(stream_of(client, 17));
@@ -61,7 +61,7 @@ TYPED_TEST(Noise, IsAddedAfterRounding) {
   for (std::size_t j = 0; j < row.size(); ++j) EXPECT_EQ(row[j], TypeParam{3} + noise[j]);
 }
 
-TYPED_TEST(Noise, NothingOutsideTheRowsIsTouched) {
+TYPED_TEST(Noise, LeavesMemoryOutsideTheRowsAlone) {
   std::vector<TypeParam> out(20, TypeParam{-9});
   const std::vector<NoiseStream> streams = {stream_of(1, 0), stream_of(2, 0)};
   shoal::fill_normals<TypeParam>({out.data() + 1, 2, 5, 9}, key, streams, 1, 3);
@@ -97,7 +97,7 @@ TEST(NoiseOfDoubles, HasTheMomentsOfANormal) {
   EXPECT_LT(distance, 2.2e-3);
 }
 
-TYPED_TEST(Noise, WrongStreamsAndColumnsAreErrors) {
+TYPED_TEST(Noise, RefusesWrongStreamsAndColumns) {
   std::vector<TypeParam> out(6);
   const RowView<TypeParam> rows(out.data(), 2, 3);
   const std::vector<NoiseStream> one(1), two(2);
