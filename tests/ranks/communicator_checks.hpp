@@ -1,6 +1,6 @@
 #pragma once
-// Checks of every communicator, for any group: threads, MPI or a single rank. They are collective; a failed check throws
-// BrokenInvariant.
+// Checks of every communicator, for any group: threads, MPI or a single rank. They are collective; a failed check
+// throws BrokenInvariant.
 
 #include <algorithm>
 #include <cstdint>
@@ -75,8 +75,7 @@ inline void check_exchange(Communicator& comm, std::size_t step) {
   const auto from_each = comm.exchange(to_each);
   ensure(std::ssize(from_each) == comm.size(), "exchange returned {} messages", from_each.size());
   for (int r = 0; r < comm.size(); ++r) {
-    ensure(from_each[r] == labelled(r, comm.rank(), size(r, comm.rank())),
-           "exchange: bytes from rank {}", r);
+    ensure(from_each[r] == labelled(r, comm.rank(), size(r, comm.rank())), "exchange: bytes from rank {}", r);
   }
 }
 
