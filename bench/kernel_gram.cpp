@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   if (shoal::gpu_count() > 0) {
     benchmark::RegisterBenchmark("device/gram", device_gram)->Apply(sizes);
   } else {
-    std::puts("device forms: not run, no GPU is here");
+    std::puts("device forms: not run, since there is no GPU");
   }
   benchmark::RunSpecifiedBenchmarks();
 }

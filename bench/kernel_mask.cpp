@@ -109,7 +109,7 @@ void device_add_masks(benchmark::State& state) {
     shoal::add_masks<Word>(device, sum.data(), state.range(0), there.data(), state.range(1));
     shoal::wait(device);
   }
-  // Derived, not measured: 976 integer operations for 64 bytes on 132 processors of 64 lanes at 1.98 GHz.
+  // Computed, not measured: 976 integer operations for 64 bytes, on 132 multiprocessors of 64 lanes at 1.98 GHz.
   state_bound(state, words * count * sizeof(Word), 1.1e12, "integer operations of an H100 or H200");
 }
 
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
         benchmark::RegisterBenchmark("device/add_masks<uint64>", device_add_masks<std::uint64_t>)->Args({words, masks});
       }
   } else {
-    std::puts("device forms: not run, no GPU is here");
+    std::puts("device forms: not run, since there is no GPU");
   }
   benchmark::RunSpecifiedBenchmarks();
 }

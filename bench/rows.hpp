@@ -1,5 +1,5 @@
 #pragma once
-// What the benchmarks of kernels over rows share: values and statements of bounds.
+// Random values and bounds that the benchmarks of kernels over rows share.
 
 #include <benchmark/benchmark.h>
 
@@ -19,12 +19,12 @@ inline std::vector<float> random_values(std::int64_t n) {
   return values;
 }
 
-/// `bytes` a call, against a plain read of as many.
+/// Reports `bytes` read per call against a plain read of as many.
 inline void state_read(benchmark::State& state, std::int64_t bytes) {
   state_bound(state, bytes, read_rate(bytes), "read");
 }
 
-/// `bytes` read and written in a call, against a copy that moves as many.
+/// Reports `bytes` read and written per call against a copy that moves as many.
 inline void state_copy(benchmark::State& state, std::int64_t bytes) {
   state_bound(state, bytes, copy_rate(bytes / 2), "copy");
 }

@@ -117,8 +117,7 @@ TYPED_TEST(OrderStatistics, RefusesNoRows) {
   EXPECT_THROW(shoal::medians<TypeParam>({}, out), std::invalid_argument);
 }
 
-// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, rows 8 to 10 plus 4: exact in float. The medians are those of
-// byzfl.
+// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, rows 8 to 10 plus 4: exact in float. Expected values by byzfl.
 TYPED_TEST(OrderStatistics, AgreesWithByzflOnElevenRows) {
   using T = TypeParam;
   Matrix<T> rows(11, std::vector<T>(5));
