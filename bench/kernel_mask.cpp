@@ -25,7 +25,7 @@ std::vector<shoal::Mask> some_masks(std::size_t count) {
   return masks;
 }
 
-/// Bytes of key stream a second.
+// Bytes of key stream a second.
 double raw_stream_rate() {
   if (sodium_init() < 0) return 0;
   constexpr std::size_t bytes = 8192, calls = 64;
@@ -41,7 +41,7 @@ double raw_stream_rate() {
   return bytes * calls / std::min(plain, from_zeros);
 }
 
-/// Arguments: words, masks.
+// Arguments: words, masks.
 template <class Word>
 void add_masks(benchmark::State& state) {
   const std::size_t words = state.range(0), count = state.range(1);

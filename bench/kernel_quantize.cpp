@@ -27,7 +27,7 @@ std::vector<float> some_values(std::int64_t n) {
 
 std::size_t packed_size(std::int64_t n, int bits) { return shoal::packed_bytes(n, bits); }
 
-/// Measures work(), which reads and writes `bytes` bytes in all.
+// Measures work(), which reads and writes `bytes` bytes in all.
 template <class Work>
 void beside_a_copy(benchmark::State& state, double bytes, const Work& work) {
   const double bound = shoal::bench::copy_rate(bytes / 2);
@@ -38,7 +38,7 @@ void beside_a_copy(benchmark::State& state, double bytes, const Work& work) {
   state_bound(state, bytes, bound, "copy");
 }
 
-/// Values per second if drawing their random words, in the first-level cache, were the only work.
+// Values per second if drawing their random words, in the first-level cache, were the only work.
 double random_rate() {
   std::vector<std::uint32_t> words(1024);
   return 1024 / shoal::bench::fastest(5000, [&] {

@@ -24,7 +24,7 @@ Federation federation(const std::string& population) {
 
 std::vector<Probe> no_probes(const std::vector<ClientId>&) { return {}; }
 
-/// Plans synchronous rounds at an hour of the virtual day.
+// Plans synchronous rounds at an hour of the virtual day.
 void plan(benchmark::State& state, const std::string& population, double hour_of_day) {
   const Federation parts = federation(population);
   const std::map<ParticipationId, Participation> in_flight;
@@ -65,7 +65,7 @@ const std::string markov = "{availability = {name = \"markov\", mean_on = 3600, 
 const std::string charging =
     "{regions = {zones = [-8, -5, 0, 1, 8]}, limits = {power = \"charging\", idle = true, unmetered = true}}";
 
-/// How even is the placement of clients whose work differs up to tenfold?
+// How even is the placement of clients whose work differs up to tenfold?
 void placement(benchmark::State& state) {
   RandomStream random(random_key(1, "clients/speed"), 0);
   std::vector<double> costs(1000);

@@ -30,7 +30,7 @@ constexpr std::size_t values_ahead = 256;
 constexpr double magic = 0x1.8p52;
 constexpr double exact_limit = 0x1p51;
 
-/// The integer x, and the integer x * weight.
+// The integer x, and the integer x * weight.
 std::uint64_t whole(double x) { return std::bit_cast<std::uint64_t>(x + magic) - std::bit_cast<std::uint64_t>(magic); }
 std::uint64_t whole(double x, double weight) {
   return std::bit_cast<std::uint64_t>(std::fma(x, weight, magic)) - std::bit_cast<std::uint64_t>(magic);
@@ -43,14 +43,14 @@ struct Term {
   std::size_t row;
 };
 
-/// How a tile is summed; where several apply they give the same integers.
+// How a tile is summed; where several apply they give the same integers.
 enum class Depth {
   one_double,   // all products of a coordinate are together below 2^51
   two_doubles,  // values are split in two, and the products of either half are together below 2^51
   integers,     // every product fits 64 bits
 };
 
-/// Quantities that depend only on the weights and the exponent.
+// Quantities that depend only on the weights and the exponent.
 struct Scale {
   template <class T>
   Scale(std::span<const Term<T>> terms, int exponent) : exponent(exponent), factor(power_of_two(exponent)) {
@@ -66,8 +66,8 @@ struct Scale {
     upper_unit = 1 / upper_factor;
   }
 
-  /// The first depth that is enough for a tile whose largest magnitude is `largest`. NaN fails the comparisons; one
-  /// more than the largest scaled magnitude covers its rounding.
+  // The first depth that is enough for a tile whose largest magnitude is `largest`. NaN fails the comparisons; one
+  // more than the largest scaled magnitude covers its rounding.
   Depth depth_for(double largest) const {
     const double q = largest * factor + 1;
     if (q * all_weights < exact_limit) return Depth::one_double;
@@ -86,7 +86,7 @@ struct Scale {
 __m256d four_doubles(const double* x) { return _mm256_loadu_pd(x); }
 __m256d four_doubles(const float* x) { return _mm256_cvtps_pd(_mm_loadu_ps(x)); }
 
-/// Largest magnitude seen so far, by lane.
+// Largest magnitude seen so far, by lane.
 template <class T>
 class Largest {
  public:
@@ -112,13 +112,13 @@ class Largest {
   __m256i lanes_ = _mm256_setzero_si256();
 };
 
-/// The weighted sum of rows, tile by tile.
+// The weighted sum of rows, tile by tile.
 template <class T>
 class WeightedRows {
  public:
   WeightedRows(std::span<const Term<T>> terms, int exponent) : terms_(terms), scale_(terms, exponent) {}
 
-  /// sum[i] += coordinate i of all rows, i < n. Throws std::overflow_error, naming the row, if a product does not fit.
+  // sum[i] += coordinate i of all rows, i < n. Throws std::overflow_error, naming the row, if a product does not fit.
   void add_to(std::int64_t* sum, std::size_t n) {
     const bool one_by_one = terms_.size() < small_group_size;
     const std::size_t longest = one_by_one ? piece_size : tile_size;
@@ -131,7 +131,7 @@ class WeightedRows {
     if (!fits || !add_pieces(sum, in_eights, n - in_eights)) refuse(n);
   }
 
-  /// Adds one row, whose largest magnitude is given. Returns false if a product does not fit.
+  // Adds one row, whose largest magnitude is given. Returns false if a product does not fit.
   bool add_row(std::int64_t* sum, const T* x, std::size_t n, std::int64_t weight, double largest) const {
     const Depth depth = scale_.depth_for(largest);
     if (depth == Depth::integers && would_overflow(largest, weight, scale_.exponent)) return false;
@@ -143,7 +143,7 @@ class WeightedRows {
   }
 
  private:
-  /// Tiles resemble their neighbours: each is first tried at the depth that the one before it needed.
+  // Tiles resemble their neighbours: each is first tried at the depth that the one before it needed.
   bool add_tile(std::int64_t* sum, std::size_t begin, std::size_t n) {
     const Depth first = depth_;
     if (first == Depth::one_double) depth_ = try_depth<Depth::one_double>(sum, begin, n);
@@ -152,7 +152,7 @@ class WeightedRows {
     return depth_ == Depth::integers ? add_pieces(sum, begin, n) : true;
   }
 
-  /// Adds the tile to `sum` if this depth is enough for it. Returns the depth that is enough.
+  // Adds the tile to `sum` if this depth is enough for it. Returns the depth that is enough.
   template <Depth depth>
   Depth try_depth(std::int64_t* sum, std::size_t begin, std::size_t n) {
     std::fill_n(upper_, n, 0.0);
@@ -176,8 +176,8 @@ class WeightedRows {
     return enough;
   }
 
-  /// Adds a group of rows to the tile's sums and returns their largest magnitude. If that needs another depth, the sums
-  /// are invalid.
+  // Adds a group of rows to the tile's sums and returns their largest magnitude. If that needs another depth, the sums
+  // are invalid.
   template <Depth depth, std::size_t rows>
   Bits<T> add_rows(std::size_t first, std::size_t begin, std::size_t n) {
     const __m256d factor = _mm256_set1_pd(scale_.factor), shift = _mm256_set1_pd(magic);
@@ -241,7 +241,7 @@ class WeightedRows {
     }
   }
 
-  /// For any product that fits: halves of 32 bits are converted separately and multiplied as integers.
+  // For any product that fits: halves of 32 bits are converted separately and multiplied as integers.
   void add_integers(std::int64_t* __restrict sum, const T* __restrict x, std::size_t n, std::int64_t weight) const {
     for (std::size_t i = 0; i < n; ++i) {
       const double scaled = x[i] * scale_.factor;

@@ -26,7 +26,7 @@ constexpr std::size_t chunk_size = gram_chunk;
 constexpr std::size_t lanes = 16;
 constexpr std::size_t float_sum = 256;  // columns whose squares are added in float, 16 per lane
 
-/// Memory that starts at a cache line: the bits of MKL's products depend on the alignment of their arguments.
+// Memory that starts at a cache line: the bits of MKL's products depend on the alignment of their arguments.
 template <class T>
 class Aligned {
  public:
@@ -46,7 +46,7 @@ class Aligned {
 
 void require_matrix(const char* what, std::size_t size, std::int64_t n) { require_size(what, size, n * n); }
 
-/// Copies a chunk of scaled differences to rows of chunk_size values, zero beyond the last column.
+// Copies a chunk of scaled differences to rows of chunk_size values, zero beyond the last column.
 void copy_chunk(RowView<const float> rows, std::span<const float> centre, float factor, std::size_t begin, float* to) {
   const std::size_t columns = std::min(chunk_size, rows.columns() - begin);
   for (std::int64_t i = 0; i < rows.rows(); ++i, to += chunk_size) {
@@ -61,13 +61,13 @@ void copy_chunk(RowView<const float> rows, std::span<const float> centre, float 
   }
 }
 
-/// Rows per block. A block times all rows up to its last is one matrix product: the lower triangle and a little more.
+// Rows per block. A block times all rows up to its last is one matrix product: the lower triangle and a little more.
 std::size_t block_rows(std::size_t n) {
   if (n <= 64) return std::max<std::size_t>(n, 1);
   return n <= 256 ? (n + 1) / 2 : 128;
 }
 
-/// product[i n + j] for j <= i.
+// product[i n + j] for j <= i.
 void multiply(const float* chunk, std::size_t n, float* product) {
   const float one = 1, zero = 0;
   const int depth = chunk_size, stride = n;
@@ -90,7 +90,7 @@ void mirror(std::size_t n, double* matrix) {
     for (std::size_t j = 0; j < i; ++j) matrix[j * n + i] = matrix[i * n + j];
 }
 
-/// Squared distances of one row to `others` rows over chunk_size columns.
+// Squared distances of one row to `others` rows over chunk_size columns.
 template <std::size_t others>
 void distances_to(const float* x, const float* const* y, double* distance) {
   for (std::size_t begin = 0; begin < chunk_size; begin += float_sum) {
@@ -108,7 +108,7 @@ void distances_to(const float* x, const float* const* y, double* distance) {
   }
 }
 
-/// lower[i n + j] for j < i.
+// lower[i n + j] for j < i.
 void chunk_distances(const float* chunk, std::size_t n, double* lower) {
   constexpr std::size_t group = 4;
   for (std::size_t i = 0; i < n; ++i) {
@@ -126,7 +126,7 @@ void chunk_distances(const float* chunk, std::size_t n, double* lower) {
   }
 }
 
-/// Eight columns of `group` output rows.
+// Eight columns of `group` output rows.
 template <std::size_t group>
 void combine_columns(const double* weights, RowView<const float> rows, RowView<float> out, std::int64_t first,
                      std::int64_t column) {

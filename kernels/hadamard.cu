@@ -14,7 +14,7 @@ constexpr std::int64_t capacity = 8192;
 
 enum class Signs { none, before, after };
 
-/// One pass over neighbouring pieces of each row, from `in` to `out`, times `factor`.
+// One pass over neighbouring pieces of each row, from `in` to `out`, times `factor`.
 struct Transform {
   static constexpr int lanes = 256;
   struct Shared {
@@ -88,7 +88,7 @@ struct Transform {
   static_assert(tile_row == 32, "one word of signs per row of a tile");
 };
 
-/// All passes over `pieces` pieces of `size` values from `begin` on; `middle` holds the values between passes.
+// All passes over `pieces` pieces of `size` values from `begin` on; `middle` holds the values between passes.
 void transform(OnDevice device, RowView<const float> in, RowView<float> middle, RowView<float> out, std::int64_t begin,
                std::int64_t size, std::int64_t pieces, const PhiloxStream* signs, Signs when) {
   if (pieces == 0 || size == 0) return;

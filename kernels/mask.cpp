@@ -25,7 +25,7 @@ void choose_fast_implementation() {
   if (!chosen) throw std::runtime_error("libsodium could not be initialised");
 }
 
-/// `count` words of key stream from word `first`, a multiple of the words in a block.
+// `count` words of key stream from word `first`, a multiple of the words in a block.
 template <class Word>
 void generate(Word* out, std::size_t count, const ChaChaKey& stream, std::uint64_t first) {
   alignas(64) static constexpr unsigned char zeros[piece_bytes] = {};

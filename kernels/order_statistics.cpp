@@ -23,7 +23,7 @@ constexpr std::size_t most_sorted = 48;
 constexpr std::size_t most_sorted_around_median = 128;
 constexpr std::size_t gathered_values = 64 * 1024;  // values of one block, which stay in the second-level cache
 
-/// Calls rule(keys of the n rows) for each strip and stores the values that it returns.
+// Calls rule(keys of the n rows) for each strip and stores the values that it returns.
 template <class T, class Rule>
 void each_strip(std::span<const T* const> rows, std::span<T> out, const Rule& rule) {
   constexpr std::size_t lanes = Lanes<T>::count;
@@ -53,17 +53,17 @@ void each_strip(std::span<const T* const> rows, std::span<T> out, const Rule& ru
   }
 }
 
-/// Finds keys of given ranks in a strip.
+// Finds keys of given ranks in a strip.
 template <class T>
 class Ranks {
  public:
-  /// For ranks from `first` to `last`; up to `most_sorted` rows are sorted.
+  // For ranks from `first` to `last`; up to `most_sorted` rows are sorted.
   Ranks(std::size_t n, std::size_t first, std::size_t last, std::size_t most_sorted)
       : sorts_(n <= most_sorted), network_(sorts_ ? order::sorting_network(n, first, last) : order::Network{}) {}
 
-  /// Whether prepare sorts the strips.
+  // Whether prepare sorts the strips.
   bool sorts() const { return sorts_; }
-  /// Must be called first for each strip; may reorder its rows.
+  // Must be called first for each strip; may reorder its rows.
   void prepare(std::span<Keys<T>> strip) const {
     if (sorts_) order::sort<T>(strip, network_);
   }
@@ -144,7 +144,7 @@ Keys<T> distances(Keys<T> keys, Values<T> median) {
   return reinterpret_cast<Keys<T>>(x < median ? median - x : x - median);  // not negative, so they order as integers do
 }
 
-/// How many values below the median are among the `dropped` that are farthest from it.
+// How many values below the median are among the `dropped` that are farthest from it.
 template <class T>
 class Farthest {
  public:

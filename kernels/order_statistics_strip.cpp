@@ -67,7 +67,7 @@ template <class T>
 struct Bracket {
   Keys<T> rank, low, high, below, upto;
 
-  /// Lanes in which the smallest and the largest key of the bracket cannot give the answer yet.
+  // Lanes in which the smallest and the largest key of the bracket cannot give the answer yet.
   Keys<T> open() const { return (rank != below) & (rank != upto - 1) & (high != low + 1); }
 
   void narrow(Keys<T> pivot, Keys<T> count) {
@@ -78,7 +78,7 @@ struct Bracket {
     below = down ? count : below;
   }
 
-  /// The key at the wanted rank, moved by `margin` ranks, if the values of the bracket were evenly spread.
+  // The key at the wanted rank, moved by `margin` ranks, if the values of the bracket were evenly spread.
   Keys<T> interpolate(T margin) const {
     const Values<T> from = values_of<T>(low), width = values_of<T>(high) - from;
     const Values<T> ranks = __builtin_convertvector(rank - below, Values<T>) + (T(0.5) + margin);
@@ -167,7 +167,7 @@ class Selection {
     }
   }
 
-  /// A key that is probably just below (side 0) or above (side 1) the key of `rank`.
+  // A key that is probably just below (side 0) or above (side 1) the key of `rank`.
   Keys<T> quantile(const Keys<T>* sample, Bits rank, std::size_t side) const {
     const double share = (rank + 0.5) / strip_.size();
     const double spread = 1.3 * std::sqrt(sample_size * share * (1 - share));

@@ -20,11 +20,11 @@ using quantization::Rounding;
 // Random words and codes of a piece stay in the first-level cache between the loops that make and use them.
 constexpr std::int64_t piece_size = 1024;
 
-/// The lowest `bits` bits of each of four codes.
+// The lowest `bits` bits of each of four codes.
 std::uint64_t code_mask(int bits) { return 0x0001000100010001u * ((1u << bits) - 1u); }
 
-/// `n` bytes, 1 to 8, as a little-endian number. Overlapping loads are joined in registers: joined in memory, the
-/// number could be read only after several small stores.
+// `n` bytes, 1 to 8, as a little-endian number. Overlapping loads are joined in registers: joined in memory, the
+// number could be read only after several small stores.
 template <int n>
 std::uint64_t load(const std::uint8_t* from) {
   const auto part = [&]<class Part>(Part value, int offset) {
@@ -130,7 +130,7 @@ void require_scale(float scale) {
                                 " (must be finite and not negative; a row that is not finite has none)");
 }
 
-/// Calls step(first, count) for each piece of n values.
+// Calls step(first, count) for each piece of n values.
 template <class Step>
 void each_piece(std::int64_t n, const Step& step) {
   for (std::int64_t begin = 0; begin < n; begin += piece_size) step(begin, std::min(piece_size, n - begin));

@@ -31,7 +31,7 @@ void refuse_nan(std::span<const float> x, std::span<const std::uint32_t> indices
     if (std::isnan(x[i])) throw std::invalid_argument("NaN at index " + std::to_string(i) + " of a row to sparsify");
 }
 
-/// Calls visit(i, key) for every key >= threshold, in order.
+// Calls visit(i, key) for every key >= threshold, in order.
 template <class Visit>
 void visit_keys(std::span<const float> x, std::size_t begin, std::size_t end, std::uint32_t threshold,
                 const Visit& visit) {
@@ -49,14 +49,14 @@ void visit_keys(std::span<const float> x, std::size_t begin, std::size_t end, st
     if (key_of(x[i]) >= threshold) visit(i, key_of(x[i]));
 }
 
-/// A row as it is.
+// A row as it is.
 struct Plain {
   std::span<const float> x;
   float at(std::size_t i) const { return x[i]; }
   void prepare(std::size_t, std::size_t) const {}
 };
 
-/// A memory, x, to which `update` has yet to be added; each block must be prepared once.
+// A memory, x, to which `update` has yet to be added; each block must be prepared once.
 struct Added {
   std::span<float> x;
   std::span<const float> update;
@@ -68,8 +68,8 @@ struct Added {
   }
 };
 
-/// A key that probably has k or a few more keys of the row at or above it: an order statistic of an evenly spread
-/// sample, three standard deviations on the safe side.
+// A key that probably has k or a few more keys of the row at or above it: an order statistic of an evenly spread
+// sample, three standard deviations on the safe side.
 template <class Row>
 std::uint32_t guess_threshold(const Row& row, std::size_t k) {
   const std::size_t size = row.x.size(), sampled = std::clamp<std::size_t>(size / 128, 256, 4096);
@@ -84,7 +84,7 @@ std::uint32_t guess_threshold(const Row& row, std::size_t k) {
   return *nth;
 }
 
-/// Selects the top k from candidates that include them.
+// Selects the top k from candidates that include them.
 void select_from(std::span<const std::uint32_t> candidates, std::span<const std::uint32_t> keys,
                  std::span<std::uint32_t> indices) {
   std::vector<std::uint32_t> order(keys.begin(), keys.end());
@@ -101,15 +101,15 @@ void select_from(std::span<const std::uint32_t> candidates, std::span<const std:
   }
 }
 
-/// The digit of the `rank`-th largest key (from 0), by the counts of digits. Subtracts the counts of larger digits from
-/// the rank.
+// The digit of the `rank`-th largest key (from 0), by the counts of digits. Subtracts the counts of larger digits from
+// the rank.
 std::uint32_t find_digit(const std::vector<std::uint32_t>& counts, std::size_t& rank) {
   std::size_t digit = counts.size() - 1;
   for (; rank >= counts[digit]; --digit) rank -= counts[digit];
   return digit;
 }
 
-/// Radix selection: three reads of the row, whatever its values.
+// Radix selection: three reads of the row, whatever its values.
 void select_by_digits(std::span<const float> x, std::span<std::uint32_t> indices) {
   std::size_t rank = indices.size() - 1;
   std::vector<std::uint32_t> counts(std::size_t{1} << half_bits);

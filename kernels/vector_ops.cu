@@ -16,7 +16,7 @@ void require_shape(const char* what, RowView<T> rows, RowView<U> expected) {
   require_size(what, rows.columns(), expected.columns());
 }
 
-/// Sums of squares of some chunks of one row, a warp per chunk.
+// Sums of squares of some chunks of one row, a warp per chunk.
 template <class T>
 struct ChunksOfSquares {
   static constexpr int lanes = 256;

@@ -25,7 +25,7 @@ class DeviceFixedPoint : public Device {
   DeviceArray<T> put(const std::vector<T>& values) const { return {device, std::span<const T>(values)}; }
   DeviceArray<std::int64_t> put(const Sums& values) const { return {device, std::span<const std::int64_t>(values)}; }
 
-  /// Adds the rows on the device and returns bad_row.
+  // Adds the rows on the device and returns bad_row.
   std::int64_t add(DeviceArray<std::int64_t>& sum, const std::vector<T>& values, std::int64_t stride,
                    const Sums& weights, int exponent) const {
     const auto there = put(values);

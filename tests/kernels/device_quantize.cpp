@@ -27,7 +27,7 @@ std::vector<float> random_rows(std::int64_t d) {
   return values;
 }
 
-/// Row starts are multiples of 4 bytes, as the device wants them.
+// Row starts are multiples of 4 bytes, as the device wants them.
 std::int64_t stride_of(std::int64_t d, int bits) { return (shoal::packed_bytes(d, bits) + 3) / 4 * 4; }
 
 template <class T>

@@ -26,7 +26,7 @@ class DeviceVectorOps : public Device {
     return {device, std::span<const U>(values)};
   }
 
-  /// [count, d] with a gap behind each row.
+  // [count, d] with a gap behind each row.
   template <class U>
   static RowView<U> rows(U* data, std::int64_t d) {
     return {data, count, d, d + 1};

@@ -49,7 +49,7 @@ Mask random_mask(std::mt19937_64& random, MaskSign sign) {
   return shoal::mask(seed, nonce, sign);
 }
 
-/// The first `words` of a mask straight from the library.
+// The first `words` of a mask straight from the library.
 template <class Word>
 std::vector<Word> stream(const Mask& mask, std::size_t words) {
   std::vector<Word> out(words);

@@ -18,7 +18,7 @@ using shoal::RowView;
 
 constexpr PhiloxKey key{{7, 11}};
 
-/// The counter of shoal::RandomStream.
+// The counter of shoal::RandomStream.
 NoiseStream stream_of(std::int64_t client, std::uint32_t participation) {
   return {{static_cast<std::uint32_t>(client), static_cast<std::uint32_t>(client >> 32), participation}};
 }
