@@ -20,8 +20,8 @@ constexpr PhiloxStream stream{.key = {{1, 2}}, .row = {3, 4, 5}};
 
 std::vector<float> some_values(std::int64_t n) {
   std::vector<float> values(n);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = shoal::uniform_float(shoal::philox({{static_cast<std::uint32_t>(i)}}, {})[0]) - 0.5f;
+  for (std::uint32_t i = 0; i < values.size(); ++i)
+    values[i] = shoal::uniform_float(shoal::philox({{i}}, {})[0]) - 0.5f;
   return values;
 }
 

@@ -105,7 +105,7 @@ using Scores = at::Tensor (*)(const Parameters&, at::Tensor);
 /// Adds a client's change to a running float sum, as a plain federated loop does.
 struct RunningSum {
   at::Tensor total;
-  void operator()(at::Tensor& delta) const { at::Tensor(total).add_(delta, static_cast<double>(per_client)); }
+  void operator()(at::Tensor& delta) const { at::Tensor(total).add_(delta, per_client); }
 };
 
 inline void autograd_clients(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&),
@@ -149,7 +149,7 @@ class DenseLoop {
     }
     at::_softmax_out(gradients_[last], outputs_[last], 1, false);
     gradients_[last].scatter_add_(1, y.unsqueeze(1), minus_one_);
-    gradients_[last].div_(static_cast<double>(batch));
+    gradients_[last].div_(batch);
     for (std::size_t i = last + 1; i-- > 0;) {
       if (i > 0) at::mm_out(gradients_[i - 1], gradients_[i], p_[2 * i]);
       if (i == 0 && dx.defined()) at::mm_out(dx, gradients_[0], p_[0]);

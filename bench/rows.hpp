@@ -14,8 +14,7 @@ namespace shoal::bench {
 /// Uniform in [-0.5, 0.5).
 inline std::vector<float> random_values(std::int64_t n) {
   std::vector<float> values(n);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = uniform_float(philox({{static_cast<std::uint32_t>(i), 0, 0, 0}}, {})[0]) - 0.5f;
+  for (std::uint32_t i = 0; i < values.size(); ++i) values[i] = uniform_float(philox({{i, 0, 0, 0}}, {})[0]) - 0.5f;
   return values;
 }
 

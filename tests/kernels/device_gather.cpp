@@ -60,7 +60,10 @@ TEST_F(Device, GathersTheSameBitsAsTheHost) {
     const std::vector<float> images{0.1F, -2.5F, 3e8F, 0.7F, 1e-30F, 4};
     const std::vector<std::int32_t> labels{4, 0, 9};
     std::vector<std::int32_t> positions(count);
-    for (std::size_t i = 0; i < count; ++i) positions[i] = static_cast<std::int32_t>(i * 7 % 4) - 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int32_t image = i * 7 % 4;
+      positions[i] = image - 1;  // -1 to 2
+    }
     ImageTable<float> table{images.data(), labels.data(), 2, 1, 1 / 3.0F, -0.3F};
     std::vector<float> values(2 * count);
     std::vector<std::int64_t> found(count);

@@ -191,8 +191,8 @@ TYPED_TEST(FixedPoint, WeightsOfEverySizeAreExactInTiles) {
   for (int bits = 0; bits < 60; bits += 3) {
     const int exponent = 58 - bits;
     Sums weights(count), sum(d);
-    for (std::size_t k = 0; k < count; ++k)
-      weights[k] = (k % 2 == 0 ? 1 : -1) * ((std::int64_t{1} << bits) - static_cast<std::int64_t>(k));
+    for (std::int64_t k = 0; k < std::ssize(weights); ++k)
+      weights[k] = (k % 2 == 0 ? 1 : -1) * ((std::int64_t{1} << bits) - k);
     shoal::accumulate_rows<TypeParam>(sum, {values.data(), count, d}, weights, exponent);
     for (std::size_t i = 0; i < d; ++i) {
       __int128 expected = 0;

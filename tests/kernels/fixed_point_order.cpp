@@ -73,7 +73,10 @@ TEST(FixedPointOrder, ErrorIsHalfAUnitPerWeight) {
   shoal::to_mean<double>(sum, cohort.exponent, cohort.total_weight, mean);
   for (std::size_t i = 0; i < d; ++i) {
     long double exact = 0;
-    for (std::size_t k = 0; k < clients; ++k) exact += static_cast<long double>(cohort.rows[k][i]) * cohort.weights[k];
+    for (std::size_t k = 0; k < clients; ++k) {
+      const long double x = cohort.rows[k][i];
+      exact += x * cohort.weights[k];
+    }
     exact /= cohort.total_weight;
     // Half a unit of the sum per unit of weight, and the three roundings of to_mean.
     const double tolerance = std::ldexp(0.5, -cohort.exponent) + 4e-16 * std::abs(mean[i]);

@@ -221,7 +221,8 @@ TEST(Combine, EqualsFusedSumsInOrder) {
               const double value = x[i * d + j];
               sum = std::fma(weights[r * n + i], value, sum);
             }
-            ASSERT_EQ(out[r * d + j], static_cast<float>(sum)) << m << " " << n << " " << d;
+            const float expected = sum;
+            ASSERT_EQ(out[r * d + j], expected) << m << " " << n << " " << d;
           }
         }
       }

@@ -39,15 +39,15 @@ class StochasticRounding : public testing::TestWithParam<Case> {};
 TEST_P(StochasticRounding, HasTheMeanAndVarianceOfItsPaper) {
   const auto [bits, rule] = GetParam();
   constexpr std::size_t d = 100;
-  constexpr int draws = 5'000;
+  constexpr std::uint32_t draws = 5'000;
   const auto row = random_row(d, 1);
   const float scale = shoal::quantization_scale(row, rule);
   const double unit = double{scale} / shoal::largest_level(bits);
   std::vector<double> sum(d);
   double squares = 0;
-  for (int r = 0; r < draws; ++r) {
+  for (std::uint32_t r = 0; r < draws; ++r) {
     std::vector<std::uint8_t> packed(shoal::packed_bytes(d, bits));
-    shoal::quantize(packed, row, scale, bits, {.key = {{9, 9}}, .row = {static_cast<std::uint32_t>(r), 0, 0}});
+    shoal::quantize(packed, row, scale, bits, {.key = {{9, 9}}, .row = {r, 0, 0}});
     std::vector<float> out(d);
     shoal::dequantize(out, packed, scale, bits);
     for (std::size_t i = 0; i < d; ++i) sum[i] += out[i];

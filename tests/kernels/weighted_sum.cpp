@@ -32,7 +32,7 @@ TYPED_TEST(WeightedSum, TakesRowsInOrder) {
       for (std::size_t i = 0; i < d; ++i) {
         TypeParam expected = start[i];
         for (std::size_t k = 0; k < count; ++k) {
-          const TypeParam product = static_cast<TypeParam>(weights[k]) * values[k * stride + i];
+          const TypeParam weight = weights[k], product = weight * values[k * stride + i];
           expected += product;
         }
         ASSERT_EQ(sum[i], expected) << i << " of " << d << ", " << count << " rows";
