@@ -43,7 +43,7 @@ struct Term {
   std::size_t row;
 };
 
-// How a tile is summed; where several apply they give the same integers.
+// How a tile is summed. All depths that are enough for a tile give the same integers.
 enum class Depth {
   one_double,   // all products of a coordinate are together below 2^51
   two_doubles,  // values are split in two, and the products of either half are together below 2^51

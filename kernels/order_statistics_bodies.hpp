@@ -273,8 +273,8 @@ struct SelectColumns : Columns<T> {
     finish(block, shared, -1);
   }
 
-  /// The mean of the values from the first key to the second; `below` values are below it, or shared.lower of them if
-  /// `below` is negative.
+  /// The mean of the values from the first key to the second; `below` values are below them, or shared.lower if `below`
+  /// is negative.
   SHOAL_HD void finish(const Block& block, Shared& shared, std::int64_t below) const {
     auto& window = shared.window;
     const std::int64_t n = this->rows.rows();

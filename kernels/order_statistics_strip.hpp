@@ -74,7 +74,7 @@ inline void sort(std::span<Keys<T>> strip, const Network& network) {
   }
 }
 
-/// The keys of the 0-based ranks[0] and ranks[1] in each lane; at least 24 rows. NaN may be at any rank.
+/// The keys at the two 0-based ranks of each lane; at least 24 rows. NaN may be at any rank.
 template <class T>
 std::pair<Keys<T>, Keys<T>> select(std::span<const Keys<T>> strip, Keys<T> first_rank, Keys<T> second_rank);
 

@@ -39,8 +39,8 @@ void gather(std::span<const float> x, std::span<const std::uint32_t> indices, st
 /// values[j] = x[indices[j]], then x[indices[j]] = 0: afterwards x holds what was not sent.
 void take(std::span<float> x, std::span<const std::uint32_t> indices, std::span<float> values);
 
-/// Error feedback: memory += update, then take of the top_k of that sum. The addition happens while the sum is first
-/// read. Returns the same as top_k. `values` and `indices` have equal sizes.
+/// Error feedback: memory += update, then the top_k of memory are taken out as by take. The addition happens while the
+/// sum is first read. Returns the same as top_k. `values` and `indices` have equal sizes.
 int top_k_with_memory(std::span<float> memory, std::span<const float> update, std::span<std::uint32_t> indices,
                       std::span<float> values);
 
