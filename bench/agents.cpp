@@ -1,11 +1,11 @@
-// How fast does an agent's transformer talk and learn on one core?
+// How fast does an agent's transformer generate and learn on one core?
 //
 //   OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 build/release/bench/agents
 //
-// rollout/N: the policy answers N prompts. gradient: of a batch of 16 replies. Counters: tokens a second, sampled or in
-// the batch's replies; `arithmetic`, the share of the time that the same decoding takes when its tokens are known,
-// without draws and bookkeeping; `of_bound`, the share that its matrix products take alone, with the same numbers of
-// rows.
+// rollout/N: the policy answers N prompts. gradient: the gradient for a batch of 16 replies. Counters: `tokens`, tokens
+// per second, sampled or in the batch's replies; `arithmetic`, the share of the time that decoding takes when its
+// tokens are known, without draws and bookkeeping; `of_bound`, the share that the matrix products alone take, with the
+// same numbers of rows.
 #include <ATen/Parallel.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros_like.h>
@@ -74,7 +74,7 @@ struct Prompts {
   std::vector<talk::Lesson> lessons;
   std::vector<std::span<const Token>> all;
 
-  explicit Prompts(std::int64_t count) : lessons(static_cast<std::size_t>(count)) {
+  explicit Prompts(std::int64_t count) : lessons(count) {
     RandomStream random(random_key(1, "agents/world"), 0);
     for (talk::Lesson& lesson : lessons) {
       lesson = talk::lesson(random);
@@ -92,7 +92,7 @@ std::vector<RandomStream> streams(std::size_t count) {
 // The arithmetic of RolloutWorker::reply, for tokens that are known.
 void decode(TransformerDecoder& decoder, const Bench& bench, const Prompts& prompts,
             const std::vector<Reply>& replies) {
-  std::vector<float> terms(static_cast<std::size_t>(bench.layout.shape.vocabulary));
+  std::vector<float> terms(bench.layout.shape.vocabulary);
   const auto soften = [&](const float* logits, std::size_t rows) {
     for (std::size_t i = 0; i < rows; ++i) {
       std::copy_n(logits + i * terms.size(), terms.size(), terms.data());
@@ -105,11 +105,10 @@ void decode(TransformerDecoder& decoder, const Bench& bench, const Prompts& prom
     std::vector<int> active(count);
     std::iota(active.begin(), active.end(), 0);
     for (std::size_t length = 1;; ++length) {
-      std::erase_if(active,
-                    [&](int i) { return replies[first + static_cast<std::size_t>(i)].tokens.size() <= length; });
+      std::erase_if(active, [&](int i) { return replies[first + i].tokens.size() <= length; });
       if (active.empty()) break;
       std::vector<Token> tokens;
-      for (const int i : active) tokens.push_back(replies[first + static_cast<std::size_t>(i)].tokens[length - 1]);
+      for (const int i : active) tokens.push_back(replies[first + i].tokens[length - 1]);
       soften(decoder.step(active, tokens), active.size());
     }
   }
@@ -120,7 +119,7 @@ void products_of(Products& products, const Prompts& prompts, const std::vector<R
     const std::size_t count = std::min(replies_together, replies.size() - first);
     std::int64_t tokens = 0;
     for (std::size_t i = first; i < first + count; ++i) tokens += std::ssize(prompts.all[i]);
-    products.forward(tokens, static_cast<std::int64_t>(count));
+    products.forward(tokens, count);
     for (std::size_t length = 1; length < talk::longest_reply; ++length) {
       std::int64_t rows = 0;
       for (std::size_t i = first; i < first + count; ++i) rows += replies[i].tokens.size() > length ? 1 : 0;
@@ -144,12 +143,11 @@ void rollout(benchmark::State& state) {
   TransformerDecoder decoder(bench.layout);
   decoder.load(bench.params.const_data_ptr<float>());
   Products products(bench);
-  const int tries = 20 + 3000 / static_cast<int>(state.range(0));
+  const int tries = 20 + 3000 / state.range(0);
   const double all = fastest(tries, answer);
   state.counters["arithmetic"] = fastest(tries, [&] { decode(decoder, bench, prompts, replies); }) / all;
   state.counters["of_bound"] = fastest(tries, [&] { products_of(products, prompts, replies); }) / all;
-  state.counters["tokens"] =
-      benchmark::Counter(static_cast<double>(tokens), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["tokens"] = benchmark::Counter(tokens, benchmark::Counter::kIsIterationInvariantRate);
   state.SetLabel("its matrix products");
 }
 
@@ -176,8 +174,7 @@ void gradient(benchmark::State& state) {
                                          products.backward(tokens, rows);
                                        }) /
                                all;
-  state.counters["tokens"] =
-      benchmark::Counter(static_cast<double>(rows), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["tokens"] = benchmark::Counter(rows, benchmark::Counter::kIsIterationInvariantRate);
   state.SetLabel("its matrix products");
 }
 

@@ -45,7 +45,7 @@ void block(benchmark::State& state, const char* file, std::unique_ptr<Model> (*m
   report_block(state, w, local.block);
 }
 
-/// One client at a time as a plain loop through autograd trains it.
+// One client at a time, trained by a plain loop through autograd.
 void autograd(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&), const char* widths,
               Scores scores) {
   autograd_clients(state, file, make, scores, 1, widths);

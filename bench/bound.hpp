@@ -1,5 +1,5 @@
 #pragma once
-// Bounds that benchmarks state beside their results, measured in the same run.
+// Bounds that benchmarks report beside their results, measured in the same run.
 
 #include <benchmark/benchmark.h>
 
@@ -20,8 +20,8 @@ inline double thread_seconds() {
   return time.tv_sec + 1e-9 * time.tv_nsec;
 }
 
-/// Seconds of the fastest of `tries` calls, in processor time, which is also what Google Benchmark's rates divide by:
-/// fractions of the bound then hold on a machine that others use too.
+/// Processor time of the fastest of `tries` calls, in seconds. Google Benchmark's rates are per processor time too, so
+/// that fractions of the bound are meaningful on a shared machine.
 inline double fastest(int tries, const std::function<void()>& work) {
   double best = 1e30;
   for (int i = 0; i < tries; ++i) {
@@ -52,8 +52,8 @@ inline double read_rate(std::size_t bytes) {
          });
 }
 
-/// Reports `work` per call (bytes, values, operations) against `bound` of it per second: the counter `of_bound` is the
-/// fraction reached, `work` what a call does; the label names the bound. bench/report prints both.
+/// Reports the work of a call (bytes, values, operations) against `bound`, the most work per second: the counter
+/// `of_bound` is the fraction reached, and the label names the bound. bench/report prints both.
 inline void state_bound(benchmark::State& state, double work, double bound, const char* name) {
   state.counters["work"] = work;
   state.counters["of_bound"] = benchmark::Counter(work / bound, benchmark::Counter::kIsIterationInvariantRate);

@@ -19,7 +19,7 @@ namespace {
 using shoal::RowView;
 using shoal::bench::normal_values;
 
-/// Operations a second of sgemm_ on square matrices.
+// Operations a second of sgemm_ on square matrices.
 double product_rate() {
   const int size = 1024;
   const float one = 1, zero = 0;
@@ -31,7 +31,7 @@ double product_rate() {
          });
 }
 
-/// 2 n^2 d operations per pass of `work` over rows.
+// 2 n^2 d operations per pass of `work` over rows.
 template <class Work>
 void against_product(benchmark::State& state, const Work& work) {
   const std::int64_t n = state.range(0), d = state.range(1);
@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   if (shoal::gpu_count() > 0) {
     benchmark::RegisterBenchmark("device/gram", device_gram)->Apply(sizes);
   } else {
-    std::puts("device forms: not run, no GPU is here");
+    std::puts("device forms: not run, since there is no GPU");
   }
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -25,7 +25,7 @@ std::vector<shoal::Mask> some_masks(std::size_t count) {
   return masks;
 }
 
-/// Bytes of key stream a second.
+// Bytes of key stream a second.
 double raw_stream_rate() {
   if (sodium_init() < 0) return 0;
   constexpr std::size_t bytes = 8192, calls = 64;
@@ -41,7 +41,7 @@ double raw_stream_rate() {
   return bytes * calls / std::min(plain, from_zeros);
 }
 
-/// Arguments: words, masks.
+// Arguments: words, masks.
 template <class Word>
 void add_masks(benchmark::State& state) {
   const std::size_t words = state.range(0), count = state.range(1);
@@ -109,7 +109,7 @@ void device_add_masks(benchmark::State& state) {
     shoal::add_masks<Word>(device, sum.data(), state.range(0), there.data(), state.range(1));
     shoal::wait(device);
   }
-  // Derived, not measured: 976 integer operations for 64 bytes on 132 processors of 64 lanes at 1.98 GHz.
+  // Computed, not measured: 976 integer operations for 64 bytes, on 132 multiprocessors of 64 lanes at 1.98 GHz.
   state_bound(state, words * count * sizeof(Word), 1.1e12, "integer operations of an H100 or H200");
 }
 
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
         benchmark::RegisterBenchmark("device/add_masks<uint64>", device_add_masks<std::uint64_t>)->Args({words, masks});
       }
   } else {
-    std::puts("device forms: not run, no GPU is here");
+    std::puts("device forms: not run, since there is no GPU");
   }
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -1,5 +1,5 @@
 // How close do coordinate-wise order statistics come to merely reading the rows? Arguments: clients, coordinates; a
-// tenth of the clients is dropped from both ends.
+// tenth of the clients is dropped from each end.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
       });
     })->Apply(sizes);
   } else {
-    std::puts("device forms: not run, no GPU is here");
+    std::puts("device forms: not run, since there is no GPU");
   }
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -1,6 +1,6 @@
 // How far are packing, decoding and the Hadamard rotation from a copy of what they read and write, once each? The bound
 // is a memcpy of as many bytes in the same run. Stochastic rounding needs a random word for each value: its bound is
-// how fast those can be drawn.
+// the rate at which these can be drawn.
 #include <cstdio>
 #include <vector>
 
@@ -20,14 +20,14 @@ constexpr PhiloxStream stream{.key = {{1, 2}}, .row = {3, 4, 5}};
 
 std::vector<float> some_values(std::int64_t n) {
   std::vector<float> values(n);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = shoal::uniform_float(shoal::philox({{static_cast<std::uint32_t>(i)}}, {})[0]) - 0.5f;
+  for (std::uint32_t i = 0; i < values.size(); ++i)
+    values[i] = shoal::uniform_float(shoal::philox({{i}}, {})[0]) - 0.5f;
   return values;
 }
 
 std::size_t packed_size(std::int64_t n, int bits) { return shoal::packed_bytes(n, bits); }
 
-/// Measures work() that reads and writes `bytes` bytes in all.
+// Measures work(), which reads and writes `bytes` bytes in all.
 template <class Work>
 void beside_a_copy(benchmark::State& state, double bytes, const Work& work) {
   const double bound = shoal::bench::copy_rate(bytes / 2);
@@ -38,7 +38,7 @@ void beside_a_copy(benchmark::State& state, double bytes, const Work& work) {
   state_bound(state, bytes, bound, "copy");
 }
 
-/// Values a second, if drawing their random words from the first-level cache were all.
+// Values per second if drawing their random words, in the first-level cache, were the only work.
 double random_rate() {
   std::vector<std::uint32_t> words(1024);
   return 1024 / shoal::bench::fastest(5000, [&] {
@@ -186,7 +186,7 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark("device/quantize", device_quantize)->Arg(2)->Arg(4)->Arg(8);
     benchmark::RegisterBenchmark("device/rotate", device_rotate)->Arg(8192)->Arg(1 << 20);
   } else {
-    std::puts("device forms: not run, no GPU is here");
+    std::puts("device forms: not run, since there is no GPU");
   }
   benchmark::RunSpecifiedBenchmarks();
 }

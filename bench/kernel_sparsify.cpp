@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
   if (shoal::gpu_count() > 0) {
     benchmark::RegisterBenchmark("device/top_k, 100 rows", device_top_k)->Arg(199'210)->Arg(1'199'882);
   } else {
-    std::puts("device forms: not run, no GPU is here");
+    std::puts("device forms: not run, since there is no GPU");
   }
   benchmark::RunSpecifiedBenchmarks();
 }

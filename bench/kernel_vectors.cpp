@@ -79,7 +79,7 @@ void sgd_step(benchmark::State& state) {
 void add_normals(benchmark::State& state) {
   const std::int64_t d = state.range(0);
   auto row = random_values(d);
-  const std::vector<shoal::PhiloxStream> stream(1);
+  const std::vector<shoal::NoiseStream> stream(1);
   for (auto _ : state) {
     shoal::add_normals<float>({row.data(), 1, d}, {}, stream, 1e-3);
     benchmark::ClobberMemory();

@@ -18,7 +18,7 @@ void shoal_client(benchmark::State& state, const char* file, std::unique_ptr<Mod
   report(state, w, w.local.block);
 }
 
-/// The form that stores gradients: momentum, weight decay, corrections.
+// The form that stores gradients, as momentum, weight decay and corrections need it.
 void shoal_momentum(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&)) {
   const Workload w(file, make);
   LocalSettings local = w.local;
@@ -27,7 +27,7 @@ void shoal_momentum(benchmark::State& state, const char* file, std::unique_ptr<M
   report(state, w, local.block);
 }
 
-/// Time of a block of eight clients.
+// Time of a block of eight clients.
 void shoal_block_of_8(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&)) {
   const Workload w(file, make);
   LocalSettings local = w.local;

@@ -1,6 +1,6 @@
 #pragma once
-// What Shoal is compared with: (a) LibTorch's autograd and (b) explicit tensor operations by hand, both in a bare loop
-// over clients without any engine, on the same clients' examples in the same batches.
+// The loops that Shoal is compared with: (a) LibTorch's autograd and (b) explicit tensor operations by hand, both in a
+// bare loop over clients without any engine, on the same clients' examples in the same batches.
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -22,7 +22,7 @@ constexpr std::int64_t batch = 10;
 
 using Parameters = std::vector<at::Tensor>;
 
-/// What the plain forms need besides: the examples as one tensor, as a plain loop holds them, and tensors to train.
+/// A workload with what plain loops need in addition: the examples as one tensor, and tensors to train.
 struct PlainWorkload : Workload {
   using Workload::Workload;
 
@@ -34,7 +34,7 @@ struct PlainWorkload : Workload {
     return out;
   }
 
-  /// Of one epoch of a client, shuffled as Shoal does it.
+  /// The batches of one epoch of a client, shuffled as Shoal shuffles them.
   LocalBatches batches(std::int64_t participation) const {
     Participation who;
     who.id = ParticipationId{participation};
@@ -55,7 +55,7 @@ struct PlainWorkload : Workload {
 
 // --- (a) and (b): a plain loop over one client's batches ----------------------------------------------------------
 
-/// One client after the other from the same start. `sink` sees each client's change of the parameters, [d].
+/// Trains one client after the other from the same start. `sink` receives each client's change of the parameters, [d].
 template <class Step, class Sink>
 void plain_clients(benchmark::State& state, const PlainWorkload& w, const Parameters& parameters, const Step& step,
                    std::int64_t each, const Sink& sink) {
@@ -102,10 +102,10 @@ inline at::Tensor cnn_scores(const Parameters& p, const at::Tensor& images) {
 
 using Scores = at::Tensor (*)(const Parameters&, at::Tensor);
 
-/// Adds a client's change to a running float sum: what a plain federated loop does with it.
+/// Adds a client's change to a running float sum, as a plain federated loop does.
 struct RunningSum {
   at::Tensor total;
-  void operator()(at::Tensor& delta) const { at::Tensor(total).add_(delta, static_cast<double>(per_client)); }
+  void operator()(at::Tensor& delta) const { at::Tensor(total).add_(delta, per_client); }
 };
 
 inline void autograd_clients(benchmark::State& state, const char* file, std::unique_ptr<Model> (*make)(Settings&),
@@ -139,7 +139,7 @@ class DenseLoop {
     }
   }
 
-  /// Forward, backward and the change of the weights; the gradient of `x` goes to `dx` where it is defined.
+  /// Forward, backward and the change of the weights; the gradient of `x` goes to `dx` if that is defined.
   void step(const at::Tensor& x, const at::Tensor& y, at::Tensor dx) {
     const std::size_t last = outputs_.size() - 1;
     const auto input = [&](std::size_t i) -> const at::Tensor& { return i == 0 ? x : outputs_[i - 1]; };
@@ -149,7 +149,7 @@ class DenseLoop {
     }
     at::_softmax_out(gradients_[last], outputs_[last], 1, false);
     gradients_[last].scatter_add_(1, y.unsqueeze(1), minus_one_);
-    gradients_[last].div_(static_cast<double>(batch));
+    gradients_[last].div_(batch);
     for (std::size_t i = last + 1; i-- > 0;) {
       if (i > 0) at::mm_out(gradients_[i - 1], gradients_[i], p_[2 * i]);
       if (i == 0 && dx.defined()) at::mm_out(dx, gradients_[0], p_[0]);

@@ -1,6 +1,6 @@
-// What does a plan cost? Ten million clients, a cohort of ten thousand of those who are there: drawn, started, and
-// their fates decided. Aim: 50 ms for a diurnal population. Bounds beside it: the draws of a cohort from a population
-// that is always there, and the availability of as many clients alone.
+// What does a plan cost? Of ten million clients a cohort of ten thousand available ones is drawn and started, and their
+// outcomes are decided. Aim: 50 ms for a diurnal population. For comparison: a cohort of a population that is always
+// available, and single questions for a client's availability.
 
 #include <benchmark/benchmark.h>
 
@@ -22,9 +22,9 @@ Federation federation(const std::string& population) {
   return *compose(Settings::parse(toml, "bench.toml"), datasets)->federation();
 }
 
-std::vector<Probe> nobody(const std::vector<ClientId>&) { return {}; }
+std::vector<Probe> no_probes(const std::vector<ClientId>&) { return {}; }
 
-/// One synchronous round is planned at an hour of the virtual day.
+// Plans synchronous rounds at an hour of the virtual day.
 void plan(benchmark::State& state, const std::string& population, double hour_of_day) {
   const Federation parts = federation(population);
   const std::map<ParticipationId, Participation> in_flight;
@@ -41,11 +41,11 @@ void plan(benchmark::State& state, const std::string& population, double hour_of
                 .bytes_down = 4'000'000,
                 .bytes_up = 4'000'000,
                 .in_flight = in_flight};
-    const RoundPlan plan = ask_planner(*parts.planner, planner, world, nobody);
+    const RoundPlan plan = ask_planner(*parts.planner, planner, world, no_probes);
     started += std::ssize(plan.starts);
     benchmark::DoNotOptimize(plan);
   }
-  state.counters["cohort"] = static_cast<double>(started) / round;
+  state.counters["cohort"] = 1.0 * started / round;
   state.counters["starts/s"] = benchmark::Counter(started, benchmark::Counter::kIsRate);
 }
 
@@ -56,7 +56,7 @@ void availability(benchmark::State& state, const std::string& population) {
     on += parts.population->available(ClientId{client}, ticks(3600)) ? 1 : 0;
     client = (client + 7919) % population_size;
   }
-  state.counters["share"] = static_cast<double>(on) / state.iterations();
+  state.counters["share"] = 1.0 * on / state.iterations();
 }
 
 const std::string diurnal = "{availability = {name = \"diurnal\", mean = 0.25, peak_hour = 2}}";
@@ -65,12 +65,15 @@ const std::string markov = "{availability = {name = \"markov\", mean_on = 3600, 
 const std::string charging =
     "{regions = {zones = [-8, -5, 0, 1, 8]}, limits = {power = \"charging\", idle = true, unmetered = true}}";
 
-/// How even is the placement? Clients whose work differs tenfold on a number of ranks.
+// How even is the placement of clients whose work differs up to tenfold?
 void placement(benchmark::State& state) {
   RandomStream random(random_key(1, "clients/speed"), 0);
   std::vector<double> costs(1000);
   double total = 0;
-  for (double& cost : costs) total += cost = std::pow(10, random.uniform());
+  for (double& cost : costs) {
+    cost = std::pow(10, random.uniform());
+    total += cost;
+  }
   const std::size_t ranks = state.range(0);
   std::vector<double> loads(ranks);
   for (auto _ : state) {

@@ -2,7 +2,7 @@
 //
 //   OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 SHOAL_DATA=... build/release/bench/rounds
 //
-// The workloads are bench/w*.toml, all three forms on the same images: MNIST, or random ones without SHOAL_DATA. Bound:
+// The workloads are bench/w*.toml, all three loops on the same images: MNIST, or random ones without SHOAL_DATA. Bound:
 // (b), which also sums the updates, in float.
 #include "bench/plain_loops.hpp"
 #include "sim/round/run_round.hpp"

@@ -3,8 +3,8 @@
 //   OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 SHOAL_DATA=... mpirun -n 2 build/release/bench/rounds_on_ranks
 //
 // The workloads are bench/w*.toml. Every rank runs the same fixed number of rounds; the time of a round is that of the
-// slowest rank, and rank 0 alone reports. `median` does not count rounds in which somebody else had the machine. Bound:
-// shoal_round of bench/rounds over the number of ranks.
+// slowest rank, and only rank 0 reports. `median` is robust against rounds that other work on the machine delays.
+// Bound: shoal_round of bench/rounds, divided by the number of ranks.
 #include <chrono>
 #include <cstring>
 
@@ -34,7 +34,7 @@ void rounds(benchmark::State& state, Communicator& world, const std::string& fil
   const Federation& federation = w.federation;
   FederationState run(federation, world.size(), world.rank());
   Trainers trainers(*federation.task, 1);
-  run_round(federation, run, world, trainers);  // buffers are made, and pages touched
+  run_round(federation, run, world, trainers);  // allocates buffers and touches their pages
   std::vector<double> times;
   for (auto _ : state) {
     world.barrier();

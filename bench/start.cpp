@@ -1,11 +1,10 @@
-// How long does a small run take from the start of the process to its end, and how much memory does a rank need?
+// How long does a small run take from the start of its process to the end, and how much memory does a rank need?
 //
 //   SHOAL_DATA=... build/release/bench/start
 //
-// Starts the program itself, for one round: on ten million clients (bench/scale.toml, cohort 1,000; aim: 1 s, 300 MB),
-// and on MNIST (bench/w3.toml; aim: 0.5 s). `peak_MB` is the largest resident set of any of its processes. Bound:
-// `shoal
-// --version`, which loads the libraries and ends.
+// Runs the program for one round: on ten million clients (bench/scale.toml, cohort 1,000; aim: 1 s, 300 MB), and on
+// MNIST (bench/w3.toml; aim: 0.5 s). `peak_MB` is the largest resident set of any of its processes. The bound is
+// `shoal --version`, which loads the libraries and ends.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/resource.h>

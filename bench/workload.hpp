@@ -1,6 +1,5 @@
 #pragma once
-// The workloads bench/w*.toml: 1,000 clients of 60 images, from MNIST where SHOAL_DATA is set, of random pixels
-// otherwise.
+// The workloads bench/w*.toml: 1,000 clients of 60 images, from MNIST if SHOAL_DATA is set, otherwise of random pixels.
 
 #include <benchmark/benchmark.h>
 
@@ -27,7 +26,7 @@ class EqualShares final : public ClientExamples {
   }
 };
 
-/// As many images of the same size as MNIST has for training; nothing can be learned from them.
+/// Random images, as many and of the same size as the training set of MNIST; nothing can be learned from them.
 inline std::shared_ptr<Dataset> random_images() {
   auto data = std::make_shared<Dataset>();
   RandomStream random(random_key(1, "source/synthetic"), 0);
@@ -43,14 +42,14 @@ inline std::shared_ptr<Dataset> random_images() {
   return data;
 }
 
-/// One of the files, composed; `model` is its model, for random images. `widths`: other hidden layers of an MLP,
-/// "[32]".
+/// A federation composed from one of the files; `model` makes the file's model for random images. `widths` replaces the
+/// hidden layers of an MLP, for example by "[32]".
 struct Workload {
   Workload(const std::string& file, std::unique_ptr<Model> (*model)(Settings&), const char* widths = nullptr) {
     at::set_num_threads(1);
     Settings settings = Settings::load(std::string(SHOAL_BENCH_DIR) + "/" + file);
     if (widths != nullptr) settings.set("model.widths", widths);
-    if (!has_mnist()) settings.set("data", "optdigits");  // which ships with Shoal, to compose everything but the task
+    if (!has_mnist()) settings.set("data", "optdigits");  // included in Shoal; composes everything but the task
     if (!has_mnist()) settings.set("model", "logistic_regression");
     Datasets datasets;
     federation = *compose(settings, datasets)->federation();
@@ -72,7 +71,7 @@ struct Workload {
   at::Tensor start;  // [d]
 };
 
-/// Trains one block of clients after the other, without corrections.
+/// Trains one block of clients after another, without corrections.
 inline void train_blocks(benchmark::State& state, const Workload& w, const LocalSettings& local) {
   const auto trainer = w.task->trainer();
   std::vector<Participation> block(local.block);

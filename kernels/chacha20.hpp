@@ -1,16 +1,16 @@
 #pragma once
 // The ChaCha20 block function for host and device: the cipher of RFC 8439, section 2.3, as a generator of key streams.
-// Nir, Langley: ChaCha20 and Poly1305 for IETF protocols, 2018. The host's fast path is the library (mask.cpp); this
-// text is what the device runs, and must give the same bits.
+// Nir, Langley: ChaCha20 and Poly1305 for IETF protocols, 2018. The device runs this code; the host uses libsodium,
+// which is faster (mask.cpp). Both must give the same bits.
 
 #include <cstdint>
 
-#include "kernels/launch.hpp"
+#include "kernels/host_device.hpp"
 
 namespace shoal {
 
-/// Key and nonce as the words that the cipher works on: little-endian, in the order of their bytes. A pair must never
-/// be used for two different masks.
+/// Key and nonce as the cipher's 32-bit words: little-endian, in the order of their bytes. A pair must never be used
+/// for two different masks.
 struct ChaChaKey {
   std::uint32_t key[8] = {};    // 32 bytes
   std::uint32_t nonce[3] = {};  // 12 bytes

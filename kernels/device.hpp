@@ -1,10 +1,9 @@
 #pragma once
-// Memory of the device that *.cu files compute on. In a build without nvcc that memory is the host's own, because
-// device forms then run on the host (launch.hpp); device_cuda.cu or device_host.cpp implements this, whichever CMake
-// chose.
+// Memory of the device that *.cu files compute on. In a build without nvcc it is host memory, because device forms then
+// run on the host (launch.hpp): CMake compiles device_cuda.cu or device_host.cpp.
 //
 // Device forms follow one convention: the first parameter is an OnDevice, pointers and views point to device memory,
-// work is queued on the stream in order, and nothing waits for it but copy_to_host and wait.
+// work is queued on the stream in order, and only copy_to_host and wait block until it is done.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,25 +15,25 @@
 
 namespace shoal {
 
-/// GPUs that this process can use; 0 in a build without nvcc.
+/// Number of GPUs that this process can use; 0 in a build without nvcc.
 int gpu_count();
-/// True if device forms can run: a GPU is there, or the build runs them on the host.
+/// Whether device forms can run: there is a GPU, or the build runs them on the host.
 bool has_device();
-/// For provenance: "NVIDIA H100 80GB HBM3, compute capability 9.0", or "host" in a build without nvcc.
+/// For the record of a run: "NVIDIA H100 80GB HBM3, compute capability 9.0", or "host" in a build without nvcc.
 std::string device_description();
 /// Makes GPU `index` the calling thread's device. Does nothing in a build without nvcc.
 void use_device(int index);
 /// The calling thread's GPU; 0 in a build without nvcc.
 int current_device();
-/// What no other GPU of any machine has (32 hexadecimal digits); "host" in a build without nvcc.
+/// An identifier that no other GPU has, on any machine (32 hexadecimal digits); "host" in a build without nvcc.
 std::string device_id();
 
-/// Memory in stream order: it may be used by work queued on that stream from now on. Throws std::bad_alloc.
+/// Allocates in stream order: work queued on the stream afterwards may use the memory. Throws std::bad_alloc.
 void* device_allocate(OnDevice device, std::size_t bytes);
-/// In stream order too: work queued before may still use it.
+/// Frees in stream order: work queued before may still use the memory.
 void device_free(OnDevice device, void* memory) noexcept;
 void copy_to_device(OnDevice device, void* to, const void* from, std::size_t bytes);
-/// Waits until the stream's work, and the copy, are done.
+/// Waits until the copy and all work queued before it are done.
 void copy_to_host(OnDevice device, void* to, const void* from, std::size_t bytes);
 void set_zero(OnDevice device, void* memory, std::size_t bytes);
 /// Whether all work queued on the stream is done; throws std::runtime_error if some of it failed.
@@ -42,7 +41,7 @@ bool is_done(OnDevice device);
 /// Waits until all work queued on the stream is done; throws std::runtime_error if some of it failed.
 void wait(OnDevice device);
 
-/// `size` values of plain type T in device memory, uninitialised.
+/// An array of `size` values of a plain type in device memory, uninitialised.
 template <class T>
 class DeviceArray {
  public:

@@ -1,4 +1,4 @@
-// A build with nvcc: memory of the CUDA runtime, in stream order.
+// Build with nvcc: memory of the CUDA runtime, allocated in stream order.
 #include <cuda_runtime.h>
 
 #include <new>

@@ -1,4 +1,4 @@
-// A build without nvcc: the device is the host.
+// Build without nvcc: the device is the host.
 #include "kernels/device.hpp"
 
 #include <cstring>

@@ -8,7 +8,7 @@
 namespace shoal {
 namespace {
 
-/// Largest magnitude of a piece of a row; pieces meet in an integer maximum, which has no order.
+// Largest magnitude of a piece of a row; pieces are combined by an integer maximum, in any order.
 template <class T>
 struct LargestOfPiece {
   static constexpr int lanes = 256;
@@ -53,7 +53,7 @@ struct ToRange {
 
 constexpr double too_large = 0x1p63;
 
-/// The largest |q| whose product with the weight fits: one division a row instead of one a value.
+// The largest |q| whose product with the weight fits: one division per row instead of one per value.
 struct LargestFactor {
   const std::int64_t* weights;
   std::int64_t* out;

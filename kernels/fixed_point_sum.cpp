@@ -19,10 +19,10 @@ namespace {
 // Coordinates of a tile: long enough for the hardware to fetch each row's piece ahead, short enough for the sums (16
 // bytes a coordinate) and the pieces of eight rows to stay in the second-level cache.
 constexpr std::size_t tile_size = 4096;
-// Rows that share one load and store of a tile's sums. Fewer than the smaller group are added one by one, in pieces
-// that stay in the first-level cache between the look at their magnitudes and the sum.
+// Rows that share one load and store of a tile's sums. Fewer rows than the smaller group are added one by one, in
+// pieces that stay in the first-level cache between the search for their largest magnitude and the sum.
 constexpr std::size_t group_size = 8, small_group_size = 4, piece_size = 1024;
-// How far ahead each row is fetched, in values: the hardware starts anew with every piece.
+// How far ahead each row is prefetched, in values: the hardware prefetcher starts again with every piece.
 constexpr std::size_t values_ahead = 256;
 
 // AVX2 has no conversion between double and int64. Adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of
@@ -30,7 +30,7 @@ constexpr std::size_t values_ahead = 256;
 constexpr double magic = 0x1.8p52;
 constexpr double exact_limit = 0x1p51;
 
-/// The integer x, and the integer x weight.
+// The integer x, and the integer x * weight.
 std::uint64_t whole(double x) { return std::bit_cast<std::uint64_t>(x + magic) - std::bit_cast<std::uint64_t>(magic); }
 std::uint64_t whole(double x, double weight) {
   return std::bit_cast<std::uint64_t>(std::fma(x, weight, magic)) - std::bit_cast<std::uint64_t>(magic);
@@ -43,19 +43,19 @@ struct Term {
   std::size_t row;
 };
 
-/// How a tile is summed; where several apply they give the same integers.
+// How a tile is summed. All depths that are enough for a tile give the same integers.
 enum class Depth {
   one_double,   // all products of a coordinate are together below 2^51
   two_doubles,  // values are split in two, and the products of either half are together below 2^51
   integers,     // every product fits 64 bits
 };
 
-/// What follows from the weights and the exponent.
+// Quantities that depend only on the weights and the exponent.
 struct Scale {
   template <class T>
   Scale(std::span<const Term<T>> terms, int exponent) : exponent(exponent), factor(power_of_two(exponent)) {
     for (const Term<T>& term : terms) {
-      const double weight = std::abs(static_cast<double>(term.weight));
+      const double weight = std::abs(1.0 * term.weight);
       all_weights += weight;
       largest_weight = std::max(largest_weight, weight);
     }
@@ -66,8 +66,8 @@ struct Scale {
     upper_unit = 1 / upper_factor;
   }
 
-  /// The first depth that is enough for a tile whose largest magnitude is `largest`. NaN fails the comparisons; one
-  /// more than the largest scaled magnitude covers its rounding.
+  // The first depth that is enough for a tile whose largest magnitude is `largest`. NaN fails the comparisons; one
+  // more than the largest scaled magnitude covers its rounding.
   Depth depth_for(double largest) const {
     const double q = largest * factor + 1;
     if (q * all_weights < exact_limit) return Depth::one_double;
@@ -86,7 +86,7 @@ struct Scale {
 __m256d four_doubles(const double* x) { return _mm256_loadu_pd(x); }
 __m256d four_doubles(const float* x) { return _mm256_cvtps_pd(_mm_loadu_ps(x)); }
 
-/// Largest magnitude seen so far, by lane.
+// Largest magnitude seen so far, by lane.
 template <class T>
 class Largest {
  public:
@@ -112,13 +112,13 @@ class Largest {
   __m256i lanes_ = _mm256_setzero_si256();
 };
 
-/// The weighted sum of some rows, tile by tile.
+// The weighted sum of rows, tile by tile.
 template <class T>
 class WeightedRows {
  public:
   WeightedRows(std::span<const Term<T>> terms, int exponent) : terms_(terms), scale_(terms, exponent) {}
 
-  /// sum[i] += coordinate i of all rows, i < n. Throws std::overflow_error, naming the row, if a product does not fit.
+  // sum[i] += coordinate i of all rows, i < n. Throws std::overflow_error, naming the row, if a product does not fit.
   void add_to(std::int64_t* sum, std::size_t n) {
     const bool one_by_one = terms_.size() < small_group_size;
     const std::size_t longest = one_by_one ? piece_size : tile_size;
@@ -131,7 +131,7 @@ class WeightedRows {
     if (!fits || !add_pieces(sum, in_eights, n - in_eights)) refuse(n);
   }
 
-  /// One row's values, whose largest magnitude is known. False if a product does not fit.
+  // Adds one row, whose largest magnitude is given. Returns false if a product does not fit.
   bool add_row(std::int64_t* sum, const T* x, std::size_t n, std::int64_t weight, double largest) const {
     const Depth depth = scale_.depth_for(largest);
     if (depth == Depth::integers && would_overflow(largest, weight, scale_.exponent)) return false;
@@ -143,7 +143,7 @@ class WeightedRows {
   }
 
  private:
-  /// Tiles resemble their neighbours: each is first tried with what the one before it needed.
+  // Tiles resemble their neighbours: each is first tried at the depth that the one before it needed.
   bool add_tile(std::int64_t* sum, std::size_t begin, std::size_t n) {
     const Depth first = depth_;
     if (first == Depth::one_double) depth_ = try_depth<Depth::one_double>(sum, begin, n);
@@ -152,7 +152,7 @@ class WeightedRows {
     return depth_ == Depth::integers ? add_pieces(sum, begin, n) : true;
   }
 
-  /// Adds the tile to `sum` if this depth is enough for it. Returns the depth that would have been.
+  // Adds the tile to `sum` if this depth is enough for it. Returns the depth that is enough.
   template <Depth depth>
   Depth try_depth(std::int64_t* sum, std::size_t begin, std::size_t n) {
     std::fill_n(upper_, n, 0.0);
@@ -176,8 +176,8 @@ class WeightedRows {
     return enough;
   }
 
-  /// Adds a group of rows to the tile's sums and returns their largest magnitude. If that is beyond the depth, the sums
-  /// are worth nothing.
+  // Adds a group of rows to the tile's sums and returns their largest magnitude. If that needs another depth, the sums
+  // are invalid.
   template <Depth depth, std::size_t rows>
   Bits<T> add_rows(std::size_t first, std::size_t begin, std::size_t n) {
     const __m256d factor = _mm256_set1_pd(scale_.factor), shift = _mm256_set1_pd(magic);
@@ -241,7 +241,7 @@ class WeightedRows {
     }
   }
 
-  /// Any product that fits: halves of 32 bits are converted apart and multiplied as integers.
+  // For any product that fits: halves of 32 bits are converted separately and multiplied as integers.
   void add_integers(std::int64_t* __restrict sum, const T* __restrict x, std::size_t n, std::int64_t weight) const {
     for (std::size_t i = 0; i < n; ++i) {
       const double scaled = x[i] * scale_.factor;

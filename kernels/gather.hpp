@@ -1,5 +1,5 @@
 #pragma once
-// Rows of a table, picked by position and made ready for arithmetic: the table stays in its compact type.
+// Gathers rows of a table by position and converts them to float; the table itself keeps its compact type.
 
 #include <cstdint>
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace shoal {
 
-/// Images of `channels` planes of `pixels` values (a plain vector: one pixel per channel), with a label each. Read as
-/// value * scale + offset in float. T is std::uint8_t or float.
+/// Images of `channels` planes of `pixels` values, with a label each; a plain vector has one pixel per channel. A value
+/// is read as value * scale + offset in float. T is std::uint8_t or float.
 template <class T>
 struct ImageTable {
   const T* values = nullptr;             // [n, channels, pixels]
@@ -18,14 +18,14 @@ struct ImageTable {
   float scale = 1, offset = 0;
 };
 
-/// Where images go: groups of `rows` adjacent ones [rows, pixels, channels], groups `stride` values apart.
+/// Destination of images: groups of `rows` adjacent images [rows, pixels, channels], whose starts are `stride` apart.
 struct ImageGroups {
   float* values = nullptr;
   std::int64_t rows = 1, stride = 0;
 };
 
-/// For each position, which count up through the groups: its image (channels last), and its label to `labels` [count].
-/// Position -1 gives zeros and label 0.
+/// Copies the image at each position into the next place of the groups, channels last, and its label into `labels`
+/// [count]. Position -1 gives zeros and label 0.
 template <class T>
 void gather(const ImageTable<T>& from, std::span<const std::int32_t> positions, const ImageGroups& to,
             std::int64_t* labels);

@@ -1,5 +1,5 @@
 #pragma once
-// One value, one label: what host and device forms of gather.hpp repeat.
+// Bodies that the host and device forms of gather.hpp share, for one value and for one label.
 
 #include "kernels/gather.hpp"
 

@@ -12,8 +12,8 @@
 
 #include "kernels/gram_bodies.hpp"
 
-// Fortran's interface: matrices by columns, all arguments by address. Declared here because LibTorch carries the
-// function without a header; another BLAS beside it could take the place of LibTorch's own.
+// Fortran's interface: matrices by columns, all arguments by address. Declared here because LibTorch contains the
+// function without a header; linking a second BLAS could replace LibTorch's own.
 extern "C" void sgemm_(const char* transpose_a, const char* transpose_b, const int* m, const int* n, const int* k,
                        const float* alpha, const float* a, const int* lda, const float* b, const int* ldb,
                        const float* beta, float* c, const int* ldc);
@@ -24,9 +24,9 @@ namespace {
 constexpr std::size_t cache_line = 64;
 constexpr std::size_t chunk_size = gram_chunk;
 constexpr std::size_t lanes = 16;
-constexpr std::size_t float_sum = 256;  // columns whose squares are added in float, 16 to a lane
+constexpr std::size_t float_sum = 256;  // columns whose squares are added in float, 16 per lane
 
-/// Starts at a cache line: products of MKL depend on the alignment of their arguments.
+// Memory that starts at a cache line: the bits of MKL's products depend on the alignment of their arguments.
 template <class T>
 class Aligned {
  public:
@@ -46,7 +46,7 @@ class Aligned {
 
 void require_matrix(const char* what, std::size_t size, std::int64_t n) { require_size(what, size, n * n); }
 
-/// Copies a chunk of scaled differences to rows of chunk_size; what is beyond the last column becomes 0.
+// Copies a chunk of scaled differences to rows of chunk_size values, zero beyond the last column.
 void copy_chunk(RowView<const float> rows, std::span<const float> centre, float factor, std::size_t begin, float* to) {
   const std::size_t columns = std::min(chunk_size, rows.columns() - begin);
   for (std::int64_t i = 0; i < rows.rows(); ++i, to += chunk_size) {
@@ -61,13 +61,13 @@ void copy_chunk(RowView<const float> rows, std::span<const float> centre, float 
   }
 }
 
-/// Blocks of rows whose products with the rows up to them are one matrix product: the lower triangle and a little more.
+// Rows per block. A block times all rows up to its last is one matrix product: the lower triangle and a little more.
 std::size_t block_rows(std::size_t n) {
   if (n <= 64) return std::max<std::size_t>(n, 1);
   return n <= 256 ? (n + 1) / 2 : 128;
 }
 
-/// product[i n + j] for j <= i.
+// product[i n + j] for j <= i.
 void multiply(const float* chunk, std::size_t n, float* product) {
   const float one = 1, zero = 0;
   const int depth = chunk_size, stride = n;
@@ -90,7 +90,7 @@ void mirror(std::size_t n, double* matrix) {
     for (std::size_t j = 0; j < i; ++j) matrix[j * n + i] = matrix[i * n + j];
 }
 
-/// Squared distances of one row to `others` rows; chunk_size columns.
+// Squared distances of one row to `others` rows over chunk_size columns.
 template <std::size_t others>
 void distances_to(const float* x, const float* const* y, double* distance) {
   for (std::size_t begin = 0; begin < chunk_size; begin += float_sum) {
@@ -108,7 +108,7 @@ void distances_to(const float* x, const float* const* y, double* distance) {
   }
 }
 
-/// lower[i n + j] for j < i.
+// lower[i n + j] for j < i.
 void chunk_distances(const float* chunk, std::size_t n, double* lower) {
   constexpr std::size_t group = 4;
   for (std::size_t i = 0; i < n; ++i) {
@@ -126,7 +126,7 @@ void chunk_distances(const float* chunk, std::size_t n, double* lower) {
   }
 }
 
-/// Eight columns of up to `group` output rows; columns beyond `count` are neither read nor written.
+// Eight columns of `group` output rows.
 template <std::size_t group>
 void combine_columns(const double* weights, RowView<const float> rows, RowView<float> out, std::int64_t first,
                      std::int64_t column) {
@@ -156,8 +156,8 @@ GramScale gram_scale(double bound, std::int64_t columns) {
     throw std::invalid_argument("bound of " + std::to_string(bound) + " for products of rows (negative or not finite)");
   int exponent = 0, width = 0;
   std::frexp(bound, &exponent);  // bound < 2^exponent; 0 for 0
-  std::frexp(static_cast<double>(std::max<std::int64_t>(columns, 1)), &width);
-  // A float holds no larger factor.
+  std::frexp(std::max<std::int64_t>(columns, 1), &width);
+  // The factor is at most 2^126, which fits float.
   return {std::ldexp(1.0, -std::max(exponent, -126)), std::ldexp(1.0, width + 2 - 51)};
 }
 
@@ -200,7 +200,7 @@ void combine(std::span<const double> weights, RowView<const float> rows, RowView
   require_size("weights", weights.size(), out.rows() * rows.rows());
   require_size("combined rows", out.columns(), rows.columns());
   constexpr std::int64_t group = 4, width = 8;
-  // Columns whose rows stay in the second-level cache while all output rows are made of them.
+  // Columns of a block: their rows stay in the second-level cache while all output rows are computed.
   const std::int64_t block =
       std::clamp<std::int64_t>(128 * 1024 / std::max<std::int64_t>(rows.rows(), 1), 16, 1024) / width * width;
   const std::int64_t whole = rows.columns() / width * width;
@@ -215,8 +215,10 @@ void combine(std::span<const double> weights, RowView<const float> rows, RowView
   for (std::int64_t r = 0; r < out.rows(); ++r) {
     for (std::int64_t j = whole; j < rows.columns(); ++j) {
       double sum = 0;
-      for (std::int64_t i = 0; i < rows.rows(); ++i)
-        sum = std::fma(weights[r * rows.rows() + i], static_cast<double>(rows.at(i)[j]), sum);
+      for (std::int64_t i = 0; i < rows.rows(); ++i) {
+        const double x = rows.at(i)[j];
+        sum = std::fma(weights[r * rows.rows() + i], x, sum);
+      }
       out.at(r)[j] = sum;
     }
   }

@@ -1,14 +1,14 @@
 #pragma once
-// Inner products and squared distances of n rows of float, as rules that select rows need them, and weighted
-// combinations of rows.
+// Inner products and squared distances of n rows of float, for rules that compare rows, and weighted combinations of
+// rows.
 //
 // Coordinates are cut into chunks of gram_chunk. Each chunk's products are rounded to a common unit, so that adding
-// them is exact: the result does not depend on the order of the chunks, and ranks that each take some of them and add
-// up their matrices select the same rows as one rank. Callers shard coordinates at multiples of gram_chunk.
+// them is exact: the result does not depend on the order of the chunks, and ranks that each take some chunks and add up
+// their matrices get the same matrix as one rank. Callers shard coordinates at multiples of gram_chunk.
 //
-// Host forms use the BLAS inside LibTorch (sgemm_) with whatever threads the caller gave it: bits are promised for one
-// thread (MKL_NUM_THREADS=1 or at::set_num_threads(1)), one processor type and one library version. Device forms have
-// their own products, in double; they agree with the host to the precision of float, not to the bit.
+// Host forms use the BLAS inside LibTorch (sgemm_) with the number of threads that the caller has set: bits are
+// promised for one thread (MKL_NUM_THREADS=1 or at::set_num_threads(1)), one processor type and one library version.
+// Device forms have their own products, in double; they agree with the host to the precision of float, not to the bit.
 
 #include <cstdint>
 #include <span>
@@ -21,36 +21,36 @@ namespace shoal {
 /// Columns per chunk.
 inline constexpr std::int64_t gram_chunk = 2048;
 
-/// What must be the same for all parts of one matrix.
+/// The scale that all parts of one matrix must share. Both numbers are powers of two.
 struct GramScale {
-  double factor = 1;  ///< values are multiplied by this power of two: their magnitude is then at most 1
-  double unit = 1;    ///< of the products of scaled values, a power of two
+  double factor = 1;  // values are multiplied by it; their magnitude is then at most 1
+  double unit = 1;    // products of scaled values are rounded to multiples of it
 };
 
-/// For values of at most `bound` in magnitude and `columns` coordinates in all shards: the unit is at most
-/// 2^-48 columns (of products of values of magnitude 1). Throws std::invalid_argument unless bound is finite and not
-/// negative.
+/// The scale for values of at most `bound` in magnitude and `columns` coordinates in all shards together; its unit is
+/// at most 2^-48 columns. Throws std::invalid_argument unless bound is finite and not negative.
 GramScale gram_scale(double bound, std::int64_t columns);
 
-/// gram[i, j] += sum over the columns of (x_i - centre)(x_j - centre). `rows` are columns of one shard, from a multiple
-/// of gram_chunk on; gram [n, n] is symmetric. An empty centre is zero; differences are rounded to float and must lie
-/// within the scale's bound. Products of a chunk are summed in float by the BLAS. Subtract a vector close to the rows
-/// (their mean, the last model): distances of rows that are far from zero and close to each other cancel.
+/// gram[i, j] += sum over the columns of (x_i - centre)(x_j - centre). `rows` holds the columns of one shard, which
+/// starts at a multiple of gram_chunk; gram [n, n] is symmetric. An empty centre is zero; differences are rounded to
+/// float and must lie within the scale's bound. Products of a chunk are summed in float by the BLAS. Choose a centre
+/// close to the rows (their mean, the last model): otherwise distances of rows that are far from zero and close to each
+/// other suffer from cancellation.
 void add_gram(RowView<const float> rows, std::span<const float> centre, GramScale scale, std::span<double> gram);
 
 /// distances[i, j] = max(0, gram_ii + gram_jj - 2 gram_ij).
 void distances_from_gram(std::span<const double> gram, std::span<double> distances);
 
-/// distances[i, j] += ||x_i - x_j||^2 over the columns, from the differences (rounded to float): no cancellation, 1.5
-/// times the operations of add_gram at a lower rate; meant for n <= 64. Shards and sizes as there; the bound of the
-/// scale is one of differences: twice that of the values.
+/// distances[i, j] += ||x_i - x_j||^2 over the columns, from the differences (rounded to float): no cancellation,
+/// but 1.5 times the operations of add_gram at a lower rate; meant for n <= 64. Shards and sizes as in add_gram; the
+/// scale's bound is that of differences, twice the bound of the values.
 void add_squared_distances(RowView<const float> rows, GramScale scale, std::span<double> distances);
 
 /// out[r, j] = sum_i weights[r n + i] x_i[j] over the n rows, in the order of the rows, in double with fused
 /// multiply-add, then rounded to float. Columns do not depend on each other; host and device give the same bits.
 void combine(std::span<const double> weights, RowView<const float> rows, RowView<float> out);
 
-/// Device forms: all but the scale is memory of the device; centre is null or has a value per column.
+/// Device forms: all arrays are in device memory; centre is null or has a value per column.
 void add_gram(OnDevice device, RowView<const float> rows, const float* centre, GramScale scale, double* gram);
 void add_squared_distances(OnDevice device, RowView<const float> rows, GramScale scale, double* distances);
 void combine(OnDevice device, const double* weights, RowView<const float> rows, RowView<float> out);

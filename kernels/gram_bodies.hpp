@@ -1,5 +1,5 @@
 #pragma once
-// What host and device forms of products of rows share, and the bodies of the device forms.
+// Rounding that the host and device forms of products of rows share, and the bodies of the device forms.
 
 #include <cmath>
 #include <cstdint>
@@ -10,18 +10,18 @@
 
 namespace shoal::gram {
 
-/// Rounds to multiples of the unit when it is added and subtracted again, for magnitudes below 2^51 units.
+/// Adding and then subtracting it rounds to a multiple of the unit, for magnitudes below 2^51 units.
 SHOAL_HD constexpr double anchor(GramScale scale) { return 0x1.8p52 * scale.unit; }
 
 inline constexpr int tile = 32;
 
-/// Chunk by chunk and tile by tile of the lower triangle: adds to sums [n, n] in units of the scale, as integers.
+/// Adds one chunk of one tile of the lower triangle to sums [n, n], in units of the scale, as integers.
 template <bool distances>
 struct AddTile {
   static constexpr int lanes = 256;
   static constexpr int per_lane = tile * tile / lanes;
   struct Shared {
-    float left[tile][tile + 1], right[tile][tile + 1];  // an odd stride: lanes read different banks
+    float left[tile][tile + 1], right[tile][tile + 1];  // odd stride: lanes read different banks
     double sum[tile][tile];
   };
   RowView<const float> rows;
@@ -79,7 +79,7 @@ struct AddTile {
 struct AddSums {
   std::int64_t n;
   const std::int64_t* sums;
-  double to_value;  // of one unit
+  double to_value;  // the value of one unit
   double* matrix;
   SHOAL_HD void operator()(std::int64_t p) const {
     const std::int64_t i = p / n, j = p % n;
@@ -87,7 +87,7 @@ struct AddSums {
   }
 };
 
-/// Element g d + j: column j of a group of output rows, so that a value is read once for all of them.
+/// Element g d + j: column j of group g of output rows, so that a value is read once for the whole group.
 struct Combine {
   static constexpr int group = 4;
   const double* weights;

@@ -21,13 +21,13 @@ using Eight = float __attribute__((vector_size(32)));
 using EightAt = float __attribute__((vector_size(32), aligned(4), may_alias));  // in memory
 using EightBits = std::uint32_t __attribute__((vector_size(32)));
 
-// A stage of distance below 8 within one vector: b is `a` with partners exchanged, and the upper one of each pair is
+// A stage of distance below 8 within one vector: b is `a` with partners exchanged, and the upper value of each pair is
 // subtracted. b + (-a) rounds as b - a does.
 Eight stage(Eight a, Eight b, EightBits upper) {
   return b + reinterpret_cast<Eight>(reinterpret_cast<EightBits>(a) ^ upper);
 }
 
-/// Stages of distance 1, 2 and 4 on eight values.
+// Stages of distance 1, 2 and 4 on eight values.
 Eight three_inner_stages(Eight a) {
   constexpr std::uint32_t s = 0x80000000;
   a = stage(a, __builtin_shufflevector(a, a, 1, 0, 3, 2, 5, 4, 7, 6), EightBits{0, s, 0, s, 0, s, 0, s});
@@ -35,8 +35,8 @@ Eight three_inner_stages(Eight a) {
   return stage(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3), EightBits{0, 0, 0, 0, s, s, s, s});
 }
 
-/// `count` stages, of distance h, 2 h, ..., on 2^count vectors that stand h values apart, without leaving registers;
-/// behind the inner stages if h = 8 and `inner`.
+// `count` stages, of distance h, 2 h, ..., on 2^count vectors that are h values apart, without leaving registers; with
+// `inner` (h = 8) the inner stages run first.
 template <int count, bool inner>
 void stages_in_registers(float* x, std::int64_t h) {
   constexpr int vectors = 1 << count;
@@ -59,14 +59,14 @@ void stages_in_registers(float* x, std::int64_t h) {
   for (int i = 0; i < vectors; ++i) *reinterpret_cast<EightAt*>(x + i * h) = v[i];
 }
 
-/// The same on all n values; h >= 8.
+// The same on all n values; h >= 8.
 template <int count, bool inner = false>
 void some_stages(float* x, std::int64_t n, std::int64_t h) {
   for (std::int64_t begin = 0; begin < n; begin += h << count)
     for (std::int64_t i = 0; i < h; i += 8) stages_in_registers<count, inner>(x + begin + i, h);
 }
 
-/// All stages from distance h to n / 2, on n adjacent values; h = 1 or h >= 8.
+// All stages from distance h to n / 2, on n adjacent values; h = 1 or h >= 8.
 void stages(float* x, std::int64_t n, std::int64_t h) {
   if (n < 8) {
     for (; h < n; h *= 2)
@@ -75,7 +75,7 @@ void stages(float* x, std::int64_t n, std::int64_t h) {
     return;
   }
   if (h == 1) {
-    int more = 0;  // stages beyond the three inside eight values
+    int more = 0;  // stages beyond the three within eight values
     while (more < 3 && n >= 16 << more) ++more;
     if (more == 3) some_stages<3, true>(x, n, 8);
     if (more == 2) some_stages<2, true>(x, n, 8);
@@ -92,7 +92,7 @@ void scale(float* x, std::int64_t n, float factor) {
   for (std::int64_t i = 0; i < n; ++i) x[i] *= factor;
 }
 
-/// In place, times `factor`.
+// Transforms in place and multiplies by `factor`.
 void transform(float* x, std::int64_t size, float factor) {
   std::int64_t done = 1;
   do {
@@ -126,7 +126,7 @@ float negated_if(float x, std::uint32_t bit) {
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ bit << 31);
 }
 
-/// to[i] = from[i], negated where coordinate first + i is.
+// to[i] = from[i], negated where coordinate first + i is.
 void copy_signed(float* to, const float* from, std::int64_t n, std::int64_t first, const PhiloxStream& signs) {
   std::uint32_t words[capacity / 32 + 4];
   for (std::int64_t begin = 0; begin < n; begin += capacity, first += capacity) {
@@ -148,7 +148,7 @@ void copy_signed(float* to, const float* from, std::int64_t n, std::int64_t firs
   }
 }
 
-/// Calls piece(begin, size) for each piece of a row of d values.
+// Calls piece(begin, size) for each piece of a row of d values.
 template <class Piece>
 void each_piece(std::int64_t d, std::int64_t block, const Piece& piece) {
   const auto [full, last] = hadamard::cut(d, block);

@@ -1,5 +1,5 @@
 // Hadamard rotation on the device: tiles of 8,192 values in shared memory. Pieces up to that size take one launch;
-// longer ones take another for every eight stages beyond.
+// longer pieces take another launch for every eight further stages.
 #include <cmath>
 
 #include "kernels/hadamard.hpp"
@@ -14,7 +14,7 @@ constexpr std::int64_t capacity = 8192;
 
 enum class Signs { none, before, after };
 
-/// One pass over neighbouring pieces of each row, from `in` to `out`, times `factor`.
+// One pass over neighbouring pieces of each row, from `in` to `out`, times `factor`.
 struct Transform {
   static constexpr int lanes = 256;
   struct Shared {
@@ -22,9 +22,9 @@ struct Transform {
     std::uint32_t sign[capacity / 32 + 1];
   };
   Pass pass;
-  std::int64_t begin, pieces;  // the first piece's start in its row, and how many there are
-  RowView<const float> in;     // what lies beyond its columns counts as zero
-  RowView<float> out;          // what lies beyond its columns is dropped
+  std::int64_t begin, pieces;  // the first piece's start in its row, and the number of pieces
+  RowView<const float> in;     // values beyond its columns count as zero
+  RowView<float> out;          // values beyond its columns are not stored
   const PhiloxStream* signs;
   Signs when;
   float factor;
@@ -88,7 +88,7 @@ struct Transform {
   static_assert(tile_row == 32, "one word of signs per row of a tile");
 };
 
-/// All passes over `pieces` pieces of `size` values from `begin`. The values between passes are kept in `middle`.
+// All passes over `pieces` pieces of `size` values from `begin` on; `middle` holds the values between passes.
 void transform(OnDevice device, RowView<const float> in, RowView<float> middle, RowView<float> out, std::int64_t begin,
                std::int64_t size, std::int64_t pieces, const PhiloxStream* signs, Signs when) {
   if (pieces == 0 || size == 0) return;

@@ -5,8 +5,8 @@
 //
 // H needs a power of two. A row is cut into pieces of `block` values, a power of two, and only what is left at its end
 // is padded with zeros to the next one. Padding the whole row could double what a client sends: 1,199,882 values would
-// become 2,097,152; in blocks of 8,192 they become 1,200,128. A block as long as the padded row gives the rotation of
-// the whole.
+// become 2,097,152; in blocks of 8,192 they become 1,200,128. A block as long as the padded row rotates the row as a
+// whole.
 //
 // Butterflies run in one fixed order, stages of distance 1, 2, 4, ..., and only add and subtract; then each value is
 // multiplied once by float(1 / sqrt(piece)). So host and device give the same bits.
@@ -14,15 +14,17 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/launch.hpp"
 #include "kernels/philox_stream.hpp"
 #include "kernels/view.hpp"
 
 namespace shoal {
 
-/// One block of the device's shared memory, and no more than a host's first-level cache.
+/// Fits the shared memory of one block on the device and the first-level cache on the host (32 KiB).
 inline constexpr std::int64_t hadamard_block = 8192;
 
-/// Values of a rotated row of d values. Throws std::invalid_argument unless d >= 0 and block is a power of two.
+/// Number of values of a rotated row of d values. Throws std::invalid_argument unless d >= 0 and block is a power of
+/// two.
 std::int64_t rotated_size(std::int64_t d, std::int64_t block = hadamard_block);
 
 /// values <- H values, without the factor 1 / sqrt(n): H H = n I. Throws std::invalid_argument unless the size is a
@@ -33,7 +35,7 @@ void walsh_hadamard(std::span<float> values);
 /// Throws std::invalid_argument when the sizes do not agree.
 void rotate(std::span<float> out, std::span<const float> row, std::int64_t block, const PhiloxStream& signs);
 
-/// row <- the inverse of R of `rotated`, which is used up as scratch. R is orthogonal: the inverse is D H / sqrt(n).
+/// row <- the inverse of R of `rotated`, which is overwritten. R is orthogonal: the inverse is D H / sqrt(n).
 void rotate_back(std::span<float> row, std::span<float> rotated, std::int64_t block, const PhiloxStream& signs);
 
 /// The same on the device for K rows, each with its own signs in device memory.

@@ -1,14 +1,13 @@
 #pragma once
-// What the host and device forms of the Hadamard rotation share: how a transform is cut into tiles that fit fast
-// memory.
+// How a Hadamard transform is cut into tiles that fit fast memory; shared by the host and device forms.
 
 #include <cstdint>
 
-#include "kernels/launch.hpp"
+#include "kernels/host_device.hpp"
 
 namespace shoal::hadamard {
 
-/// Columns of a tile in passes over distant values: their rows are read in pieces of a cache line or two.
+/// Columns of a tile in passes over distant values, whose rows are then read a cache line or two at a time.
 inline constexpr std::int64_t tile_columns = 32;
 
 /// One pass over a piece of `size` values: stages of distance `first` to `last` / 2. A tile gathers `rows` pieces of
@@ -20,16 +19,16 @@ struct Pass {
 
   SHOAL_HD std::int64_t tile() const { return columns * rows; }
   SHOAL_HD std::int64_t tiles() const { return size / tile(); }
-  /// Where the tile's value i stands in the piece.
+  /// Position of the tile's value i in the piece.
   SHOAL_HD std::int64_t place(std::int64_t tile_index, std::int64_t i) const {
     if (first == 1) return tile_index * rows + i;
-    const std::int64_t across = first / columns;  // tiles beside each other
+    const std::int64_t across = first / columns;  // tiles side by side
     const std::int64_t corner = tile_index / across * last + tile_index % across * columns;
     return corner + i / columns * first + i % columns;
   }
 };
 
-/// The pass that follows once all stages below distance `done` ran (1: none yet); tiles have at most `capacity` values.
+/// The pass to run when all stages below distance `done` have run (1: none yet); tiles have at most `capacity` values.
 inline Pass next_pass(std::int64_t size, std::int64_t done, std::int64_t capacity) {
   if (done == 1) {
     const std::int64_t rows = size < capacity ? size : capacity;

@@ -1,20 +1,20 @@
 #pragma once
-// One text for host and device. A kernel is a function object for one of three shapes: element, row, block with phases.
-// The only header that asks which compiler is at work. Bodies are structs, or lambdas that capture by value: nvcc
-// refuses annotated lambdas that capture by reference. Plain `[&](int lane) {...}` phases inside a body are fine.
+// Kernels are written once for host and device. A kernel's body is a function object of one of three shapes: element,
+// row, or block with phases. Bodies are structs, or lambdas that capture by value: nvcc rejects annotated lambdas that
+// capture by reference. Plain `[&](int lane) {...}` phases inside a body are fine. Besides host_device.hpp, this is the
+// only header that asks which compiler runs.
 //
-// Device forms stand in *.cu files. With nvcc they become device code; without, g++ compiles the same text and a launch
-// on the "device" is a loop on the host, so that the shared-memory logic is tested on machines without a GPU.
+// Device forms are in *.cu files, which nvcc compiles for the device. In a build without nvcc, g++ compiles the same
+// files and a launch on the "device" is a loop on the host, so that shared-memory logic is tested without a GPU.
 
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/host_device.hpp"
+
 #ifdef __CUDACC__
 #include <stdexcept>
 #include <string>
-#define SHOAL_HD __host__ __device__
-#else
-#define SHOAL_HD
 #endif
 
 namespace shoal {
@@ -25,7 +25,7 @@ class Row {
   SHOAL_HD explicit Row(std::int64_t index) : index_(index) {}
   SHOAL_HD std::int64_t index() const { return index_; }
 
-  /// Runs step(0) .. step(columns - 1), in order on the host, together on the device; all are done when it returns.
+  /// Runs step(0) .. step(columns - 1), in order on the host, in parallel on the device; returns when all are done.
   template <class Step>
   SHOAL_HD void each(std::int64_t columns, const Step& step) const {
 #ifdef __CUDA_ARCH__
@@ -40,15 +40,15 @@ class Row {
   std::int64_t index_;
 };
 
-/// A group of lanes that work in phases on shared memory. Nothing but shared memory lives from one phase to the next:
-/// on the host a phase is a loop over the lanes, so a body that needs a lane's own value later must store it there.
+/// A group of lanes that work in phases on shared memory. Only shared memory survives from one phase to the next: on
+/// the host a phase is a loop over the lanes, so a lane's own value that a later phase needs must be stored there.
 class Block {
  public:
   SHOAL_HD Block(std::int64_t index, int lanes) : index_(index), lanes_(lanes) {}
   SHOAL_HD std::int64_t index() const { return index_; }
   SHOAL_HD int lanes() const { return lanes_; }
 
-  /// Runs phase(lane) for every lane, then a barrier. Within a phase no lane may read what another one writes.
+  /// Runs phase(lane) for every lane, then a barrier. Within a phase no lane may read what another lane writes.
   template <class Phase>
   SHOAL_HD void each(const Phase& phase) const {
 #ifdef __CUDA_ARCH__
@@ -59,7 +59,8 @@ class Block {
 #endif
   }
 
-  /// cell += amount, safe when lanes of one phase meet. Integers only: a float sum would depend on the order of lanes.
+  /// cell += amount, atomically, in shared or global memory. Integers only: the result of a float sum would depend on
+  /// the order of the lanes.
   template <class T>
   SHOAL_HD static void add(T& cell, T amount) {
     static_assert(std::is_integral_v<T> && sizeof(T) >= 4, "32 or 64 bit integers");
@@ -71,7 +72,7 @@ class Block {
 #endif
   }
 
-  /// cell = min(cell, value) or max(cell, value), safe when lanes meet, of any block.
+  /// cell = min(cell, value) or, in `raise`, max(cell, value); atomic as well.
   template <class T>
   SHOAL_HD static void lower(T& cell, T value) {
     static_assert(std::is_signed_v<T> && std::is_integral_v<T> && sizeof(T) >= 4, "32 or 64 bit signed integers");
@@ -100,25 +101,25 @@ class Block {
 
 struct OnHost {};
 
-/// A stream of the device that is current in the calling thread; the null stream if empty.
+/// A stream of the calling thread's current device.
 struct OnDevice {
-  void* stream = nullptr;  // a cudaStream_t
+  void* stream = nullptr;  // a cudaStream_t; null is the default stream
 };
 
-/// body(i) for i in [0, count); no order is promised.
+/// Runs body(i) for each i in [0, count), in no particular order.
 template <class Body>
 void run_elements(OnHost, std::int64_t count, const Body& body) {
   for (std::int64_t i = 0; i < count; ++i) body(i);
 }
 
-/// body(Row) for each of `rows` rows.
+/// Runs body(Row) for each of `rows` rows.
 template <class Body>
 void run_rows(OnHost, std::int64_t rows, const Body& body) {
   for (std::int64_t i = 0; i < rows; ++i) body(Row(i));
 }
 
-/// body(Block, shared) for each of `blocks` blocks. Body::lanes is the block's width (at most 1024) and Body::Shared
-/// its shared memory: plain data, at most 48 KiB, uninitialised when the body starts.
+/// Runs body(Block, shared) for each of `blocks` blocks. Body::lanes is the block's width (at most 1024) and
+/// Body::Shared its shared memory: plain data, at most 48 KiB, uninitialised when the body starts.
 template <class Body>
 void run_blocks(OnHost, std::int64_t blocks, const Body& body) {
   for (std::int64_t i = 0; i < blocks; ++i) {

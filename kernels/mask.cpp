@@ -16,7 +16,7 @@ static_assert(std::endian::native == std::endian::little, "key streams are read 
 
 constexpr std::size_t block_bytes = 64;
 // A piece of key stream, the zeros that it is made from and the sums stay in the first-level cache. Measured from 1 to
-// 16 KiB: longer pieces leave memory idle for too long while the next one is generated, shorter ones pay for the calls.
+// 16 KiB: longer pieces leave memory idle while the next one is generated, shorter ones spend their time on calls.
 constexpr std::size_t piece_bytes = 2048;
 
 // Until it is initialised, the library generates key streams with portable code at a quarter of the speed.
@@ -25,12 +25,11 @@ void choose_fast_implementation() {
   if (!chosen) throw std::runtime_error("libsodium could not be initialised");
 }
 
-/// `count` words of key stream from word `first`, a multiple of the words in a block.
+// `count` words of key stream from word `first`, a multiple of the words in a block.
 template <class Word>
 void generate(Word* out, std::size_t count, const ChaChaKey& stream, std::uint64_t first) {
   alignas(64) static constexpr unsigned char zeros[piece_bytes] = {};
-  // The library's function for a range of the stream is the one that also encrypts: of zeros, that is the stream
-  // itself.
+  // The library gives a range of the stream only by encrypting; zeros encrypt to the stream itself.
   crypto_stream_chacha20_ietf_xor_ic(reinterpret_cast<unsigned char*>(out), zeros, count * sizeof(Word),
                                      reinterpret_cast<const unsigned char*>(stream.nonce),
                                      first * sizeof(Word) / block_bytes,
@@ -64,7 +63,7 @@ void add_masks(std::span<Word> sum, std::span<const Mask> masks, std::uint64_t f
   alignas(64) Word piece[per_piece];
   for (std::size_t begin = 0; begin < sum.size();) {
     const std::uint64_t word = first + begin;
-    const std::size_t skipped = word % per_block;  // not 0 only at the start: the stream is generated in whole blocks
+    const std::size_t skipped = word % per_block;  // nonzero only at the start: the stream is generated in whole blocks
     const std::size_t n = std::min(per_piece - skipped, sum.size() - begin);
     for (const Mask& one : masks) {
       generate(piece, skipped + n, one.stream, word - skipped);

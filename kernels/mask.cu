@@ -1,5 +1,5 @@
-// Masks on the device. A thread makes one block of key stream per mask and adds it to sums that it keeps in registers:
-// device memory sees the sums once, however many masks there are.
+// Masks on the device. A thread generates one block of key stream per mask and adds it to sums in its registers: the
+// sums are read and written once, however many masks there are.
 #include <stdexcept>
 #include <string>
 
@@ -30,7 +30,7 @@ struct AddMasks {
           total[w] += sign * bits.word[w];
       }
     }
-    const std::int64_t begin = block * per_block - first;  // negative where the range starts
+    const std::int64_t begin = block * per_block - first;  // negative if the range starts within this block
     for (int w = 0; w < per_block; ++w)
       if (begin + w >= 0 && begin + w < size) sum[begin + w] += total[w];
   }

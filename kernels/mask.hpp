@@ -1,7 +1,7 @@
 #pragma once
 // Pairwise masks of secure aggregation (Bonawitz et al., CCS 2017, section 4): each is a key stream of ChaCha20 that
-// one client of a pair adds and the other one subtracts, so that the sum over clients keeps none of them. A mask is
-// added while it is generated and never stored.
+// one client of a pair adds and the other subtracts, so that the masks cancel in the sum over clients. A mask is added
+// while it is generated and never stored.
 //
 // Mask word i of a 32-bit ring is bytes 4 i .. 4 i + 3 of the key stream, of a 64-bit ring bytes 8 i .. 8 i + 7, both
 // little-endian, counted from block 0. Same bits on host and device, and however a vector is cut into ranges.
@@ -10,6 +10,7 @@
 #include <span>
 
 #include "kernels/chacha20.hpp"
+#include "kernels/launch.hpp"
 
 namespace shoal {
 

@@ -10,7 +10,7 @@ template <Noise kind, class T>
 struct Draw {
   RowView<T> rows;
   PhiloxKey key;
-  const PhiloxStream* streams;
+  const NoiseStream* streams;
   double deviation;
   std::int64_t first, begin;
 
@@ -20,7 +20,7 @@ struct Draw {
 };
 
 template <Noise kind, class T>
-void draw(OnDevice device, RowView<T> rows, PhiloxKey key, const PhiloxStream* streams, double deviation,
+void draw(OnDevice device, RowView<T> rows, PhiloxKey key, const NoiseStream* streams, double deviation,
           std::int64_t first) {
   require_columns(first, rows.columns());
   run_over_rows(device, rows.rows(), blocks_of(first, rows.columns()),
@@ -30,20 +30,20 @@ void draw(OnDevice device, RowView<T> rows, PhiloxKey key, const PhiloxStream* s
 }  // namespace
 
 template <class T>
-void fill_normals(OnDevice device, RowView<T> out, PhiloxKey key, const PhiloxStream* streams, double deviation,
+void fill_normals(OnDevice device, RowView<T> out, PhiloxKey key, const NoiseStream* streams, double deviation,
                   std::int64_t first_column) {
   draw<Noise::fill>(device, out, key, streams, deviation, first_column);
 }
 
 template <class T>
-void add_normals(OnDevice device, RowView<T> rows, PhiloxKey key, const PhiloxStream* streams, double deviation,
+void add_normals(OnDevice device, RowView<T> rows, PhiloxKey key, const NoiseStream* streams, double deviation,
                  std::int64_t first_column) {
   draw<Noise::add>(device, rows, key, streams, deviation, first_column);
 }
 
-#define SHOAL_INSTANTIATE(T)                                                                                 \
-  template void fill_normals<T>(OnDevice, RowView<T>, PhiloxKey, const PhiloxStream*, double, std::int64_t); \
-  template void add_normals<T>(OnDevice, RowView<T>, PhiloxKey, const PhiloxStream*, double, std::int64_t);
+#define SHOAL_INSTANTIATE(T)                                                                                \
+  template void fill_normals<T>(OnDevice, RowView<T>, PhiloxKey, const NoiseStream*, double, std::int64_t); \
+  template void add_normals<T>(OnDevice, RowView<T>, PhiloxKey, const NoiseStream*, double, std::int64_t);
 SHOAL_INSTANTIATE(float)
 SHOAL_INSTANTIATE(double)
 #undef SHOAL_INSTANTIATE

@@ -10,8 +10,8 @@
 
 namespace shoal {
 
-/// Who draws: the first three words of the Philox counter. The fourth counts blocks.
-struct PhiloxStream {
+/// Names a stream of noise: the first three words of the Philox counter. The fourth counts blocks.
+struct NoiseStream {
   std::uint32_t word[3] = {};
 };
 
@@ -19,22 +19,22 @@ struct PhiloxStream {
 /// double): block i gives numbers 2 i (cosine) and 2 i + 1 (sine). Throws std::invalid_argument unless there are K
 /// streams and columns lie in [0, 2^33).
 template <class T>
-void fill_normals(RowView<T> out, PhiloxKey key, std::span<const PhiloxStream> streams, double deviation,
+void fill_normals(RowView<T> out, PhiloxKey key, std::span<const NoiseStream> streams, double deviation,
                   std::int64_t first_column = 0);
 
-/// rows[k][j] += that number, rounded to T before it is added.
+/// rows[k][j] += the same number, rounded to T before it is added.
 template <class T>
-void add_normals(RowView<T> rows, PhiloxKey key, std::span<const PhiloxStream> streams, double deviation,
+void add_normals(RowView<T> rows, PhiloxKey key, std::span<const NoiseStream> streams, double deviation,
                  std::int64_t first_column = 0);
 
-// On the device (device.hpp), with the streams there too. The random words are the host's; logarithm, sine and cosine
-// are the device's own, so the last bits of the numbers are the same per device type only.
+// On the device (device.hpp), with the streams in device memory. The random words are those of the host; logarithm,
+// sine and cosine are the device's own, so the last bits of the numbers depend on the type of device.
 
 template <class T>
-void fill_normals(OnDevice device, RowView<T> out, PhiloxKey key, const PhiloxStream* streams, double deviation,
+void fill_normals(OnDevice device, RowView<T> out, PhiloxKey key, const NoiseStream* streams, double deviation,
                   std::int64_t first_column = 0);
 template <class T>
-void add_normals(OnDevice device, RowView<T> rows, PhiloxKey key, const PhiloxStream* streams, double deviation,
+void add_normals(OnDevice device, RowView<T> rows, PhiloxKey key, const NoiseStream* streams, double deviation,
                  std::int64_t first_column = 0);
 
 }  // namespace shoal

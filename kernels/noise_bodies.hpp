@@ -12,15 +12,16 @@ namespace shoal {
 enum class Noise { fill, add };
 
 inline void require_columns(std::int64_t first, std::int64_t columns) {
-  constexpr std::int64_t limit = std::int64_t{1} << 33;  // two for each of 2^32 blocks
+  constexpr std::int64_t limit = std::int64_t{1} << 33;  // two columns for each of 2^32 blocks
   if (first < 0 || first > limit || columns > limit - first)
     throw std::invalid_argument("noise for columns " + std::to_string(first) + " to " +
                                 std::to_string(first + columns) + " (a stream has 2^33)");
 }
 
-/// Draws block `block` of a stream into the columns [first, first + columns) of its row, as far as it lies there.
+/// Draws block `block` of a stream: those of its two columns that lie in [first, first + columns), column `first` of
+/// the stream being row[0].
 template <Noise kind, class T>
-SHOAL_HD void draw_block(T* row, std::int64_t first, std::int64_t columns, PhiloxKey key, const PhiloxStream& stream,
+SHOAL_HD void draw_block(T* row, std::int64_t first, std::int64_t columns, PhiloxKey key, const NoiseStream& stream,
                          std::int64_t block, double deviation) {
   constexpr double circle = 6.283185307179586476925;  // 2 pi
   const PhiloxBlock words =
@@ -39,7 +40,7 @@ SHOAL_HD void draw_block(T* row, std::int64_t first, std::int64_t columns, Philo
   }
 }
 
-/// Blocks that lie at least in part in [first, first + columns) are first_block(first) and the following ones.
+/// The blocks that overlap [first, first + columns): blocks_of(first, columns) blocks from first_block(first) on.
 inline std::int64_t first_block(std::int64_t first) { return first / 2; }
 inline std::int64_t blocks_of(std::int64_t first, std::int64_t columns) {
   return columns == 0 ? 0 : (first + columns - 1) / 2 - first_block(first) + 1;

@@ -17,13 +17,13 @@ using order::Keys;
 using order::Lanes;
 using order::Values;
 
-// Up to so many rows are sorted; above, selection needs fewer looks at each value. A window around the median needs
-// three selections.
+// Up to this many rows are sorted; for more rows, selection visits each value fewer times. A window around the median
+// needs three selections.
 constexpr std::size_t most_sorted = 48;
 constexpr std::size_t most_sorted_around_median = 128;
-constexpr std::size_t gathered_values = 64 * 1024;  // of one block: stays in the second-level cache
+constexpr std::size_t gathered_values = 64 * 1024;  // values of one block, which stay in the second-level cache
 
-/// Calls rule(strip, keys of its n rows), strip by strip, and stores the values that it returns.
+// Calls rule(keys of the n rows) for each strip and stores the values that it returns.
 template <class T, class Rule>
 void each_strip(std::span<const T* const> rows, std::span<T> out, const Rule& rule) {
   constexpr std::size_t lanes = Lanes<T>::count;
@@ -53,17 +53,17 @@ void each_strip(std::span<const T* const> rows, std::span<T> out, const Rule& ru
   }
 }
 
-/// Finds keys of given ranks in a strip.
+// Finds keys of given ranks in a strip.
 template <class T>
 class Ranks {
  public:
-  /// Ranks between `first` and `last` will be asked for; up to `most_sorted` rows by sorting.
+  // For ranks from `first` to `last`; up to `most_sorted` rows are sorted.
   Ranks(std::size_t n, std::size_t first, std::size_t last, std::size_t most_sorted)
       : sorts_(n <= most_sorted), network_(sorts_ ? order::sorting_network(n, first, last) : order::Network{}) {}
 
-  /// True if prepare leaves sorted strips.
+  // Whether prepare sorts the strips.
   bool sorts() const { return sorts_; }
-  /// To be called first for each strip; may reorder its rows.
+  // Must be called first for each strip; may reorder its rows.
   void prepare(std::span<Keys<T>> strip) const {
     if (sorts_) order::sort<T>(strip, network_);
   }
@@ -99,8 +99,8 @@ inline Doubles widened(Values<float> x, int part) {
 }
 inline Doubles widened(Values<double> x, int) { return x; }
 
-// The mean of the strip's keys without the `below` smallest and `above` largest; `a` is the first key left, `b` the
-// last one. The sum runs over all keys, clamped to [a, b]; what a and b count too often is exact and taken off again.
+// The mean of the strip's keys without the `below` smallest and `above` largest; `a` is the smallest remaining key, `b`
+// the largest. The sum runs over all keys, clamped to [a, b]; the surplus of a and b is exact and is subtracted again.
 // The strip may be a part of one with n rows.
 template <class T>
 Values<T> window_mean(std::span<const Keys<T>> strip, std::int64_t n, Keys<T> a, Keys<T> b, Keys<T> below,
@@ -129,8 +129,8 @@ Values<T> window_mean(std::span<const Keys<T>> strip, std::int64_t n, Keys<T> a,
   for (int lane = 0; lane < lanes; ++lane) {
     const order::Unit<T> unit(order::largest_of(first[lane], last[lane]), n);
     typename order::Unit<T>::Parts total{sum[lane / 4][lane % 4], rest[lane / 4][lane % 4]};
-    total.add(unit.parts(first[lane]), -static_cast<double>(below[lane]));
-    total.add(unit.parts(last[lane]), -static_cast<double>(above[lane]));
+    total.add(unit.parts(first[lane]), -1.0 * below[lane]);
+    total.add(unit.parts(last[lane]), -1.0 * above[lane]);
     mean[lane] = order::is_finite(first[lane]) && order::is_finite(last[lane])
                      ? unit.mean(total, size - below[lane] - above[lane])
                      : first[lane] + last[lane];
@@ -141,10 +141,10 @@ Values<T> window_mean(std::span<const Keys<T>> strip, std::int64_t n, Keys<T> a,
 template <class T>
 Keys<T> distances(Keys<T> keys, Values<T> median) {
   const Values<T> x = order::values_of<T>(keys);
-  return reinterpret_cast<Keys<T>>(x < median ? median - x : x - median);  // not negative: order as integers
+  return reinterpret_cast<Keys<T>>(x < median ? median - x : x - median);  // not negative, so they order as integers do
 }
 
-/// How many values below the median are among the `dropped` that are farthest from it.
+// How many values below the median are among the `dropped` that are farthest from it.
 template <class T>
 class Farthest {
  public:
@@ -156,7 +156,8 @@ class Farthest {
   }
 
  private:
-  // The i-th smallest value goes if it is farther away than the i-th largest one that would go in its stead.
+  // The i-th smallest value is dropped if it is farther from the median than the large value that would be dropped
+  // instead of it.
   Keys<T> from_sorted(std::span<const Keys<T>> strip, Values<T> median) const {
     Keys<T> count{};
     const std::size_t kept = strip.size() - dropped_;
@@ -165,7 +166,7 @@ class Farthest {
     return count;
   }
 
-  // All beyond the last distance that is kept go; of those at that distance the upper ones first.
+  // All values beyond the last distance that is kept are dropped; of those at that distance the upper ones first.
   Keys<T> from_distances(std::span<const Keys<T>> strip, Values<T> median) {
     for (std::size_t i = 0; i < strip.size(); ++i) distances_[i] = distances<T>(strip[i], median);
     const Keys<T> rank = all_lanes<T>(strip.size() - dropped_ - 1);
@@ -189,7 +190,7 @@ class Farthest {
 void require_majority(std::int64_t rows, std::int64_t dropped) {
   if (dropped < 0 || 2 * dropped >= rows)
     throw std::invalid_argument("dropping " + std::to_string(dropped) + " of " + std::to_string(rows) +
-                                " rows from both ends (fewer than half must go)");
+                                " rows from each end (must be fewer than half of the rows)");
 }
 
 template <class T>

@@ -1,7 +1,7 @@
 #pragma once
-// Bodies of the device forms of order statistics. A block works on 32 neighbouring columns, eight lanes on each, so
-// that 32 lanes read neighbouring values of a row. Few rows are sorted in shared memory; of many rows the wanted ranks
-// are found digit by digit (radix selection), which reads the rows once per digit.
+// Bodies of the device forms of order statistics. A block processes 32 neighbouring columns with eight lanes each, so
+// that 32 lanes read neighbouring values of a row. Few rows are sorted in shared memory; among many rows the wanted
+// ranks are found digit by digit (radix selection), which reads the rows once per digit.
 
 #include <cstdint>
 #include <limits>
@@ -18,7 +18,7 @@ enum class Statistic { median, trimmed_mean, mean_around_median };
 inline constexpr int block_columns = 32;
 inline constexpr int column_lanes = 8;
 
-/// What all bodies know.
+/// The fields that all bodies share.
 template <class T>
 struct Columns {
   Statistic statistic;
@@ -35,11 +35,11 @@ struct Columns {
   }
 };
 
-/// Sums of the lanes that share a column, and the window that they sum over.
+/// The window of each column, and the partial sums of its lanes.
 template <class T>
 struct WindowSums {
   T first[block_columns], last[block_columns];
-  std::int64_t below[block_columns];  // values that the window leaves out below it
+  std::int64_t below[block_columns];  // number of values below the window
   typename Unit<T>::Parts parts[column_lanes][block_columns];
 
   SHOAL_HD Unit<T> unit(int column, std::int64_t n) const { return {largest_of(first[column], last[column]), n}; }
@@ -107,7 +107,7 @@ struct SortColumns : Columns<T> {
     return middle(shared.value[(n - 1) / 2][column], shared.value[n / 2][column]);
   }
 
-  // Batcher's merge exchange (Knuth, volume 3, 5.2.2, algorithm M); a phase has comparators of different values.
+  // Batcher's merge exchange (Knuth, volume 3, 5.2.2, algorithm M); no two comparators of a phase share a value.
   SHOAL_HD static void sort(const Block& block, Shared& shared, std::int64_t n) {
     std::int64_t top = 1;
     while (2 * top < n) top *= 2;
@@ -133,7 +133,8 @@ struct SortColumns : Columns<T> {
     }
   }
 
-  // The i-th smallest value goes if it is farther away than the i-th largest one that would go in its stead.
+  // The i-th smallest value is dropped if it is farther from the median than the large value that would be dropped
+  // instead of it.
   SHOAL_HD std::int64_t farthest(const Shared& shared, int column, std::int64_t n) const {
     const T centre = median(shared, column, n);
     std::int64_t count = 0;
@@ -152,7 +153,7 @@ struct SelectColumns : Columns<T> {
   struct Shared {
     std::int32_t bin[2][1 << digit_bits][block_columns];
     Key key[2][block_columns];            // digits found so far
-    std::int64_t rank[2][block_columns];  // among the values that share them
+    std::int64_t rank[2][block_columns];  // rank among the values that share these digits
     T centre[block_columns];
     std::int32_t lower[block_columns], upper[block_columns];
     WindowSums<T> window;
@@ -196,7 +197,9 @@ struct SelectColumns : Columns<T> {
   SHOAL_HD void select(const Block& block, Shared& shared, const KeyOf& key_at, std::int64_t first,
                        std::int64_t second) const {
     block.each([&](int lane) {
-      if (lane < block_columns) shared.rank[0][lane] = first, shared.rank[1][lane] = second;
+      if (lane >= block_columns) return;
+      shared.rank[0][lane] = first;
+      shared.rank[1][lane] = second;
     });
     select(block, shared, key_at);
   }
@@ -219,7 +222,7 @@ struct SelectColumns : Columns<T> {
         for (std::int64_t i = lane / block_columns; i < this->rows.rows(); i += column_lanes) {
           const Key key = key_at(i, lane);
           for (int t = 0; t < 2; ++t) {
-            // Two shifts: one by the full width would be undefined.
+            // Two shifts, because one shift by the full width is undefined.
             if ((key ^ shared.key[t][column]) >> (done - 1) >> 1 == 0)
               Block::add(shared.bin[t][key >> shift & digits][column], 1);
           }
@@ -247,7 +250,7 @@ struct SelectColumns : Columns<T> {
     block.each([&](int lane) {
       if (lane < block_columns) shared.lower[lane] = shared.upper[lane] = 0;
     });
-    // All beyond the last distance that is kept go; of those at that distance the upper ones first.
+    // All values beyond the last distance that is kept are dropped; of those at that distance the upper ones first.
     block.each([&](int lane) {
       const int column = lane % block_columns;
       const Key limit = shared.key[0][column];
@@ -270,7 +273,8 @@ struct SelectColumns : Columns<T> {
     finish(block, shared, -1);
   }
 
-  /// The mean between the two keys; without `below` values below them, or shared.lower if that is negative.
+  /// The mean of the values from the first key to the second; `below` values are below them, or shared.lower if `below`
+  /// is negative.
   SHOAL_HD void finish(const Block& block, Shared& shared, std::int64_t below) const {
     auto& window = shared.window;
     const std::int64_t n = this->rows.rows();
@@ -293,8 +297,8 @@ struct SelectColumns : Columns<T> {
         sum.add(unit.parts(x), 1);
       }
       if (part == 0) {
-        sum.add(unit.parts(first), -static_cast<double>(window.below[column]));
-        sum.add(unit.parts(last), -static_cast<double>(n - kept - window.below[column]));
+        sum.add(unit.parts(first), -1.0 * window.below[column]);
+        sum.add(unit.parts(last), -1.0 * (n - kept - window.below[column]));
       }
       window.parts[part][column] = sum;
     });

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace shoal::order {
 namespace {
@@ -66,7 +67,7 @@ template <class T>
 struct Bracket {
   Keys<T> rank, low, high, below, upto;
 
-  /// Lanes in which one more look at the smallest and largest key of the bracket does not give the answer.
+  // Lanes in which the smallest and the largest key of the bracket cannot give the answer yet.
   Keys<T> open() const { return (rank != below) & (rank != upto - 1) & (high != low + 1); }
 
   void narrow(Keys<T> pivot, Keys<T> count) {
@@ -77,7 +78,7 @@ struct Bracket {
     below = down ? count : below;
   }
 
-  /// Where the wanted rank would be, moved by `margin` ranks, if the values of the bracket were evenly spread.
+  // The key at the wanted rank, moved by `margin` ranks, if the values of the bracket were evenly spread.
   Keys<T> interpolate(T margin) const {
     const Values<T> from = values_of<T>(low), width = values_of<T>(high) - from;
     const Values<T> ranks = __builtin_convertvector(rank - below, Values<T>) + (T(0.5) + margin);
@@ -112,7 +113,8 @@ class Selection {
 
   std::array<Keys<T>, targets> run() {
     start_from_sample();
-    T margin = T(0.5) * std::sqrt(static_cast<T>(strip_.size()) / 3);
+    const T rows = strip_.size();
+    T margin = T(0.5) * std::sqrt(rows / 3);
     for (int round = 0;; ++round) {
       for (int pass = 0; pass < 3 && open(); ++pass) {
         pass_over([&](const Bracket<T>& b, std::size_t side) {
@@ -142,8 +144,8 @@ class Selection {
     for (std::size_t p = 0; p < pivot.size(); ++p) bracket_[p / 2].narrow(pivot[p], counts[p]);
   }
 
-  // Quantiles of two dozen rows that are spread over all of them: outliers, however large, cannot spoil them as they
-  // would spoil an interpolation between the extremes. Beyond the sample's ends the extremes must do.
+  // Quantiles of two dozen evenly spread rows: outliers, however large, cannot spoil them as they would spoil an
+  // interpolation between the extremes. Beyond the sample's ends the extremes are used.
   void start_from_sample() {
     Keys<T> sample[sample_size], smallest = strip_[0], largest = strip_[0];
     for (std::size_t i = 0; i < sample_size; ++i) sample[i] = strip_[i * strip_.size() / sample_size];
@@ -165,19 +167,19 @@ class Selection {
     }
   }
 
-  /// What is probably just below (side 0) or above (side 1) the key of `rank`.
+  // A key that is probably just below (side 0) or above (side 1) the key of `rank`.
   Keys<T> quantile(const Keys<T>* sample, Bits rank, std::size_t side) const {
     const double share = (rank + 0.5) / strip_.size();
     const double spread = 1.3 * std::sqrt(sample_size * share * (1 - share));
     const double place = share * sample_size - 0.5 + (side == 0 ? -spread : spread);
-    const int index = static_cast<int>(side == 0 ? std::floor(place) : std::ceil(place));
+    const int index = side == 0 ? std::floor(place) : std::ceil(place);
     if (index < 0) return all_lanes<T>(std::numeric_limits<Bits>::min());
-    if (index >= static_cast<int>(sample_size)) return all_lanes<T>(std::numeric_limits<Bits>::max());
+    if (std::cmp_greater_equal(index, sample_size)) return all_lanes<T>(std::numeric_limits<Bits>::max());
     return sample[index];
   }
 
-  // Moves the ends of each bracket to keys that occur. Ties then show as a bracket of one key. Distances from the ends
-  // are unsigned, so that keys outside the bracket count as very far.
+  // Moves the ends of each bracket to keys that occur; ties then become a bracket of one key. Distances from the ends
+  // are unsigned, so that keys outside the bracket count as very distant.
   void tighten() {
     std::array<Distances<T>, targets> from_low, from_high;
     for (std::size_t t = 0; t < targets; ++t) from_low[t] = from_high[t] = ~Distances<T>{};
@@ -192,7 +194,7 @@ class Selection {
       Bracket<T>& b = bracket_[t];
       const Keys<T> smallest = b.low + 1 + reinterpret_cast<Keys<T>>(from_low[t]);
       const Keys<T> largest = b.high - reinterpret_cast<Keys<T>>(from_high[t]);
-      // The ends are the answers of lanes whose rank is first or last; then the bracket closes around it.
+      // In lanes whose rank is the first or the last, that end is the answer and the bracket closes around it.
       const Keys<T> first = b.rank == b.below, last = b.rank == b.upto - 1;
       b.high = first ? smallest : largest;
       b.low = (last ? largest : smallest) - 1;

@@ -1,6 +1,6 @@
 #pragma once
-// Order statistics of a strip: n vectors, one per row, whose lanes are neighbouring coordinates. Every lane is worked
-// on alone, all at once. Values are kept as keys, integers that order as the values do. Host only.
+// Order statistics of a strip: n vectors, one per row, whose lanes are neighbouring coordinates. Lanes are independent.
+// Values are kept as keys, integers that order as the values do. Host only.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +26,7 @@ using Keys = typename Lanes<T>::Keys;
 template <class T>
 using Values = typename Lanes<T>::Values;
 
-/// Flips the other bits of negative numbers; its own inverse.
+/// Flips all bits but the sign of negative numbers; its own inverse.
 template <class T>
 inline Keys<T> flip(Keys<T> bits) {
   constexpr auto magnitude = ~(typename Lanes<T>::Bits{1} << (8 * sizeof(T) - 1));
@@ -62,7 +62,7 @@ inline V larger(V a, V b) {
 
 using Network = std::vector<std::pair<std::uint16_t, std::uint16_t>>;
 
-/// Batcher's merge exchange for n wires, without the comparators that do not reach the wires first .. last.
+/// Batcher's merge exchange for n wires, without the comparators that cannot affect the wires first .. last.
 Network sorting_network(std::size_t n, std::size_t first, std::size_t last);
 
 template <class T>
@@ -74,7 +74,7 @@ inline void sort(std::span<Keys<T>> strip, const Network& network) {
   }
 }
 
-/// The keys of the 0-based ranks[0] and ranks[1] in each lane; at least 24 rows. NaN ends up somewhere, without harm.
+/// The keys at the two 0-based ranks of each lane; at least 24 rows. NaN may be at any rank.
 template <class T>
 std::pair<Keys<T>, Keys<T>> select(std::span<const Keys<T>> strip, Keys<T> first_rank, Keys<T> second_rank);
 

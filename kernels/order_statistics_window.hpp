@@ -1,7 +1,8 @@
 #pragma once
 // The mean of a window of a sorted column, with bits that do not depend on the order in which its values are added, so
-// that nobody needs to sort them: values are first rounded to a common unit that is small beside the largest one and
-// large enough that every partial sum is exact. Demmel, Nguyen: Fast reproducible floating-point summation, ARITH 2013.
+// that they need not be sorted: values are first rounded to a common unit that is small compared with the largest value
+// and large enough that every partial sum is exact. Demmel, Nguyen: Fast reproducible floating-point summation, ARITH
+// 2013.
 
 #include <bit>
 #include <cmath>
@@ -9,25 +10,25 @@
 #include <numeric>
 #include <type_traits>
 
-#include "kernels/launch.hpp"
+#include "kernels/host_device.hpp"
 
 namespace shoal::order {
 
-/// What rounds a value to the unit when it is added and subtracted again: 1.5 * 2^p for the smallest p with
-/// 2^p > 2 * values * largest. The unit is 2^(p - 52): at most values * largest * 2^-49.
+/// Adding and then subtracting it rounds a value to the unit: 1.5 * 2^p for the smallest p with
+/// 2^p > 2 * values * largest. The unit is 2^(p - 52), at most values * largest * 2^-49.
 SHOAL_HD constexpr double anchor(double largest, std::int64_t values) {
   const auto exponent = std::bit_cast<std::uint64_t>(largest * values) >> 52;
   return std::bit_cast<double>((exponent + 2) << 52 | std::uint64_t{1} << 51);
 }
 
-/// Of values of type T with a magnitude of at most `largest`, at most `values` of them counted with multiplicity. For
-/// float one unit is enough, 2^-36 of the largest value or less for up to 4,096 values. For double a second, smaller
-/// unit takes what the first one rounds off.
+/// The unit for a sum of at most `values` values (counted with multiplicity) of type T and magnitude at most `largest`.
+/// For float one unit is enough: 2^-36 of the largest value or less for up to 4,096 values. For double a second,
+/// smaller unit takes what the first one rounds off.
 template <class T>
 class Unit {
  public:
   SHOAL_HD constexpr Unit(double largest, std::int64_t values)
-      : scale_(largest > 0x1p900 ? 0x1p-100 : 1.0),  // room for the sum
+      : scale_(largest > 0x1p900 ? 0x1p-100 : 1.0),  // leaves room for the sum
         coarse_(anchor(largest * scale_, values)),
         fine_(coarse_ * 0x1p-50 * std::bit_ceil(static_cast<std::uint64_t>(values))) {}
 
@@ -63,12 +64,12 @@ class Unit {
 /// The larger of two magnitudes.
 template <class T>
 SHOAL_HD constexpr double largest_of(T a, T b) {
-  const double x = a < 0 ? -static_cast<double>(a) : a;
-  const double y = b < 0 ? -static_cast<double>(b) : b;
+  const double x = a < 0 ? -a : a;
+  const double y = b < 0 ? -b : b;
   return x < y ? y : x;
 }
 
-/// The mean of two values that does not overflow; of equal values, infinities among them, that value.
+/// The mean of two values, without overflow; equal values, also infinities, give that value.
 template <class T>
 SHOAL_HD constexpr T middle(T a, T b) {
   return a == b ? a : std::midpoint(a, b);

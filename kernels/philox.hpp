@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "kernels/launch.hpp"
+#include "kernels/host_device.hpp"
 
 namespace shoal {
 

@@ -7,8 +7,8 @@
 namespace shoal {
 namespace {
 
-// Eight blocks at a time as two independent chains, which hide the latency of products. Each 32-bit number stands in
-// the lower half of a 64-bit lane: products need no shuffles, and what the upper halves hold is never looked at.
+// Eight blocks at a time as two independent chains, which hide the latency of products. Each 32-bit number is in the
+// lower half of a 64-bit lane: products need no shuffles, and the upper halves are never used.
 constexpr std::int64_t blocks = 8;
 
 struct FourBlocks {

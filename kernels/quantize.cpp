@@ -20,11 +20,11 @@ using quantization::Rounding;
 // Random words and codes of a piece stay in the first-level cache between the loops that make and use them.
 constexpr std::int64_t piece_size = 1024;
 
-/// The lowest `bits` bits of each of four codes.
+// The lowest `bits` bits of each of four codes.
 std::uint64_t code_mask(int bits) { return 0x0001000100010001u * ((1u << bits) - 1u); }
 
-/// `n` bytes, 1 to 8, as a little-endian number: in loads that overlap, because small ones joined in memory would wait
-/// for each other.
+// `n` bytes, 1 to 8, as a little-endian number. Overlapping loads are joined in registers: joined in memory, the
+// number could be read only after several small stores.
 template <int n>
 std::uint64_t load(const std::uint8_t* from) {
   const auto part = [&]<class Part>(Part value, int offset) {
@@ -65,7 +65,8 @@ void pack_eights(std::uint8_t* out, const std::uint16_t* codes, std::int64_t eig
     std::memcpy(four, codes, sizeof four);
     const std::uint64_t lower = _pext_u64(four[0], mask), upper = _pext_u64(four[1], mask);
     if constexpr (bits == 16) {
-      store<8>(out, lower), store<8>(out + 8, upper);
+      store<8>(out, lower);
+      store<8>(out + 8, upper);
     } else {
       const std::uint64_t first = lower | upper << (4 * bits);
       store<std::min(bits, 8)>(out, first);
@@ -129,7 +130,7 @@ void require_scale(float scale) {
                                 " (must be finite and not negative; a row that is not finite has none)");
 }
 
-/// Calls step(first, count) for each piece of n values.
+// Calls step(first, count) for each piece of n values.
 template <class Step>
 void each_piece(std::int64_t n, const Step& step) {
   for (std::int64_t begin = 0; begin < n; begin += piece_size) step(begin, std::min(piece_size, n - begin));
@@ -175,7 +176,7 @@ void quantize(std::span<std::uint8_t> packed, std::span<const float> row, float 
   const std::int64_t n = std::ssize(row);
   if (first < 0 || first % 8 != 0 || n > philox_stream_words - first)
     throw std::invalid_argument("quantization of " + std::to_string(n) + " values from coordinate " +
-                                std::to_string(first) + " (a multiple of 8, up to 2^34)");
+                                std::to_string(first) + " (must be a multiple of 8; a stream has 2^34 words)");
   const Rounding rounding = Rounding::of(scale, bits);
   alignas(64) std::uint32_t words[piece_size];
   alignas(64) std::uint16_t codes[piece_size];

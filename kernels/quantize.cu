@@ -1,5 +1,5 @@
-// Quantization on the device. Blocks of threads make 1,024 codes in shared memory and write them as whole words; codes
-// are read back one by one, from bytes that neighbouring threads share.
+// Quantization on the device. A block of threads makes 1,024 codes in shared memory and writes them as whole words;
+// codes are read back one by one, from bytes that neighbouring threads share.
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -14,9 +14,9 @@ namespace {
 using quantization::Rounding;
 using quantization::segment;
 
-constexpr std::int64_t codes_per_block = 1024;  // of any width they fill whole 32-bit words
+constexpr std::int64_t codes_per_block = 1024;  // codes of any width then fill whole 32-bit words
 
-// Where four neighbouring codes come from: source.four(row, first, count, out).
+// Sources of codes: source.four(row, first, count, out) gives up to four neighbouring codes of a row.
 
 struct Rounded {
   RowView<const float> rows;
@@ -54,7 +54,7 @@ struct Pack {
   };
   Source source;
   RowView<std::uint8_t> packed;
-  std::int64_t count;  // codes in a row
+  std::int64_t count;  // codes per row
   int bits;
 
   SHOAL_HD void operator()(const Block& block, Shared& shared) const {
@@ -92,7 +92,8 @@ void pack_from(OnDevice device, const Source& source, RowView<std::uint8_t> pack
   require_size("packed rows", packed.rows(), rows);
   require_size("packed bytes of a row", packed.columns(), packed_bytes(count, bits));
   if (packed.stride() % 4 != 0 && rows > 1)
-    throw std::invalid_argument("packed rows " + std::to_string(packed.stride()) + " bytes apart (a multiple of 4)");
+    throw std::invalid_argument("packed rows " + std::to_string(packed.stride()) +
+                                " bytes apart (must be a multiple of 4)");
   const std::int64_t blocks = (count + codes_per_block - 1) / codes_per_block;
   run_blocks(device, rows * blocks, Pack<Source>{source, packed, count, bits});
 }
@@ -115,8 +116,8 @@ struct Dequantize {
   SHOAL_HD void operator()(std::int64_t i) const {
     const std::int64_t row = i / out.columns(), column = i % out.columns();
     const int levels = largest_level(bits);
-    const int level = static_cast<int>(code_at(packed.at(row), column, bits)) - levels;
-    out.at(row)[column] = level * (scales[row] / levels);
+    const int code = code_at(packed.at(row), column, bits);
+    out.at(row)[column] = (code - levels) * (scales[row] / levels);
   }
 };
 

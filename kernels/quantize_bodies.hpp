@@ -1,5 +1,5 @@
 #pragma once
-// What one value goes through on the way to its code and back: shared by host and device, operation by operation.
+// The arithmetic from a value to its code and the reduction to a scale: the same operations on host and device.
 
 #include <bit>
 #include <cmath>
@@ -9,7 +9,7 @@
 
 namespace shoal::quantization {
 
-/// How values of one row become levels.
+/// Rounds the values of one row to levels.
 struct Rounding {
   float lift, per_scale, levels;
 
@@ -27,13 +27,13 @@ struct Rounding {
   SHOAL_HD std::uint16_t code(float x, std::uint32_t random) const {
     const float length = std::fabs(x) * lift * per_scale;
     const float capped = length < levels ? length : levels;
-    const int below = static_cast<int>(capped);
+    const int below = capped;
     const int level = below + (uniform_float(random) < capped - below ? 1 : 0);
     return static_cast<int>(levels) + (x < 0 ? -level : level);
   }
 };
 
-/// Values that a segment of a scale's reduction covers, and the partial results that it keeps side by side.
+/// Number of values in a segment of a scale's reduction, and of the partial results that it keeps side by side.
 inline constexpr std::int64_t segment = 65'536;
 inline constexpr int lanes = 256;
 
@@ -41,7 +41,10 @@ inline constexpr int lanes = 256;
 // segments in order: the same tree on host and device.
 struct SumOfSquares {
   using Partial = double;
-  SHOAL_HD static double add(double sum, float x) { return sum + static_cast<double>(x) * x; }
+  SHOAL_HD static double add(double sum, float x) {
+    const double wide = x;
+    return sum + wide * wide;
+  }
   SHOAL_HD static double fold(double a, double b) { return a + b; }
   SHOAL_HD static float finish(double sum, std::int64_t) { return std::sqrt(sum); }
 };
@@ -69,7 +72,7 @@ void with_measure(ScaleRule rule, const With& with) {
   with(SumOfMagnitudes{});
 }
 
-/// Throws std::invalid_argument, unless least <= bits <= 16.
+/// Throws std::invalid_argument unless least <= bits <= 16.
 void require_bits(int bits, int least);
 
 }  // namespace shoal::quantization

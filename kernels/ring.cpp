@@ -12,12 +12,11 @@
 namespace shoal {
 namespace {
 
-// Values that are looked at twice, for their range and for their words, come from the first-level cache the second
-// time.
+// Values are read twice, for their range and for their words; the second time they are in the first-level cache.
 constexpr std::size_t block_size = 2048;
 
-// As in fixed_point.cpp: adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of the sum, rounded half to
-// even, which vectorises where a conversion to integers does not.
+// As in fixed_point_sum.cpp: adding 1.5 * 2^52 leaves an integer below 2^51 in the low bits of the sum, rounded half to
+// even; this vectorises, unlike a conversion to integers.
 constexpr double magic = 0x1.8p52;
 
 template <class T>
@@ -25,14 +24,14 @@ void encode_block(std::uint32_t* __restrict out, const T* __restrict row, std::s
                   int exponent) {
   const RowRange range = scan<T>({row, n});
   const double scale = std::ldexp(1.0, exponent), factor = weight;
-  // Rounded to an integer first, as the words are; a product that is too long for double is too large anyway.
+  // Rounded to an integer first, as the words are; a product with more bits than double holds is too large anyway.
   if (!(std::rint(range.max_abs * scale) * std::abs(factor) < 0x1p31))
     throw std::overflow_error("fixed-point product of " + std::to_string(range.max_abs) + " with weight " +
                               std::to_string(weight) + " at scale 2^" + std::to_string(exponent) +
                               " does not fit the ring of 32 bits");
   for (std::size_t i = 0; i < n; ++i) {
-    const double q = std::fma(static_cast<double>(row[i]), scale, magic) - magic;
-    out[i] = static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(std::fma(q, factor, magic)));
+    const double x = row[i], q = std::fma(x, scale, magic) - magic;
+    out[i] = std::bit_cast<std::uint64_t>(std::fma(q, factor, magic));
   }
 }
 
@@ -41,14 +40,14 @@ void encode_block(std::uint64_t* out, const T* row, std::size_t n, std::int64_t 
   const std::span words(reinterpret_cast<std::int64_t*>(out), n);
   std::fill(words.begin(), words.end(), 0);
   accumulate<T>(words, {row, n}, weight, exponent);
-  // accumulate passes over rows of weight 0, but what is not finite must not pass.
+  // accumulate skips rows of weight 0, but values that are not finite must be rejected.
   if (weight == 0 && !scan<T>({row, n}).finite)
     throw std::overflow_error("value that is not finite (in a row of weight 0)");
 }
 
 double signed_value(std::uint32_t word) { return static_cast<std::int32_t>(word); }
 
-// AVX2 has no conversion of 64-bit integers either. Both halves are put into the low bits of doubles that stand for
+// AVX2 cannot convert 64-bit integers to double. Both halves are put into the low bits of doubles that represent
 // high * 2^32 + 2^84 + 2^63 and low + 2^52; the difference of the first and all three constants is exact, so the sum
 // rounds once, as a conversion does.
 double signed_value(std::uint64_t word) {

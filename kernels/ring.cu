@@ -1,4 +1,4 @@
-// Ring arithmetic on the device: one thread per coordinate, bound by memory.
+// Ring arithmetic on the device: one thread per coordinate, limited by memory bandwidth.
 #include "kernels/ring.hpp"
 
 #include <cmath>
@@ -19,7 +19,8 @@ struct Encode {
     using Signed = std::make_signed_t<Word>;
     constexpr double limit = sizeof(Word) == 8 ? 0x1p63 : 0x1p31;
     const double x = row[i];
-    const double q = weight == 0 ? x * 0 : rint(x * scale);  // NaN stays one where nothing else counts
+    const double q =
+        weight == 0 ? x * 0 : rint(x * scale);  // with weight 0 only NaN and infinity matter: both become NaN
     out[i] = 0;
     // NaN fails both comparisons. The double may round the product up to the limit, so the integer below decides.
     if (!(q > -limit && q < limit && fabs(q * weight) <= limit)) {
@@ -27,7 +28,7 @@ struct Encode {
       return;
     }
     const Word product = static_cast<std::uint64_t>(static_cast<std::int64_t>(q)) * weight;
-    // A product of magnitude 2^(bits - 1) or, wrapped, of the other sign has left the range.
+    // A product of magnitude 2^(bits - 1), or one whose sign is wrong after wrapping around, is out of range.
     const bool negative = (q < 0) != (weight < 0);
     const bool fits = q == 0 || (product << 1 != 0 && (static_cast<Signed>(product) < 0) == negative);
     if (fits)

@@ -1,6 +1,6 @@
 #pragma once
 // Arithmetic of the rings Z_{2^32} and Z_{2^64}, in which masked updates are summed: Word = std::uint32_t or
-// std::uint64_t. Wrap-around is the modulus, so addition and subtraction cost nothing beyond the memory they touch, and
+// std::uint64_t. Wrap-around is the modulus, so addition and subtraction cost no more than their memory accesses, and
 // sums over clients do not depend on their order.
 //
 // A value x of a client with integer weight w enters as rint(x 2^exponent) w, half to even, in two's complement: the
@@ -19,8 +19,8 @@ namespace shoal {
 int ring_bits(std::int64_t summands, int input_bits);
 
 /// The largest exponent at which values of magnitude up to `bound` with weights of `total_weight` in all cannot leave
-/// the ring's signed range: total_weight * bound * 2^exponent < 2^(bits - 2); one bit stays free for what rounding
-/// adds. Throws std::invalid_argument unless both are positive and total_weight is at most 2^(bits - 2).
+/// the ring's signed range: total_weight * bound * 2^exponent < 2^(bits - 2); one bit is left for rounding errors.
+/// Throws std::invalid_argument unless both are positive and total_weight is at most 2^(bits - 2).
 template <class Word>
 int ring_exponent(double total_weight, double bound);
 
@@ -42,8 +42,8 @@ void ring_decode(std::span<T> out, std::span<const Word> sum, int exponent, doub
 
 // The same on the device, for `size` values.
 
-/// What does not fit, or is not finite, becomes 0 and is counted in *failed, in device memory: nobody waits for it
-/// here.
+/// A value that does not fit or is not finite becomes 0 and is counted in *failed, in device memory; nothing waits for
+/// it here.
 template <class Word, class T>
 void ring_encode(OnDevice device, Word* out, const T* row, std::int64_t size, std::int64_t weight, int exponent,
                  std::uint32_t* failed);

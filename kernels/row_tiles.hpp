@@ -1,11 +1,11 @@
 #pragma once
-// Device work on [K, d], cut into pieces of rows: a block never needs the division that a flat index would.
+// Device work on [K, d], cut into pieces of rows, so that values need no division as a flat index would.
 
 #include "kernels/launch.hpp"
 
 namespace shoal {
 
-/// body(row, column) for each value of [rows, columns]; no order is promised.
+/// Runs body(row, column) for each value of [rows, columns], in no particular order.
 template <class Body>
 struct EachOfRows {
   static constexpr int lanes = 256;

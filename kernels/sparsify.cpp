@@ -19,11 +19,11 @@ using sparse::key_of;
 using Indices = std::vector<std::uint32_t>;
 
 constexpr std::size_t block_size = 2048;  // stays in the first-level cache between addition and selection
-constexpr int half_bits = 16;             // of a key's 31: two histograms find any key
+constexpr int half_bits = 16;             // about half of a key's 31 bits: two histograms find any key
 
 void require_row(std::size_t size) {
   if (size > std::numeric_limits<std::uint32_t>::max())
-    throw std::invalid_argument("row of " + std::to_string(size) + " values (32 bits index them)");
+    throw std::invalid_argument("row of " + std::to_string(size) + " values (indices have 32 bits)");
 }
 
 void refuse_nan(std::span<const float> x, std::span<const std::uint32_t> indices) {
@@ -31,7 +31,7 @@ void refuse_nan(std::span<const float> x, std::span<const std::uint32_t> indices
     if (std::isnan(x[i])) throw std::invalid_argument("NaN at index " + std::to_string(i) + " of a row to sparsify");
 }
 
-/// Calls visit(i, key) for every key >= threshold, in order.
+// Calls visit(i, key) for every key >= threshold, in order.
 template <class Visit>
 void visit_keys(std::span<const float> x, std::size_t begin, std::size_t end, std::uint32_t threshold,
                 const Visit& visit) {
@@ -49,14 +49,14 @@ void visit_keys(std::span<const float> x, std::size_t begin, std::size_t end, st
     if (key_of(x[i]) >= threshold) visit(i, key_of(x[i]));
 }
 
-/// A row as it is.
+// A row as it is.
 struct Plain {
   std::span<const float> x;
   float at(std::size_t i) const { return x[i]; }
   void prepare(std::size_t, std::size_t) const {}
 };
 
-/// A row that still has to be added to the memory in x; each block must be prepared once.
+// A memory, x, to which `update` has yet to be added; each block must be prepared once.
 struct Added {
   std::span<float> x;
   std::span<const float> update;
@@ -68,22 +68,23 @@ struct Added {
   }
 };
 
-/// A key that probably has k or a few more keys of the row at or above it: an order statistic of an evenly spread
-/// sample, three standard deviations to the safe side.
+// A key that probably has k or a few more keys of the row at or above it: an order statistic of an evenly spread
+// sample, three standard deviations on the safe side.
 template <class Row>
 std::uint32_t guess_threshold(const Row& row, std::size_t k) {
   const std::size_t size = row.x.size(), sampled = std::clamp<std::size_t>(size / 128, 256, 4096);
-  const double expected = static_cast<double>(k) / size * sampled;
+  const double expected = 1.0 * k / size * sampled;
   const double rank = expected + 3 * std::sqrt(expected) + 3;
   if (size < sampled || rank >= sampled) return 0;
   std::vector<std::uint32_t> keys(sampled);
   for (std::size_t s = 0; s < sampled; ++s) keys[s] = key_of(row.at(s * size / sampled));
-  const auto nth = keys.begin() + static_cast<std::ptrdiff_t>(rank);
+  const std::ptrdiff_t place = rank;
+  const auto nth = keys.begin() + place;
   std::ranges::nth_element(keys, nth, std::greater());
   return *nth;
 }
 
-/// Selects from candidates that hold the top k.
+// Selects the top k from candidates that include them.
 void select_from(std::span<const std::uint32_t> candidates, std::span<const std::uint32_t> keys,
                  std::span<std::uint32_t> indices) {
   std::vector<std::uint32_t> order(keys.begin(), keys.end());
@@ -100,14 +101,15 @@ void select_from(std::span<const std::uint32_t> candidates, std::span<const std:
   }
 }
 
-/// Finds the `rank`-th largest (from 0) of the counts' places and takes the counts above it off the rank.
+// The digit of the `rank`-th largest key (from 0), by the counts of digits. Subtracts the counts of larger digits from
+// the rank.
 std::uint32_t find_digit(const std::vector<std::uint32_t>& counts, std::size_t& rank) {
   std::size_t digit = counts.size() - 1;
   for (; rank >= counts[digit]; --digit) rank -= counts[digit];
   return digit;
 }
 
-/// Radix selection: whatever the values are, three reads of the row.
+// Radix selection: three reads of the row, whatever its values.
 void select_by_digits(std::span<const float> x, std::span<std::uint32_t> indices) {
   std::size_t rank = indices.size() - 1;
   std::vector<std::uint32_t> counts(std::size_t{1} << half_bits);
@@ -146,7 +148,10 @@ int select_top(const Row& row, std::span<std::uint32_t> indices) {
   }
   if (k == 0) return 1;
   const bool good = candidates.size() >= k && candidates.size() <= most;
-  good ? select_from(candidates, keys, indices) : select_by_digits(row.x, indices);
+  if (good)
+    select_from(candidates, keys, indices);
+  else
+    select_by_digits(row.x, indices);
   refuse_nan(row.x, indices);  // a NaN has one of the largest keys
   return good ? 1 : 4;
 }
@@ -178,7 +183,7 @@ void random_k(PhiloxKey key, PhiloxBlock counter, std::uint32_t size, std::span<
   if (indices.size() > size)
     throw std::invalid_argument(std::to_string(indices.size()) + " random indices below " + std::to_string(size));
   if (counter[3] != 0) throw std::invalid_argument("the last word of a random_k counter counts draws (must be 0)");
-  // Of two complementary sets the smaller one is drawn.
+  // Draws the set or its complement, whichever is smaller.
   const bool complement = indices.size() > size / 2;
   std::size_t missing = complement ? size - indices.size() : indices.size();
   std::vector<std::uint64_t> drawn((std::size_t{size} + 63) / 64);
@@ -186,7 +191,7 @@ void random_k(PhiloxKey key, PhiloxBlock counter, std::uint32_t size, std::span<
     const PhiloxBlock random = philox(counter, key);
     for (int half = 0; half < 2 && missing > 0; ++half) {
       const auto uniform = std::uint64_t{random[2 * half]} << 32 | random[2 * half + 1];
-      const auto index = static_cast<std::uint64_t>((static_cast<unsigned __int128>(uniform) * size) >> 64);
+      const std::uint64_t index = static_cast<unsigned __int128>(uniform) * size >> 64;
       const std::uint64_t bit = std::uint64_t{1} << index % 64;
       missing -= (drawn[index / 64] & bit) == 0;
       drawn[index / 64] |= bit;

@@ -28,7 +28,7 @@ void require_k(std::int64_t k, std::int64_t columns) {
     throw std::invalid_argument(std::to_string(k) + " largest of " + std::to_string(columns) + " values");
 }
 
-// `memory` and `update` are empty, or `rows` is memory + update after the first pass.
+// Either `memory` and `update` are empty, or `rows` is `memory`, to which the first pass adds `update`.
 void select(OnDevice device, RowView<const float> rows, RowView<float> memory, RowView<const float> update,
             std::int64_t k, std::uint32_t* indices) {
   const auto chunks = chunks_of(rows);
@@ -85,7 +85,7 @@ void top_k_with_memory(OnDevice device, RowView<float> memory, RowView<const flo
   if (update.rows() != memory.rows() || update.columns() != memory.columns())
     throw std::invalid_argument("update and memory of different shapes");
   if (memory.columns() == 0) return;
-  // With k = 0 the update must still be remembered: the first pass does it, and nothing is taken.
+  // With k = 0 the update must still be added to the memory: the first pass does that, and nothing is taken.
   select(device, memory, memory, update, k, indices);
   take(device, memory, k, indices, values);
 }

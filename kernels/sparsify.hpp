@@ -1,14 +1,14 @@
 #pragma once
-// Sparse updates: which coordinates are sent, what stays behind (error feedback), and adding what was sent into an
-// exact sum. Values are float, indices 32 bits and ascending: what goes over the wire. Stich, Cordonnier, Jaggi:
+// Sparse updates: choosing the coordinates to send, keeping the rest in a memory (error feedback), and adding sent
+// values to an exact sum. Values are float, indices have 32 bits and ascend, as on the wire. Stich, Cordonnier, Jaggi:
 // Sparsified SGD with memory, NeurIPS 2018 (top-k, random-k, memory); Aji, Heafield: Sparse communication for
 // distributed gradient descent, EMNLP 2017 (threshold); Karimireddy et al.: Error feedback fixes signSGD, ICML 2019
 // (arXiv 1901.09847).
 //
-// Magnitudes order as the bits of |x| do: -0 equals +0, infinity is the largest magnitude and is selected like any
-// value. NaN has no place in that order: host forms refuse it with std::invalid_argument; device forms, which cannot
-// wait to tell, treat it as larger than infinity, so that it is always among what is selected and caught when it is
-// added. Rows have fewer than 2^32 values (std::invalid_argument).
+// Magnitudes are ordered by the bits of |x|: -0 equals +0, infinity is the largest magnitude and is selected like any
+// value. NaN has no place in that order: host forms reject it with std::invalid_argument; device forms, which cannot
+// report it, treat it as larger than infinity, so that it is always selected and then found by scatter_add. Rows have
+// fewer than 2^32 values (std::invalid_argument).
 
 #include <cstdint>
 #include <span>
@@ -20,27 +20,27 @@
 
 namespace shoal {
 
-/// Fills `indices` with those of the largest magnitudes of x, as many as it has room for; of equal magnitudes the
-/// lowest indices. Throws std::invalid_argument if x has fewer values. Returns how often x was read from end to end:
-/// once where a sample of it gave a good threshold, 4 times at most.
+/// Fills `indices` with the indices of the values of largest magnitude in x; of equal magnitudes the lowest indices are
+/// taken. Throws std::invalid_argument if x has fewer values. Returns how often x was read from end to end: once if a
+/// sample of it gave a good threshold, 4 times at most.
 int top_k(std::span<const float> x, std::span<std::uint32_t> indices);
 
 /// Indices of all |x[i]| >= threshold, which is not negative (std::invalid_argument).
 std::vector<std::uint32_t> at_least(std::span<const float> x, float threshold);
 
-/// A uniformly random set of indices below `size`, as many as `indices` has room for, without replacement: the first
-/// that differ in a sequence of uniform draws. Draw j is made of half of the Philox block of `counter` with j / 2 in
-/// its last word, which must be 0; its bias is below size 2^-64. Data play no part, so these indices need not be sent.
+/// Fills `indices` with a uniformly random set of indices below `size`, without replacement: the first distinct ones in
+/// a sequence of uniform draws. Draw j is one half of the Philox block of `counter`, whose last word must be 0 and is
+/// replaced by j / 2; its bias is below size 2^-64. The indices do not depend on data, so they need not be sent.
 void random_k(PhiloxKey key, PhiloxBlock counter, std::uint32_t size, std::span<std::uint32_t> indices);
 
 /// values[j] = x[indices[j]].
 void gather(std::span<const float> x, std::span<const std::uint32_t> indices, std::span<float> values);
 
-/// values[j] = x[indices[j]], which becomes 0: afterwards x is what was not sent.
+/// values[j] = x[indices[j]], then x[indices[j]] = 0: afterwards x holds what was not sent.
 void take(std::span<float> x, std::span<const std::uint32_t> indices, std::span<float> values);
 
-/// Error feedback: memory += update, the top_k of that sum is taken out of memory and put in `values`. The addition
-/// happens while the sum is first read. Returns what top_k does. `values` and `indices` have equal sizes.
+/// Error feedback: memory += update, then the top_k of memory are taken out as by take. The addition happens while the
+/// sum is first read. Returns the same as top_k. `values` and `indices` have equal sizes.
 int top_k_with_memory(std::span<float> memory, std::span<const float> update, std::span<std::uint32_t> indices,
                       std::span<float> values);
 
@@ -52,15 +52,15 @@ void scatter_add(std::span<std::int64_t> sum, std::span<const std::uint32_t> ind
 
 // --- Device forms: views and pointers of device memory, a row per client --------------------------------------------
 
-/// indices [rows, k]: for each row what top_k gives. Reads the rows five times.
+/// indices [rows, k]: the result of top_k for each row. Reads the rows five times.
 void top_k(OnDevice device, RowView<const float> rows, std::int64_t k, std::uint32_t* indices);
 
-/// For each row the first `room` indices that at_least gives, into indices [rows, room], and into counts [rows] how
-/// many there are in all. Reads the rows twice.
+/// Writes the first `room` indices of at_least for each row into indices [rows, room], and the number of all of them
+/// into counts [rows]. Reads the rows twice.
 void at_least(OnDevice device, RowView<const float> rows, float threshold, std::int64_t room, std::uint32_t* indices,
               std::int64_t* counts);
 
-/// The same indices as on the host, where they are drawn; they are copied in stream order.
+/// The same indices as on the host: they are drawn there and copied in stream order.
 void random_k(OnDevice device, PhiloxKey key, PhiloxBlock counter, std::uint32_t size, std::int64_t k,
               std::uint32_t* indices);
 
@@ -72,7 +72,7 @@ void take(OnDevice device, RowView<float> rows, std::int64_t k, const std::uint3
 void top_k_with_memory(OnDevice device, RowView<float> memory, RowView<const float> update, std::int64_t k,
                        std::uint32_t* indices, float* values);
 
-/// Adds k values of one client to sum [d]. Sets *failed to 1 instead of throwing, and leaves out what failed.
+/// Adds k values of one client to sum [d]. Sets *failed to 1 instead of throwing, and skips the values that fail.
 void scatter_add(OnDevice device, std::int64_t* sum, std::int64_t d, std::int64_t k, const std::uint32_t* indices,
                  const float* values, std::int64_t weight, int exponent, std::int32_t* failed);
 

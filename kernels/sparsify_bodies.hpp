@@ -1,5 +1,5 @@
 #pragma once
-// What host and device forms of sparsification share, and the bodies of the device forms.
+// Arithmetic that the host and device forms of sparsification share, and the bodies of the device forms.
 
 #include <bit>
 #include <cmath>
@@ -10,17 +10,15 @@
 
 namespace shoal::sparse {
 
-/// Orders as magnitudes do.
+/// A key that orders as magnitudes do.
 SHOAL_HD constexpr std::uint32_t key_of(float x) { return std::bit_cast<std::uint32_t>(x) & 0x7fffffffu; }
 inline constexpr std::uint32_t key_of_infinity = 0x7f800000u;
 
-/// rint(value scale) * weight goes to *product, if it fits.
+/// product = rint(value * scale) * weight. Returns false if it does not fit.
 SHOAL_HD inline bool fixed_product(float value, double scale, std::int64_t weight, std::int64_t& product) {
-  const double scaled = std::rint(value * scale);
-  // Below this limit the exact product is below 2^63, however these two roundings went; NaN fails.
-  if (!(std::fabs(scaled) < 0x1p63 &&
-        std::fabs(scaled) * std::fabs(static_cast<double>(weight)) < 0x1.ffffffffffffcp62))
-    return false;
+  const double scaled = std::rint(value * scale), factor = weight;
+  // Below this limit the exact product is below 2^63, whatever the errors of these two roundings; NaN fails.
+  if (!(std::fabs(scaled) < 0x1p63 && std::fabs(scaled) * std::fabs(factor) < 0x1.ffffffffffffcp62)) return false;
   product = static_cast<std::int64_t>(scaled) * weight;
   return true;
 }
@@ -31,8 +29,8 @@ inline constexpr std::int64_t chunk = lanes * lane_values;
 inline constexpr int digit_bits = 11;
 inline constexpr int bins = 1 << digit_bits;
 
-/// The search for a row's k-th largest key: the digits found so far, and its rank among the keys that share them. In
-/// the end key is the threshold and rank + 1 of the keys equal to it are selected.
+/// The search for a row's k-th largest key: the digits found so far, and its rank among the keys that share them. At
+/// the end `key` is the threshold, and rank + 1 of the keys equal to it are selected.
 struct RowSearch {
   std::uint32_t key = 0;
   std::int64_t rank = 0;
@@ -51,14 +49,14 @@ struct Chunks {
   }
 };
 
-/// histogram[row] of the digit below bit `done` of the keys that share the digits above. Adds `update` to the rows
-/// first, if there is one.
+/// Adds to histogram[row] the digits below bit `done` of the keys that share the digits above. Adds `update` to the
+/// rows first, if there is one.
 struct CountDigits : Chunks {
   static constexpr int lanes = sparse::lanes;
   struct Shared {
     std::int32_t bin[bins];
   };
-  RowView<float> memory;  // the same rows, where there is an update
+  RowView<float> memory;  // the same rows, if there is an update
   RowView<const float> update;
   int done, shift;
   const RowSearch* search;
@@ -107,7 +105,7 @@ struct FindDigit {
       for (; group > 0 && found.rank >= shared.sum[group]; --group) found.rank -= shared.sum[group];
       int digit = (group + 1) * lane_bins - 1;
       for (; digit > group * lane_bins && found.rank >= bin[digit]; --digit) found.rank -= bin[digit];
-      found.key |= static_cast<std::uint32_t>(digit) << shift;
+      found.key |= digit << shift;
       search[block.index()] = found;
     });
     block.each([&](int lane) {
@@ -116,7 +114,7 @@ struct FindDigit {
   }
 };
 
-/// Keys of a part of a row that are above and at the threshold.
+/// The number of keys above and at the threshold in a part of a row.
 struct Tally {
   std::int64_t above = 0, equal = 0;
   SHOAL_HD void add(const Tally& other) {
@@ -156,8 +154,8 @@ struct CountSelected : Chunks {
   }
 };
 
-/// Replaces the tallies of a row's chunks by the sums of those before them; a block per row. counts [rows], if there
-/// are any, get how many keys are selected in all.
+/// Replaces the tallies of a row's chunks by the sums of those before them; a block per row. counts [rows], if not
+/// null, receives the number of selected keys of each row.
 struct SumBefore {
   static constexpr int lanes = sparse::lanes;
   struct Shared {
@@ -196,7 +194,7 @@ struct SumBefore {
   }
 };
 
-/// Writes the indices of what is above the threshold, and of the first `ties` (or rank + 1) keys at it, in order.
+/// Writes, in order, the indices of the keys above the threshold and of the first rank + 1 keys at it.
 struct WriteSelected : Chunks {
   static constexpr int lanes = sparse::lanes;
   static constexpr int group = 16;
@@ -206,7 +204,7 @@ struct WriteSelected : Chunks {
   };
   const RowSearch* search;
   const Tally* per_chunk;
-  std::int64_t room;  // for indices of each row
+  std::int64_t room;  // number of indices that fit in each row
   std::uint32_t* indices;
 
   SHOAL_HD void operator()(const Block& block, Shared& shared) const {
@@ -243,7 +241,7 @@ struct WriteSelected : Chunks {
   }
 };
 
-/// The search of every row starts anew.
+/// Sets the search of every row to its start.
 struct SetSearch {
   RowSearch start;
   RowSearch* search;
@@ -253,7 +251,7 @@ struct SetSearch {
 /// Element j of [rows, k].
 struct Gather {
   RowView<const float> rows;
-  RowView<float> cleared;  // the same rows if what is taken becomes 0; else empty
+  RowView<float> cleared;  // the same rows if taken values become 0; otherwise empty
   std::int64_t k;
   const std::uint32_t* indices;
   float* values;

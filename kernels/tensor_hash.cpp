@@ -13,7 +13,7 @@ std::uint64_t hash_of_chunk(HashWords<T> words, std::int64_t begin) {
   const std::int64_t n = std::min(hash_chunk, words.size() - begin);
   std::uint64_t lane[hash_lanes];
   for (std::int64_t l = 0; l < hash_lanes; ++l) lane[l] = hash_start(l);
-  // The last word may be cut short: it is left to the second loop.
+  // The last word may need padding: it is left to the second loop.
   const std::int64_t whole = n == hash_chunk && begin + n < words.size() ? n : (n - 1) / hash_lanes * hash_lanes;
   for (std::int64_t i = 0; i < whole; i += hash_lanes)
     for (std::int64_t l = 0; l < hash_lanes; ++l) lane[l] = hash_take(lane[l], words.inner(begin + i + l));

@@ -25,13 +25,13 @@ SHOAL_HD constexpr std::uint64_t hash_join(std::uint64_t a, std::uint64_t b) {
 }
 SHOAL_HD constexpr std::uint64_t hash_end(std::uint64_t root, std::uint64_t bytes) { return hash_mix(root ^ bytes); }
 
-/// 64-bit words of an array of 4- or 8-byte values, which need no more alignment than their own.
+/// 64-bit words of an array of 4- or 8-byte values, which may have any alignment that the values allow.
 template <class T>
 class HashWords {
  public:
   HashWords(const T* values, std::int64_t size) : values_(values), size_(size) {}
   SHOAL_HD std::int64_t size() const { return sizeof(T) == 8 ? size_ : (size_ + 1) / 2; }
-  /// For words that are whole.
+  /// Word i, which must be whole, not padded.
   SHOAL_HD std::uint64_t inner(std::int64_t i) const {
     if constexpr (sizeof(T) == 8)
       return std::bit_cast<std::uint64_t>(values_[i]);

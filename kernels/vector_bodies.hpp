@@ -9,12 +9,13 @@
 
 namespace shoal {
 
-// The order in which squares are summed. A chunk's lanes are a warp of the device and eight registers of the host.
+// The order in which squares are summed. A chunk's lanes are a warp on the device and eight registers on the host.
 inline constexpr std::int64_t norm_chunk = 4096, norm_lanes = 32;
 
 template <class T>
 SHOAL_HD double square(T x) {
-  return static_cast<double>(x) * x;
+  const double wide = x;
+  return wide * wide;
 }
 
 template <class T>
@@ -28,7 +29,7 @@ inline void require_clipping_bound(double bound) {
 
 enum class Momentum { none, heavy_ball, nesterov };
 
-/// Which terms a step has, known at compile time: loops have no branches and read no array that they do not need.
+/// The terms of a step, known at compile time, so that loops have no branches and read only the arrays they need.
 template <bool with_anchor, bool with_shift, Momentum kind>
 struct SgdTerms {
   static constexpr bool anchor = with_anchor, shift = with_shift;
@@ -40,7 +41,7 @@ struct SgdFactors {
   T rate, decay, pull, momentum;
 };
 
-/// Value i of one row; pointers of absent terms are not read.
+/// Updates value i of one row; pointers of absent terms are not read.
 template <class Terms, class T>
 SHOAL_HD void sgd_value(const SgdFactors<T>& factors, T* __restrict y, const T* __restrict g,
                         const T* __restrict anchor, const T* __restrict shift, T* __restrict buffer, std::int64_t i) {
@@ -56,7 +57,7 @@ SHOAL_HD void sgd_value(const SgdFactors<T>& factors, T* __restrict y, const T* 
   y[i] -= factors.rate * grad;
 }
 
-/// run(SgdTerms<...>{}) for the terms that are there.
+/// Calls run(SgdTerms<...>{}) for the given terms.
 template <class Run>
 void with_terms(bool anchor, bool shift, Momentum momentum, const Run& run) {
   const auto with_momentum = [&]<bool a, bool s>() {
@@ -64,9 +65,10 @@ void with_terms(bool anchor, bool shift, Momentum momentum, const Run& run) {
     if (momentum == Momentum::heavy_ball) return run(SgdTerms<a, s, Momentum::heavy_ball>{});
     run(SgdTerms<a, s, Momentum::nesterov>{});
   };
-  if (anchor)
-    return shift ? with_momentum.template operator()<true, true>() : with_momentum.template operator()<true, false>();
-  shift ? with_momentum.template operator()<false, true>() : with_momentum.template operator()<false, false>();
+  if (anchor && shift) return with_momentum.template operator()<true, true>();
+  if (anchor) return with_momentum.template operator()<true, false>();
+  if (shift) return with_momentum.template operator()<false, true>();
+  with_momentum.template operator()<false, false>();
 }
 
 inline Momentum momentum_of(bool has_buffer, bool nesterov) {

@@ -123,8 +123,8 @@ void sgd_step(std::span<T> y, std::span<const T> g, const SgdStep<T>& step) {
   if (!step.anchor.empty()) require_size("anchor", step.anchor.size(), y.size());
   if (!step.shift.empty()) require_size("shift", step.shift.size(), y.size());
   if (!step.buffer.empty()) require_size("momentum buffer", step.buffer.size(), y.size());
-  const SgdFactors<T> factors{static_cast<T>(step.rate), static_cast<T>(step.decay), static_cast<T>(step.pull),
-                              static_cast<T>(step.momentum)};
+  const T rate = step.rate, decay = step.decay, pull = step.pull, momentum = step.momentum;
+  const SgdFactors<T> factors{rate, decay, pull, momentum};
   with_terms(!step.anchor.empty(), !step.shift.empty(), momentum_of(!step.buffer.empty(), step.nesterov),
              [&]<class Terms>(Terms) { sgd_loop<Terms>(factors, y, g.data(), step); });
 }

@@ -16,7 +16,7 @@ void require_shape(const char* what, RowView<T> rows, RowView<U> expected) {
   require_size(what, rows.columns(), expected.columns());
 }
 
-/// The squares of some chunks of one row, a warp for each chunk.
+// Sums of squares of some chunks of one row, a warp per chunk.
 template <class T>
 struct ChunksOfSquares {
   static constexpr int lanes = 256;
@@ -26,7 +26,7 @@ struct ChunksOfSquares {
   };
 
   RowView<const T> rows;
-  std::int64_t chunks, blocks;  // of a row
+  std::int64_t chunks, blocks;  // per row
   double* out;                  // [K, chunks]
 
   SHOAL_HD void operator()(Block block, Shared& shared) const {
@@ -65,7 +65,10 @@ template <class T>
 struct Scale {
   RowView<T> rows;
   const double* factors;
-  SHOAL_HD void operator()(std::int64_t k, std::int64_t i) const { rows.at(k)[i] *= static_cast<T>(factors[k]); }
+  SHOAL_HD void operator()(std::int64_t k, std::int64_t i) const {
+    const T factor = factors[k];
+    rows.at(k)[i] *= factor;
+  }
 };
 
 template <class T>
@@ -119,7 +122,7 @@ struct Sgd {
   RowView<T> y;
   RowView<const T> g;
   SgdRows<T> step;
-  SgdFactors<T> factors;  // but for the rate, which is the row's
+  SgdFactors<T> factors;  // all but the rate, which differs between rows
 
   SHOAL_HD void operator()(std::int64_t k, std::int64_t i) const {
     if (step.rates[k] == 0) return;
@@ -156,7 +159,8 @@ void clip_rows(OnDevice device, RowView<T> rows, double bound, double* norms_out
 template <class T>
 void axpy(OnDevice device, RowView<T> y, double a, RowView<const T> x) {
   require_shape("x", x, y);
-  run_over_rows(device, y.rows(), y.columns(), Axpy<T>{y, static_cast<T>(a), x});
+  const T factor = a;
+  run_over_rows(device, y.rows(), y.columns(), Axpy<T>{y, factor, x});
 }
 
 template <class T>
@@ -178,8 +182,8 @@ void sgd_step(OnDevice device, RowView<T> y, RowView<const T> g, const SgdRows<T
   if (anchor) require_shape("anchor", step.anchor, y);
   if (shift) require_shape("shift", step.shift, y);
   if (buffer) require_shape("momentum buffer", step.buffer, y);
-  const SgdFactors<T> factors{T{}, static_cast<T>(step.decay), static_cast<T>(step.pull),
-                              static_cast<T>(step.momentum)};
+  const T decay = step.decay, pull = step.pull, momentum = step.momentum;
+  const SgdFactors<T> factors{T{}, decay, pull, momentum};
   with_terms(anchor, shift, momentum_of(buffer, step.nesterov), [&]<class Terms>(Terms) {
     run_over_rows(device, y.rows(), y.columns(), Sgd<Terms, T>{y, g, step, factors});
   });

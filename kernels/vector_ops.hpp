@@ -1,6 +1,6 @@
 #pragma once
-// Operations on client rows, float and double: norms, clipping, scaling, and the local optimizer's step in one pass.
-// Elementwise arithmetic is in T, with coefficients rounded to T first; nothing is fused behind the reader's back.
+// Operations on rows of float or double: norms, clipping, scaling, and a step of SGD in one pass. Elementwise
+// arithmetic is in T, with coefficients rounded to T first; products and sums are not contracted into fused operations.
 // Arrays of one call must not overlap. Sizes must agree (std::invalid_argument).
 
 #include <span>
@@ -10,13 +10,14 @@
 
 namespace shoal {
 
-/// Euclidean norm. Squares are summed in double, in a fixed order: chunks of 4096 values one after the other, in each
-/// 32 lanes (value i to lane i mod 32) that are then added pairwise, far halves first. So the bits depend on the values
-/// only, on the host and on the device. NaN and infinity pass through; double values beyond 1e154 overflow to infinity.
+/// Euclidean norm. Squares are summed in double, in a fixed order: chunks of 4096 values one after the other, each
+/// with 32 lanes (value i goes to lane i mod 32) that are then added pairwise, far halves first. So the bits depend on
+/// the values only, on the host and on the device. NaN and infinity pass through; double values beyond 1e154 overflow
+/// to infinity.
 template <class T>
 double norm(std::span<const T> row);
 
-/// out[k] = norm of row k of [K, d]; out has K places.
+/// out[k] = norm of row k of [K, d]; out has K values.
 template <class T>
 void norms(RowView<const T> rows, std::span<double> out);
 
@@ -26,7 +27,7 @@ void scale_rows(RowView<T> rows, std::span<const double> factors);
 
 /// Scales each row by min(1, bound / norm) and leaves the norms before clipping in norms_out [K]. Rows within the bound
 /// keep their bits. Rows must be finite. Throws std::invalid_argument unless bound is positive. A clipped row's norm
-/// can pass the bound by a relative rounding error of T.
+/// can exceed the bound by a relative rounding error of T.
 template <class T>
 void clip_rows(RowView<T> rows, double bound, std::span<double> norms_out);
 
@@ -44,16 +45,16 @@ void add(std::span<T> y, std::span<const T> x);
 template <class T>
 void weighted_sum_inexact(std::span<T> sum, RowView<const T> rows, std::span<const double> weights);
 
-/// One local step's coefficients. Empty spans: the term is absent.
+/// The terms of one step. A term whose span is empty is absent.
 template <class T>
 struct SgdStep {
   double rate = 0;
-  double decay = 0;           ///< weight decay, part of the gradient
-  double pull = 0;            ///< strength of the pull to `anchor`; no effect without one
-  std::span<const T> anchor;  ///< [d], the point that the pull leads to
-  std::span<const T> shift;   ///< [d], added to the gradient
-  double momentum = 0;        ///< no effect without `buffer`
-  std::span<T> buffer;        ///< [d], momentum; zero before the first step, which then sets it to the gradient
+  double decay = 0;           // weight decay, part of the gradient
+  double pull = 0;            // strength of the pull towards `anchor`; no effect without one
+  std::span<const T> anchor;  // [d]
+  std::span<const T> shift;   // [d], added to the gradient
+  double momentum = 0;        // no effect without `buffer`
+  std::span<T> buffer;        // [d], momentum; zero before the first step, which then sets it to the gradient
   bool nesterov = false;
 };
 
@@ -64,7 +65,7 @@ template <class T>
 void sgd_step(std::span<T> y, std::span<const T> g, const SgdStep<T>& step);
 
 // On the device (device.hpp): the same bits as on the host, since both do the same IEEE operations in the same order.
-// Views of what is read may have stride 0: one row for all clients. No errors but std::invalid_argument for sizes.
+// Views that are only read may have stride 0: one row for all. The only error is std::invalid_argument for sizes.
 
 template <class T>
 void norms(OnDevice device, RowView<const T> rows, double* out);
@@ -79,10 +80,10 @@ void add(OnDevice device, RowView<T> y, RowView<const T> x);
 template <class T>
 void weighted_sum_inexact(OnDevice device, T* sum, RowView<const T> rows, const double* weights);
 
-/// SgdStep of K rows. Views without data: the term is absent.
+/// SgdStep for K rows. A term whose view has no data is absent.
 template <class T>
 struct SgdRows {
-  const double* rates = nullptr;  ///< [K]; a row with rate 0 stays as it is, and so does its buffer
+  const double* rates = nullptr;  // [K]; a row with rate 0 stays as it is, and so does its buffer
   double decay = 0;
   double pull = 0;
   RowView<const T> anchor;

@@ -1,5 +1,5 @@
 #pragma once
-// Views of arrays: pointer, sizes, stride. They own nothing.
+// Views of arrays (pointer, sizes, stride), which own nothing.
 
 #include <cstddef>
 #include <cstdint>
@@ -8,11 +8,11 @@
 #include <string>
 #include <type_traits>
 
-#include "kernels/launch.hpp"
+#include "kernels/host_device.hpp"
 
 namespace shoal {
 
-/// [rows, columns] values, one client per row; neighbours in a row are adjacent, row starts are `stride` values apart.
+/// [rows, columns] values, usually a client per row. The values of a row are adjacent; row starts are `stride` apart.
 /// RowView<const T> reads, RowView<T> also writes and converts to RowView<const T>.
 template <class T>
 class RowView {
@@ -45,7 +45,7 @@ class RowView {
   std::int64_t rows_ = 0, columns_ = 0, stride_ = 0;
 };
 
-/// The [d] values as one row of [1, d].
+/// The d values as a view of [1, d].
 template <class T>
 RowView<T> one_row(std::span<T> values) {
   return {values.data(), 1, std::ssize(values)};

@@ -1,5 +1,5 @@
 #pragma once
-// Federations in a few lines of TOML.
+// Builds and runs federations from a few lines of TOML.
 
 #include <gtest/gtest.h>
 
@@ -32,19 +32,19 @@ inline Composed composed(const Settings& settings) {
 }
 inline Composed composed(const std::string& toml) { return composed(Settings::parse(toml, "test.toml")); }
 
-/// Adds all that is recorded of a round.
+/// Adds everything that is recorded of a round.
 inline void add_rows(Digest& all, const RoundRows& rows) {
   all.add(std::as_bytes(std::span(&rows.round, 1))).add(std::as_bytes(std::span(rows.participations)));
   for (const auto& [name, value] : rows.measures) all.add(name).add(value);
   for (const auto& [name, table] : rows.tables) all.add(name).add(std::as_bytes(std::span(table.values)));
 }
 
-/// How many share the work.
+/// The number of ranks, and of threads per rank, that share the work.
 struct Hands {
   int ranks = 1, threads = 1;
 };
 
-/// What a process left: the model, and a hash of all that it recorded.
+/// The result of a process: its model, and a hash of everything that it recorded.
 struct Finished {
   at::Tensor model;
   std::string bits;

@@ -1,22 +1,22 @@
-# Who may include whom: reads the #include lines of all code folders and fails on an upward or sideways one; on a .cpp
-# that does not include a header of its own folder first; and on a CMake file that names a path of a higher room.
+# Checks which room may include which: fails on an #include that points upwards or sideways, on a .cpp that does not
+# include a header of its own folder first, and on a CMake file that names a path of a higher room.
 #
 #   cmake -DROOT=. -P tests/layers.cmake
 #
 # kernels < sim < {strategies, datasets} < experiments; inside sim/, from the highest room to the lowest,
 # service -> {record, studies} -> {pipeline, gossip} -> {round, agents} -> {task, secure, privacy} -> {nn, clients} ->
-# comm -> settings -> files -> the top of sim/. Tests and benchmarks look at everything and are not included.
+# comm -> settings -> files -> the top of sim/. Tests and benchmarks may include everything and are not checked.
 cmake_minimum_required(VERSION 3.25)
 if(NOT ROOT)
   set(ROOT "${CMAKE_CURRENT_LIST_DIR}/..")
 endif()
 get_filename_component(ROOT "${ROOT}" ABSOLUTE)
 
-# --- what each room may include, beside system headers --------------------------------------------------------------
+# --- what each room may include, besides system headers -------------------------------------------------------------
 set(may_kernels kernels)
 set(may_sim sim ${may_kernels})
 set(below ${may_sim})
-# Allows every room of a level what is below it; rooms of one level do not see each other.
+# Allows every room of a level to include what is below it; rooms of one level may not include each other.
 macro(level)
   foreach(room ${ARGN})
     set(may_sim/${room} sim/${room} ${below})
@@ -31,7 +31,7 @@ level(comm)
 level(nn clients)
 level(task secure privacy)
 level(round agents)
-set(contracts ${below}) # what strategies are written against
+set(contracts ${below}) # what strategies may include
 level(pipeline gossip)
 level(record studies)
 set(may_datasets datasets ${below})
@@ -61,7 +61,7 @@ macro(problem text)
   message(NOTICE "${text}")
 endmacro()
 
-# The room of a path like sim/round/loop.cpp: sim/round; of sim/ids.hpp: sim; empty for what is no room.
+# The room of a path: sim/round for sim/round/loop.cpp, sim for sim/ids.hpp, empty for a path in no room.
 function(room_of path room)
   set(${room} "" PARENT_SCOPE)
   if(path MATCHES "^(kernels|strategies|datasets|experiments|tests|bench)/")
@@ -95,14 +95,14 @@ foreach(folder kernels sim strategies datasets experiments)
   endif()
 endforeach()
 
-# No CMake file names a path of a folder that its own may not look at.
+# No CMake file may name a path in a folder that its own folder may not include.
 file(GLOB_RECURSE cmake_files RELATIVE "${ROOT}" "${ROOT}/*/CMakeLists.txt" "${ROOT}/*/*.cmake")
 list(FILTER cmake_files INCLUDE REGEX "^(kernels|sim|strategies|datasets|experiments)/")
 foreach(file IN LISTS cmake_files)
   string(REGEX REPLACE "/.*" "" own "${file}")
   file(STRINGS "${ROOT}/${file}" lines REGEX "^[^#]*[/ \"(](kernels|sim|strategies|datasets|experiments|tests|bench)/")
   foreach(line IN LISTS lines)
-    string(REGEX REPLACE "#.*|experiments/setup" "" line "${line}") # messages may name the command that mends things
+    string(REGEX REPLACE "#.*|experiments/setup" "" line "${line}") # messages may name this command
     string(REGEX MATCHALL "[/ \"(](kernels|sim|strategies|datasets|experiments|tests|bench)/" named "${line}")
     foreach(name IN LISTS named)
       string(REGEX REPLACE "[^a-z]" "" name "${name}")
@@ -131,8 +131,8 @@ foreach(file IN LISTS files)
   endif()
   foreach(line IN LISTS lines)
     if(line MATCHES "^[ \t]*#[ \t]*(el)?if.*(__CUDACC__|__CUDA_ARCH__)")
-      if(NOT file STREQUAL "kernels/launch.hpp")
-        problem("${file}: asks for ${CMAKE_MATCH_2} (only kernels/launch.hpp does)")
+      if(NOT file MATCHES "^kernels/(launch|host_device)\\.hpp$")
+        problem("${file}: asks for ${CMAKE_MATCH_2} (only kernels/launch.hpp and kernels/host_device.hpp may)")
       endif()
       continue()
     elseif(NOT line MATCHES "^[ \t]*#[ \t]*include[ \t]*[\"<]([^\">]+)[\">]")

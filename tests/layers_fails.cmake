@@ -1,5 +1,5 @@
-# Proves that layers.cmake would notice: in tests/fixtures/layers it must name each file whose first line is `// wrong`
-# or `# wrong`, and no other.
+# Checks that layers.cmake finds violations: in tests/fixtures/layers it must name each file whose first line is
+# `// wrong` or `# wrong`, and no other.
 cmake_minimum_required(VERSION 3.25)
 set(fixture "${CMAKE_CURRENT_LIST_DIR}/fixtures/layers")
 execute_process(COMMAND "${CMAKE_COMMAND}" "-DROOT=${fixture}" -P "${CMAKE_CURRENT_LIST_DIR}/layers.cmake"

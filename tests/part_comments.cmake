@@ -1,11 +1,11 @@
-# What `shoal explain` prints of a part's first comment (sim/parts.cmake).
+# Checks the text that `shoal explain` takes from a part's first comment (sim/parts.cmake).
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/../sim/parts.cmake")
 
 function(expect_about text expected)
   shoal_part_about("${text}" about)
   if(NOT about STREQUAL expected)
-    message(SEND_ERROR "of\n${text}\nremains\n${about}\n(expected ${expected})")
+    message(SEND_ERROR "the comment\n${text}\ngives\n${about}\n(expected ${expected})")
   endif()
 endfunction()
 

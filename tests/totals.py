@@ -1,7 +1,7 @@
 """Adds up ctest's JUnit reports and prints `N passed, N failed[, N skipped]`; the exit status tells whether any failed.
 
-A GoogleTest program counts with its single tests, anything else as one. Of a program that ran on several ranks, the
-tests are counted once.
+Every test of a GoogleTest program counts; any other program counts as one test. The tests of a program that ran on
+several ranks are counted once.
 """
 
 import argparse
@@ -15,7 +15,7 @@ SUMMARY = re.compile(r"\[  (PASSED|FAILED|SKIPPED) +\] (\d+) tests?(?:\.|,)")
 def count(case):
     """Passed, failed and skipped tests of one ctest entry."""
     if case.get("status") in ("notrun", "disabled") or case.find("skipped") is not None:
-        # ctest says `notrun` of a program that exited with "skipped" and of one that could not be built.
+        # ctest reports `notrun` for a program that exited with "skipped" and for one that could not be built.
         skipped = "SKIP" in (case.findtext("skipped") or "") + "".join(s.get("message", "") for s in case.iter("skipped"))
         return (0, 0, 1) if skipped or case.get("status") == "disabled" else (0, 1, 0)
     single = {"PASSED": 0, "FAILED": 0, "SKIPPED": 0}

@@ -1,4 +1,4 @@
-// Does memory of the device hold what was put there, and do moves and empty arrays leave nothing behind?
+// Does device memory hold what was written to it, and can arrays be moved and be empty?
 #include "kernels/device.hpp"
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@ namespace {
 
 using shoal::DeviceArray;
 
-TEST_F(Device, GivesBackWhatItWasGiven) {
+TEST_F(Device, ReturnsWhatWasWritten) {
   std::vector<int> values(1'000'003);
   std::iota(values.begin(), values.end(), -5);
   const DeviceArray<int> there(device, std::span<const int>(values));
@@ -25,13 +25,13 @@ TEST_F(Device, ZeroesItsMemory) {
   EXPECT_EQ(on_host(values), std::vector<double>(257));
 }
 
-TEST_F(Device, EmptyArraysNeedNoMemory) {
+TEST_F(Device, AllocatesNothingForEmptyArrays) {
   const DeviceArray<float> empty(device, 0);
   EXPECT_EQ(empty.data(), nullptr);
   EXPECT_TRUE(on_host(empty).empty());
 }
 
-TEST_F(Device, MovedArraysTakeTheirMemoryAlong) {
+TEST_F(Device, MovesMemoryWithTheArray) {
   DeviceArray<int> first(device, std::span<const int>(std::vector<int>{1, 2, 3}));
   DeviceArray<int> second = std::move(first);
   EXPECT_EQ(first.data(), nullptr);

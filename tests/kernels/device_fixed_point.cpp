@@ -25,7 +25,7 @@ class DeviceFixedPoint : public Device {
   DeviceArray<T> put(const std::vector<T>& values) const { return {device, std::span<const T>(values)}; }
   DeviceArray<std::int64_t> put(const Sums& values) const { return {device, std::span<const std::int64_t>(values)}; }
 
-  /// Adds the rows on the device and returns bad_row.
+  // Adds the rows on the device and returns bad_row.
   std::int64_t add(DeviceArray<std::int64_t>& sum, const std::vector<T>& values, std::int64_t stride,
                    const Sums& weights, int exponent) const {
     const auto there = put(values);
@@ -39,7 +39,7 @@ class DeviceFixedPoint : public Device {
 using Reals = testing::Types<float, double>;
 TYPED_TEST_SUITE(DeviceFixedPoint, Reals);
 
-TYPED_TEST(DeviceFixedPoint, SumsAreTheHostsIntegers) {
+TYPED_TEST(DeviceFixedPoint, SumsEqualTheHost) {
   const Sums weights = {3, 0, -2, 1, 100, 7, std::int64_t{1} << 20, 5, -9, 600};
   const auto count = std::ssize(weights);
   for (const std::size_t d : {0, 1, 31, 257, 1'000'003}) {
@@ -56,14 +56,14 @@ TYPED_TEST(DeviceFixedPoint, SumsAreTheHostsIntegers) {
   }
 }
 
-TYPED_TEST(DeviceFixedPoint, TiesGoToEven) {
+TYPED_TEST(DeviceFixedPoint, RoundsTiesToEven) {
   const std::vector<TypeParam> halves = {0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.25, 0.75, -0.75, 3.5};
   auto sum = this->put(Sums(halves.size()));
   EXPECT_EQ(this->add(sum, halves, 10, {1}, 0), shoal::no_row);
   EXPECT_EQ(this->on_host(sum), (Sums{0, 2, 2, 0, -2, -2, 0, 1, -1, 4}));
 }
 
-TYPED_TEST(DeviceFixedPoint, TheFirstRowThatDoesNotFitIsNamed) {
+TYPED_TEST(DeviceFixedPoint, NamesTheFirstRowThatDoesNotFit) {
   constexpr std::size_t d = 1031;
   const Sums weights(20, 1);
   for (const double bad : {1e30, -1e30, std::nan(""), HUGE_VAL, -HUGE_VAL}) {
@@ -77,7 +77,7 @@ TYPED_TEST(DeviceFixedPoint, TheFirstRowThatDoesNotFitIsNamed) {
   EXPECT_NO_THROW(shoal::require_no_row(shoal::no_row, 40));
 }
 
-TYPED_TEST(DeviceFixedPoint, TheLimitOfAProductIsTheHosts) {
+TYPED_TEST(DeviceFixedPoint, LimitsProductsLikeTheHost) {
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   for (const double x : {0.0, 1.0, 2.0, 1024.0, 0x1p31, 0x1p61, 0x1p62, 0x1p63})
     for (const double sign : {1.0, -1.0})
@@ -90,14 +90,14 @@ TYPED_TEST(DeviceFixedPoint, TheLimitOfAProductIsTheHosts) {
       }
 }
 
-TYPED_TEST(DeviceFixedPoint, AZeroWeightHidesABadRow) {
+TYPED_TEST(DeviceFixedPoint, IgnoresBadRowsOfWeightZero) {
   auto sum = this->put(Sums(2));
   const auto nan = std::numeric_limits<TypeParam>::quiet_NaN();
   EXPECT_EQ(this->add(sum, {nan, nan, 1, 2}, 2, {0, 3}, 0), shoal::no_row);
   EXPECT_EQ(this->on_host(sum), (Sums{3, 6}));
 }
 
-TYPED_TEST(DeviceFixedPoint, ScanIsTheHosts) {
+TYPED_TEST(DeviceFixedPoint, ScanEqualsTheHost) {
   using Limits = std::numeric_limits<TypeParam>;
   for (const std::int64_t d : {0, 1, 31, 257, 1'000'003}) {
     const std::size_t stride = d + 1;
@@ -119,7 +119,7 @@ TYPED_TEST(DeviceFixedPoint, ScanIsTheHosts) {
   }
 }
 
-TYPED_TEST(DeviceFixedPoint, MeanIsTheHosts) {
+TYPED_TEST(DeviceFixedPoint, MeanEqualsTheHost) {
   std::mt19937_64 random(4);
   for (const std::size_t d : {0, 1, 31, 257, 1'000'003}) {
     Sums sum(d);

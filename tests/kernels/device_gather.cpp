@@ -55,12 +55,15 @@ TEST_F(Device, LeavesGapsBetweenGroupsAlone) {
   EXPECT_EQ(on_host(values_there), expected);
 }
 
-TEST_F(Device, GathersTheHostsBits) {
+TEST_F(Device, GathersTheSameBitsAsTheHost) {
   for (const std::size_t count : {0, 1, 31, 257, 100'003}) {
     const std::vector<float> images{0.1F, -2.5F, 3e8F, 0.7F, 1e-30F, 4};
     const std::vector<std::int32_t> labels{4, 0, 9};
     std::vector<std::int32_t> positions(count);
-    for (std::size_t i = 0; i < count; ++i) positions[i] = static_cast<std::int32_t>(i * 7 % 4) - 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int32_t image = i * 7 % 4;
+      positions[i] = image - 1;  // -1 to 2
+    }
     ImageTable<float> table{images.data(), labels.data(), 2, 1, 1 / 3.0F, -0.3F};
     std::vector<float> values(2 * count);
     std::vector<std::int64_t> found(count);

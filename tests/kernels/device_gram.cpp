@@ -56,7 +56,7 @@ TEST_F(DeviceGram, AgreesWithTheHost) {
   }
 }
 
-TEST_F(DeviceGram, ShardsHaveTheBitsOfTheWhole) {
+TEST_F(DeviceGram, ShardsGiveTheBitsOfTheWhole) {
   const std::int64_t n = 40, d = 3 * gram_chunk + 50;
   const auto x = random_values(n, d);
   const auto scale = shoal::gram_scale(2, d);
@@ -70,7 +70,7 @@ TEST_F(DeviceGram, ShardsHaveTheBitsOfTheWhole) {
   EXPECT_EQ(parts, whole);
 }
 
-TEST_F(DeviceGram, CombinationsAreTheHostsBits) {
+TEST_F(DeviceGram, CombinesWithTheSameBitsAsTheHost) {
   for (const std::int64_t m : {1, 4, 6}) {
     for (const std::int64_t n : {1, 100}) {
       for (const std::int64_t d : {0, 1, 31, 10'007}) {

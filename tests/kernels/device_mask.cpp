@@ -39,7 +39,7 @@ class DeviceRing : public Device {};
 using Words = testing::Types<std::uint32_t, std::uint64_t>;
 TYPED_TEST_SUITE(DeviceRing, Words);
 
-TYPED_TEST(DeviceRing, MasksEqualTheHosts) {
+TYPED_TEST(DeviceRing, MasksEqualTheHost) {
   using Word = TypeParam;
   const auto masks = some_masks(5, 11);
   const auto device_masks = there(this->device, masks);
@@ -54,7 +54,7 @@ TYPED_TEST(DeviceRing, MasksEqualTheHosts) {
     }
 }
 
-TYPED_TEST(DeviceRing, RefusesToPassTheEndOfTheStream) {
+TYPED_TEST(DeviceRing, RefusesWordsBeyondTheStream) {
   using Word = TypeParam;
   const auto masks = there(this->device, some_masks(1, 11));
   auto sum = there(this->device, std::vector<Word>(4));
@@ -62,9 +62,8 @@ TYPED_TEST(DeviceRing, RefusesToPassTheEndOfTheStream) {
                std::invalid_argument);
 }
 
-// For random keys, nonces and block numbers, the last one too: what the device's cipher gives is what the library
-// gives.
-TYPED_TEST(DeviceRing, KeyStreamsEqualTheLibrarys) {
+// Random keys, nonces and block numbers, and the last block number.
+TYPED_TEST(DeviceRing, KeyStreamsEqualTheLibrary) {
   using Word = TypeParam;
   std::mt19937 random(12);
   for (int i = 0; i < 2'000; ++i) {
@@ -84,7 +83,7 @@ TYPED_TEST(DeviceRing, KeyStreamsEqualTheLibrarys) {
   }
 }
 
-TYPED_TEST(DeviceRing, ArithmeticEqualsTheHosts) {
+TYPED_TEST(DeviceRing, ArithmeticEqualsTheHost) {
   using Word = TypeParam;
   std::mt19937 random(13);
   std::uniform_real_distribution<float> uniform(-1, 1);
@@ -117,7 +116,7 @@ TYPED_TEST(DeviceRing, ArithmeticEqualsTheHosts) {
   }
 }
 
-TYPED_TEST(DeviceRing, CountsWhatDoesNotFit) {
+TYPED_TEST(DeviceRing, CountsValuesThatDoNotFit) {
   using Word = TypeParam;
   constexpr int bits = std::numeric_limits<Word>::digits;
   constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
@@ -148,7 +147,7 @@ TYPED_TEST(DeviceRing, CountsWhatDoesNotFit) {
     }
     EXPECT_EQ(this->on_host(failed)[0], refused ? 1u : 0u) << x;
   }
-  encode(0);  // nothing can overflow, but what is not finite must not pass
+  encode(0);  // nothing can overflow, but values that are not finite must be refused
   EXPECT_EQ(this->on_host(failed)[0], 3u);
 }
 

@@ -27,7 +27,7 @@ std::vector<float> random_rows(std::int64_t d) {
   return values;
 }
 
-/// Row starts are multiples of 4 bytes, as the device wants them.
+// Row starts are multiples of 4 bytes, as the device wants them.
 std::int64_t stride_of(std::int64_t d, int bits) { return (shoal::packed_bytes(d, bits) + 3) / 4 * 4; }
 
 template <class T>
@@ -35,7 +35,7 @@ RowView<T> view(T* data, std::int64_t columns, std::int64_t stride) {
   return {data, rows, columns, stride};
 }
 
-TEST_F(Device, ScalesEqualTheHosts) {
+TEST_F(Device, ScalesEqualTheHost) {
   for (const std::int64_t d : sizes)
     for (const ScaleRule rule : {ScaleRule::l2_norm, ScaleRule::largest, ScaleRule::mean_magnitude}) {
       const auto values = random_rows(d);

@@ -84,7 +84,7 @@ TEST_F(DeviceSparsify, TopKPutsNanFirst) {
   EXPECT_EQ(on_host(indices), Indices{4321});
 }
 
-TEST_F(DeviceSparsify, AtLeastEqualsTheHostAndCountsWhatHasNoRoom) {
+TEST_F(DeviceSparsify, AtLeastEqualsTheHostAndCountsAll) {
   for (const std::size_t n : {1, 31, 257, 50'000}) {
     const auto x = values_of(n * rows, 0);
     const auto x_there = there(x);
@@ -172,7 +172,7 @@ TEST_F(DeviceSparsify, ScatterAddEqualsTheHost) {
   EXPECT_EQ(on_host(failed)[0], 0);
 }
 
-TEST_F(DeviceSparsify, ScatterAddTellsWhatFailed) {
+TEST_F(DeviceSparsify, ScatterAddReportsFailures) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 0x1p40f}) {
     DeviceArray<std::int64_t> sum(device, 3);
     DeviceArray<std::int32_t> failed(device, 1);

@@ -1,4 +1,4 @@
-// Is the device's hash the host's?
+// Does the device's hash equal the host's?
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -26,7 +26,7 @@ class DeviceTensorHash : public Device {
 using Types = testing::Types<float, double, std::int32_t, std::int64_t>;
 TYPED_TEST_SUITE(DeviceTensorHash, Types);
 
-TYPED_TEST(DeviceTensorHash, IsTheHosts) {
+TYPED_TEST(DeviceTensorHash, EqualsTheHost) {
   std::mt19937_64 random(1);
   for (const std::size_t n : {0, 1, 2, 31, 257, 8191, 8192, 8193, 70'001, 1'000'003}) {
     std::vector<TypeParam> values(n);
@@ -38,7 +38,7 @@ TYPED_TEST(DeviceTensorHash, IsTheHosts) {
   }
 }
 
-TYPED_TEST(DeviceTensorHash, EveryPatternOfBitsCounts) {
+TYPED_TEST(DeviceTensorHash, EqualsTheHostForSpecialBits) {
   // Among them NaN of either sign, infinities and -0.
   std::vector<TypeParam> values;
   for (const std::uint64_t high :

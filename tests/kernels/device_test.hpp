@@ -1,6 +1,6 @@
 #pragma once
-// What tests of device forms share: they are skipped where a build with nvcc finds no GPU. Without nvcc they run, with
-// the host as the device.
+// The fixture of tests of device forms: it skips them if a build with nvcc finds no GPU. In a build without nvcc they
+// run with the host as the device.
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 class Device : public testing::Test {
  protected:
   void SetUp() override {
-    if (!shoal::has_device()) GTEST_SKIP() << "no GPU is here";
+    if (!shoal::has_device()) GTEST_SKIP() << "there is no GPU";
   }
 
   template <class T>

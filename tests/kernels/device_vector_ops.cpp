@@ -26,7 +26,7 @@ class DeviceVectorOps : public Device {
     return {device, std::span<const U>(values)};
   }
 
-  /// [count, d] with a gap behind each row.
+  // [count, d] with a gap behind each row.
   template <class U>
   static RowView<U> rows(U* data, std::int64_t d) {
     return {data, count, d, d + 1};
@@ -35,7 +35,7 @@ class DeviceVectorOps : public Device {
 using Reals = testing::Types<float, double>;
 TYPED_TEST_SUITE(DeviceVectorOps, Reals);
 
-TYPED_TEST(DeviceVectorOps, NormsAreTheHosts) {
+TYPED_TEST(DeviceVectorOps, NormsEqualTheHost) {
   for (const std::int64_t d : sizes) {
     const auto values = random_values<TypeParam>(count * (d + 1), 1);
     const auto there = this->put(values);
@@ -47,7 +47,7 @@ TYPED_TEST(DeviceVectorOps, NormsAreTheHosts) {
   }
 }
 
-TYPED_TEST(DeviceVectorOps, NormsOfBadValuesAreBad) {
+TYPED_TEST(DeviceVectorOps, NormsOfNanAndInfinityPropagate) {
   auto values = random_values<TypeParam>(2 * 9000, 2);
   values[8999] = std::numeric_limits<TypeParam>::quiet_NaN();
   values[9001] = -std::numeric_limits<TypeParam>::infinity();
@@ -59,7 +59,7 @@ TYPED_TEST(DeviceVectorOps, NormsOfBadValuesAreBad) {
   EXPECT_EQ(found[1], std::numeric_limits<double>::infinity());
 }
 
-TYPED_TEST(DeviceVectorOps, ScalingAndClippingAreTheHosts) {
+TYPED_TEST(DeviceVectorOps, ScalingAndClippingEqualTheHost) {
   const std::vector<double> factors = {2, -0.3, 0};
   for (const std::int64_t d : sizes) {
     auto values = random_values<TypeParam>(count * (d + 1), 3);
@@ -79,7 +79,7 @@ TYPED_TEST(DeviceVectorOps, ScalingAndClippingAreTheHosts) {
   EXPECT_THROW(shoal::clip_rows<TypeParam>(this->device, RowView<TypeParam>(), 0, nullptr), std::invalid_argument);
 }
 
-TYPED_TEST(DeviceVectorOps, SumsAreTheHosts) {
+TYPED_TEST(DeviceVectorOps, SumsEqualTheHost) {
   for (const std::int64_t d : sizes) {
     auto y = random_values<TypeParam>(count * (d + 1), 4);
     const auto x = random_values<TypeParam>(d, 5);  // one row for all
@@ -96,7 +96,7 @@ TYPED_TEST(DeviceVectorOps, SumsAreTheHosts) {
   }
 }
 
-TYPED_TEST(DeviceVectorOps, WeightedSumsAreTheHosts) {
+TYPED_TEST(DeviceVectorOps, WeightedSumsEqualTheHost) {
   for (const std::int64_t rows : {1, 8, 21})
     for (const std::int64_t d : {0, 1, 31, 257, 100'003}) {
       const auto values = random_values<TypeParam>(rows * d, 6);
@@ -115,7 +115,7 @@ TYPED_TEST(DeviceVectorOps, WeightedSumsAreTheHosts) {
 
 enum Terms { with_anchor = 1, with_shift = 2, with_momentum = 4, with_nesterov = 8, with_decay = 16 };
 
-TYPED_TEST(DeviceVectorOps, StepsAreTheHosts) {
+TYPED_TEST(DeviceVectorOps, StepsEqualTheHost) {
   const std::vector<double> rates = {0.05, 0, 0.01};
   const auto there_rates = this->put(rates);
   for (int terms = 0; terms < 32; ++terms)
@@ -128,9 +128,15 @@ TYPED_TEST(DeviceVectorOps, StepsAreTheHosts) {
 
       shoal::SgdRows<TypeParam> step{.rates = there_rates.data(), .nesterov = (terms & with_nesterov) != 0};
       if (terms & with_decay) step.decay = 0.01;
-      if (terms & with_anchor) step.pull = 0.3, step.anchor = {there_anchor.data(), count, d, 0};
+      if (terms & with_anchor) {
+        step.pull = 0.3;
+        step.anchor = {there_anchor.data(), count, d, 0};
+      }
       if (terms & with_shift) step.shift = {there_shift.data(), count, d};
-      if (terms & with_momentum) step.momentum = 0.9, step.buffer = {there_buffer.data(), count, d};
+      if (terms & with_momentum) {
+        step.momentum = 0.9;
+        step.buffer = {there_buffer.data(), count, d};
+      }
       shoal::sgd_step<TypeParam>(this->device, this->rows(there.data(), d), {there_g.data(), count, d}, step);
 
       const auto row = [d](auto& values, std::int64_t k) { return std::span(values).subspan(k * d, d); };
@@ -156,7 +162,7 @@ TYPED_TEST(DeviceVectorOps, StepsAreTheHosts) {
     }
 }
 
-TYPED_TEST(DeviceVectorOps, ShapesMustAgree) {
+TYPED_TEST(DeviceVectorOps, RefusesShapesThatDiffer) {
   const RowView<TypeParam> y(nullptr, 2, 3);
   const RowView<const TypeParam> narrow(nullptr, 2, 2), few(nullptr, 1, 3);
   EXPECT_THROW(shoal::add<TypeParam>(this->device, y, narrow), std::invalid_argument);

@@ -18,9 +18,9 @@ using shoal::testing::random_values;
 
 using Sums = std::vector<std::int64_t>;
 
-// Half-to-even by hand on long double, whose 64-bit mantissa holds x 2^exponent exactly wherever the tests go.
+// Rounds half to even in long double, whose 64-bit mantissa holds x 2^exponent exactly for all values tested here.
 __int128 exact_product(double x, std::int64_t weight, int exponent) {
-  const long double scaled = std::ldexp(static_cast<long double>(x), exponent);
+  const long double wide = x, scaled = std::ldexp(wide, exponent);
   const long double below = std::floor(scaled);
   std::int64_t q = below;
   const long double rest = scaled - below;
@@ -44,7 +44,7 @@ TYPED_TEST(FixedPoint, SumsAreExactAtEverySize) {
   }
 }
 
-TYPED_TEST(FixedPoint, TiesGoToEven) {
+TYPED_TEST(FixedPoint, RoundsTiesToEven) {
   const std::vector<TypeParam> halves = {0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.25, 0.75, -0.75, 3.5};
   const Sums expected = {0, 2, 2, 0, -2, -2, 0, 1, -1, 4};
   Sums sum(halves.size());
@@ -87,7 +87,7 @@ TYPED_TEST(FixedPoint, LargeProductsAreExactUpToTheLimit) {
     }
 }
 
-TYPED_TEST(FixedPoint, ALargeValueDoesNotDisturbItsBlock) {
+TYPED_TEST(FixedPoint, LargeValuesDoNotDisturbTheirBlock) {
   auto x = random_values<TypeParam>(20'000, 3, 1.0);
   Sums fast(x.size()), mixed(x.size());
   shoal::accumulate<TypeParam>(fast, x, 9, 44);
@@ -97,7 +97,7 @@ TYPED_TEST(FixedPoint, ALargeValueDoesNotDisturbItsBlock) {
   EXPECT_EQ(fast, mixed);
 }
 
-TYPED_TEST(FixedPoint, WeightZeroAddsNothing) {
+TYPED_TEST(FixedPoint, AddsNothingForWeightZero) {
   Sums sum = {1, 2, 3};
   const std::vector<TypeParam> x = {1, -2, std::numeric_limits<TypeParam>::max()};
   shoal::accumulate<TypeParam>(sum, x, 0, 40);
@@ -141,7 +141,7 @@ TYPED_TEST(FixedPoint, MeanIsTheWeightedMeanRoundedOnce) {
   EXPECT_THROW(shoal::to_mean<TypeParam>(sum, 40, std::nan(""), mean), std::invalid_argument);
 }
 
-TYPED_TEST(FixedPoint, ProductsThatDoNotFitAreErrors) {
+TYPED_TEST(FixedPoint, RefusesProductsThatDoNotFit) {
   Sums sum(2);
   for (const double bad : {1e30, -1e30, std::nan(""), HUGE_VAL, -HUGE_VAL}) {
     const std::vector<TypeParam> x = {1, static_cast<TypeParam>(bad)};
@@ -151,7 +151,7 @@ TYPED_TEST(FixedPoint, ProductsThatDoNotFitAreErrors) {
   }
 }
 
-TYPED_TEST(FixedPoint, TheErrorNamesTheFirstBadRow) {
+TYPED_TEST(FixedPoint, NamesTheFirstBadRow) {
   constexpr std::int64_t d = 9001;
   for (const std::int64_t count : {3, 20}) {  // added one by one, and in tiles
     auto values = random_values<TypeParam>(count * d, 7, 1.0);
@@ -191,8 +191,8 @@ TYPED_TEST(FixedPoint, WeightsOfEverySizeAreExactInTiles) {
   for (int bits = 0; bits < 60; bits += 3) {
     const int exponent = 58 - bits;
     Sums weights(count), sum(d);
-    for (std::size_t k = 0; k < count; ++k)
-      weights[k] = (k % 2 == 0 ? 1 : -1) * ((std::int64_t{1} << bits) - static_cast<std::int64_t>(k));
+    for (std::int64_t k = 0; k < std::ssize(weights); ++k)
+      weights[k] = (k % 2 == 0 ? 1 : -1) * ((std::int64_t{1} << bits) - k);
     shoal::accumulate_rows<TypeParam>(sum, {values.data(), count, d}, weights, exponent);
     for (std::size_t i = 0; i < d; ++i) {
       __int128 expected = 0;
@@ -202,7 +202,7 @@ TYPED_TEST(FixedPoint, WeightsOfEverySizeAreExactInTiles) {
   }
 }
 
-TYPED_TEST(FixedPoint, SizesMustAgree) {
+TYPED_TEST(FixedPoint, RefusesSizesThatDiffer) {
   Sums sum(2);
   const std::vector<TypeParam> two(2), three(3);
   std::vector<TypeParam> mean(3);

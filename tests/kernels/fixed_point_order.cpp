@@ -27,7 +27,11 @@ Cohort random_cohort() {
   std::normal_distribution<float> normal;
   for (std::size_t k = 0; k < clients; ++k) {
     std::vector<float> row(d);
-    for (float& x : row) x = normal(random) * std::ldexp(1.0f, static_cast<int>(random() % 30) - 20);  // wide range
+    for (float& x : row) {
+      const float z = normal(random);
+      const int exponent = random() % 30;
+      x = z * std::ldexp(1.0f, exponent - 20);  // wide range
+    }
     cohort.bound = std::max(cohort.bound, shoal::scan<float>(row).max_abs);
     cohort.rows.push_back(std::move(row));
     cohort.weights.push_back(random() % 1000);
@@ -69,7 +73,10 @@ TEST(FixedPointOrder, ErrorIsHalfAUnitPerWeight) {
   shoal::to_mean<double>(sum, cohort.exponent, cohort.total_weight, mean);
   for (std::size_t i = 0; i < d; ++i) {
     long double exact = 0;
-    for (std::size_t k = 0; k < clients; ++k) exact += static_cast<long double>(cohort.rows[k][i]) * cohort.weights[k];
+    for (std::size_t k = 0; k < clients; ++k) {
+      const long double x = cohort.rows[k][i];
+      exact += x * cohort.weights[k];
+    }
     exact /= cohort.total_weight;
     // Half a unit of the sum per unit of weight, and the three roundings of to_mean.
     const double tolerance = std::ldexp(0.5, -cohort.exponent) + 4e-16 * std::abs(mean[i]);

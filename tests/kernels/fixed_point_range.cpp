@@ -21,7 +21,7 @@ TEST(UnitExponent, IsTheLargestThatFits) {
   for (const double weight : {1.0, 3.0, 1e3, 1e7, 0x1p40, 0x1p62})
     for (const double bound : {1e-300, 1e-30, 1e-3, 0.7, 1.0, 4.0, 1e10, 1e200}) {
       const int s = shoal::unit_exponent(weight, bound);
-      const long double product = static_cast<long double>(weight) * bound;
+      const long double wide = weight, product = wide * bound;
       EXPECT_LT(std::ldexp(product, s), 0x1p62L);
       EXPECT_TRUE(s == shoal::largest_exponent || std::ldexp(product, s + 1) >= 0x1p62L);
     }
@@ -36,7 +36,7 @@ TEST(UnitExponent, RefusesWhatHasNoScale) {
   EXPECT_THROW(shoal::unit_exponent(1e10, 1e300), std::invalid_argument);
 }
 
-TEST(UnitExponent, TinyBoundsStopAtTheLargestExponent) {
+TEST(UnitExponent, StopsAtTheLargestExponent) {
   EXPECT_EQ(shoal::unit_exponent(1, std::numeric_limits<double>::denorm_min()), shoal::largest_exponent);
   EXPECT_EQ(shoal::unit_exponent(0x1p-600, 0x1p-600), shoal::largest_exponent);  // the product underflows
 }
@@ -54,7 +54,7 @@ TEST(UnitExponent, ACohortAtItsBoundFits) {
       exact += static_cast<__int128>(shoal::fixed(bound, exponent)) * weight;
     }
     EXPECT_TRUE(sum[0] == exact);
-    EXPECT_LT(exact, static_cast<__int128>(1) << 62);
+    EXPECT_LT(exact, std::int64_t{1} << 62);
   }
 }
 
@@ -102,13 +102,13 @@ TYPED_TEST(Scan, FindsTheLargestMagnitude) {
   }
 }
 
-TYPED_TEST(Scan, NothingAndZeros) {
+TYPED_TEST(Scan, HandlesEmptyRowsAndZeros) {
   EXPECT_TRUE(shoal::scan<TypeParam>({}).finite);
   EXPECT_EQ(shoal::scan<TypeParam>({}).max_abs, 0.0);
   EXPECT_EQ(shoal::scan<TypeParam>(std::vector<TypeParam>{TypeParam{-0.0}, 0}).max_abs, 0.0);
 }
 
-TYPED_TEST(Scan, OneBadValueAnywhereIsFound) {
+TYPED_TEST(Scan, FindsOneBadValueAnywhere) {
   using Limits = std::numeric_limits<TypeParam>;
   for (const std::size_t n : {1, 31, 257, 1'000'003})
     for (const TypeParam bad : {Limits::quiet_NaN(), -Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()})

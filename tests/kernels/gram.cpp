@@ -56,14 +56,14 @@ TEST(Gram, ByHand) {
   const std::vector<float> x = {1, 2, -3, 4, 0, 5};
   EXPECT_EQ(gram_of({x.data(), 2, 3}, shoal::gram_scale(5, 3)), (std::vector<double>{14, -11, -11, 41}));
   EXPECT_EQ(gram_of({x.data(), 3, 2}, shoal::gram_scale(6, 2), std::vector<float>{1, 2}),
-            (std::vector<double>{0, 0, 0, 0, 20, 10, 0, 10, 10}));  // of (0, 0), (-4, 2), (-1, 3)
+            (std::vector<double>{0, 0, 0, 0, 20, 10, 0, 10, 10}));  // rows (0, 0), (-4, 2), (-1, 3)
   EXPECT_EQ(distances_of({x.data(), 2, 3}, shoal::gram_scale(9, 3)), (std::vector<double>{0, 77, 77, 0}));
   std::vector<double> distances(4);
   shoal::distances_from_gram(std::vector<double>{14, -11, -11, 41}, distances);
   EXPECT_EQ(distances, (std::vector<double>{0, 77, 77, 0}));
 }
 
-TEST(Gram, EverySizeIsNearTheExactProducts) {
+TEST(Gram, IsNearTheExactProductsAtEverySize) {
   for (const std::int64_t n : {1, 2, 5, 31, 64, 65, 130, 257}) {
     for (const std::int64_t d : {0, 1, 31, 257, 2048, 2049, 4500}) {
       if (n > 70 && d > 2049) continue;
@@ -94,7 +94,7 @@ TEST(Gram, ManyCoordinatesStayPrecise) {
   EXPECT_NEAR(gram[5], product(rows, 1, 2, false), 1e-6 * d);
 }
 
-TEST(Gram, ShardsInAnyOrderHaveTheBitsOfTheWhole) {
+TEST(Gram, ShardsInAnyOrderGiveTheBitsOfTheWhole) {
   const std::int64_t n = 70, d = 5 * gram_chunk + 100;
   const auto x = random_values(n, d), centre = random_values(1, d);
   const RowView<const float> rows(x.data(), n, d);
@@ -121,7 +121,7 @@ TEST(Gram, ShardsInAnyOrderHaveTheBitsOfTheWhole) {
   }
 }
 
-TEST(Gram, PlaceInMemoryLeavesTheBits) {
+TEST(Gram, DoesNotDependOnThePlaceInMemory) {
   const std::int64_t n = 37, d = 3001;
   const auto x = random_values(n, d);
   const GramScale scale = shoal::gram_scale(bound_of(x), d);
@@ -131,7 +131,7 @@ TEST(Gram, PlaceInMemoryLeavesTheBits) {
   EXPECT_EQ(gram_of({&moved[3], n, d, d + 5}, scale), expected);
 }
 
-// Rows at distance 1 from a common vector of length 10^4: their products have 10^8, float has seven digits.
+// Rows at distance 1 from a common vector of length 10^4: their products are about 10^8, and float has seven digits.
 TEST(Gram, CentringAvoidsCancellation) {
   const std::int64_t n = 6, d = 10'000;
   auto x = random_values(n, d);
@@ -152,14 +152,14 @@ TEST(Gram, CentringAvoidsCancellation) {
       worst = std::max(worst, std::abs(raw[p] / exact - 1));
     }
   }
-  EXPECT_GT(worst, 1e-3);  // what the promise is about
+  EXPECT_GT(worst, 1e-3);  // the cancellation that centring avoids
 }
 
-TEST(Gram, LargeAndSmallValuesNeitherOverflowNorVanish) {
+TEST(Gram, HandlesLargeAndSmallValues) {
   for (const float size : {1e30f, 3e38f, 1e-30f, 1e-38f}) {
     const std::vector<float> x = {size, size, -size, size / 2};
     const auto gram = gram_of({x.data(), 2, 2}, shoal::gram_scale(size, 2));
-    const double square = static_cast<double>(size) * size;
+    const double wide = size, square = wide * wide;
     EXPECT_NEAR(gram[0] / square, 2, 1e-6);
     EXPECT_NEAR(gram[1] / square, -0.5, 1e-6);
     EXPECT_NEAR(gram[3] / square, 1.25, 1e-6);
@@ -186,8 +186,7 @@ TEST(Gram, GivesKrumsScores) {
   constexpr std::int64_t n = 11, d = 5;
   std::vector<float> x;
   for (int i = 0; i < n; ++i)
-    for (int j = 0; j < d; ++j)
-      x.push_back(static_cast<float>((37 * i + 61 * j + 11 * i * i * j) % 101) / 8 - 6 + (i >= 8 ? 4 : 0));
+    for (int j = 0; j < d; ++j) x.push_back((37 * i + 61 * j + 11 * i * i * j) % 101 / 8.0f - 6 + (i >= 8 ? 4 : 0));
   const std::vector<double> scores = {437.609375, 714.484375, 596.8125,   374.421875, 505.078125, 677.890625,
                                       332.0625,   426.421875, 762.515625, 474.671875, 869.84375};
   const RowView<const float> rows(x.data(), n, d);
@@ -218,9 +217,12 @@ TEST(Combine, EqualsFusedSumsInOrder) {
         for (std::int64_t r = 0; r < m; ++r) {
           for (std::int64_t j = 0; j < d; ++j) {
             double sum = 0;
-            for (std::int64_t i = 0; i < n; ++i)
-              sum = std::fma(weights[r * n + i], static_cast<double>(x[i * d + j]), sum);
-            ASSERT_EQ(out[r * d + j], static_cast<float>(sum)) << m << " " << n << " " << d;
+            for (std::int64_t i = 0; i < n; ++i) {
+              const double value = x[i * d + j];
+              sum = std::fma(weights[r * n + i], value, sum);
+            }
+            const float expected = sum;
+            ASSERT_EQ(out[r * d + j], expected) << m << " " << n << " " << d;
           }
         }
       }

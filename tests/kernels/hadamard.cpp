@@ -126,7 +126,7 @@ TEST(Rotation, KeepsTheNormAndComesBack) {
     }
 }
 
-TEST(Rotation, PiecesDoNotSeeEachOther) {
+TEST(Rotation, PiecesAreIndependent) {
   const auto row = random_row(100'000, 3);
   const auto whole = rotated(row, 8192);
   std::vector<float> longer = row;
@@ -135,7 +135,7 @@ TEST(Rotation, PiecesDoNotSeeEachOther) {
   for (std::size_t i = 0; i < 12 * 8192; ++i) ASSERT_EQ(whole[i], other[i]);
 }
 
-TEST(Rotation, NotFiniteValuesStayInTheirPiece) {
+TEST(Rotation, KeepsNanAndInfinityInTheirPiece) {
   auto row = random_row(64, 4);
   row[5] = std::numeric_limits<float>::quiet_NaN();
   row[37] = std::numeric_limits<float>::infinity();

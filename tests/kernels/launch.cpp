@@ -26,7 +26,7 @@ struct SubtractFirst {
   }
 };
 
-// Every lane sums its stride, then the lanes fold in halves: the tree is the same whatever runs it.
+// Every lane sums its stride, then the lanes fold in halves: the same tree on host and device.
 struct SumPerBlock {
   static constexpr int lanes = 32;
   struct Shared {

@@ -49,7 +49,7 @@ Mask random_mask(std::mt19937_64& random, MaskSign sign) {
   return shoal::mask(seed, nonce, sign);
 }
 
-/// The first `words` of a mask straight from the library.
+// The first `words` of a mask straight from the library.
 template <class Word>
 std::vector<Word> stream(const Mask& mask, std::size_t words) {
   std::vector<Word> out(words);
@@ -60,7 +60,7 @@ std::vector<Word> stream(const Mask& mask, std::size_t words) {
   return out;
 }
 
-TYPED_TEST(Masks, AreTheStreamOfTheStandardWithBytesInLittleEndianOrder) {
+TYPED_TEST(Masks, FollowTheStandardInLittleEndianOrder) {
   using Word = TypeParam;
   std::array<std::uint8_t, 32> seed;
   for (std::uint8_t i = 0; i < 32; ++i) seed[i] = i;
@@ -82,7 +82,7 @@ TYPED_TEST(Masks, AreAddedWithTheirSigns) {
                                    random_mask(random, MaskSign::plus)};
   for (const std::size_t n : {0, 1, 31, 257, 1'000'003}) {
     std::vector<Word> sum(n), expected(n);
-    for (std::size_t i = 0; i < n; ++i) sum[i] = expected[i] = static_cast<Word>(i * 0x9e3779b97f4a7c15u);
+    for (std::size_t i = 0; i < n; ++i) sum[i] = expected[i] = i * 0x9e3779b97f4a7c15u;
     for (const Mask& mask : masks) {
       const auto words = stream<Word>(mask, n);
       for (std::size_t i = 0; i < n; ++i) expected[i] += mask.sign == MaskSign::plus ? words[i] : Word{0} - words[i];
@@ -120,7 +120,7 @@ TYPED_TEST(Masks, EndWithTheBlockCounter) {
   EXPECT_THROW(shoal::add_masks<Word>(none, {&mask, 1}, shoal::mask_words<Word> + 1), std::invalid_argument);
 }
 
-TYPED_TEST(Masks, OfAllPairsCancelInTheSum) {
+TYPED_TEST(Masks, CancelInTheSumOverClients) {
   using Word = TypeParam;
   constexpr std::size_t d = 1'003;
   for (std::size_t n = 2; n <= 20; ++n) {
@@ -149,7 +149,8 @@ TYPED_TEST(Masks, OfAllPairsCancelInTheSum) {
 }
 
 // One client's masked vector must look uniform whatever it holds. Chi-square over the values of each byte with 255
-// degrees of freedom: the two-sided test at significance 1e-4 accepts 176.3 to 352.5 (fixed seed: it cannot flicker).
+// degrees of freedom: the two-sided test at significance 1e-4 accepts 176.3 to 352.5 (the seed is fixed, so the result
+// is too).
 TYPED_TEST(Masks, HideAVectorInUniformBytes) {
   using Word = TypeParam;
   std::mt19937_64 random(6);

@@ -1,5 +1,5 @@
-// Is the median right by hand, for every number of rows and columns, with ties, infinities and signed zeros, and does
-// the order of the rows leave its bits alone?
+// Is the median right by hand, for every number of rows and columns, with ties, infinities and signed zeros, and
+// independent of the order of the rows, to the bit?
 #include "kernels/order_statistics.hpp"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,8 @@ T by_sorting(std::vector<T> values) {
   std::ranges::sort(values);
   const std::size_t n = values.size();
   if (n % 2 == 1) return values[n / 2];
-  return (static_cast<long double>(values[n / 2 - 1]) + values[n / 2]) / 2;
+  const long double lower = values[n / 2 - 1], upper = values[n / 2];
+  return (lower + upper) / 2;
 }
 
 template <class T>
@@ -49,7 +50,7 @@ TYPED_TEST(OrderStatistics, MediansByHand) {
   EXPECT_EQ(medians_of<T>({{1}, {100}, {2}, {3}}), (std::vector<T>{2.5}));
 }
 
-TYPED_TEST(OrderStatistics, MediansOfAnySizeAreThoseOfSortedValues) {
+TYPED_TEST(OrderStatistics, MediansEqualThoseOfSortedValues) {
   using T = TypeParam;
   std::mt19937 random(1);
   for (const std::size_t n :
@@ -59,7 +60,10 @@ TYPED_TEST(OrderStatistics, MediansOfAnySizeAreThoseOfSortedValues) {
       Matrix<T> rows(n, std::vector<T>(columns));
       for (auto& row : rows) {
         // Few different values: most middles are ties.
-        for (T& value : row) value = static_cast<T>(static_cast<int>(random() % 41) - 20) / 8;
+        for (T& value : row) {
+          const int drawn = random() % 41;
+          value = (drawn - 20) / 8.0;
+        }
       }
       const std::vector<T> found = medians_of(rows);
       for (std::size_t j = 0; j < columns; ++j) {
@@ -71,7 +75,7 @@ TYPED_TEST(OrderStatistics, MediansOfAnySizeAreThoseOfSortedValues) {
   }
 }
 
-TYPED_TEST(OrderStatistics, OrderOfRowsLeavesTheBits) {
+TYPED_TEST(OrderStatistics, OrderOfRowsDoesNotChangeTheBits) {
   using T = TypeParam;
   std::mt19937 random(2);
   std::normal_distribution<double> normal;
@@ -94,7 +98,7 @@ TYPED_TEST(OrderStatistics, OrderOfRowsLeavesTheBits) {
   }
 }
 
-TYPED_TEST(OrderStatistics, InfinitiesAreExtremes) {
+TYPED_TEST(OrderStatistics, TreatsInfinitiesAsExtremes) {
   using T = TypeParam;
   const T inf = TestFixture::infinity;
   EXPECT_EQ(medians_of<T>({{inf, inf, -inf}, {-inf, inf, -inf}, {5, 1, 0}}), (std::vector<T>{5, inf, -inf}));
@@ -113,13 +117,13 @@ TYPED_TEST(OrderStatistics, RefusesNoRows) {
   EXPECT_THROW(shoal::medians<TypeParam>({}, out), std::invalid_argument);
 }
 
-// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, rows 8 to 10 plus 4: exact in float. Medians as byzfl has them.
+// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, rows 8 to 10 plus 4: exact in float. Expected values by byzfl.
 TYPED_TEST(OrderStatistics, AgreesWithByzflOnElevenRows) {
   using T = TypeParam;
   Matrix<T> rows(11, std::vector<T>(5));
   for (int i = 0; i < 11; ++i) {
     for (int j = 0; j < 5; ++j) {
-      rows[i][j] = static_cast<T>((37 * i + 61 * j + 11 * i * i * j) % 101) / 8 - 6 + (i >= 8 ? 4 : 0);
+      rows[i][j] = (37 * i + 61 * j + 11 * i * i * j) % 101 / 8.0 - 6 + (i >= 8 ? 4 : 0);
     }
   }
   EXPECT_EQ(rows[1], (std::vector<T>{-1.375, -5, 4, 0.375, -3.25}));

@@ -7,7 +7,7 @@
 
 namespace {
 
-TEST(PhiloxStream, WordsAreThoseOfItsBlocks) {
+TEST(PhiloxStream, GivesTheWordsOfItsBlocks) {
   const shoal::PhiloxStream stream{.key = {{0xa4093822, 0x299f31d0}}, .row = {0x243f6a88, 0x85a308d3, 0x13198a2e}};
   // Random123's known answer: the stream's block 0x03707344.
   EXPECT_EQ(stream.block(0x03707344), (shoal::PhiloxBlock{{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}));

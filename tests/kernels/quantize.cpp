@@ -1,4 +1,4 @@
-// Do codes stand for the right levels at every scale, and does nothing depend on how a row is cut?
+// Do codes represent the right levels at every scale, however a row is cut?
 #include "kernels/quantize.hpp"
 
 #include <gtest/gtest.h>
@@ -53,7 +53,8 @@ TEST(Scale, AgreesWithPlainSums) {
     long double squares = 0, magnitudes = 0;
     float largest = 0;
     for (const float x : row) {
-      squares += x * static_cast<long double>(x);
+      const long double wide = x;
+      squares += wide * wide;
       magnitudes += std::fabs(x);
     }
     for (const float x : row) largest = std::max(largest, std::fabs(x));
@@ -64,13 +65,14 @@ TEST(Scale, AgreesWithPlainSums) {
   }
 }
 
-// Values on the grid have one level: no draw can move them.
+// Values on the grid are levels themselves: no draw can move them.
 TEST(Quantize, KeepsValuesOnTheGrid) {
   for (int bits = 2; bits <= 16; ++bits) {
     const int s = shoal::largest_level(bits);
     std::vector<float> row;
     for (int level = -s; level <= s; level += std::max(1, s / 50)) row.push_back(level);
-    row.insert(row.end(), {0.0f, -0.0f, static_cast<float>(s), static_cast<float>(-s)});
+    const float largest = s;
+    row.insert(row.end(), {0.0f, -0.0f, largest, -largest});
     EXPECT_EQ(round_trip(row, s, bits), row) << bits;
   }
 }
@@ -81,8 +83,8 @@ TEST(Quantize, PacksLevelPlusLargestLevel) {
   EXPECT_EQ(quantized({-3, -1, 0, 3, 2}, 3, 3), (std::vector<std::uint8_t>{number & 0xff, number >> 8}));
 }
 
-// The definition in double with the words that the stream names, except where a draw is too close to its threshold for
-// float to decide it in the same way.
+// The definition in double with the words of the stream, except where a draw is too close to its threshold for float to
+// decide it in the same way.
 TEST(Quantize, RoundsUpWhereTheDrawIsBelowTheFraction) {
   for (const std::int64_t n : sizes)
     for (const int bits : {2, 5, 8, 11}) {
@@ -105,7 +107,7 @@ TEST(Quantize, RoundsUpWhereTheDrawIsBelowTheFraction) {
     }
 }
 
-TEST(Quantize, ClipsAtTheScaleAndSurvivesTheEndsOfTheRange) {
+TEST(Quantize, ClipsAtTheScaleAndTakesExtremeScales) {
   EXPECT_EQ(round_trip({5, -5, inf, -inf}, 2, 4), (std::vector<float>{2, -2, 2, -2}));
   EXPECT_EQ(round_trip({5, 3e38f, 0}, 0, 4), (std::vector<float>{0, 0, 0}));
   for (const float scale : {std::numeric_limits<float>::denorm_min() * 4, 1e-40f, 1e-25f, 1e25f, 3e38f}) {
@@ -133,7 +135,7 @@ TEST(Quantize, DoesNotDependOnHowARowIsCut) {
   }
 }
 
-TEST(Quantize, RefusesWhatItCannotDo) {
+TEST(Quantize, RefusesWrongBitsSizesAndScales) {
   std::vector<std::uint8_t> packed(2);
   const std::vector<float> row(8);
   for (const int bits : {-1, 0, 1, 17}) {

@@ -1,5 +1,5 @@
-// Are the quantizers unbiased with the variances of their papers? Every draw is keyed, so a result cannot flicker; the
-// bounds are four standard deviations (two-sided significance 6e-5 a comparison) unless they say otherwise.
+// Are the quantizers unbiased, with the variances of their papers? Every draw is keyed, so results do not vary; bounds
+// are four standard deviations (two-sided significance 6e-5 per comparison) unless they say otherwise.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -39,15 +39,15 @@ class StochasticRounding : public testing::TestWithParam<Case> {};
 TEST_P(StochasticRounding, HasTheMeanAndVarianceOfItsPaper) {
   const auto [bits, rule] = GetParam();
   constexpr std::size_t d = 100;
-  constexpr int draws = 5'000;
+  constexpr std::uint32_t draws = 5'000;
   const auto row = random_row(d, 1);
   const float scale = shoal::quantization_scale(row, rule);
   const double unit = double{scale} / shoal::largest_level(bits);
   std::vector<double> sum(d);
   double squares = 0;
-  for (int r = 0; r < draws; ++r) {
+  for (std::uint32_t r = 0; r < draws; ++r) {
     std::vector<std::uint8_t> packed(shoal::packed_bytes(d, bits));
-    shoal::quantize(packed, row, scale, bits, {.key = {{9, 9}}, .row = {static_cast<std::uint32_t>(r), 0, 0}});
+    shoal::quantize(packed, row, scale, bits, {.key = {{9, 9}}, .row = {r, 0, 0}});
     std::vector<float> out(d);
     shoal::dequantize(out, packed, scale, bits);
     for (std::size_t i = 0; i < d; ++i) sum[i] += out[i];
@@ -97,8 +97,9 @@ TEST(ScaledSigns, LeaveExactlyTheirResidual) {
 
 // DRIVE (arXiv 2105.08339): signs of the rotated vector. Its error tends to 1 - 2 / pi with the scale of least error
 // and to pi / 2 - 1 with the unbiased one; the mean of 50 rotations is within 1 % at d = 2^16, for a vector whose
-// energy stands in many coordinates (one rotation's error deviates by 0.4 %). Half of them have ten times the deviation
-// of the others, which costs signs without the rotation an error of 1 - 2 / pi * 5.5^2 / 50.5 = 0.61866.
+// energy is spread over many coordinates (one rotation's error deviates by 0.4 %). Half of the coordinates have ten
+// times the deviation of the others; signs without the rotation then have an error of 1 - 2 / pi * 5.5^2 / 50.5 =
+// 0.61866.
 TEST(ScaledSigns, ReachDrivesErrorAfterTheRotation) {
   constexpr std::size_t d = 1 << 16;
   constexpr std::uint32_t draws = 50;

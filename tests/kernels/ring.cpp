@@ -1,4 +1,4 @@
-// Do ring vectors hold what fixed-point arithmetic says, wrap where they must and refuse what does not fit?
+// Do ring vectors follow fixed-point arithmetic, wrap around where they must and refuse values that do not fit?
 #include "kernels/ring.hpp"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ std::vector<Word> encode(const std::vector<float>& row, std::int64_t weight, int
   return out;
 }
 
-TEST(RingBits, AreTheNumbersOfTheClosedForm) {
+TEST(RingBits, FollowTheClosedForm) {
   EXPECT_EQ(shoal::ring_bits(10, 16), 20);
   EXPECT_EQ(shoal::ring_bits(100, 16), 23);
   EXPECT_EQ(shoal::ring_bits(1'000, 16), 26);
@@ -58,10 +58,11 @@ TYPED_TEST(Ring, DecodesTheSignedMean) {
   EXPECT_EQ(mean[0], 1.5);
   EXPECT_EQ(mean[1], -1.5);
   EXPECT_EQ(mean[2], 0);
-  EXPECT_EQ(mean[3], static_cast<double>(sum[3]) / 12);
+  const double largest = sum[3];
+  EXPECT_EQ(mean[3], largest / 12);
 }
 
-// Fast conversions round as the language's own do, at every length of number and next to the ends.
+// Fast conversions round as the language's own do, for numbers of every length and at the ends of the range.
 TYPED_TEST(Ring, DecodesWithOneRounding) {
   using Word = TypeParam;
   std::mt19937_64 random(2);
@@ -87,7 +88,7 @@ TYPED_TEST(Ring, AddsAndSubtractsModuloItsSize) {
   EXPECT_THROW(shoal::ring_add<Word>(sum, std::vector<Word>(2)), std::invalid_argument);
 }
 
-TYPED_TEST(Ring, RefusesWhatDoesNotFit) {
+TYPED_TEST(Ring, RefusesValuesThatDoNotFit) {
   using Word = TypeParam;
   constexpr int bits = std::numeric_limits<Word>::digits;
   for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
@@ -124,7 +125,7 @@ TYPED_TEST(Ring, HoldsTheWorstSumAtItsExponent) {
   EXPECT_THROW(shoal::ring_exponent<Word>(1, -1), std::invalid_argument);
 }
 
-TYPED_TEST(Ring, AgreesWithPlainArithmeticAndDoesNotDependOnRanges) {
+TYPED_TEST(Ring, AgreesWithPlainArithmeticInAnyRanges) {
   using Word = TypeParam;
   std::mt19937 random(1);
   std::uniform_real_distribution<float> uniform(-1, 1);
@@ -133,7 +134,7 @@ TYPED_TEST(Ring, AgreesWithPlainArithmeticAndDoesNotDependOnRanges) {
     for (float& x : row) x = uniform(random);
     const auto words = encode<Word>(row, 600, 20);
     for (std::size_t i = 0; i < n; ++i) {
-      const long long q = std::llrint(static_cast<double>(row[i]) * 0x1p20);
+      const long long q = std::llrint(row[i] * 0x1p20);
       ASSERT_EQ(words[i], static_cast<Word>(600 * q)) << i;
     }
     std::vector<Word> pieces(n);

@@ -72,12 +72,12 @@ void compare(int terms, std::size_t n) {
   }
 }
 
-TYPED_TEST(SgdStep, EveryCombinationOfTerms) {
+TYPED_TEST(SgdStep, FollowsTheTextbookForAllTerms) {
   for (int terms = 0; terms < 32; ++terms)
     for (const std::size_t n : {0, 1, 31, 257}) compare<TypeParam>(terms, n);
 }
 
-TYPED_TEST(SgdStep, LongRows) { compare<TypeParam>(31, 1'000'003); }
+TYPED_TEST(SgdStep, FollowsTheTextbookOnLongRows) { compare<TypeParam>(31, 1'000'003); }
 
 TYPED_TEST(SgdStep, ByHand) {
   std::vector<TypeParam> y = {1, 2}, buffer = {0, 0};
@@ -93,7 +93,7 @@ TYPED_TEST(SgdStep, ByHand) {
   EXPECT_EQ(buffer, (std::vector<TypeParam>{6, -12}));
 }
 
-TYPED_TEST(SgdStep, ABadGradientStaysInItsCoordinate) {
+TYPED_TEST(SgdStep, KeepsNanInItsCoordinate) {
   std::vector<TypeParam> y(31, TypeParam{1}), g(31, TypeParam{2});
   g[7] = std::numeric_limits<TypeParam>::quiet_NaN();
   shoal::SgdStep<TypeParam> step;
@@ -102,7 +102,7 @@ TYPED_TEST(SgdStep, ABadGradientStaysInItsCoordinate) {
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_TRUE(i == 7 ? y[i] != y[i] : y[i] == TypeParam{0.5});
 }
 
-TYPED_TEST(SgdStep, SizesMustAgree) {
+TYPED_TEST(SgdStep, RefusesSizesThatDiffer) {
   std::vector<TypeParam> y(3), two(2);
   const std::vector<TypeParam> g(3);
   EXPECT_THROW(shoal::sgd_step<TypeParam>(y, two, {}), std::invalid_argument);

@@ -1,5 +1,5 @@
-// Is top-k that of a full sort, with the lowest indices among equals, in four reads at most; is what is sent and what
-// stays behind the whole; are random sets uniform; does a sparse sum equal the dense one?
+// Does top-k equal that of a full sort, with the lowest indices among equals, in four reads at most; do sent and
+// remaining values add up to the whole; are random sets uniform; does a sparse sum equal the dense one?
 #include "kernels/sparsify.hpp"
 
 #include <gmock/gmock.h>
@@ -12,6 +12,7 @@
 #include <numeric>
 #include <random>
 #include <stdexcept>
+#include <utility>
 
 #include "kernels/fixed_point.hpp"
 
@@ -86,8 +87,8 @@ TEST(TopK, ReadsTheRowFourTimesAtMost) {
   }
 }
 
-// Values of a period that the sample meets only at small ones: the guess is wrong, the answer must not be.
-TEST(TopK, SurvivesASampleThatMisleads) {
+// Periodic values of which the sample sees only small ones: the guess is wrong, the answer must not be.
+TEST(TopK, IsRightWhenTheSampleMisleads) {
   std::vector<float> x(256 * 128);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = i % 128 == 0 ? 0 : 1 + i % 1000;
   Indices indices(x.size() / 100);
@@ -117,10 +118,10 @@ TEST(TopK, RefusesNanWhereverItIs) {
 TEST(TopK, IsAContraction) {
   const auto x = row(20'000, Kind::wide);
   double all = 0;
-  for (const float v : x) all += static_cast<double>(v) * v;
+  for (const double v : x) all += v * v;
   for (const std::size_t k : {1, 20, 200, 2000}) {
     double sent = 0;
-    for (const auto i : top(x, k)) sent += static_cast<double>(x[i]) * x[i];
+    for (const auto i : top(x, k)) sent += std::pow(x[i], 2);
     EXPECT_GE(sent, all * k / x.size());
   }
 }
@@ -139,15 +140,17 @@ TEST(AtLeast, SelectsFromTheThresholdOn) {
   EXPECT_THROW(shoal::at_least(std::vector<float>{1}, nan), std::invalid_argument);
 }
 
-// Karimireddy et al. 2019, algorithm 2: what was sent and what stays behind add up to all updates; exactly, for
-// integers.
+// Karimireddy et al. 2019, algorithm 2: sent values and the memory add up to all updates; exactly, for integers.
 TEST(ErrorFeedback, LosesNothing) {
   constexpr std::size_t d = 5000;
   std::mt19937 random(3);
   std::vector<float> memory(d), sent(d), updates(d);
   for (int round = 0; round < 20; ++round) {
     std::vector<float> update(d), values(d / 50);
-    for (float& value : update) value = static_cast<int>(random() % 201) - 100;
+    for (float& value : update) {
+      const int drawn = random() % 201;
+      value = drawn - 100;
+    }
     for (std::size_t i = 0; i < d; ++i) updates[i] += update[i];
     std::vector<float> expected_memory = memory;
     for (std::size_t i = 0; i < d; ++i) expected_memory[i] += update[i];
@@ -165,7 +168,7 @@ TEST(ErrorFeedback, LosesNothing) {
   for (std::size_t i = 0; i < d; ++i) ASSERT_EQ(sent[i] + memory[i], updates[i]);
 }
 
-TEST(ErrorFeedback, RemembersAllIfNothingIsSent) {
+TEST(ErrorFeedback, KeepsEverythingIfNothingIsSent) {
   std::vector<float> memory = {1, 2}, values;
   Indices indices;
   shoal::top_k_with_memory(memory, std::vector<float>{10, 20}, indices, values);
@@ -213,7 +216,7 @@ TEST(RandomK, SubsetsAreUniform) {
       ++counts[mask];
     }
     for (std::size_t mask = 0; mask < 32; ++mask)
-      EXPECT_NEAR(counts[mask], std::popcount(mask) == static_cast<int>(k) ? 2000 : 0, 5 * std::sqrt(1800.0));
+      EXPECT_NEAR(counts[mask], std::cmp_equal(std::popcount(mask), k) ? 2000 : 0, 5 * std::sqrt(1800.0));
   }
 }
 
@@ -226,7 +229,7 @@ TEST(RandomK, DifferentClientsDrawDifferentSets) {
     shoal::random_k({{1, 1}}, {{client, 0, 0, 0}}, d, indices);
     for (const auto i : indices) covered[i] = 1;
   }
-  EXPECT_NEAR(static_cast<double>(std::ranges::count(covered, 1)) / d, 0.63230, 0.006);
+  EXPECT_NEAR(1.0 * std::ranges::count(covered, 1) / d, 0.63230, 0.006);
 }
 
 // Scaled by d / k, the mean squared error relative to the norm is d / k - 1, whatever x is (Stich et al. 2018).
@@ -239,13 +242,13 @@ TEST(RandomK, ScaledHasTheKnownVariance) {
     Indices indices(20);
     shoal::random_k({{2, 1}}, {{client, 0, 0, 0}}, 200, indices);
     double sent = 0;
-    for (const auto i : indices) sent += static_cast<double>(x[i]) * x[i];
+    for (const auto i : indices) sent += std::pow(x[i], 2);
     error += (norm - sent) + 81 * sent;  // (10 x - x)^2 where it is sent
   }
   EXPECT_NEAR(error / draws / norm, 9, 0.2);
 }
 
-TEST(RandomK, RefusesWhatCannotBe) {
+TEST(RandomK, RefusesTooManyIndicesAndUsedCounters) {
   Indices indices(3);
   EXPECT_THROW(shoal::random_k({}, {}, 2, indices), std::invalid_argument);
   EXPECT_THROW(shoal::random_k({}, {{0, 0, 0, 1}}, 9, indices), std::invalid_argument);
@@ -265,7 +268,7 @@ TEST(ScatterAdd, EqualsTheDenseSum) {
   }
 }
 
-TEST(ScatterAdd, RefusesWhatDoesNotFit) {
+TEST(ScatterAdd, RefusesValuesThatDoNotFit) {
   std::vector<std::int64_t> sum(4);
   const auto add = [&](std::uint32_t index, float value, std::int64_t weight, int exponent) {
     shoal::scatter_add(sum, Indices{index}, std::vector<float>{value}, weight, exponent);

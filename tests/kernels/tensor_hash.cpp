@@ -1,4 +1,4 @@
-// Is the hash what its header says, and does every change of an array show?
+// Does the hash follow the definition in its header, and does every change of an array change it?
 #include "kernels/tensor_hash.hpp"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 
 using Words = std::vector<std::uint64_t>;
 
-// The header's definition, word by word, on a copy filled up with zeros.
+// The header's definition, word by word, on a copy padded with zeros.
 std::uint64_t mix(std::uint64_t h) {
   h ^= h >> 33;
   h *= 0xff51afd7ed558ccdULL;
@@ -119,7 +119,7 @@ TYPED_TEST(TensorHash, LengthAndOrderShow) {
 }
 
 TEST(TensorHashOfFloats, FlippedSignsDoNotCancel) {
-  // Sign bits are the highest of their words and half words: were shifts and products badly placed, a pair of them in
+  // Sign bits are the highest of their words and half words: with badly placed shifts and products, a pair of them in
   // one lane, or a pair and a single one, would cancel whatever the other bits are.
   std::set<std::set<std::size_t>> changes = {{}};
   for (std::size_t i = 0; i < 256; ++i)

@@ -1,4 +1,4 @@
-// Are norms, clipping, scaling and axpy right on rows with gaps, at every size, and for numbers that are not numbers?
+// Are norms, clipping, scaling and axpy right on rows with gaps, at every size, and with NaN and infinity?
 #include "kernels/vector_ops.hpp"
 
 #include <gtest/gtest.h>
@@ -23,14 +23,14 @@ TYPED_TEST(VectorOps, NormAgreesWithLongDouble) {
   for (const std::size_t n : {0, 1, 31, 257, 4096, 4097, 1'000'003}) {
     const auto x = random_values<TypeParam>(n, 1);
     long double squares = 0;
-    for (const TypeParam v : x) squares += static_cast<long double>(v) * v;
+    for (const long double v : x) squares += v * v;
     const double expected = std::sqrt(squares);
     // At most 128 + 5 + 245 additions in a chain, each half a unit of double, halved by the root.
     EXPECT_NEAR(shoal::norm<TypeParam>(x), expected, 6e-14 * expected);
   }
 }
 
-TYPED_TEST(VectorOps, NormOfBadValuesIsBad) {
+TYPED_TEST(VectorOps, NormOfNanAndInfinityPropagates) {
   auto x = random_values<TypeParam>(257, 2);
   x[200] = std::numeric_limits<TypeParam>::quiet_NaN();
   EXPECT_TRUE(std::isnan(shoal::norm<TypeParam>(x)));
@@ -85,7 +85,7 @@ TYPED_TEST(VectorOps, AxpyAddsTheMultiple) {
   }
 }
 
-TYPED_TEST(VectorOps, WrongSizesAndBoundsAreErrors) {
+TYPED_TEST(VectorOps, RefusesWrongSizesAndBounds) {
   std::vector<TypeParam> x(6);
   const shoal::RowView<TypeParam> rows(x.data(), 2, 3);
   std::vector<double> two(2), three(3);

@@ -41,7 +41,7 @@ TEST(RowView, StrideZeroRepeatsOneRow) {
   EXPECT_EQ(rows.at(2), values.data());
 }
 
-TEST(RowView, ImpossibleShapesAreRefused) {
+TEST(RowView, RefusesImpossibleShapes) {
   float value = 0;
   EXPECT_THROW(RowView<float>(&value, -1, 1), std::invalid_argument);
   EXPECT_THROW(RowView<float>(&value, 1, -1), std::invalid_argument);

@@ -32,7 +32,7 @@ TYPED_TEST(WeightedSum, TakesRowsInOrder) {
       for (std::size_t i = 0; i < d; ++i) {
         TypeParam expected = start[i];
         for (std::size_t k = 0; k < count; ++k) {
-          const TypeParam product = static_cast<TypeParam>(weights[k]) * values[k * stride + i];
+          const TypeParam weight = weights[k], product = weight * values[k * stride + i];
           expected += product;
         }
         ASSERT_EQ(sum[i], expected) << i << " of " << d << ", " << count << " rows";
@@ -57,7 +57,7 @@ TYPED_TEST(WeightedSum, SeveralCallsAndRangesGiveTheSameBits) {
   EXPECT_EQ(parts, whole);
 }
 
-TYPED_TEST(WeightedSum, ErrorIsThatOfItsRoundings) {
+TYPED_TEST(WeightedSum, ErrorIsBoundedByItsRoundings) {
   constexpr std::size_t d = 257, count = 100;
   const auto values = random_values<TypeParam>(count * d, 4);
   const std::vector<double> weights(count, 0.7);
@@ -67,16 +67,16 @@ TYPED_TEST(WeightedSum, ErrorIsThatOfItsRoundings) {
   for (std::size_t i = 0; i < d; ++i) {
     long double exact = 0, magnitudes = 0;
     for (std::size_t k = 0; k < count; ++k) {
-      const long double product = static_cast<long double>(0.7) * values[k * d + i];
+      const long double weight = 0.7, product = weight * values[k * d + i];
       exact += product;
       magnitudes += std::abs(product);
     }
-    // Higham 2002, section 4.2, with one more for the weight's and one for the product's rounding.
+    // Higham 2002, section 4.2, with one more rounding each for the weight and the product.
     ASSERT_NEAR(sum[i], exact, (count + 2) * half_unit * magnitudes * 1.01);
   }
 }
 
-TYPED_TEST(WeightedSum, ABadValueStaysInItsCoordinate) {
+TYPED_TEST(WeightedSum, KeepsNanAndInfinityInTheirCoordinates) {
   std::vector<TypeParam> values(3 * 31, TypeParam{1}), sum(31);
   values[31 + 7] = std::numeric_limits<TypeParam>::quiet_NaN();
   values[62 + 9] = -std::numeric_limits<TypeParam>::infinity();
@@ -98,7 +98,7 @@ TYPED_TEST(WeightedSum, AddAddsEveryValue) {
   }
 }
 
-TYPED_TEST(WeightedSum, SizesMustAgree) {
+TYPED_TEST(WeightedSum, RefusesSizesThatDiffer) {
   std::vector<TypeParam> values(6), two(2), three(3);
   const RowView<const TypeParam> rows(values.data(), 2, 3);
   EXPECT_THROW(shoal::weighted_sum_inexact<TypeParam>(two, rows, std::vector<double>(2)), std::invalid_argument);

@@ -45,7 +45,7 @@ std::vector<T> sorted_column(const Matrix<T>& rows, std::size_t j) {
   return column;
 }
 
-// Sums of long double in sorted order; 64 bits hold more than the kernels promise.
+// Sums in long double in sorted order: its 64 bits exceed the precision that the kernels promise.
 template <class T>
 long double mean(typename std::vector<T>::iterator first, typename std::vector<T>::iterator last) {
   long double sum = 0;
@@ -57,17 +57,22 @@ long double mean(typename std::vector<T>::iterator first, typename std::vector<T
 template <class T>
 T median(const std::vector<T>& sorted) {
   const std::size_t n = sorted.size();
-  return (static_cast<long double>(sorted[(n - 1) / 2]) + sorted[n / 2]) / 2;
+  const long double lower = sorted[(n - 1) / 2], upper = sorted[n / 2];
+  return (lower + upper) / 2;
 }
 
-// The definition: one by one the end that is farther away goes; of two equally far ones the upper one.
+// The definition: drops one value at a time, from the end that is farther from the median; of two equally far ends the
+// upper one.
 template <class T>
 long double around_by_dropping(std::vector<T> sorted, std::int64_t dropped) {
   const T centre = median(sorted);
   auto first = sorted.begin(), last = sorted.end();
   for (std::int64_t i = 0; i < dropped; ++i) {
     const T below = centre - *first, above = *(last - 1) - centre;
-    below > above ? ++first : --last;
+    if (below > above)
+      ++first;
+    else
+      --last;
   }
   return mean<T>(first, last);
 }
@@ -97,7 +102,7 @@ class WindowMeans : public testing::Test {
   // Rounding of the result to T, and of every value to the unit: 2^-49 n of the largest for float, far less for double.
   static void expect_mean(T found, long double expected, const std::vector<T>& sorted) {
     long double largest = 0;
-    for (const T x : sorted) largest = std::max(largest, std::abs(static_cast<long double>(x)));
+    for (const long double x : sorted) largest = std::max(largest, std::abs(x));
     const long double unit = std::is_same_v<T, float> ? 0x1p-49L * sorted.size() : 0x1p-60L;
     EXPECT_NEAR(found - expected, 0, std::abs(expected) * std::numeric_limits<T>::epsilon() + largest * unit)
         << sorted.size() << " rows";
@@ -113,11 +118,11 @@ TYPED_TEST(WindowMeans, ByHand) {
   EXPECT_EQ(trimmed<T>({{4}}, 0), (std::vector<T>{4}));
   EXPECT_EQ(trimmed<T>({{2}, {2}, {2}, {9}, {-9}}, 1), (std::vector<T>{2}));
   EXPECT_EQ(around<T>({{1}, {2}, {9}}, 1), (std::vector<T>{1.5}));                // 9 is farther from 2
-  EXPECT_EQ(around<T>({{1}, {2}, {3}}, 1), (std::vector<T>{1.5}));                // of 1 and 3, equally far, 3 goes
+  EXPECT_EQ(around<T>({{1}, {2}, {3}}, 1), (std::vector<T>{1.5}));                // 1 and 3 are equally far: drops 3
   EXPECT_EQ(around<T>({{0}, {4}, {5}, {7}, {8}}, 2), (std::vector<T>{16. / 3}));  // 0, then 8
 }
 
-TYPED_TEST(WindowMeans, OfAnySizeAreThoseOfSortedColumns) {
+TYPED_TEST(WindowMeans, EqualThoseOfSortedColumns) {
   using T = TypeParam;
   for (const std::size_t n : {1, 2, 3, 4, 5, 8, 31, 64, 65, 100, 127, 128, 129, 257, 1000, 4096}) {
     for (const Kind kind : {Kind::normal, Kind::ties, Kind::attacked, Kind::wide}) {
@@ -136,7 +141,7 @@ TYPED_TEST(WindowMeans, OfAnySizeAreThoseOfSortedColumns) {
   }
 }
 
-TYPED_TEST(WindowMeans, OrderOfRowsLeavesTheBits) {
+TYPED_TEST(WindowMeans, OrderOfRowsDoesNotChangeTheBits) {
   using T = TypeParam;
   std::mt19937 random(5);
   for (const std::size_t n : {7, 100, 200, 1000}) {
@@ -150,7 +155,7 @@ TYPED_TEST(WindowMeans, OrderOfRowsLeavesTheBits) {
   }
 }
 
-TYPED_TEST(WindowMeans, RangesOfCoordinatesHaveTheBitsOfTheWhole) {
+TYPED_TEST(WindowMeans, RangesGiveTheBitsOfTheWhole) {
   using T = TypeParam;
   constexpr std::size_t d = 257;
   for (const std::size_t n : {5, 100, 150}) {
@@ -199,7 +204,7 @@ TYPED_TEST(WindowMeans, InfinitiesAreDroppedOrWin) {
   EXPECT_EQ(around<T>({{-inf}, {-inf}, {1}}, 1), (std::vector<T>{-inf}));
 }
 
-TYPED_TEST(WindowMeans, NanDoesNoHarmToOtherColumns) {
+TYPED_TEST(WindowMeans, NanDoesNotAffectOtherColumns) {
   using T = TypeParam;
   for (const std::size_t n : {9, 200}) {
     auto rows = random_rows<T>(n, 8, Kind::normal, 4);
@@ -223,13 +228,12 @@ TYPED_TEST(WindowMeans, RefusesToDropAll) {
   shoal::trimmed_means<TypeParam>(rows, 1, out);  // no coordinates, no work
 }
 
-// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, rows 8 to 10 plus 4, f = 3. As byzfl 0.0.11 has them (numpy).
+// X[i][j] = ((37 i + 61 j + 11 i^2 j) mod 101) / 8 - 6, rows 8 to 10 plus 4, f = 3. Means of byzfl 0.0.11 (numpy).
 TYPED_TEST(WindowMeans, AgreeWithByzflOnElevenRows) {
   using T = TypeParam;
   Matrix<T> rows(11, std::vector<T>(5));
   for (int i = 0; i < 11; ++i) {
-    for (int j = 0; j < 5; ++j)
-      rows[i][j] = static_cast<T>((37 * i + 61 * j + 11 * i * i * j) % 101) / 8 - 6 + (i >= 8 ? 4 : 0);
+    for (int j = 0; j < 5; ++j) rows[i][j] = (37 * i + 61 * j + 11 * i * i * j) % 101 / 8.0 - 6 + (i >= 8 ? 4 : 0);
   }
   const std::vector<double> means = {0.925, 2.3, -0.8, 3.475, -0.85};
   const auto found = trimmed(rows, 3);

@@ -1,6 +1,6 @@
 #pragma once
-// What every communicator must do, checked on whatever group it is handed: threads, MPI or a single rank.
-// Collective; a failed check throws BrokenInvariant.
+// Checks of every communicator, for any group: threads, MPI or a single rank. They are collective; a failed check
+// throws BrokenInvariant.
 
 #include <algorithm>
 #include <cstdint>
@@ -14,19 +14,19 @@
 
 namespace shoal {
 
-/// `n` bytes that tell who sent them to whom.
+/// `n` bytes that depend on their sender and receiver.
 inline Bytes labelled(int from, int to, std::size_t n) {
   Bytes bytes(n);
   for (std::size_t i = 0; i < n; ++i) {
-    bytes[i] = static_cast<std::byte>((static_cast<std::size_t>(from * 31 + to * 7) + i * 13) & 0xff);
+    bytes[i] = static_cast<std::byte>((from * 31 + to * 7 + i * 13) & 0xff);
   }
   return bytes;
 }
 
 inline void check_sum(Communicator& comm, std::size_t n) {
   std::vector<std::int64_t> values(n);
-  const auto value = [](int rank, std::size_t i) {
-    return (static_cast<std::int64_t>(i) - 5) * (rank + 1) * 1'000'000'007LL + rank;  // both signs, beyond 32 bits
+  const auto value = [](int rank, std::int64_t i) {
+    return (i - 5) * (rank + 1) * 1'000'000'007LL + rank;  // both signs, beyond 32 bits
   };
   for (std::size_t i = 0; i < n; ++i) values[i] = value(comm.rank(), i);
   comm.sum(values);
@@ -40,11 +40,11 @@ inline void check_sum(Communicator& comm, std::size_t n) {
 template <class T>
 void check_sum_inexact(Communicator& comm) {
   std::vector<T> values(257);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(comm.rank() + 1) * static_cast<T>(i);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = (comm.rank() + 1) * i;
   comm.sum_inexact(values);
   const int ranks = comm.size();
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const T expected = static_cast<T>(ranks * (ranks + 1) / 2) * static_cast<T>(i);  // small integers are exact
+    const T expected = ranks * (ranks + 1) / 2 * i;  // small integers are exact
     ensure(values[i] == expected, "sum_inexact: entry {} is {}, not {}", i, values[i], expected);
   }
 }
@@ -57,30 +57,29 @@ inline void check_broadcast(Communicator& comm, std::size_t n) {
   }
 }
 
-/// Rank r contributes r * step bytes, so that rank 0 has none.
+/// Rank r contributes r * step bytes, so rank 0 contributes none.
 inline void check_gather_all(Communicator& comm, std::size_t step) {
-  const auto size = [&](int r) { return static_cast<std::size_t>(r) * step; };
+  const auto size = [&](int r) { return r * step; };
   const auto all = comm.gather_all(labelled(comm.rank(), 50, size(comm.rank())));
-  ensure(all.size() == static_cast<std::size_t>(comm.size()), "gather_all returned {} messages", all.size());
+  ensure(std::ssize(all) == comm.size(), "gather_all returned {} messages", all.size());
   for (int r = 0; r < comm.size(); ++r) {
-    ensure(all[static_cast<std::size_t>(r)] == labelled(r, 50, size(r)), "gather_all: bytes of rank {}", r);
+    ensure(all[r] == labelled(r, 50, size(r)), "gather_all: bytes of rank {}", r);
   }
 }
 
 inline void check_exchange(Communicator& comm, std::size_t step) {
-  // Uneven, and about a third of the messages empty.
-  const auto size = [&](int from, int to) { return static_cast<std::size_t>((from + 2 * to) % 3) * step; };
+  // Uneven; about a third of the messages are empty.
+  const auto size = [&](int from, int to) { return (from + 2 * to) % 3 * step; };
   std::vector<Bytes> to_each;
   for (int r = 0; r < comm.size(); ++r) to_each.push_back(labelled(comm.rank(), r, size(comm.rank(), r)));
   const auto from_each = comm.exchange(to_each);
-  ensure(from_each.size() == static_cast<std::size_t>(comm.size()), "exchange returned {} messages", from_each.size());
+  ensure(std::ssize(from_each) == comm.size(), "exchange returned {} messages", from_each.size());
   for (int r = 0; r < comm.size(); ++r) {
-    ensure(from_each[static_cast<std::size_t>(r)] == labelled(r, comm.rank(), size(r, comm.rank())),
-           "exchange: bytes from rank {}", r);
+    ensure(from_each[r] == labelled(r, comm.rank(), size(r, comm.rank())), "exchange: bytes from rank {}", r);
   }
 }
 
-/// What the device holds, for the checks of collectives on it.
+/// A copy on the host of a device array.
 template <class T>
 std::vector<T> on_host(const DeviceArray<T>& there) {
   std::vector<T> values(there.size());
@@ -88,21 +87,24 @@ std::vector<T> on_host(const DeviceArray<T>& there) {
   return values;
 }
 
-/// Sums and broadcasts on the device give what the host's give, bit for bit where the values are integers.
+/// Sums on the device equal those on the host, bit for bit.
 template <class T>
 void check_device_sum(Communicator& comm, DeviceComm& between, std::size_t n) {
   std::vector<T> values(n);
-  for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<T>((static_cast<int>(i % 1000) - 5) * (comm.rank() + 1));
+  for (std::size_t i = 0; i < n; ++i) {
+    const int small = i % 1000;
+    values[i] = (small - 5) * (comm.rank() + 1);
+  }
   DeviceArray<T> there(OnDevice{}, std::span<const T>(values));
   if constexpr (std::is_integral_v<T>) {
     between.sum(OnDevice{}, there.data(), n);
     comm.sum(values);
   } else {
-    between.sum_inexact(OnDevice{}, there.data(), n);  // small whole numbers: exact in any order
+    between.sum_inexact(OnDevice{}, there.data(), n);  // small integers: exact in any order
     comm.sum_inexact(values);
   }
   between.wait(OnDevice{});
-  ensure(on_host(there) == values, "a sum of {} values on the device is not the host's", n);
+  ensure(on_host(there) == values, "a sum of {} values on the device differs from the host's", n);
 }
 
 inline void check_device_broadcast(Communicator& comm, DeviceComm& between, std::size_t n) {
@@ -116,7 +118,7 @@ inline void check_device_broadcast(Communicator& comm, DeviceComm& between, std:
 }
 
 inline void check_device_exchange(Communicator& comm, DeviceComm& between, std::size_t step) {
-  const auto size = [&](int from, int to) { return static_cast<std::size_t>((from + 2 * to) % 3) * step; };
+  const auto size = [&](int from, int to) { return (from + 2 * to) % 3 * step; };
   std::vector<std::size_t> to_each, from_each;
   Bytes out, expected;
   for (int r = 0; r < comm.size(); ++r) {
@@ -131,11 +133,11 @@ inline void check_device_exchange(Communicator& comm, DeviceComm& between, std::
   DeviceArray<std::byte> arrived(OnDevice{}, expected.size());
   between.exchange(OnDevice{}, there.data(), to_each, arrived.data(), from_each);
   between.wait(OnDevice{});
-  ensure(on_host(arrived) == expected, "exchange on the device: what arrived at rank {}", comm.rank());
+  ensure(on_host(arrived) == expected, "exchange on the device: bytes that arrived at rank {}", comm.rank());
 }
 
 inline void check_device_collectives(Communicator& comm) {
-  if (!has_device()) return;  // a build with nvcc on a machine without GPU
+  if (!has_device()) return;  // a build with nvcc, on a machine without a GPU
   DeviceComm& between = comm.device();
   ensure(!between.name().empty(), "collectives on the device have no name");
   for (const std::size_t n : {0, 1, 31, 257, 100'003}) check_device_sum<std::int64_t>(comm, between, n);
@@ -164,7 +166,7 @@ inline void check_split(Communicator& comm) {
     ensure(part->size() == expected_size, "split: {} ranks, not {}", part->size(), expected_size);
     ensure(part->rank() == comm.rank() / colors, "split: rank {} became {}", comm.rank(), part->rank());
     check_collectives(*part);
-    // Groups of a group, and again straight away: the first must not leak into the second.
+    // Two splits of a part in a row: messages of one must not reach the other.
     const auto one = part->split(part->rank()), again = part->split(0);
     ensure(one->size() == 1 && again->size() == part->size(), "split of a split");
     check_sum(*again, 100);

@@ -1,5 +1,5 @@
-// The checks of every communicator over MPI. Run under mpirun with 1, 2 and 4 ranks.
-// With the argument "fail", the last rank throws and the whole program must end with exit code 3.
+// The checks of every communicator over MPI, run under mpirun with 1, 2 and 4 ranks. With the argument "fail" the last
+// rank throws, and the whole program must end with exit code 3.
 
 #include <cstdio>
 #include <cstring>

@@ -15,7 +15,7 @@ struct TrainingCost {
 TrainingCost fit_cost(double short_flops, double short_seconds, double long_flops, double long_seconds);
 
 struct Measured {
-  TrainingCost client;              // of one client, from its message to the sum
+  TrainingCost client;              // per client, from its message to the sum
   double server_seconds = 0;        // per round: finishing the sum and the server's update
   double evaluation_seconds = 0;    // per chunk of examples
   std::int64_t training_bytes = 0;  // growth of the process during the measurement
