@@ -74,7 +74,7 @@ std::vector<CellPlan> plan_experiment(const Settings& experiment, const PlanOpti
     }
     kinds.push_back(plan_kind(cell, *process, options, program, groups.ranks_per_cell, share));
   }
-  // The process takes memory for code and buffers once, with the first kind that needs it, and a run needs it for any.
+  // This process takes memory for code and buffers once, with the first kind that needs it; a run needs it for any.
   std::int64_t training = 0;
   for (const CellPlan& kind : kinds) training = std::max(training, kind.memory.training);
   for (CellPlan& kind : kinds) kind.memory.training = training;

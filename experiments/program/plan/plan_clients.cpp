@@ -59,8 +59,7 @@ std::vector<std::string> histogram(std::span<const std::int64_t> values) {
   std::vector<std::string> lines;
   const std::size_t longest = std::ranges::max(names, {}, &std::string::size).size();
   for (std::size_t b = 0; b < counts.size(); ++b) {
-    const std::int64_t filled =
-        (counts[b] * bar_width + highest - 1) / highest;  // rounded up: a single value has a mark too
+    const std::int64_t filled = (counts[b] * bar_width + highest - 1) / highest;  // rounded up, to show a single value
     lines.push_back(
         fmt::format("{:>{}}  {:<{}}  {}", names[b], longest, std::string(filled, '#'), bar_width, counts[b]));
   }

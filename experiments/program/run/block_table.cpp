@@ -74,9 +74,8 @@ void BlockTable::put(const Row& row) {
 
 std::string BlockTable::toml() const {
   std::string text =
-      "# The block of clients that train together, by model, parameters, batch and type of device, for experiments "
-      "that\n"
-      "# leave it open. Measured and written by `shoal calibrate`.\nrows = [\n";
+      "# The block of clients that train together, by model, parameters, batch and type of device, for experiments\n"
+      "# that leave it open. Measured and written by `shoal calibrate`.\nrows = [\n";
   for (const Row& row : rows_) {
     text += fmt::format(
         "  {{model = \"{}\", parameters = {}, batch = {}, device = \"{}\", clients = {}, form = \"{}\"}},\n",
