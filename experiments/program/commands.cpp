@@ -227,8 +227,10 @@ Action declare_pretrain(CLI::App& app, const Arguments&) {
 
 // --- list, explain ---------------------------------------------------------------------------------------------------
 
-Action declare_list(CLI::App&, const Arguments&) {
-  return [] { return guarded("", [] { fmt::print("{}", list_parts()); }); };
+Action declare_list(CLI::App& app, const Arguments&) {
+  const auto markdown = std::make_shared<bool>(false);
+  app.add_flag("--markdown", *markdown, "print a Markdown page with a table for each kind");
+  return action<bool>(markdown, [](bool page) { fmt::print("{}", page ? parts_page() : list_parts()); });
 }
 
 Action declare_explain(CLI::App& app, const Arguments&) {
@@ -268,7 +270,7 @@ constexpr Command table[] = {
      "  shoal pretrain --measure talk.safetensors\n"
      "  then, in an experiment: policy = {name = \"transformer\", weights = \"talk.safetensors\"}",
      declare_pretrain},
-    {"list", "List all parts by kind", "  shoal list", declare_list},
+    {"list", "List all parts by kind", "  shoal list\n  shoal list --markdown > experiments/parts.md", declare_list},
     {"explain", "Explain a part: what it does, its source, its settings",
      "  shoal explain fed_prox\n  shoal explain local", declare_explain},
 };

@@ -108,6 +108,24 @@ std::string list_parts() {
   return text + "\nshoal explain NAME shows a part's source and settings.\n";
 }
 
+std::string parts_page() {
+  std::string text =
+      "# Parts\n\nMade by `shoal list --markdown`. `shoal explain NAME` shows a part's source and all its settings.\n";
+  std::string kind;
+  for (const Entry& entry : all_entries()) {
+    if (entry.kind != kind) {
+      text += fmt::format("\n## {}", entry.kind);
+      if (entry.kind != "section") text += fmt::format(", in `[{}]`", entry.section);
+      text += "\n\n| Name | What it is |\n|---|---|\n";
+    }
+    kind = entry.kind;
+    std::string sentence = first_sentence(entry.about);
+    for (std::size_t at = 0; (at = sentence.find('|', at)) != std::string::npos; at += 2) sentence.insert(at, "\\");
+    text += fmt::format("| `{}` | {} |\n", entry.name, sentence);
+  }
+  return text;
+}
+
 std::string explain(const std::string& name) {
   std::vector<std::string> names;
   std::string text;

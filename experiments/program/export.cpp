@@ -28,14 +28,14 @@ std::string csv_field(double value) {
   ensure(error == std::errc{}, "{} takes more than {} characters", value, digits.size());
   std::string text(digits.data(), end);
   // A column of whole numbers stays a column of reals.
-  if (text.find_first_of(".ein") == text.npos) text += ".0";
+  if (text.find_first_of(".ein") == std::string::npos) text += ".0";
   return text;
 }
 
 std::string csv_field(std::int64_t value) { return std::to_string(value); }
 
 std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == text.npos) return text;
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"') quoted += '"';
@@ -99,13 +99,14 @@ std::string cells_csv(const std::vector<CellContents>& cells) {
 }
 
 TensorMetadata metadata(const RunContents& run, const CellContents& cell) {
+  const CellResult& result = cell.result.value();
   return {{"format", "pt"},  // PyTorch's loaders expect it
           {"experiment", run.info.name},
           {"program", "shoal " + run.info.program},
           {"label", cell.header.label},
           {"seed", std::to_string(cell.header.seed)},
-          {"status", cell.result->status},
-          {"hash", cell.result->hash}};
+          {"status", result.status},
+          {"hash", result.hash}};
 }
 
 void write_text(const std::string& path, const std::string& text) {
