@@ -1,7 +1,7 @@
 // FedNova, normalized averaging: each client's change is divided by its effective number of local steps before the mean
 // is taken, so that clients which do more steps do not pull the model towards their own objectives; the mean is
 // multiplied by the mean number of effective steps. Wang et al., NeurIPS 2020 (arXiv 2007.07481). When all clients do
-// as many steps, this is FedAvg, or FedProx with `mu` above 0.
+// the same number of steps, this is FedAvg, or FedProx with `mu` above 0.
 
 #include <ATen/ops/from_blob.h>
 
