@@ -4,6 +4,7 @@
 // the same number of steps, this is FedAvg, or FedProx with `mu` above 0.
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/ones_like.h>
 
 #include "sim/round/strategy.hpp"
 
@@ -43,7 +44,8 @@ class FedNova final : public Strategy {
   }
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {{.name = "normalized_delta", .size = layout.size},
-            {.name = "effective_steps", .size = 1, .bound = most_effective_steps, .needs_mean = true}};
+            {.name = "effective_steps", .size = 1, .bound = most_effective_steps, .needs_mean = true},
+            {.name = "share", .size = 1, .needs_mean = true}};
   }
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
@@ -54,11 +56,14 @@ class FedNova final : public Strategy {
     }
     const at::Tensor steps = at::from_blob(effective.data(), {clients.count(), 1}, at::kDouble)
                                  .to(fit.delta.dense().options(), /*non_blocking=*/false, /*copy=*/true);
-    return {{fit.delta.dense() / steps, steps}};
+    return {{fit.delta.dense() / steps, steps, at::ones_like(steps)}};
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const override {
+    // A planner that scales stale updates down (FedBuff) scales both means; the share takes one of the factors out
+    // again.
+    const at::Tensor steps = groups[0].mean(1) / groups[0].mean(2);
     // With mu above 0 the authors' code multiplies by the mean number of local steps instead.
-    state.params().add_(groups[0].mean(0) * groups[0].mean(1), rate_);
+    state.params().add_(groups[0].mean(0) * steps, rate_);
   }
 
  private:

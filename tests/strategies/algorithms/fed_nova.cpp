@@ -34,7 +34,7 @@ struct TwoClients {
 Federation two_clients(const TwoClients& s) {
   const Settings task = Settings::parse(
       fmt::format("curvatures = [1, 4]\noptima = [0, 1]\nstart = {}\nprecision = \"float64\"", s.start), "test.toml");
-  const Planned::Plan whole = everybody(s.weights);
+  const Planned::Plan whole = all_clients(s.weights);
   Federation parts = scripted(std::make_shared<Quadratic>(task, 1), part<Strategy>("strategy", s.strategy, s.settings),
                               [whole, fractions = s.fractions](State& state, World& world) {
                                 RoundPlan plan = whole(state, world);
@@ -135,25 +135,29 @@ TEST(FedNova, DividesByThePapersEffectiveSteps) {
   }
 }
 
-// Clients with the same number of steps: any solver's effective steps cancel.
+// Clients with the same number of steps: any solver's effective steps cancel, and a planner that scales stale updates
+// down scales both alike.
 TEST(FedNova, EqualsFedAvgWhenStepsAreEqual) {
-  for (const char* local : {"momentum = 0", "momentum = 0.9", "momentum = 0.5, nesterov = true"}) {
-    for (const auto& [aggregator, tolerance] : {std::pair("float_sum", 1e-13), std::pair("exact_sum", 1e-9)}) {
-      const auto params = [&](const std::string& strategy) {
-        return play(federation(fmt::format("strategy = {}\naggregator = \"{}\"\nplanner = {{cohort = 8}}\n"
-                                           "local = {{steps = 7, rate = 0.1, {}}}\ntask = {{name = \"quadratic\", "
-                                           "clients = 20, dimension = 9, precision = \"float64\"}}\n",
-                                           strategy, aggregator, local)),
-                    5)
-            .params;
-      };
-      const auto same = [&](const std::string& nova, const std::string& other) {
-        const std::vector<at::Tensor> a = params(nova), b = params(other);
-        for (std::size_t r = 0; r < b.size(); ++r) expect_close(a[r], numbers(b[r]), tolerance, local);
-      };
-      same("\"fed_nova\"", "\"fed_avg\"");
-      same("{name = \"fed_nova\", rate = 0.5}", "{name = \"fed_avg\", rate = 0.5}");
-      same("{name = \"fed_nova\", mu = 0.5}", "{name = \"fed_prox\", mu = 0.5}");
+  for (const char* planner : {"{cohort = 8}", "{name = \"fed_buff\", concurrency = 12, buffer = 4}"}) {
+    for (const char* local : {"momentum = 0", "momentum = 0.9", "momentum = 0.5, nesterov = true"}) {
+      for (const auto& [aggregator, tolerance] : {std::pair("float_sum", 1e-13), std::pair("exact_sum", 1e-9)}) {
+        const auto params = [&](const std::string& strategy) {
+          return play(federation(fmt::format("strategy = {}\naggregator = \"{}\"\nplanner = {}\n"
+                                             "population = {{speed_sigma = 1}}\n"
+                                             "local = {{steps = 7, rate = 0.1, {}}}\ntask = {{name = \"quadratic\", "
+                                             "clients = 20, dimension = 9, precision = \"float64\"}}\n",
+                                             strategy, aggregator, planner, local)),
+                      5)
+              .params;
+        };
+        const auto same = [&](const std::string& nova, const std::string& other) {
+          const std::vector<at::Tensor> a = params(nova), b = params(other);
+          for (std::size_t r = 0; r < b.size(); ++r) expect_close(a[r], numbers(b[r]), tolerance, local);
+        };
+        same("\"fed_nova\"", "\"fed_avg\"");
+        same("{name = \"fed_nova\", rate = 0.5}", "{name = \"fed_avg\", rate = 0.5}");
+        same("{name = \"fed_nova\", mu = 0.5}", "{name = \"fed_prox\", mu = 0.5}");
+      }
     }
   }
 }
