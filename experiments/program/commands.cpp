@@ -230,7 +230,7 @@ Action declare_pretrain(CLI::App& app, const Arguments&) {
 Action declare_list(CLI::App& app, const Arguments&) {
   const auto markdown = std::make_shared<bool>(false);
   app.add_flag("--markdown", *markdown, "print a Markdown page with a table for each kind");
-  return action<bool>(markdown, [](bool page) { fmt::print("{}", page ? parts_page() : list_parts()); });
+  return action<bool>(markdown, [](const bool& page) { fmt::print("{}", page ? parts_page() : list_parts()); });
 }
 
 Action declare_explain(CLI::App& app, const Arguments&) {

@@ -119,8 +119,11 @@ std::string parts_page() {
       text += "\n\n| Name | What it is |\n|---|---|\n";
     }
     kind = entry.kind;
-    std::string sentence = first_sentence(entry.about);
-    for (std::size_t at = 0; (at = sentence.find('|', at)) != std::string::npos; at += 2) sentence.insert(at, "\\");
+    std::string sentence;
+    for (const char c : first_sentence(entry.about)) {
+      if (c == '|') sentence += '\\';  // it would end the table's column
+      sentence += c;
+    }
     text += fmt::format("| `{}` | {} |\n", entry.name, sentence);
   }
   return text;
