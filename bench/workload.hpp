@@ -1,6 +1,7 @@
 #pragma once
 // The workloads bench/w*.toml: 1,000 clients of 60 images, from MNIST if SHOAL_DATA is set, otherwise of random pixels.
 
+#include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

@@ -86,7 +86,7 @@ TEST(Explain, ShowsSectionsThatAreNoParts) {
   EXPECT_THAT(text, HasSubstr("learning rate of local SGD"));
   EXPECT_THAT(text, Not(HasSubstr("name ")));
   EXPECT_THAT(explain("population"), HasSubstr("median training speed"));
-  EXPECT_THAT(explain("population"), HasSubstr("goes offline in the middle"));
+  EXPECT_THAT(explain("population"), HasSubstr("goes offline during a participation"));
   EXPECT_THAT(explain("limits"), HasSubstr("[population.limits]"));
   EXPECT_THAT(explain("limits"), HasSubstr("take part only when the device is not in use"));
   EXPECT_THAT(explain("quadratic"), HasSubstr("curvatures"));
