@@ -64,7 +64,7 @@ Line describe(const LabelSummary& s, const Columns& columns) {
 std::string loss_heading(const std::vector<LabelSummary>& summaries) {
   std::string names;
   for (const LabelSummary& s : summaries) {
-    if (names.find(s.loss_name) != names.npos) continue;
+    if (names.find(s.loss_name) != std::string::npos) continue;
     if (!names.empty()) names += " or ";
     names += s.loss_name;
   }

@@ -25,8 +25,9 @@ Step step_for(double range, int wanted) {
 
 std::vector<Tick> ticks_between(double low, double high, const Step& step) {
   std::vector<Tick> ticks;
-  for (double n = std::ceil(low / step.size - slack); n <= high / step.size + slack; ++n) {
-    const double value = n == 0 ? 0 : n * step.size;  // no "-0"
+  const std::int64_t last = std::floor(high / step.size + slack);
+  for (std::int64_t n = std::ceil(low / step.size - slack); n <= last; ++n) {
+    const double value = n * step.size;
     const bool short_text = step.decimals > 6 || std::abs(value) >= 1e7;
     ticks.push_back({value, short_text ? fmt::format("{:g}", value) : fmt::format("{:.{}f}", value, step.decimals)});
   }

@@ -163,7 +163,7 @@ std::string reading_note(std::span<const LabelSummary> summaries) {
   if (std::ranges::any_of(summaries, [](const LabelSummary& s) { return s.cells.size() > 1; })) {
     note += ", bands reach from the lowest to the highest seed";
   }
-  note += ".";
+  note += '.';
   const auto any = [&](const char* status) {
     return std::ranges::any_of(summaries, [&](const LabelSummary& s) {
       return std::ranges::find(s.results, status, &CellResult::status) != s.results.end();

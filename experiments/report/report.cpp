@@ -64,7 +64,7 @@ std::string table_note(std::span<const LabelSummary> summaries) {
   if (std::ranges::any_of(summaries, [](const LabelSummary& s) { return s.target > 0; })) {
     note += "; rounds and time to the target: over the seeds that reached it";
   }
-  note += ".";
+  note += '.';
   if (std::ranges::any_of(summaries, [](const LabelSummary& s) { return s.diverged + s.unfinished > 0; })) {
     note += " A cell that diverged or is unfinished counts with what was measured last.";
   }

@@ -29,7 +29,7 @@ Columns columns_of(std::span<const LabelSummary> summaries) {
 // "94.40 ± 0.06 %" with the deviation in a softer colour.
 std::string cell(const std::string& text) {
   const std::size_t sign = text.find(" ± ");
-  if (sign == text.npos) return "<td>" + escaped(text) + "</td>";
+  if (sign == std::string::npos) return "<td>" + escaped(text) + "</td>";
   const std::size_t end = std::min(text.find(' ', sign + 5), text.size());  // ± takes two bytes
   return fmt::format("<td>{}<span class=\"pm\">{}</span>{}</td>", escaped(text.substr(0, sign)),
                      escaped(text.substr(sign, end - sign)), escaped(text.substr(end)));
@@ -61,7 +61,7 @@ void add_measures(std::vector<std::string>& names, const Columns& columns, std::
   if (columns.accuracy) names.insert(names.end(), {"final accuracy", "best accuracy"});
   std::string loss;
   for (const LabelSummary& s : summaries) {
-    if (loss.find(s.loss_name) == loss.npos) loss += (loss.empty() ? "final " : " or ") + s.loss_name;
+    if (loss.find(s.loss_name) == std::string::npos) loss += (loss.empty() ? "final " : " or ") + s.loss_name;
   }
   names.push_back(loss);
   if (!columns.target) return;

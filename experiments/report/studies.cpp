@@ -13,7 +13,7 @@ const std::vector<std::string> tasks = {"rules", "machines", "talk"};
 std::vector<std::string> words_of(const std::string& label) {
   std::vector<std::string> words;
   std::size_t from = 0;
-  for (std::size_t at = label.find(", "); at != label.npos; at = label.find(", ", from)) {
+  for (std::size_t at = label.find(", "); at != std::string::npos; at = label.find(", ", from)) {
     words.push_back(label.substr(from, at - from));
     from = at + 2;
   }

@@ -28,7 +28,7 @@ ClientRecord take(const Bytes& bytes, std::size_t& at, const std::vector<MemoryS
     if (bytes[at++] == std::byte{0}) continue;
     record[s] = at::empty({slots[s].size}, at::TensorOptions(slots[s].type));
     ensure(record[s].nbytes() <= bytes.size() - at, "a client record ends early");
-    std::memcpy(record[s].mutable_data_ptr(), bytes.data() + at, record[s].nbytes());
+    if (slots[s].size > 0) std::memcpy(record[s].mutable_data_ptr(), bytes.data() + at, record[s].nbytes());
     at += record[s].nbytes();
   }
   return record;

@@ -22,7 +22,7 @@ constexpr std::string_view journal_prefix = "cell-";
 bool is_journal(std::string_view name) {  // the folder holds checkpoints too
   if (!name.starts_with(journal_prefix)) return false;
   name.remove_prefix(journal_prefix.size());
-  return !name.empty() && name.find_first_not_of("0123456789") == name.npos;
+  return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
 }
 
 // None if the run was killed before the cell's first record was whole.
