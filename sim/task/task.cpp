@@ -19,8 +19,8 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
   const std::int64_t batch = local.batch == 0 ? work.examples : std::min(local.batch, work.examples);
   const std::int64_t per_epoch = (work.examples + batch - 1) / batch;
   const std::int64_t steps = local.local_steps(work.examples, fraction);
-  const double whole_epochs = steps / per_epoch;
-  const double visited = whole_epochs * work.examples + steps % per_epoch * batch;
+  const std::int64_t whole_epochs = steps / per_epoch;
+  const double visited = 1.0 * whole_epochs * work.examples + steps % per_epoch * batch;
   return work.flops_per_example * visited;
 }
 
