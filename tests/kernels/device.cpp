@@ -34,7 +34,7 @@ TEST_F(Device, AllocatesNothingForEmptyArrays) {
 TEST_F(Device, MovesMemoryWithTheArray) {
   DeviceArray<int> first(device, std::span<const int>(std::vector<int>{1, 2, 3}));
   DeviceArray<int> second = std::move(first);
-  EXPECT_EQ(first.data(), nullptr);
+  EXPECT_EQ(first.data(), nullptr);  // NOLINT(bugprone-use-after-move)
   EXPECT_EQ(on_host(second), (std::vector<int>{1, 2, 3}));
   first = std::move(second);
   EXPECT_EQ(on_host(first), (std::vector<int>{1, 2, 3}));

@@ -64,6 +64,7 @@ double time_of(double seconds, const Work& work) {
 }  // namespace
 
 TrainingCost fit_cost(double short_flops, double short_seconds, double long_flops, double long_seconds) {
+  if (long_flops == 0) return {.fixed_seconds = long_seconds};  // clients without work
   const double slope = (long_seconds - short_seconds) / (long_flops - short_flops);
   const double fixed = long_seconds - slope * long_flops;
   // With equal work, or times in the wrong order because of noise, the fixed part is unknown.

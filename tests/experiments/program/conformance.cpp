@@ -78,7 +78,7 @@ std::vector<std::string> tries(const AnyPart& part) {
   std::vector<std::string> all;
   for (std::string line; std::getline(file, line) && line.starts_with("//");) {
     const std::size_t begin = line.find_first_not_of("/ ");
-    if (begin != line.npos && line.substr(begin).starts_with("Try:")) all.push_back(line.substr(begin + 4));
+    if (begin != std::string::npos && line.substr(begin).starts_with("Try:")) all.push_back(line.substr(begin + 4));
   }
   return all;
 }

@@ -135,7 +135,8 @@ TEST(Plan, CountsTheWorkOfACohort) {
   double flops = 0;
   for (const Participation& p : plan.first) {
     const std::int64_t n = parts.federation.task->work(p.client).examples;
-    flops += example * (std::min<std::int64_t>(n, 8) * 2 * ((n + 7) / 8));
+    const std::int64_t batches = (n + 7) / 8;
+    flops += example * (std::min<std::int64_t>(n, 8) * 2 * batches);
   }
   EXPECT_NEAR(plan.flops, flops, 0.2 * flops);  // biases and activations
   EXPECT_DOUBLE_EQ(plan.to_all_rounds(plan.flops), 12 * plan.flops);
@@ -151,6 +152,9 @@ TEST(Plan, FitsFixedAndProportionalCost) {
     EXPECT_EQ(through_zero.fixed_seconds, 0);
     EXPECT_EQ(through_zero.seconds_per_flop, 0.5);
   }
+  const TrainingCost no_work = fit_cost(0, 2, 0, 3);
+  EXPECT_EQ(no_work.fixed_seconds, 3);
+  EXPECT_EQ(no_work.seconds_per_flop, 0);
 }
 
 // A client's 10^9 steps of 4000 operations take far longer than this test; a share of them is measured.

@@ -22,7 +22,7 @@ std::string printed(bool is_terminal, Act&& act, const char* label = "fed_avg") 
   Progress progress(label, 100, is_terminal, file.get(), fake_clock);
   act(progress);
   std::string text(std::ftell(file.get()), ' ');
-  std::rewind(file.get());
+  EXPECT_EQ(std::fseek(file.get(), 0, SEEK_SET), 0);
   EXPECT_EQ(std::fread(text.data(), 1, text.size(), file.get()), text.size());
   return text;
 }

@@ -13,11 +13,11 @@ namespace shoal {
 // Every element of the inline SVG is closed by its own end, and every attribute is quoted.
 inline void expect_well_formed(const std::string& svg) {
   std::vector<std::string> open;
-  for (std::size_t at = svg.find('<'); at != svg.npos; at = svg.find('<', at + 1)) {
+  for (std::size_t at = svg.find('<'); at != std::string::npos; at = svg.find('<', at + 1)) {
     const std::size_t end = svg.find('>', at);
-    ASSERT_NE(end, svg.npos);
+    ASSERT_NE(end, std::string::npos);
     const std::string tag = svg.substr(at + 1, end - at - 1);
-    ASSERT_EQ(tag.find('<'), tag.npos) << tag;
+    ASSERT_EQ(tag.find('<'), std::string::npos) << tag;
     ASSERT_EQ(std::ranges::count(tag, '"') % 2, 0) << tag;
     const std::string name = tag.substr(0, tag.find_first_of(" /", 1));
     if (tag[0] == '/') {
@@ -33,17 +33,17 @@ inline void expect_well_formed(const std::string& svg) {
 
 inline int count(const std::string& text, const std::string& part) {
   int n = 0;
-  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++n;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
   return n;
 }
 
 // All pictures are well formed and have only finite coordinates.
 inline void expect_drawable(const std::string& html) {
-  for (std::size_t at = html.find("<svg"); at != html.npos; at = html.find("<svg", at + 1)) {
+  for (std::size_t at = html.find("<svg"); at != std::string::npos; at = html.find("<svg", at + 1)) {
     const std::string svg = html.substr(at, html.find("</svg>", at) + 6 - at);
     expect_well_formed(svg);
-    EXPECT_EQ(svg.find("nan"), svg.npos);
-    EXPECT_EQ(svg.find("inf"), svg.npos);
+    EXPECT_EQ(svg.find("nan"), std::string::npos);
+    EXPECT_EQ(svg.find("inf"), std::string::npos);
   }
 }
 

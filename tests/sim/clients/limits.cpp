@@ -49,11 +49,12 @@ TEST(Limits, ChargeAtNightOnTheShareOfNights) {
 }
 
 TEST(Limits, AgreeInBothForms) {
+  const char* const all_limits =
+      "power = \"charging_or_battery\"\nidle = true\nunmetered = true\nconnected = 0.9\ncheck_in_every = 12\n"
+      "check_in_for = 8";
   for (const char* toml :
        {"", "power = \"charging\"", "power = \"charging_or_battery\"\nidle = true", "unmetered = true\nconnected = 0.4",
-        "check_in_every = 24\ncheck_in_for = 9\nidle = true",
-        "power = \"charging_or_battery\"\nidle = true\nunmetered = true\nconnected = 0.9\ncheck_in_every = 12\n"
-        "check_in_for = 8"}) {
+        "check_in_every = 24\ncheck_in_for = 9\nidle = true", all_limits}) {
     const Limits l = limits(toml);
     RandomStream random(random_key(2, "planner/selection"), 0);
     std::int64_t on = 0;

@@ -171,7 +171,7 @@ TEST_F(JournalTest, KeepsWholeRecordsWhenTheDiskIsFull) {
       for (; appended < 100; ++appended) journal.append(1, payload(300, 1));
     } catch (const SystemError& error) {
       const std::string text = error.what();
-      const bool clear = text.find("File too large") != text.npos && text.find(path_) != text.npos;
+      const bool clear = text.find("File too large") != std::string::npos && text.find(path_) != std::string::npos;
       journal.append(2, payload(10, 2));  // a small one still fits
       ::_exit(clear ? appended : 101);
     }

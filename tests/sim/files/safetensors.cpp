@@ -79,7 +79,7 @@ TEST(Safetensors, RefusesEveryTruncation) {
   const std::vector<std::byte> whole = safetensors(model(), {{"seed", "3"}});
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const std::string error = error_of({whole.begin(), whole.begin() + size});
-    EXPECT_NE(error.find("'x' is not a safetensors file"), error.npos) << size << ": " << error;
+    EXPECT_NE(error.find("'x' is not a safetensors file"), std::string::npos) << size << ": " << error;
   }
   std::vector<std::byte> longer = whole;
   longer.emplace_back();
@@ -121,7 +121,7 @@ TEST(Safetensors, RefusesHostileHeaders) {
   };
   for (const auto& [header, expected] : headers) {
     const std::string error = error_of(file(header, 8));
-    EXPECT_NE(error.find(expected), error.npos) << header << ": " << error;
+    EXPECT_NE(error.find(expected), std::string::npos) << header << ": " << error;
   }
   for (const std::uint64_t length : {std::uint64_t{9}, std::uint64_t{100'000'001}, ~std::uint64_t{0}}) {
     std::vector<std::byte> bytes(16);
