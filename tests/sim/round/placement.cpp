@@ -110,7 +110,7 @@ LocalSettings with_block(std::int64_t block) {
 // By hand: two epochs of ceil(n / 3) steps, times the fraction, rounded, at least one; each step sees up to 3 examples.
 double expected_cost(const UnequalTask& task, const Participation& p) {
   const std::int64_t n = task.work(p.client).examples;
-  const double whole = 2 * ((n + 2) / 3);
+  const std::int64_t whole = 2 * ((n + 2) / 3);
   std::int64_t steps = std::max(1.0, std::round(whole * p.fraction));
   std::int64_t visited = 0;  // examples in batches of 3, and in a smaller one at an epoch's end
   for (std::int64_t left = n; steps > 0; --steps) {
