@@ -39,7 +39,7 @@ struct PlainWorkload : Workload {
     Participation who;
     who.id = ParticipationId{participation};
     who.client = ClientId{participation % clients};
-    return {task->holdout().indices(who.client, Split::train), batch, random_key(task->seed(), "task/shuffle"), who};
+    return {task->holdout().indices(who.client, "train"), batch, random_key(task->seed(), "task/shuffle"), who};
   }
 
   float rate() const { return local.rate; }

@@ -16,12 +16,14 @@ enum class ClientId : std::int64_t {};
 enum class ParticipationId : std::int64_t {};
 /// A version of the server's model; 0 is the initial one, each server update makes the next.
 enum class Version : std::int64_t {};
+/// One of the tasks that are learned over one population; 0 where there is one.
+enum class TaskId : std::int64_t {};
 /// Virtual time in microseconds since the start of the run.
 enum class Ticks : std::int64_t {};
 
 template <class T>
-concept StrongNumber =
-    std::same_as<T, ClientId> || std::same_as<T, ParticipationId> || std::same_as<T, Version> || std::same_as<T, Ticks>;
+concept StrongNumber = std::same_as<T, ClientId> || std::same_as<T, ParticipationId> || std::same_as<T, Version> ||
+                       std::same_as<T, TaskId> || std::same_as<T, Ticks>;
 
 constexpr std::int64_t value(StrongNumber auto number) { return static_cast<std::int64_t>(number); }
 

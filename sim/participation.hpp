@@ -28,6 +28,9 @@ struct Participation {
   Ticks finish{};       // when its update arrives or it drops out; if it is late, after the round's end
   double fraction = 1;  // share of the local work that is done, in (0, 1]
   Outcome outcome = Outcome::completes;
+  TaskId task{};             // its task, where several are learned over one population; otherwise 0
+  std::int32_t group = 0;    // the group whose message of the server it downloads
+  std::int32_t variant = 0;  // the variant of the model that it trains; blocks mix neither groups nor variants
 };
 
 }  // namespace shoal

@@ -21,7 +21,7 @@ struct Composed {
   FederatedSettings settings;
 
   std::int64_t rounds() const { return settings.schedule.rounds; }
-  Split evaluate_on() const { return split_named(settings.schedule.evaluate_on); }
+  const std::string& evaluate_on() const { return settings.schedule.evaluate_on; }
 };
 
 inline Composed composed(const Settings& settings) {

@@ -88,9 +88,9 @@ std::vector<Session> AgentsTask::sessions(const Participation& who, std::int64_t
 
 std::unique_ptr<Trainer> AgentsTask::trainer() const { return std::make_unique<AgentsTrainer>(*this); }
 
-std::int64_t AgentsTask::chunks(Split split) const {
-  if (split == Split::validation) return 0;
-  return ((split == Split::test ? settings_.test_users : settings_.users) + users_per_chunk - 1) / users_per_chunk;
+std::int64_t AgentsTask::chunks(std::string_view set) const {
+  if (set != "test" && set != "train") return 0;
+  return ((set == "test" ? settings_.test_users : settings_.users) + users_per_chunk - 1) / users_per_chunk;
 }
 
 }  // namespace shoal

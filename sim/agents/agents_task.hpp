@@ -51,9 +51,9 @@ class AgentsTask final : public Task {
   at::Tensor initial_parameters(RandomKey) const override { return initial_.clone(); }
   ClientWork work(ClientId client) const override;
   std::unique_ptr<Trainer> trainer() const override;
-  /// Split::test has the held-out users, Split::train the clients with new questions.
-  std::int64_t chunks(Split split) const override;
-  bool clients_have(Split split) const override { return split == Split::test; }
+  /// The set "test" has the held-out users, "train" the clients with new questions; there are no others.
+  std::int64_t chunks(std::string_view set) const override;
+  bool clients_have(std::string_view set) const override { return set == "test"; }
 
   /// The sessions before local step `step` (from 0) of one participation, with their random streams.
   std::vector<Session> sessions(const Participation& who, std::int64_t step) const;

@@ -124,28 +124,29 @@ LocalResult AgentsTrainer::gradient(const at::Tensor& params) {
 }
 
 Evaluation AgentsTrainer::evaluate(const at::Tensor& params, const ExampleChunk& chunk) {
-  ensure(chunk.index >= 0 && chunk.index < task_.chunks(chunk.split), "evaluation chunk {} of {}", chunk.index,
-         task_.chunks(chunk.split));
+  ensure(chunk.index >= 0 && chunk.index < task_.chunks(chunk.set), "evaluation chunk {} of {}", chunk.index,
+         task_.chunks(chunk.set));
   const AgentsSettings& settings = task_.settings();
-  const bool test = chunk.split == Split::test;
+  const bool test = chunk.set == "test";
   const std::int64_t first = chunk.index * AgentsTask::users_per_chunk;
   const std::int64_t count =
       std::min(AgentsTask::users_per_chunk, (test ? settings.test_users : settings.users) - first);
   std::vector<std::int64_t> users(count);
   std::iota(users.begin(), users.end(), first + (test ? settings.users : 0));
-  return first_turns(params, users, 1, chunk.split);
+  return first_turns(params, users, 1, chunk.set);
 }
 
-Evaluation AgentsTrainer::evaluate_own(const at::Tensor& params, ClientId client, Split split) {
-  if (split == Split::validation) return {};
+Evaluation AgentsTrainer::evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) {
+  if (task_.chunks(set) == 0) return {};  // there is no such set
   const std::int64_t user = value(client);
-  return first_turns(params, {&user, 1}, task_.settings().own_turns, split);
+  return first_turns(params, {&user, 1}, task_.settings().own_turns, set);
 }
 
 Evaluation AgentsTrainer::first_turns(const at::Tensor& params, std::span<const std::int64_t> users,
-                                      std::int64_t questions, Split split) {
+                                      std::int64_t questions, std::string_view set) {
   const RandomKey key = random_key(task_.seed(), "agents/evaluation");
-  const std::int64_t offset = static_cast<std::int64_t>(split) << 28;
+  // The questions of the two sets have different random draws.
+  const std::int64_t offset = set == "test" ? std::int64_t{2} << 28 : 0;
   std::vector<talk::User> talkers;
   talkers.reserve(users.size());  // conversations keep pointers to them
   std::vector<talk::Conversation> conversations;

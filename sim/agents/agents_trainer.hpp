@@ -17,7 +17,7 @@ class AgentsTrainer final : public Trainer {
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
   /// Evaluates first turns of the client's user.
-  Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) override;
+  Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) override;
 
  private:
   /// The replies of one local step of a client.
@@ -34,7 +34,7 @@ class AgentsTrainer final : public Trainer {
   LocalResult empty_result() const;
   /// Evaluates one reply to each of `questions` first turns of each user.
   Evaluation first_turns(const at::Tensor& params, std::span<const std::int64_t> users, std::int64_t questions,
-                         Split split);
+                         std::string_view set);
 
   const AgentsTask& task_;
   std::unique_ptr<RolloutWorker> worker_;

@@ -60,7 +60,10 @@ std::vector<ParticipationRow> participation_rows(const RoundRecord& record) {
                     .joules = client.joules,
                     .tier = client.tier,
                     .examples = client.figures.examples,
-                    .rejected_examples = client.figures.rejected_examples});
+                    .rejected_examples = client.figures.rejected_examples,
+                    .task = value(attempt.task),
+                    .group = attempt.group,
+                    .variant = attempt.variant});
   }
   return rows;
 }

@@ -29,13 +29,12 @@ RoundRecord FederatedProcess::step(Communicator& comm, ThreadPool& pool) {
 }
 
 void FederatedProcess::evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) {
-  const Split split = split_named(set);
-  const Evaluation seen = shoal::evaluate(state_->strategy.params(), split, *federation_.task, comm, trainers(pool));
+  const Evaluation seen = shoal::evaluate(state_->strategy.params(), set, *federation_.task, comm, trainers(pool));
   measures["accuracy"] = seen.accuracy();
   measures["loss"] = seen.mean_loss();
   if (settings_.personal_clients == 0) return;
   const PersonalEvaluation own =
-      evaluate_personal(federation_, *state_, split, settings_.personal_clients, comm, trainers(pool));
+      evaluate_personal(federation_, *state_, set, settings_.personal_clients, comm, trainers(pool));
   measures["personal_accuracy"] = own.accuracy;
   measures["personal_accuracy_p10"] = own.accuracy_p10;
   measures["personal_loss"] = own.loss;

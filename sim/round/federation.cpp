@@ -92,13 +92,14 @@ std::int64_t expected_bytes(std::span<const Channel> channels, const Federation&
   return bytes;
 }
 
-Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Trainers& trainers) {
-  const std::int64_t chunks = task.chunks(split);
+Evaluation evaluate(const at::Tensor& params, std::string_view set, const Task& task, Communicator& comm,
+                    Trainers& trainers) {
+  const std::int64_t chunks = task.chunks(set);
   const std::int64_t mine = chunks > comm.rank() ? (chunks - comm.rank() - 1) / comm.size() + 1 : 0;
   std::vector<Evaluation> results(mine);
   trainers.for_each(results.size(), [&](int, std::size_t i, Trainer& trainer) {
     const std::int64_t chunk = comm.rank() + i * comm.size();
-    results[i] = trainer.evaluate(params, {split, chunk});
+    results[i] = trainer.evaluate(params, {.set = std::string(set), .index = chunk});
   });
   std::vector<std::int64_t> total(4, 0);
   for (const Evaluation& part : results) {

@@ -73,9 +73,10 @@ const Message& newest_message(const Federation& federation, FederationState& sta
 /// Bytes that one client is expected to send.
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);
 
-/// Loss and accuracy of `params` over all chunks of `split`. Collective; the same for any number of ranks and threads.
-/// `correct` is -1 if the task has no accuracy.
-Evaluation evaluate(const at::Tensor& params, Split split, const Task& task, Communicator& comm, Trainers& trainers);
+/// Loss and accuracy of `params` over all chunks of the set of examples. Collective; the same for any number of ranks
+/// and threads. `correct` is -1 if the task has no accuracy.
+Evaluation evaluate(const at::Tensor& params, std::string_view set, const Task& task, Communicator& comm,
+                    Trainers& trainers);
 
 /// BLAKE2b of a tensor's bytes.
 std::string digest(const at::Tensor& tensor);

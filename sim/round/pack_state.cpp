@@ -80,6 +80,7 @@ State unpack_state(Unpacker& unpacker, const State& fresh) {
 void pack(Packer& packer, const Participation& p) {
   packer.number(value(p.id)).number(value(p.client)).number(value(p.version)).number(p.round);
   packer.number(value(p.start)).number(value(p.finish)).number(p.fraction).number(static_cast<std::int8_t>(p.outcome));
+  packer.number(value(p.task)).number(p.group).number(p.variant);
 }
 
 Participation unpack_participation(Unpacker& unpacker) {
@@ -92,6 +93,9 @@ Participation unpack_participation(Unpacker& unpacker) {
   p.finish = Ticks{unpacker.number<std::int64_t>()};
   p.fraction = unpacker.number<double>();
   p.outcome = static_cast<Outcome>(unpacker.number<std::int8_t>());
+  p.task = TaskId{unpacker.number<std::int64_t>()};
+  p.group = unpacker.number<std::int32_t>();
+  p.variant = unpacker.number<std::int32_t>();
   return p;
 }
 

@@ -21,7 +21,7 @@ std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64
 }
 
 Evaluation evaluate_client(const Federation& federation, const FederationState& state, const Message& message,
-                           const LocalSettings& local, ClientId client, Split split, Trainer& trainer) {
+                           const LocalSettings& local, ClientId client, std::string_view set, Trainer& trainer) {
   // An evaluation has no participation id, so the round's number serves as one. A strategy that trains here may
   // therefore repeat the random draws of this client's real participation with that id.
   const Participation visit{.id = ParticipationId{state.round}, .client = client, .version = state.version};
@@ -30,12 +30,12 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
   if (kept != state.memory.records().end()) record = kept->second;
   ClientBlock block(std::span(&visit, 1), local, *federation.task, trainer, state.memory, {std::move(record)});
   const at::Tensor model = federation.strategy->personal(message, block);
-  return trainer.evaluate_own(model.dim() == 2 ? model[0] : model, client, split);
+  return trainer.evaluate_own(model.dim() == 2 ? model[0] : model, client, set);
 }
 
 }  // namespace
 
-PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
+PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, std::string_view set,
                                      std::int64_t most, Communicator& comm, Trainers& trainers) {
   const std::vector<ClientId> clients = evaluated_clients(federation, most);
   std::vector<std::size_t> mine;
@@ -46,7 +46,7 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
   std::vector<std::int64_t> results(3 * clients.size(), 0);
   trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
-    const Evaluation seen = evaluate_client(federation, state, message, local, clients[mine[i]], split, trainer);
+    const Evaluation seen = evaluate_client(federation, state, message, local, clients[mine[i]], set, trainer);
     std::ranges::copy(std::array{seen.examples, seen.correct, seen.loss}, &results[3 * mine[i]]);
   });
   comm.sum(results);

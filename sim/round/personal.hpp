@@ -5,7 +5,7 @@
 
 namespace shoal {
 
-/// Statistics over the clients with examples in the split, each with the same weight; NaN if there are none or the task
+/// Statistics over the clients with examples in the set, each with the same weight; NaN if there are none or the task
 /// has no accuracy.
 struct PersonalEvaluation {
   std::int64_t clients = 0;
@@ -17,7 +17,7 @@ struct PersonalEvaluation {
 /// Evaluates `Strategy::personal` for at most `most` clients, always the same ones: the first with training examples in
 /// a keyed permutation. Collective. Each client is evaluated alone, on the home rank of its memory, so only three
 /// integers per client are sent, and the result is the same for any number of ranks and threads.
-PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, Split split,
+PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, std::string_view set,
                                      std::int64_t most, Communicator& comm, Trainers& trainers);
 
 }  // namespace shoal

@@ -6,6 +6,12 @@
 #include <tuple>
 
 namespace shoal {
+namespace {
+
+// The participations of a block agree in these.
+auto shared_by_block(const Participation& p) { return std::tuple(p.version, p.round, p.group, p.variant); }
+
+}  // namespace
 
 std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
                                           const LocalSettings& local) {
@@ -16,14 +22,13 @@ std::vector<TrainingBlock> compose_blocks(std::span<const Participation> partici
   std::vector<std::size_t> order(participations.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::sort(order, {}, [&](std::size_t i) {
-    return std::tuple(participations[i].version, participations[i].round, -costs[i], participations[i].client,
-                      participations[i].id);
+    const Participation& p = participations[i];
+    return std::tuple(shared_by_block(p), -costs[i], p.client, p.id);
   });
   std::vector<TrainingBlock> blocks;
   for (const std::size_t i : order) {
     const bool fits = !blocks.empty() && std::ssize(blocks.back().positions) < local.block &&
-                      blocks.back().participations.front().version == participations[i].version &&
-                      blocks.back().participations.front().round == participations[i].round;
+                      shared_by_block(blocks.back().participations.front()) == shared_by_block(participations[i]);
     if (!fits) blocks.emplace_back();
     blocks.back().participations.push_back(participations[i]);
     blocks.back().positions.push_back(i);

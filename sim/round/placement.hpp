@@ -10,7 +10,8 @@
 
 namespace shoal {
 
-/// Clients that are trained together. They start from the same version in the same round.
+/// Clients that are trained together. They start from the same version in the same round, and are of the same group and
+/// variant.
 struct TrainingBlock {
   std::vector<Participation> participations;
   std::vector<std::size_t> positions;  // indices in the round's list of commits; empty if trained ahead
@@ -18,8 +19,8 @@ struct TrainingBlock {
 };
 
 /// Cuts participations into blocks of at most `local.block` clients. Depends on the plan only, never on ranks: clients
-/// are sorted by version and round, then by predicted work, so that the clients of a block have similar numbers of
-/// steps, and last by id.
+/// are sorted by version, round, group and variant, then by predicted work, so that the clients of a block have similar
+/// numbers of steps, and last by id.
 std::vector<TrainingBlock> compose_blocks(std::span<const Participation> participations, const Task& task,
                                           const LocalSettings& local);
 

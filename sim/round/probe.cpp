@@ -20,7 +20,7 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
   const at::Tensor params = newest_message(federation, state).params();
   std::vector<std::int64_t> results(2 * clients.size(), 0);
   trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
-    const Evaluation seen = trainer.evaluate_own(params, clients[mine[i]], Split::train);
+    const Evaluation seen = trainer.evaluate_own(params, clients[mine[i]], "train");
     results[2 * mine[i]] = seen.examples;
     results[2 * mine[i] + 1] = seen.loss;
   });

@@ -33,40 +33,43 @@ HoldoutShares::HoldoutShares(const Settings& data)
 Holdout::Holdout(std::unique_ptr<ClientExamples> clients, HoldoutShares shares, std::uint64_t seed)
     : clients_(std::move(clients)), shares_(shares), key_(random_key(seed, "task/holdout")) {}
 
-std::int64_t Holdout::count(ClientId client, Split split) const {
+std::int64_t Holdout::count(ClientId client, std::string_view set) const {
   const Counts counts = divide(clients_->count(client), shares_);
-  if (split == Split::train) return counts.train;
-  return split == Split::validation ? counts.validation : counts.test;
+  if (set == "train") return counts.train;
+  if (set == "validation") return counts.validation;
+  return set == "test" ? counts.test : 0;
 }
 
-std::vector<std::int32_t> Holdout::indices(ClientId client, Split split) const {
+std::vector<std::int32_t> Holdout::indices(ClientId client, std::string_view set) const {
   std::vector<std::int32_t> all(clients_->count(client));
   clients_->indices(client, all);
-  if (!holds_out(Split::validation) && !holds_out(Split::test)) {
-    if (split != Split::train) all.clear();
+  if (!holds_out("validation") && !holds_out("test")) {
+    if (set != "train") all.clear();
     return all;
   }
   RandomStream random(key_, value(client));
   shuffle(std::span(all), random);
   const Counts counts = divide(all.size(), shares_);
   const auto validation = all.begin() + counts.test, train = validation + counts.validation;
-  if (split == Split::test) return {all.begin(), validation};
-  if (split == Split::validation) return {validation, train};
-  return {train, all.end()};
+  if (set == "test") return {all.begin(), validation};
+  if (set == "validation") return {validation, train};
+  if (set == "train") return {train, all.end()};
+  return {};
 }
 
-std::vector<std::int32_t> Holdout::all_indices(Split split) const {
+std::vector<std::int32_t> Holdout::all_indices(std::string_view set) const {
   std::vector<std::int32_t> all;
   for (std::int64_t client = 0; client < clients(); ++client) {
-    const std::vector<std::int32_t> own = indices(ClientId{client}, split);
+    const std::vector<std::int32_t> own = indices(ClientId{client}, set);
     all.insert(all.end(), own.begin(), own.end());
   }
   return all;
 }
 
-bool Holdout::holds_out(Split split) const {
-  if (split == Split::train) return true;
-  return (split == Split::validation ? shares_.validation : shares_.test) > 0;
+bool Holdout::holds_out(std::string_view set) const {
+  if (set == "train") return true;
+  if (set == "validation") return shares_.validation > 0;
+  return set == "test" && shares_.test > 0;
 }
 
 }  // namespace shoal

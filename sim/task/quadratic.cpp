@@ -63,8 +63,8 @@ class QuadraticTrainer final : public Trainer {
     return evaluate(params, first, end);
   }
 
-  Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) override {
-    const bool has = split == Split::train || task_.clients_have(split);
+  Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) override {
+    const bool has = set == "train" || task_.clients_have(set);
     return has ? evaluate(params, value(client), value(client) + 1) : Evaluation{.correct = -1};
   }
 
@@ -157,8 +157,8 @@ std::unique_ptr<Trainer> Quadratic::trainer() const {
   return std::make_unique<QuadraticTrainer<float>>(*this);
 }
 
-std::int64_t Quadratic::chunks(Split split) const {
-  if (split != Split::test) return 0;
+std::int64_t Quadratic::chunks(std::string_view set) const {
+  if (set != "test") return 0;
   return (std::min(clients_, evaluated_clients) + clients_per_chunk - 1) / clients_per_chunk;
 }
 

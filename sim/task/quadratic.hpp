@@ -24,8 +24,8 @@ class Quadratic final : public Task {
   ClientWork work(ClientId client) const override;
   std::unique_ptr<Trainer> trainer() const override;
   /// One chunk per 256 clients, of at most the first 4,096.
-  std::int64_t chunks(Split split) const override;
-  bool clients_have(Split split) const override { return split == Split::test; }
+  std::int64_t chunks(std::string_view set) const override;
+  bool clients_have(std::string_view set) const override { return set == "test"; }
 
   double curvature(ClientId client) const;
   /// Writes b_i to `out`, [d].

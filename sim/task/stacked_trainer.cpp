@@ -45,7 +45,7 @@ void StackedTrainer::open(std::span<const Participation> block, const LocalSetti
   block_.assign(block.begin(), block.end());
   local_ = local;
   examples_.clear();
-  for (const Participation& p : block_) examples_.push_back(task_.holdout().indices(p.client, Split::train));
+  for (const Participation& p : block_) examples_.push_back(task_.holdout().indices(p.client, "train"));
 }
 
 std::int64_t StackedTrainer::padded_batch() const {
@@ -160,9 +160,9 @@ Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk
   return score(chunk.from, chunk.positions, std::ssize(chunk.positions));
 }
 
-Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId client, Split split) {
+Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) {
   const at::NoGradGuard no_grad;
-  const std::vector<std::int32_t> positions = task_.holdout().indices(client, split);
+  const std::vector<std::int32_t> positions = task_.holdout().indices(client, set);
   lane(1).rows.values.copy_(params);
   Evaluation total;
   for (std::size_t first = 0; first < positions.size(); first += SupervisedTask::chunk_size) {

@@ -39,7 +39,7 @@ class StackedTrainer final : public Trainer {
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
-  Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) override;
+  Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) override;
 
  private:
   /// Parameters for K clients, and networks for the batch sizes that were used last.

@@ -32,12 +32,12 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
   check(data_->train, network_);
   check(data_->test, network_);
   for (std::int64_t client = 0; client < holdout_.clients(); ++client) {
-    clients_with_examples_ += holdout_.count(ClientId{client}, Split::train) > 0 ? 1 : 0;
+    clients_with_examples_ += holdout_.count(ClientId{client}, "train") > 0 ? 1 : 0;
   }
 }
 
 ClientWork SupervisedTask::work(ClientId client) const {
-  return {.examples = holdout_.count(client, Split::train), .flops_per_example = network_.flops_per_example()};
+  return {.examples = holdout_.count(client, "train"), .flops_per_example = network_.flops_per_example()};
 }
 
 std::unique_ptr<Trainer> SupervisedTask::trainer() const {
@@ -46,20 +46,21 @@ std::unique_ptr<Trainer> SupervisedTask::trainer() const {
   return std::make_unique<StackedTrainer>(*this, Workplace{device, StackForm::Arithmetic::library});
 }
 
-const std::vector<std::int32_t>& SupervisedTask::collected(Split split) const {
-  Collected& held = collected_[static_cast<std::size_t>(split)];
-  std::call_once(held.once, [&] {
-    if (holdout_.holds_out(split)) held.indices = holdout_.all_indices(split);
-  });
+const std::vector<std::int32_t>& SupervisedTask::collected(std::string_view set) const {
+  const auto found = std::ranges::find(Holdout::sets, set);
+  ensure(found != Holdout::sets.end(), "clients have no set of examples named '{}'", set);
+  Collected& held = collected_[found - Holdout::sets.begin()];
+  std::call_once(held.once, [&] { held.indices = holdout_.all_indices(set); });
   return held.indices;
 }
 
-std::int64_t SupervisedTask::evaluated_examples(Split split) const {
-  return from_test_set(split) ? data_->test.count() : std::ssize(collected(split));
+std::int64_t SupervisedTask::evaluated_examples(std::string_view set) const {
+  if (from_test_set(set)) return data_->test.count();
+  return holdout_.holds_out(set) ? std::ssize(collected(set)) : 0;
 }
 
-std::int64_t SupervisedTask::chunks(Split split) const {
-  return (evaluated_examples(split) + chunk_size - 1) / chunk_size;
+std::int64_t SupervisedTask::chunks(std::string_view set) const {
+  return (evaluated_examples(set) + chunk_size - 1) / chunk_size;
 }
 
 std::int64_t SupervisedTask::data_bytes() const {
@@ -71,7 +72,7 @@ ClientLabels SupervisedTask::client_labels(ClientId client) const {
   const Examples& train = data_->train;
   ClientLabels labels{.examples = std::vector<std::int64_t>(train.classes)};
   std::set<std::int32_t> groups;
-  for (const std::int32_t i : holdout_.indices(client, Split::train)) {
+  for (const std::int32_t i : holdout_.indices(client, "train")) {
     ++labels.examples[train.labels[i]];
     if (!train.groups.empty()) groups.insert(train.groups[i]);
   }
@@ -80,15 +81,15 @@ ClientLabels SupervisedTask::client_labels(ClientId client) const {
 }
 
 SupervisedTask::Chunk SupervisedTask::chunk(const ExampleChunk& which) const {
-  ensure(which.index >= 0 && which.index < chunks(which.split), "evaluation chunk {} of {}", which.index,
-         chunks(which.split));
+  ensure(which.index >= 0 && which.index < chunks(which.set), "evaluation chunk {} of {}", which.index,
+         chunks(which.set));
   const std::int64_t first = which.index * chunk_size;
-  if (from_test_set(which.split)) {
+  if (from_test_set(which.set)) {
     std::vector<std::int32_t> positions(std::min(chunk_size, data_->test.count() - first));
     std::iota(positions.begin(), positions.end(), first);
     return {data_->test, std::move(positions)};
   }
-  const std::vector<std::int32_t>& all = collected(which.split);
+  const std::vector<std::int32_t>& all = collected(which.set);
   const std::int64_t last = std::min(first + chunk_size, std::ssize(all));
   return {data_->train, {all.begin() + first, all.begin() + last}};
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Supervised learning: a network on the examples of a federation.
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -11,8 +12,8 @@
 
 namespace shoal {
 
-/// `Split::test` is the data set's test set or, where it has none, what the clients hold out for test; `Split::train`
-/// and `Split::validation` are the examples of all clients in the order of their ids.
+/// The set "test" is the data set's test set or, where it has none, what the clients hold out for test; "train" and
+/// "validation" are the examples of all clients in the order of their ids.
 class SupervisedTask final : public Task {
  public:
   static constexpr std::int64_t chunk_size = 256;
@@ -28,10 +29,10 @@ class SupervisedTask final : public Task {
   ClientWork work(ClientId client) const override;
   /// The task must outlive its trainers.
   std::unique_ptr<Trainer> trainer() const override;
-  std::int64_t chunks(Split split) const override;
-  bool clients_have(Split split) const override { return holdout_.holds_out(split); }
+  std::int64_t chunks(std::string_view set) const override;
+  bool clients_have(std::string_view set) const override { return holdout_.holds_out(set); }
   std::int64_t data_bytes() const override;
-  std::int64_t evaluated_examples(Split split) const override;
+  std::int64_t evaluated_examples(std::string_view set) const override;
   ClientLabels client_labels(ClientId client) const override;
 
   const Network& network() const { return network_; }
@@ -48,20 +49,20 @@ class SupervisedTask final : public Task {
   Chunk chunk(const ExampleChunk& which) const;
 
  private:
-  /// The examples of all clients, collected on first use.
+  /// The examples of all clients in one set, collected on first use.
   struct Collected {
     std::once_flag once;
     std::vector<std::int32_t> indices;
   };
-  bool from_test_set(Split split) const { return split == Split::test && data_->test.count() > 0; }
-  const std::vector<std::int32_t>& collected(Split split) const;
+  bool from_test_set(std::string_view set) const { return set == "test" && data_->test.count() > 0; }
+  const std::vector<std::int32_t>& collected(std::string_view set) const;
 
   std::shared_ptr<const Dataset> data_;
   Holdout holdout_;
   Network network_;
   std::uint64_t seed_;
   std::int64_t clients_with_examples_ = 0;
-  mutable Collected collected_[3];
+  mutable std::array<Collected, Holdout::sets.size()> collected_;
 };
 
 }  // namespace shoal

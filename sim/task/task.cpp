@@ -6,13 +6,6 @@
 
 namespace shoal {
 
-Split split_named(std::string_view name) {
-  if (name == "train") return Split::train;
-  if (name == "validation") return Split::validation;
-  ensure(name == "test", "there is no split '{}'", name);
-  return Split::test;
-}
-
 double local_flops(const ClientWork& work, const LocalSettings& local, double fraction) {
   if (work.examples == 0) return 0;
   // An epoch's last batch may be smaller: whole epochs count their examples, the rest its full batches.

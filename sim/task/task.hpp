@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,14 +45,9 @@ struct Evaluation {
   double accuracy() const;
 };
 
-/// The examples that an evaluation uses.
-enum class Split : std::int8_t { train, validation, test };
-/// The split named "train", "validation" or "test"; any other name breaks an invariant.
-Split split_named(std::string_view name);
-
-/// A piece of an evaluation: cut by the task, never by the number of ranks.
+/// A piece of an evaluation on a set of examples: cut by the task, never by the number of ranks.
 struct ExampleChunk {
-  Split split = Split::test;
+  std::string set = "test";  // name of the set; a task says which sets it has
   std::int64_t index = 0;
 };
 
@@ -88,8 +84,8 @@ class Trainer {
   virtual LocalResult gradient(const at::Tensor& params) = 0;
   /// Evaluates `params` [d] on one chunk.
   virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;
-  /// Evaluates `params` [d] on one client's own examples of `split`; counts 0 examples where it has none.
-  virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, Split split) = 0;
+  /// Evaluates `params` [d] on one client's own examples of the set; counts 0 examples where it has none.
+  virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) = 0;
 };
 
 /// A client's training examples by label, and the number of groups that they are from.
@@ -110,16 +106,17 @@ class Task {
   virtual at::Tensor initial_parameters(RandomKey key) const = 0;
   virtual ClientWork work(ClientId client) const = 0;
   virtual std::unique_ptr<Trainer> trainer() const = 0;
-  /// Chunks of `split`; 0 where the task has no such examples.
-  virtual std::int64_t chunks(Split split) const = 0;
-  /// Whether clients have examples of their own in `split`.
-  virtual bool clients_have(Split) const { return false; }
+  /// Chunks of the set of examples named `set`, such as "train", "validation" or "test"; 0 for a set that the task does
+  /// not have.
+  virtual std::int64_t chunks(std::string_view set) const = 0;
+  /// Whether clients have examples of their own in the set.
+  virtual bool clients_have(std::string_view) const { return false; }
 
   // Figures of the data for `shoal plan`, from tasks that have some.
   /// Bytes of memory for the examples and for the lists of who holds which.
   virtual std::int64_t data_bytes() const { return 0; }
-  /// Examples of an evaluation on `split`.
-  virtual std::int64_t evaluated_examples(Split) const { return 0; }
+  /// Examples of an evaluation on the set.
+  virtual std::int64_t evaluated_examples(std::string_view) const { return 0; }
   virtual ClientLabels client_labels(ClientId) const { return {}; }
 };
 

@@ -28,7 +28,7 @@ MemoryPlan memory_of(const Federation& parts, const CellPlan& cell, std::int64_t
 void plan_federation(CellPlan& plan, const Process& process, const PlanOptions& options, double share) {
   const Federation& parts = *process.federation();
   const Schedule& schedule = process.schedule();
-  const Split evaluated = split_named(schedule.evaluate_on);
+  const std::string& evaluated = schedule.evaluate_on;
   plan.parameters = parts.task->layout().size;
   plan.tested_examples = parts.task->evaluated_examples(evaluated);
   plan.is_upper_bound = schedule.stop_at_target;

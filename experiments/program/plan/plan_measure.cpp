@@ -75,13 +75,13 @@ TrainingCost fit_cost(double short_flops, double short_seconds, double long_flop
 double Measured::run_seconds(const Process& process, const RoundsPlan& rounds, std::int64_t ranks) const {
   const Schedule& schedule = process.schedule();
   const std::int64_t evaluations = (rounds.rounds + schedule.evaluate_every - 1) / schedule.evaluate_every;
-  const std::int64_t chunks = evaluations * process.federation()->task->chunks(split_named(schedule.evaluate_on));
+  const std::int64_t chunks = evaluations * process.federation()->task->chunks(schedule.evaluate_on);
   const double training = rounds.committed * client.fixed_seconds + rounds.flops * client.seconds_per_flop;
   const double shared = rounds.to_all_rounds(training) + chunks * evaluation_seconds;
   return rounds.to_all_rounds(rounds.seconds) + rounds.rounds * server_seconds + shared / ranks;
 }
 
-Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evaluated, double seconds) {
+Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds) {
   const at::NoGradGuard no_gradients;
   const Task& task = *parts.task;
   const std::int64_t before = resident_bytes();
@@ -110,9 +110,10 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evalua
   result.client.fixed_seconds /= std::ssize(clients);
 
   if (task.chunks(evaluated) > 0) {
+    const ExampleChunk chunk{.set = std::string(evaluated), .index = 0};
     result.evaluation_seconds = time_of(seconds / 4, [&] {
-      trainers.for_each(
-          1, [&](int, std::size_t, Trainer& trainer) { trainer.evaluate(state.strategy.params(), {evaluated, 0}); });
+      trainers.for_each(1,
+                        [&](int, std::size_t, Trainer& trainer) { trainer.evaluate(state.strategy.params(), chunk); });
     });
   }
 

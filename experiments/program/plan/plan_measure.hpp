@@ -25,9 +25,9 @@ struct Measured {
 };
 
 /// Trains a block of clients of median work twice, once for a single step and once in full or, where that takes long,
-/// for a share of their steps. Then finishes a round with it and evaluates one chunk of a split. Takes about `seconds`
-/// in all. Needs commits in `rounds.first`.
-Measured measure(const Federation& parts, const RoundsPlan& rounds, Split evaluated, double seconds);
+/// for a share of their steps. Then finishes a round with it and evaluates one chunk of a set of examples. Takes about
+/// `seconds` in all. Needs commits in `rounds.first`.
+Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds);
 
 /// Resident memory of this process.
 std::int64_t resident_bytes();

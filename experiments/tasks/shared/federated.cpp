@@ -46,7 +46,7 @@ Schedule read_schedule(const Settings& root) {
 
 // Read after the parts, on which the default depends.
 std::int64_t read_personal(const Settings& evaluate, const Federation& parts, const Schedule& schedule) {
-  const bool possible = parts.task->clients_have(split_named(schedule.evaluate_on));
+  const bool possible = parts.task->clients_have(schedule.evaluate_on);
   const bool wanted =
       evaluate.flag("personal", parts.strategy->is_personal() && possible,
                     "evaluate the models that clients use on examples of their own; the default is true if "
@@ -85,7 +85,7 @@ void check(const Federation& parts, const Schedule& schedule, const Settings& ro
   parts.check();
   parts.planner->check(*parts.task, *parts.population);
   next_available(*parts.task, *parts.population, Ticks{});  // throws if no client is ever available
-  if (parts.task->chunks(split_named(schedule.evaluate_on)) > 0) return;
+  if (parts.task->chunks(schedule.evaluate_on) > 0) return;
   user_error(
       "{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "
       "[data].",

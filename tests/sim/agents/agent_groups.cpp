@@ -111,8 +111,8 @@ TEST(Groups, LetGrpoLearn) {
   const auto rule_rate = [](const Federation& parts, const at::Tensor& params) {
     const auto trainer = parts.task->trainer();
     double correct = 0, examples = 0;
-    for (std::int64_t chunk = 0; chunk < parts.task->chunks(Split::test); ++chunk) {
-      const Evaluation result = trainer->evaluate(params, {Split::test, chunk});
+    for (std::int64_t chunk = 0; chunk < parts.task->chunks("test"); ++chunk) {
+      const Evaluation result = trainer->evaluate(params, {"test", chunk});
       correct += result.correct;
       examples += result.examples;
     }

@@ -193,15 +193,16 @@ TEST(AgentsTask, EvaluatesRulesAndAnswersOfHeldOutUsers) {
   const Federation parts = federation(agents);
   const auto trainer = parts.task->trainer();
   const AgentsTask& task = task_of(parts);
-  EXPECT_EQ(task.chunks(Split::test), 2);
-  EXPECT_EQ(task.chunks(Split::train), 1);
-  EXPECT_EQ(task.chunks(Split::validation), 0);
-  const Evaluation first = trainer->evaluate(task.initial(), {Split::test, 0});
-  const Evaluation second = trainer->evaluate(task.initial(), {Split::test, 1});
+  EXPECT_EQ(task.chunks("test"), 2);
+  EXPECT_EQ(task.chunks("train"), 1);
+  EXPECT_EQ(task.chunks("validation"), 0);
+  EXPECT_EQ(task.chunks("unknown"), 0);
+  const Evaluation first = trainer->evaluate(task.initial(), {"test", 0});
+  const Evaluation second = trainer->evaluate(task.initial(), {"test", 1});
   EXPECT_EQ(first.examples, AgentsTask::users_per_chunk);
   EXPECT_EQ(second.examples, 100 - AgentsTask::users_per_chunk);
-  EXPECT_EQ(trainer->evaluate(task.initial(), {Split::train, 0}).examples, 12);
-  EXPECT_EQ(trainer->evaluate_own(task.initial(), ClientId{2}, Split::test).examples, 16);
+  EXPECT_EQ(trainer->evaluate(task.initial(), {"train", 0}).examples, 12);
+  EXPECT_EQ(trainer->evaluate_own(task.initial(), ClientId{2}, "test").examples, 16);
 
   // Fillers alone: no marks, no warm token, the maximum length and no number.
   at::Tensor mute = task.initial().clone();
@@ -213,7 +214,7 @@ TEST(AgentsTask, EvaluatesRulesAndAnswersOfHeldOutUsers) {
     const Rule rule = task.user(12 + i).rules[0];
     plain_or_long += rule == Rule::plain || rule == Rule::longer ? 1 : 0;
   }
-  const Evaluation spoken = trainer->evaluate(mute, {Split::test, 0});
+  const Evaluation spoken = trainer->evaluate(mute, {"test", 0});
   EXPECT_EQ(spoken.correct, plain_or_long);
   EXPECT_EQ(spoken.mean_loss(), 1);
 }

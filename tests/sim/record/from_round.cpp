@@ -58,6 +58,22 @@ TEST(FromRound, LeavesLossOutWithoutACommit) {
   EXPECT_TRUE(std::isnan(rows[1].loss));
 }
 
+TEST(FromRound, CarriesTaskGroupAndVariant) {
+  RoundRecord record;
+  record.clients.resize(2);
+  record.clients[1].participation.task = TaskId{4};
+  record.clients[1].participation.group = 5;
+  record.clients[1].participation.variant = 6;
+  const auto rows = round_rows(record).participations;
+  ASSERT_EQ(rows.size(), 2);
+  EXPECT_EQ(rows[0].task, 0);
+  EXPECT_EQ(rows[0].group, 0);
+  EXPECT_EQ(rows[0].variant, 0);
+  EXPECT_EQ(rows[1].task, 4);
+  EXPECT_EQ(rows[1].group, 5);
+  EXPECT_EQ(rows[1].variant, 6);
+}
+
 TEST(FromRound, SplitsTheVectorIntoParameters) {
   ParameterLayout layout;
   layout.add("weight", {2, 3});

@@ -55,6 +55,25 @@ TEST(RoundBlocks, TrainAheadOnIdleLanes) {
   EXPECT_EQ(flights.blocks({4}, 3), Ids{4});  // all commits are trained already
 }
 
+// Two groups with two variants each: four kinds of participations, ordered by group and then by variant.
+TEST(RoundBlocks, MixNeitherGroupsNorVariants) {
+  const Federation parts = scripted(std::make_shared<UnequalTask>(8, 1), std::make_shared<Scripted>());
+  FederationState state(parts, 1, 0);
+  PlannedRound round{.local = parts.local->at(1), .world = make_world(parts, state, parts.local->at(1))};
+  round.local.block = 100;
+  for (std::int32_t id = 0; id < 8; ++id) {
+    Participation& p = round.committed.emplace_back(flying(id, 1));
+    p.group = id % 2;
+    p.variant = id / 2 % 2;
+  }
+  std::vector<Ids> found;
+  for (const TrainingBlock& block : blocks_of_round(round, state, *parts.task, 1)) {
+    found.emplace_back();
+    for (const Participation& p : block.participations) found.back().push_back(value(p.id));
+  }
+  EXPECT_EQ(found, (std::vector<Ids>{{0, 4}, {2, 6}, {1, 5}, {3, 7}}));
+}
+
 TEST(RoundBlocks, BelongToTheRankThatHasTrainedThem) {
   const std::vector<TrainingBlock> blocks = {block_of(0, 5), block_of(1, 9), block_of(2, 3), block_of(3, 4)};
   Ahead ahead;

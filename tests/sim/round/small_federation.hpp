@@ -104,7 +104,7 @@ struct ReferenceFit {
 /// One client's local training without the engine: autograd, torch::optim::SGD and a loop over batches of its own.
 inline ReferenceFit reference_fit(const SupervisedTask& task, const Scores& scores, const Participation& who,
                                   const LocalSettings& local, const at::Tensor& start, const Correction& correction) {
-  std::vector<std::int32_t> own = task.holdout().indices(who.client, Split::train);
+  std::vector<std::int32_t> own = task.holdout().indices(who.client, "train");
   const std::int64_t count = std::ssize(own);
   const std::int64_t batch = local.batch == 0 ? count : std::min(local.batch, count);
   RandomStream random(random_key(task.seed(), "task/shuffle"), value(who.client), value(who.id));

@@ -224,8 +224,8 @@ TEST(Blocks, LibraryReadsBytesAndEvaluates) {
   EXPECT_LT(test::distance(fit(task, clients(0, 6), local, {}, library).change, fit(task, clients(0, 6), local).change),
             close);
   StackedTrainer loops(task), other(task, library);
-  const Evaluation a = loops.evaluate(start_of(task), {Split::test, 0});
-  const Evaluation b = other.evaluate(start_of(task), {Split::test, 0});
+  const Evaluation a = loops.evaluate(start_of(task), {"test", 0});
+  const Evaluation b = other.evaluate(start_of(task), {"test", 0});
   EXPECT_EQ(a.examples, b.examples);
   EXPECT_EQ(a.correct, b.correct);
   EXPECT_NEAR(a.mean_loss(), b.mean_loss(), close);

@@ -190,7 +190,7 @@ TEST(StackedTrainer, RepeatsItsBits) {
   const SupervisedTask task = small_task();
   const auto used = task.trainer();
   fit(*used, {participation(6, 1)}, variants()[4].local, start_of(task, 3));
-  used->evaluate(start_of(task, 3), {Split::test, 0});
+  used->evaluate(start_of(task, 3), {"test", 0});
   for (const Named& variant : variants()) {
     for (const std::vector<Participation>& block : {ragged, std::vector<Participation>{ragged[0]}}) {
       const Outcomes first = fit(task, block, variant.local, start_of(task));
@@ -257,7 +257,7 @@ TEST(StackedTrainer, ComputesGradientsOfTheMeanLoss) {
   for (const at::Tensor& params : {starts[0], at::stack(starts)}) {
     const LocalResult result = trainer->gradient(params);
     for (std::int64_t k = 0; k < 2; ++k) {
-      const std::vector<std::int32_t> own = task.holdout().indices(block[k].client, Split::train);
+      const std::vector<std::int32_t> own = task.holdout().indices(block[k].client, "train");
       const Parameters leaves = test::leaves(task.layout(), params.dim() == 2 ? params[k] : params);
       const at::Tensor loss = at::cross_entropy_loss(small_scores(leaves, test::features(task.train(), own)),
                                                      test::labels(task.train(), own));

@@ -32,43 +32,43 @@ SupervisedTask task_with(HoldoutShares held, std::int64_t test_examples = 600, s
   return {data, std::make_unique<test::Consecutive>(sizes), network, held, seed};
 }
 
-TEST(Holdout, SplitsAreDisjointAndComplete) {
+TEST(Holdout, KeepsItsSetsDisjointAndComplete) {
   const SupervisedTask task = task_with(shares(0.2, 0.1));
   const Holdout& holdout = task.holdout();
   std::set<std::int32_t> seen;
   for (std::int64_t client = 0; client < task.clients(); ++client) {
     std::int64_t sum = 0;
-    for (const Split split : {Split::train, Split::validation, Split::test}) {
-      const std::vector<std::int32_t> own = holdout.indices(ClientId{client}, split);
-      EXPECT_EQ(std::ssize(own), holdout.count(ClientId{client}, split));
+    for (const char* set : {"train", "validation", "test"}) {
+      const std::vector<std::int32_t> own = holdout.indices(ClientId{client}, set);
+      EXPECT_EQ(std::ssize(own), holdout.count(ClientId{client}, set));
       sum += std::ssize(own);
-      for (const std::int32_t i : own) EXPECT_TRUE(seen.insert(i).second) << "example " << i << " is in two splits";
+      for (const std::int32_t i : own) EXPECT_TRUE(seen.insert(i).second) << "example " << i << " is in two sets";
     }
     EXPECT_EQ(sum, sizes[client]);
-    EXPECT_EQ(holdout.count(ClientId{client}, Split::train) > 0, sum > 0);
-    EXPECT_EQ(task.work(ClientId{client}).examples, holdout.count(ClientId{client}, Split::train));
+    EXPECT_EQ(holdout.count(ClientId{client}, "train") > 0, sum > 0);
+    EXPECT_EQ(task.work(ClientId{client}).examples, holdout.count(ClientId{client}, "train"));
   }
   EXPECT_EQ(seen.size(), 620U);
-  EXPECT_EQ(holdout.count(ClientId{0}, Split::validation), 80);
-  EXPECT_EQ(holdout.count(ClientId{0}, Split::test), 40);
+  EXPECT_EQ(holdout.count(ClientId{0}, "validation"), 80);
+  EXPECT_EQ(holdout.count(ClientId{0}, "test"), 40);
 }
 
 TEST(Holdout, KeepsOneExampleToTrainOn) {
   const SupervisedTask task = task_with(shares(0.5, 0.49));
-  EXPECT_EQ(task.holdout().count(ClientId{1}, Split::train), 1);
-  EXPECT_EQ(task.holdout().count(ClientId{3}, Split::train), 1);
+  EXPECT_EQ(task.holdout().count(ClientId{1}, "train"), 1);
+  EXPECT_EQ(task.holdout().count(ClientId{3}, "train"), 1);
 }
 
 TEST(Holdout, DependsOnTheSeedAndIsOffByDefault) {
   const auto held = [](std::uint64_t seed) {
-    return task_with(shares(0.2, 0), 600, seed).holdout().indices(ClientId{0}, Split::validation);
+    return task_with(shares(0.2, 0), 600, seed).holdout().indices(ClientId{0}, "validation");
   };
   EXPECT_EQ(held(7), held(7));
   EXPECT_NE(held(7), held(8));
   const SupervisedTask task = task_with({});
-  EXPECT_TRUE(task.holdout().indices(ClientId{0}, Split::validation).empty());
-  EXPECT_EQ(task.holdout().indices(ClientId{0}, Split::train).size(), 400U);
-  EXPECT_EQ(task.chunks(Split::validation), 0);
+  EXPECT_TRUE(task.holdout().indices(ClientId{0}, "validation").empty());
+  EXPECT_EQ(task.holdout().indices(ClientId{0}, "train").size(), 400U);
+  EXPECT_EQ(task.chunks("validation"), 0);
 }
 
 TEST(Holdout, RefusesToHoldOutEverything) {
@@ -90,10 +90,11 @@ Direct evaluate_directly(const SupervisedTask& task, const at::Tensor& params, c
           at::cross_entropy_loss(scores.to(at::kDouble), y, {}, at::Reduction::Sum).item<double>()};
 }
 
-Evaluation sum_over(Trainer& trainer, const at::Tensor& params, Split split, const std::vector<std::int64_t>& order) {
+Evaluation sum_over(Trainer& trainer, const at::Tensor& params, std::string_view set,
+                    const std::vector<std::int64_t>& order) {
   Evaluation sum;
   for (const std::int64_t i : order) {
-    const Evaluation one = trainer.evaluate(params, {split, i});
+    const Evaluation one = trainer.evaluate(params, {.set = std::string(set), .index = i});
     sum.examples += one.examples;
     sum.correct += one.correct;
     sum.loss += one.loss;
@@ -101,13 +102,13 @@ Evaluation sum_over(Trainer& trainer, const at::Tensor& params, Split split, con
   return sum;
 }
 
-void expect_direct(const SupervisedTask& task, Split split, const Examples& from,
+void expect_direct(const SupervisedTask& task, std::string_view set, const Examples& from,
                    const std::vector<std::int32_t>& which) {
   const at::Tensor params = task.initial_parameters(random_key(3, "model/initial_parameters")) * 3;
-  std::vector<std::int64_t> order(task.chunks(split));
+  std::vector<std::int64_t> order(task.chunks(set));
   std::iota(order.begin(), order.end(), 0);
   const auto trainer = task.trainer();
-  const Evaluation forwards = sum_over(*trainer, params, split, order);
+  const Evaluation forwards = sum_over(*trainer, params, set, order);
   const Direct want = evaluate_directly(task, params, from, which);
   EXPECT_EQ(forwards.examples, std::ssize(which));
   EXPECT_EQ(forwards.correct, want.correct);
@@ -115,7 +116,7 @@ void expect_direct(const SupervisedTask& task, Split split, const Examples& from
 
   std::ranges::reverse(order);
   const auto another = task.trainer();
-  const Evaluation backwards = sum_over(*another, params, split, order);
+  const Evaluation backwards = sum_over(*another, params, set, order);
   EXPECT_EQ(forwards.loss, backwards.loss);
   EXPECT_EQ(forwards.correct, backwards.correct);
 }
@@ -128,26 +129,39 @@ std::vector<std::int32_t> first(std::int32_t count) {
 
 TEST(SupervisedTask, EvaluatesTheTestSet) {
   const SupervisedTask task = task_with({});
-  EXPECT_EQ(task.chunks(Split::test), 3);
-  expect_direct(task, Split::test, test::random_examples({8, 1, 1}, 5, 600, 2), first(600));
+  EXPECT_EQ(task.chunks("test"), 3);
+  expect_direct(task, "test", test::random_examples({8, 1, 1}, 5, 600, 2), first(600));
 }
 
 TEST(SupervisedTask, EvaluatesWhatClientsTrainOnAndHoldOut) {
   const SupervisedTask task = task_with(shares(0.2, 0.1));
-  expect_direct(task, Split::train, task.train(), task.holdout().all_indices(Split::train));
-  expect_direct(task, Split::validation, task.train(), task.holdout().all_indices(Split::validation));
-  expect_direct(task_with({}), Split::train, task.train(), first(620));
+  expect_direct(task, "train", task.train(), task.holdout().all_indices("train"));
+  expect_direct(task, "validation", task.train(), task.holdout().all_indices("validation"));
+  expect_direct(task_with({}), "train", task.train(), first(620));
 }
 
 TEST(SupervisedTask, WithoutATestSetTestsOnWhatClientsHoldOut) {
   const SupervisedTask task = task_with(shares(0.2, 0.1), 0);
-  expect_direct(task, Split::test, task.train(), task.holdout().all_indices(Split::test));
+  expect_direct(task, "test", task.train(), task.holdout().all_indices("test"));
+}
+
+TEST(SupervisedTask, HasNoExamplesInAnUnknownSet) {
+  const SupervisedTask task = task_with(shares(0.2, 0.1));
+  EXPECT_EQ(task.chunks("unknown"), 0);
+  EXPECT_EQ(task.evaluated_examples("unknown"), 0);
+  EXPECT_FALSE(task.clients_have("unknown"));
+  EXPECT_EQ(task.holdout().count(ClientId{0}, "unknown"), 0);
+  EXPECT_TRUE(task.holdout().indices(ClientId{0}, "unknown").empty());
+  const auto trainer = task.trainer();
+  const at::Tensor params = at::zeros({task.layout().size});
+  EXPECT_EQ(trainer->evaluate_own(params, ClientId{0}, "unknown").examples, 0);
+  EXPECT_THROW(trainer->evaluate(params, {"unknown", 0}), BrokenInvariant);
 }
 
 TEST(SupervisedTask, EvaluatesADivergedModel) {
   const SupervisedTask task = task_with({});
   for (const double poison : {std::nan(""), std::numeric_limits<double>::infinity()}) {
-    const Evaluation got = task.trainer()->evaluate(at::full({task.layout().size}, poison), {Split::test, 0});
+    const Evaluation got = task.trainer()->evaluate(at::full({task.layout().size}, poison), {"test", 0});
     EXPECT_EQ(got.examples, 256);
     EXPECT_EQ(got.correct, 0);
     EXPECT_EQ(got.loss, Evaluation::to_units(std::nan("")));

@@ -32,7 +32,7 @@ class UnequalTask final : public Task {
     return {examples_.empty() ? 1 : examples_.at(value(client)), 10};
   }
   std::unique_ptr<Trainer> trainer() const override { return inner_.trainer(); }
-  std::int64_t chunks(Split split) const override { return inner_.chunks(split); }
+  std::int64_t chunks(std::string_view set) const override { return inner_.chunks(set); }
 
   std::int64_t times_asked() const { return *calls_; }
 

@@ -140,8 +140,8 @@ INSTANTIATE_TEST_SUITE_P(Parts, AgentParts,
 double rule_rate(const Federation& parts, const at::Tensor& params) {
   Evaluation total;
   const auto trainer = parts.task->trainer();
-  for (std::int64_t c = 0; c < parts.task->chunks(Split::test); ++c) {
-    const Evaluation part = trainer->evaluate(params, {Split::test, c});
+  for (std::int64_t c = 0; c < parts.task->chunks("test"); ++c) {
+    const Evaluation part = trainer->evaluate(params, {"test", c});
     total.examples += part.examples;
     total.correct += part.correct;
   }

@@ -72,7 +72,7 @@ TEST(PersonalEvaluation, IsTheMeanLossOfQuadratics) {
     run_on_threads(1, [&](Communicator& comm) {
       FederationState state(parts, 1, 0);
       Trainers trainers(*parts.task, 1);
-      seen = evaluate_personal(parts, state, Split::test, 1000, comm, trainers);
+      seen = evaluate_personal(parts, state, "test", 1000, comm, trainers);
     });
     return seen;
   }();
@@ -83,10 +83,10 @@ TEST(PersonalEvaluation, IsTheMeanLossOfQuadratics) {
   run(parts, 3, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Trainers& trainers) {
     const double v = state.memory.records().at(ClientId{0})[0].item<double>();
     const double w = state.memory.records().at(ClientId{1})[0].item<double>();
-    const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, trainers);
+    const PersonalEvaluation seen = evaluate_personal(parts, state, "test", 1000, comm, trainers);
     EXPECT_NEAR(seen.loss, (0.5 * v * v + 0.5 * 4 * (w - 1) * (w - 1)) / 2, 1e-8);
-    EXPECT_EQ(evaluate_personal(parts, state, Split::validation, 1000, comm, trainers).clients, 0);
-    EXPECT_EQ(evaluate_personal(parts, state, Split::test, 1, comm, trainers).clients, 1);
+    EXPECT_EQ(evaluate_personal(parts, state, "validation", 1000, comm, trainers).clients, 0);
+    EXPECT_EQ(evaluate_personal(parts, state, "test", 1, comm, trainers).clients, 1);
   });
 }
 
@@ -113,12 +113,12 @@ TEST(PersonalEvaluation, IsThatOfEachClientAlone) {
   run(parts, 3, 1, 1,
       [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Trainers& trainers) {
         if (record.round < 3) return;
-        const PersonalEvaluation seen = evaluate_personal(parts, state, Split::test, 1000, comm, trainers);
+        const PersonalEvaluation seen = evaluate_personal(parts, state, "test", 1000, comm, trainers);
         std::vector<double> accuracies;
         double loss = 0;
         int without_memory = 0;
         for (std::int64_t c = 0; c < task.clients(); ++c) {
-          const std::vector<std::int32_t> own = task.holdout().indices(ClientId{c}, Split::test);
+          const std::vector<std::int32_t> own = task.holdout().indices(ClientId{c}, "test");
           if (own.empty()) continue;
           const auto kept = state.memory.records().find(ClientId{c});
           without_memory += kept == state.memory.records().end() ? 1 : 0;
@@ -149,7 +149,7 @@ TEST(PersonalEvaluation, HasTheSameBitsOnAnyRanks) {
       hashes.insert(
           run(parts, 3, ranks, threads,
               [&](const RoundRecord& record, const FederationState& state, Communicator& comm, Trainers& trainers) {
-                const PersonalEvaluation p = evaluate_personal(parts, state, Split::test, 40, comm, trainers);
+                const PersonalEvaluation p = evaluate_personal(parts, state, "test", 40, comm, trainers);
                 const std::lock_guard lock(mutex);
                 if (record.round == 3) results.emplace(p.clients, p.accuracy, p.accuracy_p10, p.loss);
               }));

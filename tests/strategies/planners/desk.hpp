@@ -27,7 +27,7 @@ class TimedTask final : public Task {
     return {.examples = examples_[value(client)], .flops_per_example = 1e6};
   }
   std::unique_ptr<Trainer> trainer() const override { return inner_.trainer(); }
-  std::int64_t chunks(Split split) const override { return inner_.chunks(split); }
+  std::int64_t chunks(std::string_view set) const override { return inner_.chunks(set); }
 
  private:
   std::vector<std::int64_t> examples_;
