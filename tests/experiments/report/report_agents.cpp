@@ -6,7 +6,7 @@
 
 #include <bit>
 #include <cmath>
-#include <cstring>
+#include <span>
 #include <limits>
 
 #include "experiments/report/agents.hpp"
@@ -22,10 +22,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 ModelParameter outcome(const std::string& name, const std::vector<float>& values) {
-  ModelParameter parameter{.name = name, .shape = {std::ssize(values)}};
-  parameter.values.resize(4 * values.size());
-  std::memcpy(parameter.values.data(), values.data(), parameter.values.size());
-  return parameter;
+  const auto bytes = std::as_bytes(std::span(values));
+  return {.name = name, .shape = {std::ssize(values)}, .values = {bytes.begin(), bytes.end()}};
 }
 
 // A cell whose replicates took `losses` sessions; the rows are in another order.
