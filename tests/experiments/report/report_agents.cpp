@@ -6,8 +6,8 @@
 
 #include <bit>
 #include <cmath>
-#include <span>
 #include <limits>
+#include <span>
 
 #include "experiments/report/agents.hpp"
 #include "experiments/report/pairs.hpp"
