@@ -7,13 +7,10 @@
 
 #include "bench/bound.hpp"
 #include "bench/rows.hpp"
-#include "kernels/device.hpp"
 #include "kernels/fixed_point.hpp"
 
 namespace {
 
-using shoal::DeviceArray;
-using shoal::OnDevice;
 using shoal::RowView;
 using shoal::bench::random_values;
 using shoal::bench::state_read;

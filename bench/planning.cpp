@@ -1,6 +1,6 @@
 // What does a plan cost? Of ten million clients a cohort of ten thousand available ones is drawn and started, and their
 // outcomes are decided. Aim: 50 ms for a diurnal population. For comparison: a cohort of a population that is always
-// available, and single questions for a client's availability.
+// available, and single queries of a client's availability.
 
 #include <benchmark/benchmark.h>
 

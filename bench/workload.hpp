@@ -50,7 +50,7 @@ struct Workload {
     at::set_num_threads(1);
     Settings settings = Settings::load(std::string(SHOAL_BENCH_DIR) + "/" + file);
     if (widths != nullptr) settings.set("model.widths", widths);
-    if (!has_mnist()) settings.set("data", "optdigits");  // included in Shoal; composes everything but the task
+    if (!has_mnist()) settings.set("data", "optdigits");  // comes with Shoal; serves to compose everything but the task
     if (!has_mnist()) settings.set("model", "logistic_regression");
     Datasets datasets;
     federation = *compose(settings, datasets)->federation();

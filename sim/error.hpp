@@ -1,6 +1,6 @@
 #pragma once
 // The three kinds of error: the user's, ours and the system's. A message begins in lower case, states a fact and
-// suggests a mend: problem (facts). Suggestion.
+// suggests a remedy: problem (facts). Suggestion.
 
 #include <fmt/core.h>
 

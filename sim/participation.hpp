@@ -12,7 +12,7 @@ enum class Outcome : std::int8_t {
   dropout_in_download = 1,
   dropout_in_training = 2,
   dropout_in_upload = 3,
-  late = -1,     // the client does and sends all its work, but the server has stopped waiting
+  late = -1,     // the client does all its work and sends it, but the server has stopped waiting
   stopped = -2,  // the server has told the client to stop
 };
 
@@ -26,10 +26,10 @@ struct Participation {
   std::int64_t round = 1;  // the round of its start, which sets its learning rate however late it is committed
   Ticks start{};
   Ticks finish{};       // when its update arrives or it drops out; if it is late, after the round's end
-  double fraction = 1;  // share of the local work that is done, in (0, 1]
+  double fraction = 1;  // share of the local work that it sets out to do, in (0, 1]
   Outcome outcome = Outcome::completes;
   TaskId task{};             // its task, where several are learned over one population; otherwise 0
-  std::int32_t group = 0;    // the group whose message of the server it downloads
+  std::int32_t group = 0;    // the group whose server message it downloads
   std::int32_t variant = 0;  // the variant of the model that it trains; blocks mix neither groups nor variants
 };
 

@@ -1,6 +1,6 @@
 """Every header compiles alone: one that no source file includes first (which would show it) is compiled here.
 
-    tests/headers_alone.py BUILD_FOLDER     reads the flags from its compile_commands.json
+    .venv/bin/python tests/headers_alone.py BUILD_FOLDER     reads the flags from its compile_commands.json
 """
 
 import json

@@ -1,6 +1,6 @@
 """Runs clang-tidy (.clang-tidy) over source files, several at a time, and prints what it finds.
 
-    tests/tidy.py BUILD_FOLDER FILE...     reads the flags from the build's compile_commands.json
+    .venv/bin/python tests/tidy.py BUILD_FOLDER FILE...     reads the flags from the build's compile_commands.json
 """
 
 import json

@@ -33,7 +33,7 @@ class Table final : public Devices {
   explicit Table(const Settings& s)
       : file_(s.text("file", "", "CSV file, relative to the folder that the program runs in")),
         by_id_(s.choice("assign", false, {{"random", false}, {"by_id", true}},
-                        "each client has a device drawn by the shares, or the one in the line of its number")),
+                        "each client has a device drawn by the shares, or the one on the line with its number")),
         where_(s.where()) {}
 
   void open(const Opening& opening) override {

@@ -18,8 +18,8 @@ class ClassesPerClient final : public Partition {
   explicit ClassesPerClient(Settings& s)
       : clients_(clients_setting(s)),
         classes_(s.integer("classes", 0,
-                           "different classes that each client holds; 0: two, or as many more as it takes for every "
-                           "class to have a client",
+                           "different classes that each client holds; 0: two, or more if some class would otherwise "
+                           "have no client",
                            between(0, 1e6))),
         where_(s.where()) {}
 

@@ -17,7 +17,7 @@ constexpr std::array<PublishedFile, 2> label_files = {
 // Two of the eight columns; the others give the image's place in NIST's collection.
 constexpr std::int64_t class_column = 0, writer_column = 2, columns = 8;
 
-// QMNIST's test labels include the images that MNIST had lost, after its 10,000.
+// After MNIST's 10,000, QMNIST's test labels continue with those of the images that MNIST had lost.
 void add_writers(Examples& examples, const std::string& path) {
   const readers::IdxArray table = readers::read_idx(path, {.type = readers::IdxType::int32, .dimensions = 2});
   if (table.shape[0] < examples.count() || table.shape[1] != columns) {

@@ -32,7 +32,7 @@ void TraceView::check(const std::string& origin) const {
         return fmt::format("is available from {} us to {} us, which {}", begin, end, problem);
       };
       if (begin < 0) fail(d, named("is before its trace begins"));
-      if (end <= begin) fail(d, named("is no time at all"));
+      if (end <= begin) fail(d, named("is empty"));
       if (end > period) fail(d, named(fmt::format("ends after its period of {} us", period).c_str()));
       if (begin < last) fail(d, named(fmt::format("overlaps the time before, until {} us", last).c_str()));
       last = end;

@@ -137,7 +137,7 @@ MappedTrace map_trace(const std::string& path) {
     trace.view.check(path);
     return trace;
   } catch (const SystemError& error) {
-    user_error("'{}' is no trace file ({}). Make one with 'shoal trace'.", path, error.what());
+    user_error("'{}' is not a trace file ({}). Make one with 'shoal trace'.", path, error.what());
   }
 }
 

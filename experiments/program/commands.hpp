@@ -12,7 +12,7 @@ class App;
 
 namespace shoal {
 
-/// One command. To add one, write a function like those in commands.cpp and a line of the table behind them.
+/// One command. To add one, write a function like those in commands.cpp and a line in the table below them.
 struct Command {
   const char *name, *about, *examples;  // the texts of --help
   /// Adds the options of the command to `app`. Call the result after parsing: it runs the command and returns the exit

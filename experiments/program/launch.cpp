@@ -41,7 +41,7 @@ bool speaks_for_all() {
 
 void note_terminal() { setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1); }
 
-// The rank's own stdout does not tell: it is a pipe or mpirun's pseudo-terminal.
+// The rank's own stdout cannot answer this: it is a pipe or mpirun's pseudo-terminal.
 bool on_terminal() {
   const char* value = std::getenv(terminal_variable);
   return value != nullptr && std::string_view(value) == "1";

@@ -61,9 +61,13 @@ AgentsTask::AgentsTask(const Settings& settings, std::unique_ptr<Policy> policy,
         "'tool_turns' to 1 or more.",
         settings.where());
   }
-  if (compares_ && (settings_.group == 1 || !has_gradient(*objective_, 1))) {
-    user_error("{}: the objective compares several replies to one prompt (group = {}). Set 'group' to 2 or more.",
-               settings.where(), settings_.group);
+  if (compares_ && settings_.group == 1) {
+    user_error("{}: the objective compares several replies to one prompt (group = 1). Set 'group' to 2 or more.",
+               settings.where());
+  }
+  if (compares_ && !has_gradient(*objective_, 1)) {
+    user_error("{}: the objective has no gradient for any signal of this task. Change the settings of [objective].",
+               settings.where());
   }
 }
 

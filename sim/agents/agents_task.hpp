@@ -31,9 +31,9 @@ struct AgentsSettings {
 /// SGD on the mean loss of the usable replies, those that the objective takes. Draws are a function of (seed, client,
 /// participation).
 ///
-/// The examples of a client are the usable replies of its local step, in the mean where there are several steps: so
-/// FedAvg of one local step is one step on the union of all clients' replies. Their number is known only after
-/// training; `work` gives an upper bound, which is what devices are charged for.
+/// The number of a client's examples is that of the usable replies of its local step, or the mean over its steps if
+/// there are several: so FedAvg of one local step is one step on the union of all clients' replies. It is known only
+/// after training; `work` gives an upper bound, which is what devices are charged for.
 ///
 /// Evaluation: `correct` counts replies to first turns that follow their user's rules, so the accuracy is the rule
 /// rate; the loss is the share of wrong answers, which exposes a policy that learns form at the expense of content.

@@ -10,12 +10,12 @@
 
 namespace shoal {
 
-/// The next state, a user's message or a tool's result, as a judge sees it that has not read the conversation.
+/// The next state, a user's message or a tool's result, as it appears to a judge that has not read the conversation.
 enum class NextState : std::int8_t { unknown, moved_on, repeated, corrected, tool_ok, tool_error };
 
 /// A reply and the state that followed it.
 struct Evidence {
-  double reward = 0;       // the truth: +1 if the reply satisfied, -1 if not
+  double reward = 0;       // the truth: +1 if the reply satisfied the user, -1 if not
   bool tool = false;       // the next state is a tool's result, not a user's message
   bool directive = false;  // the user said what should have been different
   /// May mislead: a user who gives up and asks something else has moved on, and one who wants another example repeats.

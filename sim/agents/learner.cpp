@@ -76,8 +76,8 @@ struct ScoredBatch {
   }
 };
 
-// Adds reply i of the batch to the measures. `slopes`: table of the loss's derivatives with respect to
-// log-probabilities.
+// Adds reply i of the batch to the measures and writes its rows of `slopes`, the loss's derivatives with respect to
+// log-probabilities; zeros if it is rejected.
 void add_reply(std::size_t i, const JudgedReply& judged, const ScoredBatch& scored, const Weights& weights,
                const Objective& objective, at::Tensor& slopes, BatchMeasures& measures) {
   const std::size_t length = judged.reply.tokens.size(), hints = judged.hinted.size();

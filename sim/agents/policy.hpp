@@ -63,10 +63,10 @@ using ShippedWeights = std::span<const std::byte> (*)();
 class Policy {
  public:
   virtual ~Policy() = default;
-  /// Loads the weights of policies that start from some. Called once, before every function below.
+  /// Loads the weights, for policies that start from given ones. Called once, before every function below.
   virtual void open(ShippedWeights) {}
   virtual const ParameterLayout& layout() const = 0;
-  /// [d]. With them the policy generates replies and follows rules in its context.
+  /// Parameters [d] with which the policy generates replies and follows rules in its context.
   virtual at::Tensor initial_parameters() const = 0;
   virtual std::unique_ptr<RolloutWorker> rollout_worker() const = 0;
   /// Floating-point operations of one token in the forward pass.

@@ -7,8 +7,9 @@
 
 namespace shoal {
 
-/// Clients' agreements, and when they end. A client takes part while it has agreed to both. Agreement to a task is
-/// drawn by the task's name: tasks over one population are independent, and a new purpose needs a new agreement.
+/// Clients' agreements, and when they end. A client takes part while it has agreed to take part at all and to this
+/// task. Agreement to a task is drawn by the task's name: tasks over one population are independent, and a new purpose
+/// needs a new agreement.
 class Consent {
  public:
   /// Reads [population.consent].

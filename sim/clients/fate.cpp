@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::int64_t most_changes = 100'000;  // changes of availability in one pausing participation, at most
 
-// How far a participation gets by chance alone: the work done when it drops out and the phase of that; or all of it.
+// How far a participation gets by chance alone: the work done when it drops out and the phase in which it does, or all
+// of the work.
 struct Chance {
   Ticks work{};
   Outcome outcome = Outcome::completes;

@@ -49,9 +49,9 @@ struct Fate {
 
 /// The fate of participation `id` of `client` that starts at `start` and would take `phases` undisturbed. It drops out
 /// by chance (`Terms::dropout`, the device's dropout, the setting `dropouts`) at a uniform moment of a phase, when the
-/// client goes offline, or at the deadline, whichever comes first; otherwise it completes. Under Offline::pause that
-/// moment counts work done, and a client that never comes back drops out when it last worked. A pure function of its
-/// arguments.
+/// client goes offline, or at the deadline, whichever comes first; otherwise it completes. Under Offline::pause the
+/// uniform moment is one of work done, and a client that never comes back drops out when it last worked. A pure
+/// function of its arguments.
 Fate fate_of(const Population& population, ClientId client, ParticipationId id, Ticks start, const PhaseEnds& phases,
              const Terms& terms);
 

@@ -1,5 +1,6 @@
 #pragma once
-// A user's limits on participation: only when charging, idle, on an unmetered network, now and then, within quotas.
+// A user's limits on participation: only when charging, idle, on an unmetered network, in check-in windows, within
+// quotas.
 
 #include "sim/clients/periods.hpp"
 

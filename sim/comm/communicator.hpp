@@ -15,8 +15,8 @@ class DeviceComm;
 
 using Bytes = std::vector<std::byte>;
 
-/// A group of ranks. All functions but `rank`, `size` and `local_rank` are collective: every rank of the group calls
-/// them in the same order, from its main thread. A rank that fails makes every other rank's next collective throw
+/// A group of ranks. All functions but `rank`, `size`, `local_rank` and `abort` are collective: every rank of the group
+/// calls them in the same order, from its main thread. A rank that fails makes every other rank's next collective throw
 /// (threads) or ends the program (MPI, through `abort`).
 class Communicator {
  public:

@@ -21,7 +21,7 @@
 
 namespace shoal::pipeline {
 
-inline constexpr int most_measured = 16;  // weights are measured after each of this many first updates
+inline constexpr int most_measured = 16;  // the weights are measured after each of the first updates, up to this many
 
 /// Parts and settings of a run, which they must outlive.
 struct Setup {

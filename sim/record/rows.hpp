@@ -39,7 +39,7 @@ struct ParticipationRow {
   std::int64_t committed = 0, accepted = 0;  // 0 or 1
   double weight = 1, loss = not_measured;
   std::int64_t steps = 0, bytes_down = 0, bytes_up = 0;
-  double fraction = 1;                               // share of the local work that was done
+  double fraction = 1;                               // share of the local work that it set out to do
   double joules = 0;                                 // a proxy: power x time
   std::int64_t tier = 0;                             // the device's kind, in populations with several
   std::int64_t examples = 0, rejected_examples = 0;  // trained on, and refused by the trainer; 0 unless committed

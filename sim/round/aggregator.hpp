@@ -1,5 +1,5 @@
 #pragma once
-// An aggregator makes one update of many: by an exact sum, a sum under masks, or a robust rule over rows.
+// An aggregator combines many updates into one: by an exact sum, a sum under masks, or a robust rule over rows.
 
 #include <memory>
 #include <span>

@@ -42,7 +42,7 @@ struct Channel {
   // Unset: the bound of [aggregator].
   std::optional<double> bound{};
   double largest_weight = 1;  // upper limit of one client's weight, for Weighting::real
-  bool needs_mean = false;    // true for counts over clients, for which a median has no meaning
+  bool needs_mean = false;    // true where only a mean has a meaning, such as for counts: a median is refused
 };
 
 /// The channel for the change of the parameters, which is the only one of most strategies.

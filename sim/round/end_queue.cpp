@@ -5,7 +5,7 @@
 namespace shoal {
 namespace {
 
-constexpr std::size_t few = 1024;            // so many ends are kept as one heap
+constexpr std::size_t few = 1024;            // up to this many ends are kept as one heap
 constexpr std::size_t in_bucket = 256;       // desired number of ends per bucket: they fit the level-1 cache
 constexpr std::size_t most_buckets = 4'096;  // the last entries of all buckets fit the level-2 cache
 

@@ -12,7 +12,7 @@ namespace shoal {
 struct FederatedSettings {
   Schedule schedule{};
   std::int64_t personal_clients = 0;  // number of clients whose own models are evaluated on their own examples
-  std::string data_digest{};          // digest of the data files or their generator; empty for tasks without data
+  std::string data_digest{};          // digest of the data's contents, or of a policy's weights; may be empty
 };
 
 class FederatedProcess final : public Process {

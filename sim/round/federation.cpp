@@ -51,8 +51,8 @@ void Federation::check() const {
   for (const Channel& channel : channels()) {
     if (!channel.needs_mean || aggregator->gives_means()) continue;
     user_error(
-        "[aggregator] gives no mean, and the channel '{}' is a count that needs one. Use another aggregator or remove "
-        "the stage that counts.",
+        "[aggregator] gives no mean, and the channel '{}' needs one. Use another aggregator, or leave out the strategy "
+        "or stage that declares this channel.",
         channel.name);
   }
   if (aggregator->needs_rows() && !codec->decodes_rows()) {

@@ -15,7 +15,8 @@ struct PlannedRound {
   World world;                    // the world before the step, except that `in_flight` refers to the current state
   RoundPlan plan;
   std::vector<Participation> committed;  // participations of plan.commits, in their order
-  std::vector<Participation> dropouts;   // participations of plan.dropouts; stopped ones end when the plan was made
+  std::vector<Participation>
+      dropouts;  // participations of plan.dropouts; those that were stopped end at the time of the plan
 };
 
 /// Returns the losses of probed clients at the newest version, in the order of the list.

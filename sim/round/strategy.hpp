@@ -30,7 +30,8 @@ struct ServerContext {
 };
 
 /// A federated-learning strategy. It holds settings only and stays constant; everything that changes is in the State,
-/// which is the same on every rank, and in the clients' memory. One text serves any number of clients K in a block.
+/// which is the same on every rank, and in the clients' memory. The same code serves any number of clients K in a
+/// block.
 class Strategy {
  public:
   virtual ~Strategy() = default;

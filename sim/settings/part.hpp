@@ -25,7 +25,7 @@ template <class Contract>
 std::span<const Part<Contract>> parts();
 
 /// The part called `name`; UserError with the nearest name when there is none. `kind` is the word for such a part in
-/// it.
+/// the message.
 template <class Contract>
 const Part<Contract>& find_part(std::string_view kind, std::string_view name) {
   std::vector<std::string> names;

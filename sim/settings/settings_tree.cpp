@@ -27,7 +27,7 @@ struct Place {
   int depth = 0;
 };
 
-// The table {name = text}, for which a bare string is short where a section is expected.
+// The table {name = text}, whose short form is a bare string where a section is expected.
 SettingsTable table_of_name(const Settings::Node& parent, std::string path, std::string text, int line, int column) {
   auto table = std::make_shared<Settings::Node>();
   table->origin = parent.origin;

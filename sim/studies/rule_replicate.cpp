@@ -94,7 +94,7 @@ class Replicate {
     return index - 1;
   }
 
-  // Takes one user after the other, each until content. Returns the sessions of the user with most.
+  // Takes one user after the other, each until content. Returns the largest number of sessions of any user.
   std::int64_t run_separate() {
     std::array<int, users> order{0, 1, 2};
     shuffle(std::span<int>(order), world_);

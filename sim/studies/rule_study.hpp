@@ -40,7 +40,7 @@ struct RuleStudyOutcome {
   PerUser sessions{};     // the third of three sessions in a row whose first reply complied, or the largest number
   PerUser censored{};     // 1 where there were no three in a row
   PerUpdate rule_rate{};  // mean probability over the users that the first reply complies
-  double updates_per_session = 0;  // updates per session of the user with most sessions
+  double updates_per_session = 0;  // updates per session of the user with the most sessions
   PerUpdate kl{};  // mean KL divergence to the untrained policy, per token in nats, without a rule in the context
   // Judged turns per session: all; those whose vote is not a tie; those with a hint. judged = taken + dropped.
   double judged = 0, voted = 0, hinted = 0;

@@ -17,7 +17,7 @@ namespace shoal {
 /// The examples of one client in a step.
 struct ClientBatch {
   std::span<const std::int32_t> positions{};  // in the data set; at most the network's batch
-  double weight = 0;                          // each of these rows has it; the remaining rows take no part
+  double weight = 0;                          // weight of each of these rows; the remaining rows take no part
 };
 
 /// Loads one batch after the other into the same buffers. With the arithmetic of loops, features go straight from the
@@ -27,7 +27,8 @@ class BatchFeed {
  public:
   BatchFeed(at::Device device, StackForm::Arithmetic arithmetic) : device_(device), arithmetic_(arithmetic) {}
 
-  /// Loads batches[k] into the rows of client k; the rows of later clients are left alone, or take no part.
+  /// Loads batches[k] into the rows of client k; with loops, the rows of later clients are left
+  /// alone; with the library they take no part.
   void load(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches);
 
  private:

@@ -16,7 +16,8 @@ enum class BlockForm : std::int8_t {
 
 /// "in_turn" and so on, as [local] spells them.
 std::string name(BlockForm form);
-/// The form of this name; UserError that lists all of them if there is none. `where` is the place to name in the error.
+/// The form of this name; UserError that lists all forms if there is none of this name. `where` is the place to name in
+/// the error.
 BlockForm block_form(const std::string& name, const std::string& where);
 /// All names, in the order of the enumeration.
 const std::vector<std::string>& block_form_names();

@@ -67,7 +67,7 @@ struct Correction {
 struct LocalResult {
   Rows delta;                            // [K, d]: parameters after minus before
   std::vector<ClientFigures> figures{};  // [K]
-  // Whether `figures` counts the examples trained on, at most those of Task::work. If not, all of those were.
+  // Whether `figures` counts the examples trained on, at most those of Task::work. If false, it was all of those.
   bool counts_examples = false;
 };
 
@@ -115,7 +115,7 @@ class Task {
   // Figures of the data for `shoal plan`, from tasks that have some.
   /// Bytes of memory for the examples and for the lists of who holds which.
   virtual std::int64_t data_bytes() const { return 0; }
-  /// Examples of an evaluation on the set.
+  /// Number of examples in an evaluation on the set.
   virtual std::int64_t evaluated_examples(std::string_view) const { return 0; }
   virtual ClientLabels client_labels(ClientId) const { return {}; }
 };

@@ -1,4 +1,4 @@
-// FedAdagrad: the server scales the mean change by the root of its accumulated squares. Reddi et al., ICLR 2021
+// FedAdagrad: the server divides the mean change by the root of its accumulated squares. Reddi et al., ICLR 2021
 // (arXiv 2003.00295), algorithm 2.
 
 #include "strategies/algorithms/shared/fed_opt.hpp"

@@ -17,7 +17,8 @@ constexpr double most_effective_steps = 1 << 24;
 // ||a||_1 of the paper: the sum of the coefficients with which `steps` local steps add up their gradients. They are
 // found by taking the local solver's own steps (`SgdStep`) on gradients of 1, in units of the learning rate. The
 // paper's closed forms are special cases: the number of steps for plain SGD, (1 - (1 - rate mu)^steps) / (rate mu) for
-// the proximal solver. Weight decay does not count, as the penalty belongs to the client's objective.
+// the proximal solver. With momentum and `mu` both above 0 some coefficients may be negative; then this is their signed
+// sum, not the norm. Weight decay does not count, as the penalty belongs to the client's objective.
 double effective_steps(std::int64_t steps, const LocalSettings& local, double mu) {
   double distance = 0, momentum = 0;
   for (std::int64_t step = 0; step < steps; ++step) {

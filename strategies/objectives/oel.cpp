@@ -13,8 +13,8 @@
 namespace shoal::objectives {
 namespace {
 
-constexpr std::size_t told_per_token = 20,
-                      most_told = 2000;  // tokens that the teacher gives per token of the support, as published
+constexpr std::size_t told_per_token = 20;  // tokens that the teacher gives per token of the support, as published
+constexpr std::size_t most_told = 2000;     // and at most this many
 
 class Oel final : public Objective {
  public:

@@ -1,4 +1,4 @@
-// FedBuff: asynchronous. `concurrency` clients train at any time; when `buffer` updates have arrived, the server makes
+// FedBuff, asynchronous: `concurrency` clients train at any time; when `buffer` updates have arrived, the server makes
 // a step with them, each weighted by 1 / (1 + staleness)^exponent. Nguyen et al., AISTATS 2022 (arXiv 2106.06639). The
 // paper divides the weighted sum by the number of updates, so that stale ones make a smaller step; with normalise =
 // "weights" it is a weighted mean. refill = "at_once" is the paper's protocol, with a mean staleness of (concurrency -

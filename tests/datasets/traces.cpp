@@ -159,7 +159,7 @@ TEST(Traces, RefuseBadFedScale) {
   EXPECT_TRUE(contains(device("[0, 50]", "[60, 70]", "100"), "client '7'"));
   EXPECT_TRUE(contains(device("[0, 50]", "[60, 70]", "100"), "overlaps the time before, until 60000000 us"));
   EXPECT_TRUE(contains(device("[-5]", "[10]", "100"), "before its trace begins"));
-  EXPECT_TRUE(contains(device("[10]", "[5]", "100"), "no time at all"));
+  EXPECT_TRUE(contains(device("[10]", "[5]", "100"), "which is empty"));
   EXPECT_TRUE(contains(device("[50, 0]", "[60, 10]", "100"), "overlaps"));  // not in order
   EXPECT_TRUE(contains(device("[5]", "[500]", "100"), "ends after its period"));
   EXPECT_TRUE(contains(device("[5]", "[]", "100"), "1 times in 'active' and 0 in 'inactive'"));
@@ -188,7 +188,7 @@ TEST(Traces, RefuseOtherFiles) {
   const Folder folder;
   EXPECT_TRUE(contains(user_error_of([&] { map_trace(folder.path() + "/none.h5"); }), "there is no trace file"));
   const std::string other = folder.write("other.h5", bytes("not HDF5 at all"));
-  EXPECT_TRUE(contains(user_error_of([&] { map_trace(other); }), "is no trace file"));
+  EXPECT_TRUE(contains(user_error_of([&] { map_trace(other); }), "is not a trace file"));
   Trace bad;
   bad.add({.period = 100}, {{0, 60}, {50, 70}});
   EXPECT_TRUE(contains(user_error_of([&] { write_trace(bad, folder.path() + "/bad.h5"); }), "overlaps"));
@@ -244,7 +244,7 @@ TEST(Traces, RefuseDamagedFiles) {
     return user_error_of([&] { map_trace(copy); });
   };
   for (const std::uintmax_t left : {std::uintmax_t{0}, std::uintmax_t{7}, std::uintmax_t{4096}, size / 2, size - 1}) {
-    EXPECT_TRUE(contains(copied([&] { std::filesystem::resize_file(copy, left); }), "is no trace file")) << left;
+    EXPECT_TRUE(contains(copied([&] { std::filesystem::resize_file(copy, left); }), "is not a trace file")) << left;
   }
   const auto with_byte = [&](std::uint64_t at, char byte) {
     std::fstream stream(copy, std::ios::in | std::ios::out | std::ios::binary);

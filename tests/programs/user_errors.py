@@ -87,7 +87,7 @@ CASES = [
     ("no client agreed", settings("population.consent.task=0"), ["no client is available", "'consent'"]),
     ("no trace", settings("population.availability={name='trace', file='none.h5'}"), ["'none.h5'", "shoal trace"]),
     ("a trace that is none", settings("population.availability={name='trace', file='binary.toml'}"),
-     ["'binary.toml' is no trace file", "shoal trace"]),
+     ["'binary.toml' is not a trace file", "shoal trace"]),
     ("unknown layout of traces", ["trace", "flgo", "binary.toml", "t.h5"], ["no layout", "'flgo'", "fedscale or flash"]),
     ("recording that is no JSON", ["trace", "flash", "binary.toml", "t.h5"], ["'binary.toml' is no FLASH trace"]),
     ("recording with an overlap", ["trace", "fedscale", "overlap.json", "t.h5"],

@@ -1,5 +1,5 @@
 #pragma once
-// A least number of examples per client, for partitions that draw again until all clients have it.
+// A minimum number of examples per client, for partitions that draw again until all clients have it.
 
 #include <cstdint>
 #include <functional>

@@ -24,9 +24,9 @@ struct Measured {
   double run_seconds(const Process& process, const RoundsPlan& rounds, std::int64_t ranks) const;
 };
 
-/// Trains a block of clients of median work twice, once for a single step and once in full or, where that takes long,
-/// for a share of their steps. Then finishes a round with it and evaluates one chunk of a set of examples. Takes about
-/// `seconds` in all. Needs commits in `rounds.first`.
+/// Trains a block of clients of median work at two lengths, a single step and in full (or, where that takes long, a
+/// share of their steps), a few times each. Then finishes a round with it and evaluates one chunk of a set of examples.
+/// Takes about `seconds` in all. Needs commits in `rounds.first`.
 Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds);
 
 /// Resident memory of this process.

@@ -1,6 +1,6 @@
 #pragma once
-// Measured block sizes and forms, which experiments get that leave them open in [local]. They depend on neither a clock
-// at run time nor the number of ranks, which would change a result's bits.
+// Measured block sizes and forms, for experiments whose [local] leaves them open. They depend on neither a clock at run
+// time nor the number of ranks, which would change a result's bits.
 
 #include <functional>
 #include <string>

@@ -13,7 +13,7 @@
 namespace shoal {
 namespace {
 
-// Random draws of training are keyed by the step, those of the evaluation by another number and this one.
+// Random draws of training are keyed by the step alone, those of the evaluation by a number of their own and this one.
 constexpr std::int64_t evaluation = 1;
 constexpr int conversations = 300;  // for each rule
 

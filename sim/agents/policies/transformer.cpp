@@ -1,6 +1,6 @@
-// A small transformer over the small language (0.1 million parameters as shipped): decoder-only, pre-norm, after
-// Radford et al. 2019. It is pretrained to answer and to follow rules in its context, which is what makes hints useful;
-// `shoal pretrain` measures how useful.
+// A small transformer over the small language (0.1 million parameters as shipped): decoder-only and pre-norm,
+// like GPT-2 (Radford and others, 2019). It is pretrained to answer and to follow rules in its context, which is what
+// makes hints useful; `shoal pretrain` measures how useful.
 
 #include "sim/agents/language/transformer_policy.hpp"
 #include "sim/digest.hpp"

@@ -7,7 +7,7 @@
 namespace shoal::talk {
 namespace {
 
-// Tokens around the answer: the probability that one more follows, and those that one is a format mark or a warm token.
+// Probabilities for the tokens around the answer: that one more follows, that one is a format mark, or a warm token.
 // A reply then has no mark, at least long_reply tokens or a warm token with probability 0.40, 0.20 and 0.10.
 constexpr double more = 0.818, mark = 0.334, warm = 0.0247;
 constexpr double earlier = 0.4;  // probability that one more token is placed before the answer

@@ -1,5 +1,5 @@
-// Two 5 x 5 convolutions (32 and 64 channels), each with ReLU and 2 x 2 max pooling, and a dense layer of 512:
-// McMahan et al. 2017 (arXiv 1602.05629). 1,663,370 parameters on 28 x 28 images with 10 classes.
+// The CNN of McMahan and others, 2017 (arXiv 1602.05629): two 5 x 5 convolutions (32 and 64 channels), each with ReLU
+// and 2 x 2 max pooling, and a dense layer of 512. 1,663,370 parameters on 28 x 28 images with 10 classes.
 #include "sim/nn/layers/conv2d.hpp"
 #include "sim/nn/layers/flatten.hpp"
 #include "sim/nn/layers/linear.hpp"

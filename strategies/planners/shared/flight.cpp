@@ -7,8 +7,8 @@ namespace shoal::planners {
 Concurrency::Concurrency(const Settings& s)
     : clients_(s.integer("concurrency", 10, "clients that train at any time", at_least(1))),
       max_staleness_(s.integer("max_staleness", 100,
-                               "server steps after which a client is told to stop; memory holds at most one more model "
-                               "versions",
+                               "server steps after which a client is told to stop; memory holds at most this many "
+                               "model versions plus one",
                                at_least(0))),
       where_(s.where()) {}
 
