@@ -167,7 +167,7 @@ TEST(Traces, RefuseBadFedScale) {
   EXPECT_TRUE(contains(device("\"x\"", "[10]", "100"), "client '7'"));
   EXPECT_TRUE(contains(fedscale_error("[1, 2]"), "not a JSON object of clients"));
   EXPECT_TRUE(contains(fedscale_error("{\"7\": {}}"), "is not as FedScale records it"));
-  EXPECT_TRUE(contains(fedscale_error("\x80\x03pickle"), "is no FedScale trace"));
+  EXPECT_TRUE(contains(fedscale_error("\x80\x03pickle"), "is not a FedScale trace"));
 }
 
 TEST(Traces, RefuseBadFlash) {
