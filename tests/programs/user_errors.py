@@ -89,7 +89,7 @@ CASES = [
     ("a trace that is none", settings("population.availability={name='trace', file='binary.toml'}"),
      ["'binary.toml' is not a trace file", "shoal trace"]),
     ("unknown layout of traces", ["trace", "flgo", "binary.toml", "t.h5"], ["no layout", "'flgo'", "fedscale or flash"]),
-    ("recording that is no JSON", ["trace", "flash", "binary.toml", "t.h5"], ["'binary.toml' is no FLASH trace"]),
+    ("recording that is no JSON", ["trace", "flash", "binary.toml", "t.h5"], ["'binary.toml' is not a FLASH trace"]),
     ("recording with an overlap", ["trace", "fedscale", "overlap.json", "t.h5"],
      ["client '4'", "overlaps the time before", "Mend the trace"]),
     ("recording elsewhere", ["trace", "fedscale", "none.json", "t.h5"], ["cannot read 'none.json'"]),
