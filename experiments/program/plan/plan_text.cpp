@@ -177,8 +177,8 @@ std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& option
   const RankGroups groups = rank_groups(options.ranks, cells);
   const double total = std::max(longest, sum / groups.count);
   std::string text = fmt::format(
-      "predicted wall time: {} on {} free core{} like this one (a block of clients and a chunk of evaluation were "
-      "measured; messages are taken as free)\n",
+      "predicted wall time: {} on {} free core{} like this one (measured: one block of clients, one chunk of "
+      "evaluation; messages are free)\n",
       duration_text(total), options.ranks, options.ranks == 1 ? "" : "s");
   if (cells == 1) return text;
   for (const CellPlan& kind : kinds) {
