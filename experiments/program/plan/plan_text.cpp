@@ -177,7 +177,7 @@ std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& option
   const RankGroups groups = rank_groups(options.ranks, cells);
   const double total = std::max(longest, sum / groups.count);
   std::string text = fmt::format(
-      "predicted wall time: {} on {} free core{} like this one (measured: one block of clients, one chunk of "
+      "predicted wall time: {} on {} free core{} like this one (measured: a block of clients, a chunk of "
       "evaluation; messages are free)\n",
       duration_text(total), options.ranks, options.ranks == 1 ? "" : "s");
   if (cells == 1) return text;
