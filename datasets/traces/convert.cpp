@@ -20,8 +20,7 @@ constexpr std::int64_t microseconds = 1'000'000;
 Json read_object(const std::string& path, const char* layout) {
   Json devices = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
   if (!devices.is_object() || devices.empty()) {
-    user_error("'{}' is not a {} trace (not a JSON object of clients). Convert it to JSON first.", path,
-               layout);
+    user_error("'{}' is not a {} trace (not a JSON object of clients). Convert it to JSON first.", path, layout);
   }
   return devices;
 }
