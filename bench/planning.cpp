@@ -38,7 +38,7 @@ void plan(benchmark::State& state, const std::string& population, double hour_of
                 .seed = parts.seed,
                 .round = round,
                 .now = ticks(3600 * hour_of_day),
-                .bytes_down = 4'000'000,
+                .message_bytes = 4'000'000,
                 .bytes_up = 4'000'000,
                 .in_flight = in_flight};
     const RoundPlan plan = ask_planner(*parts.planner, planner, world, no_probes);

@@ -8,6 +8,7 @@ namespace {
 class Always final : public Availability {
  public:
   Stretch at(const Who&, Ticks) const override { return {}; }
+  bool is_always() const override { return true; }
 };
 
 }  // namespace

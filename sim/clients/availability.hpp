@@ -54,6 +54,8 @@ class Availability {
   /// Whether the client is available at `time` >= 0, and until when at least that stays so: `until` > `time`. Depends
   /// on nothing but its arguments, so that asking in any order gives the same answers.
   virtual Stretch at(const Who& who, Ticks time) const = 0;
+  /// Whether every client is available at any time.
+  virtual bool is_always() const { return false; }
 };
 
 template <>

@@ -93,6 +93,11 @@ bool Population::available(ClientId client, Ticks time) const {
   return (!limits_.any() || limits_.on(who, time)) && has_memory(client);
 }
 
+bool Population::is_always_available() const {
+  return availability_->is_always() && !consent_.any() && !regions_.have_outages() && !limits_.any() &&
+         !limits_.quota().any() && limits_.memory() == 0;
+}
+
 Ticks Population::end_of_day(ClientId client, Ticks time) const {
   const Who who = regions_.in_region(bare(client));
   const std::int64_t local = value(who.local(time)), whole = value(day);

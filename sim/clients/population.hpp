@@ -52,6 +52,8 @@ class Population {
     return limits_.memory() == 0 || device(client).memory_bytes >= limits_.memory();
   }
   const Limits& limits() const { return limits_; }
+  /// Whether every client can take part at any time: no availability, consent, limit, quota or outage decides it.
+  bool is_always_available() const;
 
   Offline offline() const { return offline_; }
   /// Probability of dropping out in phase 0, 1, 2, ... of a participation that has reached it.

@@ -5,9 +5,8 @@
 #include <span>
 
 #include "sim/comm/communicator.hpp"
-#include "sim/round/channel.hpp"
+#include "sim/round/part.hpp"
 #include "sim/round/protocol.hpp"
-#include "sim/settings/part.hpp"
 
 namespace shoal {
 
@@ -49,9 +48,8 @@ class Collector {
   virtual std::vector<Aggregate> finish(Communicator& comm) = 0;
 };
 
-class Aggregator {
+class Aggregator : public RoundPart {
  public:
-  virtual ~Aggregator() = default;
   /// An empty collector for one thread and round.
   virtual std::unique_ptr<Collector> open(const AggregationPlan& plan) const = 0;
   /// True if the aggregator compares clients' updates with each other instead of adding them. It then gets decoded
@@ -61,7 +59,7 @@ class Aggregator {
   virtual bool gives_means() const { return true; }
   /// Phases that the aggregator's protocol adds to every participation, those before the download first. They take
   /// time, energy and bytes, and clients can drop out in them: Outcome numbers them after the upload, in this order. A
-  /// client that drops out in one of them is not committed.
+  /// client that drops out in a binding one is not committed.
   virtual std::vector<ProtocolPhase> phases() const { return {}; }
   /// False if the result depends on the number of ranks; the run file then says so.
   virtual bool reproducible() const { return true; }

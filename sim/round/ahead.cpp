@@ -8,14 +8,15 @@
 
 namespace shoal {
 
-std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, std::size_t most) {
+std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, const World& world,
+                                          std::size_t most) {
   std::set<ParticipationId> ended(plan.dropouts.begin(), plan.dropouts.end());
   for (const Commit& commit : plan.commits) ended.insert(commit.id);
   std::map<ClientId, int> in_flight;
   for (const auto& [id, p] : state.in_flight) ++in_flight[p.client];
   std::vector<Participation> candidates;
   for (const auto& [id, p] : state.in_flight) {
-    const bool waits = p.outcome == Outcome::completes && !ended.contains(id) && !state.ahead.owner.contains(id);
+    const bool waits = world.contributes(p) && !ended.contains(id) && !state.ahead.owner.contains(id);
     if (waits && in_flight[p.client] == 1) candidates.push_back(p);
   }
   std::ranges::sort(candidates, {}, [](const Participation& p) { return std::tuple(p.finish, p.client, p.id); });

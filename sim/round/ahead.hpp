@@ -36,10 +36,12 @@ struct Ahead {
 
 struct FederationState;
 struct RoundPlan;
+struct World;
 
-/// The first `most` participations in flight to finish, among those that will complete, do not end in `plan` and are
+/// The first `most` participations in flight to finish, among those that will contribute, do not end in `plan` and are
 /// not trained yet. A client with two participations in flight is left out, because the later one needs the memory that
 /// the earlier one writes.
-std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, std::size_t most);
+std::vector<Participation> next_to_finish(const FederationState& state, const RoundPlan& plan, const World& world,
+                                          std::size_t most);
 
 }  // namespace shoal

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/ids.hpp"
@@ -21,8 +23,11 @@ struct Message {
   Version version{};
   std::map<std::string, at::Tensor, std::less<>> tensors;
 
+  // Bytes of one download where the message travels compressed; unset: those of all tensors.
+  std::optional<std::int64_t> wire_bytes{};
+
   const at::Tensor& params() const { return tensors.at("params"); }
-  /// Bytes of all tensors, which is the size of one download.
+  /// The size of one download.
   std::int64_t bytes() const;
 };
 
@@ -42,8 +47,13 @@ struct Channel {
   // Unset: the bound of [aggregator].
   std::optional<double> bound{};
   double largest_weight = 1;  // upper limit of one client's weight, for Weighting::real
-  bool needs_mean = false;    // true where only a mean has a meaning, such as for counts: a median is refused
+  // True where only a mean has a meaning, such as for counts. Such a channel skips the codec, and a median is refused.
+  bool needs_mean = false;
+  bool is_private = true;  // whether differential privacy has to protect it
 };
+
+/// The index of the channel called `name`; there must be one.
+std::size_t index_of(std::span<const Channel> channels, std::string_view name);
 
 /// The channel for the change of the parameters, which is the only one of most strategies.
 inline Channel delta_channel(const ParameterLayout& layout, Weighting weighting = Weighting::examples) {

@@ -2,17 +2,21 @@
 
 #include <ATen/ops/zeros.h>
 
+#include "sim/round/part.hpp"
+
 namespace shoal {
 
 ClientBlock::ClientBlock(std::span<const Participation> block, const LocalSettings& local, const Task& task,
-                         Trainer& trainer, const ClientMemory& memory, std::vector<ClientRecord> records)
+                         Trainer& trainer, const ClientMemory& memory, std::vector<ClientRecord> records,
+                         std::string_view section)
     : block_(block),
       local_(local),
       task_(task),
       trainer_(trainer),
       memory_(memory),
       records_(std::move(records)),
-      written_(block.size(), ClientRecord(memory.slots().size())) {
+      written_(block.size(), ClientRecord(memory.slots().size())),
+      section_(section) {
   trainer_.open(block_, local_);
 }
 
@@ -38,7 +42,7 @@ const LocalResult& ClientBlock::keep(LocalResult result) {
 }
 
 at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwise) const {
-  const std::size_t s = memory_.slot(name);
+  const std::size_t s = memory_.slot(scoped(section_, name));
   const MemorySlot& slot = memory_.slots()[s];
   at::Tensor values = at::zeros({count(), slot.size}, task_.layout().options().dtype(slot.type));
   if (otherwise.defined()) values.copy_(otherwise.expand_as(values));
@@ -49,7 +53,7 @@ at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwis
 }
 
 void ClientBlock::remember(std::string_view name, const at::Tensor& values) {
-  const std::size_t s = memory_.slot(name);
+  const std::size_t s = memory_.slot(scoped(section_, name));
   const MemorySlot& slot = memory_.slots()[s];
   ensure(values.dim() == 2 && values.size(0) == count() && values.size(1) == slot.size,
          "memory '{}' is written with another shape than [{}, {}]", name, count(), slot.size);

@@ -14,9 +14,10 @@ namespace shoal {
 /// client.
 class ClientBlock {
  public:
-  /// `records` holds each client's memory at the start. Opens the trainer on the block.
+  /// `records` holds each client's memory at the start. Opens the trainer on the block, and the memory of the part with
+  /// this section.
   ClientBlock(std::span<const Participation> block, const LocalSettings& local, const Task& task, Trainer& trainer,
-              const ClientMemory& memory, std::vector<ClientRecord> records);
+              const ClientMemory& memory, std::vector<ClientRecord> records, std::string_view section);
 
   std::int64_t count() const { return std::ssize(block_); }  // K
   std::span<const Participation> participations() const { return block_; }
@@ -29,10 +30,13 @@ class ClientBlock {
   /// The gradient of each client's mean loss over all its examples, as `delta`.
   const LocalResult& gradient(const at::Tensor& params);
 
-  /// The clients' memory in `slot`, [K, size]. A client that has written nothing yet gets `otherwise` ([size] or
-  /// [K, size]), or zeros if that is undefined.
+  /// Opens the memory of the part whose turn it is; the engine calls this.
+  void open_memory(std::string_view section) { section_ = section; }
+  /// The clients' memory in the part's own `slot`, [K, size]. A client that has written nothing yet gets `otherwise`
+  /// ([size] or [K, size]), or zeros if that is undefined.
   at::Tensor recall(std::string_view slot, const at::Tensor& otherwise = {}) const;
-  /// Sets the clients' memory in `slot` to `values` [K, size]. Takes effect once the update is committed and accepted.
+  /// Sets the clients' memory in the part's own `slot` to `values` [K, size]. Takes effect once the update is committed
+  /// and accepted.
   void remember(std::string_view slot, const at::Tensor& values);
 
   /// The result of the last `train` or `gradient`; its figures go to the records.
@@ -50,6 +54,7 @@ class ClientBlock {
   Trainer& trainer_;
   const ClientMemory& memory_;
   std::vector<ClientRecord> records_, written_;
+  std::string_view section_;  // of the part whose turn it is
   LocalResult last_;
 };
 

@@ -4,10 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "sim/participation.hpp"
-#include "sim/random.hpp"
-#include "sim/round/channel.hpp"
-#include "sim/settings/part.hpp"
+#include "sim/round/part.hpp"
 
 namespace shoal {
 
@@ -17,13 +14,13 @@ struct Encoded {
   std::vector<std::int64_t> bytes;  // [K], sent by each client
 };
 
-class Codec {
+/// Channels that need a mean are sent unchanged and skip the codec.
+class Codec : public RoundPart {
  public:
-  virtual ~Codec() = default;
   /// Bytes that a client is expected to send for `size` values; the virtual clock uses them before training.
   virtual std::int64_t expected_bytes(std::int64_t size, at::ScalarType type) const = 0;
-  /// The words of a block's rows.
-  virtual Encoded encode(Rows rows, RandomKey key, std::span<const Participation> block) const = 0;
+  /// The words of a block's rows in one channel, which has a key of its own.
+  virtual Encoded encode(Rows rows, const PartContext& context) const = 0;
   /// Whether encoded words may be added, so that `decode_sum` gets their mean; otherwise each row is decoded first.
   virtual bool summable() const = 0;
   /// Whether each client's row can be recovered from its words, as robust aggregators need it. A codec must be summable

@@ -25,8 +25,9 @@ struct ParticipationEnd {
   friend auto operator<=>(const ParticipationEnd&, const ParticipationEnd&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
-inline ParticipationEnd end_of(const Participation& p) {
-  return {p.finish, p.outcome == Outcome::completes ? EndKind::arrival : EndKind::dropout, p.client, p.id};
+/// The end of `p`; `contributes`: whether its update can be committed.
+inline ParticipationEnd end_of(const Participation& p, bool contributes) {
+  return {p.finish, contributes ? EndKind::arrival : EndKind::dropout, p.client, p.id};
 }
 
 /// A queue of future ends. The near future is a heap. The far future is cut into buckets of equal time, which stay

@@ -5,16 +5,34 @@
 #include "sim/round/run_round.hpp"
 
 namespace shoal {
+namespace {
+
+std::string description(const Mechanism& mechanism) {
+  std::string text = fmt::format("{}, sensitivity {}, noise multiplier {}, channels", name(mechanism.law),
+                                 mechanism.sensitivity, mechanism.noise_multiplier);
+  for (const std::string& channel : mechanism.channels) text += " " + channel;
+  return text;
+}
+
+}  // namespace
 
 FederatedProcess::FederatedProcess(Federation federation, FederatedSettings settings)
     : federation_(std::move(federation)), settings_(std::move(settings)) {}
 
 std::map<std::string, std::string> FederatedProcess::provenance() const {
   const LocalSettings local = federation_.local->at(1);
-  return {{"data", settings_.data_digest},
-          {"clients", std::to_string(federation_.task->clients())},
-          {"block", std::to_string(local.block)},
-          {"block form", name(local.form)}};
+  std::map<std::string, std::string> facts = {{"data", settings_.data_digest},
+                                              {"clients", std::to_string(federation_.task->clients())},
+                                              {"block", std::to_string(local.block)},
+                                              {"block form", name(local.form)}};
+  federation_.with_composition([&](const Composition& all) {
+    for (const auto& [section, part] : federation_.sections()) {
+      for (const Mechanism& mechanism : part->mechanisms(all)) {
+        facts[fmt::format("mechanism {}", section)] = description(mechanism);
+      }
+    }
+  });
+  return facts;
 }
 
 void FederatedProcess::start(const Communicator& comm) { state_.emplace(federation_, comm.size(), comm.rank()); }
@@ -29,7 +47,7 @@ RoundRecord FederatedProcess::step(Communicator& comm, ThreadPool& pool) {
 }
 
 void FederatedProcess::evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) {
-  const Evaluation seen = shoal::evaluate(state_->strategy.params(), set, *federation_.task, comm, trainers(pool));
+  const Evaluation seen = shoal::evaluate(state_->strategy().params(), set, *federation_.task, comm, trainers(pool));
   measures["accuracy"] = seen.accuracy();
   measures["loss"] = seen.mean_loss();
   if (settings_.personal_clients == 0) return;
@@ -41,7 +59,7 @@ void FederatedProcess::evaluate(std::string_view set, Communicator& comm, Thread
 }
 
 std::vector<NamedModel> FederatedProcess::models() const {
-  return {{"model", state_->strategy.params(), &federation_.task->layout()}};
+  return {{"model", state_->strategy().params(), &federation_.task->layout()}};
 }
 
 std::vector<ClientMemory*> FederatedProcess::memories() {

@@ -23,7 +23,7 @@ class FederatedProcess final : public Process {
   const Schedule& schedule() const override { return settings_.schedule; }
   at::Device device() const override { return federation_.task->layout().device; }
   std::map<std::string, std::string> provenance() const override;
-  std::vector<std::string> notes() const override { return federation_.planner->notes(); }
+  std::vector<std::string> notes() const override { return federation_.notes(); }
   bool reproducible() const override { return federation_.aggregator->reproducible(); }
   const Federation* federation() const override { return &federation_; }
 

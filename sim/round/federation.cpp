@@ -1,5 +1,6 @@
 #include "sim/round/federation.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "sim/digest.hpp"
@@ -7,26 +8,68 @@
 namespace shoal {
 namespace {
 
-ServerContext context_before_rounds(const Federation& federation) {
-  const Task& task = *federation.task;
-  return {task.layout(), task.clients_with_examples(), 0, random_key(federation.seed, "stage/noise")};
+// The memory of all parts; a slot's name begins with that of its part's section.
+std::vector<MemorySlot> memory_slots(const Federation& federation) {
+  const std::vector<Channel> channels = federation.channels();
+  std::vector<MemorySlot> all;
+  for (const auto& [section, part] : federation.sections()) {
+    for (MemorySlot& slot : part->memory(federation.task->layout(), channels)) {
+      slot.name = scoped(section, slot.name);
+      all.push_back(std::move(slot));
+    }
+  }
+  return all;
 }
 
-// Clients find a stage's values by their name in the message, so no two stages may use the same name.
-void check_broadcasts(const Federation& federation) {
-  std::set<std::string> names;
-  for (const auto& stage : federation.stages) {
-    State state;
-    stage->init(state, context_before_rounds(federation));
-    Message message;
-    stage->broadcast(state, message);
-    for (const auto& [name, tensor] : message.tensors) {
-      if (!names.insert(name).second) user_error("[stages] two stages broadcast a '{}'. Remove one.", name);
+// Where parts promise differential privacy, every channel that needs it must be protected, and the choice of clients
+// must not depend on what clients report.
+void check_privacy(const Composition& all) {
+  std::set<std::string> protected_channels;
+  for (const RoundPart* part : all.parts) {
+    for (const Mechanism& mechanism : part->mechanisms(all)) {
+      protected_channels.insert(mechanism.channels.begin(), mechanism.channels.end());
     }
+  }
+  if (protected_channels.empty()) return;
+  for (const Channel& channel : all.channels) {
+    if (!channel.is_private || protected_channels.contains(channel.name)) continue;
+    user_error(
+        "[stages] add noise for differential privacy, but not to the channel '{}'. Put the stage that adds noise after "
+        "the one that declares this channel, or leave out the strategy or stage that declares it.",
+        channel.name);
+  }
+  const auto* planner = all.find<Planner>();
+  if (planner == nullptr || !planner->uses_feedback()) return;
+  user_error(
+      "[planner] {} chooses clients by what they report, which no stage of differential privacy accounts for. Use "
+      "another planner, such as \"poisson\", or leave out the stage that adds noise.",
+      planner->name());
+}
+
+void refuse_needless_means(const Federation& federation) {
+  for (const Channel& channel : federation.channels()) {
+    if (!channel.needs_mean || federation.aggregator->gives_means()) continue;
+    user_error(
+        "[aggregator] gives no mean, and the channel '{}' needs one. Use another aggregator, or leave out the strategy "
+        "or stage that declares this channel.",
+        channel.name);
   }
 }
 
 }  // namespace
+
+std::vector<Federation::Section> Federation::sections() const {
+  std::vector<Section> all;
+  const auto add = [&](const char* kind, std::size_t place, const RoundPart* part) {
+    if (part != nullptr) all.push_back({fmt::format("{}/{}/{}", kind, place, part->name()), part});
+  };
+  add("strategy", 1, strategy.get());
+  for (std::size_t s = 0; s < stages.size(); ++s) add("stage", 1 + s, stages[s].get());
+  add("codec", 1, codec.get());
+  add("aggregator", 1, aggregator.get());
+  add("planner", 1, planner.get());
+  return all;
+}
 
 std::vector<Channel> Federation::channels() const {
   const ParameterLayout& layout = task->layout();
@@ -36,25 +79,34 @@ std::vector<Channel> Federation::channels() const {
       if (channel.weighting != Weighting::real) channel.weighting = *sums.weighting;
     }
   }
-  for (const auto& stage : stages) {
-    for (Channel& channel : stage->channels(layout)) all.push_back(std::move(channel));
-  }
-  for (Channel& channel : all) {
-    if (!channel.bound) channel.bound = sums.bound;
+  const auto set_bounds = [&] {
+    for (Channel& channel : all) {
+      if (!channel.bound) channel.bound = sums.bound;
+    }
+  };
+  set_bounds();
+  for (const auto& [section, part] : sections()) {
+    const auto* stage = dynamic_cast<const Stage*>(part);
+    if (stage == nullptr) continue;
+    const std::size_t before = all.size();
+    stage->declare(all, layout);
+    ensure(all.size() >= before, "a stage has removed a channel");
+    for (std::size_t c = before; c < all.size(); ++c) all[c].name = scoped(section, all[c].name);
+    set_bounds();
   }
   return all;
 }
 
+bool Federation::steps_without_clients() const {
+  return std::ranges::any_of(sections(), [](const Section& section) { return section.part->steps_without_clients(); });
+}
+
 void Federation::check() const {
-  strategy->check(local->at(1));
-  check_broadcasts(*this);
-  for (const Channel& channel : channels()) {
-    if (!channel.needs_mean || aggregator->gives_means()) continue;
-    user_error(
-        "[aggregator] gives no mean, and the channel '{}' needs one. Use another aggregator, or leave out the strategy "
-        "or stage that declares this channel.",
-        channel.name);
-  }
+  with_composition([&](const Composition& all) {
+    for (const RoundPart* part : all.parts) part->check(all);
+    check_privacy(all);
+  });
+  refuse_needless_means(*this);
   if (aggregator->needs_rows() && !codec->decodes_rows()) {
     user_error(
         "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Use an aggregator that "
@@ -62,20 +114,59 @@ void Federation::check() const {
   }
 }
 
-Message make_message(const Federation& federation, const FederationState& state) {
-  Message message = federation.strategy->broadcast(state.strategy);
-  for (std::size_t s = 0; s < state.stages.size(); ++s) federation.stages[s]->broadcast(state.stages[s], message);
-  message.version = state.version;
-  return message;
+std::vector<std::string> Federation::notes() const {
+  return with_composition([](const Composition& all) {
+    std::vector<std::string> lines;
+    for (const RoundPart* part : all.parts) {
+      for (std::string& line : part->notes(all)) lines.push_back(std::move(line));
+    }
+    return lines;
+  });
 }
 
 FederationState::FederationState(const Federation& federation, int ranks, int rank)
-    : stages(federation.stages.size()), memory(federation.strategy->memory(federation.task->layout()), ranks, rank) {
+    : memory(memory_slots(federation), ranks, rank) {
   const Task& task = *federation.task;
-  strategy.put("params", task.initial_parameters(random_key(federation.seed, "model/initial_parameters")));
-  const ServerContext context = context_before_rounds(federation);
-  federation.strategy->init(strategy, context);
-  for (std::size_t s = 0; s < stages.size(); ++s) federation.stages[s]->init(stages[s], context);
+  const std::vector<Channel> channels = federation.channels();
+  expected_cohort =
+      federation.with_composition([&](const Composition& all) { return federation.planner->sampling(all).expected; });
+  for (const auto& [section, part] : federation.sections()) {
+    State& state = sections[section];
+    if (part == federation.strategy.get()) {
+      state.put("params", task.initial_parameters(random_key(federation.seed, "model/initial_parameters")));
+    }
+    part->init(state, server_context(federation, *this, channels, section));
+  }
+}
+
+ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
+                             std::string_view section) {
+  return {.layout = federation.task->layout(),
+          .channels = channels,
+          .population = federation.task->clients(),
+          .clients = federation.task->clients_with_examples(),
+          .round = state.round,
+          .section = section,
+          .key = random_key(federation.seed, fmt::format("{}/round {}", section, state.round)),
+          .expected_cohort = state.expected_cohort,
+          .feedback = state.feedback,
+          .board = state.board};
+}
+
+Message make_message(const Federation& federation, const FederationState& state) {
+  constexpr std::int32_t group = 0;
+  Message message{.version = state.version};
+  for (const auto& [section, part] : federation.sections()) {
+    if (part == federation.strategy.get()) {
+      part->broadcast(state.section(section), group, message);
+      continue;
+    }
+    Message own;
+    part->broadcast(state.section(section), group, own);
+    for (auto& [name, tensor] : own.tensors) message.tensors.emplace(scoped(section, name), std::move(tensor));
+    if (own.wire_bytes) message.wire_bytes = own.wire_bytes;
+  }
+  return message;
 }
 
 const Message& newest_message(const Federation& federation, FederationState& state) {
@@ -86,8 +177,10 @@ const Message& newest_message(const Federation& federation, FederationState& sta
 
 std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation) {
   std::int64_t bytes = 0;
+  const at::ScalarType type = federation.task->layout().type;
   for (const Channel& channel : channels) {
-    bytes += federation.codec->expected_bytes(channel.size, federation.task->layout().type);
+    bytes += channel.needs_mean ? channel.size * at::elementSize(type)
+                                : federation.codec->expected_bytes(channel.size, type);
   }
   return bytes;
 }

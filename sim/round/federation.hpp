@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/clients/memory.hpp"
@@ -41,12 +42,33 @@ struct Federation {
   std::shared_ptr<const Planner> planner;
   SumSettings sums;
 
+  /// A part and the name of its section: its kind, its place among the parts of this kind, from 1, and its own name,
+  /// such as "stage/1/clip".
+  struct Section {
+    std::string name;
+    const RoundPart* part;
+  };
+  /// All parts: strategy, stages, codec, aggregator, planner.
+  std::vector<Section> sections() const;
   /// The strategy's channels, then each stage's, with the sum settings applied.
   std::vector<Channel> channels() const;
+  /// Calls `use` with the composition of all parts, which lives as long as the call.
+  template <class Use>
+  auto with_composition(const Use& use) const {
+    const std::vector<Channel> all = channels();
+    const LocalSettings first = local->at(1);
+    Composition composition{.task = *task, .population = *population, .local = first, .channels = all};
+    for (const Section& section : sections()) composition.parts.push_back(section.part);
+    return use(std::as_const(composition));
+  }
   /// Whether encoded updates are summed and the sum is decoded; otherwise each update is decoded before it is summed.
   bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
+  /// Whether the server takes a step in a round to which nobody contributed.
+  bool steps_without_clients() const;
   /// Throws UserError if the parts do not fit together.
   void check() const;
+  /// Lines that `shoal plan` prints.
+  std::vector<std::string> notes() const;
 };
 
 /// Everything that changes. The same on every rank except for the client memory and the updates trained ahead, of which
@@ -57,14 +79,27 @@ struct FederationState {
   std::int64_t round = 0;  // number of rounds begun
   Ticks now{};             // virtual time
   Version version{};
-  State strategy, planner;
-  std::vector<State> stages;
+  std::map<std::string, State, std::less<>> sections;  // of all parts, by the names of their sections
+  Board board;
   std::map<Version, Message> messages;  // versions that participations in flight or the next round need
   std::map<ParticipationId, Participation> in_flight;
   std::vector<Feedback> feedback;  // from the commits of the last round
   ClientMemory memory;
   Ahead ahead;
+  double expected_cohort = 0;  // Sampling::expected of the planner; does not change
+
+  State& section(std::string_view name) { return sections.find(name)->second; }
+  const State& section(std::string_view name) const { return sections.find(name)->second; }
+  /// The sections of the only strategy and the only planner.
+  State& strategy() { return sections.lower_bound("strategy/")->second; }
+  const State& strategy() const { return sections.lower_bound("strategy/")->second; }
+  State& planner() { return sections.lower_bound("planner/")->second; }
 };
+
+/// The facts that the server side of the part with this section may use in the round that `state` has begun. The
+/// arguments must outlive the context.
+ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
+                             std::string_view section);
 
 /// Makes the message that a client downloads if it starts now. Shares the state's tensors.
 Message make_message(const Federation& federation, const FederationState& state);

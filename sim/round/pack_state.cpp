@@ -77,6 +77,18 @@ State unpack_state(Unpacker& unpacker, const State& fresh) {
   return state;
 }
 
+void unpack_sections(Unpacker& unpacker, FederationState& state) {
+  const auto count = unpacker.number<std::uint64_t>();
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string name = unpacker.text();
+    const auto section = state.sections.find(name);
+    if (count != state.sections.size() || section == state.sections.end()) {
+      user_error("a checkpoint has other parts than the experiment. Resume with the experiment that wrote it.");
+    }
+    section->second = unpack_state(unpacker, section->second);
+  }
+}
+
 void pack(Packer& packer, const Participation& p) {
   packer.number(value(p.id)).number(value(p.client)).number(value(p.version)).number(p.round);
   packer.number(value(p.start)).number(value(p.finish)).number(p.fraction).number(static_cast<std::int8_t>(p.outcome));
@@ -103,13 +115,14 @@ Participation unpack_participation(Unpacker& unpacker) {
 
 void pack(Packer& packer, const FederationState& state) {
   packer.number(state.round).number(value(state.now)).number(value(state.version));
-  pack(packer, state.strategy);
-  pack(packer, state.planner);
-  pack_count(packer, state.stages.size());
-  for (const State& stage : state.stages) pack(packer, stage);
+  pack_map(packer, state.sections, [&](const State& section) { pack(packer, section); });
+  pack_map(packer, state.board.all(), [&](const Board::Scores& scores) {
+    pack_count(packer, scores.size());
+    for (const auto& [client, score] : scores) packer.number(value(client)).number(score);
+  });
   pack_count(packer, state.messages.size());
   for (const auto& [version, message] : state.messages) {
-    packer.number(value(version));
+    packer.number(value(version)).number(message.wire_bytes.value_or(-1));
     pack_map(packer, message.tensors, [&](const at::Tensor& tensor) { pack(packer, tensor); });
   }
   pack_count(packer, state.in_flight.size());
@@ -125,17 +138,21 @@ void unpack(Unpacker& unpacker, FederationState& state) {
   state.round = unpacker.number<std::int64_t>();
   state.now = Ticks{unpacker.number<std::int64_t>()};
   state.version = Version{unpacker.number<std::int64_t>()};
-  state.strategy = unpack_state(unpacker, state.strategy);
-  state.planner = unpack_state(unpacker, state.planner);
-  if (unpacker.number<std::uint64_t>() != state.stages.size()) {
-    user_error(
-        "a checkpoint has another number of stages than the experiment. Resume with the experiment that wrote it.");
+  unpack_sections(unpacker, state);
+  state.board.clear();
+  for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
+    const std::string name = unpacker.text();
+    for (auto scores = unpacker.number<std::uint64_t>(); scores > 0; --scores) {
+      const ClientId client{unpacker.number<std::int64_t>()};
+      state.board.set(name, client, unpacker.number<double>());
+    }
   }
-  for (State& stage : state.stages) stage = unpack_state(unpacker, stage);
-  const at::Device device = state.strategy.params().device();
+  const at::Device device = state.strategy().params().device();
   state.messages.clear();
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
     Message message{.version = Version{unpacker.number<std::int64_t>()}};
+    const auto wire_bytes = unpacker.number<std::int64_t>();
+    if (wire_bytes >= 0) message.wire_bytes = wire_bytes;
     for (auto tensors = unpacker.number<std::uint64_t>(); tensors > 0; --tensors) {
       const std::string name = unpacker.text();
       message.tensors.insert_or_assign(name, unpack_tensor(unpacker).to(device));

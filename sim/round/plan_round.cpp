@@ -30,14 +30,23 @@ std::vector<Participation> dropouts_of(const RoundPlan& plan, const FederationSt
   return dropouts;
 }
 
+// Multiplies the commits' weights by the clients' scores, if there are such.
+void weigh_by_score(std::vector<Commit>& commits, const FederationState& state) {
+  if (!state.board.has(Board::weight)) return;
+  for (Commit& commit : commits) {
+    commit.weight *= state.board.score(Board::weight, state.in_flight.at(commit.id).client, 1);
+  }
+}
+
 }  // namespace
 
 PlannedRound plan_round(const Federation& federation, FederationState& state, const ProbeLosses& losses) {
   const LocalSettings local = federation.local->at(++state.round);
   World world = make_world(federation, state, federation.strategy->work(local));
-  RoundPlan plan = ask_planner(*federation.planner, state.planner, world, losses);
+  RoundPlan plan = ask_planner(*federation.planner, state.planner(), world, losses);
   world.feedback = {};  // it refers to the state's feedback, which this step will replace
   for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
+  weigh_by_score(plan.commits, state);
   state.now = plan.time;
   std::vector<Participation> committed = committed_participations(plan, state);
   std::vector<Participation> dropouts = dropouts_of(plan, state, world.now);
@@ -59,7 +68,7 @@ RoundPlan ask_planner(const Planner& planner, State& state, World& world, const 
   world.probes = losses(planner.probe(state, world));
   RoundPlan plan = planner.next(state, world);
   if (leaves_none_in_flight(plan, world)) {
-    plan.verdict = Verdict::abandoned;
+    if (!world.steps_without_clients) plan.verdict = Verdict::abandoned;
     plan.time = next_available(world.task, world.population, std::max(plan.time, world.now), &world);
   }
   if (used) state.blob("used today") = used->bytes();

@@ -7,13 +7,10 @@
 #include <vector>
 
 #include "sim/participation.hpp"
-#include "sim/settings/part.hpp"
-#include "sim/state.hpp"
+#include "sim/round/part.hpp"
 
 namespace shoal {
 
-class Population;
-class Task;
 struct World;
 
 /// A committed participation. `weight` multiplies the client's own weight, for instance by a factor for staleness.
@@ -40,13 +37,27 @@ struct RoundPlan {
   Divisor divisor = Divisor::committed_weights;
 };
 
-class Planner {
+/// How a planner draws cohorts, as the accounting of differential privacy has to know it.
+struct Sampling {
+  enum class Kind : std::int8_t {
+    poisson,     // every client independently with probability `rate`
+    fixed_size,  // uniformly, `expected` clients without replacement
+    cyclic,      // in turns
+    none,        // anything else; wherever availability, consent or quotas decide who may be drawn
+  };
+  Kind kind = Kind::none;
+  double rate = 0;                      // probability of one client in one round
+  double expected = 0;                  // expected number of clients in a round; 0: unknown
+  std::int64_t min_separation = 0;      // fewest rounds from one participation of a client to its next; 0: unknown
+  std::int64_t max_participations = 0;  // of one client in the whole run; 0: unknown
+};
+
+class Planner : public RoundPart {
  public:
-  virtual ~Planner() = default;
-  /// Throws UserError if the planner cannot work with these clients, such as a cohort larger than the population.
-  virtual void check(const Task&, const Population&) const {}
-  /// Lines that `shoal plan` prints: facts that are known before the first round.
-  virtual std::vector<std::string> notes() const { return {}; }
+  /// How cohorts are drawn.
+  virtual Sampling sampling(const Composition&) const { return {}; }
+  /// Whether cohorts depend on what clients report, such as their losses.
+  virtual bool uses_feedback() const { return false; }
   /// The clients whose losses at the newest version `next` needs; each of them downloads the model once. The same on
   /// every rank.
   virtual std::vector<ClientId> probe(State&, const World&) const { return {}; }

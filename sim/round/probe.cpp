@@ -33,10 +33,17 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
   return probes;
 }
 
-std::int64_t only_probed(std::span<const Probe> probes, std::span<const Participation> starts) {
+std::int64_t downloaded_bytes(const World& world, std::span<const Participation> starts) {
+  std::int64_t bytes = 0;
   std::set<ClientId> started;
-  for (const Participation& p : starts) started.insert(p.client);
-  return std::ranges::count_if(probes, [&](const Probe& probe) { return !started.contains(probe.client); });
+  for (const Participation& p : starts) {
+    bytes += world.bytes_down(p.client);
+    if (!world.probes.empty()) started.insert(p.client);
+  }
+  for (const Probe& probe : world.probes) {
+    if (!started.contains(probe.client)) bytes += world.bytes_down(probe.client);
+  }
+  return bytes;
 }
 
 }  // namespace shoal

@@ -10,7 +10,8 @@ namespace shoal {
 std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Federation& federation,
                                 FederationState& state, Communicator& comm, Trainers& trainers);
 
-/// The number of probed clients that were not started: they downloaded the model only to answer the probe.
-std::int64_t only_probed(std::span<const Probe> probes, std::span<const Participation> starts);
+/// Bytes of the downloads of clients that start, and of probed clients that do not: these download the model only to
+/// answer the probe.
+std::int64_t downloaded_bytes(const World& world, std::span<const Participation> starts);
 
 }  // namespace shoal

@@ -2,8 +2,11 @@
 // The phases that an aggregator's protocol adds to the download, training and upload of every participation.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "sim/participation.hpp"
 
 namespace shoal {
 
@@ -17,6 +20,12 @@ struct ProtocolPhase {
   double seconds = 0;                         // time that is the same for all clients, such as waiting for others
   std::int64_t bytes_down = 0, bytes_up = 0;  // counted in the participation's traffic
   double operations = 0;                      // floating-point operations; they draw the power of transfers
+  // If false, a client that drops out in the phase has contributed already: its update is part of the aggregate.
+  bool binding = true;
 };
+
+/// Whether the update of the participation can be committed: it completes, or it drops out in a phase that is not
+/// binding. `protocol` holds the aggregator's phases in the order in which Outcome numbers them.
+bool contributes(const Participation& p, std::span<const ProtocolPhase> protocol);
 
 }  // namespace shoal

@@ -16,7 +16,7 @@ std::vector<TrainingBlock> blocks_of_round(const PlannedRound& round, const Fede
   const std::int64_t waiting =
       std::ranges::count_if(blocks, [&](const TrainingBlock& block) { return !is_trained(block, state.ahead); });
   if (round.local.block > 1 || waiting == 0 || waiting >= lanes) return blocks;
-  for (const Participation& p : next_to_finish(state, round.plan, lanes - waiting)) {
+  for (const Participation& p : next_to_finish(state, round.plan, round.world, lanes - waiting)) {
     blocks.push_back({.participations = {p}, .cost = local_flops(task.work(p.client), round.local, p.fraction)});
   }
   return blocks;

@@ -10,7 +10,7 @@ ClientRow row_of(const Participation& p, const ClientFigures& figures, const Wor
   const auto [down, up] = world.protocol_bytes(p);
   ClientRow row{.participation = p,
                 .figures = figures,
-                .bytes_down = world.bytes_down + down,
+                .bytes_down = world.bytes_down(p.client) + down,
                 .joules = world.joules(p),
                 .tier = world.population.device(p.client).tier};
   row.figures.bytes_up += up;
@@ -61,9 +61,9 @@ RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigu
   for (const Participation& p : round.dropouts) record.clients.push_back(dropout_row(p, world));
 
   // Downloads count in the round in which they start, all other traffic in the round in which the participation ends.
-  record.bytes_down = (record.started + only_probed(world.probes, plan.starts)) * world.bytes_down;
+  record.bytes_down = downloaded_bytes(world, plan.starts);
   for (const ClientRow& row : record.clients) {
-    record.bytes_down += row.bytes_down - world.bytes_down;
+    record.bytes_down += row.bytes_down - world.bytes_down(row.participation.client);
     record.bytes_up += row.figures.bytes_up;
   }
   return record;

@@ -5,6 +5,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
 
+#include <algorithm>
+
 #include "sim/round/plan_round.hpp"
 #include "sim/round/probe.hpp"
 #include "sim/round/train_block.hpp"
@@ -98,11 +100,34 @@ void protect_newest_message(FederationState& state) {
 void update_server(const Federation& federation, const RoundTraining& training, std::vector<Aggregate>& groups,
                    FederationState& state) {
   protect_newest_message(state);
-  const ServerContext context{federation.task->layout(), federation.task->clients_with_examples(), state.round,
-                              random_key(federation.seed, "stage/noise")};
-  for (Aggregate& group : groups) training.server_side(group, state, context);
-  federation.strategy->server_update(state.strategy, groups, context);
+  for (Aggregate& group : groups) training.server_side(group, state);
+  const std::string section = federation.sections().front().name;
+  federation.strategy->server_update(state.strategy(), groups,
+                                     server_context(federation, state, training.sums().channels, section));
   state.version = Version{value(state.version) + 1};
+}
+
+// The name of a part in measures and tables: its own, with its place if several parts have that name.
+std::string label_of(const Federation::Section& section, std::span<const Federation::Section> all) {
+  const auto same = std::ranges::count_if(
+      all, [&](const Federation::Section& other) { return other.part->name() == section.part->name(); });
+  if (same == 1) return section.part->name();
+  const std::size_t begin = section.name.find('/') + 1;
+  return fmt::format("{}_{}", section.part->name(), section.name.substr(begin, section.name.find('/', begin) - begin));
+}
+
+// Adds what the parts report to the record: "adaptive_clip.bound".
+void report(const Federation& federation, const FederationState& state, RoundRecord& record) {
+  const std::vector<Federation::Section> sections = federation.sections();
+  for (const Federation::Section& section : sections) {
+    Measures measures;
+    Tables tables;
+    section.part->report(state.section(section.name), measures, tables);
+    if (measures.empty() && tables.empty()) continue;
+    const std::string label = label_of(section, sections);
+    for (const auto& [name, value] : measures) record.measures.emplace(fmt::format("{}.{}", label, name), value);
+    for (auto& [name, table] : tables) record.tables.emplace(fmt::format("{}.{}", label, name), std::move(table));
+  }
 }
 
 }  // namespace
@@ -129,9 +154,10 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
 
   RoundRecord record = describe_round(round, figures);
   end_participations(round.plan, state);
-  if (record.verdict == Verdict::commit && record.committed > 0) {
+  if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
     update_server(federation, training, groups, state);
-    record.diverged = !at::isfinite(state.strategy.params()).all().item<bool>();
+    report(federation, state, record);
+    record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {
     record.verdict = Verdict::abandoned;
   }

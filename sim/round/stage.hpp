@@ -6,21 +6,16 @@
 
 namespace shoal {
 
-class Stage {
+class Stage : public RoundPart {
  public:
-  virtual ~Stage() = default;
-  /// Channels that the stage adds to those of the strategy.
-  virtual std::vector<Channel> channels(const ParameterLayout&) const { return {}; }
-  /// Called once, before the first round, with the stage's own state.
-  virtual void init(State&, const ServerContext&) const {}
-  /// Adds tensors that clients need to the message, where they count as download. Their names must differ from those of
-  /// all other parts; two stages that use the same name are refused when they are composed.
-  virtual void broadcast(const State&, Message&) const {}
-  /// Changes the update of a block in place and fills the stage's own channels, which begin at index `own` of
-  /// `update.channels`.
-  virtual void client_side(const Message&, const ClientBlock&, UpdateBlock& /*update*/, std::size_t /*own*/) const {}
-  /// Reads and may change the aggregate before the strategy gets it. The stage's own channels begin at index `own`.
-  virtual void server_side(State&, Aggregate&, std::size_t /*own*/, const ServerContext&) const {}
+  /// Declares what the stage does to the channels: it may append channels of its own, tighten the bounds of others and
+  /// make their weights uniform. `all` holds the channels of the strategy and of the stages before this one. Its own
+  /// channels get the section's name in front, see `scoped`.
+  virtual void declare(std::vector<Channel>& /*all*/, const ParameterLayout&) const {}
+  /// Changes the update of a block in place and fills the stage's own channels. Client memory is the stage's own.
+  virtual void client_side(const Message&, ClientBlock&, UpdateBlock&, const PartContext&) const {}
+  /// Reads and may change the aggregate before the strategy gets it.
+  virtual void server_side(State&, Aggregate&, const ServerContext&) const {}
 };
 
 template <>

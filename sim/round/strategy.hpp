@@ -7,50 +7,25 @@
 #include <span>
 #include <vector>
 
-#include "sim/round/channel.hpp"
 #include "sim/round/client_block.hpp"
-#include "sim/settings/part.hpp"
-#include "sim/state.hpp"
+#include "sim/round/part.hpp"
 
 namespace shoal {
 
 /// The range of a server learning rate: it must fit float32 arithmetic.
 inline Bounds server_rate() { return {.least = 0, .most = 1e30, .least_excluded = true}; }
 
-/// Facts that the server side of a part may use besides its state.
-struct ServerContext {
-  const ParameterLayout& layout;
-  std::int64_t clients;   // number of clients with training examples
-  std::int64_t round;     // 1-based; 0 in `init`
-  RandomKey key;          // key of the server's noise
-  std::int64_t part = 0;  // 0: the strategy; 1, 2, ...: the stages in order
-
-  /// The noise of this part in this round: the same on every rank, different for every part.
-  RandomStream noise() const { return {key, -1 - part, round}; }
-};
-
-/// A federated-learning strategy. It holds settings only and stays constant; everything that changes is in the State,
-/// which is the same on every rank, and in the clients' memory. The same code serves any number of clients K in a
-/// block.
-class Strategy {
+/// A federated-learning strategy. The same code serves any number of clients K in a block.
+class Strategy : public RoundPart {
  public:
-  virtual ~Strategy() = default;
-  /// UserError when the strategy cannot work with these local settings.
-  virtual void check(const LocalSettings&) const {}
   /// The local training that a client's device is charged for on the virtual clock; by default that of one `train`.
   virtual LocalSettings work(const LocalSettings& local) const { return local; }
   /// The channels that each client returns, in this order; by default the change of the parameters, weighted by
   /// examples.
   virtual std::vector<Channel> channels(const ParameterLayout& layout) const { return {delta_channel(layout)}; }
-  /// The tensors that each client keeps between rounds.
-  virtual std::vector<MemorySlot> memory(const ParameterLayout&) const { return {}; }
-  /// Called once, before the first round; the state already holds "params".
-  virtual void init(State&, const ServerContext&) const {}
-  /// The message that a client downloads; by default the parameters.
-  virtual Message broadcast(const State& state) const {
-    Message message;
+  /// By default the message holds the parameters.
+  void broadcast(const State& state, std::int32_t /*group*/, Message& message) const override {
     message.tensors.emplace("params", state.params());
-    return message;
   }
   /// Trains the clients of a block and returns one Rows per declared channel.
   virtual UpdateBlock client_update(const Message& server, ClientBlock& clients) const = 0;

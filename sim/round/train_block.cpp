@@ -22,10 +22,15 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
       sums_(plan_sums(round.channels, round.plan.commits, round.committed, *federation.task)) {
   const ParameterLayout& layout = federation.task->layout();
   strategy_channels_ = federation.strategy->channels(layout).size();
-  std::size_t next = strategy_channels_;
-  for (const auto& stage : federation.stages) {
-    stage_channels_.push_back(next);
-    next += stage->channels(layout).size();
+  for (auto& [section, part] : federation.sections()) {
+    if (part == federation.strategy.get()) strategy_section_ = section;
+    if (dynamic_cast<const Stage*>(part) != nullptr) {
+      stage_keys_.push_back({section, random_key(federation.seed, section)});
+    }
+    if (part != federation.codec.get()) continue;
+    for (const Channel& channel : sums_.channels) {
+      codec_keys_.push_back({section, random_key(federation.seed, scoped(section, channel.name))});
+    }
   }
 
   std::vector<TrainingBlock> blocks = blocks_of_round(round, state, *federation.task, lanes);
@@ -57,13 +62,15 @@ TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer)
   const std::vector<Participation>& participations = block.participations();
   const Message& message = state_.messages.at(participations.front().version);
   const LocalSettings local = federation_.local->at(participations.front().round);
-  ClientBlock clients(participations, local, *federation_.task, trainer, state_.memory, block.memory);
+  ClientBlock clients(participations, local, *federation_.task, trainer, state_.memory, block.memory,
+                      strategy_section_);
   UpdateBlock update = federation_.strategy->client_update(message, clients);
   ensure(std::ssize(clients.last().figures) == clients.count(),
          "a strategy returned updates of clients that it did not train");
   update.channels.resize(sums_.channels.size());
   for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
-    federation_.stages[s]->client_side(message, clients, update, stage_channels_[s]);
+    clients.open_memory(stage_keys_[s].section);
+    federation_.stages[s]->client_side(message, clients, update, context(stage_keys_[s], participations));
   }
 
   TrainedBlock done{
@@ -76,27 +83,43 @@ TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer)
   return done;
 }
 
-// Encodes every channel, counts its bytes and rejects clients whose values exceed its bound.
+PartContext RoundTraining::context(const PartKey& part, std::span<const Participation> clients) const {
+  return {.layout = federation_.task->layout(),
+          .channels = sums_.channels,
+          .block = clients,
+          .section = part.section,
+          .key = part.key,
+          .expected_cohort = state_.expected_cohort};
+}
+
+// Encodes every channel that does not need a mean, counts the bytes of all and rejects clients whose values exceed the
+// channel's bound.
 void RoundTraining::encode(UpdateBlock& update, std::span<const Participation> clients, TrainedBlock& done) const {
-  const RandomKey key = random_key(federation_.seed, "stage/noise");
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
     const Channel& channel = sums_.channels[c];
     Rows& rows = update.channels[c];
     ensure(rows.count() == std::ssize(clients) && rows.width() == channel.size,
            "channel '{}' was declared with {} values per client and filled with {}", channel.name, channel.size,
            rows.width());
-    const Encoded encoded = federation_.codec->encode(std::move(rows), key, clients);
-    ensure(encoded.bytes.size() == clients.size(), "a codec has not counted every client's bytes");
-    done.channels.push_back(federation_.sums_words() ? encoded.words : federation_.codec->decode_rows(encoded));
+    std::vector<std::int64_t> bytes(clients.size(), rows.width() * at::elementSize(rows.type()));
+    if (channel.needs_mean) {
+      done.channels.push_back(std::move(rows));
+    } else {
+      const Encoded encoded = federation_.codec->encode(std::move(rows), context(codec_keys_[c], clients));
+      ensure(encoded.bytes.size() == clients.size(), "a codec has not counted every client's bytes");
+      bytes = encoded.bytes;
+      done.channels.push_back(federation_.sums_words() ? encoded.words : federation_.codec->decode_rows(encoded));
+    }
     const std::vector<double> largest = done.channels.back().largest();
     for (std::size_t k = 0; k < clients.size(); ++k) {
-      done.figures[k].bytes_up += encoded.bytes[k];
+      done.figures[k].bytes_up += bytes[k];
       if (!(largest[k] <= *channel.bound)) done.figures[k].accepted = false;  // NaN fails the comparison too
     }
   }
 }
 
-// Makes the block's contribution to the sums; its channels are moved there. Rejects clients whose weight is not finite.
+// Makes the block's contribution to the sums; its channels are moved there. Rejects clients whose weight is not finite
+// or outside the channel's limits.
 Contribution RoundTraining::weigh(const TrainingBlock& block, TrainedBlock& done) const {
   Contribution contribution{.channels = std::move(done.channels)};
   for (std::size_t c = 0; c < sums_.channels.size(); ++c) {
@@ -111,12 +134,10 @@ Contribution RoundTraining::weigh(const TrainingBlock& block, TrainedBlock& done
       if (channel.weighting == Weighting::real) {
         ensure(k < done.weight.size(), "channel '{}' has no weight for a client", channel.name);
         own = done.weight[k];
-        if (!std::isfinite(own)) {
+        if (!(own >= 0 && own <= channel.largest_weight)) {  // NaN fails too
           done.figures[k].accepted = false;
           continue;
         }
-        ensure(own >= 0 && own <= channel.largest_weight, "channel '{}' has a weight outside [0, {}]", channel.name,
-               channel.largest_weight);
       }
       weights[k] = std::llround(own * round_.plan.commits[block.positions[k]].weight / unit);
       shares[k] = by_own ? std::llround(own / unit) : weights[k];
@@ -147,13 +168,15 @@ void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFig
   memory.store(written, comm);
 }
 
-void RoundTraining::server_side(Aggregate& group, FederationState& state, ServerContext context) const {
-  if (federation_.sums_words()) {
-    for (at::Tensor& mean : group.means) mean = federation_.codec->decode_sum(std::move(mean));
+void RoundTraining::server_side(Aggregate& group, FederationState& state) const {
+  for (std::size_t c = 0; c < group.means.size(); ++c) {
+    if (!federation_.sums_words() || sums_.channels[c].needs_mean) continue;
+    group.means[c] = federation_.codec->decode_sum(std::move(group.means[c]));
   }
   for (std::size_t s = federation_.stages.size(); s-- > 0;) {
-    context.part = 1 + s;
-    federation_.stages[s]->server_side(state.stages[s], group, stage_channels_[s], context);
+    const std::string& section = stage_keys_[s].section;
+    federation_.stages[s]->server_side(state.section(section), group,
+                                       server_context(federation_, state, sums_.channels, section));
   }
 }
 

@@ -22,6 +22,12 @@ struct OwnBlock {
   ParticipationId id() const { return block.participations.front().id; }
 };
 
+/// The section of a part and its random key on the client's side.
+struct PartKey {
+  std::string section;
+  RandomKey key;
+};
+
 /// One round's training on one rank. Constant after construction, so that workers can train different blocks at the
 /// same time.
 class RoundTraining {
@@ -50,19 +56,22 @@ class RoundTraining {
   void store_memory(ClientMemory& memory, std::span<const ClientFigures> figures, std::vector<BlockOutcome>& outcomes,
                     Communicator& comm) const;
   /// Decodes an aggregate if words were summed, then runs the server side of the stages in reverse order.
-  void server_side(Aggregate& group, FederationState& state, ServerContext context) const;
+  void server_side(Aggregate& group, FederationState& state) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;
   void encode(UpdateBlock& update, std::span<const Participation> clients, TrainedBlock& done) const;
+  PartContext context(const PartKey& part, std::span<const Participation> clients) const;
   Contribution weigh(const TrainingBlock& block, TrainedBlock& done) const;
 
   const Federation& federation_;
   const FederationState& state_;
   const PlannedRound& round_;
   AggregationPlan sums_;
-  std::size_t strategy_channels_;            // number of the strategy's channels, which come first
-  std::vector<std::size_t> stage_channels_;  // index of each stage's first channel
+  std::size_t strategy_channels_;  // number of the strategy's channels, which come first
+  std::string strategy_section_;
+  std::vector<PartKey> stage_keys_;  // one for each stage
+  std::vector<PartKey> codec_keys_;  // one for each channel
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
 };

@@ -7,7 +7,7 @@
 namespace shoal {
 namespace {
 
-constexpr std::size_t protocol_number = upload_number + 1;  // number of the protocol's first phase
+constexpr std::size_t protocol_number = own_phases;  // number of the protocol's first phase
 
 // The time for which the device worked.
 Ticks worked_time(const Participation& p, const PhaseEnds& ends) {
@@ -27,9 +27,9 @@ double done_share(Ticks begin, Ticks end, Ticks worked) {
   return worked >= end ? 1 : 0;
 }
 
-// Bytes of the phase with this number, down and up together.
-std::int64_t bytes_of_phase(std::size_t number, const World& world) {
-  if (number == 0) return world.bytes_down;
+// Bytes of the client's phase with this number, down and up together.
+std::int64_t bytes_of_phase(std::size_t number, ClientId client, const World& world) {
+  if (number == 0) return world.bytes_down(client);
   if (number == upload_number) return world.bytes_up;
   if (number < protocol_number) return 0;
   const ProtocolPhase& phase = world.protocol[number - protocol_number];
@@ -40,7 +40,7 @@ std::int64_t bytes_of_phase(std::size_t number, const World& world) {
 
 PhaseEnds World::phases(const Device& device, ClientId client, double fraction) const {
   const double flops = local_flops(task.work(client), local, fraction);
-  const double download = bytes_down / device.down_bytes_per_second;
+  const double download = bytes_down(client) / device.down_bytes_per_second;
   const double trained = download + flops / device.flops_per_second;
   const double upload = trained + bytes_up / device.up_bytes_per_second;
   if (protocol.empty()) return {{ticks(download), ticks(trained), std::max(Ticks{1}, ticks(upload))}};
@@ -63,14 +63,19 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
 }
 
 bool World::may_start(ClientId client) const {
-  return population.available(client, now) && (used == nullptr || allowed_from(client, now) == now);
+  if (!population.available(client, now) || score(Board::excluded, client) > 0) return false;
+  if (busy != nullptr) {
+    const auto until = busy->find(client);
+    if (until != busy->end() && until->second > now) return false;
+  }
+  return used == nullptr || allowed_from(client, now) == now;
 }
 
 Ticks World::allowed_from(ClientId client, Ticks time) const {
   if (used == nullptr) return time;
   const DailyQuota& quota = population.limits().quota();
   Spending next{.joules = joules(client), .seconds = seconds(duration(client))};
-  next.bytes = bytes_down + bytes_up;
+  next.bytes = bytes_down(client) + bytes_up;
   for (const ProtocolPhase& phase : protocol) next.bytes += phase.bytes_down + phase.bytes_up;
   const auto is_within = [&](Spending spent) {
     spent += next;
@@ -105,7 +110,8 @@ Spending World::spending(const Participation& p) const {
   const Ticks worked = worked_time(p, ends);
   double bytes = 0;
   for (std::size_t place = 0; place < ends.count(); ++place) {
-    bytes += done_share(ends.begin(place), ends.end(place), worked) * bytes_of_phase(ends.number(place), *this);
+    bytes +=
+        done_share(ends.begin(place), ends.end(place), worked) * bytes_of_phase(ends.number(place), p.client, *this);
   }
   return {.bytes = bytes, .joules = joules(p), .seconds = seconds(worked)};
 }
@@ -147,7 +153,7 @@ Ticks World::probe_duration(ClientId client) const {
   const Device device = population.device(client);
   const ClientWork work = task.work(client);
   const double flops = work.flops_per_example * work.examples / 3;
-  const double download = bytes_down / device.down_bytes_per_second;
+  const double download = bytes_down(client) / device.down_bytes_per_second;
   return std::max(Ticks{1}, ticks(download + flops / device.flops_per_second));
 }
 
@@ -159,11 +165,13 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .round = state.round,
           .now = state.now,
           .version = state.version,
-          .bytes_down = newest_message(federation, state).bytes(),
+          .message_bytes = newest_message(federation, state).bytes(),
           .bytes_up = expected_bytes(federation.channels(), federation),
           .in_flight = state.in_flight,
           .feedback = state.feedback,
-          .protocol = federation.aggregator->phases()};
+          .protocol = federation.aggregator->phases(),
+          .board = &state.board,
+          .steps_without_clients = federation.steps_without_clients()};
 }
 
 }  // namespace shoal

@@ -8,7 +8,7 @@
 
 #include "sim/clients/daily_use.hpp"
 #include "sim/clients/fate.hpp"
-#include "sim/participation.hpp"
+#include "sim/round/board.hpp"
 #include "sim/round/protocol.hpp"
 #include "sim/task/task.hpp"
 
@@ -18,15 +18,6 @@ struct Federation;
 struct FederationState;
 
 constexpr std::size_t upload_number = 2;  // the upload's number among a participation's phases, see PhaseEnds::number
-
-/// The report on a committed participation; the same on every rank.
-struct Feedback {
-  ParticipationId id{};
-  ClientId client{};
-  double loss = 0;         // mean training loss over its local steps
-  std::int64_t steps = 0;  // number of local steps
-  bool accepted = true;    // false if the update was rejected, see ClientFigures
-};
 
 /// The mean loss of a probed client's training examples at the newest version.
 struct Probe {
@@ -43,17 +34,20 @@ struct World {
   std::uint64_t seed = 1;
   std::int64_t round = 1;  // 1-based
   Ticks now{};
-  Version version{};            // newest version of the model
-  std::int64_t bytes_down = 0;  // bytes of the newest message
-  std::int64_t bytes_up = 0;    // expected bytes of one client's update
+  Version version{};               // newest version of the model
+  std::int64_t message_bytes = 0;  // bytes of the newest message
+  std::int64_t bytes_up = 0;       // expected bytes of one client's update
   const std::map<ParticipationId, Participation>& in_flight;
-  std::span<const Feedback> feedback{};   // from the last round's commits
-  std::vector<Probe> probes{};            // answers to Planner::probe, in its order
-  std::vector<ProtocolPhase> protocol{};  // Aggregator::phases: those before the download come first
-  DailyUse* used = nullptr;               // today's use if there are quotas; only `start` and `restart` change it
+  std::span<const Feedback> feedback{};             // from the last round's commits
+  std::vector<Probe> probes{};                      // answers to Planner::probe, in its order
+  std::vector<ProtocolPhase> protocol{};            // Aggregator::phases: those before the download come first
+  const Board* board = nullptr;                     // scores of clients; null: there are none
+  bool steps_without_clients = false;               // whether the server takes a step even if nobody contributes to it
+  const std::map<ClientId, Ticks>* busy = nullptr;  // until when clients work for another task; null: for none
+  DailyUse* used = nullptr;  // today's use if there are quotas; only `start` and `restart` change it
 
   /// The times at which download, training and upload end if nothing interrupts them, counted from the start. The three
-  /// phases take bytes_down / download bandwidth, operations / speed and bytes_up / upload bandwidth, at least 1
+  /// phases take bytes down / download bandwidth, operations / speed and bytes_up / upload bandwidth, at least 1
   /// microsecond in all; the protocol's phases come before and after them. `fraction` is the share of the local work.
   PhaseEnds phases(const Device& device, ClientId client, double fraction) const;
   /// The same with the median bandwidths of the client's device, which are all that is known before a participation.
@@ -61,7 +55,15 @@ struct World {
     return phases(population.device(client), client, fraction);
   }
   Ticks duration(ClientId client, double fraction = 1) const { return phases(client, fraction).last(); }
-  /// Whether the client is available now and has enough left of its daily quotas for what it is predicted to spend.
+  /// Bytes of the client's download.
+  std::int64_t bytes_down(ClientId) const { return message_bytes; }
+  double score(std::string_view name, ClientId client, double otherwise = 0) const {
+    return board == nullptr ? otherwise : board->score(name, client, otherwise);
+  }
+  /// Whether the update of a participation can be committed.
+  bool contributes(const Participation& p) const { return shoal::contributes(p, protocol); }
+  /// Whether the client is available now, is not excluded, does not work for another task, and has enough left of its
+  /// daily quotas for what it is predicted to spend.
   bool may_start(ClientId client) const;
   /// The first instant from `time` on at which the client's quotas allow a participation; `never` if a participation
   /// exceeds them even on a fresh day.

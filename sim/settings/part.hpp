@@ -42,7 +42,9 @@ const Part<Contract>& find_part(std::string_view kind, std::string_view name) {
 template <class Contract>
 std::unique_ptr<Contract> make_part(std::string_view kind, std::string_view fallback, Settings section) {
   const std::string name = section.text("name", fallback, fmt::format("which {}", kind));
-  return find_part<Contract>(kind, name).make(section);
+  std::unique_ptr<Contract> part = find_part<Contract>(kind, name).make(section);
+  if constexpr (requires { part->set_name(name); }) part->set_name(name);
+  return part;
 }
 
 }  // namespace shoal

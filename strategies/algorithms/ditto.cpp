@@ -21,7 +21,7 @@ class Ditto final : public Strategy {
     twice.steps *= 2;
     return twice;
   }
-  std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {
+  std::vector<MemorySlot> memory(const ParameterLayout& layout, std::span<const Channel>) const override {
     return {{"personal", layout.size, layout.type}};
   }
 

@@ -36,12 +36,13 @@ class FedNova final : public Strategy {
         rate_(s.number("rate", 1, "server learning rate", server_rate())),
         where_(s.where()) {}
 
-  void check(const LocalSettings& local) const override {
-    if (mu_ * local.rate <= 1) return;
+  void check(const Composition& all) const override {
+    const double rate = all.local.rate;
+    if (mu_ * rate <= 1) return;
     user_error(
         "{}: mu of {} with a learning rate of {} (a local step would overshoot the server model). Lower 'mu' to "
         "{} or less.",
-        where_, mu_, local.rate, 1 / local.rate);
+        where_, mu_, rate, 1 / rate);
   }
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {{.name = "normalized_delta", .size = layout.size},

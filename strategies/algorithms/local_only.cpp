@@ -15,7 +15,7 @@ class LocalOnly final : public Strategy {
   std::vector<Channel> channels(const ParameterLayout&) const override {
     return {{.name = "trained", .size = 1, .weighting = Weighting::uniform}};
   }
-  std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {
+  std::vector<MemorySlot> memory(const ParameterLayout& layout, std::span<const Channel>) const override {
     return {{"personal", layout.size, layout.type}};
   }
 

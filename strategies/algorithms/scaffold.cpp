@@ -13,24 +13,23 @@ class Scaffold final : public Strategy {
  public:
   explicit Scaffold(const Settings& s) : rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
-  void check(const LocalSettings& local) const override {
-    if (local.momentum > 0) {
+  void check(const Composition& all) const override {
+    if (all.local.momentum > 0) {
       user_error("[local] momentum of {} with scaffold (its control variates are gradients of plain SGD). Set it to 0.",
-                 local.momentum);
+                 all.local.momentum);
     }
   }
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {delta_channel(layout, Weighting::uniform),
             {.name = "control_change", .size = layout.size, .weighting = Weighting::uniform}};
   }
-  std::vector<MemorySlot> memory(const ParameterLayout& layout) const override {
+  std::vector<MemorySlot> memory(const ParameterLayout& layout, std::span<const Channel>) const override {
     return {{"control", layout.size, layout.type}};
   }
   void init(State& state, const ServerContext&) const override { state.put("control", at::zeros_like(state.params())); }
-  Message broadcast(const State& state) const override {
-    Message message = Strategy::broadcast(state);
+  void broadcast(const State& state, std::int32_t group, Message& message) const override {
+    Strategy::broadcast(state, group, message);
     message.tensors.emplace("control", state.tensor("control"));
-    return message;
   }
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {

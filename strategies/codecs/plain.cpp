@@ -10,7 +10,7 @@ class Plain final : public Codec {
   std::int64_t expected_bytes(std::int64_t size, at::ScalarType type) const override {
     return size * at::elementSize(type);
   }
-  Encoded encode(Rows rows, RandomKey, std::span<const Participation>) const override {
+  Encoded encode(Rows rows, const PartContext&) const override {
     const std::int64_t bytes = expected_bytes(rows.width(), rows.type());
     std::vector<std::int64_t> each(rows.count(), bytes);
     return {std::move(rows), std::move(each)};

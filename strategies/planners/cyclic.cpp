@@ -17,16 +17,26 @@ class Cyclic final : public Planner {
         dropout_(s),
         where_(s.where()) {}
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     cohort_.check(task, cohort_.size());
     if (groups_ > task.clients()) {
       user_error("{}: {} groups (the population has {} clients). Lower 'groups'.", where_, groups_, task.clients());
     }
   }
 
+  Sampling sampling(const Composition& all) const override {
+    const double cohort = cohort_.size(), clients = all.task.clients();
+    return where_all_are_available({.kind = Sampling::Kind::cyclic,
+                                    .rate = cohort / clients,
+                                    .expected = cohort,
+                                    .min_separation = groups(all.task.clients())},
+                                   all.population);
+  }
+
   RoundPlan next(State& state, World& world) const override {
     const std::int64_t clients = world.task.clients();
-    const std::int64_t groups = groups_ > 0 ? groups_ : std::max<std::int64_t>(1, clients / cohort_.size());
+    const std::int64_t groups = this->groups(clients);
     const std::int64_t turn = (world.round - 1) % groups;
     const std::int64_t first = turn * clients / groups, size = (turn + 1) * clients / groups - first;
     // A client's place in the cycle never changes; the draw from its group does.
@@ -44,6 +54,10 @@ class Cyclic final : public Planner {
   }
 
  private:
+  std::int64_t groups(std::int64_t clients) const {
+    return groups_ > 0 ? groups_ : std::max<std::int64_t>(1, clients / cohort_.size());
+  }
+
   Cohort cohort_;
   std::int64_t groups_;
   Dropout dropout_;

@@ -48,7 +48,7 @@ class Deadline final : public Planner {
                           "clients that cannot do all their work in time send a part of it, or are late")),
         dropout_(s) {}
 
-  void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
+  void check(const Composition& all) const override { cohort_.check(all.task, cohort_.size()); }
 
   RoundPlan next(State& state, World& world) const override {
     const Ticks lasts = deadline_ > 0 ? std::max(Ticks{1}, ticks(deadline_)) : typical_duration(state, world);

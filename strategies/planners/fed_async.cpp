@@ -14,7 +14,8 @@ class FedAsync final : public Planner {
  public:
   explicit FedAsync(const Settings& s) : concurrency_(s), weight_(s), dropout_(s), where_(s.where()) {}
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     concurrency_.check(task, 0);
     if (dropout_.probability() == 1) user_error("{}: no update ever arrives. Lower 'dropout'.", where_);
   }

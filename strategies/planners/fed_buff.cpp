@@ -28,7 +28,8 @@ class FedBuff final : public Planner {
         dropout_(s),
         where_(s.where()) {}
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     concurrency_.check(task, at_once_ ? buffer_ - 1 : 0);
     if (!at_once_ && buffer_ > concurrency_.clients()) {
       user_error("{}: a buffer of {} updates (only {} clients train before a step). Lower 'buffer'.", where_, buffer_,

@@ -54,8 +54,9 @@ class Oort final : public Planner {
                                   between(0, 1))),
         dropout_(s) {}
 
-  void check(const Task& task, const Population&) const override { cohort_.check(task, invited()); }
+  void check(const Composition& all) const override { cohort_.check(all.task, invited()); }
 
+  bool uses_feedback() const override { return true; }
   RoundPlan next(State& state, World& world) const override {
     std::map<ClientId, Explored> explored;
     for (const Explored& e : kept<Explored>(state, "explored")) explored[ClientId{e.client}] = e;

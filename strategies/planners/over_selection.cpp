@@ -40,11 +40,12 @@ class OverSelection final : public Planner {
     }
   }
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     Cohort::check_cohort(task, invited(), where_, "goal");
   }
 
-  std::vector<std::string> notes() const override {
+  std::vector<std::string> notes(const Composition&) const override {
     return {
         fmt::format("{} invited for {} reports; at least {} complete with probability {:.6f} (binomial: dropout {}{})",
                     invited(), goal_, minimum_, at_least_of(minimum_, invited(), 1 - dropout_.probability()),

@@ -20,7 +20,7 @@ class Periodic final : public Planner {
         weight_(s),
         dropout_(s) {}
 
-  void check(const Task& task, const Population&) const override { concurrency_.check(task, 0); }
+  void check(const Composition& all) const override { concurrency_.check(all.task, 0); }
 
   RoundPlan next(State& state, World& world) const override {
     RoundPlan plan{.time = world.now};

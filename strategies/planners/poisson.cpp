@@ -11,15 +11,24 @@ class Poisson final : public Planner {
  public:
   explicit Poisson(const Settings& s)
       : cohort_(s.number("cohort", 10, "expected number of clients in a round", positive())),
-        minimum_(s.integer("minimum", 1, "reports below which a round is abandoned", at_least(1))),
+        minimum_(s.integer("minimum", 0,
+                           "reports below which a round is abandoned; a round without any is, unless a part adds noise "
+                           "even then",
+                           at_least(0))),
         dropout_(s),
         where_(s.where()) {}
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     if (cohort_ > task.clients()) {
       user_error("{}: expected cohort of {} clients (the population has {}). Lower 'cohort'.", where_, cohort_,
                  task.clients());
     }
+  }
+
+  Sampling sampling(const Composition& all) const override {
+    const Sampling sampling{.kind = Sampling::Kind::poisson, .rate = cohort_ / all.task.clients(), .expected = cohort_};
+    return where_all_are_available(sampling, all.population);
   }
 
   RoundPlan next(State& state, World& world) const override {
@@ -33,7 +42,7 @@ class Poisson final : public Planner {
       if (world.task.work(ClientId{client}).examples == 0) continue;
       starts.push_back(dropout_.start(ClientId{client}, state, world));
     }
-    return wait_for_all(std::move(starts), minimum_, world.now);
+    return wait_for_all(std::move(starts), minimum_, world);
   }
 
  private:

@@ -20,7 +20,8 @@ class PowerOfChoice final : public Planner {
         dropout_(s),
         where_(s.where()) {}
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     if (candidates_ < cohort_.size()) {
       user_error("{}: {} candidates for a cohort of {}. Raise 'candidates'.", where_, candidates_, cohort_.size());
     }
@@ -46,11 +47,12 @@ class PowerOfChoice final : public Planner {
     return drawn;
   }
 
+  bool uses_feedback() const override { return true; }
   RoundPlan next(State& state, World& world) const override {
     std::vector<Probe> ranked(world.probes.begin(), world.probes.end());
     World after = world;
     for (const Probe& probe : ranked) after.now = std::max(after.now, world.now + world.probe_duration(probe.client));
-    after.bytes_down = 0;  // candidates have the model already
+    after.message_bytes = 0;  // candidates have the model already
     std::ranges::stable_sort(ranked, std::greater<>{}, &Probe::loss);
     ranked.resize(std::min<std::size_t>(ranked.size(), cohort_.size()));
     std::vector<Participation> starts;

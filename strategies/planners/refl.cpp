@@ -25,7 +25,8 @@ class Refl final : public Planner {
         dropout_(s),
         where_(s.where()) {}
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     if (candidates_ < cohort_.size()) {
       user_error("{}: {} candidates for a cohort of {}. Raise 'candidates'.", where_, candidates_, cohort_.size());
     }

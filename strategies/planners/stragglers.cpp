@@ -20,7 +20,7 @@ class Stragglers final : public Planner {
                        "the work of stragglers counts, or is discarded as late")),
         dropout_(s) {}
 
-  void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
+  void check(const Composition& all) const override { cohort_.check(all.task, cohort_.size()); }
 
   RoundPlan next(State& state, World& world) const override {
     // The permutation is random, so its first clients are as random a part of the cohort as any.
@@ -41,7 +41,7 @@ class Stragglers final : public Planner {
 
  private:
   void slow_down(Participation& p, const World& world, RandomKey key) const {
-    if (p.outcome != Outcome::completes) return;
+    if (!world.contributes(p)) return;
     RandomStream random(key, value(p.client), value(p.id));
     const std::int64_t epochs = world.local.epochs;  // whole ones
     if (world.local.steps == 0 && epochs >= 2) {

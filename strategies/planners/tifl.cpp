@@ -46,7 +46,7 @@ class Tifl final : public Planner {
                           at_least(0))),
         dropout_(s) {}
 
-  void check(const Task& task, const Population&) const override { cohort_.check(task, cohort_.size()); }
+  void check(const Composition& all) const override { cohort_.check(all.task, cohort_.size()); }
 
   std::vector<ClientId> probe(State& state, const World& world) const override {
     if (!adaptive_ || probed_ == 0 || !compares_tiers(world)) return {};
@@ -59,6 +59,7 @@ class Tifl final : public Planner {
     return asked;
   }
 
+  bool uses_feedback() const override { return adaptive_; }
   RoundPlan next(State& state, World& world) const override {
     std::vector<Tier> tiers = tiers_of(state, world);
     std::int64_t& current = state.integer("tier");

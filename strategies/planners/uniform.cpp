@@ -15,7 +15,8 @@ class Uniform final : public Planner {
         dropout_(s),
         where_(s.where()) {}
 
-  void check(const Task& task, const Population&) const override {
+  void check(const Composition& all) const override {
+    const Task& task = all.task;
     if (cohort_ > task.clients()) {
       user_error("{}: cohort of {} clients (the population has {}). Lower 'cohort'.", where_, cohort_, task.clients());
     }
@@ -26,11 +27,17 @@ class Uniform final : public Planner {
     }
   }
 
+  Sampling sampling(const Composition& all) const override {
+    const double cohort = cohort_, clients = all.task.clients_with_examples();
+    return where_all_are_available({.kind = Sampling::Kind::fixed_size, .rate = cohort / clients, .expected = cohort},
+                                   all.population);
+  }
+
   RoundPlan next(State& state, World& world) const override {
     const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(dropout_.start(client, state, world));
-    return wait_for_all(std::move(starts), minimum_, world.now);
+    return wait_for_all(std::move(starts), minimum_, world);
   }
 
  private:

@@ -13,8 +13,6 @@
 namespace shoal::stages {
 namespace {
 
-constexpr const char* broadcast_name = "clip_bound";
-
 class AdaptiveClip final : public Stage {
  public:
   explicit AdaptiveClip(const Settings& s)
@@ -26,18 +24,22 @@ class AdaptiveClip final : public Stage {
                             "the cohort in the paper); its generator is for simulation only",
                             at_least(0))) {}
 
-  std::vector<Channel> channels(const ParameterLayout&) const override {
-    return {{.name = "within_bound", .size = 1, .weighting = Weighting::uniform, .bound = 1, .needs_mean = true}};
+  void declare(std::vector<Channel>& all, const ParameterLayout&) const override {
+    all.push_back({.name = "within_bound", .size = 1, .weighting = Weighting::uniform, .bound = 1, .needs_mean = true});
   }
   void init(State& state, const ServerContext&) const override {
     state.put("bound", at::full({1}, initial_, at::TensorOptions(at::kDouble)));
   }
-  void broadcast(const State& state, Message& message) const override {
-    message.tensors.emplace(broadcast_name, state.tensor("bound"));
+  void broadcast(const State& state, std::int32_t, Message& message) const override {
+    message.tensors.emplace("bound", state.tensor("bound"));
+  }
+  void report(const State& state, Measures& measures, Tables&) const override {
+    measures["bound"] = state.tensor("bound").item<double>();
   }
 
-  void client_side(const Message& message, const ClientBlock&, UpdateBlock& update, std::size_t own) const override {
-    const double bound = message.tensors.at(broadcast_name).item<double>();
+  void client_side(const Message& message, ClientBlock&, UpdateBlock& update,
+                   const PartContext& context) const override {
+    const double bound = context.received(message, "bound").item<double>();
     Rows& rows = update.channels[0];  // the strategy's first channel: the change of the parameters
     std::vector<double> factors = rows.norms();
     std::vector<double> within;
@@ -46,12 +48,12 @@ class AdaptiveClip final : public Stage {
       norm = norm > bound ? bound / norm : 1;
     }
     rows.scale(factors);
-    update.channels[own] = at::tensor(within, at::TensorOptions(rows.type())).unsqueeze(1);
+    update.channels[context.own("within_bound")] = at::tensor(within, at::TensorOptions(rows.type())).unsqueeze(1);
   }
 
-  void server_side(State& state, Aggregate& total, std::size_t own, const ServerContext& context) const override {
-    double within = total.mean(own).item<double>();
-    if (bit_noise_ > 0) within += bit_noise_ * context.noise().normal() / total.clients;
+  void server_side(State& state, Aggregate& total, const ServerContext& context) const override {
+    double within = total.mean(context.own("within_bound")).item<double>();
+    if (bit_noise_ > 0) within += bit_noise_ * RandomStream(context.key, 0).normal() / total.clients;
     state.tensor("bound").mul_(std::exp(-rate_ * (within - quantile_)));
   }
 

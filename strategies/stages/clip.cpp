@@ -12,7 +12,7 @@ class Clip final : public Stage {
  public:
   explicit Clip(const Settings& s) : bound_(s.number("bound", 1, "largest norm of an update", positive())) {}
 
-  void client_side(const Message&, const ClientBlock&, UpdateBlock& update, std::size_t) const override {
+  void client_side(const Message&, ClientBlock&, UpdateBlock& update, const PartContext&) const override {
     // The update is the strategy's first channel; others, such as control variates, are not changes of the parameters.
     std::vector<double> factors = update.channels[0].norms();
     for (double& factor : factors) factor = factor > bound_ ? bound_ / factor : 1;

@@ -32,7 +32,7 @@ inline std::string run(const Federation& parts, int rounds, int ranks = 1, int t
       add_rows(all, round_rows(record));
       if (after) after(record, state, comm, trainers);
     }
-    all.add(digest(state.strategy.params()));
+    all.add(digest(state.strategy().params()));
     const std::lock_guard lock(mutex);
     if (comm.rank() == 0) hash = all.hex();
     for (const auto& [client, record] : state.memory.records()) {

@@ -67,7 +67,7 @@ TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
     FederationState state(parts, 1, 0);
     Trainers trainers(*parts.task, 1);
     for (int r = 1; r <= 18; ++r) run_round(parts, state, comm, trainers);
-    straight = digest(state.strategy.params());
+    straight = digest(state.strategy().params());
   });
   std::string resumed;
   run_on_threads(2, [&](Communicator& comm) {

@@ -12,11 +12,9 @@ MemoryPlan memory_of(const Federation& parts, const CellPlan& cell, std::int64_t
   MemoryPlan memory{.program = program, .data = parts.task->data_bytes(), .training = cell.measured.training_bytes};
   for (const Channel& channel : parts.channels()) memory.sums += 8 * channel.size;
   FederationState state(parts, 1, 0);
-  const auto add = [&](const State& part) {
-    for (const auto& [name, tensor] : part.tensors()) memory.versions += tensor.nbytes();
-  };
-  add(state.strategy);
-  for (const State& stage : state.stages) add(stage);
+  for (const auto& [name, section] : state.sections) {
+    for (const auto& [tensor_name, tensor] : section.tensors()) memory.versions += tensor.nbytes();
+  }
   memory.versions += cell.rounds.live_versions * cell.rounds.message_bytes;
   for (const MemorySlot& slot : state.memory.slots()) {
     const std::int64_t value_bytes = c10::elementSize(slot.type);

@@ -112,16 +112,17 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   if (task.chunks(evaluated) > 0) {
     const ExampleChunk chunk{.set = std::string(evaluated), .index = 0};
     result.evaluation_seconds = time_of(seconds / 4, [&] {
-      trainers.for_each(1,
-                        [&](int, std::size_t, Trainer& trainer) { trainer.evaluate(state.strategy.params(), chunk); });
+      trainers.for_each(
+          1, [&](int, std::size_t, Trainer& trainer) { trainer.evaluate(state.strategy().params(), chunk); });
     });
   }
 
-  const ServerContext context{task.layout(), task.clients(), 1, random_key(parts.seed, "stage/noise")};
+  const std::string section = parts.sections().front().name;
+  const ServerContext context = server_context(parts, state, training.sums().channels, section);
   result.server_seconds = time_of(seconds / 4, [&] {
     std::vector<Aggregate> groups = collector->finish(*comm);
-    for (Aggregate& group : groups) training.server_side(group, state, context);
-    parts.strategy->server_update(state.strategy, groups, context);
+    for (Aggregate& group : groups) training.server_side(group, state);
+    parts.strategy->server_update(state.strategy(), groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);
   return result;

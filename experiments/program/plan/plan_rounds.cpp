@@ -31,7 +31,7 @@ void count(const PlannedRound& round, const FederationState& state, RoundsPlan& 
   sums.committed += std::ssize(plan.commits);
   sums.dropouts += std::ssize(plan.dropouts);
   sums.abandoned += plan.commits.empty() ? 1 : 0;
-  sums.bytes_down += (std::ssize(plan.starts) + only_probed(world.probes, plan.starts)) * world.bytes_down;
+  sums.bytes_down += downloaded_bytes(world, plan.starts);
   sums.bytes_up += std::ssize(plan.commits) * world.bytes_up;
   sums.time = plan.time;
   sums.live_versions = std::max(sums.live_versions, versions_in_use(state));

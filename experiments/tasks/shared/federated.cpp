@@ -83,7 +83,6 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
 
 void check(const Federation& parts, const Schedule& schedule, const Settings& root) {
   parts.check();
-  parts.planner->check(*parts.task, *parts.population);
   next_available(*parts.task, *parts.population, Ticks{});  // throws if no client is ever available
   if (parts.task->chunks(schedule.evaluate_on) > 0) return;
   user_error(

@@ -29,7 +29,7 @@ Flight::Flight(State& state, World& world, const Concurrency& concurrency, const
       plan.stops.push_back(id);
       plan.dropouts.push_back(id);
     } else {
-      ends.push_back(end_of(p));
+      ends.push_back(end_of(p, world.contributes(p)));
       busy_.insert(p.client);
     }
   }
@@ -41,8 +41,8 @@ void Flight::refill(Ticks now) {
   World then = world_;
   then.now = now;
   for (const ClientId client : draw_clients(missing, ++state_.integer("draws"), then, busy_)) {
-    plan_.starts.push_back(dropout_.start(client, state_, then));
-    running_.push(end_of(plan_.starts.back()));
+    const Participation& p = plan_.starts.emplace_back(dropout_.start(client, state_, then));
+    running_.push(end_of(p, then.contributes(p)));
     busy_.insert(client);
   }
 }

@@ -39,7 +39,7 @@ std::set<ClientId> still_at_work(State& state, Ticks now) {
 RoundPlan commit_first(std::vector<Participation> starts, const Reporting& reporting, State& state,
                        const World& world) {
   std::vector<ParticipationEnd> ends;
-  for (const Participation& p : starts) ends.push_back(end_of(p));
+  for (const Participation& p : starts) ends.push_back(end_of(p, world.contributes(p)));
   EndQueue queue(std::move(ends));
   RoundPlan plan{.time = world.now, .starts = std::move(starts)};
   while (!queue.empty() && std::ssize(plan.commits) < reporting.goal) {
@@ -64,7 +64,7 @@ RoundPlan commit_first(std::vector<Participation> starts, const Reporting& repor
       if (plan.verdict == Verdict::abandoned) plan.dropouts.push_back(p.id);
       continue;
     }
-    if (p.outcome == Outcome::completes) p.outcome = Outcome::late;
+    if (world.contributes(p)) p.outcome = Outcome::late;
     if (p.finish > plan.time) stragglers.push_back({value(p.client), value(p.finish)});
     plan.dropouts.push_back(p.id);
   }

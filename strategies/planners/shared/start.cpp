@@ -42,11 +42,16 @@ std::int64_t count_able(const Task& task, std::int64_t enough) {
   return able;
 }
 
-RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, Ticks now) {
-  RoundPlan plan{.time = now, .starts = std::move(starts)};
+Sampling where_all_are_available(Sampling sampling, const Population& population) {
+  if (population.is_always_available()) return sampling;
+  return {.kind = Sampling::Kind::none, .expected = sampling.expected};
+}
+
+RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const World& world) {
+  RoundPlan plan{.time = world.now, .starts = std::move(starts)};
   for (const Participation& p : plan.starts) {
     plan.time = std::max(plan.time, p.finish);
-    if (p.outcome == Outcome::completes) {
+    if (world.contributes(p)) {
       plan.commits.push_back({p.id});
     } else {
       plan.dropouts.push_back(p.id);

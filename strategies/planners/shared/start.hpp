@@ -46,7 +46,10 @@ class Dropout {
 /// How many clients have examples, counted up to `enough`: the first ones usually have.
 std::int64_t count_able(const Task& task, std::int64_t enough);
 
+/// `sampling`, but of no kind if availability, consent, limits or quotas decide as well who takes part.
+Sampling where_all_are_available(Sampling sampling, const Population& population);
+
 /// A synchronous round: the server waits for all that complete and commits them if they are at least `minimum`.
-RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, Ticks now);
+RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const World& world);
 
 }  // namespace shoal::planners

@@ -35,7 +35,7 @@ TEST(PlanRound, ShowsThePlannerTheWorld) {
   EXPECT_EQ(world.now, Ticks{90});
   EXPECT_EQ(world.version, Version{0});
   EXPECT_EQ(world.local.steps, 11);
-  EXPECT_EQ(world.bytes_down, 3 * 8);
+  EXPECT_EQ(world.message_bytes, 3 * 8);
   EXPECT_EQ(world.bytes_up, 2 * 3 * 8);
   EXPECT_EQ(&world.in_flight, &state.in_flight);
   EXPECT_TRUE(state.messages.contains(Version{0}));

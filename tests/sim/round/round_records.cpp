@@ -72,9 +72,9 @@ TEST(RoundRecords, HaveTheMeanOfTheLosses) {
 class Chatty final : public Codec {
  public:
   std::int64_t expected_bytes(std::int64_t, at::ScalarType) const override { return 100; }
-  Encoded encode(Rows rows, RandomKey, std::span<const Participation> block) const override {
+  Encoded encode(Rows rows, const PartContext& context) const override {
     Encoded encoded{.words = std::move(rows)};
-    for (const Participation& p : block) encoded.bytes.push_back(10 + value(p.client));
+    for (const Participation& p : context.block) encoded.bytes.push_back(10 + value(p.client));
     return encoded;
   }
   bool summable() const override { return false; }

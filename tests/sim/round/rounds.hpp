@@ -49,18 +49,16 @@ inline Played play(const Federation& federation, int rounds, Hands hands = {},
     for (int r = 0; r < rounds; ++r) {
       const RoundRecord record = run_round(federation, state, comm, trainers);
       add_record(all, record);
-      all.add(digest(state.strategy.params()));
+      all.add(digest(state.strategy().params()));
       if (after) after(state, comm);
       if (comm.rank() != 0) continue;
       played.records.push_back(record);
-      played.params.push_back(state.strategy.params().clone());
+      played.params.push_back(state.strategy().params().clone());
     }
-    add_state(all, state.strategy);
-    add_state(all, state.planner);
-    for (const State& stage : state.stages) add_state(all, stage);
+    for (const auto& [name, section] : state.sections) add_state(all, section);
     const std::lock_guard lock(mutex);
     of_rank[comm.rank()] = all.hex();
-    if (comm.rank() == 0) played.strategy = state.strategy;
+    if (comm.rank() == 0) played.strategy = state.strategy();
     for (const auto& [client, memory] : state.memory.records()) {
       EXPECT_TRUE(played.memory.emplace(client, memory).second) << "two ranks are home to client " << value(client);
     }

@@ -39,7 +39,9 @@ class Remembering final : public Strategy {
  public:
   Scripted inner;
   std::vector<Channel> channels(const ParameterLayout& layout) const override { return inner.channels(layout); }
-  std::vector<MemorySlot> memory(const ParameterLayout&) const override { return {{"visits", 2, at::kDouble}}; }
+  std::vector<MemorySlot> memory(const ParameterLayout&, std::span<const Channel>) const override {
+    return {{"visits", 2, at::kDouble}};
+  }
   UpdateBlock client_update(const Message& server, ClientBlock& block) const override {
     UpdateBlock update = inner.client_update(server, block);
     block.remember("visits", block.recall("visits") * 2 + 1);
@@ -193,10 +195,9 @@ class Changing final : public Strategy {
     state.put("seen", at::zeros_like(state.params()));
     state.put("seen extra", at::zeros_like(state.params()));
   }
-  Message broadcast(const State& state) const override {
-    Message message = Strategy::broadcast(state);
+  void broadcast(const State& state, std::int32_t group, Message& message) const override {
+    Strategy::broadcast(state, group, message);
     message.tensors.emplace("extra", state.tensor("extra"));
-    return message;
   }
   UpdateBlock client_update(const Message& server, ClientBlock& block) const override {
     block.train(server.params());
@@ -248,8 +249,8 @@ TEST(RunRound, TrainsFromTheVersionThatWasDownloaded) {
         play(scripted(clients(7, 2), std::make_shared<Changing>(), late, 8), 5, hands,
              [&](const FederationState& state, const Communicator&) {
                const std::size_t round = state.round - 1;
-               expect_close(state.strategy.tensor("seen"), {seen[round], seen[round]}, 1e-12, "params seen");
-               expect_close(state.strategy.tensor("seen extra"), {extra[round], extra[round]}, 1e-12, "extra seen");
+               expect_close(state.strategy().tensor("seen"), {seen[round], seen[round]}, 1e-12, "params seen");
+               expect_close(state.strategy().tensor("seen extra"), {extra[round], extra[round]}, 1e-12, "extra seen");
                std::set<Version> needed;
                for (const auto& [id, p] : state.in_flight) needed.insert(p.version);
                EXPECT_EQ(state.messages.size(), needed.size()) << "versions kept after round " << state.round;
@@ -311,7 +312,9 @@ TEST(RunRound, BringsMemoryBackInLaterRounds) {
 // Keeps the id of the client's last participation.
 class LastVisit final : public Strategy {
  public:
-  std::vector<MemorySlot> memory(const ParameterLayout&) const override { return {{"visit", 1, at::kDouble}}; }
+  std::vector<MemorySlot> memory(const ParameterLayout&, std::span<const Channel>) const override {
+    return {{"visit", 1, at::kDouble}};
+  }
   UpdateBlock client_update(const Message& server, ClientBlock& block) const override {
     at::Tensor visit = block.recall("visit");
     for (std::int64_t k = 0; k < block.count(); ++k) {

@@ -24,7 +24,7 @@ struct Scene {
     return {.task = *task,
             .population = population,
             .now = now,
-            .bytes_down = bytes_down,
+            .message_bytes = bytes_down,
             .bytes_up = bytes_up,
             .in_flight = in_flight};
   }

@@ -128,7 +128,7 @@ TEST(Median, WithstandsOutliers) {
         aggregator + "\"\n");
     double found = 0;
     run(parts, 100, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
-      found = state.strategy.params().item<double>();
+      found = state.strategy().params().item<double>();
     });
     return found;
   };
@@ -151,8 +151,8 @@ class Doubled final : public Codec {
  public:
   Doubled(bool sums, bool rows) : sums_(sums), rows_(rows) {}
   std::int64_t expected_bytes(std::int64_t size, at::ScalarType) const override { return size; }
-  Encoded encode(Rows rows, RandomKey, std::span<const Participation> block) const override {
-    return {rows.dense() * 2, std::vector<std::int64_t>(block.size(), 1)};
+  Encoded encode(Rows rows, const PartContext& context) const override {
+    return {rows.dense() * 2, std::vector<std::int64_t>(context.block.size(), 1)};
   }
   bool summable() const override { return sums_; }
   bool decodes_rows() const override { return rows_; }
@@ -175,7 +175,7 @@ TEST(Median, NeedsACodecThatDecodesRows) {
     const auto model = [&] {
       std::string found;
       run(parts, 3, 2, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Trainers&) {
-        if (comm.rank() == 0) found = digest(state.strategy.params());
+        if (comm.rank() == 0) found = digest(state.strategy().params());
       });
       return found;
     };

@@ -57,7 +57,7 @@ TEST(Ditto, LeavesTheServerModelToFedAvg) {
     run(federation(toml), 10, 1, 1,
         [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
           const RoundRow row = round_rows(record).round;
-          all.add(std::as_bytes(std::span(&row, 1))).add(digest(state.strategy.params()));
+          all.add(std::as_bytes(std::span(&row, 1))).add(digest(state.strategy().params()));
         });
     return all.hex();
   };
@@ -122,7 +122,7 @@ TEST(PersonalEvaluation, IsThatOfEachClientAlone) {
           if (own.empty()) continue;
           const auto kept = state.memory.records().find(ClientId{c});
           without_memory += kept == state.memory.records().end() ? 1 : 0;
-          const at::Tensor model = kept == state.memory.records().end() ? state.strategy.params() : kept->second[0];
+          const at::Tensor model = kept == state.memory.records().end() ? state.strategy().params() : kept->second[0];
           const at::Tensor scores = dense_scores(leaves(task.layout(), model), 0, features(task.train(), own));
           accuracies.push_back(
               at::eq(scores.argmax(1), labels(task.train(), own)).to(at::kDouble).mean().item<double>());

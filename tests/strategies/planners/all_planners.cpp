@@ -321,7 +321,7 @@ TEST(Probes, AreLossesAtTheNewestModel) {
   run_on_threads(3, [&](Communicator& comm) {
     FederationState state(parts, comm.size(), comm.rank());
     Trainers trainers(*parts.task, 1);
-    state.strategy.params().fill_(0.5);
+    state.strategy().params().fill_(0.5);
     std::vector<ClientId> all;
     for (std::int64_t c = 5; c >= 0; --c) all.push_back(ClientId{c});
     const std::vector<Probe> probes = probe_losses(all, parts, state, comm, trainers);
@@ -348,7 +348,7 @@ TEST(Probes, AreMeanLossesOfTheClientsOwnExamples) {
     const Participation visit{.client = probe.client};
     const std::unique_ptr<Trainer> trainer = parts.task->trainer();
     trainer->open(std::span(&visit, 1), parts.local->at(1));
-    EXPECT_NEAR(probe.loss, trainer->gradient(state.strategy.params()).figures[0].loss, 1e-6);
+    EXPECT_NEAR(probe.loss, trainer->gradient(state.strategy().params()).figures[0].loss, 1e-6);
   }
 }
 

@@ -44,7 +44,7 @@ class Weightless final : public Strategy {
   explicit Weightless(const LocalSettings& charged) : charged_(charged) {}
   LocalSettings work(const LocalSettings&) const override { return charged_; }
   std::vector<Channel> channels(const ParameterLayout&) const override { return {}; }
-  Message broadcast(const State&) const override { return {}; }
+  void broadcast(const State&, std::int32_t, Message&) const override {}
   UpdateBlock client_update(const Message&, ClientBlock&) const override { return {}; }
   void server_update(State&, std::span<const Aggregate>, const ServerContext&) const override {}
 
@@ -57,7 +57,7 @@ class Desk {
   Desk(const std::string& name, const std::string& toml, std::shared_ptr<const Task> task,
        const std::string& population = "")
       : parts_(parts(name, toml, std::move(task), population)), state_(parts_, 1, 0) {
-    parts_.planner->check(*parts_.task, *parts_.population);
+    parts_.with_composition([&](const Composition& all) { parts_.planner->check(all); });
     local.batch = 1;
   }
   Desk(const Desk&) = delete;  // its strategy refers to `local`

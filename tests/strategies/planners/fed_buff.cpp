@@ -214,7 +214,7 @@ TEST(FedBuff, DividesAsNormaliseSays) {
         if (row.committed) staleness.push_back(record.round - 1 - value(row.participation.version));
       }
       for (const double s : staleness) stale = stale || s > 0;
-      EXPECT_NEAR(state.strategy.params()[0].item<double>(), expected(staleness), 1e-7) << toml;  // weights: 2^-24
+      EXPECT_NEAR(state.strategy().params()[0].item<double>(), expected(staleness), 1e-7) << toml;  // weights: 2^-24
     });
     EXPECT_TRUE(stale);
   }

@@ -21,7 +21,7 @@ class Desk {
         task_(std::move(task)),
         population_(make_population(Settings(), seed, task_->clients())),
         seed_(seed) {
-    planner_->check(*task_, population_);
+    planner_->check({.task = *task_, .population = population_, .local = LocalSettings{}});
   }
 
   RoundPlan plan(std::int64_t round) {
@@ -31,7 +31,7 @@ class Desk {
                 .round = round,
                 .now = now_,
                 .version = Version{round - 1},
-                .bytes_down = 1000,
+                .message_bytes = 1000,
                 .bytes_up = 500,
                 .in_flight = in_flight_};
     RoundPlan plan = planner_->next(state_, world);

@@ -255,7 +255,7 @@ TEST(FedAsync, MixesModels) {
     Trainers trainers(*parts.task, 1);
     for (int round = 0; round < 3; ++round) {
       run_round(parts, state, comm, trainers);
-      if (comm.rank() == 0) x.push_back(state.strategy.params()[0].item<double>());
+      if (comm.rank() == 0) x.push_back(state.strategy().params()[0].item<double>());
     }
   });
   // Models 1, 2 and 4, all from x = 0; shares 1/2, 1/4 and 1/8.

@@ -145,7 +145,7 @@ TEST(Quotas, GiveTheSamePlansAfterARestart) {
           if (!resume && process.round() == 3) write_checkpoint(stem.string(), process, 0, comm);
         }
         const FederationState& state = process.state();
-        if (comm.rank() == 0) hash = fmt::format("{} {}", digest(state.strategy.params()), value(state.now));
+        if (comm.rank() == 0) hash = fmt::format("{} {}", digest(state.strategy().params()), value(state.now));
       });
       return hash;
     };

@@ -45,13 +45,15 @@ Federation recording(std::vector<double> records, const std::string& stage) {
   return parts;
 }
 
-double bound_of(const FederationState& state) { return state.stages[0].tensor("bound").item<double>(); }
+double bound_of(const FederationState& state, int place = 1) {
+  return state.section(fmt::format("stage/{}/adaptive_clip", place)).tensor("bound").item<double>();
+}
 
 // The sum of the clipped records and the bound after each round.
 std::vector<std::pair<double, double>> trace(const Federation& parts, int rounds, std::int64_t clients) {
   std::vector<std::pair<double, double>> found;
   run(parts, rounds, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator&, Trainers&) {
-    found.emplace_back(state.strategy.params()[0].item<double>() * clients, bound_of(state));
+    found.emplace_back(state.strategy().params()[0].item<double>() * clients, bound_of(state));
   });
   return found;
 }
@@ -96,7 +98,7 @@ TEST(AdaptiveClip, SendsItsBoundWithEachVersion) {
   run(parts, 200, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
     std::set<double> bounds;
     for (const auto& [version, message] : state.messages) {
-      bounds.insert(message.tensors.at("clip_bound").item<double>());
+      bounds.insert(message.tensors.at("stage/1/adaptive_clip/bound").item<double>());
     }
     live = std::max<int>(live, bounds.size());
     if (record.round > 100) sum += bound_of(state);
@@ -129,17 +131,22 @@ TEST(AdaptiveClip, LeavesOutRejectedClients) {
   EXPECT_NEAR(found[0].second, 0.1, 1e-15);  // one of two is within the bound, so it does not change
 }
 
-TEST(AdaptiveClip, AddsNoiseThatDiffersBetweenStages) {
+TEST(AdaptiveClip, KeepsTwoStagesApart) {
+  // No client is within either bound, so that each follows its own noise only.
+  const std::string stage = "initial = 1e-9\nrate = 1e-3\nquantile = 0\nbit_noise = 3\n";
+  const Federation parts = recording({1, 2, 3, 4}, stage + "[[stages]]\nname = \"adaptive_clip\"\n" + stage);
+  EXPECT_NO_THROW(parts.check());
+  EXPECT_EQ(parts.channels().size(), 3U);
+  run(parts, 5, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
+    EXPECT_NE(bound_of(state, 1), bound_of(state, 2));
+    EXPECT_EQ(record.measures.at("adaptive_clip_1.bound"), bound_of(state, 1));
+    EXPECT_EQ(record.measures.at("adaptive_clip_2.bound"), bound_of(state, 2));
+  });
+}
+
+TEST(AdaptiveClip, AddsNoiseToTheBits) {
   // No client is within the bound, so bound *= exp(-rate (noise / clients - quantile)).
   const std::string stage = "initial = 1e-9\nrate = 1e-3\nquantile = 0\nbit_noise = 3\n";
-  Federation parts = recording({1, 2, 3, 4}, stage);
-  parts.stages.push_back(parts.stages[0]);
-  const ServerContext first{parts.task->layout(), 4, 7, random_key(1, "stage/noise"), 1};
-  ServerContext second = first;
-  second.part = 2;
-  EXPECT_NE(first.noise().normal(), second.noise().normal());
-  EXPECT_EQ(first.noise().normal(), first.noise().normal());
-
   const auto found = trace(recording({1, 2, 3, 4}, stage), 2000, 4);
   double squares = 0, before = 1e-9;
   for (const auto& [sum, bound] : found) {
