@@ -3,18 +3,15 @@
 // that live there, sends and receives them; the transports are in post_office.hpp, socket_mailbox.hpp, mpi_mailbox.hpp.
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
 
+#include "sim/comm/bytes.hpp"
 #include "sim/error.hpp"
 #include "sim/ids.hpp"
 
 namespace shoal {
-
-using Bytes = std::vector<std::byte>;
 
 /// A component or an agent's process. Endpoints may come and go; the program chooses their numbers.
 enum class Endpoint : std::int64_t {};
@@ -23,6 +20,10 @@ enum class LetterKind : std::int32_t {};
 
 constexpr std::int64_t value(Endpoint endpoint) { return static_cast<std::int64_t>(endpoint); }
 constexpr std::int32_t value(LetterKind kind) { return static_cast<std::int32_t>(kind); }
+
+/// The most bytes of a body, more than the weights of any model here. Transports between processes refuse more, before
+/// they use memory for it.
+constexpr std::uint64_t largest_letter = std::uint64_t{1} << 33;
 
 struct Letter {
   Endpoint from, to;
