@@ -1,5 +1,5 @@
 #pragma once
-// What messages carry.
+// The content of messages.
 
 #include <cstddef>
 #include <vector>

@@ -1,5 +1,5 @@
 #pragma once
-// What the transports of letters share: a queue of letters that are handed over when they are due, and a clock.
+// Shared by the transports of letters: a queue of letters that are handed over when they are due, and a clock.
 
 #include <algorithm>
 #include <chrono>

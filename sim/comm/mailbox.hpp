@@ -15,7 +15,7 @@ namespace shoal {
 
 /// A component or an agent's process. Endpoints may come and go; the program chooses their numbers.
 enum class Endpoint : std::int64_t {};
-/// What a letter is about. Each component lists its own kinds.
+/// The subject of a letter. Each component lists its own kinds.
 enum class LetterKind : std::int32_t {};
 
 constexpr std::int64_t value(Endpoint endpoint) { return static_cast<std::int64_t>(endpoint); }

@@ -1,5 +1,5 @@
 #pragma once
-// What the files that call MPI share; no other room includes it.
+// Shared by the files that call MPI; no other room includes it.
 
 // The C++ bindings that were removed from MPI are not used, and their headers raise warnings.
 #define OMPI_SKIP_MPICXX 1

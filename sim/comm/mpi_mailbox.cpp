@@ -25,7 +25,7 @@ struct Head {
   std::int32_t kind;
   std::int64_t from, to;
   std::int64_t delay;  // microseconds from sending to `due`: clocks of ranks differ
-  std::uint64_t size;  // of the body
+  std::uint64_t size;  // the body's bytes
 };
 
 // A message on its way out: MPI reads its memory until the requests are done.

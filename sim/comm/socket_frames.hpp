@@ -1,5 +1,5 @@
 #pragma once
-// What letters look like in a socket, in the byte order of the machine that both processes run on.
+// The format of letters in a socket, in the byte order of the machine that both processes run on.
 
 #include <array>
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace shoal {
 
 constexpr std::array<char, 8> socket_magic = {'S', 'H', 'O', 'A', 'L', 'B', 'O', 'X'};
 constexpr std::uint32_t socket_version = 1;
-constexpr std::uint32_t most_socket_endpoints = 4096;  // of one process
+constexpr std::uint32_t most_socket_endpoints = 4096;  // per process
 constexpr std::int64_t most_socket_capacity = 1 << 24;
 
 /// The first bytes in both directions; the numbers of the endpoints follow, 8 bytes each.
@@ -28,7 +28,7 @@ struct SocketFrame {
   std::int32_t kind = 0;
   std::int64_t from = 0, to = 0;
   std::int64_t delay = 0;  // microseconds from sending to `due`: the clocks of the processes differ
-  std::uint64_t size = 0;  // of the body
+  std::uint64_t size = 0;  // the body's bytes
 };
 
 static_assert(sizeof(SocketGreeting) == 24 && sizeof(SocketFrame) == 40, "no padding");

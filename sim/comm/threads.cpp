@@ -28,6 +28,10 @@ struct Family {
     if (!first_error) first_error = error;
     changed.notify_all();
   }
+  void check() {
+    const std::lock_guard lock(mutex);
+    if (first_error) throw Released();
+  }
   void finish(int rank) {
     const std::lock_guard lock(mutex);
     finished[rank] = true;
@@ -59,6 +63,10 @@ class Group : public std::enable_shared_from_this<Group> {
   int rank_in_family(int rank) const { return members_[rank]; }
   int node_of(int rank) const { return members_[rank] / family_->ranks_per_node; }
   PostOffice& office() { return office_; }
+  void keep(std::unique_ptr<Mailbox> mailbox) {
+    const std::lock_guard lock(family_->mutex);
+    kept_.push_back(std::move(mailbox));
+  }
 
   // Waits for the calls of all ranks and gives them to `read`, by rank.
   template <class Read>
@@ -123,6 +131,42 @@ class Group : public std::enable_shared_from_this<Group> {
   std::uint64_t generation_ = 0;
   std::map<int, std::shared_ptr<Group>> children_;
   PostOffice office_;
+  std::vector<std::unique_ptr<Mailbox>> kept_;
+};
+
+// A mailbox that notices when another rank fails.
+class GroupMailbox final : public Mailbox {
+ public:
+  GroupMailbox(std::shared_ptr<Group> group, std::span<const Endpoint> endpoints, std::int64_t capacity)
+      : group_(std::move(group)), mine_(group_->office().open(endpoints, capacity)) {}
+  ~GroupMailbox() override {
+    // The endpoints of a rank that an exception ends stay, so that it reports that before others can miss them.
+    if (std::uncaught_exceptions() > 0) group_->keep(std::move(mine_));
+  }
+  GroupMailbox(const GroupMailbox&) = delete;
+  GroupMailbox& operator=(const GroupMailbox&) = delete;
+
+  bool send(const Letter& letter) override {
+    group_->family().check();
+    return mine_->send(letter);
+  }
+  std::optional<Letter> next(std::chrono::milliseconds patience) override {
+    constexpr std::chrono::milliseconds glance(50);
+    while (true) {
+      group_->family().check();
+      const auto slice = std::min(patience, glance);
+      const Ticks begin = now();
+      std::optional<Letter> letter = mine_->next(slice);
+      patience -= slice;
+      const bool early = now() - begin < Ticks{slice.count() * 1000};  // a receiver has room
+      if (letter || early || patience.count() <= 0) return letter;
+    }
+  }
+  Ticks now() const override { return mine_->now(); }
+
+ private:
+  std::shared_ptr<Group> group_;
+  std::unique_ptr<Mailbox> mine_;
 };
 
 class ThreadRanks final : public Communicator {
@@ -187,7 +231,7 @@ class ThreadRanks final : public Communicator {
   // A group of its own for each call, so that the letters of two mailboxes of a rank keep apart.
   std::unique_ptr<Mailbox> mailbox(std::span<const Endpoint> endpoints, std::int64_t capacity) override {
     const std::unique_ptr<ThreadRanks> all = part("mailbox", 0);
-    std::unique_ptr<Mailbox> mine = all->group_->office().open(endpoints, capacity);
+    auto mine = std::make_unique<GroupMailbox>(all->group_, endpoints, capacity);
     all->barrier();  // all endpoints are there
     return mine;
   }

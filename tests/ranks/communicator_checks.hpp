@@ -203,7 +203,7 @@ inline Bytes as_message_bytes(const std::string& text) {
   return {bytes.begin(), bytes.end()};
 }
 
-/// Which file lies mapped at an address of this process: its device and inode.
+/// The file that is mapped at an address of this process: its device and inode.
 inline std::string file_mapped_at(const void* address) {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {

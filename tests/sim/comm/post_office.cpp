@@ -29,6 +29,28 @@ TEST(Mailboxes, OfThreadsDoWhatTheyMust) {
 
 TEST(Mailboxes, OfASingleRankDoWhatTheyMust) { check_mailboxes(*single_rank()); }
 
+TEST(Mailboxes, FailingRankReleasesTheOthers) {
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::string error = "(none)";
+    try {
+      run_on_threads(3, [](Communicator& comm) {
+        const Endpoint mine[] = {endpoint_of(comm.rank())};
+        const auto mailbox = comm.mailbox(mine, 2);
+        if (comm.rank() == 1) throw UserError("the cause");
+        while (true) {  // one waits, one sends to the rank that fails
+          if (comm.rank() == 2) mailbox->send(letter(mine[0], endpoint_of(1)));
+          mailbox->next(milliseconds(comm.rank() == 2 ? 0 : 10'000));
+        }
+      });
+    } catch (const std::exception& first) {
+      error = first.what();
+    }
+    EXPECT_EQ(error, "the cause");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  }
+}
+
 TEST(PostOffice, HandsABodyOverWithoutACopy) {
   const PostOffice office;
   const auto sender = open(office, a), first = open(office, b), second = open(office, c);

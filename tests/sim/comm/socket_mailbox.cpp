@@ -243,7 +243,7 @@ Bytes after_greeting(const std::vector<SocketFrame>& frames) {
   return bytes;
 }
 
-// What a mailbox of endpoint 1 for 2 letters says of a process that sends these bytes, and then nothing or its end.
+// The error of a mailbox for endpoint 1 and 2 letters when a process sends these bytes, and then waits or closes.
 enum class Then { waits, closes };
 std::string complaint(const Bytes& bytes, Then then = Then::waits) {
   int ends[2];
