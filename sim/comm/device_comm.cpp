@@ -85,6 +85,11 @@ DeviceComm& Communicator::device() {
   return *device_;
 }
 
+Communicator& Communicator::node() {
+  if (!node_) node_ = make_node();
+  return *node_;
+}
+
 void Communicator::use(std::unique_ptr<DeviceComm> device) { device_ = std::move(device); }
 
 std::unique_ptr<DeviceComm> staged_device_comm(Communicator& comm) { return std::make_unique<Staged>(comm); }

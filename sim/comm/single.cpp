@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "sim/comm/post_office.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -15,6 +16,8 @@ class SingleRank final : public Communicator {
   int local_rank() const override { return 0; }
   void barrier() override {}
   void sum(std::span<std::int64_t>) override {}
+  void sum(std::span<std::uint32_t>) override {}
+  void sum(std::span<std::uint64_t>) override {}
   void sum_inexact(std::span<float>) override {}
   void sum_inexact(std::span<double>) override {}
   void broadcast(Bytes&, int root) override { ensure(root == 0, "broadcast from rank {} of a group of 1", root); }
@@ -27,10 +30,16 @@ class SingleRank final : public Communicator {
     ensure(color >= 0, "split with the negative color {}", color);
     return single_rank();
   }
+  std::unique_ptr<Mailbox> mailbox(std::span<const Endpoint> endpoints, std::int64_t capacity) override {
+    return PostOffice().open(endpoints, capacity);
+  }
   [[noreturn]] void abort(int exit_code) override {
     std::fflush(nullptr);
     std::_Exit(exit_code);
   }
+
+ private:
+  std::unique_ptr<Communicator> make_node() override { return single_rank(); }
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "sim/comm/post_office.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -20,12 +21,16 @@ struct Released final : BrokenInvariant {
 
 // Shared by the whole group and all groups split from it: one lock, and whether any rank has failed.
 struct Family {
-  explicit Family(int ranks) : finished(ranks, false) {}
+  Family(int ranks, int ranks_in_node) : finished(ranks, false), ranks_per_node(ranks_in_node) {}
 
   void fail(std::exception_ptr error) {
     const std::lock_guard lock(mutex);
     if (!first_error) first_error = error;
     changed.notify_all();
+  }
+  void check() {
+    const std::lock_guard lock(mutex);
+    if (first_error) throw Released();
   }
   void finish(int rank) {
     const std::lock_guard lock(mutex);
@@ -37,6 +42,7 @@ struct Family {
   std::condition_variable changed;
   std::exception_ptr first_error;
   std::vector<bool> finished;  // whether a rank's body has returned, by rank of the whole group
+  const int ranks_per_node;
 };
 
 // One rank's part in a collective. Data are copied in, so that no rank reads the memory of one that has failed.
@@ -54,6 +60,13 @@ class Group : public std::enable_shared_from_this<Group> {
 
   int size() const { return members_.size(); }
   Family& family() { return *family_; }
+  int rank_in_family(int rank) const { return members_[rank]; }
+  int node_of(int rank) const { return members_[rank] / family_->ranks_per_node; }
+  PostOffice& office() { return office_; }
+  void keep(std::unique_ptr<Mailbox> mailbox) {
+    const std::lock_guard lock(family_->mutex);
+    kept_.push_back(std::move(mailbox));
+  }
 
   // Waits for the calls of all ranks and gives them to `read`, by rank.
   template <class Read>
@@ -117,6 +130,43 @@ class Group : public std::enable_shared_from_this<Group> {
   int arrived_ = 0;
   std::uint64_t generation_ = 0;
   std::map<int, std::shared_ptr<Group>> children_;
+  PostOffice office_;
+  std::vector<std::unique_ptr<Mailbox>> kept_;
+};
+
+// A mailbox that notices when another rank fails.
+class GroupMailbox final : public Mailbox {
+ public:
+  GroupMailbox(std::shared_ptr<Group> group, std::span<const Endpoint> endpoints, std::int64_t capacity)
+      : group_(std::move(group)), mine_(group_->office().open(endpoints, capacity)) {}
+  ~GroupMailbox() override {
+    // The endpoints of a rank that an exception ends stay, so that it reports that before others can miss them.
+    if (std::uncaught_exceptions() > 0) group_->keep(std::move(mine_));
+  }
+  GroupMailbox(const GroupMailbox&) = delete;
+  GroupMailbox& operator=(const GroupMailbox&) = delete;
+
+  bool send(const Letter& letter) override {
+    group_->family().check();
+    return mine_->send(letter);
+  }
+  std::optional<Letter> next(std::chrono::milliseconds patience) override {
+    constexpr std::chrono::milliseconds glance(50);
+    while (true) {
+      group_->family().check();
+      const auto slice = std::min(patience, glance);
+      const Ticks begin = now();
+      std::optional<Letter> letter = mine_->next(slice);
+      patience -= slice;
+      const bool early = now() - begin < Ticks{slice.count() * 1000};  // a receiver has room
+      if (letter || early || patience.count() <= 0) return letter;
+    }
+  }
+  Ticks now() const override { return mine_->now(); }
+
+ private:
+  std::shared_ptr<Group> group_;
+  std::unique_ptr<Mailbox> mine_;
 };
 
 class ThreadRanks final : public Communicator {
@@ -125,7 +175,7 @@ class ThreadRanks final : public Communicator {
 
   int rank() const override { return rank_; }
   int size() const override { return group_->size(); }
-  int local_rank() const override { return rank_; }
+  int local_rank() const override { return group_->rank_in_family(rank_); }
 
   void barrier() override {
     group_->collective(rank_, {"barrier", 0, true, {}}, [](const auto&) {});
@@ -134,6 +184,12 @@ class ThreadRanks final : public Communicator {
   void sum(std::span<std::int64_t> values) override {
     // Unsigned, so that an overflow wraps as it does in MPI instead of being undefined.
     add_up<std::uint64_t>(std::as_writable_bytes(values), "sum");
+  }
+  void sum(std::span<std::uint32_t> values) override {
+    add_up<std::uint32_t>(std::as_writable_bytes(values), "sum of 32-bit words");
+  }
+  void sum(std::span<std::uint64_t> values) override {
+    add_up<std::uint64_t>(std::as_writable_bytes(values), "sum of 64-bit words");
   }
   void sum_inexact(std::span<float> values) override {
     add_up<float>(std::as_writable_bytes(values), "sum_inexact of floats");
@@ -169,17 +225,15 @@ class ThreadRanks final : public Communicator {
 
   std::unique_ptr<Communicator> split(int color) override {
     ensure(color >= 0, "split with the negative color {}", color);
-    std::shared_ptr<Group> part;
-    int rank = 0;
-    group_->collective(rank_, {"split", color, false, {}}, [&](const std::vector<Call>& calls) {
-      std::vector<int> members;
-      for (int r = 0; r < size(); ++r) {
-        if (r == rank_) rank = members.size();
-        if (calls[r].count == color) members.push_back(r);
-      }
-      part = group_->child(color, members);
-    });
-    return std::make_unique<ThreadRanks>(std::move(part), rank);
+    return part("split", color);
+  }
+
+  // A group of its own for each call, so that the letters of two mailboxes of a rank keep apart.
+  std::unique_ptr<Mailbox> mailbox(std::span<const Endpoint> endpoints, std::int64_t capacity) override {
+    const std::unique_ptr<ThreadRanks> all = part("mailbox", 0);
+    auto mine = std::make_unique<GroupMailbox>(all->group_, endpoints, capacity);
+    all->barrier();  // all endpoints are there
+    return mine;
   }
 
   // The other threads are released as after any failure; the error names the rank that aborted.
@@ -190,6 +244,23 @@ class ThreadRanks final : public Communicator {
   }
 
  private:
+  std::unique_ptr<Communicator> make_node() override { return part("node", group_->node_of(rank_)); }
+
+  // The group of the ranks with this color, made by the collective `name`.
+  std::unique_ptr<ThreadRanks> part(const char* name, int color) {
+    std::shared_ptr<Group> group;
+    int rank = 0;
+    group_->collective(rank_, {name, color, false, {}}, [&](const std::vector<Call>& calls) {
+      std::vector<int> members;
+      for (int r = 0; r < size(); ++r) {
+        if (r == rank_) rank = members.size();
+        if (calls[r].count == color) members.push_back(r);
+      }
+      group = group_->child(color, members);
+    });
+    return std::make_unique<ThreadRanks>(std::move(group), rank);
+  }
+
   // Adds in the order of the ranks, so that even inexact sums are reproducible.
   template <class T>
   void add_up(std::span<std::byte> values, const char* name) {
@@ -213,8 +284,13 @@ class ThreadRanks final : public Communicator {
 }  // namespace
 
 void run_on_threads(int ranks, const std::function<void(Communicator&)>& body) {
+  run_on_threads(ranks, std::max(ranks, 1), body);
+}
+
+void run_on_threads(int ranks, int ranks_per_node, const std::function<void(Communicator&)>& body) {
   ensure(ranks >= 1, "a group of {} ranks", ranks);
-  const auto family = std::make_shared<Family>(ranks);
+  ensure(ranks_per_node >= 1, "nodes of {} ranks", ranks_per_node);
+  const auto family = std::make_shared<Family>(ranks, ranks_per_node);
   std::vector<int> members(ranks);
   for (int r = 0; r < ranks; ++r) members[r] = r;
   const auto group = std::make_shared<Group>(family, std::move(members));

@@ -4,12 +4,17 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
+#include <set>
+#include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "kernels/device.hpp"
 #include "sim/comm/communicator.hpp"
 #include "sim/comm/device_comm.hpp"
+#include "sim/comm/node_bytes.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -34,6 +39,24 @@ inline void check_sum(Communicator& comm, std::size_t n) {
     std::int64_t expected = 0;
     for (int r = 0; r < comm.size(); ++r) expected += value(r, i);
     ensure(values[i] == expected, "sum: entry {} is {}, not {}", i, values[i], expected);
+  }
+}
+
+/// Sums of words wrap around: all bits set is -1 in the ring.
+template <class Word>
+void check_word_sum(Communicator& comm, std::size_t n) {
+  std::vector<Word> values(n);
+  const auto value = [](int rank, std::size_t i) {
+    return i % 3 == 0 ? ~Word{0} : static_cast<Word>(0x9e3779b97f4a7c15ULL * (i + 1) * (rank + 1));
+  };
+  for (std::size_t i = 0; i < n; ++i) values[i] = value(comm.rank(), i);
+  comm.sum(std::span(values));
+  for (std::size_t i = 0; i < n; ++i) {
+    Word expected = static_cast<Word>(0) - static_cast<Word>(comm.size());
+    if (i % 3 != 0)
+      expected = static_cast<Word>(0x9e3779b97f4a7c15ULL * (i + 1) * (comm.size() * (comm.size() + 1) / 2));
+    ensure(values[i] == expected, "sum of {}-bit words: entry {} is {}, not {}", 8 * sizeof(Word), i, values[i],
+           expected);
   }
 }
 
@@ -150,6 +173,8 @@ inline void check_device_collectives(Communicator& comm) {
 inline void check_collectives(Communicator& comm) {
   comm.barrier();
   for (const std::size_t n : {0, 1, 31, 257, 100'003}) check_sum(comm, n);
+  for (const std::size_t n : {0, 31, 1000}) check_word_sum<std::uint32_t>(comm, n);
+  for (const std::size_t n : {0, 31, 1000}) check_word_sum<std::uint64_t>(comm, n);
   check_sum_inexact<float>(comm);
   check_sum_inexact<double>(comm);
   for (const std::size_t n : {0, 1, 5000, 100'003}) check_broadcast(comm, n);
@@ -173,11 +198,73 @@ inline void check_split(Communicator& comm) {
   }
 }
 
-inline void check_communicator(Communicator& comm) {
+inline Bytes as_message_bytes(const std::string& text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+/// The file that is mapped at an address of this process: its device and inode.
+inline std::string file_mapped_at(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream words(line);
+    std::uintptr_t first = 0, last = 0;
+    char dash = 0;
+    std::string access, offset, device, inode;
+    words >> std::hex >> first >> dash >> last >> access >> offset >> device >> inode;
+    const auto place = reinterpret_cast<std::uintptr_t>(address);
+    if (first <= place && place < last) return device + " " + inode;
+  }
+  return "nothing";
+}
+
+/// The ranks of a node, if all ranks are on one machine that is cut into nodes of `ranks_per_node`; and bytes that a
+/// node holds once: one rank of each makes them, the others map the same file.
+inline void check_node(Communicator& comm, int ranks_per_node) {
+  std::vector<std::int64_t> node_of(comm.size());
+  node_of[comm.rank()] = comm.local_rank() / ranks_per_node;
+  comm.sum(node_of);
+  const std::int64_t mine = node_of[comm.rank()];
+  Communicator& node = comm.node();
+  ensure(&node == &comm.node(), "the ranks of a node are grouped twice");
+  ensure(node.size() == std::ranges::count(node_of, mine), "rank {}: a node of {} ranks", comm.rank(), node.size());
+  ensure(node.rank() == std::count(node_of.begin(), node_of.begin() + comm.rank(), mine),
+         "rank {} is rank {} of its node", comm.rank(), node.rank());
+  check_sum(node, 100);
+  ensure(node.node().size() == node.size(), "the node of a node has {} ranks, not {}", node.node().size(), node.size());
+
+  for (const std::size_t n : {0, 1, 100'003}) {
+    std::vector<std::int64_t> makers = {0};
+    const NodeBytes bytes = hold_on_node(comm, [&](const WriteBytes& write) {
+      ++makers[0];
+      const Bytes content = labelled(static_cast<int>(mine), 7, n);
+      const auto all = std::span(content);
+      write(all.first(n / 3));  // in two pieces
+      write(all.subspan(n / 3));
+    });
+    comm.sum(makers);
+    ensure(makers[0] == std::ssize(std::set(node_of.begin(), node_of.end())), "{} ranks made the bytes", makers[0]);
+    const Bytes expected = labelled(static_cast<int>(mine), 7, n);
+    ensure(std::ranges::equal(bytes.all(), expected), "rank {}: the bytes of its node are others", comm.rank());
+    if (n == 0) continue;
+    const auto files = comm.gather_all(as_message_bytes(file_mapped_at(bytes.begin.get())));
+    for (int r = 0; r < comm.size(); ++r) {
+      ensure((files[r] == files[comm.rank()]) == (node_of[r] == mine), "ranks {} and {} map '{}' and '{}'", r,
+             comm.rank(), std::string(reinterpret_cast<const char*>(files[r].data()), files[r].size()),
+             file_mapped_at(bytes.begin.get()));
+    }
+    comm.barrier();
+  }
+}
+
+/// `ranks_per_node`: of the nodes that the ranks' machine is cut into, if they share one.
+inline void check_communicator(Communicator& comm, int ranks_per_node = 1 << 20) {
   ensure(comm.rank() >= 0 && comm.rank() < comm.size(), "rank {} of {}", comm.rank(), comm.size());
   ensure(comm.local_rank() >= 0, "rank {} on its machine", comm.local_rank());
   check_collectives(comm);
   check_split(comm);
+  check_node(comm, ranks_per_node);
+  check_node(*comm.split(comm.rank() % 2), ranks_per_node);
 }
 
 }  // namespace shoal

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <chrono>
@@ -32,6 +33,40 @@ TEST(Threads, DoWhatEveryCommunicatorDoes) {
     });
     EXPECT_EQ(bodies, ranks);
   }
+}
+
+TEST(Threads, ShareNodes) {
+  for (const int ranks : {1, 2, 5, 8}) {
+    for (const int per_node : {1, 2, 3, 8}) {
+      run_on_threads(ranks, per_node, [&](Communicator& comm) {
+        check_node(comm, per_node);
+        check_node(*comm.split(comm.rank() / 3), per_node);
+      });
+    }
+  }
+}
+
+TEST(Threads, FailureOfTheMakerReleasesItsNode) {
+  EXPECT_EQ(error_of([] {
+              run_on_threads(4, 2, [](Communicator& comm) {
+                hold_on_node(comm, [&](const WriteBytes&) {
+                  if (comm.rank() == 2) throw UserError("the cause");
+                });
+                comm.barrier();
+              });
+            }),
+            "the cause");
+}
+
+TEST(NodeBytes, OutliveTheGroupAndCannotBeChanged) {
+  NodeBytes bytes;
+  run_on_threads(3, [&](Communicator& comm) {
+    const Bytes content = labelled(1, 2, 5000);
+    const NodeBytes mine = hold_on_node(comm, [&](const WriteBytes& write) { write(content); });
+    if (comm.rank() == 1) bytes = mine;
+  });
+  EXPECT_TRUE(std::ranges::equal(bytes.all(), labelled(1, 2, 5000)));
+  EXPECT_NE(mprotect(const_cast<std::byte*>(bytes.begin.get()), bytes.size, PROT_READ | PROT_WRITE), 0);
 }
 
 TEST(Threads, RepeatsInexactSums) {
@@ -131,6 +166,13 @@ TEST(Threads, ThrowsOnMismatchedCollectives) {
             }),
             "rank 0 calls sum with 1000 while rank 2 calls it with 5");
   EXPECT_EQ(error([](Communicator& comm) {
+              std::vector<std::uint32_t> narrow(4);
+              std::vector<std::uint64_t> wide(4);
+              if (comm.rank() == 0) return comm.sum(std::span(narrow));
+              comm.sum(std::span(wide));
+            }),
+            "rank 0 calls sum of 32-bit words while rank 1 calls sum of 64-bit words");
+  EXPECT_EQ(error([](Communicator& comm) {
               std::vector<double> values(comm.rank() == 1 ? 5 : 4, 1);
               comm.sum_inexact(values);
             }),
@@ -159,6 +201,7 @@ TEST(Threads, ReportsARankThatReturnsEarly) {
 
 TEST(Threads, RefusesAGroupWithoutRanks) {
   EXPECT_EQ(error_of([] { run_on_threads(0, [](Communicator&) {}); }), "a group of 0 ranks");
+  EXPECT_EQ(error_of([] { run_on_threads(2, 0, [](Communicator&) {}); }), "nodes of 0 ranks");
 }
 
 }  // namespace
