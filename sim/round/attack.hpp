@@ -10,10 +10,10 @@
 
 namespace shoal {
 
-/// What an attack on the rows may use besides them. The same on every rank.
+/// Facts that an attack on the rows may use besides them. The same on every rank.
 struct AttackContext {
   std::int64_t round = 1;
-  RandomKey key{};  // of this attack and round
+  RandomKey key{};  // belongs to this attack and round
   /// The aggregate [d] that the server's rules would make of these rows, on copies of the rows and of the rules'
   /// states; collective. Empty where there are no rules.
   std::function<at::Tensor(const RowSet&)> defend{};

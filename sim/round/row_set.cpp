@@ -18,7 +18,7 @@
 namespace shoal {
 namespace {
 
-constexpr std::int64_t exchanged_values = 1 << 22;  // that a rank sends at once, and as many that it receives
+constexpr std::int64_t exchanged_values = 1 << 22;  // sent by a rank at once, and as many received
 
 at::TensorOptions doubles() { return at::TensorOptions(at::kDouble); }
 
@@ -77,7 +77,7 @@ void append(Bytes& bytes, std::span<const T> values) {
   bytes.insert(bytes.end(), raw.begin(), raw.end());
 }
 
-// What the other ranks must know of a row.
+// The facts about a row that every rank must know.
 Bytes describe(const KeptRow& row) {
   Bytes bytes;
   const std::array<std::int64_t, 3> numbers = {value(row.client), value(row.id), row.group};
@@ -160,7 +160,7 @@ void RowSet::exchange_columns(std::vector<KeptRow>& kept, const Places& places) 
   const std::int64_t high = std::max<std::int64_t>(exchanged_values / (wide * ranks), 1);
   std::size_t most = 0;
   for (const auto& rows : places) most = std::max(most, rows.size());
-  // Of the piece that begins `skipped` columns after the first of a rank.
+  // The columns of a rank from `skipped` after its first on, at most `wide`.
   const auto piece_of = [&](int rank, std::int64_t skipped) {
     const Range all = range_of(rank);
     const std::int64_t begin = std::min(all.begin + skipped, all.end);

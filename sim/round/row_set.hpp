@@ -40,7 +40,7 @@ class RowSet {
 
   std::int64_t count() const { return rows_; }          // n
   std::int64_t width() const { return width_; }         // d
-  std::int64_t first_column() const { return begin_; }  // of this rank
+  std::int64_t first_column() const { return begin_; }  // the first of this rank
   at::ScalarType type() const { return columns_.scalar_type(); }
   /// The client of each row; empty for rows that belong to no single client, such as means of several rows.
   std::span<const ClientId> clients() const { return clients_; }
@@ -120,8 +120,8 @@ class RowSet {
   // The rows are map_ times columns_, or columns_ where map_ is undefined.
   at::Tensor columns_;            // [base rows, columns of this rank]
   at::Tensor map_;                // [n, base rows], double
-  at::Tensor base_gram_, gram_;   // of columns_ and of the rows; undefined until they are needed
-  std::vector<double> extended_;  // what `gram` has returned
+  at::Tensor base_gram_, gram_;   // products of columns_ and of the rows; undefined until needed
+  std::vector<double> extended_;  // the last result of `gram` with extra vectors
 };
 
 }  // namespace shoal

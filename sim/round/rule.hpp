@@ -12,10 +12,10 @@
 
 namespace shoal {
 
-/// What a rule may use besides the rows and its state. The same on every rank.
+/// Facts that a rule may use besides the rows and its state. The same on every rank.
 struct RuleContext {
   std::int64_t round = 1;
-  RandomKey key{};                        // of this rule and round
+  RandomKey key{};                        // belongs to this rule and round
   const at::Tensor* reference = nullptr;  // [d], an update trained on data of the server; null where there are none
   Board* board = nullptr;                 // scores of clients; null where a rule is tried without a server
   std::span<double> evidence{};           // one per row that comes in, which the rule may fill; or empty

@@ -20,7 +20,7 @@ class KeptRows {
 
  private:
   std::vector<std::int64_t> widths_;  // per channel
-  std::vector<double> units_;         // of the weights, per channel
+  std::vector<double> units_;         // units of the weights, per channel
   std::int64_t width_ = 0;
   at::ScalarType type_;
   std::vector<KeptRow> rows_;

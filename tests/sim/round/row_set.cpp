@@ -106,7 +106,7 @@ TEST(RowSet, GivesProductsWithFurtherVectors) {
   const at::Tensor all = at::cat({rows, extra[0].unsqueeze(0), extra[1].unsqueeze(0)});
   const at::Tensor found = on_any_ranks(rows, {}, [&](RowSet& set, Communicator&) { return doubles(set.gram(extra)); });
   EXPECT_LT(gram_error(found, exact_gram(all)), 2e-15);
-  // Of mixed rows too.
+  // The same for mixed rows.
   const at::Tensor w = normal_rows(3, 6, at::kDouble, 3);
   const at::Tensor mixed = on_any_ranks(rows, {}, [&](RowSet& set, Communicator&) {
     set.mix(w);

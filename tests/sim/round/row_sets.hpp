@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <mutex>
 #include <numeric>
@@ -71,7 +72,7 @@ inline at::Tensor with_rows(const at::Tensor& rows, const Arrival& arrival,
   return found[0];
 }
 
-/// What `work` returns has the same bits for any number of ranks and threads, and wherever rows arrive. Returns it.
+/// Expects that the result of `work` has the same bits for any number of ranks and threads, and wherever rows arrive.
 inline at::Tensor on_any_ranks(const at::Tensor& rows, const Arrival& arrival,
                                const std::function<at::Tensor(RowSet&, Communicator&)>& work) {
   const at::Tensor one = with_rows(rows, arrival, work);

@@ -1,5 +1,5 @@
-// What every rule promises: the same bits on any ranks and threads and for rows that arrive in any order, a value for
-// any number of rows, and evidence about every row or none. Then the median by hand.
+// Does every rule keep its promises? The same bits on any ranks and threads and for rows that arrive in any order, a
+// value for any number of rows, and evidence about every row or none. Then the median by hand.
 #include <gtest/gtest.h>
 
 #include <cmath>
