@@ -151,6 +151,8 @@ void copy_scaled(RowView<const T> rows, std::span<const double> factors, std::si
   }
 }
 
+double square(double x) { return x * x; }
+
 void add_units(std::int64_t& sum, double product, double units) {
   const auto whole = static_cast<std::int64_t>(std::rint(product * units));
   std::atomic_ref(sum).fetch_add(whole, std::memory_order_relaxed);
@@ -333,10 +335,11 @@ void add_squares(RowView<const T> rows, std::span<const double> factors, int exp
       const T* x = rows.at(i) + begin;
       const std::size_t count = std::min(chunk_size, columns - begin);
       double lane[lanes] = {};
-      for (std::size_t c = 0; c < count; ++c) {
-        const double scaled = x[c] * factors[i];
-        lane[c % lanes] += scaled * scaled;
+      std::size_t c = 0;
+      for (; c + lanes <= count; c += lanes) {
+        for (std::size_t l = 0; l < lanes; ++l) lane[l] += square(x[c + l] * factors[i]);
       }
+      for (; c < count; ++c) lane[c % lanes] += square(x[c] * factors[i]);
       double sum = 0;
       for (const double part : lane) sum += part;
       add_units(sums[i], sum, units);
