@@ -3,6 +3,8 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cmath>
 #include <memory>
 #include <new>
@@ -17,6 +19,9 @@
 extern "C" void sgemm_(const char* transpose_a, const char* transpose_b, const int* m, const int* n, const int* k,
                        const float* alpha, const float* a, const int* lda, const float* b, const int* ldb,
                        const float* beta, float* c, const int* ldc);
+extern "C" void dgemm_(const char* transpose_a, const char* transpose_b, const int* m, const int* n, const int* k,
+                       const double* alpha, const double* a, const int* lda, const double* b, const int* ldb,
+                       const double* beta, double* c, const int* ldc);
 
 namespace shoal {
 namespace {
@@ -67,14 +72,23 @@ std::size_t block_rows(std::size_t n) {
   return n <= 256 ? (n + 1) / 2 : 128;
 }
 
+// product[i stride + j] = left row i times right row j over a chunk; [height, width].
+void multiply(const float* left, int height, const float* right, int width, float* product, int stride) {
+  const float one = 1, zero = 0;
+  const int depth = chunk_size;
+  sgemm_("T", "N", &width, &height, &depth, &one, right, &depth, left, &depth, &zero, product, &stride);
+}
+void multiply(const double* left, int height, const double* right, int width, double* product, int stride) {
+  const double one = 1, zero = 0;
+  const int depth = chunk_size;
+  dgemm_("T", "N", &width, &height, &depth, &one, right, &depth, left, &depth, &zero, product, &stride);
+}
+
 // product[i n + j] for j <= i.
 void multiply(const float* chunk, std::size_t n, float* product) {
-  const float one = 1, zero = 0;
-  const int depth = chunk_size, stride = n;
   for (std::size_t first = 0; first < n; first += block_rows(n)) {
     const int height = std::min(block_rows(n), n - first), width = first + height;
-    sgemm_("T", "N", &width, &height, &depth, &one, chunk, &depth, chunk + first * chunk_size, &depth, &zero,
-           product + first * n, &stride);
+    multiply(chunk + first * chunk_size, height, chunk, width, product + first * n, n);
   }
 }
 
@@ -126,26 +140,82 @@ void chunk_distances(const float* chunk, std::size_t n, double* lower) {
   }
 }
 
+// Copies a chunk of rows, each times its factor, to rows of chunk_size values, zero beyond the last column.
+template <class T>
+void copy_scaled(RowView<const T> rows, std::span<const double> factors, std::size_t begin, double* to) {
+  const std::size_t columns = std::min(chunk_size, rows.columns() - begin);
+  for (std::int64_t i = 0; i < rows.rows(); ++i, to += chunk_size) {
+    const T* x = rows.at(i) + begin;
+    for (std::size_t c = 0; c < columns; ++c) to[c] = x[c] * factors[i];
+    std::fill(to + columns, to + chunk_size, 0.0);
+  }
+}
+
+double square(double x) { return x * x; }
+
+void add_units(std::int64_t& sum, double product, double units) {
+  const auto whole = static_cast<std::int64_t>(std::rint(product * units));
+  std::atomic_ref(sum).fetch_add(whole, std::memory_order_relaxed);
+}
+
+struct Eight {
+  __m256d low, high;
+};
+Eight load(const float* x) { return {_mm256_cvtps_pd(_mm_loadu_ps(x)), _mm256_cvtps_pd(_mm_loadu_ps(x + 4))}; }
+Eight load(const double* x) { return {_mm256_loadu_pd(x), _mm256_loadu_pd(x + 4)}; }
+void store(float* to, __m256d low, __m256d high) {
+  _mm_storeu_ps(to, _mm256_cvtpd_ps(low));
+  _mm_storeu_ps(to + 4, _mm256_cvtpd_ps(high));
+}
+void store(double* to, __m256d low, __m256d high) {
+  _mm256_storeu_pd(to, low);
+  _mm256_storeu_pd(to + 4, high);
+}
+
 // Eight columns of `group` output rows.
-template <std::size_t group>
-void combine_columns(const double* weights, RowView<const float> rows, RowView<float> out, std::int64_t first,
+template <std::size_t group, class T>
+void combine_columns(const double* weights, RowView<const T> rows, RowView<T> out, std::int64_t first,
                      std::int64_t column) {
   __m256d low[group], high[group];
   for (std::size_t r = 0; r < group; ++r) low[r] = high[r] = _mm256_setzero_pd();
   const std::int64_t n = rows.rows();
   for (std::int64_t i = 0; i < n; ++i) {
-    const float* x = rows.at(i) + column;
-    const __m256d x_low = _mm256_cvtps_pd(_mm_loadu_ps(x)), x_high = _mm256_cvtps_pd(_mm_loadu_ps(x + 4));
+    const auto [x_low, x_high] = load(rows.at(i) + column);
     for (std::size_t r = 0; r < group; ++r) {
       const __m256d w = _mm256_broadcast_sd(weights + (first + r) * n + i);
       low[r] = _mm256_fmadd_pd(w, x_low, low[r]);
       high[r] = _mm256_fmadd_pd(w, x_high, high[r]);
     }
   }
-  for (std::size_t r = 0; r < group; ++r) {
-    float* to = out.at(first + r) + column;
-    _mm_storeu_ps(to, _mm256_cvtpd_ps(low[r]));
-    _mm_storeu_ps(to + 4, _mm256_cvtpd_ps(high[r]));
+  for (std::size_t r = 0; r < group; ++r) store(out.at(first + r) + column, low[r], high[r]);
+}
+
+template <class T>
+void combine_rows(std::span<const double> weights, RowView<const T> rows, RowView<T> out) {
+  require_size("weights", weights.size(), out.rows() * rows.rows());
+  require_size("combined rows", out.columns(), rows.columns());
+  constexpr std::int64_t group = 4, width = 8;
+  // Columns of a block: their rows stay in the second-level cache while all output rows are computed.
+  const std::int64_t block =
+      std::clamp<std::int64_t>(128 * 1024 / std::max<std::int64_t>(rows.rows(), 1), 16, 1024) / width * width;
+  const std::int64_t whole = rows.columns() / width * width;
+  for (std::int64_t begin = 0; begin < whole; begin += block) {
+    const std::int64_t end = std::min(begin + block, whole);
+    std::int64_t r = 0;
+    for (; r + group <= out.rows(); r += group)
+      for (std::int64_t j = begin; j < end; j += width) combine_columns<group>(weights.data(), rows, out, r, j);
+    for (; r < out.rows(); ++r)
+      for (std::int64_t j = begin; j < end; j += width) combine_columns<1>(weights.data(), rows, out, r, j);
+  }
+  for (std::int64_t r = 0; r < out.rows(); ++r) {
+    for (std::int64_t j = whole; j < rows.columns(); ++j) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < rows.rows(); ++i) {
+        const double x = rows.at(i)[j];
+        sum = std::fma(weights[r * rows.rows() + i], x, sum);
+      }
+      out.at(r)[j] = sum;
+    }
   }
 }
 
@@ -197,31 +267,93 @@ void add_squared_distances(RowView<const float> rows, GramScale scale, std::span
 }
 
 void combine(std::span<const double> weights, RowView<const float> rows, RowView<float> out) {
-  require_size("weights", weights.size(), out.rows() * rows.rows());
-  require_size("combined rows", out.columns(), rows.columns());
-  constexpr std::int64_t group = 4, width = 8;
-  // Columns of a block: their rows stay in the second-level cache while all output rows are computed.
-  const std::int64_t block =
-      std::clamp<std::int64_t>(128 * 1024 / std::max<std::int64_t>(rows.rows(), 1), 16, 1024) / width * width;
-  const std::int64_t whole = rows.columns() / width * width;
-  for (std::int64_t begin = 0; begin < whole; begin += block) {
-    const std::int64_t end = std::min(begin + block, whole);
-    std::int64_t r = 0;
-    for (; r + group <= out.rows(); r += group)
-      for (std::int64_t j = begin; j < end; j += width) combine_columns<group>(weights.data(), rows, out, r, j);
-    for (; r < out.rows(); ++r)
-      for (std::int64_t j = begin; j < end; j += width) combine_columns<1>(weights.data(), rows, out, r, j);
-  }
-  for (std::int64_t r = 0; r < out.rows(); ++r) {
-    for (std::int64_t j = whole; j < rows.columns(); ++j) {
-      double sum = 0;
-      for (std::int64_t i = 0; i < rows.rows(); ++i) {
-        const double x = rows.at(i)[j];
-        sum = std::fma(weights[r * rows.rows() + i], x, sum);
-      }
-      out.at(r)[j] = sum;
+  combine_rows(weights, rows, out);
+}
+void combine(std::span<const double> weights, RowView<const double> rows, RowView<double> out) {
+  combine_rows(weights, rows, out);
+}
+
+double product_factor(double largest) {
+  if (!(largest >= 0 && std::isfinite(largest)))
+    throw std::invalid_argument("largest value of a row is " + std::to_string(largest) + " (negative or not finite)");
+  int exponent = 0;
+  std::frexp(largest, &exponent);  // largest < 2^exponent; 0 for 0
+  return std::ldexp(1.0, -std::clamp(exponent, -1000, 1000));
+}
+
+int product_exponent(std::int64_t columns) {
+  return 61 - static_cast<int>(std::bit_width(static_cast<std::uint64_t>(std::max<std::int64_t>(columns, 1))));
+}
+
+template <class T>
+void add_products(RowView<const T> rows, std::span<const double> factors, int exponent, std::span<std::int64_t> sums) {
+  const std::size_t n = rows.rows(), columns = rows.columns();
+  require_size("products", sums.size(), n * (n + 1) / 2);
+  require_size("factors", factors.size(), n);
+  if (n == 0) return;
+  const Aligned<double> chunk(n * chunk_size), product(block_rows(n) * n);
+  const double units = std::ldexp(1.0, exponent);
+  for (std::size_t begin = 0; begin < columns; begin += chunk_size) {
+    copy_scaled(rows, factors, begin, chunk.data());
+    std::size_t p = 0;
+    for (std::size_t first = 0; first < n; first += block_rows(n)) {
+      const std::size_t last = std::min(first + block_rows(n), n);
+      multiply(chunk.data() + first * chunk_size, last - first, chunk.data(), last, product.data(), n);
+      for (std::size_t i = first; i < last; ++i)
+        for (std::size_t j = 0; j <= i; ++j, ++p) add_units(sums[p], product.data()[(i - first) * n + j], units);
     }
   }
 }
+
+template <class T>
+void add_products(RowView<const T> left, std::span<const double> left_factors, RowView<const T> right,
+                  std::span<const double> right_factors, int exponent, std::span<std::int64_t> sums) {
+  const std::size_t height = left.rows(), width = right.rows(), columns = left.columns();
+  require_size("products", sums.size(), height * width);
+  require_size("factors", left_factors.size(), height);
+  require_size("factors", right_factors.size(), width);
+  require_size("columns", right.columns(), columns);
+  if (height == 0 || width == 0) return;
+  const Aligned<double> a(height * chunk_size), b(width * chunk_size), product(height * width);
+  const double units = std::ldexp(1.0, exponent);
+  for (std::size_t begin = 0; begin < columns; begin += chunk_size) {
+    copy_scaled(left, left_factors, begin, a.data());
+    copy_scaled(right, right_factors, begin, b.data());
+    multiply(a.data(), height, b.data(), width, product.data(), width);
+    for (std::size_t p = 0; p < sums.size(); ++p) add_units(sums[p], product.data()[p], units);
+  }
+}
+
+template <class T>
+void add_squares(RowView<const T> rows, std::span<const double> factors, int exponent, std::span<std::int64_t> sums) {
+  const std::size_t columns = rows.columns();
+  require_size("squares", sums.size(), rows.rows());
+  require_size("factors", factors.size(), rows.rows());
+  const double units = std::ldexp(1.0, exponent);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    for (std::size_t begin = 0; begin < columns; begin += chunk_size) {
+      const T* x = rows.at(i) + begin;
+      const std::size_t count = std::min(chunk_size, columns - begin);
+      double lane[lanes] = {};
+      std::size_t c = 0;
+      for (; c + lanes <= count; c += lanes) {
+        for (std::size_t l = 0; l < lanes; ++l) lane[l] += square(x[c + l] * factors[i]);
+      }
+      for (; c < count; ++c) lane[c % lanes] += square(x[c] * factors[i]);
+      double sum = 0;
+      for (const double part : lane) sum += part;
+      add_units(sums[i], sum, units);
+    }
+  }
+}
+
+template void add_products(RowView<const float>, std::span<const double>, int, std::span<std::int64_t>);
+template void add_products(RowView<const float>, std::span<const double>, RowView<const float>, std::span<const double>,
+                           int, std::span<std::int64_t>);
+template void add_squares(RowView<const float>, std::span<const double>, int, std::span<std::int64_t>);
+template void add_products(RowView<const double>, std::span<const double>, int, std::span<std::int64_t>);
+template void add_products(RowView<const double>, std::span<const double>, RowView<const double>,
+                           std::span<const double>, int, std::span<std::int64_t>);
+template void add_squares(RowView<const double>, std::span<const double>, int, std::span<std::int64_t>);
 
 }  // namespace shoal

@@ -6,7 +6,7 @@
 // them is exact: the result does not depend on the order of the chunks, and ranks that each take some chunks and add up
 // their matrices get the same matrix as one rank. Callers shard coordinates at multiples of gram_chunk.
 //
-// Host forms use the BLAS inside LibTorch (sgemm_) with the number of threads that the caller has set: bits are
+// Host forms use the BLAS inside LibTorch (sgemm_, dgemm_) with the number of threads that the caller has set: bits are
 // promised for one thread (MKL_NUM_THREADS=1 or at::set_num_threads(1)), one processor type and one library version.
 // Device forms have their own products, in double; they agree with the host to the precision of float, not to the bit.
 
@@ -49,6 +49,33 @@ void add_squared_distances(RowView<const float> rows, GramScale scale, std::span
 /// out[r, j] = sum_i weights[r n + i] x_i[j] over the n rows, in the order of the rows, in double with fused
 /// multiply-add, then rounded to float. Columns do not depend on each other; host and device give the same bits.
 void combine(std::span<const double> weights, RowView<const float> rows, RowView<float> out);
+
+/// The same for rows of double.
+void combine(std::span<const double> weights, RowView<const double> rows, RowView<double> out);
+
+/// A power of two that brings a row whose largest magnitude is `largest` below 1 (1 for 0). Throws
+/// std::invalid_argument unless `largest` is finite and not negative.
+double product_factor(double largest);
+
+/// The unit of products is 2^-exponent: sums over `columns` coordinates in all shards together stay below 2^62.
+int product_exponent(std::int64_t columns);
+
+/// Products in the precision of double, for T = float and double: the p-th of the pairs (i, j), j <= i, in the order
+/// (0, 0), (1, 0), (1, 1), (2, 0), ... gets sums[p] += rint(2^exponent sum of (factors[i] x_i) (factors[j] x_j)) per
+/// chunk of gram_chunk columns. Every row has a scale of its own (`product_factor`), so that a row with large values
+/// does not coarsen the products of the others. `rows` holds the columns of one shard, which starts at a multiple of
+/// gram_chunk; sums are integers, so neither the shards nor their order changes them. Threads may add to the same sums.
+template <class T>
+void add_products(RowView<const T> rows, std::span<const double> factors, int exponent, std::span<std::int64_t> sums);
+
+/// The same for all pairs of a left and a right row: sums [left, right].
+template <class T>
+void add_products(RowView<const T> left, std::span<const double> left_factors, RowView<const T> right,
+                  std::span<const double> right_factors, int exponent, std::span<std::int64_t> sums);
+
+/// The same for every row with itself: sums [rows].
+template <class T>
+void add_squares(RowView<const T> rows, std::span<const double> factors, int exponent, std::span<std::int64_t> sums);
 
 /// Device forms: all arrays are in device memory; centre is null or has a value per column.
 void add_gram(OnDevice device, RowView<const float> rows, const float* centre, GramScale scale, double* gram);

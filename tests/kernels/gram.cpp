@@ -9,6 +9,7 @@
 #include <limits>
 #include <random>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -201,6 +202,103 @@ TEST(Gram, GivesKrumsScores) {
       double score = 0;
       for (std::size_t o = 0; o < 6; ++o) score += others[o];
       EXPECT_EQ(score, scores[i]) << i;
+    }
+  }
+}
+
+template <class T>
+std::vector<std::int64_t> products_of(RowView<const T> rows, const std::vector<double>& factors, int exponent) {
+  std::vector<std::int64_t> sums(rows.rows() * (rows.rows() + 1) / 2);
+  shoal::add_products<T>(rows, factors, exponent, sums);
+  return sums;
+}
+
+TEST(Products, ByHand) {
+  const std::vector<double> x = {1, 2, -3, 4, 0, 5};  // products 14, -11, 41
+  const std::vector<double> factors = {shoal::product_factor(3), shoal::product_factor(5)};
+  EXPECT_EQ(factors, (std::vector<double>{1.0 / 4, 1.0 / 8}));
+  EXPECT_EQ(shoal::product_factor(4), 1.0 / 8);
+  EXPECT_EQ(shoal::product_factor(0), 1);
+  EXPECT_EQ(products_of<double>({x.data(), 2, 3}, factors, 10),
+            (std::vector<std::int64_t>{14 * 64, -11 * 32, 41 * 16}));
+  std::vector<std::int64_t> pairs(2), squares(2);
+  shoal::add_products<double>({x.data() + 3, 1, 3}, std::span(factors).last(1), {x.data(), 2, 3}, factors, 10, pairs);
+  EXPECT_EQ(pairs, (std::vector<std::int64_t>{-11 * 32, 41 * 16}));
+  shoal::add_squares<double>({x.data(), 2, 3}, factors, 10, squares);
+  EXPECT_EQ(squares, (std::vector<std::int64_t>{14 * 64, 41 * 16}));
+}
+
+TEST(Products, HaveThePrecisionOfDouble) {
+  for (const auto& [n, d] : {std::pair{1, 1}, {3, 2047}, {5, 4100}, {70, 2049}, {300, 100}}) {
+    auto x = random_values(n, d);
+    for (std::int64_t c = 0; c < d; ++c) x[c] *= 1e6f;  // the first row is far larger than the others
+    const RowView<const float> rows(x.data(), n, d);
+    std::vector<double> factors(n);
+    for (std::int64_t i = 0; i < n; ++i) {
+      double largest = 0;
+      for (const float value : rows.row(i)) largest = std::max<double>(largest, std::abs(value));
+      factors[i] = shoal::product_factor(largest);
+    }
+    const int exponent = shoal::product_exponent(d);
+    const auto sums = products_of(rows, factors, exponent);
+    std::size_t p = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      for (std::int64_t j = 0; j <= i; ++j, ++p) {
+        const double found = std::ldexp(sums[p], -exponent) / factors[i] / factors[j];
+        const long double size = std::sqrt(product(rows, i, i, false) * product(rows, j, j, false));
+        ASSERT_NEAR(found, product(rows, i, j, false), 2e-15 * size) << n << " " << d;
+      }
+    }
+  }
+}
+
+TEST(Products, AreTheSameFromShardsOnThreads) {
+  const std::int64_t n = 70, d = 4 * gram_chunk + 100;
+  const auto x = random_values(n, d);
+  const std::vector<double> factors(n, shoal::product_factor(bound_of(x)));
+  const int exponent = shoal::product_exponent(d);
+  const auto whole = products_of<float>({x.data(), n, d}, factors, exponent);
+  std::vector<std::int64_t> sums(whole.size());
+  std::vector<std::thread> threads;
+  for (std::int64_t first = 4 * gram_chunk; first >= 0; first -= gram_chunk) {
+    threads.emplace_back([&, first] {
+      const RowView<const float> shard(x.data() + first, n, std::min(gram_chunk, d - first), d);
+      shoal::add_products(shard, factors, exponent, sums);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(sums, whole);
+}
+
+TEST(Products, FitTheirSums) {
+  const std::vector<float> x(3 * gram_chunk, std::nextafter(1.0f, 0.0f));
+  const std::vector<double> factors = {shoal::product_factor(x[0])};
+  const auto sums = products_of<float>({x.data(), 1, 3 * gram_chunk}, factors, shoal::product_exponent(3 * gram_chunk));
+  EXPECT_GT(sums[0], std::int64_t{1} << 59);
+  EXPECT_LT(sums[0], std::int64_t{1} << 62);
+}
+
+TEST(Products, RefuseWrongSizes) {
+  const std::vector<float> x(6);
+  const std::vector<double> factors(2, 1.0);
+  std::vector<std::int64_t> small(2), right(3);
+  EXPECT_THROW(shoal::add_products<float>({x.data(), 2, 3}, factors, 3, small), std::invalid_argument);
+  EXPECT_THROW(shoal::add_products<float>({x.data(), 3, 2}, factors, 3, right), std::invalid_argument);
+  EXPECT_THROW(shoal::add_squares<float>({x.data(), 2, 3}, factors, 3, right), std::invalid_argument);
+  for (const double bad : {-1.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
+    EXPECT_THROW(shoal::product_factor(bad), std::invalid_argument);
+}
+
+TEST(Combine, TakesRowsOfDouble) {
+  for (const std::int64_t d : {1, 8, 31, 3000}) {
+    std::vector<double> x(5 * d), weights(3 * 5), out(3 * d);
+    for (std::size_t p = 0; p < x.size(); ++p) x[p] = std::sin(p);
+    for (std::size_t p = 0; p < weights.size(); ++p) weights[p] = std::cos(p);
+    shoal::combine(weights, RowView<const double>(x.data(), 5, d), RowView<double>(out.data(), 3, d));
+    for (std::int64_t p = 0; p < 3 * d; ++p) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < 5; ++i) sum = std::fma(weights[p / d * 5 + i], x[i * d + p % d], sum);
+      ASSERT_EQ(out[p], sum) << d;
     }
   }
 }

@@ -41,7 +41,10 @@ std::string toml_of(const AnyPart& part, const std::string& extra = "") {
 // The parts whose kind has a section of an experiment to itself.
 std::vector<AnyPart> candidates() {
   std::vector<AnyPart> all = all_parts();
-  std::erase_if(all, [](const AnyPart& part) { return part.kind == "task" || part.kind.starts_with("form of"); });
+  std::erase_if(all, [](const AnyPart& part) {
+    // Rules and attacks are tried on rows, in tests/strategies.
+    return part.kind == "task" || part.kind.starts_with("form of") || part.kind == "rule" || part.kind == "attack";
+  });
   return all;
 }
 

@@ -29,7 +29,9 @@ AggregationPlan plan_of(const std::vector<std::int64_t>& sizes, at::ScalarType t
 // trainer's buffers are.
 void add(Collector& collector, const std::vector<at::Tensor>& channels, const std::vector<std::int64_t>& which,
          bool accepted = true) {
-  Contribution contribution{.accepted = std::vector<bool>(which.size(), accepted)};
+  Contribution contribution{.weights = std::vector(channels.size(), std::vector<std::int64_t>(which.size(), 1)),
+                            .accepted = std::vector<bool>(which.size(), accepted)};
+  for (const std::int64_t row : which) contribution.clients.push_back(ClientId{row});
   std::vector<at::Tensor> buffers;
   for (const at::Tensor& channel : channels) {
     buffers.push_back(channel.index_select(0, at::tensor(which)));
