@@ -156,6 +156,26 @@ int select_top(const Row& row, std::span<std::uint32_t> indices) {
   return good ? 1 : 4;
 }
 
+template <class T>
+void add_entries(std::span<std::int64_t> sum, std::span<const std::uint32_t> indices, std::span<const T> values,
+                 std::int64_t weight, int exponent) {
+  require_size("values", values.size(), indices.size());
+  if (exponent < -largest_exponent || exponent > largest_exponent)
+    throw std::invalid_argument("fixed-point exponent of " + std::to_string(exponent));
+  const double scale = std::ldexp(1.0, exponent);
+  for (std::size_t j = 0; j < indices.size(); ++j) {
+    if (indices[j] >= sum.size())
+      throw std::out_of_range("index " + std::to_string(indices[j]) + " of a sum of " + std::to_string(sum.size()) +
+                              " values");
+    std::int64_t product = 0;
+    if (!sparse::fixed_product(values[j], scale, weight, product))
+      throw std::overflow_error("fixed-point product of " + std::to_string(values[j]) + " with weight " +
+                                std::to_string(weight) + " at scale 2^" + std::to_string(exponent) +
+                                " does not fit 64 bits");
+    sum[indices[j]] += product;
+  }
+}
+
 }  // namespace
 
 int top_k(std::span<const float> x, std::span<std::uint32_t> indices) { return select_top(Plain{x}, indices); }
@@ -217,21 +237,12 @@ void take(std::span<float> x, std::span<const std::uint32_t> indices, std::span<
 
 void scatter_add(std::span<std::int64_t> sum, std::span<const std::uint32_t> indices, std::span<const float> values,
                  std::int64_t weight, int exponent) {
-  require_size("values", values.size(), indices.size());
-  if (exponent < -largest_exponent || exponent > largest_exponent)
-    throw std::invalid_argument("fixed-point exponent of " + std::to_string(exponent));
-  const double scale = std::ldexp(1.0, exponent);
-  for (std::size_t j = 0; j < indices.size(); ++j) {
-    if (indices[j] >= sum.size())
-      throw std::out_of_range("index " + std::to_string(indices[j]) + " of a sum of " + std::to_string(sum.size()) +
-                              " values");
-    std::int64_t product = 0;
-    if (!sparse::fixed_product(values[j], scale, weight, product))
-      throw std::overflow_error("fixed-point product of " + std::to_string(values[j]) + " with weight " +
-                                std::to_string(weight) + " at scale 2^" + std::to_string(exponent) +
-                                " does not fit 64 bits");
-    sum[indices[j]] += product;
-  }
+  add_entries(sum, indices, values, weight, exponent);
+}
+
+void scatter_add(std::span<std::int64_t> sum, std::span<const std::uint32_t> indices, std::span<const double> values,
+                 std::int64_t weight, int exponent) {
+  add_entries(sum, indices, values, weight, exponent);
 }
 
 }  // namespace shoal

@@ -28,6 +28,12 @@ void require_k(std::int64_t k, std::int64_t columns) {
     throw std::invalid_argument(std::to_string(k) + " largest of " + std::to_string(columns) + " values");
 }
 
+double scale_of(int exponent) {
+  if (exponent < -largest_exponent || exponent > largest_exponent)
+    throw std::invalid_argument("fixed-point exponent of " + std::to_string(exponent));
+  return std::ldexp(1.0, exponent);
+}
+
 // Either `memory` and `update` are empty, or `rows` is `memory`, to which the first pass adds `update`.
 void select(OnDevice device, RowView<const float> rows, RowView<float> memory, RowView<const float> update,
             std::int64_t k, std::uint32_t* indices) {
@@ -92,9 +98,18 @@ void top_k_with_memory(OnDevice device, RowView<float> memory, RowView<const flo
 
 void scatter_add(OnDevice device, std::int64_t* sum, std::int64_t d, std::int64_t k, const std::uint32_t* indices,
                  const float* values, std::int64_t weight, int exponent, std::int32_t* failed) {
-  if (exponent < -largest_exponent || exponent > largest_exponent)
-    throw std::invalid_argument("fixed-point exponent of " + std::to_string(exponent));
-  run_elements(device, k, sparse::ScatterAdd{sum, d, indices, values, weight, std::ldexp(1.0, exponent), failed});
+  run_elements(device, k, sparse::ScatterAdd{sum, d, indices, values, weight, scale_of(exponent), failed});
 }
+
+template <class T>
+void scatter_add_rows(OnDevice device, std::int64_t* sum, std::int64_t d, const SparseView<T>& rows,
+                      const std::int64_t* weights, int exponent, std::int64_t* bad_row) {
+  run_rows(device, rows.rows, sparse::ScatterAddRows<T>{sum, d, rows, weights, scale_of(exponent), bad_row});
+}
+
+template void scatter_add_rows<float>(OnDevice, std::int64_t*, std::int64_t, const SparseView<float>&,
+                                      const std::int64_t*, int, std::int64_t*);
+template void scatter_add_rows<double>(OnDevice, std::int64_t*, std::int64_t, const SparseView<double>&,
+                                       const std::int64_t*, int, std::int64_t*);
 
 }  // namespace shoal

@@ -49,6 +49,8 @@ int top_k_with_memory(std::span<float> memory, std::span<const float> update, st
 /// included; `sum` is then unspecified.
 void scatter_add(std::span<std::int64_t> sum, std::span<const std::uint32_t> indices, std::span<const float> values,
                  std::int64_t weight, int exponent);
+void scatter_add(std::span<std::int64_t> sum, std::span<const std::uint32_t> indices, std::span<const double> values,
+                 std::int64_t weight, int exponent);
 
 // --- Device forms: views and pointers of device memory, a row per client --------------------------------------------
 
@@ -75,5 +77,20 @@ void top_k_with_memory(OnDevice device, RowView<float> memory, RowView<const flo
 /// Adds k values of one client to sum [d]. Sets *failed to 1 instead of throwing, and skips the values that fail.
 void scatter_add(OnDevice device, std::int64_t* sum, std::int64_t d, std::int64_t k, const std::uint32_t* indices,
                  const float* values, std::int64_t weight, int exponent, std::int32_t* failed);
+
+/// Sparse rows one after another: row k has the entries starts[k] to starts[k + 1] - 1 of indices and values.
+template <class T>
+struct SparseView {
+  std::int64_t rows;
+  const std::int64_t* starts;
+  const std::uint32_t* indices;
+  const T* values;
+};
+
+/// Adds the rows to sum [d] with one weight each; rows of weight 0 are skipped. Lowers *bad_row, as accumulate_rows
+/// does, to the first row with a value or an index that does not fit, and skips such values. T = float or double.
+template <class T>
+void scatter_add_rows(OnDevice device, std::int64_t* sum, std::int64_t d, const SparseView<T>& rows,
+                      const std::int64_t* weights, int exponent, std::int64_t* bad_row);
 
 }  // namespace shoal

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/launch.hpp"
+#include "kernels/sparsify.hpp"
 #include "kernels/view.hpp"
 
 namespace shoal::sparse {
@@ -15,7 +16,7 @@ SHOAL_HD constexpr std::uint32_t key_of(float x) { return std::bit_cast<std::uin
 inline constexpr std::uint32_t key_of_infinity = 0x7f800000u;
 
 /// product = rint(value * scale) * weight. Returns false if it does not fit.
-SHOAL_HD inline bool fixed_product(float value, double scale, std::int64_t weight, std::int64_t& product) {
+SHOAL_HD inline bool fixed_product(double value, double scale, std::int64_t weight, std::int64_t& product) {
   const double scaled = std::rint(value * scale), factor = weight;
   // Below this limit the exact product is below 2^63, whatever the errors of these two roundings; NaN fails.
   if (!(std::fabs(scaled) < 0x1p63 && std::fabs(scaled) * std::fabs(factor) < 0x1.ffffffffffffcp62)) return false;
@@ -276,6 +277,29 @@ struct ScatterAdd {
       return;
     }
     Block::add(sum[indices[j]], product);
+  }
+};
+
+template <class T>
+struct ScatterAddRows {
+  std::int64_t* sum;
+  std::int64_t d;
+  SparseView<T> rows;
+  const std::int64_t* weights;
+  double scale;
+  std::int64_t* bad_row;
+  SHOAL_HD void operator()(const Row& row) const {
+    const std::int64_t k = row.index(), first = rows.starts[k], weight = weights[k];
+    if (weight == 0) return;
+    row.each(rows.starts[k + 1] - first, [&](std::int64_t j) {
+      const std::uint32_t index = rows.indices[first + j];
+      std::int64_t product = 0;
+      if (index >= d || !fixed_product(rows.values[first + j], scale, weight, product)) {
+        Block::lower(*bad_row, k);
+        return;
+      }
+      Block::add(sum[index], product);
+    });
   }
 };
 

@@ -86,6 +86,13 @@ std::uint64_t number_of(std::string_view purpose) {
 std::uint32_t low_half(std::uint64_t number) { return number; }
 std::uint32_t high_half(std::uint64_t number) { return number >> 32; }
 
+void require_participation(std::int64_t participation) {
+  if (participation < 0 || participation > 0xffffffffLL) {
+    user_error("participation {} does not fit the 32 bits that random draws have for it. Split the run.",
+               participation);
+  }
+}
+
 }  // namespace
 
 RandomKey random_key(std::uint64_t seed, std::string_view purpose) {
@@ -101,10 +108,12 @@ RandomStream::RandomStream(RandomKey key, std::int64_t client, std::int64_t part
       client_low_(low_half(client)),
       client_high_(high_half(client)),
       participation_(low_half(participation)) {
-  if (participation < 0 || participation > 0xffffffffLL) {
-    user_error("participation {} does not fit the 32 bits that random draws have for it. Split the run.",
-               participation);
-  }
+  require_participation(participation);
+}
+
+PhiloxStream philox_stream(RandomKey key, std::int64_t client, std::int64_t participation) {
+  require_participation(participation);
+  return {{key.word0, key.word1}, {low_half(client), high_half(client), low_half(participation)}};
 }
 
 void RandomStream::refill() {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "kernels/philox.hpp"
+#include "kernels/philox_stream.hpp"
 #include "sim/error.hpp"
 #include "sim/ids.hpp"
 
@@ -51,6 +52,9 @@ class RandomStream {
   bool has_spare_ = false;
   double spare_ = 0;
 };
+
+/// The words of RandomStream(key, client, participation) by position, for kernels. Throws UserError as it does.
+PhiloxStream philox_stream(RandomKey key, std::int64_t client, std::int64_t participation);
 
 /// Shuffles in place (Fisher-Yates).
 template <class T>

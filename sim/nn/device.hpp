@@ -3,7 +3,7 @@
 // device_cuda.cpp or device_host.cpp, whichever CMake chose.
 //
 // A function waits for the device only where its comment says so. In a round, these wait:
-// - per block and channel: one copy of the rows' ranges (Rows::largest), and one of their norms where a stage wants
+// - per block and channel: one copy of the rows' ranges (Rows::bounds), and one of their norms where a stage wants
 //   them (Rows::norms);
 // - per block: one copy of the losses, and one of each memory slot that was written;
 // - per round: the sums, if they go through the host, and the check that the model is finite;

@@ -1,44 +1,9 @@
 #include "sim/round/pack_state.hpp"
 
-#include <ATen/ops/empty.h>
+#include "sim/nn/pack_tensor.hpp"
 
 namespace shoal {
 namespace {
-
-constexpr std::uint64_t most_dimensions = 16;
-
-void pack(Packer& packer, const at::Tensor& tensor) {
-  const at::Tensor host = tensor.cpu().contiguous();
-  const at::ScalarType type = host.scalar_type();
-  ensure(type == at::kFloat || type == at::kDouble || type == at::kLong, "a state tensor is of type {}",
-         at::toString(type));
-  packer.number(static_cast<std::int8_t>(type));
-  packer.array(std::span<const std::int64_t>(host.sizes().data(), host.sizes().size()));
-  packer.array(std::span(static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()));
-}
-
-at::Tensor unpack_tensor(Unpacker& unpacker) {
-  const auto type = static_cast<at::ScalarType>(unpacker.number<std::int8_t>());
-  const std::vector<std::int64_t> sizes = unpacker.array<std::int64_t>();
-  const std::vector<std::byte> values = unpacker.array<std::byte>();
-  const bool known = type == at::kFloat || type == at::kDouble || type == at::kLong;
-  const std::int64_t limit = std::ssize(values);
-  std::int64_t bytes = known ? at::elementSize(type) : 0;
-  for (const std::int64_t size : sizes) {
-    // The product stays within the number of bytes that there are, so it cannot overflow.
-    const bool fits = size >= 0 && (size == 0 || bytes <= limit / size);
-    bytes = fits ? bytes * size : limit + 1;
-    if (!fits) break;
-  }
-  if (!known || sizes.size() > most_dimensions || bytes != limit) {
-    user_error(
-        "a tensor in a checkpoint has {} bytes that do not fit its shape. Resume with the version that wrote it.",
-        limit);
-  }
-  at::Tensor tensor = at::empty(sizes, at::TensorOptions(type));
-  if (!values.empty()) std::memcpy(tensor.mutable_data_ptr(), values.data(), values.size());
-  return tensor;
-}
 
 void pack_count(Packer& packer, std::uint64_t count) { packer.number(count); }
 
@@ -52,7 +17,7 @@ void pack_map(Packer& packer, const Map& map, const PackValue& pack_value) {
 }
 
 void pack(Packer& packer, const State& state) {
-  pack_map(packer, state.tensors(), [&](const at::Tensor& tensor) { pack(packer, tensor); });
+  pack_map(packer, state.tensors(), [&](const at::Tensor& tensor) { pack_tensor(packer, tensor); });
   pack_map(packer, state.integers(), [&](std::int64_t number) { packer.number(number); });
   pack_map(packer, state.blobs(), [&](const std::string& blob) { packer.text(blob); });
 }
@@ -123,7 +88,7 @@ void pack(Packer& packer, const FederationState& state) {
   pack_count(packer, state.messages.size());
   for (const auto& [version, message] : state.messages) {
     packer.number(value(version)).number(message.wire_bytes.value_or(-1));
-    pack_map(packer, message.tensors, [&](const at::Tensor& tensor) { pack(packer, tensor); });
+    pack_map(packer, message.tensors, [&](const at::Tensor& tensor) { pack_tensor(packer, tensor); });
   }
   pack_count(packer, state.in_flight.size());
   for (const auto& [id, participation] : state.in_flight) pack(packer, participation);
@@ -182,7 +147,7 @@ void pack_memory(Packer& packer, const ClientMemory& memory) {
     packer.number(value(client));
     for (const at::Tensor& values : record) {
       packer.number(static_cast<std::int8_t>(values.defined()));
-      if (values.defined()) pack(packer, values);
+      if (values.defined()) pack_tensor(packer, values);
     }
   }
 }

@@ -9,7 +9,7 @@ namespace {
 
 bool is_finite(const ClientRecord& record) {
   return std::ranges::all_of(
-      record, [](const at::Tensor& values) { return !values.defined() || std::isfinite(Rows(values).largest()[0]); });
+      record, [](const at::Tensor& values) { return !values.defined() || std::isfinite(Rows(values).bounds()[0]); });
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ BlockOutcome RoundTraining::train(const OwnBlock& block, Trainer& trainer, Colle
 TrainedBlock RoundTraining::train_ahead(const OwnBlock& block, Trainer& trainer) const {
   TrainedBlock done = client_side(block, trainer);
   // The trainer's next client overwrites its buffers.
-  for (Rows& rows : done.channels) rows = Rows(rows.dense().clone());
+  for (Rows& rows : done.channels) rows = rows.kept();
   return done;
 }
 
@@ -110,10 +110,10 @@ void RoundTraining::encode(UpdateBlock& update, std::span<const Participation> c
       bytes = encoded.bytes;
       done.channels.push_back(federation_.sums_words() ? encoded.words : federation_.codec->decode_rows(encoded));
     }
-    const std::vector<double> largest = done.channels.back().largest();
+    const std::vector<double> bounds = done.channels.back().bounds();
     for (std::size_t k = 0; k < clients.size(); ++k) {
       done.figures[k].bytes_up += bytes[k];
-      if (!(largest[k] <= *channel.bound)) done.figures[k].accepted = false;  // NaN fails the comparison too
+      if (!(bounds[k] <= *channel.bound)) done.figures[k].accepted = false;  // NaN fails the comparison too
     }
   }
 }

@@ -13,6 +13,19 @@
 namespace shoal::aggregators {
 namespace {
 
+// Adds one channel's rows of the accepted clients.
+void add_channel(const Contribution& contribution, std::size_t c, const SumView& sum, const ChannelScale& scale) {
+  std::vector<std::int64_t> weights = contribution.weights[c];
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    if (!contribution.accepted[k]) weights[k] = 0;  // takes no part, whatever it holds
+  }
+  const Rows rows = contribution.channels[c].to(sum.device);
+  if (scale.weight_unit == 1) return rows.add_to(sum, weights, scale.exponent);
+  std::vector<double> factors;
+  for (const std::int64_t weight : weights) factors.push_back(weight * scale.weight_unit);
+  rows.add_weighted(sum, factors, scale.exponent);
+}
+
 // One flat vector holds the sums of all channels, then one total weight per channel and the number of accepted clients.
 // Costs a single reduction of 8 (values + channels + 1) bytes per rank.
 class ExactSums final : public Collector {
@@ -24,23 +37,13 @@ class ExactSums final : public Collector {
   }
 
   void add(const Contribution& contribution) override {
-    std::size_t at = 0;
+    std::int64_t at = 0;
     for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
-      const std::size_t size = plan_.channels[c].size;
+      add_channel(contribution, c, {sums_.data() + at, plan_.channels[c].size, nullptr, at::kCPU}, plan_.scales[c]);
       for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
-        if (!contribution.accepted[k]) continue;
-        const std::int64_t weight = contribution.weights[c][k];
-        const std::int64_t row = k;
-        const ChannelScale& scale = plan_.scales[c];
-        if (scale.weight_unit == 1) {
-          contribution.channels[c].add_to(std::span(sums_).subspan(at, size), row, weight, scale.exponent);
-        } else {
-          contribution.channels[c].add_weighted(std::span(sums_).subspan(at, size), row, weight * scale.weight_unit,
-                                                scale.exponent);
-        }
-        weight_of(c) += contribution.shares[c][k];
+        if (contribution.accepted[k]) weight_of(c) += contribution.shares[c][k];
       }
-      at += size;
+      at += plan_.channels[c].size;
     }
     for (const bool accepted : contribution.accepted) sums_.back() += accepted ? 1 : 0;
   }
@@ -96,23 +99,12 @@ class DeviceSums final : public Collector {
   void add(const Contribution& contribution) override {
     std::int64_t at = 0;
     for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
-      std::vector<std::int64_t> weights = contribution.weights[c];
-      for (std::size_t k = 0; k < weights.size(); ++k) {
-        if (contribution.accepted[k]) {
-          totals_[c] += contribution.shares[c][k];
-        } else {
-          weights[k] = 0;
-        }
-      }
-      const DeviceSum sums{sums_.mutable_data_ptr<std::int64_t>() + at, bad_rows_.mutable_data_ptr<std::int64_t>() + c};
-      const Rows rows = contribution.channels[c].to(plan_.device);
-      const ChannelScale& scale = plan_.scales[c];
-      if (scale.weight_unit == 1) {
-        rows.add_to(sums, weights, scale.exponent);
-      } else {
-        std::vector<double> factors;
-        for (const std::int64_t weight : weights) factors.push_back(weight * scale.weight_unit);
-        rows.add_weighted(sums, factors, scale.exponent);
+      add_channel(contribution, c,
+                  {sums_.mutable_data_ptr<std::int64_t>() + at, plan_.channels[c].size,
+                   bad_rows_.mutable_data_ptr<std::int64_t>() + c, plan_.device},
+                  plan_.scales[c]);
+      for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
+        if (contribution.accepted[k]) totals_[c] += contribution.shares[c][k];
       }
       at += plan_.channels[c].size;
     }

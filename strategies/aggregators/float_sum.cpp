@@ -19,12 +19,13 @@ class FloatSums final : public Collector {
   }
 
   void add(const Contribution& contribution) override {
+    std::vector<at::Tensor> rows;
+    for (const Rows& channel : contribution.channels) rows.push_back(channel.dense());
     for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
       if (!contribution.accepted[k]) continue;
       for (std::size_t c = 0; c < sums_.size(); ++c) {
         const double weight = contribution.weights[c][k];
-        const at::Tensor row = contribution.channels[c].dense()[k];
-        sums_[c].add_(row.to(plan_.device), weight);
+        sums_[c].add_(rows[c][k].to(plan_.device), weight);
         counts_[c] += contribution.shares[c][k];
       }
       ++counts_.back();

@@ -7,6 +7,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "kernels/fixed_point.hpp"
 #include "kernels/sparsify.hpp"
 #include "tests/kernels/device_test.hpp"
 
@@ -184,6 +185,36 @@ TEST_F(DeviceSparsify, ScatterAddReportsFailures) {
     EXPECT_EQ(on_host(failed)[0], 1);
     EXPECT_EQ(on_host(sum), (std::vector<std::int64_t>{std::int64_t{5} << 30, 0, 0}));
   }
+}
+
+// Row 1 has weight 0 and may hold anything; row 2 has no entries.
+TEST_F(DeviceSparsify, ScattersAllRowsAtOnce) {
+  const std::vector<std::int64_t> starts{0, 3, 5, 5, 7}, weights{3, 0, 9, -2};
+  const Indices indices{0, 4, 6, 1, 99, 4, 5};
+  const std::vector<double> values{1.25, -3, 0.7, std::numeric_limits<double>::quiet_NaN(), 1, 2.2, -8};
+  std::vector<std::int64_t> expected(7);
+  for (const std::size_t k : {0, 3}) {
+    const std::size_t first = starts[k], size = starts[k + 1] - first;
+    shoal::scatter_add(expected, std::span(indices).subspan(first, size), std::span(values).subspan(first, size),
+                       weights[k], 20);
+  }
+  DeviceArray<std::int64_t> sum(device, 7), bad_row(device, 1);
+  const auto starts_there = there(starts);
+  const auto weights_there = there(weights);
+  const auto indices_there = there(indices);
+  const auto values_there = there(values);
+  const shoal::SparseView<double> rows{4, starts_there.data(), indices_there.data(), values_there.data()};
+  const auto bad_row_after = [&](int exponent, const std::int64_t* by) {
+    sum.zero();
+    shoal::copy_to_device(device, bad_row.data(), &shoal::no_row, sizeof shoal::no_row);
+    shoal::scatter_add_rows(device, sum.data(), 7, rows, by, exponent, bad_row.data());
+    return on_host(bad_row)[0];
+  };
+  EXPECT_EQ(bad_row_after(20, weights_there.data()), shoal::no_row);
+  EXPECT_EQ(on_host(sum), expected);
+  EXPECT_EQ(bad_row_after(60, weights_there.data()), 0);
+  const auto others = there(std::vector<std::int64_t>{0, 1, 1, 1});
+  EXPECT_EQ(bad_row_after(20, others.data()), 1);
 }
 
 TEST_F(DeviceSparsify, RefusesWrongSizes) {

@@ -16,13 +16,15 @@ KeptRows::KeptRows(const AggregationPlan& plan) : type_(plan.type) {
 }
 
 void KeptRows::add(const Contribution& contribution) {
+  std::vector<at::Tensor> channels;
+  for (const Rows& rows : contribution.channels) channels.push_back(rows.dense());
   for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
     if (!contribution.accepted[k]) continue;
     KeptRow row{.client = contribution.clients[k]};
     row.values = at::empty({width_}, at::TensorOptions(type_));  // on the host, for messages
     std::int64_t at = 0;
     for (std::size_t c = 0; c < widths_.size(); at += widths_[c], ++c) {
-      row.values.narrow(0, at, widths_[c]).copy_(contribution.channels[c].dense()[k]);
+      row.values.narrow(0, at, widths_[c]).copy_(channels[c][k]);
       row.weights.push_back(contribution.weights[c][k] * units_[c]);
     }
     rows_.push_back(std::move(row));
