@@ -30,7 +30,8 @@ struct Letter {
   LetterKind kind;
   /// Never changed once sent, because sender and receivers in one process share it. Null and empty are the same.
   std::shared_ptr<const Bytes> body;
-  /// The letter is handed over no earlier than this, by the receiver's clock. Later than now: a timer.
+  /// The letter is handed over no earlier than this; later than now: a timer. By the clock of the sender's mailbox when
+  /// it is sent, and of the receiver's when it arrives.
   Ticks due;
 };
 
@@ -51,7 +52,7 @@ class Mailbox {
   virtual bool send(const Letter& letter) = 0;
   /// The next letter to an endpoint of this mailbox, by `due` and then by arrival. Waits for at most `patience`,
   /// without using a core; nothing if no letter was due by then. After a `send` that was refused it also returns
-  /// nothing as soon as the receiver has room, so that the sender can try again.
+  /// nothing, once, as soon as the receiver has room or has left, so that the sender can try again.
   virtual std::optional<Letter> next(std::chrono::milliseconds patience) = 0;
   /// The clock that `due` refers to: microseconds since this transport was opened, or virtual time.
   virtual Ticks now() const = 0;

@@ -43,6 +43,7 @@ void check_nodes(shoal::MpiSession& session) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  unsetenv("SHOAL_RANKS_PER_NODE");
   shoal::MpiSession session(&argc, &argv);
   const auto world = session.world();
   try {
