@@ -3,7 +3,7 @@
 #include "sim/comm/mpi_calls.hpp"
 
 #include <chrono>
-#include <cstring>
+#include <cstdio>
 #include <deque>
 #include <exception>
 #include <list>
@@ -79,7 +79,8 @@ class MpiMailbox final : public Mailbox {
     if (finalized || std::uncaught_exceptions() > 0) return;
     try {
       leave();
-    } catch (const std::exception&) {  // an error of MPI, which the next collective meets again
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "shoal: letters of a mailbox may not have been sent ({})\n", error.what());
     }
     MPI_Comm_free(&group_);
   }

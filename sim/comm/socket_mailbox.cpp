@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -74,13 +75,13 @@ struct Peer {
 };
 
 // The reason why a peer is given up.
-struct Refusal {
-  std::string reason;
+struct Refusal final : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 template <class... Args>
 void demand(bool holds, fmt::format_string<Args...> format, Args&&... args) {
-  if (!holds) throw Refusal{fmt::format(format, std::forward<Args>(args)...)};
+  if (!holds) throw Refusal(fmt::format(format, std::forward<Args>(args)...));
 }
 
 // Makes the file of a listening socket, for this user alone, and removes it in the end.
@@ -112,7 +113,8 @@ class Sockets final : public SocketMailbox {
     try {
       for (auto& [id, peer] : peers_) write(peer, bytes_of(SocketFrame{.frame = FrameKind::goodbye}), nullptr);
       work_until(clock_.after(milliseconds(10'000)), [&] { return all_written(); });
-    } catch (const std::exception&) {  // the others see the socket close without a goodbye
+    } catch (const std::exception& error) {  // the others see the socket close
+      fmt::print(stderr, "shoal: letters of a mailbox may not have been sent ({})\n", error.what());
     }
   }
   Sockets(const Sockets&) = delete;
@@ -253,7 +255,7 @@ class Sockets final : public SocketMailbox {
       try {
         if ((polled[i].revents & ~POLLOUT) != 0 && !read(ids[i], peer)) drop(ids[i]);
       } catch (const Refusal& refusal) {
-        failures_.emplace_back(fmt::format("{}{} {}", peer.name, list(peer.endpoints), refusal.reason), peer.endpoints);
+        failures_.emplace_back(fmt::format("{}{} {}", peer.name, list(peer.endpoints), refusal.what()), peer.endpoints);
         drop(ids[i]);
       }
     }
@@ -355,7 +357,7 @@ class Sockets final : public SocketMailbox {
       if (got <= 0) {
         demand(peer.part != Peer::Part::greeting || peer.have > 0, "went away before its greeting");
         demand(peer.part != Peer::Part::frame || peer.have > 0, "went away without a goodbye");
-        throw Refusal{peer.part < Peer::Part::frame ? "went away within its greeting" : "went away within a letter"};
+        throw Refusal(peer.part < Peer::Part::frame ? "went away within its greeting" : "went away within a letter");
       }
       peer.have += got;
     }
