@@ -369,7 +369,7 @@ at::Tensor RowSet::mean() {
 std::vector<double> RowSet::base_factors() const {
   const std::int64_t n = columns_.size(0);
   std::vector<double> largest(n, 0.0);
-  if (own_count() > 0 && n > 0) largest = Rows(columns_).largest();
+  if (own_count() > 0 && n > 0) largest = Rows(columns_).bounds();
   Bytes bytes;
   append<double>(bytes, largest);
   for (const Bytes& theirs : comm_->gather_all(bytes)) {
@@ -422,7 +422,7 @@ at::Tensor RowSet::products_of(std::span<const at::Tensor> extra) {
   for (std::int64_t i = 0; i < e; ++i) {
     ensure(extra[i].numel() == width_, "a vector of {} values beside rows of {}", extra[i].numel(), width_);
     others[i].copy_(extra[i].narrow(0, begin_, own));
-    const double largest = Rows(extra[i].to(columns_.options()).contiguous()).largest()[0];
+    const double largest = Rows(extra[i].to(columns_.options()).contiguous()).bounds()[0];
     ensure(std::isfinite(largest), "a vector beside the rows holds a value that is not finite");
     factors.push_back(product_factor(largest));
   }
