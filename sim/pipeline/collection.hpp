@@ -2,39 +2,34 @@
 // Rollout collection: joins served turns with the states that followed them.
 
 #include <map>
-#include <optional>
+#include <unordered_map>
 #include <vector>
 
-#include "sim/pipeline/ledger.hpp"
+#include "sim/pipeline/letters.hpp"
+#include "sim/pipeline/setup.hpp"
 
 namespace shoal::pipeline {
 
-struct CollectionCounters {
-  std::int64_t main = 0;  // turns of the main line, tool turns included
-  std::int64_t side = 0;  // side turns
-  std::int64_t joined = 0, expired = 0, duplicated = 0, late = 0;
-  std::int64_t unknown = 0;  // states after turns that were not collected
-  std::int64_t last = 0;     // last turns of sessions that ended properly: nothing follows them
-};
-
 /// Holds each turn until its next state arrives, its session ends, or `expiry` passes without a turn or state of the
-/// session.
-class Collection {
+/// session. Turns enter the ledger here.
+class Collection final : public Component {
  public:
-  Collection(Ledger& ledger, Ticks expiry) : ledger_(ledger), expiry_(expiry) {}
+  Collection(const Setup& setup, const RunKey& run);
 
-  /// Adds a served turn. Returns when to call `expire`, unless a call is scheduled already.
-  std::optional<Ticks> add(std::int64_t number, Ticks now);
-  void add_side() { ++counters_.side; }
-  /// Returns the turn that the state followed; none for a duplicate, for a late state and for an unknown turn.
-  std::optional<std::int64_t> join(const FollowUp& state, Ticks now);
-  /// Ends a session. Returns its last turn, which has no next state, if that is waiting. Other turns keep waiting.
-  std::optional<std::int64_t> close(const TurnKey& last);
-  /// Drops turns that have waited too long. Returns when to look again, as long as the session is open.
-  std::optional<Ticks> expire(std::int64_t user, std::int64_t session, Ticks now);
+  std::vector<Letter> handle(const Letter& letter, Ticks now) override;
 
-  std::int64_t waiting() const { return waiting_; }
+  /// Adds a served turn, or drops it where it is damaged or not admitted. Sees to it that `expire` is called.
+  void add(Turn turn, Outbox& out);
+  /// Has the turn that the state followed judged; none for a duplicate, for a late state and for an unknown turn.
+  void join(const FollowUp& state, Outbox& out);
+  /// Ends a session. Passes its last turn on, which has no next state, if that is waiting. Other turns keep waiting.
+  void close(const TurnKey& last, Outbox& out);
+  /// Drops turns that have waited too long. Looks again later, as long as the session is open.
+  void expire(std::int64_t user, std::int64_t session, Outbox& out);
+
+  std::int64_t waiting() const { return std::ssize(turns_); }
   const CollectionCounters& counters() const { return counters_; }
+  Ledger ledger() const;
 
  private:
   enum class Status : std::int8_t { absent, waiting, joined, gone };
@@ -49,11 +44,22 @@ class Collection {
     bool watched = false;  // a call of `expire` is scheduled
   };
 
-  Ledger& ledger_;
+  bool admitted() const;
+  Turn release(CollectedTurn& turn, Status status);
+  void pass_ledger(Subject subject, const Ledger& before, Outbox& out) const;
+  void note(TraceEntry::Kind kind, const TurnKey& turn, Outbox& out) const;
+
+  const TrainingSettings& training_;
   Ticks expiry_;
+  std::int64_t batch_;
+  Keep keep_;
   std::map<std::pair<std::int64_t, std::int64_t>, OpenSession> sessions_;  // by (user, session)
-  std::int64_t waiting_ = 0;
+  std::unordered_map<std::int64_t, Turn> turns_;                           // those that wait, by number
+  TrainerLevel trainer_;
+  std::int64_t judging_ = 0;  // turns in judging
+  Ledger ledger_;
   CollectionCounters counters_;
+  bool stopped_ = false;
 };
 
 }  // namespace shoal::pipeline

@@ -3,68 +3,63 @@
 // ones give no vote.
 
 #include <map>
-#include <optional>
 #include <set>
 
 #include "sim/pipeline/bounded_queue.hpp"
-#include "sim/pipeline/event_heap.hpp"
-#include "sim/pipeline/ledger.hpp"
-#include "sim/pipeline/settings.hpp"
+#include "sim/pipeline/letters.hpp"
+#include "sim/pipeline/setup.hpp"
 
 namespace shoal::pipeline {
 
-struct JudgingCounters {
-  std::int64_t positive = 0, negative = 0, neutral = 0;  // votes
-  std::int64_t failed = 0, timed_out = 0;                // judgements without vote or hint
-  std::int64_t hints = 0;
-  std::int64_t repeated = 0;  // turns that were submitted again, without effect
-  Ticks busy{};               // busy time of all workers together
-};
-
 /// A judgement depends on the turn alone, so it is the same whenever it is made.
-class Judging {
+class Judging final : public Component {
  public:
-  Judging(Ledger& ledger, const Judge& judge, const JudgingSettings& settings, std::int64_t capacity,
-          std::uint64_t seed, std::int64_t replicate);
+  Judging(const Setup& setup, const RunKey& run);
 
-  /// Has a collected turn judged by the state that followed it.
-  void submit(std::int64_t number, const FollowUp& state, Ticks now, EventHeap& events);
-  /// Ends the judgement of a turn, which from now on has its signals and hints.
-  void finish(std::int64_t number, Ticks now, EventHeap& events);
+  std::vector<Letter> handle(const Letter& letter, Ticks now) override;
+
+  /// Has a collected turn judged by the state that followed it; one that nothing follows goes to the trainer at once.
+  void submit(ToJudge order, Outbox& out);
+  /// Ends the judgement of a turn, and passes the turn on with its signals and hints.
+  void finish(std::int64_t number, Outbox& out);
 
   /// Keeps new judgements from starting.
   void pause() { paused_ = true; }
-  void resume(Ticks now, EventHeap& events);
+  void resume(Outbox& out);
 
   std::int64_t resident() const { return waiting_.size() + std::ssize(running_); }
-  std::int64_t longest_queue() const { return waiting_.longest(); }
   /// Counts running judgements as busy until `now`.
   JudgingCounters counters(Ticks now) const;
-  void check() const { waiting_.check(); }
+  Ledger ledger() const;
 
  private:
   struct Running {
-    FollowUp state;
+    ToJudge order;
     RandomStream random;
     Judgement judgement;
     Ticks since{};
     bool fails = false;
   };
-  void start_waiting(Ticks now, EventHeap& events);
-  void start(std::int64_t number, Ticks now, EventHeap& events);
-  void decide(Turn& turn, Running& running);
+  void start_waiting(Outbox& out);
+  void start(ToJudge order, Outbox& out);
+  void decide(Running& running);
+  void report_level(Outbox& out);
+  void pass_ledger(Subject subject, const Ledger& before, Outbox& out) const;
 
-  Ledger& ledger_;
   const Judge& judge_;
   const JudgingSettings& settings_;
+  bool reports_level_;
   RandomKey key_;
   std::int64_t replicate_;
-  BoundedQueue waiting_;
-  std::map<std::int64_t, FollowUp> states_;  // states that followed the waiting turns
-  std::map<std::int64_t, Running> running_;
+  Keep keep_;
+  BoundedQueue<ToJudge> waiting_;
+  std::map<std::int64_t, Running> running_;  // by the turn's number
   std::set<TurnKey> submitted_;
   bool paused_ = false;
+  std::int64_t told_ = 0;  // resident() as collection knows it
+  Ledger ledger_;
   JudgingCounters counters_;
+  bool stopped_ = false;
 };
 
 }  // namespace shoal::pipeline

@@ -2,10 +2,8 @@
 // The ledger of turns: produced = consumed + dropped + resident, at any time.
 
 #include <array>
+#include <cstdint>
 #include <string_view>
-#include <vector>
-
-#include "sim/pipeline/turns.hpp"
 
 namespace shoal::pipeline {
 
@@ -23,42 +21,23 @@ enum class Reason : std::int8_t {
 inline constexpr std::array<std::string_view, 8> reasons{"expired",      "no_signal", "malformed", "not_finite",
                                                          "not_admitted", "overflow",  "stale",     "leftover"};
 
-/// The stage of a turn. Components may only move it forward, in this order.
-enum class TurnStage : std::int8_t { collected, judging, queued, consumed, dropped };
+/// Counts of turns. Every component that holds turns has a ledger of its own; added up, they must account for all.
+///
+/// To add them up while turns are on their way, a ledger travels behind the turns, from collection over judging to
+/// training, and each component adds its own. Letters between two components keep their order, so no turn is between
+/// two components that have both added theirs.
+struct Ledger {
+  std::int64_t produced = 0, consumed = 0;
+  std::array<std::int64_t, reasons.size()> dropped{};
+  std::int64_t resident = 0;  // turns that components hold
 
-/// Owns all turns by number. Throws BrokenInvariant when a turn is moved from a stage that it is not in, consumed
-/// twice, or dropped after it was consumed.
-class Ledger {
- public:
-  /// Adds a served turn and returns its number.
-  std::int64_t produce(Turn turn);
-  const Turn& at(std::int64_t number) const { return entry(number).turn; }
-  Turn& at(std::int64_t number) { return turns_[index(number)].turn; }
-  TurnStage stage(std::int64_t number) const { return entry(number).stage; }
+  void drop(Reason reason) { ++dropped[static_cast<int>(reason)]; }
+  std::int64_t all_dropped() const;
+  Ledger& operator+=(const Ledger& other);
+  /// Throws BrokenInvariant unless every turn was consumed once, or dropped once, or is still held.
+  void check() const;
 
-  void move(std::int64_t number, TurnStage from, TurnStage to);
-  void drop(std::int64_t number, Reason reason);
-  /// Moves a turn out of the queue into an update; the ledger forgets its tokens.
-  JudgedReply consume(std::int64_t number);
-
-  std::int64_t produced() const { return std::ssize(turns_); }
-  std::int64_t consumed() const { return consumed_; }
-  std::int64_t dropped(Reason reason) const { return dropped_[static_cast<int>(reason)]; }
-  std::int64_t dropped() const;
-  /// Throws BrokenInvariant unless the turns that the components hold account for all others.
-  void check(std::int64_t collected, std::int64_t judging, std::int64_t queued) const;
-
- private:
-  struct Entry {
-    Turn turn;
-    TurnStage stage = TurnStage::collected;
-  };
-  std::int64_t index(std::int64_t number) const;
-  const Entry& entry(std::int64_t number) const { return turns_[index(number)]; }
-
-  std::vector<Entry> turns_;
-  std::int64_t consumed_ = 0;
-  std::array<std::int64_t, reasons.size()> dropped_{};
+  friend bool operator==(const Ledger&, const Ledger&) = default;
 };
 
 }  // namespace shoal::pipeline

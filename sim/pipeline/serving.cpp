@@ -4,40 +4,73 @@
 
 namespace shoal::pipeline {
 
-Serving::Serving(const Policy& policy, const ServingSettings& settings, const at::Tensor& params, std::uint64_t seed,
-                 std::int64_t replicate)
-    : settings_(settings),
-      worker_(policy.rollout_worker()),
-      key_(random_key(seed, "agents/serving")),
-      replicate_(replicate),
-      latency_(ticks(settings.latency)),
-      token_(ticks(settings.token)) {
-  take(params, 0);
+Serving::Serving(const Setup& setup, const RunKey& run)
+    : settings_(setup.pipeline.serving),
+      keep_(run.keep),
+      worker_(setup.policy.rollout_worker()),
+      key_(random_key(run.seed, "agents/serving")),
+      replicate_(run.replicate),
+      latency_(ticks(settings_.latency)),
+      token_(ticks(settings_.token)) {
+  take({.version = 0, .weights = setup.initial});
 }
 
-void Serving::take(const at::Tensor& params, std::int64_t version) {
-  params_ = params;
+std::vector<Letter> Serving::handle(const Letter& letter, Ticks now) {
+  if (stopped_) return {};
+  Outbox out(endpoints::serving, now);
+  switch (subject(letter)) {
+    case Subject::request:
+      submit(unpack<Request>(letter), out);
+      break;
+    case Subject::served:
+      finish(unpack<Timer>(letter), out);
+      break;
+    case Subject::pause:
+      pause(unpack<Pause>(letter), out);
+      break;
+    case Subject::resume:
+      resume(out);
+      break;
+    case Subject::weights:
+      take(unpack<NewWeights>(letter));
+      break;
+    case Subject::stop:
+      stop(out);
+      break;
+    default:
+      refuse(letter);
+  }
+  return out.take();
+}
+
+void Serving::take(const NewWeights& weights) {
+  params_ = weights.weights;
   worker_->load(params_);
-  version_ = version;
+  version_ = weights.version;
 }
 
-Answer Serving::submit(Request request, Ticks now, EventHeap& events) {
+void Serving::submit(Request request, Outbox& out) {
+  const auto answer = [&, user = request.user](Answer answer) {
+    out.send(endpoints::users, Subject::answer, Answered{user, answer});
+  };
   if (!request.session || !request.type) {
     ++counters_.malformed;
-    return Answer::malformed;
+    return answer(Answer::malformed);
   }
   ++counters_.requests;
-  if (paused_ && while_ == While::refuses) {
+  const bool side = request.type == TurnType::side;  // no one repeats side turns, so no one waits for the answer
+  if (paused_ == Pause::refuse) {
     ++counters_.refused;
-    return Answer::refused;
+    if (!side) answer(Answer::refused);
+    return;
   }
   waiting_.push_back(std::move(request));
-  start_waiting(now, events);
+  start_waiting(out);
   counters_.longest_queue = std::max(counters_.longest_queue, std::ssize(waiting_));
-  return Answer::accepted;
+  if (!side) answer(Answer::accepted);
 }
 
-void Serving::start_waiting(Ticks now, EventHeap& events) {
+void Serving::start_waiting(Outbox& out) {
   while (!paused_ && !waiting_.empty() && std::ssize(running_) < settings_.slots) {
     Request request = std::move(waiting_.front());
     waiting_.pop_front();
@@ -47,22 +80,22 @@ void Serving::start_waiting(Ticks now, EventHeap& events) {
     const RandomStream random = turn_stream(key_, replicate_, key);
     const auto [at, _] = running_.emplace(
         next_++,
-        Generation{.request = std::move(request), .random = random, .reply = {}, .versions = {}, .since = now});
-    generate(at->first, at->second, now, now + latency_, events);
+        Generation{.request = std::move(request), .random = random, .reply = {}, .versions = {}, .since = out.now()});
+    generate(at->first, at->second, out.now() + latency_, out);
   }
 }
 
 // The whole reply is sampled when it starts: its tokens are a function of weights, prompt and draws, and its end
 // follows from its length.
-void Serving::generate(std::int64_t number, Generation& g, Ticks now, Ticks first, EventHeap& events) {
+void Serving::generate(std::int64_t number, Generation& g, Ticks first, Outbox& out) {
   g.kept = g.reply.tokens.size();
   sample(g);
   g.versions.resize(g.reply.tokens.size(), version_);
   g.begin = first + reading(g);
   const std::int64_t added = g.reply.tokens.size() - g.kept;
   g.finish = g.begin + Ticks{value(token_) * added};
-  ensure(g.finish >= now, "a reply ends before it starts");
-  events.push({g.finish, PipelineEvent::Kind::served, g.request.user, number});
+  ensure(g.finish >= out.now(), "a reply ends before it starts");
+  out.later(g.finish, Subject::served, g.request.user, number);
 }
 
 // Appends to the kept tokens until the end token or the maximum length.
@@ -87,24 +120,51 @@ Ticks Serving::reading(const Generation& g) const {
   return ticks(settings_.prompt_token * (g.request.prompt.size() + g.kept));
 }
 
-std::optional<Served> Serving::finish(std::int64_t number, Ticks now, EventHeap& events) {
-  const auto at = running_.find(number);
-  if (at == running_.end() || at->second.finish != now) return {};
-  Generation& g = at->second;
-  Served served{std::move(g.request), std::move(g.reply), std::move(g.versions)};
-  served.latency = now - served.request.sent;
-  counters_.busy = counters_.busy + (now - g.since);
+void Serving::finish(const Timer& served, Outbox& out) {
+  const auto at = running_.find(served.number);
+  if (at == running_.end() || at->second.finish != served.at) return;
+  Generation done = std::move(at->second);
   running_.erase(at);
-  start_waiting(now, events);
-  return served;
+  counters_.busy = counters_.busy + (out.now() - done.since);
+  start_waiting(out);
+  pass_on(std::move(done), out);
+  if (paused_ == Pause::drain) report_drained(out);
 }
 
-void Serving::pause(While new_requests, Ticks now) {
+void Serving::pass_on(Generation g, Outbox& out) {
+  const Request& request = g.request;
+  const TurnKey key{request.user, *request.session, request.turn};
+  const Ticks latency = out.now() - request.sent;
+  ++counters_.served;
+  counters_.latency = counters_.latency + latency;
+  if (keep_ == Keep::trace) {
+    out.send(endpoints::auditor, Subject::note,
+             TraceEntry{out.now(), TraceEntry::Kind::served, key, g.versions.empty() ? 0 : g.versions.back(),
+                        g.versions, latency});
+  }
+  if (request.type == TurnType::side) return out.send(endpoints::collection, Subject::side_turn);
+  const ReadReply reply{request.user, g.reply.tokens};
+  Turn turn{.key = key, .type = *request.type, .sample = {}, .versions = std::move(g.versions)};
+  turn.sample.prompt = std::move(g.request.prompt);
+  turn.sample.reply = std::move(g.reply);
+  turn.sample.temperature = request.temperature;
+  if (!turn.versions.empty()) turn.sample.version = *std::ranges::min_element(turn.versions);
+  if (request.cut && !turn.sample.reply.log_probs.empty()) turn.sample.reply.log_probs.pop_back();
+  out.send(endpoints::collection, Subject::turn, turn);
+  out.send(endpoints::users, Subject::reply, reply);
+}
+
+void Serving::report_drained(Outbox& out) {
+  if (running_.empty()) out.send(endpoints::training, Subject::drained);
+}
+
+void Serving::pause(Pause how, Outbox& out) {
   ensure(!paused_, "serving is paused twice");
-  paused_ = true;
-  while_ = new_requests;
-  paused_since_ = now;
+  paused_ = how;
+  paused_since_ = out.now();
   ++counters_.pauses;
+  if (how == Pause::interrupt) interrupt(out.now());
+  if (how == Pause::drain) report_drained(out);
 }
 
 void Serving::interrupt(Ticks now) {
@@ -127,14 +187,20 @@ ServingCounters Serving::counters(Ticks now) const {
   return counters;
 }
 
-void Serving::resume(Ticks now, EventHeap& events) {
-  ensure(paused_, "serving resumes without a pause");
-  paused_ = false;
-  counters_.stalled = counters_.stalled + (now - paused_since_);
+void Serving::resume(Outbox& out) {
+  ensure(paused_.has_value(), "serving resumes without a pause");
+  paused_.reset();
+  counters_.stalled = counters_.stalled + (out.now() - paused_since_);
   for (auto& [number, g] : running_) {
-    if (g.finish == interrupted) generate(number, g, now, now, events);
+    if (g.finish == interrupted) generate(number, g, out.now(), out);
   }
-  start_waiting(now, events);
+  start_waiting(out);
+}
+
+void Serving::stop(Outbox& out) {
+  stopped_ = true;
+  out.send(endpoints::auditor, Subject::serving_report, counters(out.now()));
+  out.send(endpoints::collection, Subject::stop, Ledger{});
 }
 
 }  // namespace shoal::pipeline

@@ -3,59 +3,33 @@
 
 #include <deque>
 #include <map>
-#include <optional>
+#include <memory>
 #include <vector>
 
-#include "sim/pipeline/event_heap.hpp"
-#include "sim/pipeline/settings.hpp"
-#include "sim/pipeline/turns.hpp"
+#include "sim/agents/policy.hpp"
+#include "sim/pipeline/letters.hpp"
+#include "sim/pipeline/setup.hpp"
 
 namespace shoal::pipeline {
 
-struct Served {
-  Request request;
-  Reply reply;
-  std::vector<std::int64_t> versions;  // version of the weights for each token
-  Ticks latency{};                     // time since the client's first attempt, refusals included
-};
-
-struct ServingCounters {
-  std::int64_t requests = 0;     // well-formed requests, retries included
-  std::int64_t malformed = 0;    // requests without session or turn type: errors
-  std::int64_t refused = 0;      // requests answered by 503
-  std::int64_t pauses = 0;       // pauses in which new generations wait or are refused, because of new weights
-  std::int64_t interrupted = 0;  // interrupted generations
-  std::int64_t longest_queue = 0;
-  Ticks stalled{};  // total time of the pauses
-  Ticks busy{};     // busy time of all slots together
-};
-
-enum class Answer : std::int8_t { accepted, refused, malformed };
-
-class Serving {
+class Serving final : public Component {
  public:
-  /// The treatment of new requests during a pause.
-  enum class While : std::int8_t { waits, refuses };
+  Serving(const Setup& setup, const RunKey& run);
 
-  Serving(const Policy& policy, const ServingSettings& settings, const at::Tensor& params, std::uint64_t seed,
-          std::int64_t replicate);
+  std::vector<Letter> handle(const Letter& letter, Ticks now) override;
 
-  Answer submit(Request request, Ticks now, EventHeap& events);
-  /// Ends a generation and returns the reply; none if it was interrupted in the meantime.
-  std::optional<Served> finish(std::int64_t number, Ticks now, EventHeap& events);
+  /// Answers a request, and starts a generation if a slot is free.
+  void submit(Request request, Outbox& out);
+  /// Ends a generation and passes its reply on, unless it was interrupted in the meantime.
+  void finish(const Timer& served, Outbox& out);
 
-  /// Keeps new generations from starting.
-  void pause(While new_requests, Ticks now);
-  /// Stops running generations, which keep their tokens so far.
-  void interrupt(Ticks now);
+  /// Keeps new generations from starting, and stops running ones where `how` says so.
+  void pause(Pause how, Outbox& out);
   /// Continues interrupted generations from a recomputed prefix and starts waiting ones.
-  void resume(Ticks now, EventHeap& events);
+  void resume(Outbox& out);
   /// Sets the weights of generations that start or continue from now on.
-  void take(const at::Tensor& params, std::int64_t version);
+  void take(const NewWeights& weights);
 
-  bool paused() const { return paused_; }
-  std::int64_t running() const { return std::ssize(running_); }
-  std::int64_t version() const { return version_; }
   /// Counts running generations and a current pause until `now`.
   ServingCounters counters(Ticks now) const;
 
@@ -72,12 +46,17 @@ class Serving {
   };
   static constexpr Ticks interrupted{-1};
 
-  void start_waiting(Ticks now, EventHeap& events);
-  void generate(std::int64_t number, Generation& generation, Ticks now, Ticks first, EventHeap& events);
+  void start_waiting(Outbox& out);
+  void generate(std::int64_t number, Generation& generation, Ticks first, Outbox& out);
   void sample(Generation& generation);
   Ticks reading(const Generation& generation) const;
+  void interrupt(Ticks now);
+  void pass_on(Generation generation, Outbox& out);
+  void report_drained(Outbox& out);
+  void stop(Outbox& out);
 
   const ServingSettings& settings_;
+  Keep keep_;
   std::unique_ptr<RolloutWorker> worker_;
   RandomKey key_;
   std::int64_t replicate_;
@@ -86,10 +65,10 @@ class Serving {
   std::int64_t version_ = 0, next_ = 0;
   std::deque<Request> waiting_;
   std::map<std::int64_t, Generation> running_;
-  bool paused_ = false;
-  While while_ = While::waits;
+  std::optional<Pause> paused_;
   Ticks paused_since_{};
   ServingCounters counters_;
+  bool stopped_ = false;
 };
 
 }  // namespace shoal::pipeline

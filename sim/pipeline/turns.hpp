@@ -40,11 +40,16 @@ struct Request {
   int turn = 0;
   std::vector<Token> prompt;
   double temperature = 1;
-  Ticks sent{};  // time of the client's first attempt
+  Ticks sent{};      // time of the client's first attempt
+  bool cut = false;  // a fault: the served trajectory loses a log-probability
 };
 
-/// A served turn of the main line: tokens as they were sampled, never text.
+enum class Answer : std::int8_t { accepted, refused, malformed };
+
+/// A served turn of the main line: tokens as they were sampled, never text. One component holds it at a time and passes
+/// it on whole.
 struct Turn {
+  std::int64_t number = 0;  // in the order in which turns are collected
   TurnKey key;
   TurnType type = TurnType::main;
   JudgedReply sample;                  // its version is that of the oldest token

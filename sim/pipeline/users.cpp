@@ -47,7 +47,8 @@ void Users::open_turn(std::int64_t user, TurnType type) {
                .type = type,
                .turn = u.turn,
                .prompt = type == TurnType::tool ? talk::tool_prompt(who, random) : u.conversation->prompt(),
-               .temperature = pool_.temperature};
+               .temperature = pool_.temperature,
+               .cut = u.faults.cut};
 }
 
 NextStep Users::react(std::int64_t user, const Reply& reply, Ticks now) {

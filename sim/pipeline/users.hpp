@@ -21,7 +21,7 @@ struct UserPool {
 struct Faults {
   bool side = false;       // a side turn is requested at the same time
   bool malformed = false;  // the first request lacks a field
-  bool cut = false;        // the trajectory loses a log-probability
+  bool cut = false;        // the trajectory loses a log-probability: also in the request
   bool late = false;       // the next state is delayed
   bool duplicate = false;  // the next state comes twice
   bool leaves = false;     // the user leaves after the reply
@@ -45,6 +45,7 @@ class Users {
   Ticks first_wait(std::int64_t user, Ticks now);
   /// The user's current request.
   Request& request(std::int64_t user) { return state(user).request; }
+  const Request& request(std::int64_t user) const { return state(user).request; }
   Faults& faults(std::int64_t user) { return state(user).faults; }
   /// The state that followed the user's previous turn: sent with the request, once.
   std::optional<FollowUp> take_next_state(std::int64_t user);

@@ -98,17 +98,19 @@ struct Scene {
     pipeline_settings.finish();
   }
 
+  Setup setup() const {
+    return {.policy = *policy,
+            .objective = *objective,
+            .judge = *judge,
+            .initial = policy->initial_parameters(),
+            .pool = pool,
+            .pipeline = pipeline,
+            .learning = learning,
+            .updates = updates,
+            .questions = questions};
+  }
   Result run(std::int64_t replicate = 0, std::uint64_t seed = 1) const {
-    const Setup setup{.policy = *policy,
-                      .objective = *objective,
-                      .judge = *judge,
-                      .initial = policy->initial_parameters(),
-                      .pool = pool,
-                      .pipeline = pipeline,
-                      .learning = learning,
-                      .updates = updates,
-                      .questions = 0};
-    return pipeline::run(setup, seed, replicate, Keep::trace);
+    return pipeline::run(setup(), seed, replicate, Keep::trace);
   }
 
   std::unique_ptr<Policy> policy;
@@ -118,7 +120,7 @@ struct Scene {
   UserPool pool;
   LearningSettings learning;
   PipelineSettings pipeline;
-  std::int64_t updates;
+  std::int64_t updates, questions = 0;
 };
 
 inline std::vector<TraceEntry> of_kind(const Result& result, TraceEntry::Kind kind) {
