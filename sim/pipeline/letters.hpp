@@ -61,6 +61,7 @@ enum class Subject : std::int32_t {
   collection_report,
   judging_report,
   training_report,
+  ended,  // auditor -> all, in live runs, and for their drivers: the result is complete
 };
 
 constexpr LetterKind kind(Subject subject) { return LetterKind{static_cast<std::int32_t>(subject)}; }
