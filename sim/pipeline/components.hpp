@@ -29,8 +29,10 @@ class Components {
     return *all[value(endpoint)];
   }
 
-  /// The letter with which a run begins.
-  static Letter start() { return {endpoints::training, endpoints::auditor, kind(Subject::start), nullptr, {}}; }
+  /// The letter with which a run begins, of the auditor to itself.
+  static Letter start() {
+    return {endpoints::auditor, endpoints::auditor, kind(Subject::start), pack(Timer{}), Ticks{}};
+  }
 
  private:
   Auditor auditor_;
