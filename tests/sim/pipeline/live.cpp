@@ -19,15 +19,33 @@ using namespace shoal::pipeline;
 constexpr std::array modes{"barrier", "pause503", "interrupt", "swap"};
 constexpr RunKey run_key{.seed = 1, .replicate = 2, .keep = Keep::trace};
 
+// Takes every reply and reinforces it by its vote: the loss is -vote * log p.
+class Reinforcing final : public Objective {
+ public:
+  bool takes(const Signals&) const override { return true; }
+  double loss(const Sample& sample, RowView<double> slopes) const override {
+    double loss = 0;
+    for (std::size_t i = 0; i < sample.positions.size(); ++i) {
+      const Position& p = sample.positions[i];
+      slopes.at(static_cast<std::int64_t>(i))[p.token] = -sample.signals.reward;
+      loss -= sample.signals.reward * p.current[p.token];
+    }
+    return loss;
+  }
+};
+
 // Users who wait for milliseconds, with every fault. Ends after five updates.
 Scene hasty(const std::string& mode, std::int64_t users = 6) {
-  const std::string times = fmt::format(
+  std::string times = fmt::format(
       "hand_over = '{}'\nthink_seconds = 0.001\ngap_seconds = 0.002\nlatency = 0.0003\ntoken_seconds = 0.0002\n"
       "prompt_token_seconds = 0\nslots = 4\njudge_seconds = 0.001\njudge_timeout = 0.004\nupdate_seconds = 0.004\n"
       "hand_over_seconds = 0.001\nlate = 0.1\nlate_seconds = 0.01\nexpiry_seconds = 0.02\nduplicate = 0.1\n"
       "malformed = 0.1\nabandon = 0.1\nside = 0.2\njudge_failure = 0.1\neta = 4\nupdate = 'at_once'\n",
       mode);
-  return Scene(make_part<Policy>("policy", "linear", Settings()), "batch = 6\nsessions = 100000\n", times, users, 5);
+  if (mode == "pause503") times += "retries = 1\nbackoff = 0.001\n";
+  Scene scene(make_part<Policy>("policy", "linear", Settings()), "batch = 6\nsessions = 100000\n", times, users, 5);
+  scene.objective = std::make_unique<Reinforcing>();
+  return scene;
 }
 
 void expect_conserved(const Result& result) {
