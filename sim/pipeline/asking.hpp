@@ -39,7 +39,7 @@ class Asking final : public Component {
   std::map<std::int64_t, FollowUp> deliveries_;  // states that arrive later, by number
   std::int64_t next_delivery_ = 0;
   std::int64_t gave_up_ = 0;
-  UsersStatus told_;  // what the auditor knows
+  UsersStatus told_;  // the status that the auditor knows
   bool stopped_ = false;
 };
 

@@ -74,6 +74,9 @@ std::vector<Letter> Auditor::handle(const Letter& letter, Ticks now) {
 void Auditor::measure(const NewWeights& weights) {
   result_.updates = weights.version;
   if (!weights.weights.defined()) return;
+  if (weights.version < 0 || weights.version > most_measured || weights.weights.numel() != initial_.numel()) {
+    user_error("weights of version {} do not fit the policy. Use the same settings in all processes.", weights.version);
+  }
   std::fill(result_.quality.begin() + weights.version, result_.quality.end(), evaluator_.measure(weights.weights));
 }
 

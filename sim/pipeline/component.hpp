@@ -1,5 +1,5 @@
 #pragma once
-// What serving, collection, judging, training and their surroundings have in common: they answer letters with letters.
+// The contract of serving, collection, judging, training and their surroundings: they answer letters with letters.
 
 #include <vector>
 

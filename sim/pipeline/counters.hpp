@@ -1,5 +1,5 @@
 #pragma once
-// What the components count during a run.
+// Counts that the components keep during a run.
 
 #include <array>
 #include <cstddef>

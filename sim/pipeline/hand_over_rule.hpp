@@ -42,8 +42,8 @@ class HandOverRule {
   /// The weights that `hand_over` sent off have reached serving.
   void handed_over();
 
-  /// What to do next; nothing until something else happens. Call it until then. `full()` says whether a batch is full;
-  /// it is asked only where the answer matters, since the trainer drops old turns when it looks.
+  /// Says what to do next; nothing until something else happens. Call it until then. `full()` says whether a batch is
+  /// full; it is asked only where the answer matters, since the trainer drops old turns when it looks.
   template <std::predicate F>
   std::optional<Act> next(F&& full);
 

@@ -236,11 +236,19 @@ class Reader {
   static void check(const T& value) {
     if constexpr (requires { value.turn + 1; }) at_most(value.turn, most_turns - 1);
   }
+  static void check(const Turn& turn) {
+    const JudgedReply& sample = turn.sample;
+    const bool fits = turn.versions.size() == sample.reply.tokens.size() &&
+                      sample.reply.log_probs.size() <= sample.reply.tokens.size() &&
+                      sample.signals.hints == std::ssize(sample.hinted);
+    if (!fits) damaged();
+  }
   template <class T>
   static T at_most(T value, int most) {
-    if (value < 0 || value > most) user_error("a letter is damaged. Use one version of the program everywhere.");
+    if (value < 0 || value > most) damaged();
     return value;
   }
+  [[noreturn]] static void damaged() { user_error("a letter is damaged. Use one version of the program everywhere."); }
 
   Unpacker in_;
 };
@@ -283,7 +291,8 @@ template std::shared_ptr<const Bytes> pack(const TraceEntry&);          template
 template std::shared_ptr<const Bytes> pack(const Ledger&);              template Ledger unpack(const Letter&);
 template std::shared_ptr<const Bytes> pack(const UsersReport&);         template UsersReport unpack(const Letter&);
 template std::shared_ptr<const Bytes> pack(const ServingCounters&);     template ServingCounters unpack(const Letter&);
-template std::shared_ptr<const Bytes> pack(const CollectionCounters&);  template CollectionCounters unpack(const Letter&);
+template std::shared_ptr<const Bytes> pack(const CollectionCounters&);
+template CollectionCounters unpack(const Letter&);
 template std::shared_ptr<const Bytes> pack(const JudgingCounters&);     template JudgingCounters unpack(const Letter&);
 template std::shared_ptr<const Bytes> pack(const TrainingReport&);      template TrainingReport unpack(const Letter&);
 // clang-format on

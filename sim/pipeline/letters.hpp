@@ -21,7 +21,7 @@ inline constexpr Endpoint auditor{0}, users{1}, serving{2}, collection{3}, judgi
 inline constexpr std::array all{auditor, users, serving, collection, judging, training};
 }  // namespace endpoints
 
-/// What a letter is about: its LetterKind.
+/// The subject of a letter: its LetterKind.
 enum class Subject : std::int32_t {
   // Letters of a component to itself, with a Timer. At one time they are handled in this order: a run ends before
   // anything else happens; finished work counts before weights change, and new requests are served with the new

@@ -44,6 +44,10 @@ std::vector<Letter> Serving::handle(const Letter& letter, Ticks now) {
 }
 
 void Serving::take(const NewWeights& weights) {
+  if (params_.defined() && (!weights.weights.defined() || weights.weights.numel() != params_.numel())) {
+    user_error("weights have {} parameters (the policy has {}). Use the same settings in all processes.",
+               weights.weights.defined() ? weights.weights.numel() : 0, params_.numel());
+  }
   params_ = weights.weights;
   worker_->load(params_);
   version_ = weights.version;

@@ -1,5 +1,5 @@
 #pragma once
-// What a run consists of.
+// Parts and settings of a run.
 
 #include <ATen/core/Tensor.h>
 
@@ -29,7 +29,7 @@ struct Setup {
 
 inline constexpr int most_measured = 16;  // the weights are measured after each of the first updates, up to this many
 
-/// Which of the runs of a setup.
+/// One of the runs of a setup.
 struct RunKey {
   std::uint64_t seed = 0;
   std::int64_t replicate = 0;

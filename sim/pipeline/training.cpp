@@ -54,6 +54,8 @@ std::vector<Letter> Training::handle(const Letter& letter, Ticks now) {
 
 void Training::enqueue(Turn turn) {
   JudgedReply& sample = turn.sample;
+  ensure(sample.reply.log_probs.size() == sample.reply.tokens.size(), "turn {} is cut and was not dropped",
+         turn.number);
   if (!std::isfinite(sample.signals.reward) || !all_finite(sample.reply.log_probs)) {
     return ledger_.drop(Reason::not_finite);
   }

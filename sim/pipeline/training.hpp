@@ -45,7 +45,7 @@ class Training final : public Component {
   const Objective& objective_;
   const LearningSettings& learning_;
   const TrainingSettings& settings_;
-  Ticks travel_;           // of weights to serving
+  Ticks travel_;           // time for which weights travel to serving
   std::int64_t measured_;  // the auditor measures the weights up to this version
   Keep keep_;
   Learner learner_;
@@ -56,7 +56,7 @@ class Training final : public Component {
   TensorAdam adam_;
   std::int64_t version_ = 0;
   Ticks busy_until_{};
-  TrainerLevel told_;  // what collection knows
+  TrainerLevel told_;  // the level that collection knows
   Ledger ledger_;
   TrainingCounters counters_;
   bool stopped_ = false;

@@ -15,7 +15,7 @@ using enum HandOverRule::Act;
 struct Trainer {
   Trainer(HandOver mode, bool one_behind) : rule(mode, one_behind) {}
 
-  // What the rule says until it has nothing more to say; training empties the queue.
+  // All acts until the rule has nothing more to say; training empties the queue.
   std::vector<HandOverRule::Act> acts() {
     std::vector<HandOverRule::Act> all;
     while (const auto act = rule.next([&] { return full; })) {

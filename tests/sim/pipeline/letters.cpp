@@ -25,7 +25,7 @@ ToJudge example() {
   turn.sample.prompt = {1, 2, 3, 4};
   turn.sample.reply = {.tokens = {7, 8, 0}, .log_probs = {-0.5, -0.25, -1e-300}};
   turn.sample.temperature = 0.7;
-  turn.sample.signals = {.reward = -1, .advantage = 0.5, .hints = 2};
+  turn.sample.signals = {.reward = -1, .advantage = 0.5, .hints = 3};
   turn.sample.hinted = {{1, 2}, {}, {3}};
   turn.sample.draw = 0.125;
   turn.sample.version = 4;
@@ -48,7 +48,7 @@ TEST(Letters, KeepEveryField) {
   EXPECT_EQ(b.temperature, 0.7);
   EXPECT_EQ(b.signals.reward, -1);
   EXPECT_EQ(b.signals.advantage, 0.5);
-  EXPECT_EQ(b.signals.hints, 2);
+  EXPECT_EQ(b.signals.hints, 3);
   EXPECT_EQ(b.hinted, a.hinted);
   EXPECT_EQ(b.draw, 0.125);
   EXPECT_EQ(b.version, 4);
@@ -125,6 +125,20 @@ TEST(Letters, RefuseTokensAndTurnsOutOfRange) {
   EXPECT_THROW(back(Request{.user = 1, .prompt = {-1}}), UserError);
   EXPECT_THROW(back(TurnKey{1, 1, -1}), UserError);
   EXPECT_THROW(back(TurnKey{1, 1, 1 << 30}), UserError);
+}
+
+TEST(Letters, RefuseTurnsWhosePartsDoNotFit) {
+  const auto differs = [](auto&& change) {
+    ToJudge order = example();
+    change(order.turn);
+    EXPECT_THROW(back(order.turn), UserError);
+  };
+  differs([](Turn& turn) { turn.versions.pop_back(); });
+  differs([](Turn& turn) { turn.sample.hinted.pop_back(); });
+  differs([](Turn& turn) { turn.sample.reply.log_probs.push_back(0); });
+  Turn cut = example().turn;
+  cut.sample.reply.log_probs.pop_back();  // a fault of a user's trajectory: collection drops it
+  EXPECT_EQ(back(cut).sample.reply.log_probs.size(), 2);
 }
 
 }  // namespace
