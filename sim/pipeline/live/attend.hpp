@@ -16,8 +16,9 @@ struct Attendance {
 };
 
 /// Has the components whose endpoints are `here` handle the letters of `mailbox`, which is theirs, until the run has
-/// ended or a stop is requested. A run takes place once every endpoint is attended by one thread of one process; it
-/// begins by itself, and it lasts as long as the settings say, on the mailbox's clock instead of the virtual one.
+/// ended or a stop is requested. Every endpoint is attended by one thread of one process, and the mailboxes reach each
+/// other before the first call. The run begins by itself and takes the time that the settings say, on the mailboxes'
+/// clocks instead of the virtual one.
 ///
 /// Full queues lose nothing: a refused letter is kept and sent again, before later letters to the same receiver. The
 /// component continues meanwhile, so that no two wait for each other; every user waits for a reply, which bounds the

@@ -73,9 +73,9 @@ TEST(Letters, KeepRequestsThatLackAField) {
 }
 
 TEST(Letters, KeepWeightsAndTraces) {
-  const NewWeights weights = back(NewWeights{3, at::arange(5)});
+  const NewWeights weights = back(NewWeights{3, at::arange(5, at::kFloat)});
   EXPECT_EQ(weights.version, 3);
-  EXPECT_TRUE(at::equal(weights.weights, at::arange(5)));
+  EXPECT_TRUE(at::equal(weights.weights, at::arange(5, at::kFloat)));
   EXPECT_FALSE(back(NewWeights{1, {}}).weights.defined());
   const TraceEntry entry{.time = Ticks{1},
                          .kind = TraceEntry::Kind::handed_over,
