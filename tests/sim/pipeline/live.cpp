@@ -1,5 +1,6 @@
 // Do the components work on threads and in two processes, and does a replay of their letters give the same bits?
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -127,6 +128,7 @@ TEST(LivePipeline, RunsInTwoProcesses) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       ::close(sockets[0]);
+      at::set_num_threads(1);  // thread pools do not survive a fork
       int status = 1;
       try {
         Components components(scene.setup(), run_key);
