@@ -16,7 +16,8 @@ enum class Outcome : std::int8_t {
   stopped = -2,  // the server has told the client to stop
 };
 
-constexpr std::size_t own_phases = 3;  // of every participation: download, training, upload
+/// Download, training and upload, the phases of every participation.
+constexpr std::size_t own_phases = 3;
 
 /// A dropout in a phase: 0 download, 1 training, 2 upload, then the phases that a protocol adds.
 constexpr Outcome dropout_in(std::size_t phase) { return static_cast<Outcome>(1 + phase); }

@@ -1,5 +1,5 @@
 #pragma once
-// What an accountant of differential privacy has to know of a part that adds noise.
+// The facts about a part that adds noise, for the accounting of differential privacy.
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// What the server knows of single clients, and all parts on the server's side may read.
+// Facts about single clients that the server knows and all parts on its side may read.
 
 #include <map>
 #include <string>

@@ -54,7 +54,7 @@ class ClientBlock {
   Trainer& trainer_;
   const ClientMemory& memory_;
   std::vector<ClientRecord> records_, written_;
-  std::string_view section_;  // of the part whose turn it is
+  std::string_view section_;  // section of the part whose turn it is
   LocalResult last_;
 };
 

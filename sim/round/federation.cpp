@@ -21,7 +21,7 @@ std::vector<MemorySlot> memory_slots(const Federation& federation) {
   return all;
 }
 
-// Where parts promise differential privacy, every channel that needs it must be protected, and the choice of clients
+// If parts promise differential privacy, every channel that needs it must be protected, and the choice of clients
 // must not depend on what clients report.
 void check_privacy(const Composition& all) {
   std::set<std::string> protected_channels;

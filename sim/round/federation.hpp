@@ -63,7 +63,7 @@ struct Federation {
   }
   /// Whether encoded updates are summed and the sum is decoded; otherwise each update is decoded before it is summed.
   bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
-  /// Whether the server takes a step in a round to which nobody contributed.
+  /// Whether the server takes a step in a round to which no client contributed.
   bool steps_without_clients() const;
   /// Throws UserError if the parts do not fit together.
   void check() const;
@@ -79,7 +79,7 @@ struct FederationState {
   std::int64_t round = 0;  // number of rounds begun
   Ticks now{};             // virtual time
   Version version{};
-  std::map<std::string, State, std::less<>> sections;  // of all parts, by the names of their sections
+  std::map<std::string, State, std::less<>> sections;  // sections of all parts, by name
   Board board;
   std::map<Version, Message> messages;  // versions that participations in flight or the next round need
   std::map<ParticipationId, Participation> in_flight;

@@ -28,7 +28,7 @@ struct Composition {
   std::vector<const RoundPart*> parts;  // strategy, stages, codec, aggregator, planner
   const Task& task;
   const Population& population;
-  const LocalSettings& local;         // of the first round
+  const LocalSettings& local;         // settings of the first round
   std::span<const Channel> channels;  // all channels, in order
 
   /// The first part of a kind, or null.
@@ -51,7 +51,7 @@ struct ServerContext {
   std::int64_t clients;                // number of clients with training examples
   std::int64_t round;                  // 1-based; 0 in `init`
   std::string_view section;            // name of the part's section, such as "stage/1/clip"
-  RandomKey key;                       // of this part and round: draws for different parts or rounds are independent
+  RandomKey key;                       // key of this part and round: other parts and rounds have independent draws
   double expected_cohort;              // Sampling::expected of the planner
   std::span<const Feedback> feedback;  // on the commits of this round
   Board& board;
@@ -67,7 +67,7 @@ struct PartContext {
   std::span<const Channel> channels;
   std::span<const Participation> block;
   std::string_view section;  // name of the part's section, such as "stage/1/clip"
-  RandomKey key;             // of this part, and of the channel where a hook has one
+  RandomKey key;             // key of this part, and of the channel where a hook has one
   double expected_cohort;    // Sampling::expected of the planner
 
   /// The index of the channel `name` that this part has declared.

@@ -49,7 +49,7 @@ struct Sampling {
   double rate = 0;                      // probability of one client in one round
   double expected = 0;                  // expected number of clients in a round; 0: unknown
   std::int64_t min_separation = 0;      // fewest rounds from one participation of a client to its next; 0: unknown
-  std::int64_t max_participations = 0;  // of one client in the whole run; 0: unknown
+  std::int64_t max_participations = 0;  // most participations of one client in the whole run; 0: unknown
 };
 
 class Planner : public RoundPart {

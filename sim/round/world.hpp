@@ -42,7 +42,7 @@ struct World {
   std::vector<Probe> probes{};                      // answers to Planner::probe, in its order
   std::vector<ProtocolPhase> protocol{};            // Aggregator::phases: those before the download come first
   const Board* board = nullptr;                     // scores of clients; null: there are none
-  bool steps_without_clients = false;               // whether the server takes a step even if nobody contributes to it
+  bool steps_without_clients = false;               // whether the server takes a step even without updates
   const std::map<ClientId, Ticks>* busy = nullptr;  // until when clients work for another task; null: for none
   DailyUse* used = nullptr;  // today's use if there are quotas; only `start` and `restart` change it
 

@@ -1,7 +1,7 @@
 // Gaussian: central differential privacy for clients. Each update is scaled down to a Euclidean norm of at most `bound`
 // over all its private channels together, every client counts alike, and the server divides the sum by the expected
 // cohort and adds Gaussian noise with a standard deviation of `noise_multiplier` * `bound` to the sum. It adds noise
-// even in a round to which nobody contributed. McMahan, Ramage, Talwar and Zhang, ICLR 2018 (arXiv 1710.06963), with
+// even in a round without any update. McMahan, Ramage, Talwar and Zhang, ICLR 2018 (arXiv 1710.06963), with
 // the fixed-denominator estimator. The generator is for simulation only.
 //
 // Try: planner = "poisson"
