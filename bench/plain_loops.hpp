@@ -45,11 +45,12 @@ struct PlainWorkload : Workload {
   float rate() const { return local.rate; }
 
   at::Tensor images =
-      at::from_blob(const_cast<std::uint8_t*>(task->train().bytes.data()), {clients * per_client, pixels}, at::kByte)
+      at::from_blob(const_cast<std::uint8_t*>(dynamic_cast<const DenseStore&>(task->train()).bytes().data()),
+                    {clients * per_client, pixels}, at::kByte)
           .to(at::kFloat)
           .div_(255);
   at::Tensor labels =
-      at::from_blob(const_cast<std::int32_t*>(task->train().labels.data()), {clients * per_client}, at::kInt)
+      at::from_blob(const_cast<std::int32_t*>(task->train().labels().data()), {clients * per_client}, at::kInt)
           .to(at::kLong);
 };
 

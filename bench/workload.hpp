@@ -10,6 +10,7 @@
 
 #include "experiments/program/run/experiment.hpp"
 #include "sim/nn/model.hpp"
+#include "sim/task/dense_store.hpp"
 #include "sim/task/supervised.hpp"
 
 namespace shoal::bench {
@@ -31,15 +32,14 @@ class EqualShares final : public ClientExamples {
 inline std::shared_ptr<Dataset> random_images() {
   auto data = std::make_shared<Dataset>();
   RandomStream random(random_key(1, "source/synthetic"), 0);
-  Examples& train = data->train;
-  train.shape = {1, 28, 28};
-  train.classes = classes;
-  train.scale = 1.0F / 255;
+  Examples train;
+  train.form = {.features = Form::Features::bytes, .shape = {1, 28, 28}, .classes = classes, .scale = 1.0F / 255};
   for (std::int64_t i = 0; i < clients * per_client; ++i) {
     train.labels.push_back(random.below(classes));
   }
   train.bytes.resize(clients * per_client * pixels);
   for (std::uint8_t& byte : train.bytes) byte = random.bits();
+  data->train = stored(std::move(train));
   return data;
 }
 

@@ -8,6 +8,7 @@
 
 #include "datasets/partitions/shared/class_holders.hpp"
 #include "datasets/partitions/shared/dealt.hpp"
+#include "datasets/partitions/shared/labels.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {
@@ -23,9 +24,8 @@ class ClassesPerClient final : public Partition {
                            between(0, 1e6))),
         where_(s.where()) {}
 
-  std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
-    std::vector<std::vector<std::int32_t>> of_class(train.classes);
-    for (std::size_t i = 0; i < train.labels.size(); ++i) of_class.at(train.labels[i]).push_back(i);
+  std::unique_ptr<ClientExamples> deal(const ExampleStore& train, std::uint64_t seed) const override {
+    std::vector<std::vector<std::int32_t>> of_class = examples_by_class(train, where_);
     std::erase_if(of_class, [](const auto& examples) { return examples.empty(); });
 
     const std::int64_t each = classes_of_a_client(std::ssize(of_class));
@@ -33,7 +33,7 @@ class ClassesPerClient final : public Partition {
     const RandomKey key = random_key(seed, "partition/classes_per_client");
     RandomStream random(key, -1);
     const auto holders = class_holders(clients_, each, std::ssize(of_class), random);
-    std::vector<std::int32_t> owner(train.labels.size());
+    std::vector<std::int32_t> owner(train.count());
     for (std::size_t k = 0; k < of_class.size(); ++k) {
       const std::int64_t examples = std::ssize(of_class[k]), clients = std::ssize(holders[k]);
       RandomStream order(key, k);
@@ -50,7 +50,8 @@ class ClassesPerClient final : public Partition {
   }
 
   // UserError unless every client can hold `each` classes with an example of each, and every class has a client.
-  void check(std::int64_t each, const std::vector<std::vector<std::int32_t>>& of_class, const Examples& train) const {
+  void check(std::int64_t each, const std::vector<std::vector<std::int32_t>>& of_class,
+             const ExampleStore& train) const {
     const std::int64_t present = std::ssize(of_class), places = clients_ * each;
     if (each > present) {
       user_error("{}: {} classes per client (the training examples have {}). Lower 'classes'.", where_, each, present);
@@ -67,7 +68,7 @@ class ClassesPerClient final : public Partition {
       user_error(
           "{}: {} clients with {} classes each need up to {} training examples of every class (class {} has {}). Lower "
           "'clients' or 'classes'.",
-          where_, clients_, each, most_holders, train.labels[fewest->front()], fewest->size());
+          where_, clients_, each, most_holders, train.labels()[fewest->front()], fewest->size());
     }
   }
 

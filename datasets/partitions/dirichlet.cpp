@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "datasets/partitions/shared/dealt.hpp"
+#include "datasets/partitions/shared/labels.hpp"
 #include "datasets/partitions/shared/minimum.hpp"
 #include "datasets/partitions/shared/proportions.hpp"
 
@@ -15,17 +16,15 @@ class Dirichlet final : public Partition {
   explicit Dirichlet(Settings& s)
       : clients_(clients_setting(s)),
         alpha_(s.number("alpha", 0.3, "concentration: small values give clients of few classes", between(1e-6, 1e6))),
-        minimum_(s, "alpha", alpha_) {}
+        minimum_(s, "alpha", alpha_),
+        where_(s.where()) {}
 
-  std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
+  std::unique_ptr<ClientExamples> deal(const ExampleStore& train, std::uint64_t seed) const override {
     minimum_.check(clients_, train.count());
-    std::vector<std::vector<std::int32_t>> of_class(train.classes);
-    for (std::size_t i = 0; i < train.labels.size(); ++i) {
-      of_class.at(train.labels[i]).push_back(i);
-    }
+    std::vector<std::vector<std::int32_t>> of_class = examples_by_class(train, where_);
     const RandomKey key = random_key(seed, "partition");
     const auto cuts = accepted_cuts(of_class, key);
-    std::vector<std::int32_t> owner(train.labels.size());
+    std::vector<std::int32_t> owner(train.count());
     for (std::size_t k = 0; k < of_class.size(); ++k) {
       RandomStream random(key, k);
       shuffle(std::span(of_class[k]), random);
@@ -60,6 +59,7 @@ class Dirichlet final : public Partition {
   std::int64_t clients_;
   double alpha_;
   MinimumExamples minimum_;
+  std::string where_;
 };
 
 }  // namespace

@@ -13,7 +13,7 @@ class Iid final : public Partition {
  public:
   explicit Iid(Settings& s) : clients_(clients_setting(s)) {}
 
-  std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
+  std::unique_ptr<ClientExamples> deal(const ExampleStore& train, std::uint64_t seed) const override {
     std::vector<std::int32_t> order(train.count());
     std::iota(order.begin(), order.end(), 0);
     RandomStream random(random_key(seed, "partition"), 0);

@@ -19,23 +19,23 @@ class Natural final : public Partition {
                            between(0, 1e8))),
         where_(s.where()) {}
 
-  std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
-    if (train.groups.empty()) {
+  std::unique_ptr<ClientExamples> deal(const ExampleStore& train, std::uint64_t seed) const override {
+    if (train.groups().empty()) {
       user_error(
           "{}: the data set does not say who its examples are from. Use one that does, such as \"qmnist\", "
           "or another partition.",
           where_);
     }
-    ensure(train.groups.size() == train.labels.size(), "{} groups for {} examples", train.groups.size(),
-           train.labels.size());
-    std::vector<std::int32_t> names = train.groups;
+    const std::span<const std::int32_t> groups = train.groups();
+    ensure(std::ssize(groups) == train.count(), "{} groups for {} examples", groups.size(), train.count());
+    std::vector<std::int32_t> names(groups.begin(), groups.end());
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());
     const std::vector<std::int32_t> client_of = clients_of_groups(names.size(), seed);
 
     std::vector<std::int32_t> owner;
-    owner.reserve(train.groups.size());
-    for (const std::int32_t group : train.groups) {
+    owner.reserve(groups.size());
+    for (const std::int32_t group : groups) {
       owner.push_back(client_of[std::ranges::lower_bound(names, group) - names.begin()]);
     }
     return dealt(owner, clients_ == 0 ? std::ssize(names) : clients_);

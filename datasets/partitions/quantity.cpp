@@ -18,11 +18,11 @@ class Quantity final : public Partition {
         beta_(s.number("beta", 0.5, "concentration: the smaller, the more unequal the clients", between(1e-6, 1e6))),
         minimum_(s, "beta", beta_) {}
 
-  std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
+  std::unique_ptr<ClientExamples> deal(const ExampleStore& train, std::uint64_t seed) const override {
     minimum_.check(clients_, train.count());
     const RandomKey key = random_key(seed, "partition");
     const std::vector<std::int32_t> cuts = accepted_cuts(train.count(), key);
-    std::vector<std::int32_t> order(train.labels.size());
+    std::vector<std::int32_t> order(train.count());
     std::iota(order.begin(), order.end(), 0);
     RandomStream random(key, 0);
     shuffle(std::span(order), random);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "datasets/partitions/shared/dealt.hpp"
+#include "datasets/partitions/shared/labels.hpp"
 #include "sim/random.hpp"
 
 namespace shoal::partitions {
@@ -18,7 +19,7 @@ class Shards final : public Partition {
         shards_per_client_(s.integer("shards_per_client", 2, "shards that each client gets", between(1, 1e6))),
         where_(s.where()) {}
 
-  std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const override {
+  std::unique_ptr<ClientExamples> deal(const ExampleStore& train, std::uint64_t seed) const override {
     const std::int64_t n = train.count(), shards = clients_ * shards_per_client_;
     if (shards > n) {
       user_error(
@@ -27,9 +28,10 @@ class Shards final : public Partition {
           clients_, shards_per_client_, shards, n, where_);
     }
     std::vector<std::int32_t> by_label(n), hand(shards);
+    const std::span<const std::int32_t> labels = labels_of(train, where_);
     std::iota(by_label.begin(), by_label.end(), 0);
     std::stable_sort(by_label.begin(), by_label.end(),
-                     [&](std::int32_t a, std::int32_t b) { return train.labels[a] < train.labels[b]; });
+                     [&](std::int32_t a, std::int32_t b) { return labels[a] < labels[b]; });
     std::iota(hand.begin(), hand.end(), 0);
     RandomStream random(random_key(seed, "partition"), 0);
     shuffle(std::span(hand), random);

@@ -34,9 +34,7 @@ Examples read_half(const std::string& folder, const Half& half) {
     user_error("file '{}' has {} rows (expected {}). Download it again.", path, table.rows(), half.rows);
   }
   Examples examples;
-  examples.shape = {1, 8, 8};
-  examples.classes = classes;
-  examples.scale = 1.0F / largest;
+  examples.form = {.features = Form::Features::bytes, .shape = {1, 8, 8}, .classes = classes, .scale = 1.0F / largest};
   for (std::int64_t i = 0; i < table.rows(); ++i) {
     const auto row = table.row(i);
     for (std::int64_t j = 0; j <= features; ++j) {
@@ -63,9 +61,7 @@ class Optdigits final : public Source {
 
   Dataset load() const override {
     const std::string folder = folder_.empty() ? shipped_folder("optdigits") : folder_;
-    Dataset data{.train = read_half(folder, train_half), .test = read_half(folder, test_half), .digest = {}};
-    data.digest = contents_digest(data.train, data.test);
-    return data;
+    return dataset_of(read_half(folder, train_half), read_half(folder, test_half));
   }
 
  private:

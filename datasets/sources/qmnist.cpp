@@ -20,11 +20,12 @@ constexpr std::int64_t class_column = 0, writer_column = 2, columns = 8;
 // After MNIST's 10,000, QMNIST's test labels continue with those of the images that MNIST had lost.
 void add_writers(Examples& examples, const std::string& path) {
   const readers::IdxArray table = readers::read_idx(path, {.type = readers::IdxType::int32, .dimensions = 2});
-  if (table.shape[0] < examples.count() || table.shape[1] != columns) {
+  const std::int64_t count = std::ssize(examples.labels);
+  if (table.shape[0] < count || table.shape[1] != columns) {
     user_error("file '{}' holds {} x {} numbers (expected {} rows or more of {}). Check that it is the right file.",
-               path, table.shape[0], table.shape[1], examples.count(), columns);
+               path, table.shape[0], table.shape[1], count, columns);
   }
-  for (std::int64_t i = 0; i < examples.count(); ++i) {
+  for (std::int64_t i = 0; i < count; ++i) {
     const std::int32_t* row = table.ints.data() + i * columns;
     const std::int32_t label = examples.labels[i];
     if (row[class_column] != label) {
@@ -38,20 +39,19 @@ void add_writers(Examples& examples, const std::string& path) {
 class Qmnist final : public Source {
  public:
   explicit Qmnist(Settings& s)
-      : images_(idx_images(mnist_images, s)),
+      : how_(mnist_images, s),
         folder_(s.text("label_folder", "", "folder of QMNIST's label files; empty: $SHOAL_DATA/qmnist")) {}
 
   Dataset load() const override {
-    Dataset data = images_->load();
+    ImagePair data = read_images(mnist_images, how_);
     const std::vector<std::string> paths = find_published(publication, label_files, folder_);
     add_writers(data.train, paths[0]);
     add_writers(data.test, paths[1]);
-    data.digest = contents_digest(data.train, data.test);
-    return data;
+    return dataset_of(std::move(data.train), std::move(data.test));
   }
 
  private:
-  std::unique_ptr<Source> images_;
+  ImageSettings how_;
   std::string folder_;
 };
 

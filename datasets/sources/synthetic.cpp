@@ -43,21 +43,17 @@ class Synthetic final : public Source {
       RandomStream random(key, k, static_cast<std::int64_t>(Draw::centre));
       for (std::int64_t j = 0; j < features_; ++j) centres.push_back(deviation * random.normal());
     }
-    Dataset data{.train = draw(key, centres, examples_, Draw::train),
-                 .test = draw(key, centres, test_examples_, Draw::test),
-                 .digest = {}};
+    Examples train = draw(key, centres, examples_, Draw::train);
     for (std::int64_t i = 0; groups_ > 0 && i < examples_; ++i) {
-      data.train.groups.push_back(i / classes_ % groups_);
+      train.groups.push_back(i / classes_ % groups_);
     }
-    data.digest = contents_digest(data.train, data.test);
-    return data;
+    return dataset_of(std::move(train), draw(key, centres, test_examples_, Draw::test));
   }
 
  private:
   Examples draw(RandomKey key, const std::vector<double>& centres, std::int64_t count, Draw what) const {
     Examples examples;
-    examples.shape = {features_, 1, 1};
-    examples.classes = classes_;
+    examples.form = {.shape = {features_, 1, 1}, .classes = classes_};
     examples.floats.reserve(count * features_);
     examples.labels.reserve(count);
     for (std::int64_t i = 0; i < count; ++i) {

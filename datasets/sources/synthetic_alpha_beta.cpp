@@ -25,16 +25,14 @@ class SyntheticAlphaBeta final : public Source {
         seed_(s.integer("seed", 1, "seed of the data, independent of the run's seed", at_least(0))) {}
 
   Dataset load() const override {
-    Dataset data;
-    data.train.shape = data.test.shape = {features, 1, 1};
-    data.train.classes = data.test.classes = classes;
-    for (std::int64_t device = 0; device < devices_; ++device) add(device, data);
-    data.digest = contents_digest(data.train, data.test);
-    return data;
+    Examples train, test;
+    train.form = test.form = {.shape = {features, 1, 1}, .classes = classes};
+    for (std::int64_t device = 0; device < devices_; ++device) add(device, train, test);
+    return dataset_of(std::move(train), std::move(test));
   }
 
  private:
-  void add(std::int64_t device, Dataset& data) const {
+  void add(std::int64_t device, Examples& train, Examples& test) const {
     RandomStream random(random_key(seed_, "source/synthetic"), device);
     const auto normals = [&](std::int64_t count, double mean) {
       std::vector<double> drawn;
@@ -55,7 +53,7 @@ class SyntheticAlphaBeta final : public Source {
         scores[k] = bias[k];
         for (std::size_t j = 0; j < x.size(); ++j) scores[k] += weights[k * x.size() + j] * x[j];
       }
-      Examples& half = i < trained ? data.train : data.test;
+      Examples& half = i < trained ? train : test;
       half.floats.insert(half.floats.end(), x.begin(), x.end());
       half.labels.push_back(std::ranges::max_element(scores) - scores.begin());
       half.groups.push_back(device);

@@ -13,6 +13,7 @@
 
 #include "experiments/program/plan/plan_rounds.hpp"
 #include "sim/nn/model.hpp"
+#include "sim/task/dense_store.hpp"
 #include "sim/task/supervised.hpp"
 
 namespace shoal {
@@ -39,16 +40,16 @@ class EqualShares final : public ClientExamples {
 std::shared_ptr<const Dataset> synthetic(const Shape& shape, std::int64_t clients) {
   auto data = std::make_shared<Dataset>();
   RandomStream random(random_key(1, "source/synthetic"), 0);
-  data->train.shape = shape;
-  data->train.classes = classes;
-  data->train.scale = 1.0F / 255;
+  Examples train;
+  train.form = {.features = Form::Features::bytes, .shape = shape, .classes = classes, .scale = 1.0F / 255};
   const std::int64_t count = clients * examples_per_client;
   for (std::int64_t i = 0; i < count; ++i) {
-    data->train.labels.push_back(random.below(classes));
+    train.labels.push_back(random.below(classes));
   }
   for (std::int64_t i = 0; i < count * shape.size(); ++i) {
-    data->train.bytes.push_back(static_cast<std::uint8_t>(random.bits()));
+    train.bytes.push_back(static_cast<std::uint8_t>(random.bits()));
   }
+  data->train = stored(std::move(train));
   return data;
 }
 

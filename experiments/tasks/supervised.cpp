@@ -4,9 +4,21 @@
 
 #include "experiments/tasks/shared/federated.hpp"
 #include "sim/nn/model.hpp"
+#include "sim/task/server_examples.hpp"
 
 namespace shoal::tasks {
 namespace {
+
+std::vector<KeyedTransform> read_transforms(const Settings& data, std::uint64_t seed) {
+  std::vector<KeyedTransform> all;
+  for (Settings& section : data.sections("transforms")) {
+    const std::string name = section.text("name", "random_crop", "which transform");
+    // Equal transforms draw differently: their place is in the key.
+    const RandomKey key = random_key(seed, fmt::format("task/transform/{}/{}", all.size(), name));
+    all.push_back({find_part<ExampleTransform>("transform", name).make(section), key});
+  }
+  return all;
+}
 
 class SupervisedKind final : public TaskKind {
  public:
@@ -16,12 +28,16 @@ class SupervisedKind final : public TaskKind {
     Settings model = root.section("model");
     const std::string name = model.text("name", "mlp", "which model");
     const std::shared_ptr<const Dataset> dataset = place.data.load(data);
-    auto dealt = make_part<Partition>("partition", "iid", root.section("partition"))->deal(dataset->train, seed);
-    Network network =
-        find_part<Model>("model", name).make(model)->network(dataset->train.shape, dataset->train.classes);
+    const std::int64_t kept =
+        data.integer("server", 0, "training examples that the server keeps for itself", between(0, 2147483647));
+    auto [dealt, server] = deal(*make_part<Partition>("partition", "iid", root.section("partition")), *dataset->train,
+                                kept, seed, data.where());
+    const Form& form = dataset->train->form();
+    Network network = find_part<Model>("model", name).make(model)->network(form.shape, form.classes);
     network.on(place.device);
-    auto task =
-        std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(network), HoldoutShares(data), seed);
+    auto task = std::make_shared<SupervisedTask>(
+        dataset, std::move(dealt), std::move(network), HoldoutShares(data), seed,
+        TaskExtras{.server = std::move(server), .transforms = read_transforms(data, seed)});
     return federated(root, place, {.task = std::move(task), .data_digest = dataset->digest, .model = name});
   }
 };

@@ -5,53 +5,73 @@
 #include <algorithm>
 
 namespace shoal {
-namespace {
 
-// Writes the features of one example as the network expects them: scaled, channels last.
-template <class T>
-void write_features(const T* from, const Shape& shape, float scale, float offset, float* to) {
-  const std::int64_t pixels = shape.height * shape.width;
-  if (shape.channels == 1 || pixels == 1) {
-    for (std::int64_t i = 0; i < shape.size(); ++i) to[i] = from[i] * scale + offset;
+StackedBatch::StackedBatch(const at::Tensor& all_features, const at::Tensor& all_labels, const at::Tensor& all_weights,
+                           const Shape& shape)
+    : features(all_features), labels(all_labels), weights(all_weights) {
+  const std::int64_t rows = labels.size(1);
+  for (std::int64_t k = 0; k < labels.size(0); ++k) {
+    clients.push_back({.features = features.select(0, k).view({rows, shape.height, shape.width, shape.channels}),
+                       .targets = labels.select(0, k),
+                       .mask = {},
+                       .weights = weights.select(0, k)});
+  }
+}
+
+void BatchFeed::load(StackedBatch& to, const ExampleStore& from, std::span<const ClientBatch> batches) {
+  const bool changes = !transforms_.empty() && !batches.empty() && batches.front().who != nullptr;
+  const std::span<const KeyedTransform> transforms = changes ? transforms_ : std::span<const KeyedTransform>();
+  if (arithmetic_ == StackForm::Arithmetic::loops) {
+    for (std::size_t k = 0; k < batches.size(); ++k) load_rows(to.clients[k], from, batches[k], transforms);
     return;
   }
-  for (std::int64_t c = 0; c < shape.channels; ++c) {
-    for (std::int64_t i = 0; i < pixels; ++i) {
-      to[i * shape.channels + c] = from[c * pixels + i] * scale + offset;
-    }
-  }
+  const auto* dense = dynamic_cast<const DenseStore*>(&from);
+  if (changes || dense == nullptr) return load_by_way_of_host(to, from, batches, transforms);
+  load_on_device(to, *dense, batches);
 }
 
-}  // namespace
-
-void BatchFeed::load(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
-  if (arithmetic_ == StackForm::Arithmetic::library) return load_on_device(to, from, batches);
-  for (std::size_t k = 0; k < batches.size(); ++k) load_rows(to, k, from, batches[k]);
+void BatchFeed::load_changed(StackedBatch& to, const ExampleStore& from, const ClientBatch& batch,
+                             const KeyedTransform& only) {
+  if (arithmetic_ == StackForm::Arithmetic::loops) return load_rows(to.clients[0], from, batch, {&only, 1});
+  load_by_way_of_host(to, from, {&batch, 1}, {&only, 1});
 }
 
-void BatchFeed::load_rows(StackedNetwork& to, std::int64_t k, const Examples& from, const ClientBatch& batch) const {
-  const std::int64_t rows = to.batch(), size = from.shape.size(), used = std::ssize(batch.positions);
-  std::int64_t* labels = to.labels().mutable_data_ptr<std::int64_t>() + k * rows;
-  float* weights = to.weights().mutable_data_ptr<float>() + k * rows;
-  float* features = to.inputs().mutable_data_ptr<float>() + k * to.inputs().stride(0);
-  for (const std::int32_t position : batch.positions) {
-    const std::int64_t first = std::int64_t{position} * size;
-    *labels++ = from.labels[position];
-    if (from.bytes.empty()) {
-      write_features(from.floats.data() + first, from.shape, from.scale, from.offset, features);
-    } else {
-      write_features(from.bytes.data() + first, from.shape, from.scale, from.offset, features);
-    }
-    features += size;
-  }
+void BatchFeed::load_rows(Gathered& to, const ExampleStore& from, const ClientBatch& batch,
+                          std::span<const KeyedTransform> transforms) const {
+  from.gather(batch.positions, to);
+  float* weights = to.weights.mutable_data_ptr<float>();
+  const std::int64_t rows = to.weights.numel(), used = std::ssize(batch.positions);
   std::fill_n(weights, used, batch.weight);
   std::fill_n(weights + used, rows - used, 0.0F);
-  std::fill_n(labels, rows - used, std::int64_t{0});
-  std::fill_n(features, (rows - used) * size, 0.0F);  // values left there may have become infinite
+  if (transforms.empty()) return;
+  const Batch about{.positions = batch.positions,
+                    .who = batch.who,
+                    .step = batch.step,
+                    .weights = {weights, batch.positions.size()},
+                    .form = from.form(),
+                    .clients = clients_};
+  for (const KeyedTransform& t : transforms) t.transform->apply(about, to, t.key);
 }
 
-void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::span<const ClientBatch> batches) {
-  const std::int64_t clients = to.weights().size(0), rows = to.batch();
+void BatchFeed::load_by_way_of_host(StackedBatch& to, const ExampleStore& from, std::span<const ClientBatch> batches,
+                                    std::span<const KeyedTransform> transforms) const {
+  to.features.zero_();
+  to.weights.zero_();
+  for (std::size_t k = 0; k < batches.size(); ++k) {
+    Gathered& there = to.clients[k];
+    Gathered here{.features = at::empty(there.features.sizes(), at::kFloat),
+                  .targets = at::empty(there.targets.sizes(), at::kLong),
+                  .mask = {},
+                  .weights = at::empty(there.weights.sizes(), at::kFloat)};
+    load_rows(here, from, batches[k], transforms);
+    there.features.copy_(here.features);
+    there.targets.copy_(here.targets);
+    there.weights.copy_(here.weights);
+  }
+}
+
+void BatchFeed::load_on_device(StackedBatch& to, const DenseStore& from, std::span<const ClientBatch> batches) {
+  const std::int64_t clients = to.weights.size(0), rows = to.weights.size(1);
   Staging& s = staging(clients * rows);
   auto* positions = s.positions.mutable_data_ptr<std::int32_t>();
   float* weights = s.weights.mutable_data_ptr<float>();
@@ -64,11 +84,11 @@ void BatchFeed::load_on_device(StackedNetwork& to, const Examples& from, std::sp
     weights += rows;
   }
   s.chosen.copy_(s.positions, /*non_blocking=*/true);
-  to.weights().view({-1}).copy_(s.weights, /*non_blocking=*/true);
-  compact(from).gather(s.chosen, to.inputs(), to.labels());
+  to.weights.view({-1}).copy_(s.weights, /*non_blocking=*/true);
+  compact(from).gather(s.chosen, to.features, to.labels);
 }
 
-const DeviceExamples& BatchFeed::compact(const Examples& from) {
+const DeviceExamples& BatchFeed::compact(const DenseStore& from) {
   const auto held = std::ranges::find(compact_, &from, &Compact::of);
   if (held != compact_.end()) return held->there;
   compact_.push_back({&from, DeviceExamples(from, device_)});

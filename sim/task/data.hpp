@@ -5,31 +5,17 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "sim/ids.hpp"
-#include "sim/nn/form.hpp"
 #include "sim/settings/part.hpp"
+#include "sim/task/example_store.hpp"
 
 namespace shoal {
 
-/// Examples that a source holds: compact features and labels, read-only after loading and shared by all cells and
-/// threads of a process. Features stay in their storage type (uint8 images stay uint8) until a batch is gathered.
-struct Examples {
-  Shape shape;
-  std::int64_t classes = 0;
-  std::vector<std::uint8_t> bytes;   // [n, size] when the features are uint8
-  std::vector<float> floats;         // [n, size] otherwise
-  std::vector<std::int32_t> labels;  // [n], 0 to classes - 1
-  std::vector<std::int32_t> groups;  // [n], number of the person (or other group) it is from; empty where unknown
-  float scale = 1, offset = 0;       // the model sees feature * scale + offset
-  std::int64_t count() const { return labels.size(); }
-};
-
-/// A data set as published: training and test examples.
+/// A data set as published: training and test examples, of one form.
 struct Dataset {
-  Examples train, test;
-  std::string digest;  // SHA-256 of the contents; kept in the run's provenance
+  std::shared_ptr<const ExampleStore> train, test;  // `test` is null where there are no test examples
+  std::string digest;                               // SHA-256 of the contents; kept in the run's provenance
 };
 
 /// Loads or generates a data set. A part of datasets/sources.
@@ -47,7 +33,7 @@ class ClientExamples {
   virtual std::int64_t clients() const = 0;
   /// Number of the client's examples in `train`.
   virtual std::int64_t count(ClientId client) const = 0;
-  /// Their indices into `Dataset::train`, written to `out`; size `count(client)`.
+  /// Their positions in `Dataset::train`, written to `out`; size `count(client)`.
   virtual void indices(ClientId client, std::span<std::int32_t> out) const = 0;
 };
 
@@ -56,7 +42,7 @@ class Partition {
  public:
   virtual ~Partition() = default;
   /// A pure function of labels, groups and the seed. UserError when the examples cannot be dealt this way.
-  virtual std::unique_ptr<ClientExamples> deal(const Examples& train, std::uint64_t seed) const = 0;
+  virtual std::unique_ptr<ClientExamples> deal(const ExampleStore& train, std::uint64_t seed) const = 0;
 };
 
 template <>

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "sim/task/data.hpp"
+#include "sim/task/dense_store.hpp"
 
 namespace shoal {
 
@@ -11,8 +11,9 @@ class DeviceExamples {
  public:
   static constexpr std::int32_t none = -1;  // in place of a position
 
-  /// Copies features and labels to `device` once. With the CPU as `device`, tests can run the device's arithmetic.
-  DeviceExamples(const Examples& examples, at::Device device);
+  /// Copies features and labels (not real targets) to `device` once. With the CPU as `device`, tests can run the
+  /// device's arithmetic.
+  DeviceExamples(const DenseStore& examples, at::Device device);
 
   /// Gathers the examples at `positions` [K B] (int32, on the device; `none` for no example). Writes their features as
   /// the network expects them (scaled, channels last; zeros for no example) to `features` [K, B, size], in which
@@ -21,8 +22,7 @@ class DeviceExamples {
   void gather(const at::Tensor& positions, at::Tensor& features, at::Tensor& labels) const;
 
  private:
-  Shape shape_;
-  float scale_, offset_;
+  Form form_;
   at::Tensor values_, labels_;
 };
 

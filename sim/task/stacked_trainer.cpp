@@ -24,21 +24,20 @@ double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / c
 }  // namespace
 
 StackedTrainer::StackedTrainer(const SupervisedTask& task, Workplace place)
-    : task_(task), place_(place), feed_(place.device, place.arithmetic) {}
+    : task_(task), place_(place), feed_(place.device, place.arithmetic, task.transforms(), task.clients()) {}
 
 StackedTrainer::Lane& StackedTrainer::lane(std::int64_t clients, BlockForm form) {
   const bool grouped = form == BlockForm::grouped && clients > 1;
   return lanes_.get(2 * clients + (grouped ? 1 : 0), 1, [&] {
     const StackForm how{place_.arithmetic, grouped ? StackForm::Convolution::grouped : StackForm::Convolution::each};
     return std::make_unique<Lane>(
-        Lane{how, ParameterRows(clients, task_.layout().size, place_.device), Recent<StackedNetwork>(most_rows)});
+        Lane{how, ParameterRows(clients, task_.layout().size, place_.device), Recent<FedNetwork>(most_rows)});
   });
 }
 
-StackedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch) {
-  return lane.networks.get(batch, lane.rows.clients() * batch, [&] {
-    return std::make_unique<StackedNetwork>(task_.network(), lane.rows, batch, lane.form);
-  });
+StackedTrainer::FedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch) {
+  return lane.networks.get(batch, lane.rows.clients() * batch,
+                           [&] { return std::make_unique<FedNetwork>(task_.network(), lane.rows, batch, lane.form); });
 }
 
 void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
@@ -108,11 +107,11 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
     if (active == 0) break;
     for (std::size_t slot = 0; slot < active; ++slot) {
       const std::span<const std::int32_t> batch = batches[slot].next();
-      loaded[slot] = {batch, 1.0 / batch.size()};
+      loaded[slot] = {batch, 1.0 / batch.size(), &block_[order[slot]], s};
     }
     // A client alone needs no padding.
-    StackedNetwork& net = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch());
-    feed_.load(net, task_.train(), std::span(loaded).first(active));
+    auto& [net, inputs] = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch());
+    feed_.load(inputs, task_.train(), std::span(loaded).first(active));
     step.run(net, active);
   }
 
@@ -139,9 +138,9 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
     lane.rows.losses.zero_();
     for (std::size_t first = 0; first < own.size(); first += gradient_chunk) {
       const auto part = own.subspan(first, std::min<std::size_t>(gradient_chunk, own.size() - first));
-      StackedNetwork& net = network(lane, std::ssize(part));
-      const ClientBatch batch{part, 1.0 / own.size()};
-      feed_.load(net, task_.train(), {&batch, 1});
+      auto& [net, inputs] = network(lane, std::ssize(part));
+      const ClientBatch batch{part, 1.0 / own.size(), &block_[k]};
+      feed_.load(inputs, task_.train(), {&batch, 1});
       net.forward();
       net.loss_and_gradient();
       net.backward(first == 0 ? GradientUse::store() : GradientUse::add());
@@ -157,7 +156,7 @@ Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk
   const at::NoGradGuard no_grad;
   const SupervisedTask::Chunk chunk = task_.chunk(which);
   lane(1).rows.values.copy_(params);
-  return score(chunk.from, chunk.positions, std::ssize(chunk.positions));
+  return score(chunk.from, chunk.positions, std::ssize(chunk.positions), chunk.change);
 }
 
 Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) {
@@ -177,10 +176,15 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
   return total;
 }
 
-Evaluation StackedTrainer::score(const Examples& from, std::span<const std::int32_t> positions, std::int64_t batch) {
-  StackedNetwork& net = network(lane(1), batch);
+Evaluation StackedTrainer::score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
+                                 const KeyedTransform* change) {
+  auto& [net, inputs] = network(lane(1), batch);
   const ClientBatch examples{positions, 1};
-  feed_.load(net, from, {&examples, 1});
+  if (change == nullptr) {
+    feed_.load(inputs, from, {&examples, 1});
+  } else {
+    feed_.load_changed(inputs, from, examples, *change);
+  }
   net.forward();
   const StackedNetwork::Score score = net.score();
   return {.examples = std::ssize(positions), .correct = score.correct, .loss = Evaluation::to_units(score.loss)};

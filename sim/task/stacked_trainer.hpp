@@ -42,16 +42,23 @@ class StackedTrainer final : public Trainer {
   Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) override;
 
  private:
+  /// A network and its inputs.
+  struct FedNetwork {
+    FedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch, const StackForm& form)
+        : net(network, rows, batch, form), inputs(net.inputs(), net.labels(), net.weights(), network.input()) {}
+    StackedNetwork net;
+    StackedBatch inputs;
+  };
   /// Parameters for K clients, and networks for the batch sizes that were used last.
   struct Lane {
     StackForm form;
     ParameterRows rows;
-    Recent<StackedNetwork> networks;
+    Recent<FedNetwork> networks;
     at::Tensor momentum{};
   };
 
   Lane& lane(std::int64_t clients, BlockForm form = BlockForm::in_turn);
-  StackedNetwork& network(Lane& lane, std::int64_t batch);
+  FedNetwork& network(Lane& lane, std::int64_t batch);
   /// Rows per client of a stacked batch.
   std::int64_t padded_batch() const;
   /// Trains clients order[0], order[1], ... of the block, longest first, as one stack.
@@ -61,7 +68,8 @@ class StackedTrainer final : public Trainer {
   at::Tensor changes();
 
   /// Evaluates the first lane's weights on at most `batch` examples.
-  Evaluation score(const Examples& from, std::span<const std::int32_t> positions, std::int64_t batch);
+  Evaluation score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
+                   const KeyedTransform* change = nullptr);
 
   const SupervisedTask& task_;
   Workplace place_;

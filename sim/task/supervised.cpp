@@ -9,30 +9,44 @@
 namespace shoal {
 namespace {
 
-void check(const Examples& examples, const Network& network) {
-  if (examples.count() == 0) return;
-  ensure(examples.shape == network.input(), "the network was made for examples of another shape");
-  ensure(std::max(std::ssize(examples.bytes), std::ssize(examples.floats)) == examples.count() * examples.shape.size(),
-         "{} labels do not fit the features", examples.count());
-  const auto [least, most] = std::ranges::minmax(examples.labels);
-  ensure(least >= 0 && most < network.output().size(), "labels {} to {} (the network has {} outputs)", least, most,
-         network.output().size());
+void check(const ExampleStore* examples, const Network& network) {
+  if (examples == nullptr || examples->count() == 0) return;
+  const Form& form = examples->form();
+  ensure(form.shape == network.input(), "the network was made for examples of another shape");
+  ensure(form.targets == Form::Targets::labels && form.classes <= network.output().size(),
+         "examples of {} classes (the network has {} outputs)", form.classes, network.output().size());
 }
 
-std::int64_t bytes_of(const Examples& examples) {
-  return std::ssize(examples.bytes) +
-         4 * (std::ssize(examples.floats) + std::ssize(examples.labels) + std::ssize(examples.groups));
+std::int64_t bytes_of(const ExampleStore* examples) {
+  if (examples == nullptr) return 0;
+  std::int64_t bytes = 0;
+  for (const auto& part : examples->contents()) bytes += std::ssize(part);
+  return bytes;
 }
 
 }  // namespace
 
 SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients,
-                               Network network, HoldoutShares shares, std::uint64_t seed)
-    : data_(std::move(data)), holdout_(std::move(clients), shares, seed), network_(std::move(network)), seed_(seed) {
-  check(data_->train, network_);
-  check(data_->test, network_);
+                               Network network, HoldoutShares shares, std::uint64_t seed, TaskExtras extras)
+    : data_(std::move(data)),
+      holdout_(std::move(clients), shares, seed),
+      network_(std::move(network)),
+      seed_(seed),
+      extras_(std::move(extras)) {
+  check(data_->train.get(), network_);
+  check(data_->test.get(), network_);
   for (std::int64_t client = 0; client < holdout_.clients(); ++client) {
     clients_with_examples_ += holdout_.count(ClientId{client}, "train") > 0 ? 1 : 0;
+  }
+  const ExampleStore& tests = has_test_set() ? *data_->test : *data_->train;
+  const bool tested = has_test_set() || holdout_.holds_out("test");
+  add_set("train", *data_->train);
+  if (holdout_.holds_out("validation")) add_set("validation", *data_->train);
+  if (tested) add_set("test", tests);
+  if (!extras_.server.empty()) add_set("server", *data_->train);
+  for (const KeyedTransform& t : extras_.transforms) {
+    t.transform->check(data_->train->form());
+    if (tested && !t.transform->set().empty()) add_set(t.transform->set(), tests, &t);
   }
 }
 
@@ -46,17 +60,46 @@ std::unique_ptr<Trainer> SupervisedTask::trainer() const {
   return std::make_unique<StackedTrainer>(*this, Workplace{device, StackForm::Arithmetic::library});
 }
 
-const std::vector<std::int32_t>& SupervisedTask::collected(std::string_view set) const {
-  const auto found = std::ranges::find(Holdout::sets, set);
-  ensure(found != Holdout::sets.end(), "clients have no set of examples named '{}'", set);
-  Collected& held = collected_[found - Holdout::sets.begin()];
-  std::call_once(held.once, [&] { held.indices = holdout_.all_indices(set); });
-  return held.indices;
+void SupervisedTask::add_set(std::string_view name, const ExampleStore& from, const KeyedTransform* change) {
+  Set& set = sets_.emplace_back();
+  set.name = name;
+  set.from = &from;
+  set.change = change;
+}
+
+const SupervisedTask::Set* SupervisedTask::find_set(std::string_view name) const {
+  const auto found = std::ranges::find(sets_, name, &Set::name);
+  return found == sets_.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> SupervisedTask::sets() const {
+  std::vector<std::string> names;
+  for (const Set& set : sets_) names.push_back(set.name);
+  return names;
+}
+
+const std::vector<std::int32_t>& SupervisedTask::positions(const Set& set) const {
+  std::call_once(set.once, [&] { set.positions = collected(set); });
+  return set.positions;
+}
+
+std::vector<std::int32_t> SupervisedTask::collected(const Set& set) const {
+  if (set.name == "server") return extras_.server;
+  if (set.from == data_->train.get() && set.change == nullptr) return holdout_.all_indices(set.name);
+  std::vector<std::int32_t> all = holdout_.all_indices("test");
+  if (has_test_set()) {
+    all.resize(data_->test->count());
+    std::iota(all.begin(), all.end(), 0);
+  }
+  if (set.change != nullptr) {
+    std::erase_if(all, [&](std::int32_t i) { return !set.change->transform->has_label(set.from->labels()[i]); });
+  }
+  return all;
 }
 
 std::int64_t SupervisedTask::evaluated_examples(std::string_view set) const {
-  if (from_test_set(set)) return data_->test.count();
-  return holdout_.holds_out(set) ? std::ssize(collected(set)) : 0;
+  const Set* held = find_set(set);
+  return held == nullptr ? 0 : std::ssize(positions(*held));
 }
 
 std::int64_t SupervisedTask::chunks(std::string_view set) const {
@@ -65,16 +108,16 @@ std::int64_t SupervisedTask::chunks(std::string_view set) const {
 
 std::int64_t SupervisedTask::data_bytes() const {
   // The partition lists every example once, and the first position of each client.
-  return bytes_of(data_->train) + bytes_of(data_->test) + 4 * (data_->train.count() + clients());
+  return bytes_of(data_->train.get()) + bytes_of(data_->test.get()) + 4 * (data_->train->count() + clients());
 }
 
 ClientLabels SupervisedTask::client_labels(ClientId client) const {
-  const Examples& train = data_->train;
-  ClientLabels labels{.examples = std::vector<std::int64_t>(train.classes)};
+  const std::span<const std::int32_t> of_example = data_->train->labels(), from = data_->train->groups();
+  ClientLabels labels{.examples = std::vector<std::int64_t>(data_->train->form().classes)};
   std::set<std::int32_t> groups;
   for (const std::int32_t i : holdout_.indices(client, "train")) {
-    ++labels.examples[train.labels[i]];
-    if (!train.groups.empty()) groups.insert(train.groups[i]);
+    if (!of_example.empty()) ++labels.examples[of_example[i]];
+    if (!from.empty()) groups.insert(from[i]);
   }
   labels.groups = std::ssize(groups);
   return labels;
@@ -83,15 +126,10 @@ ClientLabels SupervisedTask::client_labels(ClientId client) const {
 SupervisedTask::Chunk SupervisedTask::chunk(const ExampleChunk& which) const {
   ensure(which.index >= 0 && which.index < chunks(which.set), "evaluation chunk {} of {}", which.index,
          chunks(which.set));
+  const Set& set = *find_set(which.set);
+  const std::span<const std::int32_t> all = positions(set);
   const std::int64_t first = which.index * chunk_size;
-  if (from_test_set(which.set)) {
-    std::vector<std::int32_t> positions(std::min(chunk_size, data_->test.count() - first));
-    std::iota(positions.begin(), positions.end(), first);
-    return {data_->test, std::move(positions)};
-  }
-  const std::vector<std::int32_t>& all = collected(which.set);
-  const std::int64_t last = std::min(first + chunk_size, std::ssize(all));
-  return {data_->train, {all.begin() + first, all.begin() + last}};
+  return {*set.from, all.subspan(first, std::min(chunk_size, std::ssize(all) - first)), set.change};
 }
 
 }  // namespace shoal

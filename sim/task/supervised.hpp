@@ -1,26 +1,35 @@
 #pragma once
 // Supervised learning: a network on the examples of a federation.
 
-#include <array>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "sim/nn/network.hpp"
+#include "sim/task/example_transform.hpp"
 #include "sim/task/holdout.hpp"
 #include "sim/task/task.hpp"
 
 namespace shoal {
 
+/// What a task may have besides its clients' examples.
+struct TaskExtras {
+  std::vector<std::int32_t> server{};        // positions in `Dataset::train` that no client holds: the set "server"
+  std::vector<KeyedTransform> transforms{};  // of what clients train on, in this order
+};
+
 /// The set "test" is the data set's test set or, where it has none, what the clients hold out for test; "train" and
-/// "validation" are the examples of all clients in the order of their ids.
+/// "validation" are the examples of all clients in the order of their ids; "server" those that the server holds. A
+/// transform may make a set from that of "test".
 class SupervisedTask final : public Task {
  public:
   static constexpr std::int64_t chunk_size = 256;
 
   /// UserError when network and data do not fit together.
   SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients, Network network,
-                 HoldoutShares shares, std::uint64_t seed);
+                 HoldoutShares shares, std::uint64_t seed, TaskExtras extras = {});
 
   const ParameterLayout& layout() const override { return network_.layout(); }
   std::int64_t clients() const override { return holdout_.clients(); }
@@ -29,6 +38,7 @@ class SupervisedTask final : public Task {
   ClientWork work(ClientId client) const override;
   /// The task must outlive its trainers.
   std::unique_ptr<Trainer> trainer() const override;
+  std::vector<std::string> sets() const override;
   std::int64_t chunks(std::string_view set) const override;
   bool clients_have(std::string_view set) const override { return holdout_.holds_out(set); }
   std::int64_t data_bytes() const override;
@@ -38,31 +48,40 @@ class SupervisedTask final : public Task {
   const Network& network() const { return network_; }
   const Holdout& holdout() const { return holdout_; }
   std::uint64_t seed() const { return seed_; }
-  const Examples& train() const { return data_->train; }
-  const Examples& test() const { return data_->test; }
+  const ExampleStore& train() const { return *data_->train; }
+  std::span<const KeyedTransform> transforms() const { return extras_.transforms; }
 
-  /// One chunk of an evaluation: positions in `from`.
+  /// One chunk of an evaluation: positions in `from`, and what changes the examples there.
   struct Chunk {
-    const Examples& from;
-    std::vector<std::int32_t> positions;
+    const ExampleStore& from;
+    std::span<const std::int32_t> positions;
+    const KeyedTransform* change = nullptr;
   };
   Chunk chunk(const ExampleChunk& which) const;
 
  private:
-  /// The examples of all clients in one set, collected on first use.
-  struct Collected {
-    std::once_flag once;
-    std::vector<std::int32_t> indices;
+  /// The examples of one set; positions are collected on first use.
+  struct Set {
+    std::string name;
+    const ExampleStore* from = nullptr;
+    const KeyedTransform* change = nullptr;
+    mutable std::once_flag once{};
+    mutable std::vector<std::int32_t> positions{};
   };
-  bool from_test_set(std::string_view set) const { return set == "test" && data_->test.count() > 0; }
-  const std::vector<std::int32_t>& collected(std::string_view set) const;
+  bool has_test_set() const { return data_->test != nullptr && data_->test->count() > 0; }
+  void add_set(std::string_view name, const ExampleStore& from, const KeyedTransform* change = nullptr);
+  /// Null where there is no such set.
+  const Set* find_set(std::string_view name) const;
+  const std::vector<std::int32_t>& positions(const Set& set) const;
+  std::vector<std::int32_t> collected(const Set& set) const;
 
   std::shared_ptr<const Dataset> data_;
   Holdout holdout_;
   Network network_;
   std::uint64_t seed_;
+  TaskExtras extras_;
   std::int64_t clients_with_examples_ = 0;
-  mutable std::array<Collected, Holdout::sets.size()> collected_;
+  std::deque<Set> sets_;
 };
 
 }  // namespace shoal

@@ -6,6 +6,14 @@
 
 namespace shoal {
 
+std::vector<std::string> Task::sets() const {
+  std::vector<std::string> names;
+  for (const char* name : {"train", "validation", "test"}) {
+    if (chunks(name) > 0) names.emplace_back(name);
+  }
+  return names;
+}
+
 double local_flops(const ClientWork& work, const LocalSettings& local, double fraction) {
   if (work.examples == 0) return 0;
   // An epoch's last batch may be smaller: whole epochs count their examples, the rest its full batches.

@@ -106,8 +106,10 @@ class Task {
   virtual at::Tensor initial_parameters(RandomKey key) const = 0;
   virtual ClientWork work(ClientId client) const = 0;
   virtual std::unique_ptr<Trainer> trainer() const = 0;
-  /// Chunks of the set of examples named `set`, such as "train", "validation" or "test"; 0 for a set that the task does
-  /// not have.
+  /// Names of the sets of examples that the task has and can be evaluated on: "train", "validation", "test", "server"
+  /// (held by the server), or one that a transform makes. By default those of the first three that have chunks.
+  virtual std::vector<std::string> sets() const;
+  /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
   virtual std::int64_t chunks(std::string_view set) const = 0;
   /// Whether clients have examples of their own in the set.
   virtual bool clients_have(std::string_view) const { return false; }

@@ -9,6 +9,7 @@
 
 #include "datasets/partitions/shared/class_holders.hpp"
 #include "sim/task/data.hpp"
+#include "sim/task/dense_store.hpp"
 
 namespace shoal {
 namespace {
@@ -19,7 +20,7 @@ using Dealt = std::vector<std::vector<std::int32_t>>;  // the examples of each c
 /// `sizes[k]` examples of each class k, in an order that mixes the classes.
 Examples classes_of(const std::vector<std::int64_t>& sizes) {
   Examples examples;
-  examples.classes = std::ssize(sizes);
+  examples.form = {.shape = {0, 1, 1}, .classes = std::ssize(sizes)};
   for (std::size_t k = 0; k < sizes.size(); ++k) examples.labels.insert(examples.labels.end(), sizes[k], k);
   RandomStream random(random_key(1, "test/labels"), 0);
   shuffle(std::span(examples.labels), random);
@@ -30,7 +31,7 @@ Dealt deal(const std::string& toml, const Examples& train, std::uint64_t seed = 
   Settings settings = Settings::parse(toml, "test.toml");
   const auto partition = find_part<Partition>("partition", "classes_per_client").make(settings);
   settings.finish();
-  const auto clients = partition->deal(train, seed);
+  const auto clients = partition->deal(DenseStore(train), seed);
   Dealt dealt;
   for (std::int64_t c = 0; c < clients->clients(); ++c) {
     dealt.emplace_back(clients->count(ClientId{c}));

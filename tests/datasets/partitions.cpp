@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sim/task/data.hpp"
+#include "sim/task/dense_store.hpp"
 
 namespace shoal {
 namespace {
@@ -22,7 +23,7 @@ std::unique_ptr<Partition> partition(const std::string& name, const std::string&
 // Examples with labels alone: most partitions look at nothing else.
 Examples labelled(std::vector<std::int32_t> labels, std::int64_t classes) {
   Examples examples;
-  examples.classes = classes;
+  examples.form = {.shape = {0, 1, 1}, .classes = classes};
   examples.labels = std::move(labels);
   return examples;
 }
@@ -59,7 +60,7 @@ void expect_exact_cover(const ClientExamples& clients, std::int64_t examples) {
 
 std::string user_error_of(const std::string& name, const std::string& toml, const Examples& train) {
   try {
-    partition(name, toml)->deal(train, 1);
+    partition(name, toml)->deal(DenseStore(train), 1);
   } catch (const UserError& error) {
     return error.what();
   }
@@ -76,12 +77,12 @@ TEST(Partitions, DealEachExampleOnceBySeed) {
         SCOPED_TRACE(fmt::format("{}, {} examples, {} clients", part.name, n, clients));
         const Examples train = in_turn(n, 10);
         const auto dealer = partition(std::string(part.name), fmt::format("clients = {}", clients));
-        const auto dealt = dealer->deal(train, 3);
+        const auto dealt = dealer->deal(DenseStore(train), 3);
         EXPECT_EQ(dealt->clients(), clients);
         expect_exact_cover(*dealt, n);
-        EXPECT_EQ(all_held(*dealt), all_held(*dealer->deal(train, 3)));
+        EXPECT_EQ(all_held(*dealt), all_held(*dealer->deal(DenseStore(train), 3)));
         if (clients > 1) {
-          EXPECT_NE(all_held(*dealt), all_held(*dealer->deal(train, 4)));
+          EXPECT_NE(all_held(*dealt), all_held(*dealer->deal(DenseStore(train), 4)));
         }
       }
     }
@@ -98,7 +99,7 @@ TEST(Partitions, ExplainTheirSettings) {
 }
 
 TEST(Partitions, RefuseClientsThatDoNotExist) {
-  const auto clients = partition("iid", "clients = 3")->deal(in_turn(9, 3), 1);
+  const auto clients = partition("iid", "clients = 3")->deal(DenseStore(in_turn(9, 3)), 1);
   std::vector<std::int32_t> buffer(3);
   EXPECT_THROW(clients->count(ClientId{3}), BrokenInvariant);
   EXPECT_THROW(clients->count(ClientId{-1}), BrokenInvariant);
@@ -107,7 +108,7 @@ TEST(Partitions, RefuseClientsThatDoNotExist) {
 
 TEST(Iid, SizesDifferByOneAtMost) {
   for (const std::int64_t clients : {3, 500, 3823, 5000}) {
-    const auto dealt = partition("iid", fmt::format("clients = {}", clients))->deal(in_turn(3823, 10), 1);
+    const auto dealt = partition("iid", fmt::format("clients = {}", clients))->deal(DenseStore(in_turn(3823, 10)), 1);
     expect_exact_cover(*dealt, 3823);
     for (std::int64_t c = 0; c < clients; ++c) {
       EXPECT_GE(dealt->count(ClientId{c}), 3823 / clients);
@@ -121,7 +122,7 @@ TEST(Iid, SpreadsEveryClass) {
   const Examples train = in_turn(10000, 10);
   double sum = 0, squares = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const auto dealt = partition("iid", "clients = 100")->deal(train, seed);
+    const auto dealt = partition("iid", "clients = 100")->deal(DenseStore(train), seed);
     for (std::int64_t c = 0; c < 100; ++c) {
       double zeros = 0;
       for (const std::int32_t i : held(*dealt, c)) zeros += train.labels[i] == 0;
@@ -136,7 +137,7 @@ TEST(Iid, SpreadsEveryClass) {
 TEST(Shards, GiveFewLabelsPerClient) {
   // 6000 examples, 10 classes of 600; 200 shards of 30, none across two classes.
   const Examples train = in_turn(6000, 10);
-  const auto dealt = partition("shards", "clients = 100")->deal(train, 1);
+  const auto dealt = partition("shards", "clients = 100")->deal(DenseStore(train), 1);
   expect_exact_cover(*dealt, 6000);
   int with_two = 0;
   for (std::int64_t c = 0; c < 100; ++c) {
@@ -152,7 +153,7 @@ TEST(Shards, GiveFewLabelsPerClient) {
 TEST(Shards, CoverUnequalClasses) {
   std::vector<std::int32_t> labels(1003, 0);
   std::fill(labels.begin() + 3, labels.begin() + 20, 2);  // class 1 has none
-  const auto dealt = partition("shards", "clients = 11\nshards_per_client = 3")->deal(labelled(labels, 3), 5);
+  const auto dealt = partition("shards", "clients = 11\nshards_per_client = 3")->deal(DenseStore(labelled(labels, 3)), 5);
   expect_exact_cover(*dealt, 1003);
   for (std::int64_t c = 0; c < 11; ++c) EXPECT_NEAR(dealt->count(ClientId{c}), 1003.0 / 11, 3);
 }
@@ -175,7 +176,7 @@ TEST(Dirichlet, SharesHaveTheStatedMeanAndVariance) {
     double squares = 0, first = 0, last = 0;
     const int seeds = 40;
     for (int seed = 0; seed < seeds; ++seed) {
-      const auto dealt = dealer->deal(train, seed);
+      const auto dealt = dealer->deal(DenseStore(train), seed);
       for (std::int64_t c = 0; c < n; ++c) {
         std::vector<double> share(classes);
         for (const std::int32_t i : held(*dealt, c)) share[i % classes] += 1.0 / total;
@@ -199,7 +200,7 @@ TEST(Dirichlet, FavoursNoneOfManySmallClients) {
   double first = 0, last = 0;
   const int seeds = 400;
   for (int seed = 0; seed < seeds; ++seed) {
-    const auto dealt = dealer->deal(train, seed);
+    const auto dealt = dealer->deal(DenseStore(train), seed);
     if (seed < 5) expect_exact_cover(*dealt, 3823);
     first += 1.0 * dealt->count(ClientId{0}) / seeds;
     last += 1.0 * dealt->count(ClientId{499}) / seeds;
@@ -214,17 +215,17 @@ TEST(Dirichlet, FavoursNoneOfManySmallClients) {
 TEST(Dirichlet, TakesExtremeConcentrations) {
   const Examples train = in_turn(1000, 10);
   // So small that every class goes to one client; naive gamma draws would all be zero.
-  const auto few = partition("dirichlet", "clients = 20\nalpha = 1e-6")->deal(train, 1);
+  const auto few = partition("dirichlet", "clients = 20\nalpha = 1e-6")->deal(DenseStore(train), 1);
   expect_exact_cover(*few, 1000);
   for (std::int64_t c = 0; c < 20; ++c) EXPECT_EQ(few->count(ClientId{c}) % 100, 0);
-  const auto even = partition("dirichlet", "clients = 20\nalpha = 1e6")->deal(train, 1);
+  const auto even = partition("dirichlet", "clients = 20\nalpha = 1e6")->deal(DenseStore(train), 1);
   expect_exact_cover(*even, 1000);
   for (std::int64_t c = 0; c < 20; ++c) EXPECT_NEAR(even->count(ClientId{c}), 50, 10);
 }
 
 TEST(Dirichlet, KeepsTheMinimum) {
   const Examples train = in_turn(3000, 10);
-  const auto dealt = partition("dirichlet", "clients = 30\nalpha = 0.5\nminimum = 10")->deal(train, 1);
+  const auto dealt = partition("dirichlet", "clients = 30\nalpha = 0.5\nminimum = 10")->deal(DenseStore(train), 1);
   expect_exact_cover(*dealt, 3000);
   for (std::int64_t c = 0; c < 30; ++c) EXPECT_GE(dealt->count(ClientId{c}), 10);
 }
@@ -247,7 +248,7 @@ Examples grouped(std::vector<std::int32_t> groups) {
 
 TEST(Natural, MakesEachGroupAClient) {
   // Groups have any numbers; clients are in the order of the numbers.
-  const auto dealt = partition("natural", "")->deal(grouped({7, -3, 7, 2000, -3, 7}), 1);
+  const auto dealt = partition("natural", "")->deal(DenseStore(grouped({7, -3, 7, 2000, -3, 7})), 1);
   EXPECT_EQ(all_held(*dealt), (std::vector<std::vector<std::int32_t>>{{1, 4}, {0, 2, 5}, {3}}));
 }
 
@@ -255,7 +256,7 @@ TEST(Natural, DealsGroupsWholeAndEvenly) {
   std::vector<std::int32_t> groups;
   for (std::int32_t i = 0; i < 1000; ++i) groups.push_back(i * i % 103);  // 52 squares modulo 103
   const Examples train = grouped(groups);
-  const auto dealt = partition("natural", "clients = 5")->deal(train, 1);
+  const auto dealt = partition("natural", "clients = 5")->deal(DenseStore(train), 1);
   expect_exact_cover(*dealt, 1000);
   std::set<std::int32_t> seen;
   for (std::int64_t c = 0; c < 5; ++c) {
@@ -280,7 +281,7 @@ TEST(Natural, DealsMnistByWriter) {
   if (std::getenv("SHOAL_DATA") == nullptr) GTEST_SKIP() << "SHOAL_DATA is not set";
   Settings none;
   const Dataset data = find_part<Source>("source", "qmnist").make(none)->load();
-  const auto dealt = partition("natural", "")->deal(data.train, 1);
+  const auto dealt = partition("natural", "")->deal(*data.train, 1);
   expect_exact_cover(*dealt, 60000);
   ASSERT_EQ(dealt->clients(), 539);
   std::vector<std::int64_t> sizes;
@@ -301,7 +302,7 @@ TEST(Quantity, SharesHaveTheStatedMeanAndVariance) {
     double squares = 0, last = 0, label_squares = 0, parted = 0;
     const int seeds = 800;
     for (int seed = 0; seed < seeds; ++seed) {
-      const auto dealt = dealer->deal(train, seed);
+      const auto dealt = dealer->deal(DenseStore(train), seed);
       for (std::int64_t c = 0; c < n; ++c) {
         const std::vector<std::int32_t> own = held(*dealt, c);
         const double size = own.size(), share = size / total;
@@ -323,7 +324,7 @@ TEST(Quantity, SharesHaveTheStatedMeanAndVariance) {
 }
 
 TEST(Quantity, KeepsTheMinimum) {
-  const auto dealt = partition("quantity", "clients = 10\nminimum = 10")->deal(in_turn(3823, 10), 1);
+  const auto dealt = partition("quantity", "clients = 10\nminimum = 10")->deal(DenseStore(in_turn(3823, 10)), 1);
   expect_exact_cover(*dealt, 3823);
   for (std::int64_t c = 0; c < 10; ++c) EXPECT_GE(dealt->count(ClientId{c}), 10);
   const std::string never = user_error_of("quantity", "clients = 30\nminimum = 40", in_turn(1000, 10));

@@ -19,11 +19,12 @@ Examples read_pair(const std::string& images_path, const std::string& labels_pat
                images_path, count, labels_path, labels.shape[0]);
   }
   Examples examples;
-  examples.shape = {1, images.shape[1], images.shape[2]};
-  examples.classes = classes;
-  if (count == 0 || examples.shape.size() == 0) {
+  examples.form = {
+      .features = Form::Features::bytes, .shape = {1, images.shape[1], images.shape[2]}, .classes = classes};
+  const Shape& shape = examples.form.shape;
+  if (count == 0 || shape.size() == 0) {
     user_error("file '{}' holds {} images of {} x {} pixels (expected at least one of each). Download it again.",
-               images_path, count, examples.shape.height, examples.shape.width);
+               images_path, count, shape.height, shape.width);
   }
   examples.bytes = std::move(images.bytes);
   examples.labels.assign(labels.bytes.begin(), labels.bytes.end());
@@ -36,42 +37,47 @@ Examples read_pair(const std::string& images_path, const std::string& labels_pat
   return examples;
 }
 
+}  // namespace
+
+ImageSettings::ImageSettings(const PublishedImages& published, Settings& s)
+    : folder(s.text("folder", "", fmt::format("folder of the files; empty: $SHOAL_DATA/{}", published.folder))),
+      standard(
+          s.choice("normalise", false, {{"unit", false}, {"standard", true}},
+                   fmt::format("unit: x / 255; standard: (x / 255 - {}) / {}", published.mean, published.deviation))) {}
+
+ImagePair read_images(const PublishedImages& published, const ImageSettings& how) {
+  const std::vector<PublishedFile> files = {published.train_images, published.train_labels, published.test_images,
+                                            published.test_labels};
+  const std::vector<std::string> paths =
+      find_published({published.title, published.folder, published.page}, files, how.folder);
+  ImagePair data{read_pair(paths[0], paths[1]), read_pair(paths[2], paths[3])};
+  const Shape &train = data.train.form.shape, &test = data.test.form.shape;
+  if (train != test) {
+    user_error(
+        "file '{}' has images of {} x {} pixels, but '{}' of {} x {} (expected the same). Use files of one data set.",
+        paths[2], test.height, test.width, paths[0], train.height, train.width);
+  }
+  for (Examples* half : {&data.train, &data.test}) {
+    half->form.scale = how.standard ? 1 / (255 * published.deviation) : 1.0 / 255;
+    half->form.offset = how.standard ? -published.mean / published.deviation : 0;
+  }
+  return data;
+}
+
+namespace {
+
 class IdxImages final : public Source {
  public:
-  IdxImages(const PublishedImages& published, Settings& s)
-      : published_(published),
-        folder_(s.text("folder", "", fmt::format("folder of the files; empty: $SHOAL_DATA/{}", published.folder))),
-        standard_(s.choice(
-            "normalise", false, {{"unit", false}, {"standard", true}},
-            fmt::format("unit: x / 255; standard: (x / 255 - {}) / {}", published.mean, published.deviation))) {}
+  IdxImages(const PublishedImages& published, Settings& s) : published_(published), how_(published, s) {}
 
   Dataset load() const override {
-    const std::vector<PublishedFile> files = {published_.train_images, published_.train_labels, published_.test_images,
-                                              published_.test_labels};
-    const std::vector<std::string> paths =
-        find_published({published_.title, published_.folder, published_.page}, files, folder_);
-    const std::string &train_images = paths[0], &train_labels = paths[1], &test_images = paths[2],
-                      &test_labels = paths[3];
-    Dataset data{
-        .train = read_pair(train_images, train_labels), .test = read_pair(test_images, test_labels), .digest = {}};
-    if (data.train.shape != data.test.shape) {
-      user_error(
-          "file '{}' has images of {} x {} pixels, but '{}' of {} x {} (expected the same). Use files of one data set.",
-          test_images, data.test.shape.height, data.test.shape.width, train_images, data.train.shape.height,
-          data.train.shape.width);
-    }
-    for (Examples* half : {&data.train, &data.test}) {
-      half->scale = standard_ ? 1 / (255 * published_.deviation) : 1.0 / 255;
-      half->offset = standard_ ? -published_.mean / published_.deviation : 0;
-    }
-    data.digest = contents_digest(data.train, data.test);
-    return data;
+    ImagePair images = read_images(published_, how_);
+    return dataset_of(std::move(images.train), std::move(images.test));
   }
 
  private:
   PublishedImages published_;
-  std::string folder_;
-  bool standard_;
+  ImageSettings how_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "datasets/sources/shared/published.hpp"
 #include "sim/task/data.hpp"
+#include "sim/task/dense_store.hpp"
 
 namespace shoal {
 
@@ -28,7 +29,23 @@ inline constexpr PublishedImages mnist_images = {
     .deviation = 0.3081,
 };
 
-/// The source that reads them. Settings `folder` (default: `$SHOAL_DATA/<folder>`) and `normalise`.
+/// Settings `folder` (default: `$SHOAL_DATA/<folder>`) and `normalise`.
+struct ImageSettings {
+  ImageSettings(const PublishedImages& published, Settings& settings);
+
+  std::string folder;
+  bool standard;  // mean 0 and deviation 1 over the training pixels instead of 0 to 1
+};
+
+/// The examples of both halves.
+struct ImagePair {
+  Examples train, test;
+};
+
+/// Reads and checks the files. UserError.
+ImagePair read_images(const PublishedImages& published, const ImageSettings& how);
+
+/// The source that reads them.
 std::unique_ptr<Source> idx_images(const PublishedImages& published, Settings& settings);
 
 }  // namespace shoal

@@ -6,7 +6,9 @@ namespace shoal {
 
 std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
   const std::unique_ptr<Source> source = make_part<Source>("data source", "optdigits", data);
-  std::shared_ptr<const Dataset>& entry = loaded_[data.canonical()];
+  Settings described = data.clone();
+  for (const char* use : {"validation", "test", "server", "transforms"}) described.erase(use);  // not of the source
+  std::shared_ptr<const Dataset>& entry = loaded_[described.canonical()];
   if (!entry) entry = std::make_shared<const Dataset>(source->load());
   return entry;
 }

@@ -1,5 +1,7 @@
 #include "experiments/tasks/shared/federated.hpp"
 
+#include <fmt/ranges.h>
+
 #include "experiments/tasks/shared/population.hpp"
 #include "sim/round/federated_process.hpp"
 #include "sim/round/next_available.hpp"
@@ -38,7 +40,8 @@ Schedule read_schedule(const Settings& root) {
   schedule.rounds = root.integer("rounds", 100, "server rounds", at_least(1));
   const Settings evaluate = root.section("evaluate");
   schedule.evaluate_every = evaluate.integer("every", 10, "rounds between evaluations", at_least(1));
-  schedule.evaluate_on = evaluate.choice("on", "test", {"test", "validation", "train"}, "examples to evaluate on");
+  schedule.evaluate_on = evaluate.text(
+      "on", "test", "set of examples to evaluate on: \"test\", \"validation\", \"train\" or another of the task's");
   schedule.target = evaluate.number("target", 0, "accuracy whose first round is reported; 0: none", between(0, 1));
   schedule.stop_at_target = evaluate.flag("stop_at_target", false, "end the run when the target is reached");
   return schedule;
@@ -86,9 +89,9 @@ void check(const Federation& parts, const Schedule& schedule, const Settings& ro
   next_available(*parts.task, *parts.population, Ticks{});  // throws if no client is ever available
   if (parts.task->chunks(schedule.evaluate_on) > 0) return;
   user_error(
-      "{}: there are no examples of the kind that [evaluate] wants. Set 'on' to \"test\", or hold some out in "
-      "[data].",
-      root.where());
+      "{}: the task has no examples in the set \"{}\" that [evaluate] names (it has {}). Change 'on', or hold "
+      "some out in [data].",
+      root.where(), schedule.evaluate_on, fmt::join(parts.task->sets(), ", "));
 }
 
 }  // namespace

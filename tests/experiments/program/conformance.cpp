@@ -18,6 +18,7 @@
 #include "sim/agents/objective.hpp"
 #include "sim/agents/policy.hpp"
 #include "sim/nn/model.hpp"
+#include "sim/task/dense_store.hpp"
 #include "tests/sim/round/rounds.hpp"
 
 namespace shoal {
@@ -99,7 +100,7 @@ std::vector<std::string> bases(const AnyPart& part) {
   std::vector<std::string> all = {quadratic, optdigits};
   if (part.kind == "environment") return {};
   if (part.kind == "objective" || part.kind == "judge" || part.kind == "policy") all = {users};
-  if (part.kind == "model" || part.kind == "data source" || part.kind == "partition") all = {optdigits};
+  if (part.section == "model" || part.section == "partition" || part.section.starts_with("data")) all = {optdigits};
   std::vector<std::string> tried;
   for (const std::string& assignments : tries(part)) {
     for (const std::string& base : all) tried.push_back(with(base, assignments));
@@ -335,7 +336,8 @@ TEST(PartTables, SuggestTheNearestName) {
 
 // --- Partitions ------------------------------------------------------------------------------------------------------
 
-std::vector<std::vector<std::int32_t>> dealt(const Part<Partition>& part, const Examples& train, std::uint64_t seed) {
+std::vector<std::vector<std::int32_t>> dealt(const Part<Partition>& part, const ExampleStore& train,
+                                             std::uint64_t seed) {
   Settings settings = Settings::parse("clients = 20", "test.toml");
   const auto clients = part.make(settings)->deal(train, seed);
   EXPECT_EQ(clients->clients(), 20);
@@ -349,8 +351,12 @@ std::vector<std::vector<std::int32_t>> dealt(const Part<Partition>& part, const 
 
 TEST(Partitions, DealEveryExampleOnce) {
   Datasets datasets;
-  Examples train = datasets.load(Settings::parse("name = \"optdigits\"", "test.toml"))->train;
-  for (std::int32_t i = 0; i < train.count(); ++i) train.groups.push_back(i % 97);  // for the natural partition
+  Examples examples;
+  const auto dataset = datasets.load(Settings::parse("name = \"optdigits\"", "test.toml"));
+  examples.form = {.shape = {0, 1, 1}, .classes = 10};
+  examples.labels.assign(dataset->train->labels().begin(), dataset->train->labels().end());
+  for (std::int32_t i = 0; i < dataset->train->count(); ++i) examples.groups.push_back(i % 97);  // for "natural"
+  const DenseStore train(std::move(examples));
   for (const Part<Partition>& part : parts<Partition>()) {
     for (const std::uint64_t seed : {1, 2, 3}) {
       std::vector<std::int32_t> indices;

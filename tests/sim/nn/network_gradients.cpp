@@ -50,7 +50,7 @@ Gradients stacked(const Network& network, const at::Tensor& params, const Exampl
   rows.gradients.fill_(7);  // must be overwritten
   StackedNetwork net(network, rows, batch, form);
 
-  const std::size_t size = from.shape.size();
+  const std::size_t size = from.form.shape.size();
   for (std::size_t k = 0; k < block.size(); ++k) {
     const at::Tensor x = test::features(from, block[k]).permute({0, 2, 3, 1}).contiguous();
     std::copy_n(x.const_data_ptr<float>(), x.numel(), inputs(net) + k * net.inputs().stride(0));

@@ -9,8 +9,10 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <vector>
 
+#include "sim/task/dense_store.hpp"
 #include "sim/task/supervised.hpp"
 
 namespace shoal::test {
@@ -32,8 +34,7 @@ class Consecutive final : public ClientExamples {
 
 inline Examples random_examples(Shape shape, std::int64_t classes, std::int64_t count, std::uint64_t seed) {
   Examples out;
-  out.shape = shape;
-  out.classes = classes;
+  out.form = {.shape = shape, .classes = classes};
   RandomStream random(random_key(seed, "source/synthetic"), 0);
   for (std::int64_t i = 0; i < count; ++i) {
     out.labels.push_back(random.below(classes));
@@ -42,24 +43,53 @@ inline Examples random_examples(Shape shape, std::int64_t classes, std::int64_t 
   return out;
 }
 
+/// The same, rounded to bytes.
+inline Examples random_bytes(Shape shape, std::int64_t classes, std::int64_t count, std::uint64_t seed) {
+  Examples out = random_examples(shape, classes, count, seed);
+  for (const float x : out.floats) out.bytes.push_back(std::abs(x) * 50);
+  out.floats.clear();
+  out.form.features = Form::Features::bytes;
+  out.form.scale = 1.0F / 64;
+  out.form.offset = -0.5F;
+  return out;
+}
+
 /// [count, channels, height, width], as the model sees them.
-inline at::Tensor features(const Examples& from, const std::vector<std::int32_t>& which) {
+inline at::Tensor features(const Form& form, std::span<const std::uint8_t> bytes, std::span<const float> floats,
+                           const std::vector<std::int32_t>& which) {
   std::vector<float> values;
   for (const std::int32_t i : which) {
-    for (std::int64_t j = 0; j < from.shape.size(); ++j) {
-      const std::int64_t at = i * from.shape.size() + j;
-      values.push_back(from.bytes.empty() ? from.floats[at] : from.bytes[at]);
+    for (std::int64_t j = 0; j < form.shape.size(); ++j) {
+      const std::int64_t at = i * form.shape.size() + j;
+      values.push_back(bytes.empty() ? floats[at] : bytes[at]);
     }
   }
   const std::int64_t count = std::ssize(which);
-  return at::tensor(values).view({count, from.shape.channels, from.shape.height, from.shape.width}) * from.scale +
-         from.offset;
+  return at::tensor(values).view({count, form.shape.channels, form.shape.height, form.shape.width}) * form.scale +
+         form.offset;
+}
+
+inline at::Tensor features(const Examples& from, const std::vector<std::int32_t>& which) {
+  return features(from.form, from.bytes, from.floats, which);
+}
+
+inline at::Tensor features(const ExampleStore& from, const std::vector<std::int32_t>& which) {
+  const auto& dense = dynamic_cast<const DenseStore&>(from);
+  return features(dense.form(), dense.bytes(), dense.floats(), which);
+}
+
+inline at::Tensor labels(std::span<const std::int32_t> from, const std::vector<std::int32_t>& which) {
+  std::vector<std::int64_t> out;
+  for (const std::int32_t i : which) out.push_back(from[i]);
+  return at::tensor(out, at::kLong);
 }
 
 inline at::Tensor labels(const Examples& from, const std::vector<std::int32_t>& which) {
-  std::vector<std::int64_t> out;
-  for (const std::int32_t i : which) out.push_back(from.labels[i]);
-  return at::tensor(out, at::kLong);
+  return labels(std::span(from.labels), which);
+}
+
+inline at::Tensor labels(const ExampleStore& from, const std::vector<std::int32_t>& which) {
+  return labels(from.labels(), which);
 }
 
 using Parameters = std::vector<at::Tensor>;

@@ -30,7 +30,7 @@ SupervisedTask task_of(Network network) {
   auto data = std::make_shared<Dataset>();
   std::int64_t examples = 0;
   for (const std::int64_t n : sizes()) examples += n;
-  data->train = test::random_examples(network.input(), network.output().size(), examples, 1);
+  data->train = stored(test::random_examples(network.input(), network.output().size(), examples, 1));
   return {data, std::make_unique<test::Consecutive>(sizes()), std::move(network), {}, 7};
 }
 
@@ -211,13 +211,7 @@ TEST(Blocks, LibraryReadsBytesAndEvaluates) {
   Network network({2, 6, 6});
   network.add(layers::conv2d(4, 3, 1)).add(layers::relu()).add(layers::flatten()).add(layers::linear(5));
   auto data = std::make_shared<Dataset>();
-  for (Examples* part : {&data->train, &data->test}) {
-    *part = test::random_examples({2, 6, 6}, 5, 1300, 1);
-    for (const float x : part->floats) part->bytes.push_back(std::abs(x) * 50);
-    part->floats.clear();
-    part->scale = 1.0F / 64;
-    part->offset = -0.5F;
-  }
+  data->train = data->test = stored(test::random_bytes({2, 6, 6}, 5, 1300, 1));
   const SupervisedTask task(data, std::make_unique<test::Consecutive>(sizes()), std::move(network), {}, 7);
   const Workplace library{at::kCPU, StackForm::Arithmetic::library};
   const LocalSettings local = settings(BlockForm::stacked);

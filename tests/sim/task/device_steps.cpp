@@ -48,14 +48,15 @@ TEST(DeviceExamples, AreGatheredFromTheirStorageType) {
   if (!has_device()) GTEST_SKIP() << "no GPU";
   const at::Device device = gpu_count() > 0 ? at::kCUDA : at::kCPU;
   Examples floats = test::random_examples({3, 2, 5}, 7, 40, 9);
-  floats.scale = 0.25F;
-  floats.offset = -1;
+  floats.form.scale = 0.25F;
+  floats.form.offset = -1;
   Examples bytes = floats;
   bytes.floats.clear();
+  bytes.form.features = Form::Features::bytes;
   for (std::size_t i = 0; i < floats.floats.size(); ++i) bytes.bytes.push_back(i * 37);
   const std::vector<std::int32_t> wanted{39, 0, 0, 17, 3};
   for (const Examples& from : {floats, bytes}) {
-    const DeviceExamples there(from, device);
+    const DeviceExamples there(DenseStore(from), device);
     std::vector<std::int32_t> positions = wanted;
     positions.push_back(-1);
     at::Tensor features = at::empty({1, 6, 30}, at::TensorOptions(at::kFloat).device(device));

@@ -42,8 +42,8 @@ at::Tensor small_scores(const Parameters& p, const at::Tensor& x) {
 
 SupervisedTask small_task(HoldoutShares shares = {}, std::uint64_t seed = 7) {
   auto data = std::make_shared<Dataset>();
-  data->train = test::random_examples({2, 6, 6}, 5, 221, 1);
-  data->test = test::random_examples({2, 6, 6}, 5, 600, 2);
+  data->train = stored(test::random_examples({2, 6, 6}, 5, 221, 1));
+  data->test = stored(test::random_examples({2, 6, 6}, 5, 600, 2));
   return {data, std::make_unique<test::Consecutive>(sizes), small_network(), shares, seed};
 }
 
@@ -274,11 +274,7 @@ TEST(StackedTrainer, ComputesGradientsOfTheMeanLoss) {
 
 TEST(StackedTrainer, ReadsBytesAsFeatures) {
   auto data = std::make_shared<Dataset>();
-  data->train = test::random_examples({2, 6, 6}, 5, 221, 1);
-  for (const float x : data->train.floats) data->train.bytes.push_back(std::abs(x) * 50);
-  data->train.floats.clear();
-  data->train.scale = 1.0F / 64;
-  data->train.offset = -0.5F;
+  data->train = stored(test::random_bytes({2, 6, 6}, 5, 221, 1));
   const SupervisedTask task(data, std::make_unique<test::Consecutive>(sizes), small_network(), {}, 7);
   expect_reference(task, ragged[0], {}, {}, fit(task, {ragged[0]}, {}, start_of(task)), 0, "bytes");
 }

@@ -25,8 +25,8 @@ HoldoutShares shares(double validation, double test) {
 
 SupervisedTask task_with(HoldoutShares held, std::int64_t test_examples = 600, std::uint64_t seed = 7) {
   auto data = std::make_shared<Dataset>();
-  data->train = test::random_examples({8, 1, 1}, 5, 620, 1);
-  data->test = test::random_examples({8, 1, 1}, 5, test_examples, 2);
+  data->train = stored(test::random_examples({8, 1, 1}, 5, 620, 1));
+  data->test = stored(test::random_examples({8, 1, 1}, 5, test_examples, 2));
   Network network({8, 1, 1});
   network.add(layers::linear(9)).add(layers::relu()).add(layers::linear(5));
   return {data, std::make_unique<test::Consecutive>(sizes), network, held, seed};
@@ -81,7 +81,7 @@ struct Direct {
   double loss;
 };
 
-Direct evaluate_directly(const SupervisedTask& task, const at::Tensor& params, const Examples& from,
+Direct evaluate_directly(const SupervisedTask& task, const at::Tensor& params, const ExampleStore& from,
                          const std::vector<std::int32_t>& which) {
   const at::Tensor scores =
       test::dense_scores(test::leaves(task.layout(), params), 0, test::features(from, which)).detach();
@@ -102,7 +102,7 @@ Evaluation sum_over(Trainer& trainer, const at::Tensor& params, std::string_view
   return sum;
 }
 
-void expect_direct(const SupervisedTask& task, std::string_view set, const Examples& from,
+void expect_direct(const SupervisedTask& task, std::string_view set, const ExampleStore& from,
                    const std::vector<std::int32_t>& which) {
   const at::Tensor params = task.initial_parameters(random_key(3, "model/initial_parameters")) * 3;
   std::vector<std::int64_t> order(task.chunks(set));
@@ -130,7 +130,7 @@ std::vector<std::int32_t> first(std::int32_t count) {
 TEST(SupervisedTask, EvaluatesTheTestSet) {
   const SupervisedTask task = task_with({});
   EXPECT_EQ(task.chunks("test"), 3);
-  expect_direct(task, "test", test::random_examples({8, 1, 1}, 5, 600, 2), first(600));
+  expect_direct(task, "test", DenseStore(test::random_examples({8, 1, 1}, 5, 600, 2)), first(600));
 }
 
 TEST(SupervisedTask, EvaluatesWhatClientsTrainOnAndHoldOut) {
@@ -170,7 +170,7 @@ TEST(SupervisedTask, EvaluatesADivergedModel) {
 
 TEST(SupervisedTask, RefusesDataThatDoNotFitTheNetwork) {
   auto data = std::make_shared<Dataset>();
-  data->train = test::random_examples({8, 1, 1}, 5, 620, 1);
+  data->train = stored(test::random_examples({8, 1, 1}, 5, 620, 1));
   Network narrow({8, 1, 1}), other({9, 1, 1});
   narrow.add(layers::linear(4));
   other.add(layers::linear(5));
