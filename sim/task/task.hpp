@@ -106,9 +106,6 @@ class Task {
   virtual at::Tensor initial_parameters(RandomKey key) const = 0;
   virtual ClientWork work(ClientId client) const = 0;
   virtual std::unique_ptr<Trainer> trainer() const = 0;
-  /// Names of the sets of examples that the task has and can be evaluated on: "train", "validation", "test", "server"
-  /// (held by the server), or one that a transform makes. By default those of the first three that have chunks.
-  virtual std::vector<std::string> sets() const;
   /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
   virtual std::int64_t chunks(std::string_view set) const = 0;
   /// Whether clients have examples of their own in the set.
@@ -120,6 +117,10 @@ class Task {
   /// Number of examples in an evaluation on the set.
   virtual std::int64_t evaluated_examples(std::string_view) const { return 0; }
   virtual ClientLabels client_labels(ClientId) const { return {}; }
+
+  /// Names of the sets of examples that the task has and can be evaluated on: "train", "validation", "test", "server"
+  /// (held by the server), or one that a transform makes. By default those of the first three that have chunks.
+  virtual std::vector<std::string> sets() const;
 };
 
 }  // namespace shoal
