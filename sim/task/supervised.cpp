@@ -85,11 +85,13 @@ const std::vector<std::int32_t>& SupervisedTask::positions(const Set& set) const
 
 std::vector<std::int32_t> SupervisedTask::collected(const Set& set) const {
   if (set.name == "server") return extras_.server;
-  if (set.from == data_->train.get() && set.change == nullptr) return holdout_.all_indices(set.name);
-  std::vector<std::int32_t> all = holdout_.all_indices("test");
+  if (set.name == "train" || set.name == "validation") return holdout_.all_indices(set.name);
+  std::vector<std::int32_t> all;
   if (has_test_set()) {
     all.resize(data_->test->count());
     std::iota(all.begin(), all.end(), 0);
+  } else {
+    all = holdout_.all_indices("test");
   }
   if (set.change != nullptr) {
     std::erase_if(all, [&](std::int32_t i) { return !set.change->transform->has_label(set.from->labels()[i]); });
