@@ -32,7 +32,7 @@ std::string found(std::string path) {
              place, file_name, sha256);
 }
 
-// What each role says, in the order of the file.
+// The text of each role, in the order of the file.
 std::map<std::string, std::string> roles_of(const std::string& path) {
   std::map<std::string, std::string> roles;
   for (const readers::Speech& speech : readers::read_play(path, most_bytes)) roles[speech.speaker] += speech.text;

@@ -1,5 +1,5 @@
 #pragma once
-// What passes between examples and a model: the form of the examples, a batch of them, and what the model answers.
+// Values between examples and a model: the form of the examples, a batch of them, and the model's outputs.
 
 #include <ATen/core/Tensor.h>
 
@@ -20,7 +20,7 @@ struct Form {
   enum class Targets : std::int8_t { labels, reals, tokens };  // a class, a real number, or a token per position
   Features features = Features::reals;
   Targets targets = Targets::labels;
-  Shape shape{};                // of one example; {1, 1, 1} for tokens
+  Shape shape{};                // one example; {1, 1, 1} for tokens
   std::int64_t classes = 0;     // labels are 0 to classes - 1; 0 unless targets are labels
   std::int64_t vocabulary = 0;  // tokens are 0 to vocabulary - 1; 0 unless features or targets are tokens
   std::int64_t longest = 0;     // tokens of the longest sequence; 0 unless features are tokens
@@ -39,7 +39,7 @@ struct Gathered {
   at::Tensor weights;   // [b] float, weights of the examples in the loss; 0: the row takes no part. Undefined: all 1
 };
 
-/// What a model answers for the batches of K clients.
+/// The results of a model for the batches of K clients.
 struct Outputs {
   at::Tensor scores;    // [K, b, classes], [K, b, 1] for real targets, or [K, b, t, vocabulary]
   at::Tensor features;  // [K, b, f], the input of the last layer; undefined where a model names none

@@ -26,7 +26,7 @@ struct StackedBatch {
   /// `features` [K, B, size] for examples of this shape, `labels` and `weights` [K, B].
   StackedBatch(const at::Tensor& features, const at::Tensor& labels, const at::Tensor& weights, const Shape& shape);
 
-  at::Tensor features, labels, weights;  // of all clients
+  at::Tensor features, labels, weights;  // all clients
   std::vector<Gathered> clients;         // the same memory, client by client; without masks
 };
 

@@ -8,7 +8,7 @@
 
 namespace shoal {
 
-/// What a dense store is made of. Features are in `bytes` or in `floats`, whichever `form.features` says.
+/// The contents of a dense store. Features are in `bytes` or in `floats`, whichever `form.features` says.
 struct Examples {
   Form form;
   std::vector<std::uint8_t> bytes;   // [n, channels, height, width]

@@ -12,14 +12,14 @@
 
 namespace shoal {
 
-/// Which examples a gathered batch holds, and for whom.
+/// The examples in a gathered batch, and the client that they are for.
 struct Batch {
   std::span<const std::int32_t> positions;  // in the data set; the batch's first rows
   const Participation* who = nullptr;       // the client that trains on them; null in an evaluation
   std::int64_t step = 0;                    // local step of the participation, from 0
-  std::span<const float> weights;           // of the rows in the loss, as in Gathered; may be empty
-  const Form& form;                         // of the data set
-  std::int64_t clients = 0;                 // of the task
+  std::span<const float> weights;           // weights of the rows in the loss, as in Gathered; may be empty
+  const Form& form;                         // form of the data set
+  std::int64_t clients = 0;                 // clients of the task
 };
 
 /// A change of the examples that clients train on, after they were gathered. A part of datasets/transforms. Evaluations
@@ -34,7 +34,7 @@ class ExampleTransform {
   virtual void apply(const Batch&, Gathered&, RandomKey) const = 0;
 
   /// The name of a set of examples that it makes for evaluations, such as "backdoor"; empty: none. They are test
-  /// examples as `apply` changes them for nobody (`who` is null).
+  /// examples as `apply` changes them without a client (`who` is null).
   virtual std::string_view set() const { return {}; }
   /// Whether test examples with this label are in that set.
   virtual bool has_label(std::int32_t) const { return true; }

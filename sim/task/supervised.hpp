@@ -14,10 +14,10 @@
 
 namespace shoal {
 
-/// What a task may have besides its clients' examples.
+/// Optional parts of a task besides its clients' examples.
 struct TaskExtras {
   std::vector<std::int32_t> server{};        // positions in `Dataset::train` that no client holds: the set "server"
-  std::vector<KeyedTransform> transforms{};  // of what clients train on, in this order
+  std::vector<KeyedTransform> transforms{};  // changes of what clients train on, in this order
 };
 
 /// The set "test" is the data set's test set or, where it has none, what the clients hold out for test; "train" and

@@ -7,7 +7,7 @@
 
 namespace shoal {
 
-/// What a store of sequences is made of. Sequence i has the tokens from begin[i] to begin[i + 1].
+/// The contents of a store of sequences. Sequence i has the tokens from begin[i] to begin[i + 1].
 struct Sequences {
   static constexpr std::int32_t none = -1;  // a target that does not count
 

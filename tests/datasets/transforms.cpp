@@ -64,7 +64,7 @@ at::Tensor crops_of(std::int32_t i) {
   return at::stack(all);
 }
 
-// Which of them an image is; -1 for none.
+// The place of an image among them; -1 for none.
 std::int64_t place_of(const at::Tensor& image, const at::Tensor& crops) {
   const at::Tensor differences = (crops - image).abs().amax({1, 2, 3});
   const auto best = differences.argmin().item<std::int64_t>();
@@ -107,7 +107,7 @@ TEST(RandomCrop, DependsOnClientRoundAndExampleOnly) {
     others.insert(place_of(seen(*crop, images(), {17}, who(2, 5 + i)).features[0], crops));
     others.insert(place_of(seen(*crop, images(), {17}, who(3 + i, 4)).features[0], crops));
   }
-  EXPECT_GT(others.size(), 8U);  // of 25 places, in 24 draws
+  EXPECT_GT(others.size(), 8U);  // 25 places, 24 draws
 }
 
 TEST(RandomCrop, WithoutPaddingChangesNothing) {
@@ -170,7 +170,7 @@ at::Tensor trained(const SupervisedTask& task, const std::vector<Participation>&
   return trainer.fit(task.initial_parameters(random_key(1, "model/initial_parameters")), {}).delta.dense().clone();
 }
 
-// What client `c`'s examples become, as a data set.
+// The examples as a client sees them, as a data set.
 std::shared_ptr<const DenseStore> changed_before(const ExampleTransform& t, std::int64_t client) {
   Examples out = test::random_bytes({2, 6, 7}, classes, 100, 1);
   Positions all(100);

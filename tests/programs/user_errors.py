@@ -80,6 +80,10 @@ CASES = [
      ["cohort of 400 clients", "have examples", "Lower 'cohort'."]),
     ("expected cohort above population", settings("planner={name='poisson', cohort=51}"), ["51", "Lower 'cohort'."]),
     ("nothing held out", settings("evaluate.on=validation"), ["no examples", "hold some out"]),
+    ("unknown set of examples", settings("evaluate.on=backdoor"), ['"backdoor"', "(it has train, test)"]),
+    ("more than the server can keep", settings("data.server=3823"), ["3823 examples for the server", "Lower 'server'."]),
+    ("unknown transform", settings("data.transforms=['random_crap']"), ["no transform", "'random_crop'"]),
+    ("crop beyond the image", settings("data.transforms=[{name='random_crop', padding=8}]"), ["8 x 8", "Lower 'padding'."]),
     # clients in time
     ("unknown availability", settings("population.availability=diurnl"), ["form of availability", "'diurnal'"]),
     ("availability above 1", settings("population.availability={name='diurnal', mean=0.9}"), ["peak", "Lower 'mean'."]),
