@@ -33,10 +33,6 @@ class SupervisedKind final : public TaskKind {
     auto [dealt, server] = deal(*make_part<Partition>("partition", "iid", root.section("partition")), *dataset->train,
                                 kept, seed, data.where());
     const Form& form = dataset->train->form();
-    if (form.features == Form::Features::tokens || form.targets != Form::Targets::labels) {
-      user_error("{}: the model '{}' takes images or vectors with labels, not sequences. Use other data.", data.where(),
-                 name);
-    }
     Network network = find_part<Model>("model", name).make(model)->network(form.shape, form.classes);
     network.on(place.device);
     auto task = std::make_shared<SupervisedTask>(
