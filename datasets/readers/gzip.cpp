@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::uint8_t magic[] = {0x1f, 0x8b};
 
-bool is_gzip(std::span<const std::uint8_t> content) {
-  return content.size() >= 2 && content[0] == magic[0] && content[1] == magic[1];
-}
-
 // The last four bytes claim the unpacked size, little-endian, modulo 2^32: a hint. Deflate packs 1032 to 1 at most.
 std::int64_t claimed_size(std::span<const std::uint8_t> packed, std::int64_t limit) {
   if (packed.size() < 4) return 0;
@@ -94,6 +90,10 @@ class Inflater {
 };
 
 }  // namespace
+
+bool is_gzip(std::span<const std::uint8_t> content) {
+  return content.size() >= 2 && content[0] == magic[0] && content[1] == magic[1];
+}
 
 Bytes gunzip(std::span<const std::uint8_t> packed, const std::string& name, std::int64_t limit) {
   Inflater inflater(packed, name);

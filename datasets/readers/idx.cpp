@@ -4,6 +4,7 @@
 #include <span>
 
 #include "sim/error.hpp"
+#include "sim/files/mapped_file.hpp"
 
 namespace shoal::readers {
 namespace {
@@ -15,7 +16,7 @@ std::uint32_t big_endian(std::span<const std::uint8_t> bytes) {
 const char* word(IdxType type) { return type == IdxType::uint8 ? "uint8" : "int32"; }
 
 // Size of the header, whose magic number must be the expected one.
-std::size_t check_header(const Bytes& content, const std::string& name, const IdxExpected& expected) {
+std::size_t check_header(std::span<const std::uint8_t> content, const std::string& name, const IdxExpected& expected) {
   const std::size_t header = 4 + 4 * expected.dimensions;
   if (content.size() < 4) {
     user_error("file '{}' holds {} bytes (an IDX file has at least 4). Download it again.", name, content.size());
@@ -35,14 +36,14 @@ std::size_t check_header(const Bytes& content, const std::string& name, const Id
 }
 
 // Compares numbers alone: nothing is allocated for a size that the file does not have.
-std::vector<std::int64_t> read_shape(const Bytes& content, std::size_t header, const std::string& name,
+std::vector<std::int64_t> read_shape(std::span<const std::uint8_t> content, std::size_t header, const std::string& name,
                                      const IdxExpected& expected) {
   std::vector<std::int64_t> shape;
   std::string shown;
   std::size_t bytes = expected.type == IdxType::uint8 ? 1 : 4;
   bool overflow = false;
   for (std::size_t at = 4; at < header; at += 4) {
-    const std::size_t extent = big_endian(std::span(content).subspan(at));
+    const std::size_t extent = big_endian(content.subspan(at));
     shape.push_back(extent);
     shown += fmt::format("{}{}", shown.empty() ? "" : " x ", extent);
     overflow |= __builtin_mul_overflow(bytes, extent, &bytes);
@@ -76,6 +77,15 @@ IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& ex
 
 IdxArray read_idx(const std::string& path, const IdxExpected& expected) {
   return parse_idx(read_unpacked(path, expected.limit), path, expected);
+}
+
+std::optional<MappedIdx> map_idx(const std::string& path, int dimensions) {
+  const auto file = std::make_shared<const MappedFile>(path);
+  const std::span<const std::uint8_t> content = file->bytes();
+  if (is_gzip(content)) return std::nullopt;
+  const IdxExpected expected{.type = IdxType::uint8, .dimensions = dimensions};
+  const std::size_t header = check_header(content, path, expected);
+  return MappedIdx{read_shape(content, header, path, expected), content.subspan(header), file};
 }
 
 std::string find_idx(const std::string& folder, const std::string& stem) {

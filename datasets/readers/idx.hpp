@@ -3,6 +3,9 @@
 // dimensions as big-endian uint32; the elements, big-endian, last dimension fastest.
 
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +35,17 @@ IdxArray read_idx(const std::string& path, const IdxExpected& expected);
 
 /// The same from memory; `name` is for the errors.
 IdxArray parse_idx(Bytes content, const std::string& name, const IdxExpected& expected);
+
+/// An array of uint8 that lies in a mapped file.
+struct MappedIdx {
+  std::vector<std::int64_t> shape;
+  std::span<const std::uint8_t> bytes;
+  std::shared_ptr<const void> file;  // keeps them there
+};
+
+/// Maps an IDX file of uint8 with so many dimensions; nothing for one in gzip format, which must be unpacked. Checked
+/// as `read_idx` does.
+std::optional<MappedIdx> map_idx(const std::string& path, int dimensions);
 
 /// The path of the file of `folder` named `stem` (such as `train-images-idx3-ubyte`), also with a dot for the dash
 /// before `idx`, also with `.gz`; empty when there is none.

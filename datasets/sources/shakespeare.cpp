@@ -1,7 +1,7 @@
-// Next characters in plays of Shakespeare: 40,000 lines as one text file ("tiny Shakespeare", A. Karpathy,
-// github.com/karpathy/char-rnn; the text is in the public domain). A role is a natural client, as in McMahan et al.,
-// AISTATS 2017 (arXiv 1602.05629) and LEAF (Caldas et al. 2018, arXiv 1812.01097), for partition "natural": the first
-// four fifths of what it says are for training, the rest for testing, cut into sequences of `length` characters.
+// Plays of Shakespeare as characters: the text of each role, in sequences whose targets are the next characters.
+// "Tiny Shakespeare", 40,000 lines in one text file; A. Karpathy, github.com/karpathy/char-rnn; in the public domain. A
+// role is a natural client, as in McMahan et al., AISTATS 2017 (arXiv 1602.05629), and LEAF (Caldas et al. 2018, arXiv
+// 1812.01097), for partition "natural"; the first four fifths of its text are for training, the rest for testing.
 #include <algorithm>
 #include <array>
 #include <cstdlib>

@@ -56,13 +56,8 @@ std::span<const std::byte> bytes_of(const T& values) {
 
 DenseStore::DenseStore(Examples examples)
     : own_(std::move(examples)),
-      bytes_(own_.bytes),
+      bytes_(own_.owner ? own_.mapped : own_.bytes),
       count_(own_.form.targets == Form::Targets::reals ? own_.reals.size() : own_.labels.size()) {
-  check();
-}
-
-DenseStore::DenseStore(Examples examples, std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner)
-    : own_(std::move(examples)), bytes_(bytes), owner_(std::move(owner)), count_(own_.labels.size()) {
   check();
 }
 
@@ -75,6 +70,7 @@ void DenseStore::check() const {
              std::ssize(own_.floats) == (compact ? 0 : count_ * form.shape.size()) && (compact || bytes_.empty()),
          "{} bytes and {} floats for {} examples of {} features", bytes_.size(), own_.floats.size(), count_,
          form.shape.size());
+  ensure(own_.owner == nullptr || own_.bytes.empty(), "features are mapped and in memory");
   ensure(std::ssize(own_.labels) == (real ? 0 : count_) && std::ssize(own_.reals) == (real ? count_ : 0),
          "{} labels and {} real targets for {} examples", own_.labels.size(), own_.reals.size(), count_);
   ensure(own_.groups.empty() || std::ssize(own_.groups) == count_, "{} groups for {} examples", own_.groups.size(),

@@ -16,14 +16,15 @@ struct Examples {
   std::vector<std::int32_t> labels;  // [n]
   std::vector<float> reals;          // [n], in place of labels where targets are real
   std::vector<std::int32_t> groups;  // [n] or empty
+
+  std::span<const std::uint8_t> mapped{};  // in place of `bytes`: features that lie elsewhere, as in a mapped file,
+  std::shared_ptr<const void> owner{};     // and what keeps them there
 };
 
 class DenseStore final : public ExampleStore {
  public:
   /// Checks that everything fits together; labels are 0 to classes - 1.
   explicit DenseStore(Examples examples);
-  /// The same with features that lie elsewhere, such as in a mapped file, which `owner` keeps alive.
-  DenseStore(Examples examples, std::span<const std::uint8_t> bytes, std::shared_ptr<const void> owner);
   DenseStore(const DenseStore&) = delete;
   DenseStore& operator=(const DenseStore&) = delete;
 
@@ -46,7 +47,6 @@ class DenseStore final : public ExampleStore {
 
   Examples own_;
   std::span<const std::uint8_t> bytes_;
-  std::shared_ptr<const void> owner_;
   std::int64_t count_;
 };
 

@@ -8,25 +8,39 @@ namespace {
 
 constexpr std::int64_t classes = 10;
 
+// Images without labels: where they lie if the file is not packed, in memory otherwise.
+Examples read_features(const std::string& path, std::int64_t& count) {
+  Examples examples;
+  std::vector<std::int64_t> shape;
+  if (auto mapped = readers::map_idx(path, 3)) {
+    shape = mapped->shape;
+    examples.mapped = mapped->bytes;
+    examples.owner = mapped->file;
+  } else {
+    readers::IdxArray images = readers::read_idx(path, {.type = readers::IdxType::uint8, .dimensions = 3});
+    shape = images.shape;
+    examples.bytes = std::move(images.bytes);
+  }
+  count = shape[0];
+  examples.form = {.features = Form::Features::bytes, .shape = {1, shape[1], shape[2]}, .classes = classes};
+  return examples;
+}
+
 // Images and labels that belong together, checked against each other.
 Examples read_pair(const std::string& images_path, const std::string& labels_path) {
   using readers::IdxType;
-  readers::IdxArray images = readers::read_idx(images_path, {.type = IdxType::uint8, .dimensions = 3});
+  std::int64_t count = 0;
+  Examples examples = read_features(images_path, count);
   const readers::IdxArray labels = readers::read_idx(labels_path, {.type = IdxType::uint8, .dimensions = 1});
-  const std::int64_t count = images.shape[0];
   if (count != labels.shape[0]) {
     user_error("file '{}' holds {} images, but '{}' holds {} labels (expected as many). Use files of one data set.",
                images_path, count, labels_path, labels.shape[0]);
   }
-  Examples examples;
-  examples.form = {
-      .features = Form::Features::bytes, .shape = {1, images.shape[1], images.shape[2]}, .classes = classes};
   const Shape& shape = examples.form.shape;
   if (count == 0 || shape.size() == 0) {
     user_error("file '{}' holds {} images of {} x {} pixels (expected at least one of each). Download it again.",
                images_path, count, shape.height, shape.width);
   }
-  examples.bytes = std::move(images.bytes);
   examples.labels.assign(labels.bytes.begin(), labels.bytes.end());
   for (std::size_t i = 0; i < examples.labels.size(); ++i) {
     if (examples.labels[i] >= classes) {

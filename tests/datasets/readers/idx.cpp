@@ -85,6 +85,21 @@ TEST(Idx, RefusesAnotherKindOfArray) {
   EXPECT_TRUE(contains(user_error_of([&] { parse_idx(bytes("<!doctype html>"), "x", labels); }), "0x3c21646f"));
 }
 
+TEST(Idx, MapsPlainFilesAndLeavesPackedOnes) {
+  const Folder folder;
+  const std::string plain = folder.write("plain", two_images);
+  const auto mapped = readers::map_idx(plain, 3);
+  ASSERT_TRUE(mapped.has_value());
+  const readers::IdxArray read = read_idx(plain, images);
+  EXPECT_EQ(mapped->shape, read.shape);
+  EXPECT_TRUE(std::ranges::equal(mapped->bytes, read.bytes));
+  EXPECT_FALSE(readers::map_idx(folder.write("packed", gzip(two_images)), 3).has_value());
+  for (std::size_t n = 0; n < two_images.size(); ++n) {
+    const std::string cut = folder.write(fmt::format("cut{}", n), prefix(two_images, n));
+    EXPECT_EQ(user_error_of([&] { readers::map_idx(cut, 3); }), user_error_of([&] { read_idx(cut, images); }));
+  }
+}
+
 TEST(Idx, FindsNamesWithDashOrDotPackedOrNot) {
   const std::string stem = "t10k-labels-idx1-ubyte";
   for (const std::string name :
