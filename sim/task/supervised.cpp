@@ -61,6 +61,9 @@ std::unique_ptr<Trainer> SupervisedTask::trainer() const {
 }
 
 void SupervisedTask::add_set(std::string_view name, const ExampleStore& from, const KeyedTransform* change) {
+  if (find_set(name) != nullptr) {
+    user_error("[data] has two transforms that make the set of examples \"{}\". Remove one.", name);
+  }
   Set& set = sets_.emplace_back();
   set.name = name;
   set.from = &from;

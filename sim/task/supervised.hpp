@@ -27,7 +27,7 @@ class SupervisedTask final : public Task {
  public:
   static constexpr std::int64_t chunk_size = 256;
 
-  /// UserError when network and data do not fit together.
+  /// UserError for a transform that does not fit the data or another transform.
   SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients, Network network,
                  HoldoutShares shares, std::uint64_t seed, TaskExtras extras = {});
 

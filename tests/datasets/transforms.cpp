@@ -258,6 +258,12 @@ TEST(Trigger, MakesASetToMeasureItsSuccess) {
   }
 }
 
+TEST(Transforms, MakeNoSetTwice) {
+  const auto t = transform("trigger", "side = 2");
+  EXPECT_THROW(task_on(shared_images(), {{t, key}, {t, key}}), UserError);
+  EXPECT_THROW(task_on(shared_images(), {{transform("trigger", "side = 7"), key}}), UserError);
+}
+
 TEST(Transforms, RefuseFormsThatTheyCannotChange) {
   const auto error = [](const std::string& name, const std::string& toml, const Form& form) -> std::string {
     try {

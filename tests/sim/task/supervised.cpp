@@ -158,6 +158,30 @@ TEST(SupervisedTask, HasNoExamplesInAnUnknownSet) {
   EXPECT_THROW(trainer->evaluate(params, {"unknown", 0}), BrokenInvariant);
 }
 
+TEST(SupervisedTask, NamesItsSets) {
+  const auto sets = [](HoldoutShares held, std::int64_t test_examples) {
+    return task_with(held, test_examples).sets();
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(sets({}, 600), (Names{"train", "test"}));
+  EXPECT_EQ(sets(shares(0.2, 0), 600), (Names{"train", "validation", "test"}));
+  EXPECT_EQ(sets(shares(0.2, 0.1), 0), (Names{"train", "validation", "test"}));
+  EXPECT_EQ(sets(shares(0.2, 0), 0), (Names{"train", "validation"}));
+}
+
+TEST(SupervisedTask, EvaluatesWhatTheServerHolds) {
+  auto data = std::make_shared<Dataset>();
+  data->train = stored(test::random_examples({8, 1, 1}, 5, 650, 1));
+  Network network({8, 1, 1});
+  network.add(layers::linear(9)).add(layers::relu()).add(layers::linear(5));
+  std::vector<std::int32_t> held(30);
+  std::iota(held.begin(), held.end(), 620);  // clients hold the first 620
+  const SupervisedTask task(data, std::make_unique<test::Consecutive>(sizes), network, {}, 7, {.server = held});
+  EXPECT_EQ(task.sets(), (std::vector<std::string>{"train", "server"}));
+  expect_direct(task, "server", *data->train, held);
+  EXPECT_FALSE(task.clients_have("server"));
+}
+
 TEST(SupervisedTask, EvaluatesADivergedModel) {
   const SupervisedTask task = task_with({});
   for (const double poison : {std::nan(""), std::numeric_limits<double>::infinity()}) {
