@@ -153,7 +153,8 @@ TEST(Shards, GiveFewLabelsPerClient) {
 TEST(Shards, CoverUnequalClasses) {
   std::vector<std::int32_t> labels(1003, 0);
   std::fill(labels.begin() + 3, labels.begin() + 20, 2);  // class 1 has none
-  const auto dealt = partition("shards", "clients = 11\nshards_per_client = 3")->deal(DenseStore(labelled(labels, 3)), 5);
+  const auto dealt =
+      partition("shards", "clients = 11\nshards_per_client = 3")->deal(DenseStore(labelled(labels, 3)), 5);
   expect_exact_cover(*dealt, 1003);
   for (std::int64_t c = 0; c < 11; ++c) EXPECT_NEAR(dealt->count(ClientId{c}), 1003.0 / 11, 3);
 }
