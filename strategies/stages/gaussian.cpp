@@ -3,8 +3,6 @@
 // cohort and adds Gaussian noise with a standard deviation of `noise_multiplier` * `bound` to the sum. It adds noise
 // even in a round without any update. McMahan, Ramage, Talwar and Zhang, ICLR 2018 (arXiv 1710.06963), with
 // the fixed-denominator estimator. The generator is for simulation only.
-//
-// Try: planner = "poisson"
 
 #include <ATen/ops/zeros.h>
 
