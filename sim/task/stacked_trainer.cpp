@@ -96,8 +96,8 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
     rows.values.select(0, slot).copy_(row_or_shared(start, order[slot]));
   }
   if (local_.momentum > 0 && !lane.momentum.defined()) lane.momentum = at::empty_like(rows.values);
-  LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order,
-                 place_.arithmetic);
+  LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order, place_.arithmetic,
+                 task_.layout());
 
   rows.losses.zero_();
   std::vector<ClientBatch> loaded(order.size());
@@ -185,7 +185,7 @@ Evaluation StackedTrainer::score(const ExampleStore& from, std::span<const std::
   } else {
     feed_.load_changed(inputs, from, examples, *change);
   }
-  net.forward();
+  net.evaluate();
   const StackedNetwork::Score score = net.score();
   return {.examples = std::ssize(positions), .correct = score.correct, .loss = Evaluation::to_units(score.loss)};
 }
