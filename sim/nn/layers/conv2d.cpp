@@ -31,9 +31,9 @@ struct Steps {
   }
   // Gradients of input, weight and bias.
   std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const Operands& o, bool needs_dx, std::int64_t groups) const {
-    const auto bias = o.bias.defined() ? at::OptionalIntArrayRef(o.bias.sizes()) : at::OptionalIntArrayRef();
-    return at::convolution_backward(o.dy, o.x, o.weight, bias, stride, padding, one, false, zero, groups,
-                                    {needs_dx, true, o.bias.defined()});
+    const at::IntArrayRef channels = o.weight.sizes().slice(0, 1);
+    return at::convolution_backward(o.dy, o.x, o.weight, at::OptionalIntArrayRef(channels), stride, padding, one, false,
+                                    zero, groups, {needs_dx, true, o.bias.defined()});
   }
 };
 
