@@ -17,7 +17,7 @@ class AutogradWorker final : public Worker {
     for (std::int64_t k = 0; k < clients; ++k) {
       for (const Parameter& p : layout.parameters) {
         const auto own = [&](const at::Tensor& of) { return view_parameter(of, p).select(0, k); };
-        at::Tensor value = own(rows_.values).detach();
+        at::Tensor value = own(rows_.values).variable_data();  // may be changed while other clients keep their graphs
         clients_[k].parameters.push_back(value);
         if (p.role == Role::buffer) continue;
         clients_[k].leaves.push_back(value.set_requires_grad(true));
