@@ -1,6 +1,7 @@
 #include "sim/nn/stacked_network.hpp"
 
 #include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/zeros.h>
 
 #include "kernels/device.hpp"
@@ -11,9 +12,14 @@
 namespace shoal {
 namespace {
 
-Activation make_input(const ParameterRows& rows, std::int64_t batch, const Shape& shape) {
-  Activation input = make_activation(rows.clients(), batch, shape, rows.values);
-  input.gradient.reset();
+Activation make_input(const ParameterRows& rows, std::int64_t batch, const Form& form, std::int64_t length) {
+  Activation input{.shape = {length, 1, 1}, .value = {}, .gradient = {}};
+  if (form.features == Form::Features::tokens) {
+    input.value = at::zeros({rows.clients(), batch, length}, rows.values.options().dtype(at::kLong));
+  } else {
+    input = make_activation(rows.clients(), batch, form.shape, rows.values);
+    input.gradient.reset();
+  }
   input.weights = at::zeros({rows.clients(), batch}, rows.values.options());
   return input;
 }
@@ -22,26 +28,50 @@ Activation make_input(const ParameterRows& rows, std::int64_t batch, const Shape
 
 StackedNetwork::StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch,
                                const StackForm& form)
-    : input_(make_input(rows, batch, network.input())),
+    : input_(make_input(rows, batch, network.form(), 1)),
       model_(std::make_unique<LayerStack>(network, input_, rows, network.layout().parameters, form)),
       active_(rows.clients()),
       repeatable_(true) {
   output_ = model_->output();
   loss_ = StackedCrossEntropy(output_, rows, form);
+  make_batches(network.form());
 }
 
 StackedNetwork::StackedNetwork(const Learnable& model, Worker& worker, std::int64_t batch, const StackForm& form,
                                std::int64_t length)
-    : input_(make_input(worker.rows(), batch, input_shape(model.form(), length))),
+    : input_(make_input(worker.rows(), batch, model.form(), length)),
       active_(worker.rows().clients()),
       repeatable_(false) {
-  // Where targets are tokens, each token is a row of scores with a weight of its own.
-  const std::int64_t positions = model.form().targets == Form::Targets::tokens ? length : 1;
-  output_ = make_activation(active_, batch * positions, {score_count(model.form()), 1, 1}, input_.value);
-  if (positions == 1) output_.weights = input_.weights;
+  const bool tokens = model.form().targets == Form::Targets::tokens;
+  output_ = make_activation(active_, tokens ? batch * length : batch, {score_count(model.form()), 1, 1},
+                            worker.rows().values);
+  if (!tokens) output_.weights = input_.weights;
   loss_ = StackedCrossEntropy(output_, worker.rows(), form);
-  output_.weights = loss_.weights;
-  model_ = std::make_unique<WorkerLayer>(model.form(), worker, input_, output_);
+  make_batches(model.form());
+  model_ = std::make_unique<WorkerLayer>(worker, batches_, output_);
+}
+
+void StackedNetwork::make_batches(const Form& form) {
+  const bool tokens = form.features == Form::Features::tokens;
+  const std::int64_t clients = input_.clients(), length = input_.shape.channels;
+  labels_ = loss_.labels;
+  if (form.targets == Form::Targets::tokens) labels_ = labels_.view({clients, batch(), length});
+  if (tokens) mask_ = at::zeros({clients, batch(), length}, input_.weights.options());
+  const Shape& s = input_.shape;
+  for (std::int64_t k = 0; k < clients; ++k) {
+    const at::Tensor own = input_.value.select(0, k);
+    batches_.push_back({.features = tokens ? own : own.view({batch(), s.height, s.width, s.channels}),
+                        .targets = labels_.select(0, k),
+                        .mask = tokens ? mask_.select(0, k) : at::Tensor(),
+                        .weights = input_.weights.select(0, k)});
+  }
+}
+
+void StackedNetwork::weigh_tokens() {
+  if (labels_.dim() == 3) {
+    at::Tensor rows = loss_.weights.view(mask_.sizes());
+    at::mul_out(rows, input_.weights.unsqueeze(2), mask_);
+  }
 }
 
 void StackedNetwork::use(std::int64_t active) {
@@ -51,9 +81,15 @@ void StackedNetwork::use(std::int64_t active) {
   loss_.use(active);
 }
 
-void StackedNetwork::forward() { model_->forward(); }
+void StackedNetwork::forward() {
+  weigh_tokens();
+  model_->forward();
+}
 
-void StackedNetwork::evaluate() { model_->evaluate(); }
+void StackedNetwork::evaluate() {
+  weigh_tokens();
+  model_->evaluate();
+}
 
 void StackedNetwork::backward(const GradientUse& use) { model_->backward(use); }
 

@@ -22,16 +22,20 @@ class StackedNetwork {
   /// other examples. The worker must live longer.
   StackedNetwork(const Learnable& model, Worker& worker, std::int64_t batch, const StackForm& form = {},
                  std::int64_t length = 1);
+  StackedNetwork(const StackedNetwork&) = delete;
+  StackedNetwork& operator=(const StackedNetwork&) = delete;
 
   std::int64_t batch() const { return input_.batch(); }
-  /// [K, B, size] features, channels last, or [K, B, length] tokens as floats; clients lie stride(0) apart. `forward`
-  /// may overwrite it: fill it anew each time.
+  /// [K, B, size] features, channels last, or [K, B, length] tokens, int64; clients lie stride(0) apart. `forward` may
+  /// overwrite it: fill it anew each time.
   at::Tensor& inputs() { return input_.value; }
-  /// [K, B], int64; in the range of the classes, also where the weight is 0. Where targets are tokens, these and the
-  /// weights are [K, B length].
-  at::Tensor& labels() { return loss_.labels; }
+  /// [K, B], int64; in the range of the classes, also where the weight is 0. [K, B, length] where targets are tokens.
+  at::Tensor& labels() { return labels_; }
   /// [K, B]: the weight of each example's loss: 1 / (examples of the client's batch) for a mean, 0 to leave it out.
-  at::Tensor& weights() { return loss_.weights; }
+  /// Where targets are tokens, each that the mask does not leave out has its example's weight.
+  at::Tensor& weights() { return input_.weights; }
+  /// The same memory client by client, with the masks of sequences.
+  std::span<const Gathered> batches() const { return batches_; }
 
   /// From now on only the first `active` clients take part: the others cost nothing.
   void use(std::int64_t active);
@@ -59,7 +63,13 @@ class StackedNetwork {
   Score score() const;
 
  private:
-  Activation input_, output_;  // the output's shape is one row of scores
+  void make_batches(const Form& form);
+  /// Where targets are tokens: the weights of the rows of scores.
+  void weigh_tokens();
+
+  Activation input_, output_;  // the output has a row of scores for each target
+  at::Tensor labels_, mask_;
+  std::vector<Gathered> batches_;
   std::unique_ptr<StackedLayer> model_;
   StackedCrossEntropy loss_;
   std::int64_t active_;

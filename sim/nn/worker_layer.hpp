@@ -1,37 +1,30 @@
 #pragma once
 // A worker in place of the layers of a stack.
 
-#include <vector>
-
 #include "sim/nn/learnable.hpp"
 
 namespace shoal {
 
-/// The shape of the inputs of one example: `length` values where features are tokens.
-Shape input_shape(const Form& form, std::int64_t length);
-
-/// Hands the inputs to a worker, and its scores to the loss. Weights and masks of the batches are those of `output`,
-/// which has a row for each target.
+/// Hands the batches of K clients to a worker, and its scores to the loss.
 class WorkerLayer final : public StackedLayer {
  public:
-  WorkerLayer(const Form& form, Worker& worker, const Activation& input, const Activation& output);
+  /// The worker and the batches must live longer. `output` has a row for each target.
+  WorkerLayer(Worker& worker, std::span<const Gathered> batches, const Activation& output)
+      : worker_(worker), batches_(batches), output_(output), active_(output.clients()) {}
 
   const Activation& output() const override { return output_; }
   void use(std::int64_t active) override { active_ = active; }
-  void forward() override { give(worker_.forward(batches(), active_)); }
-  void evaluate() override { give(worker_.evaluate(batches(), active_)); }
+  void forward() override { take(worker_.forward(batches_, active_)); }
+  void evaluate() override { take(worker_.evaluate(batches_, active_)); }
   void backward(const GradientUse& use) override;
 
  private:
-  std::span<const Gathered> batches();
-  void give(const Outputs& outputs);
+  void take(const Outputs& outputs);
 
   Worker& worker_;
-  Activation input_, output_;
-  bool tokens_, tokens_out_;
+  std::span<const Gathered> batches_;
+  Activation output_;
   std::int64_t active_;
-  std::vector<std::int64_t> scores_;  // sizes of the worker's scores but the first
-  std::vector<Gathered> batches_;
 };
 
 }  // namespace shoal
