@@ -10,8 +10,8 @@
 
 namespace shoal {
 
-/// What a parameter is for. Buffers (running statistics) are changed by forward passes instead of gradients: they are
-/// part of a client's update, and the local step leaves them alone. The other roles are recorded only.
+/// The purpose of a parameter. Buffers (running statistics) are changed by forward passes instead of gradients: they
+/// are part of a client's update, and the local step leaves them alone. The other roles are recorded only.
 enum class Role : std::int8_t { shared, personal, buffer, frozen };
 
 struct Parameter {
@@ -51,9 +51,9 @@ struct ParameterLayout {
   /// consecutive ones, such as "norm", "dense2" or "residual1.norm"; without its number, a part stands for all numbers.
   /// "head" is the last layer with parameters. UserError when a pattern matches nothing.
   std::vector<Range> ranges(std::span<const std::string> patterns) const;
-  /// What `ranges` leaves out.
+  /// The values outside of `ranges`.
   std::vector<Range> without(std::span<const Range> ranges) const;
-  /// What the local step changes by gradients: all but the buffers.
+  /// The values that gradients change: all but the buffers.
   std::vector<Range> trained() const { return without(ranges(Role::buffer)); }
 };
 

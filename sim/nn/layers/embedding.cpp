@@ -65,7 +65,7 @@ class StackedEmbedding final : public StackedLayer {
   ParameterRows rows_;
   Parameter weight_;
   std::int64_t active_;
-  std::vector<std::int32_t> tokens_;  // of the forward pass: a layer behind may overwrite the input
+  std::vector<std::int32_t> tokens_;  // those of the forward pass
 };
 
 // The weight's gradient is a product with one-hot rows, because sums at repeated tokens have no fixed order on a GPU.
