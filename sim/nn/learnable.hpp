@@ -1,5 +1,5 @@
 #pragma once
-// What a task needs from a model, however it computes: a sequence of layers, a function that LibTorch differentiates,
+// A model as a task needs it, however it computes: a sequence of layers, a function that LibTorch differentiates,
 // or a file of TorchScript.
 
 #include <ATen/core/Tensor.h>

@@ -64,7 +64,7 @@ class StackedNetwork {
 
  private:
   void make_batches(const Form& form);
-  /// Where targets are tokens: the weights of the rows of scores.
+  /// Gives the rows of scores their weights, where targets are tokens.
   void weigh_tokens();
 
   Activation input_, output_;  // the output has a row of scores for each target

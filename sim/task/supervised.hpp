@@ -83,7 +83,7 @@ class SupervisedTask final : public Task {
   std::shared_ptr<const Dataset> data_;
   Holdout holdout_;
   std::shared_ptr<const Learnable> model_;
-  std::vector<double> tokens_;  // of a client, per training example; empty unless targets are tokens
+  std::vector<double> tokens_;  // each client's mean of a training example; empty unless these are the targets
   std::uint64_t seed_;
   TaskExtras extras_;
   std::int64_t clients_with_examples_ = 0;

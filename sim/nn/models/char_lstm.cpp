@@ -2,7 +2,7 @@
 // 2017 (arXiv 1602.05629), with the sizes of Reddi and others, 2021 (arXiv 2003.00295). 822,570 parameters for 90
 // tokens: their 820,522 and the second bias that LibTorch gives each gate.
 //
-// Where targets are tokens it predicts one after each token, where they are labels one after the whole sequence.
+// It predicts a token after each token where targets are tokens, and a label after the sequence where they are labels.
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/lstm.h>

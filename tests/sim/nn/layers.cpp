@@ -233,7 +233,7 @@ TEST(Layers, BatchNormOfOneValueGivesTheBias) {
     net.loss_and_gradient();
     net.backward(GradientUse::store());
     EXPECT_TRUE(at::isfinite(rows.values).all().item<bool>());
-    EXPECT_EQ(rows.gradients[0].narrow(0, 0, 3).abs().max().item<float>(), 0);  // of the factors: x - mean is 0
+    EXPECT_EQ(rows.gradients[0].narrow(0, 0, 3).abs().max().item<float>(), 0);  // the factors of x - mean, which is 0
     const at::Tensor before = block.params[0].narrow(0, 6, 3), x = block.x[0].view({3});
     EXPECT_LT(distance(rows.values[0].narrow(0, 6, 3), (0.9 * before + 0.1 * x).to(at::kDouble)), 1e-6);
 

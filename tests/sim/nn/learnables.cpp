@@ -228,7 +228,7 @@ TEST(CharLstm, ComputesItsEquations) {
             << p.name;
       }
     }
-    // What stands in the padding changes no bit.
+    // Other tokens in the padding change no bit.
     const at::Tensor gradients = worker->rows().gradients.clone(), scores = outputs.scores.clone();
     for (Gathered& batch : batches) batch.features = at::where(batch.mask == 0, 3, batch.features);
     const Outputs again = worker->forward(batches, 2);
