@@ -78,7 +78,7 @@ struct GradientUse {
 };
 
 /// A layer at work on K clients with B examples each: buffers and views are made once, the steps allocate nothing
-/// (except convolutions) and wait for no device. Each step is a forward pass, or a forward and then a backward pass.
+/// (except convolutions and the library's norms) and wait for no device. A step is a forward pass, or both passes.
 class StackedLayer {
  public:
   virtual ~StackedLayer() = default;
