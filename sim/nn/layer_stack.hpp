@@ -22,11 +22,16 @@ class LayerStack final : public StackedLayer {
   void use(std::int64_t active) override;
   void forward() override;
   void evaluate() override;
-  void backward(const GradientUse& use) override;
+  void backward(const GradientUse& use) override { backward(use, {}); }
+
+  /// The input of the last layer.
+  const Activation& features() const { return features_; }
+  /// The same with a further gradient of the features of the first clients, if it is defined.
+  void backward(const GradientUse& use, const at::Tensor& of_features);
 
  private:
   std::vector<std::unique_ptr<StackedLayer>> layers_;
-  Activation output_;
+  Activation output_, features_;
 };
 
 }  // namespace shoal

@@ -44,7 +44,8 @@ NetworkWorker::Stack& NetworkWorker::loaded(std::span<const Gathered> batches, s
 }
 
 Outputs NetworkWorker::outputs(std::int64_t active) const {
-  return {.scores = now_->layers.output().value.narrow(0, 0, active), .features = {}};
+  const auto first = [&](const Activation& values) { return values.value.narrow(0, 0, active); };
+  return {.scores = first(now_->layers.output()), .features = first(now_->layers.features())};
 }
 
 Outputs NetworkWorker::forward(std::span<const Gathered> batches, std::int64_t active) {
@@ -58,9 +59,14 @@ Outputs NetworkWorker::evaluate(std::span<const Gathered> batches, std::int64_t 
 }
 
 void NetworkWorker::backward(const Outputs& gradients, const GradientUse& use) {
-  ensure(now_ != nullptr && gradients.scores.defined(), "a backward pass without a forward pass or gradients");
-  now_->layers.output().gradient.narrow(0, 0, active_).copy_(gradients.scores);
-  now_->layers.backward(use);
+  ensure(now_ != nullptr, "a backward pass without a forward pass");
+  at::Tensor scores = now_->layers.output().gradient.narrow(0, 0, active_);
+  if (gradients.scores.defined()) {
+    scores.copy_(gradients.scores);
+  } else {
+    scores.zero_();
+  }
+  now_->layers.backward(use, gradients.features);
 }
 
 }  // namespace shoal

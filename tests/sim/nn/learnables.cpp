@@ -139,10 +139,14 @@ TEST(Learnables, ClientsAreComputedAlone) {
 }
 
 TEST(Learnables, FeaturesHaveGradientsToo) {
-  const auto worker = function()->worker(1, at::kCPU);
-  worker->rows().values.copy_(starts(1));
-  const Outputs outputs = worker->forward(batches_of(1), 1);
-  worker->backward({.scores = {}, .features = at::ones_like(outputs.features)}, GradientUse::store());
+  const Network network = layered();
+  const auto worker = function()->worker(2, at::kCPU), own = network.worker(2, at::kCPU);
+  for (Worker* each : {worker.get(), own.get()}) {
+    each->rows().values.copy_(starts(2));
+    const Outputs outputs = each->forward(batches_of(2), 2);
+    each->backward({.scores = {}, .features = at::ones_like(outputs.features)}, GradientUse::store());
+  }
+  EXPECT_LT(distance(own->rows().gradients, worker->rows().gradients), 1e-5);
   const auto model = function();
   const Range head = model->layout().ranges(std::vector<std::string>{"head"}).front();
   EXPECT_EQ(worker->rows().gradients.narrow(1, head.first, head.size).abs().max().item<float>(), 0);
