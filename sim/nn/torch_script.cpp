@@ -70,7 +70,9 @@ class ScriptWorker final : public Worker {
                at::Device device)
       : form_(form), rows_(clients, layout.size, device) {
     for (std::int64_t k = 0; k < clients; ++k) {
-      Client client{.module = module.deepcopy(device), .leaves = {}, .values = {}, .gradients = {}};
+      // Without a device: the copy for a device shares the tensors that are there already.
+      Client client{.module = module.deepcopy(), .leaves = {}, .values = {}, .gradients = {}};
+      if (!device.is_cpu()) client.module.to(device);
       std::size_t i = 0;
       for (Named& own : tensors_of(client.module)) {
         const Parameter& p = layout.parameters[i++];

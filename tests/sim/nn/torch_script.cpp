@@ -21,6 +21,7 @@ class Script : public ::testing::Test {
   // A module with a weight, a bias and a buffer; `body` is its method forward.
   std::string saved(const std::string& body, bool with_double = false) const {
     torch::jit::Module module("net");
+    module.register_attribute("training", c10::BoolType::get(), true);
     module.register_parameter("weight", at::sin(at::arange(72, at::kFloat)).view({4, 18}), false);
     module.register_parameter("bias", at::ones({4}, with_double ? at::kDouble : at::kFloat), false);
     module.register_buffer("seen", at::zeros({1}));
