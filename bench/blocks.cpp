@@ -21,7 +21,7 @@ double product() {
 
 void report_block(benchmark::State& state, const Workload& w, std::int64_t trained) {
   report(state, w, trained);
-  const double flops = w.task->network().flops_per_example() * (per_client * trained);
+  const double flops = w.task->model().flops_per_example() * (per_client * trained);
   state_bound(state, flops, product(), "matrix product");
 }
 

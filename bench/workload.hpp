@@ -57,9 +57,9 @@ struct Workload {
     if (!has_mnist()) {
       Settings settings_of_model;
       if (widths != nullptr) settings_of_model.set("widths", widths);
-      federation.task =
-          std::make_shared<SupervisedTask>(random_images(), std::make_unique<EqualShares>(),
-                                           model(settings_of_model)->network({1, 28, 28}, classes), HoldoutShares(), 1);
+      federation.task = std::make_shared<SupervisedTask>(
+          random_images(), std::make_unique<EqualShares>(),
+          model(settings_of_model)->build({.shape = {1, 28, 28}, .classes = classes}, at::kCPU), HoldoutShares(), 1);
     }
     task = dynamic_cast<const SupervisedTask*>(federation.task.get());
     local = federation.local->at(1);
@@ -88,7 +88,7 @@ inline void train_blocks(benchmark::State& state, const Workload& w, const Local
 }
 
 inline void report(benchmark::State& state, const Workload& w, std::int64_t trained) {
-  const double flops = w.task->network().flops_per_example() * (per_client * trained);
+  const double flops = w.task->model().flops_per_example() * (per_client * trained);
   state.SetLabel(has_mnist() ? "MNIST" : "random images: SHOAL_DATA is not set");
   state.counters["flop/s"] = benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["clients/s"] = benchmark::Counter(trained, benchmark::Counter::kIsIterationInvariantRate);

@@ -148,22 +148,22 @@ std::vector<CalibratedCase> calibrate(const CalibrateOptions& options) {
   for (const Setup& setup : setups()) {
     if (!options.models.empty() && std::ranges::find(options.models, setup.model) == options.models.end()) continue;
     Settings settings = Settings::parse(setup.settings, "calibrate");
-    std::unique_ptr<Network> network;
+    std::shared_ptr<const Learnable> built;
     try {
-      network = std::make_unique<Network>(
-          find_part<Model>("model", setup.model).make(settings)->network(setup.shape, classes));
+      const Form form{.features = Form::Features::bytes, .shape = setup.shape, .classes = classes};
+      built = find_part<Model>("model", setup.model).make(settings)->build(form, at::kCPU);
     } catch (const UserError&) {
       continue;  // images of this size are too small for it
     }
     constexpr std::int64_t clients = 64;  // clients with examples of their own; larger blocks repeat them
-    const SupervisedTask task(synthetic(setup.shape, clients), std::make_unique<EqualShares>(clients), *network,
+    const SupervisedTask task(synthetic(setup.shape, clients), std::make_unique<EqualShares>(clients), built,
                               HoldoutShares(), 1);
     for (const std::int64_t batch : options.batches) {
       CalibratedCase done{
           .of = {setup.model, task.layout().size, batch, "cpu"},
           .what = fmt::format("{} {}on {} x {} x {}", setup.model, setup.settings.empty() ? "" : setup.settings + " ",
                               setup.shape.channels, setup.shape.height, setup.shape.width),
-          .flops = network->flops_per_example() * examples_per_client,
+          .flops = built->flops_per_example() * examples_per_client,
           .measured = measure(task, batch, options),
           .best = {}};
       done.best = best_of(done.measured);

@@ -32,12 +32,10 @@ class SupervisedKind final : public TaskKind {
         data.integer("server", 0, "training examples that the server keeps for itself", between(0, 2147483647));
     auto [dealt, server] = deal(*make_part<Partition>("partition", "iid", root.section("partition")), *dataset->train,
                                 kept, seed, data.where());
-    const Form& form = dataset->train->form();
-    Network network = find_part<Model>("model", name).make(model)->network(form.shape, form.classes);
-    network.on(place.device);
     auto task = std::make_shared<SupervisedTask>(
-        dataset, std::move(dealt), std::move(network), HoldoutShares(data), seed,
-        TaskExtras{.server = std::move(server), .transforms = read_transforms(data, seed)});
+        dataset, std::move(dealt),
+        find_part<Model>("model", name).make(model)->build(dataset->train->form(), place.device), HoldoutShares(data),
+        seed, TaskExtras{.server = std::move(server), .transforms = read_transforms(data, seed)});
     return federated(root, place, {.task = std::move(task), .data_digest = dataset->digest, .model = name});
   }
 };

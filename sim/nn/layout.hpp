@@ -4,12 +4,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace shoal {
 
-/// How a parameter is meant to be shared among clients. Recorded only: strategies treat all of [d] alike.
+/// The purpose of a parameter. Buffers (running statistics) are changed by forward passes instead of gradients: they
+/// are part of a client's update, and the local step leaves them alone. The other roles are recorded only.
 enum class Role : std::int8_t { shared, personal, buffer, frozen };
 
 struct Parameter {
@@ -20,12 +22,19 @@ struct Parameter {
   Role role = Role::shared;
 };
 
+/// Consecutive values of the flat vector.
+struct Range {
+  std::int64_t first = 0, size = 0;
+  bool operator==(const Range&) const = default;
+};
+
 /// The flat vector [d] that strategies see, and the named parameters inside it.
 struct ParameterLayout {
   std::vector<Parameter> parameters;
   std::int64_t size = 0;  // d
   at::ScalarType type = at::kFloat;
   at::Device device = at::kCPU;  // the parameters live here, and all that is computed with them
+  at::Tensor places{};           // int64 [d], positions in the whole model's layout; undefined: this is the whole model
 
   at::TensorOptions options() const { return at::TensorOptions(type).device(device); }
   void add(std::string name, std::vector<std::int64_t> shape, Role role = Role::shared) {
@@ -34,6 +43,23 @@ struct ParameterLayout {
     parameters.push_back({std::move(name), std::move(shape), size, count, role});
     size += count;
   }
+
+  std::vector<std::string> names() const;
+  /// The values of the parameters of this role, in order; neighbours are joined.
+  std::vector<Range> ranges(Role role) const;
+  /// The values of the parameters that match one of the patterns, in order. A pattern is one part of a name or several
+  /// consecutive ones, such as "norm", "dense2" or "residual1.norm"; without its number, a part stands for all numbers.
+  /// "head" is the last layer with parameters. UserError when a pattern matches nothing.
+  std::vector<Range> ranges(std::span<const std::string> patterns) const;
+  /// The values outside of `ranges`.
+  std::vector<Range> without(std::span<const Range> ranges) const;
+  /// The values that gradients change: all but the buffers.
+  std::vector<Range> trained() const { return without(ranges(Role::buffer)); }
 };
+
+/// The positions in `whole` of the parameters of `part`, int64 [part.size]. Parameters are paired by their names; of
+/// each dimension, the part has the first entries (Diao et al. 2021, HeteroFL, arXiv 2010.01264). UserError when it
+/// does not fit into the whole.
+at::Tensor places_in(const ParameterLayout& part, const ParameterLayout& whole);
 
 }  // namespace shoal

@@ -1,5 +1,5 @@
 #pragma once
-// A model's architecture: it turns settings into a sequence of layers. Each model is a file in sim/nn/models.
+// A model's architecture: it turns settings and the form of the examples into a model. Each is a file in sim/nn/models.
 
 #include <memory>
 
@@ -11,8 +11,9 @@ namespace shoal {
 class Model {
  public:
   virtual ~Model() = default;
-  /// The layers for examples of `input` shape and `classes` labels, ending in one score (logit) per class.
-  virtual Network network(const Shape& input, std::int64_t classes) const = 0;
+  /// The model for examples of this form, ending in one score (logit) per class, or per token of the vocabulary at each
+  /// position. Parameters live on `device`. UserError when the model does not take such examples.
+  virtual std::shared_ptr<const Learnable> build(const Form& form, at::Device device) const = 0;
 };
 
 template <>

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/error.hpp"
+#include "sim/nn/network_worker.hpp"
 
 namespace shoal {
 
@@ -24,7 +25,20 @@ void require_possible(std::int64_t before, const std::vector<Parameter>& added) 
   }
 }
 
+Range range_of(const ParameterLayout& layout, const Network::Place& place) {
+  const Parameter& first = layout.parameters[place.first_parameter];
+  const Parameter& last = layout.parameters[place.first_parameter + place.parameters - 1];
+  return {first.offset, last.offset + last.size - first.offset};
+}
+
 }  // namespace
+
+Network::Network(const Form& form) : form_(form), output_(form.shape) {
+  if (form.features == Form::Features::tokens || form.targets != Form::Targets::labels) {
+    user_error(
+        "a model of layers for sequences of tokens or targets that are no labels. Choose another model or data.");
+  }
+}
 
 Network& Network::add(std::shared_ptr<const Layer> layer) {
   const Shape after = layer->output(output_);
@@ -36,7 +50,26 @@ Network& Network::add(std::shared_ptr<const Layer> layer) {
   for (const Parameter& p : own) layout_.add(fmt::format("{}{}.{}", kind, number, p.name), p.shape, p.role);
   places_.push_back(place);
   output_ = after;
+  form_.classes = after.size();
   return *this;
+}
+
+Network& Network::vary(Network smaller) {
+  ensure(smaller.input() == input() && smaller.output() == output_, "a variant for other examples");
+  smaller.layout_.places = places_in(smaller.layout_, layout_).to(layout_.device);
+  smaller.layout_.device = layout_.device;
+  smaller_.push_back(std::make_shared<const Network>(std::move(smaller)));
+  return *this;
+}
+
+std::unique_ptr<Worker> Network::worker(std::int64_t clients, at::Device device) const {
+  return std::make_unique<NetworkWorker>(*this, clients, device);
+}
+
+const Learnable& Network::variant(std::int32_t number) const {
+  ensure(number >= 0 && number < variants(), "variant {} of {}", number, variants());
+  if (number == 0) return *this;
+  return *smaller_[number - 1];
 }
 
 at::Tensor Network::initial_parameters(RandomKey key) const {
@@ -45,13 +78,25 @@ at::Tensor Network::initial_parameters(RandomKey key) const {
   std::int64_t stream = 0;
   for (const Place& place : places_) {
     if (place.parameters == 0) continue;
-    const Parameter& first = layout_.parameters[place.first_parameter];
-    const Parameter& last = layout_.parameters[place.first_parameter + place.parameters - 1];
-    const std::int64_t size = last.offset + last.size - first.offset;
+    const Range own = range_of(layout_, place);
     RandomStream random(key, stream++);
-    place.layer->initialize(values.subspan(first.offset, size), place.input, random);
+    place.layer->initialize(values.subspan(own.first, own.size), place.input, random);
   }
   return out.to(layout_.device);  // drawn on the host: the same bits everywhere
+}
+
+void Network::initialize(std::span<float> values, RandomStream& random) const {
+  for (const Place& place : places_) {
+    if (place.parameters == 0) continue;
+    const Range own = range_of(layout_, place);
+    place.layer->initialize(values.subspan(own.first, own.size), place.input, random);
+  }
+}
+
+double Network::forward_flops() const {
+  double sum = 0;
+  for (const Place& place : places_) sum += place.layer->flops(place.input);
+  return sum;
 }
 
 double Network::flops_per_example() const {

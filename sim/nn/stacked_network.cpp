@@ -1,44 +1,97 @@
 #include "sim/nn/stacked_network.hpp"
 
 #include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/zeros.h>
 
 #include "kernels/device.hpp"
 #include "sim/nn/device.hpp"
+#include "sim/nn/layer_stack.hpp"
+#include "sim/nn/worker_layer.hpp"
 
 namespace shoal {
+namespace {
+
+Activation make_input(const ParameterRows& rows, std::int64_t batch, const Form& form, std::int64_t length) {
+  Activation input{.shape = {length, 1, 1}, .value = {}, .gradient = {}};
+  if (form.features == Form::Features::tokens) {
+    input.value = at::zeros({rows.clients(), batch, length}, rows.values.options().dtype(at::kLong));
+  } else {
+    input = make_activation(rows.clients(), batch, form.shape, rows.values);
+    input.gradient.reset();
+  }
+  input.weights = at::zeros({rows.clients(), batch}, rows.values.options());
+  return input;
+}
+
+}  // namespace
 
 StackedNetwork::StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch,
                                const StackForm& form)
-    : input_(make_activation(rows.clients(), batch, network.input(), rows.values)), active_(rows.clients()) {
-  input_.gradient.reset();
-  output_ = input_;
-  const std::span<const Parameter> parameters = network.layout().parameters;
-  for (const Network::Place& place : network.places()) {
-    const auto own = parameters.subspan(place.first_parameter, place.parameters);
-    layers_.push_back(place.layer->stack(output_, rows, own, form));
-    output_ = layers_.back()->output();
-    // No gradient is needed before the first layer with parameters.
-    if (place.first_parameter + place.parameters == 0) output_.gradient.reset();
-  }
+    : input_(make_input(rows, batch, network.form(), 1)),
+      model_(std::make_unique<LayerStack>(network, input_, rows, network.layout().parameters, form)),
+      active_(rows.clients()),
+      repeatable_(true) {
+  output_ = model_->output();
   loss_ = StackedCrossEntropy(output_, rows, form);
+  make_batches(network.form());
+}
+
+StackedNetwork::StackedNetwork(const Learnable& model, Worker& worker, std::int64_t batch, const StackForm& form,
+                               std::int64_t length)
+    : input_(make_input(worker.rows(), batch, model.form(), length)),
+      active_(worker.rows().clients()),
+      repeatable_(false) {
+  const bool tokens = model.form().targets == Form::Targets::tokens;
+  output_ = make_activation(active_, tokens ? batch * length : batch, {score_count(model.form()), 1, 1},
+                            worker.rows().values);
+  if (!tokens) output_.weights = input_.weights;
+  loss_ = StackedCrossEntropy(output_, worker.rows(), form);
+  make_batches(model.form());
+  model_ = std::make_unique<WorkerLayer>(worker, batches_, output_);
+}
+
+void StackedNetwork::make_batches(const Form& form) {
+  const bool tokens = form.features == Form::Features::tokens;
+  const std::int64_t clients = input_.clients(), length = input_.shape.channels;
+  labels_ = loss_.labels;
+  if (form.targets == Form::Targets::tokens) labels_ = labels_.view({clients, batch(), length});
+  if (tokens) mask_ = at::zeros({clients, batch(), length}, input_.weights.options());
+  const Shape& s = input_.shape;
+  for (std::int64_t k = 0; k < clients; ++k) {
+    const at::Tensor own = input_.value.select(0, k);
+    batches_.push_back({.features = tokens ? own : own.view({batch(), s.height, s.width, s.channels}),
+                        .targets = labels_.select(0, k),
+                        .mask = tokens ? mask_.select(0, k) : at::Tensor(),
+                        .weights = input_.weights.select(0, k)});
+  }
+}
+
+void StackedNetwork::weigh_tokens() {
+  if (labels_.dim() == 3) {
+    at::Tensor rows = loss_.weights.view(mask_.sizes());
+    at::mul_out(rows, input_.weights.unsqueeze(2), mask_);
+  }
 }
 
 void StackedNetwork::use(std::int64_t active) {
   if (active == active_) return;
   active_ = active;
-  for (const auto& layer : layers_) layer->use(active);
+  model_->use(active);
   loss_.use(active);
 }
 
 void StackedNetwork::forward() {
-  const at::AutoDispatchBelowADInplaceOrView no_autograd;  // saves half a microsecond per operation
-  for (const auto& layer : layers_) layer->forward();
+  weigh_tokens();
+  model_->forward();
 }
 
-void StackedNetwork::backward(const GradientUse& use) {
-  const at::AutoDispatchBelowADInplaceOrView no_autograd;
-  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) (*layer)->backward(use);
+void StackedNetwork::evaluate() {
+  weigh_tokens();
+  model_->evaluate();
 }
+
+void StackedNetwork::backward(const GradientUse& use) { model_->backward(use); }
 
 RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
   constexpr std::size_t most = 32;  // learning rates and addresses change now and then
@@ -55,7 +108,7 @@ StackedNetwork::Score StackedNetwork::score() const {
   Score total;
   for (std::int64_t i = 0; i < labels.numel(); ++i) {
     if (weights.const_data_ptr<float>()[i] == 0) continue;
-    const std::int64_t k = i / batch(), b = i % batch();
+    const std::int64_t k = i / output_.batch(), b = i % output_.batch();
     const float* row = scores.const_data_ptr<float>() + k * scores.stride(0) + b * scores.stride(1);
     const std::span<const float> own(row, classes);
     const std::int64_t label = labels.const_data_ptr<std::int64_t>()[i];

@@ -1,6 +1,6 @@
 #pragma once
-// A network at work on K clients with B examples each: explicit forward and backward passes over buffers made once, no
-// autograd.
+// A model at work on K clients with B examples each, with inputs and loss in buffers made once. The layers of a network
+// have explicit forward and backward passes, without autograd; other models come as workers.
 
 #include <cstdint>
 #include <map>
@@ -18,30 +18,44 @@ class StackedNetwork {
   /// Works on `rows`, which it shares with networks for other batch sizes, on their device. At first all clients take
   /// part, but none of their examples (weight 0).
   StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch, const StackForm& form = {});
+  /// Any other model, with a worker of its own and the worker's rows, for sequences of up to `length` tokens or any
+  /// other examples. The worker must live longer.
+  StackedNetwork(const Learnable& model, Worker& worker, std::int64_t batch, const StackForm& form = {},
+                 std::int64_t length = 1);
+  StackedNetwork(const StackedNetwork&) = delete;
+  StackedNetwork& operator=(const StackedNetwork&) = delete;
 
   std::int64_t batch() const { return input_.batch(); }
-  /// [K, B, size] features, channels last; clients lie stride(0) apart. `forward` may overwrite it: fill it anew
-  /// each time.
+  /// [K, B, size] features, channels last, or [K, B, length] tokens, int64; clients lie stride(0) apart. `forward` may
+  /// overwrite it: fill it anew each time.
   at::Tensor& inputs() { return input_.value; }
-  /// [K, B], int64; in the range of the classes, also where the weight is 0.
-  at::Tensor& labels() { return loss_.labels; }
+  /// [K, B], int64; in the range of the classes, also where the weight is 0. [K, B, length] where targets are tokens.
+  at::Tensor& labels() { return labels_; }
   /// [K, B]: the weight of each example's loss: 1 / (examples of the client's batch) for a mean, 0 to leave it out.
-  at::Tensor& weights() { return loss_.weights; }
+  /// Where targets are tokens, each that the mask does not leave out has its example's weight.
+  at::Tensor& weights() { return input_.weights; }
+  /// The same memory client by client, with the masks of sequences.
+  std::span<const Gathered> batches() const { return batches_; }
 
   /// From now on only the first `active` clients take part: the others cost nothing.
   void use(std::int64_t active);
+  /// The forward pass of a training step; it changes the buffers among the parameters.
   void forward();
+  /// The forward pass of an evaluation.
+  void evaluate();
   /// After `forward`: adds losses times weights to the losses of the rows; gradients are those of the weighted sum.
   void loss_and_gradient() { loss_.run(); }
   /// After `loss_and_gradient`.
   void backward(const GradientUse& use);
+  /// Whether a step may be recorded and replayed (RepeatedStep): that of layers may.
+  bool repeatable() const { return repeatable_; }
 
   /// The numbers and addresses, as bits, that a step on these buffers depends on besides them.
   using StepKey = std::vector<std::uint64_t>;
   /// The step with this key; forgotten with the network, or when there are too many.
   RepeatedStep& repeated(const StepKey& key);
 
-  /// After `forward`, over all rows of nonzero weight: summed loss and correct predictions. On the host.
+  /// After a forward pass, over all rows of nonzero weight: summed loss and correct predictions. On the host.
   struct Score {
     double loss = 0;
     std::int64_t correct = 0;
@@ -49,10 +63,17 @@ class StackedNetwork {
   Score score() const;
 
  private:
-  Activation input_, output_;
-  std::vector<std::unique_ptr<StackedLayer>> layers_;
+  void make_batches(const Form& form);
+  /// Gives the rows of scores their weights, where targets are tokens.
+  void weigh_tokens();
+
+  Activation input_, output_;  // the output has a row of scores for each target
+  at::Tensor labels_, mask_;
+  std::vector<Gathered> batches_;
+  std::unique_ptr<StackedLayer> model_;
   StackedCrossEntropy loss_;
   std::int64_t active_;
+  bool repeatable_;
   std::map<StepKey, RepeatedStep> repeated_;
 };
 

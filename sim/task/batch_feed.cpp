@@ -6,17 +6,11 @@
 
 namespace shoal {
 
-StackedBatch::StackedBatch(const at::Tensor& all_features, const at::Tensor& all_labels, const at::Tensor& all_weights,
-                           const Shape& shape)
-    : features(all_features), labels(all_labels), weights(all_weights) {
-  const std::int64_t rows = labels.size(1);
-  for (std::int64_t k = 0; k < labels.size(0); ++k) {
-    clients.push_back({.features = features.select(0, k).view({rows, shape.height, shape.width, shape.channels}),
-                       .targets = labels.select(0, k),
-                       .mask = {},
-                       .weights = weights.select(0, k)});
-  }
-}
+StackedBatch::StackedBatch(StackedNetwork& of)
+    : features(of.inputs()),
+      labels(of.labels()),
+      weights(of.weights()),
+      clients(of.batches().begin(), of.batches().end()) {}
 
 void BatchFeed::load(StackedBatch& to, const ExampleStore& from, std::span<const ClientBatch> batches) {
   const bool changes = !transforms_.empty() && !batches.empty() && batches.front().who != nullptr;
@@ -59,11 +53,15 @@ void BatchFeed::load_by_way_of_host(StackedBatch& to, const ExampleStore& from, 
   to.weights.zero_();
   for (std::size_t k = 0; k < batches.size(); ++k) {
     Gathered& there = to.clients[k];
-    Gathered here{.features = at::empty(there.features.sizes(), at::kFloat),
-                  .targets = at::empty(there.targets.sizes(), at::kLong),
-                  .mask = {},
-                  .weights = at::empty(there.weights.sizes(), at::kFloat)};
+    const auto on_host = [](const at::Tensor& t) {
+      return t.defined() ? at::empty(t.sizes(), t.options().device(at::kCPU)) : t;
+    };
+    Gathered here{.features = on_host(there.features),
+                  .targets = on_host(there.targets),
+                  .mask = on_host(there.mask),
+                  .weights = on_host(there.weights)};
     load_rows(here, from, batches[k], transforms);
+    if (here.mask.defined()) there.mask.copy_(here.mask);
     there.features.copy_(here.features);
     there.targets.copy_(here.targets);
     there.weights.copy_(here.weights);

@@ -23,11 +23,10 @@ struct ClientBatch {
 
 /// The inputs of K clients with room for B examples each. Keeps views of a network's buffers, made once.
 struct StackedBatch {
-  /// `features` [K, B, size] for examples of this shape, `labels` and `weights` [K, B].
-  StackedBatch(const at::Tensor& features, const at::Tensor& labels, const at::Tensor& weights, const Shape& shape);
+  explicit StackedBatch(StackedNetwork& of);
 
   at::Tensor features, labels, weights;  // all clients
-  std::vector<Gathered> clients;         // the same memory, client by client; without masks
+  std::vector<Gathered> clients;         // the same memory, client by client
 };
 
 /// Loads one batch after the other into the same buffers. With the arithmetic of loops, features go straight from the

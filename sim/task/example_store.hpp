@@ -23,6 +23,8 @@ class ExampleStore {
   /// longest of them), which become zeros. Undefined ones are made, without spare rows. `to.weights` is left alone, and
   /// so is `to.mask` in a store without sequences.
   virtual void gather(std::span<const std::int32_t> positions, Gathered& to) const = 0;
+  /// Number of targets that count at these positions: of examples, or of tokens that have a target.
+  virtual std::int64_t targets(std::span<const std::int32_t> positions) const { return std::ssize(positions); }
   /// Tokens of the longest sequence at these positions; 0 in a store without sequences.
   virtual std::int64_t longest(std::span<const std::int32_t>) const { return 0; }
 

@@ -24,17 +24,20 @@ at::Tensor in_order(const at::Tensor& tensor, std::span<const std::int64_t> orde
 }  // namespace
 
 LocalStep::LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettings& local, const Correction& correction,
-                     std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic)
+                     std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic,
+                     const ParameterLayout& layout)
     : rows_(rows),
       momentum_(std::move(momentum)),
       local_(local),
       correction_(correction),
       order_(order),
       arithmetic_(arithmetic),
+      trained_(layout.trained()),
+      buffers_(layout.ranges(Role::buffer)),
       anchor_(correction.pull != 0 ? in_order(correction.anchor, order, rows.values.device()) : at::Tensor()),
       shift_(in_order(correction.shift, order, rows.values.device())),
       update_({rows.values, rows.gradients, momentum_}, local,
-              {.pull = correction.pull, .anchor = anchor_, .shift = shift_}) {}
+              {.pull = correction.pull, .anchor = anchor_, .shift = shift_}, trained_) {}
 
 bool LocalStep::in_place() const {
   return !momentum_.defined() && local_.weight_decay == 0 && !anchor_.defined() && !shift_.defined() &&
@@ -43,7 +46,7 @@ bool LocalStep::in_place() const {
 
 void LocalStep::run(StackedNetwork& net, std::int64_t active) {
   net.use(active);
-  if (correction_.custom || !on_device(rows_.values)) return work(net, active);
+  if (correction_.custom || !net.repeatable() || !on_device(rows_.values)) return work(net, active);
   net.repeated(key(active))([&] { work(net, active); });
 }
 
@@ -85,10 +88,17 @@ void LocalStep::apply_custom(std::int64_t active) {
   at::Tensor gradients = at::empty_like(rows_.gradients).index_copy_(0, places, rows_.gradients);
   correction_.custom(gradients, at::empty_like(rows_.values).index_copy_(0, places, rows_.values));
   rows_.gradients.copy_(gradients.index_select(0, places));
+  for (const Range& buffer : buffers_) rows_.gradients.narrow(1, buffer.first, buffer.size).zero_();
 }
 
 void LocalStep::change_weights_by_library(std::int64_t active) {
-  const auto first = [&](const at::Tensor& t) { return t.dim() == 2 ? t.narrow(0, 0, active) : t; };
+  for (const Range& range : trained_) change_range_by_library(active, range);
+}
+
+void LocalStep::change_range_by_library(std::int64_t active, const Range& range) {
+  const auto first = [&](const at::Tensor& t) {
+    return (t.dim() == 2 ? t.narrow(0, 0, active) : t).narrow(-1, range.first, range.size);
+  };
   at::Tensor y = first(rows_.values), g = first(rows_.gradients);
   if (anchor_.defined()) g.add_(y, correction_.pull).sub_(first(anchor_), correction_.pull);
   if (shift_.defined()) g.add_(first(shift_));

@@ -16,9 +16,10 @@ namespace shoal {
 class LocalStep {
  public:
   /// Row i of `rows` belongs to client order[i], whose row in the correction's tensors is order[i]. `momentum` has the
-  /// shape of the parameters and is set to 0 here; it is undefined where [local] has none.
+  /// shape of the parameters and is set to 0 here; it is undefined where [local] has none. Buffers among the parameters
+  /// are left to the forward pass: they see no decay, momentum or correction.
   LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettings& local, const Correction& correction,
-            std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic);
+            std::span<const std::int64_t> order, StackForm::Arithmetic arithmetic, const ParameterLayout& layout);
 
   /// Forward, backward and the change of the first `active` clients' weights, on the batch that `net` was loaded with.
   void run(StackedNetwork& net, std::int64_t active);
@@ -31,6 +32,7 @@ class LocalStep {
   bool in_place() const;
   void apply_custom(std::int64_t active);
   void change_weights_by_library(std::int64_t active);
+  void change_range_by_library(std::int64_t active, const Range& range);
 
   ParameterRows& rows_;
   at::Tensor momentum_;
@@ -38,8 +40,9 @@ class LocalStep {
   const Correction& correction_;
   std::span<const std::int64_t> order_;
   StackForm::Arithmetic arithmetic_;
-  at::Tensor anchor_, shift_;  // [d] or [K, d], rows in the stack's order
-  LocalUpdate<float> update_;  // the update by loops; change_weights_by_library is the other form
+  std::vector<Range> trained_, buffers_;  // values in the rows
+  at::Tensor anchor_, shift_;             // [d] or [K, d], rows in the stack's order
+  LocalUpdate<float> update_;             // the update by loops; change_weights_by_library is the other form
 };
 
 }  // namespace shoal

@@ -45,8 +45,10 @@ std::vector<std::int64_t> active_clients(std::span<const ClientFigures> clients,
 }
 
 template <class T>
-LocalUpdate<T>::LocalUpdate(Buffers buffers, const LocalSettings& local, Correction correction)
-    : buffers_(std::move(buffers)), local_(local), correction_(std::move(correction)) {
+LocalUpdate<T>::LocalUpdate(Buffers buffers, const LocalSettings& local, Correction correction,
+                            std::vector<Range> trained)
+    : buffers_(std::move(buffers)), local_(local), correction_(std::move(correction)), trained_(std::move(trained)) {
+  if (trained_.empty()) trained_.push_back({0, buffers_.parameters.size(1)});
   ensure(correction_.pull == 0 || correction_.anchor.defined(), "a pull of {} without an anchor", correction_.pull);
   if (buffers_.momentum.defined()) buffers_.momentum.zero_();
 }
@@ -66,13 +68,19 @@ void LocalUpdate<T>::change(std::int64_t k) const {
   SgdStep<T> step{.rate = local_.rate,
                   .decay = local_.weight_decay,
                   .pull = correction_.pull,
-                  .anchor = term<T>(correction_.anchor, k),
-                  .shift = term<T>(correction_.shift, k),
+                  .anchor = {},
+                  .shift = {},
                   .momentum = local_.momentum,
                   .buffer = {},
                   .nesterov = local_.nesterov};
-  if (buffers_.momentum.defined()) step.buffer = row<T>(buffers_.momentum, k);
-  sgd_step<T>(row<T>(buffers_.parameters, k), row<T>(buffers_.gradients, k), step);
+  const std::span<const T> anchor = term<T>(correction_.anchor, k), shift = term<T>(correction_.shift, k);
+  for (const Range& range : trained_) {
+    const auto part = [&](auto values) { return values.empty() ? values : values.subspan(range.first, range.size); };
+    step.anchor = part(anchor);
+    step.shift = part(shift);
+    if (buffers_.momentum.defined()) step.buffer = part(row<T>(buffers_.momentum, k));
+    sgd_step<T>(part(row<T>(buffers_.parameters, k)), part(row<T>(buffers_.gradients, k)), step);
+  }
 }
 
 template class LocalUpdate<float>;

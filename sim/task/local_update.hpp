@@ -29,7 +29,8 @@ class LocalUpdate {
   struct Buffers {
     at::Tensor parameters, gradients, momentum;
   };
-  LocalUpdate(Buffers buffers, const LocalSettings& local, Correction correction);
+  /// Only the values in `trained` change; empty: all.
+  LocalUpdate(Buffers buffers, const LocalSettings& local, Correction correction, std::vector<Range> trained = {});
 
   /// Runs the correction's own code on the block's gradients, then changes the parameters of the clients in `active`.
   void run(std::span<const std::int64_t> active);
@@ -40,6 +41,7 @@ class LocalUpdate {
   Buffers buffers_;
   LocalSettings local_;
   Correction correction_;
+  std::vector<Range> trained_;
 };
 
 extern template class LocalUpdate<float>;

@@ -30,14 +30,24 @@ StackedTrainer::Lane& StackedTrainer::lane(std::int64_t clients, BlockForm form)
   const bool grouped = form == BlockForm::grouped && clients > 1;
   return lanes_.get(2 * clients + (grouped ? 1 : 0), 1, [&] {
     const StackForm how{place_.arithmetic, grouped ? StackForm::Convolution::grouped : StackForm::Convolution::each};
-    return std::make_unique<Lane>(
-        Lane{how, ParameterRows(clients, task_.layout().size, place_.device), Recent<FedNetwork>(most_rows)});
+    std::unique_ptr<Worker> worker;
+    if (task_.model().network() == nullptr) worker = task_.model().worker(clients, place_.device);
+    const ParameterRows rows = worker ? worker->rows() : ParameterRows(clients, task_.layout().size, place_.device);
+    return std::make_unique<Lane>(Lane{how, std::move(worker), rows, Recent<FedNetwork>(most_rows)});
   });
 }
 
-StackedTrainer::FedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch) {
-  return lane.networks.get(batch, lane.rows.clients() * batch,
-                           [&] { return std::make_unique<FedNetwork>(task_.network(), lane.rows, batch, lane.form); });
+StackedTrainer::FedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch, std::int64_t length) {
+  return lane.networks.get((length << 32) + batch, lane.rows.clients() * batch, [&] {
+    if (lane.worker) return std::make_unique<FedNetwork>(task_.model(), *lane.worker, batch, lane.form, length);
+    return std::make_unique<FedNetwork>(*task_.model().network(), lane.rows, batch, lane.form);
+  });
+}
+
+std::int64_t StackedTrainer::length_of(const Lane& lane, const ExampleStore& from,
+                                       std::span<const std::int32_t> positions) const {
+  if (from.form().features != Form::Features::tokens) return 1;
+  return lane.rows.clients() == 1 ? std::max<std::int64_t>(1, from.longest(positions)) : from.form().longest;
 }
 
 void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
@@ -96,8 +106,8 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
     rows.values.select(0, slot).copy_(row_or_shared(start, order[slot]));
   }
   if (local_.momentum > 0 && !lane.momentum.defined()) lane.momentum = at::empty_like(rows.values);
-  LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order,
-                 place_.arithmetic);
+  LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order, place_.arithmetic,
+                 task_.layout());
 
   rows.losses.zero_();
   std::vector<ClientBatch> loaded(order.size());
@@ -107,10 +117,11 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
     if (active == 0) break;
     for (std::size_t slot = 0; slot < active; ++slot) {
       const std::span<const std::int32_t> batch = batches[slot].next();
-      loaded[slot] = {batch, 1.0 / batch.size(), &block_[order[slot]], s};
+      loaded[slot] = {batch, weight_of_each(batch), &block_[order[slot]], s};
     }
     // A client alone needs no padding.
-    auto& [net, inputs] = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch());
+    auto& [net, inputs] = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch(),
+                                  length_of(lane, task_.train(), loaded[0].positions));
     feed_.load(inputs, task_.train(), std::span(loaded).first(active));
     step.run(net, active);
   }
@@ -138,8 +149,8 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
     lane.rows.losses.zero_();
     for (std::size_t first = 0; first < own.size(); first += gradient_chunk) {
       const auto part = own.subspan(first, std::min<std::size_t>(gradient_chunk, own.size() - first));
-      auto& [net, inputs] = network(lane, std::ssize(part));
-      const ClientBatch batch{part, 1.0 / own.size(), &block_[k]};
+      auto& [net, inputs] = network(lane, std::ssize(part), length_of(lane, task_.train(), part));
+      const ClientBatch batch{part, weight_of_each(own), &block_[k]};
       feed_.load(inputs, task_.train(), {&batch, 1});
       net.forward();
       net.loss_and_gradient();
@@ -178,16 +189,17 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
 
 Evaluation StackedTrainer::score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
                                  const KeyedTransform* change) {
-  auto& [net, inputs] = network(lane(1), batch);
+  Lane& alone = lane(1);
+  auto& [net, inputs] = network(alone, batch, length_of(alone, from, positions));
   const ClientBatch examples{positions, 1};
   if (change == nullptr) {
     feed_.load(inputs, from, {&examples, 1});
   } else {
     feed_.load_changed(inputs, from, examples, *change);
   }
-  net.forward();
+  net.evaluate();
   const StackedNetwork::Score score = net.score();
-  return {.examples = std::ssize(positions), .correct = score.correct, .loss = Evaluation::to_units(score.loss)};
+  return {.examples = from.targets(positions), .correct = score.correct, .loss = Evaluation::to_units(score.loss)};
 }
 
 }  // namespace shoal

@@ -1,7 +1,9 @@
 #pragma once
 // Local training of K clients, stacked or in turn.
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -45,20 +47,31 @@ class StackedTrainer final : public Trainer {
   /// A network and its inputs.
   struct FedNetwork {
     FedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch, const StackForm& form)
-        : net(network, rows, batch, form), inputs(net.inputs(), net.labels(), net.weights(), network.input()) {}
+        : net(network, rows, batch, form), inputs(net) {}
+    FedNetwork(const Learnable& model, Worker& worker, std::int64_t batch, const StackForm& form, std::int64_t length)
+        : net(model, worker, batch, form, length), inputs(net) {}
     StackedNetwork net;
     StackedBatch inputs;
   };
   /// Parameters for K clients, and networks for the batch sizes that were used last.
   struct Lane {
     StackForm form;
-    ParameterRows rows;
+    std::unique_ptr<Worker> worker;  // null for a network of layers
+    ParameterRows rows;              // the worker's, if there is one
     Recent<FedNetwork> networks;
     at::Tensor momentum{};
   };
 
   Lane& lane(std::int64_t clients, BlockForm form = BlockForm::in_turn);
-  FedNetwork& network(Lane& lane, std::int64_t batch);
+  /// For batches of so many examples and, where these are sequences, tokens.
+  FedNetwork& network(Lane& lane, std::int64_t batch, std::int64_t length);
+  /// Tokens that a client alone needs room for, or a stack: there it does not depend on the clients. 1 without
+  /// sequences.
+  std::int64_t length_of(const Lane& lane, const ExampleStore& from, std::span<const std::int32_t> positions) const;
+  /// The weight of each of these training examples, or of its tokens, in a mean.
+  double weight_of_each(std::span<const std::int32_t> positions) const {
+    return 1.0 / std::max<std::int64_t>(1, task_.train().targets(positions));
+  }
   /// Rows per client of a stacked batch.
   std::int64_t padded_batch() const;
   /// Trains clients order[0], order[1], ... of the block, longest first, as one stack.

@@ -9,12 +9,17 @@
 namespace shoal {
 namespace {
 
-void check(const ExampleStore* examples, const Network& network) {
+void check(const ExampleStore* examples, const Form& of_model) {
   if (examples == nullptr || examples->count() == 0) return;
   const Form& form = examples->form();
-  ensure(form.shape == network.input(), "the network was made for examples of another shape");
-  ensure(form.targets == Form::Targets::labels && form.classes <= network.output().size(),
-         "examples of {} classes (the network has {} outputs)", form.classes, network.output().size());
+  const bool tokens = form.features == Form::Features::tokens;
+  ensure(form.shape == of_model.shape && tokens == (of_model.features == Form::Features::tokens) &&
+             form.targets == of_model.targets,
+         "the model was made for examples of another form");
+  if (form.targets == Form::Targets::reals) user_error("targets are real numbers. Choose data with labels or tokens.");
+  ensure(form.classes <= of_model.classes && form.vocabulary <= of_model.vocabulary,
+         "examples of {} classes and {} tokens (the model knows {} and {})", form.classes, form.vocabulary,
+         of_model.classes, of_model.vocabulary);
 }
 
 std::int64_t bytes_of(const ExampleStore* examples) {
@@ -27,16 +32,21 @@ std::int64_t bytes_of(const ExampleStore* examples) {
 }  // namespace
 
 SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients,
-                               Network network, HoldoutShares shares, std::uint64_t seed, TaskExtras extras)
+                               std::shared_ptr<const Learnable> model, HoldoutShares shares, std::uint64_t seed,
+                               TaskExtras extras)
     : data_(std::move(data)),
       holdout_(std::move(clients), shares, seed),
-      network_(std::move(network)),
+      model_(std::move(model)),
       seed_(seed),
       extras_(std::move(extras)) {
-  check(data_->train.get(), network_);
-  check(data_->test.get(), network_);
+  check(data_->train.get(), model_->form());
+  check(data_->test.get(), model_->form());
   for (std::int64_t client = 0; client < holdout_.clients(); ++client) {
-    clients_with_examples_ += holdout_.count(ClientId{client}, "train") > 0 ? 1 : 0;
+    const std::int64_t examples = holdout_.count(ClientId{client}, "train");
+    clients_with_examples_ += examples > 0 ? 1 : 0;
+    if (model_->form().targets != Form::Targets::tokens) continue;
+    const std::int64_t tokens = data_->train->targets(holdout_.indices(ClientId{client}, "train"));
+    tokens_.push_back(examples > 0 ? 1.0 * tokens / examples : 0);
   }
   const ExampleStore& tests = has_test_set() ? *data_->test : *data_->train;
   const bool tested = has_test_set() || holdout_.holds_out("test");
@@ -51,7 +61,8 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
 }
 
 ClientWork SupervisedTask::work(ClientId client) const {
-  return {.examples = holdout_.count(client, "train"), .flops_per_example = network_.flops_per_example()};
+  return {.examples = holdout_.count(client, "train"),
+          .flops_per_example = model_->flops_per_example() * (tokens_.empty() ? 1 : tokens_[value(client)])};
 }
 
 std::unique_ptr<Trainer> SupervisedTask::trainer() const {

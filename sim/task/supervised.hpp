@@ -1,5 +1,5 @@
 #pragma once
-// Supervised learning: a network on the examples of a federation.
+// Supervised learning: a model on the examples of a federation.
 
 #include <deque>
 #include <memory>
@@ -27,13 +27,18 @@ class SupervisedTask final : public Task {
  public:
   static constexpr std::int64_t chunk_size = 256;
 
-  /// UserError for a transform that does not fit the data or another transform.
+  /// UserError for targets that no loss fits, and for a transform that does not fit the data or another transform.
+  SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients,
+                 std::shared_ptr<const Learnable> model, HoldoutShares shares, std::uint64_t seed,
+                 TaskExtras extras = {});
   SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients, Network network,
-                 HoldoutShares shares, std::uint64_t seed, TaskExtras extras = {});
+                 HoldoutShares shares, std::uint64_t seed, TaskExtras extras = {})
+      : SupervisedTask(std::move(data), std::move(clients), std::make_shared<const Network>(std::move(network)), shares,
+                       seed, std::move(extras)) {}
 
-  const ParameterLayout& layout() const override { return network_.layout(); }
+  const ParameterLayout& layout() const override { return model_->layout(); }
   std::int64_t clients() const override { return holdout_.clients(); }
-  at::Tensor initial_parameters(RandomKey key) const override { return network_.initial_parameters(key); }
+  at::Tensor initial_parameters(RandomKey key) const override { return model_->initial_parameters(key); }
   std::int64_t clients_with_examples() const override { return clients_with_examples_; }
   ClientWork work(ClientId client) const override;
   /// The task must outlive its trainers.
@@ -45,7 +50,7 @@ class SupervisedTask final : public Task {
   std::int64_t evaluated_examples(std::string_view set) const override;
   ClientLabels client_labels(ClientId client) const override;
 
-  const Network& network() const { return network_; }
+  const Learnable& model() const { return *model_; }
   const Holdout& holdout() const { return holdout_; }
   std::uint64_t seed() const { return seed_; }
   const ExampleStore& train() const { return *data_->train; }
@@ -77,7 +82,8 @@ class SupervisedTask final : public Task {
 
   std::shared_ptr<const Dataset> data_;
   Holdout holdout_;
-  Network network_;
+  std::shared_ptr<const Learnable> model_;
+  std::vector<double> tokens_;  // each client's mean of a training example; empty unless these are the targets
   std::uint64_t seed_;
   TaskExtras extras_;
   std::int64_t clients_with_examples_ = 0;

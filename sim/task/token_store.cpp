@@ -58,6 +58,16 @@ std::int64_t TokenStore::longest(std::span<const std::int32_t> positions) const 
   return most;
 }
 
+std::int64_t TokenStore::targets(std::span<const std::int32_t> positions) const {
+  if (own_.form.targets != Form::Targets::tokens) return std::ssize(positions);
+  std::int64_t count = 0;
+  for (const std::int32_t i : positions) {
+    const std::span<const std::int32_t> next = std::span(own_.next).subspan(own_.begin[i], length(i));
+    count += std::ssize(next) - std::ranges::count(next, Sequences::none);
+  }
+  return count;
+}
+
 void TokenStore::gather(std::span<const std::int32_t> positions, Gathered& to) const {
   const std::int64_t rows = std::ssize(positions), columns = std::max<std::int64_t>(1, longest(positions));
   const Form::Targets targets = own_.form.targets;

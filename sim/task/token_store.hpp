@@ -29,6 +29,7 @@ class TokenStore final : public ExampleStore {
   std::int64_t count() const override { return std::ssize(own_.begin) - 1; }
   /// Features, targets and mask as in Gathered; a sequence's tokens are the first of its row.
   void gather(std::span<const std::int32_t> positions, Gathered& to) const override;
+  std::int64_t targets(std::span<const std::int32_t> positions) const override;
   std::int64_t longest(std::span<const std::int32_t> positions) const override;
   std::span<const std::int32_t> labels() const override { return own_.labels; }
   std::span<const std::int32_t> groups() const override { return own_.groups; }

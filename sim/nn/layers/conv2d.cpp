@@ -1,4 +1,4 @@
-// Convolution, stride 1, channels last: oneDNN's direct kernels run at the speed of a matrix product in this layout and
+// Convolution, channels last: oneDNN's direct kernels run at the speed of a matrix product in this layout and
 // at half of it in the other.
 #include "sim/nn/layers/conv2d.hpp"
 
@@ -17,30 +17,34 @@ at::Tensor images(const at::Tensor& stacked, const Shape& s, std::int64_t k) {
                                          {s.size(), 1, s.width * s.channels, s.channels}, k * stacked.stride(0));
 }
 
-// target = keep target + scale g.
-void change(at::Tensor& target, const at::Tensor& g, const GradientUse& use) {
-  if (use.keep == 0) {
-    target.copy_(g);
-  } else {
-    target.add_(g, use.scale);
-  }
-}
-
-// Operands of one convolution, either of one client or of a block.
+// Operands of one convolution, either of one client or of a block. The biases are undefined in a layer without them.
 struct Operands {
   at::Tensor x, dx, y, dy, weight, bias, weight_gradient, bias_gradient;
+};
+
+// Stride and padding, the same in both directions.
+struct Steps {
+  std::vector<std::int64_t> stride, padding, one{1, 1}, zero{0, 0};
+
+  at::Tensor forward(const Operands& o, std::int64_t groups) const {
+    return at::convolution(o.x, o.weight, o.bias, stride, padding, one, false, zero, groups);
+  }
+  // Gradients of input, weight and bias.
+  std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const Operands& o, bool needs_dx, std::int64_t groups) const {
+    const at::IntArrayRef channels = o.weight.sizes().slice(0, 1);
+    return at::convolution_backward(o.dy, o.x, o.weight, at::OptionalIntArrayRef(channels), stride, padding, one, false,
+                                    zero, groups, {needs_dx, true, o.bias.defined()});
+  }
 };
 
 // Convolutions, client by client: one client's batch already fills a core.
 class StackedConv2d final : public StackedLayer {
  public:
-  StackedConv2d(const Activation& input, const Shape& shape, std::int64_t padding, const ParameterRows& rows,
+  StackedConv2d(const Activation& input, const Shape& shape, Steps steps, const ParameterRows& rows,
                 std::span<const Parameter> own)
-      : padding_{padding, padding},
-        output_(make_activation(input.clients(), input.batch(), shape, input.value)),
-        active_(input.clients()) {
+      : steps_(std::move(steps)), output_(make_output(input, shape)), active_(input.clients()) {
     const auto parameter = [&](const at::Tensor& of, std::size_t i, std::int64_t k) {
-      return view_parameter(of, own[i]).select(0, k);
+      return i < own.size() ? view_parameter(of, own[i]).select(0, k) : at::Tensor();
     };
     for (std::int64_t k = 0; k < input.clients(); ++k) {
       clients_.push_back({.x = images(input.value, input.shape, k),
@@ -59,24 +63,22 @@ class StackedConv2d final : public StackedLayer {
 
   void forward() override {
     for (Operands& c : std::span(clients_).first(active_)) {
-      c.y.copy_(at::convolution(c.x, c.weight, c.bias, one_, padding_, one_, false, {0, 0}, 1));
+      c.y.copy_(steps_.forward(c, 1));
     }
   }
 
   void backward(const GradientUse& use) override {
     const bool on_parameters = use.target == GradientUse::Target::parameters;
     for (Operands& c : std::span(clients_).first(active_)) {
-      const auto [dx, dweight, dbias] =
-          at::convolution_backward(c.dy, c.x, c.weight, at::OptionalIntArrayRef(c.bias.sizes()), one_, padding_, one_,
-                                   false, {0, 0}, 1, {c.dx.defined(), true, true});
+      const auto [dx, dweight, dbias] = steps_.backward(c, c.dx.defined(), 1);
       if (c.dx.defined()) c.dx.copy_(dx);
-      change(on_parameters ? c.weight : c.weight_gradient, dweight, use);
-      change(on_parameters ? c.bias : c.bias_gradient, dbias, use);
+      use.change(on_parameters ? c.weight : c.weight_gradient, dweight);
+      if (c.bias.defined()) use.change(on_parameters ? c.bias : c.bias_gradient, dbias);
     }
   }
 
  private:
-  std::vector<std::int64_t> one_{1, 1}, padding_;
+  Steps steps_;
   Activation output_;
   std::size_t active_;
   std::vector<Operands> clients_;
@@ -86,11 +88,11 @@ class StackedConv2d final : public StackedLayer {
 // image with all their channels. The library wants these channels side by side, so values are copied in and out.
 class GroupedConv2d final : public StackedLayer {
  public:
-  GroupedConv2d(const Activation& input, const Shape& shape, std::int64_t padding, const ParameterRows& rows,
+  GroupedConv2d(const Activation& input, const Shape& shape, Steps steps, const ParameterRows& rows,
                 std::span<const Parameter> own)
-      : padding_{padding, padding},
+      : steps_(std::move(steps)),
         input_(input),
-        output_(make_activation(input.clients(), input.batch(), shape, input.value)),
+        output_(make_output(input, shape)),
         rows_(rows),
         own_(own.begin(), own.end()),
         views_(input.clients()) {
@@ -102,7 +104,7 @@ class GroupedConv2d final : public StackedLayer {
     std::vector<std::int64_t> weight = own_[0].shape;
     weight.front() *= input.clients();
     weight_ = buffer(weight);
-    bias_ = buffer({weight.front()});
+    if (has_bias()) bias_ = buffer({weight.front()});
     GroupedConv2d::use(input.clients());
   }
 
@@ -116,30 +118,30 @@ class GroupedConv2d final : public StackedLayer {
     Views& v = *now_;
     v.x_clients.copy_(v.stacked.x);
     v.weight_clients.copy_(v.stacked.weight);
-    v.bias_clients.copy_(v.stacked.bias);
-    const at::Tensor y = at::convolution(v.x, v.weight, v.bias, one_, padding_, one_, false, {0, 0}, active_);
-    v.stacked.y.copy_(clients_of(y));
+    if (has_bias()) v.bias_clients.copy_(v.stacked.bias);
+    v.stacked.y.copy_(clients_of(steps_.forward(v.grouped, active_)));
   }
 
   void backward(const GradientUse& use) override {
     Views& v = *now_;
     v.dy_clients.copy_(v.stacked.dy);
-    const auto [dx, dweight, dbias] =
-        at::convolution_backward(v.dy, v.x, v.weight, at::OptionalIntArrayRef(v.bias.sizes()), one_, padding_, one_,
-                                 false, {0, 0}, active_, {v.stacked.dx.defined(), true, true});
+    const auto [dx, dweight, dbias] = steps_.backward(v.grouped, v.stacked.dx.defined(), active_);
     if (v.stacked.dx.defined()) v.stacked.dx.copy_(clients_of(dx));
     const bool on_parameters = use.target == GradientUse::Target::parameters;
-    change(on_parameters ? v.stacked.weight : v.stacked.weight_gradient, dweight.view(v.stacked.weight.sizes()), use);
-    change(on_parameters ? v.stacked.bias : v.stacked.bias_gradient, dbias.view(v.stacked.bias.sizes()), use);
+    use.change(on_parameters ? v.stacked.weight : v.stacked.weight_gradient, dweight.view(v.stacked.weight.sizes()));
+    if (!has_bias()) return;
+    use.change(on_parameters ? v.stacked.bias : v.stacked.bias_gradient, dbias.view(v.stacked.bias.sizes()));
   }
 
  private:
   struct Views {
-    Operands stacked;                  // [A, B, channels, height, width], [A, channels, ...]
-    at::Tensor x, dy, weight, bias;    // in the library's layout: [B, A channels, height, width] ...
+    Operands stacked;  // [A, B, channels, height, width], [A, channels, ...]
+    Operands grouped;  // x, dy, weight, bias in the library's layout: [B, A channels, height, width] ...
     at::Tensor x_clients, dy_clients;  // the same memory in the shapes of `stacked`
     at::Tensor weight_clients, bias_clients;
   };
+
+  bool has_bias() const { return own_.size() > 1; }
 
   // [B, A channels, height, width] as [A, B, channels, height, width].
   at::Tensor clients_of(const at::Tensor& side_by_side) const {
@@ -155,7 +157,7 @@ class GroupedConv2d final : public StackedLayer {
           .permute({0, 1, 4, 2, 3});
     };
     const auto parameter = [&](const at::Tensor& of, std::size_t i) {
-      return view_parameter(of, own_[i]).narrow(0, 0, active);
+      return i < own_.size() ? view_parameter(of, own_[i]).narrow(0, 0, active) : at::Tensor();
     };
     // The first clients' part of a buffer, packed: [B, height, width, A channels] with channels last.
     const auto packed = [&](const at::Tensor& buffer) {
@@ -172,21 +174,23 @@ class GroupedConv2d final : public StackedLayer {
                         .bias = parameter(rows_.values, 1),
                         .weight_gradient = parameter(rows_.gradients, 0),
                         .bias_gradient = parameter(rows_.gradients, 1)}};
-    v.x = packed(x_);
-    v.dy = packed(dy_);
-    v.weight = weight_.narrow(0, 0, active * own_[0].shape.front());
-    v.bias = bias_.narrow(0, 0, active * own_[0].shape.front());
+    v.grouped.x = packed(x_);
+    v.grouped.dy = packed(dy_);
+    v.grouped.weight = weight_.narrow(0, 0, active * own_[0].shape.front());
     const auto split = [&](const at::Tensor& t) {
       return t.unflatten(1, {active, t.size(1) / active}).transpose(0, 1);
     };
-    v.x_clients = split(v.x);
-    v.dy_clients = split(v.dy);
-    v.weight_clients = v.weight.view(v.stacked.weight.sizes());
-    v.bias_clients = v.bias.view(v.stacked.bias.sizes());
+    v.x_clients = split(v.grouped.x);
+    v.dy_clients = split(v.grouped.dy);
+    v.weight_clients = v.grouped.weight.view(v.stacked.weight.sizes());
+    if (has_bias()) {
+      v.grouped.bias = bias_.narrow(0, 0, active * own_[0].shape.front());
+      v.bias_clients = v.grouped.bias.view(v.stacked.bias.sizes());
+    }
     return v;
   }
 
-  std::vector<std::int64_t> one_{1, 1}, padding_;
+  Steps steps_;
   Activation input_, output_;
   ParameterRows rows_;
   std::vector<Parameter> own_;
@@ -198,24 +202,25 @@ class GroupedConv2d final : public StackedLayer {
 
 class Conv2d final : public Layer {
  public:
-  Conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding)
-      : channels_(channels), kernel_(kernel), padding_(padding) {
-    ensure(channels > 0 && kernel > 0 && padding >= 0, "convolution of {} channels, kernel {}, padding {}", channels,
-           kernel, padding);
+  Conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding, std::int64_t stride, Bias bias)
+      : channels_(channels), kernel_(kernel), padding_(padding), stride_(stride), bias_(bias) {
+    ensure(channels > 0 && kernel > 0 && padding >= 0 && stride > 0,
+           "convolution of {} channels, kernel {}, padding {}, stride {}", channels, kernel, padding, stride);
   }
 
   std::string_view kind() const override { return "conv"; }
   Shape output(const Shape& input) const override {
-    const Shape out{channels_, input.height + 2 * padding_ - kernel_ + 1, input.width + 2 * padding_ - kernel_ + 1};
-    if (out.height < 1 || out.width < 1) {
+    const auto steps = [&](std::int64_t side) { return side + 2 * padding_ - kernel_; };
+    if (steps(input.height) < 0 || steps(input.width) < 0) {
       user_error("images of {} x {} are too small for a {} x {} convolution. Choose another model.", input.height,
                  input.width, kernel_, kernel_);
     }
-    return out;
+    return {channels_, steps(input.height) / stride_ + 1, steps(input.width) / stride_ + 1};
   }
   std::vector<Parameter> parameters(const Shape& input) const override {
-    return {{.name = "weight", .shape = {channels_, input.channels, kernel_, kernel_}},
-            {.name = "bias", .shape = {channels_}}};
+    std::vector<Parameter> own{{.name = "weight", .shape = {channels_, input.channels, kernel_, kernel_}}};
+    if (bias_ == Bias::own) own.push_back({.name = "bias", .shape = {channels_}});
+    return own;
   }
   void initialize(std::span<float> values, const Shape& input, RandomStream& random) const override {
     draw_uniform(values, input.channels * kernel_ * kernel_, random);
@@ -225,20 +230,23 @@ class Conv2d final : public Layer {
   }
   std::unique_ptr<StackedLayer> stack(const Activation& input, const ParameterRows& rows,
                                       std::span<const Parameter> own, const StackForm& form) const override {
+    const Steps steps{.stride = {stride_, stride_}, .padding = {padding_, padding_}};
     if (form.convolution == StackForm::Convolution::grouped && input.clients() > 1) {
-      return std::make_unique<GroupedConv2d>(input, output(input.shape), padding_, rows, own);
+      return std::make_unique<GroupedConv2d>(input, output(input.shape), steps, rows, own);
     }
-    return std::make_unique<StackedConv2d>(input, output(input.shape), padding_, rows, own);
+    return std::make_unique<StackedConv2d>(input, output(input.shape), steps, rows, own);
   }
 
  private:
-  std::int64_t channels_, kernel_, padding_;
+  std::int64_t channels_, kernel_, padding_, stride_;
+  Bias bias_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Layer> conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding) {
-  return std::make_shared<Conv2d>(channels, kernel, padding);
+std::shared_ptr<const Layer> conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding,
+                                    std::int64_t stride, Bias bias) {
+  return std::make_shared<Conv2d>(channels, kernel, padding, stride, bias);
 }
 
 }  // namespace shoal::layers

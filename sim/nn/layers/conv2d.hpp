@@ -5,8 +5,11 @@
 
 namespace shoal::layers {
 
-/// Convolution with stride 1 and `padding` zeros at each border; weight [channels, in, kernel, kernel], bias
-/// [channels].
-std::shared_ptr<const Layer> conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding = 0);
+/// Before a normalization, which takes away each channel's mean, a bias has no effect.
+enum class Bias : std::int8_t { own, none };
+
+/// Convolution with `padding` zeros at each border; weight [channels, in, kernel, kernel], bias [channels].
+std::shared_ptr<const Layer> conv2d(std::int64_t channels, std::int64_t kernel, std::int64_t padding = 0,
+                                    std::int64_t stride = 1, Bias bias = Bias::own);
 
 }  // namespace shoal::layers

@@ -54,7 +54,7 @@ StackedCrossEntropy::StackedCrossEntropy(const Activation& scores, const Paramet
   const at::TensorOptions floats = scores.value.options();
   const std::int64_t clients = scores.clients(), batch = scores.batch();
   labels = at::zeros({clients, batch}, floats.dtype(at::kLong));
-  weights = at::zeros({clients, batch}, floats);
+  weights = scores.weights.defined() ? scores.weights : at::zeros({clients, batch}, floats);
   if (!library_) return;
   logarithms_ = at::empty({clients, batch, scores.shape.size()}, floats);
   row_losses_ = at::empty({clients, batch, 1}, floats);

@@ -27,7 +27,7 @@ class StackedCrossEntropy {
   StackedCrossEntropy(const Activation& scores, const ParameterRows& rows, const StackForm& form);
 
   at::Tensor labels;   // [K, B], int64
-  at::Tensor weights;  // [K, B]; rows of weight 0 take no part
+  at::Tensor weights;  // [K, B], those of `scores` if it has some; rows of weight 0 take no part
 
   void use(std::int64_t active);
   void run();

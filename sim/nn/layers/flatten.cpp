@@ -21,7 +21,8 @@ Shape flat(const Shape& shape) { return {shape.size(), 1, 1}; }
 // Does nothing: the output is the input's memory.
 class SameMemory final : public StackedLayer {
  public:
-  explicit SameMemory(const Activation& input) : output_{flat(input.shape), input.value, input.gradient} {}
+  explicit SameMemory(const Activation& input)
+      : output_{flat(input.shape), input.value, input.gradient, input.weights} {}
 
   const Activation& output() const override { return output_; }
   void use(std::int64_t) override {}
@@ -35,9 +36,7 @@ class SameMemory final : public StackedLayer {
 class StackedFlatten final : public StackedLayer {
  public:
   explicit StackedFlatten(const Activation& input)
-      : input_(input),
-        output_(make_activation(input.clients(), input.batch(), flat(input.shape), input.value)),
-        active_(input.clients()) {}
+      : input_(input), output_(make_output(input, flat(input.shape))), active_(input.clients()) {}
 
   const Activation& output() const override { return output_; }
   void use(std::int64_t active) override { active_ = active; }
@@ -67,9 +66,7 @@ class StackedFlatten final : public StackedLayer {
 class LibraryFlatten final : public StackedLayer {
  public:
   explicit LibraryFlatten(const Activation& input)
-      : input_(input),
-        output_(make_activation(input.clients(), input.batch(), flat(input.shape), input.value)),
-        active_(make(input.clients())) {}
+      : input_(input), output_(make_output(input, flat(input.shape))), active_(make(input.clients())) {}
 
   const Activation& output() const override { return output_; }
   void use(std::int64_t active) override { active_ = make(active); }

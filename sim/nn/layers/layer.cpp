@@ -17,7 +17,8 @@ at::Tensor padded_rows(std::int64_t clients, std::int64_t size, at::Device devic
 }  // namespace
 
 Activation Activation::first(std::int64_t active) const {
-  return {shape, value.narrow(0, 0, active), gradient.defined() ? gradient.narrow(0, 0, active) : at::Tensor()};
+  const auto part = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, 0, active) : t; };
+  return {shape, part(value), part(gradient), part(weights)};
 }
 
 Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape, const at::Tensor& like) {
@@ -25,6 +26,12 @@ Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape
     return padded_rows(clients, batch * shape.size(), like.device()).unflatten(1, {batch, shape.size()});
   };
   return {shape, buffer(), buffer()};
+}
+
+Activation make_output(const Activation& input, const Shape& shape) {
+  Activation output = make_activation(input.clients(), input.batch(), shape, input.value);
+  output.weights = input.weights;
+  return output;
 }
 
 ParameterRows::ParameterRows(std::int64_t clients, std::int64_t size, at::Device device)
@@ -38,6 +45,18 @@ at::Tensor view_parameter(const at::Tensor& rows, const Parameter& parameter) {
   for (std::size_t i = sizes.size() - 1; i > 1; --i) strides[i - 1] = strides[i] * sizes[i];
   strides[0] = rows.stride(0);
   return rows.as_strided(sizes, strides, rows.storage_offset() + parameter.offset);
+}
+
+void GradientUse::change(at::Tensor to, const at::Tensor& g) const {
+  if (keep == 0) {
+    to.copy_(g);  // also where it was not finite; scale is 1
+  } else {
+    to.add_(g, scale);
+  }
+}
+
+void GradientUse::change(float& to, double g) const {
+  to = (keep == 0 ? 0 : keep * to) + scale * static_cast<float>(g);
 }
 
 void draw_uniform(std::span<float> values, std::int64_t inputs, RandomStream& random) {

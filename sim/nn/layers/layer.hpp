@@ -31,6 +31,7 @@ struct StackForm {
 struct Activation {
   Shape shape;
   at::Tensor value, gradient;
+  at::Tensor weights{};  // [K, B], those of the examples in the loss; 0: the row takes no part. Shared by all layers
 
   std::int64_t clients() const { return value.size(0); }
   std::int64_t batch() const { return value.size(1); }
@@ -40,6 +41,9 @@ struct Activation {
 
 /// New buffers for examples of `shape`, on the device of `like`.
 Activation make_activation(std::int64_t clients, std::int64_t batch, const Shape& shape, const at::Tensor& like);
+
+/// New buffers for a layer's outputs of `shape`, for as many clients and examples as the input has.
+Activation make_output(const Activation& input, const Shape& shape);
 
 /// The parameters of K clients and buffers for their gradients, [K, d], and their summed losses. Rows start on 64
 /// bytes, so that a client's bits cannot depend on its place in the block.
@@ -64,10 +68,17 @@ struct GradientUse {
   static GradientUse add() { return {Target::gradients, 1, 1}; }
   /// A step of plain SGD at once, without storing the gradient.
   static GradientUse descend(double rate) { return {Target::parameters, 1, static_cast<float>(-rate)}; }
+
+  /// The rows that hold the targets.
+  const at::Tensor& rows(const ParameterRows& of) const {
+    return target == Target::gradients ? of.gradients : of.values;
+  }
+  void change(at::Tensor to, const at::Tensor& g) const;
+  void change(float& to, double g) const;
 };
 
 /// A layer at work on K clients with B examples each: buffers and views are made once, the steps allocate nothing
-/// (except convolutions) and wait for no device. Each step is a forward pass, or a forward and then a backward pass.
+/// (except convolutions and the library's norms) and wait for no device. A step is a forward pass, or both passes.
 class StackedLayer {
  public:
   virtual ~StackedLayer() = default;
@@ -75,6 +86,8 @@ class StackedLayer {
   /// From now on only the first `active` clients take part; the others cost nothing and keep what they have.
   virtual void use(std::int64_t active) = 0;
   virtual void forward() = 0;
+  /// The forward pass of an evaluation, for layers in which it differs from that of training (batch norm).
+  virtual void evaluate() { forward(); }
   /// From the output's gradient, computes the input's (where it is defined) with the parameters of the forward pass,
   /// then those of the parameters.
   virtual void backward(const GradientUse& use) = 0;

@@ -54,7 +54,7 @@ class StackedLinear final : public StackedLayer {
                 const StackForm& form)
       : library_(form.arithmetic == StackForm::Arithmetic::library),
         input_(input),
-        output_(make_activation(input.clients(), input.batch(), {units, 1, 1}, input.value)),
+        output_(make_output(input, {units, 1, 1})),
         rows_(rows),
         own_(own.begin(), own.end()),
         views_(input.clients()) {

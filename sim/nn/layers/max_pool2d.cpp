@@ -30,10 +30,7 @@ void give_to_winner(std::int64_t channels, const float* __restrict dy, const std
 class StackedMaxPool2d final : public StackedLayer {
  public:
   StackedMaxPool2d(const Activation& input, const Shape& shape, std::int64_t size)
-      : size_(size),
-        input_(input),
-        output_(make_activation(input.clients(), input.batch(), shape, input.value)),
-        active_(input.clients()) {
+      : size_(size), input_(input), output_(make_output(input, shape)), active_(input.clients()) {
     winners_.resize(input.clients() * output_.value.stride(0));
   }
 
@@ -105,7 +102,7 @@ class LibraryMaxPool2d final : public StackedLayer {
   LibraryMaxPool2d(const Activation& input, const Shape& shape, std::int64_t size)
       : size_{size, size},
         input_(input),
-        output_(make_activation(input.clients(), input.batch(), shape, input.value)),
+        output_(make_output(input, shape)),
         winners_(at::empty(output_.value.sizes(), input.value.options().dtype(at::kLong))) {
     LibraryMaxPool2d::use(input.clients());
   }

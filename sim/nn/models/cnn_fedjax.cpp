@@ -12,11 +12,11 @@ namespace {
 
 class CnnFedJax final : public Model {
  public:
-  Network network(const Shape& input, std::int64_t classes) const override {
-    Network net(input);
-    net.add(layers::conv2d(32, 3)).add(layers::relu());
-    net.add(layers::conv2d(64, 3)).add(layers::relu()).add(layers::max_pool2d(2));
-    net.add(layers::flatten()).add(layers::linear(128)).add(layers::relu()).add(layers::linear(classes));
+  std::shared_ptr<const Learnable> build(const Form& form, at::Device device) const override {
+    auto net = std::make_shared<Network>(form);
+    net->on(device).add(layers::conv2d(32, 3)).add(layers::relu());
+    net->add(layers::conv2d(64, 3)).add(layers::relu()).add(layers::max_pool2d(2));
+    net->add(layers::flatten()).add(layers::linear(128)).add(layers::relu()).add(layers::linear(form.classes));
     return net;
   }
 };

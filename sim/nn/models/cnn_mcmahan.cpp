@@ -12,11 +12,11 @@ namespace {
 
 class CnnMcMahan final : public Model {
  public:
-  Network network(const Shape& input, std::int64_t classes) const override {
-    Network net(input);
-    net.add(layers::conv2d(32, 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
-    net.add(layers::conv2d(64, 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
-    net.add(layers::flatten()).add(layers::linear(512)).add(layers::relu()).add(layers::linear(classes));
+  std::shared_ptr<const Learnable> build(const Form& form, at::Device device) const override {
+    auto net = std::make_shared<Network>(form);
+    net->on(device).add(layers::conv2d(32, 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
+    net->add(layers::conv2d(64, 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
+    net->add(layers::flatten()).add(layers::linear(512)).add(layers::relu()).add(layers::linear(form.classes));
     return net;
   }
 };

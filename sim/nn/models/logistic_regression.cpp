@@ -8,9 +8,9 @@ namespace {
 
 class LogisticRegression final : public Model {
  public:
-  Network network(const Shape& input, std::int64_t classes) const override {
-    Network net(input);
-    net.add(layers::flatten()).add(layers::linear(classes));
+  std::shared_ptr<const Learnable> build(const Form& form, at::Device device) const override {
+    auto net = std::make_shared<Network>(form);
+    net->on(device).add(layers::flatten()).add(layers::linear(form.classes));
     return net;
   }
 };

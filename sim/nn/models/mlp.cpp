@@ -13,11 +13,11 @@ class Mlp final : public Model {
   explicit Mlp(const Settings& settings)
       : widths_(settings.integers("widths", {200, 200}, "units of each hidden layer", at_least(1))) {}
 
-  Network network(const Shape& input, std::int64_t classes) const override {
-    Network net(input);
-    net.add(layers::flatten());
-    for (const std::int64_t width : widths_) net.add(layers::linear(width)).add(layers::relu());
-    net.add(layers::linear(classes));
+  std::shared_ptr<const Learnable> build(const Form& form, at::Device device) const override {
+    auto net = std::make_shared<Network>(form);
+    net->on(device).add(layers::flatten());
+    for (const std::int64_t width : widths_) net->add(layers::linear(width)).add(layers::relu());
+    net->add(layers::linear(form.classes));
     return net;
   }
 

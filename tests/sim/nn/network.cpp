@@ -22,7 +22,7 @@ std::unique_ptr<Model> mlp(Settings&);
 namespace {
 
 Network network_of(std::unique_ptr<Model> (*make)(Settings&), Settings settings = {}) {
-  return make(settings)->network({1, 28, 28}, 10);
+  return *make(settings)->build({.shape = {1, 28, 28}, .classes = 10}, at::kCPU)->network();
 }
 
 TEST(Network, ParameterCountsArePublishedOnes) {

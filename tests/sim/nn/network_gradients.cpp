@@ -24,7 +24,7 @@ using test::Parameters;
 
 Network network_of(std::unique_ptr<Model> (*make)(Settings&), Shape input = {1, 28, 28}) {
   Settings settings;
-  return make(settings)->network(input, 10);
+  return *make(settings)->build({.shape = input, .classes = 10}, at::kCPU)->network();
 }
 
 // Examples of each client in a block, [client][example].

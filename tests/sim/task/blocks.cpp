@@ -231,7 +231,7 @@ TEST(Blocks, ClientsThatAreDoneAreNotTouched) {
       const SupervisedTask task = convolutional();
       ParameterRows rows(3, task.layout().size);
       rows.values.copy_(start_of(task));
-      StackedNetwork net(task.network(), rows, 4, {arithmetic, convolution});
+      StackedNetwork net(*task.model().network(), rows, 4, {arithmetic, convolution});
       net.inputs().fill_(0.5);
       net.inputs().narrow(0, 2, 1).fill_(std::numeric_limits<float>::quiet_NaN());
       net.weights().fill_(0.25);

@@ -1,0 +1,17 @@
+#include "sim/nn/worker_layer.hpp"
+
+namespace shoal {
+
+void WorkerLayer::take(const Outputs& outputs) {
+  output_.value.narrow(0, 0, active_).copy_(outputs.scores.flatten(1, -2));
+}
+
+void WorkerLayer::backward(const GradientUse& use) {
+  const at::Tensor rows = output_.gradient.narrow(0, 0, active_);
+  const at::Tensor& targets = batches_[0].targets;  // [B], or [B, t] with scores [K, B, t, vocabulary]
+  const at::Tensor scores =
+      targets.dim() == 2 ? rows.view({active_, targets.size(0), targets.size(1), rows.size(2)}) : rows;
+  worker_.backward({.scores = scores, .features = {}}, use);
+}
+
+}  // namespace shoal
