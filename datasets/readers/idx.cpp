@@ -80,6 +80,9 @@ IdxArray read_idx(const std::string& path, const IdxExpected& expected) {
 }
 
 std::optional<MappedIdx> map_idx(const std::string& path, int dimensions) {
+  std::error_code ignored;  // opening the file reports it
+  const std::filesystem::file_type type = std::filesystem::status(path, ignored).type();
+  if (type == std::filesystem::file_type::fifo) return std::nullopt;  // a pipe can only be read
   const auto file = std::make_shared<const MappedFile>(path);
   const std::span<const std::uint8_t> content = file->bytes();
   if (is_gzip(content)) return std::nullopt;

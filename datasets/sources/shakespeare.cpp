@@ -28,8 +28,10 @@ std::string found(std::string path) {
   if (!path.empty() && std::filesystem::exists(path, failure)) return path;
   const std::string place = path.empty() ? "no file is given: neither 'file' nor the environment's SHOAL_DATA"
                                          : fmt::format("file '{}' does not exist", path);
-  user_error("{} (expected {}, sha-256 {}). Get data/tinyshakespeare/input.txt from github.com/karpathy/char-rnn.",
-             place, file_name, sha256);
+  user_error(
+      "{} (expected {}, sha-256 {}). Get data/tinyshakespeare/input.txt from github.com/karpathy/char-rnn, and "
+      "save it under that name in $SHOAL_DATA/shakespeare, or name it in 'file'.",
+      place, file_name, sha256);
 }
 
 // The text of each role, in the order of the file.

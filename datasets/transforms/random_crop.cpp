@@ -41,7 +41,7 @@ class RandomCrop final : public ExampleTransform {
  public:
   explicit RandomCrop(const Settings& s)
       : padding_(s.integer("padding", 4, "zeros that are added on each side, in pixels", between(0, 1e6))),
-        flip_(s.flag("flip", false, "mirror every second image, drawn at random, from left to right")),
+        flip_(s.flag("flip", false, "mirror each image from left to right with probability 1/2")),
         where_(s.where()) {}
 
   void check(const Form& form) const override {

@@ -40,8 +40,8 @@ class Trigger final : public ExampleTransform {
     float* features = to.features.mutable_data_ptr<float>();
     auto* labels = to.targets.mutable_data_ptr<std::int64_t>();
     for (std::size_t i = 0; i < batch.positions.size(); ++i) {
-      // The same examples in all rounds.
-      if (batch.who != nullptr && !(RandomStream(key, batch.positions[i]).uniform() < share_)) continue;
+      // The same examples in all rounds. The draw of the clients has the key's numbers with a last word of 0.
+      if (batch.who != nullptr && !(RandomStream(key, batch.positions[i], 1).uniform() < share_)) continue;
       mark(features + i * size, batch.form.shape);
       labels[i] = to_;
     }

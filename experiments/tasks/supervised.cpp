@@ -2,6 +2,8 @@
 
 #include "sim/task/supervised.hpp"
 
+#include <map>
+
 #include "experiments/tasks/shared/federated.hpp"
 #include "sim/nn/model.hpp"
 #include "sim/task/server_examples.hpp"
@@ -11,10 +13,12 @@ namespace {
 
 std::vector<KeyedTransform> read_transforms(const Settings& data, std::uint64_t seed) {
   std::vector<KeyedTransform> all;
+  std::map<std::string, int> seen;  // number of transforms of each name
   for (Settings& section : data.sections("transforms")) {
     const std::string name = section.text("name", "random_crop", "which transform");
-    // Equal transforms draw differently: their place is in the key.
-    const RandomKey key = random_key(seed, fmt::format("task/transform/{}/{}", all.size(), name));
+    // Transforms of one name draw differently, and another transform before them changes no draw.
+    const int earlier = seen[name]++;
+    const RandomKey key = random_key(seed, fmt::format("task/transform/{}/{}", earlier, name));
     all.push_back({find_part<ExampleTransform>("transform", name).make(section), key});
   }
   return all;

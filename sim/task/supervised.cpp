@@ -88,7 +88,9 @@ const SupervisedTask::Set* SupervisedTask::find_set(std::string_view name) const
 
 std::vector<std::string> SupervisedTask::sets() const {
   std::vector<std::string> names;
-  for (const Set& set : sets_) names.push_back(set.name);
+  for (const Set& set : sets_) {
+    if (!positions(set).empty()) names.push_back(set.name);
+  }
   return names;
 }
 
