@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "sim/nn/pack_tensor.hpp"
 
@@ -40,6 +41,7 @@ std::string FactoredRows::problem() const {
   }
   const at::Tensor& like = layers.front().x;
   if (type() != at::kFloat && type() != at::kDouble) return "factored rows that are neither float32 nor float64";
+  if (width < 0) return fmt::format("factored rows of {} values", width);
   std::int64_t end = 0;
   for (const FactoredLayer& layer : layers) {
     if (!is_factor(layer.x, like) || !is_factor(layer.d, like) || layer.x.size(1) != layer.d.size(1)) {
@@ -89,7 +91,10 @@ std::vector<double> FactoredRows::bounds() const {
 
 void FactoredRows::scale(std::span<const double> factors) const {
   const at::Tensor each = tensor_of(factors).to(device()).view({-1, 1, 1});
-  for (const FactoredLayer& layer : layers) layer.d.copy_(layer.d.to(at::kDouble) * each);
+  std::set<const void*> scaled;  // a layer's weights and its bias may share a factor
+  for (const FactoredLayer& layer : layers) {
+    if (scaled.insert(layer.d.const_data_ptr()).second) layer.d.copy_(layer.d.to(at::kDouble) * each);
+  }
 }
 
 void FactoredRows::add_to(const SumView& sum, std::span<const std::int64_t> weights, int exponent) const {

@@ -213,6 +213,7 @@ Rows Rows::kept() const {
 
 Rows Rows::to(at::Device device) const {
   if (dense_.defined()) return dense_.to(device);
+  if (device == this->device()) return *this;
   return with_other([&](const auto& rows) { return Rows(rows.to(device)); });
 }
 

@@ -128,6 +128,8 @@ double rounded_norm_bound(double norm, std::int64_t size) {
 WordRows WordRows::of(const at::Tensor& dense, const WordFormat& format, std::span<const std::int64_t> weights,
                       RandomKey key, std::span<const Participation> block) {
   ensure(format.bits >= 2 && format.bits <= 64, "words of {} bits", format.bits);
+  ensure(format.exponent >= -largest_exponent && format.exponent <= largest_exponent, "words at scale 2^{}",
+         format.exponent);
   const bool is_random = format.rounding != Rounding::nearest;
   ensure(!is_random || block.size() == weights.size(), "{} participations draw for {} rows", block.size(),
          weights.size());
@@ -175,7 +177,7 @@ WordRows WordRows::weighted(const WordFormat& format, std::span<const std::int64
 }
 
 std::string WordRows::problem() const {
-  if (bits < 1 || bits > 64 || std::abs(exponent) > largest_exponent) {
+  if (bits < 1 || bits > 64 || exponent < -largest_exponent || exponent > largest_exponent) {
     return fmt::format("words of {} bits at scale 2^{}", bits, exponent);
   }
   if (!words.defined() || words.dim() != 2 || words.scalar_type() != type_for(bits) || !words.is_contiguous()) {
@@ -195,6 +197,9 @@ std::vector<double> WordRows::largest() const {
   const auto [least, most] = at::aminmax(words, 1);
   const at::Tensor magnitudes = at::maximum(most.to(at::kDouble), -least.to(at::kDouble)).cpu();
   std::copy_n(magnitudes.const_data_ptr<double>(), count(), all.begin());
+  for (double& magnitude : all) {
+    if (magnitude >= 0x1p53) magnitude = std::nextafter(magnitude, 0x1p64);  // it may have been rounded down
+  }
   return all;
 }
 

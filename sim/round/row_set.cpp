@@ -177,7 +177,7 @@ void RowSet::exchange_columns(std::vector<KeptRow>& kept, const Places& places) 
       for (std::int64_t skipped = 0; skipped < widest; skipped += wide) {
         const Range mine = piece_of(me, skipped);
         const auto place_row = [&](std::int64_t row, const T* from) {
-          std::copy_n(from, mine.count(), to + row * own_count() + mine.begin - begin_);
+          std::copy_n(from, mine.count(), to + row * own_count() + (mine.begin - begin_));
         };
         const std::size_t own_rows = rows_from(first, me).size();
         std::vector<Bytes> to_each(ranks);
@@ -332,7 +332,7 @@ void RowSet::scale(std::span<const double> factors) {
     gram_.reset();
     return;
   }
-  const at::Tensor gram = base_gram_.defined() ? base_gram_.mul(column).mul(column.t()) : at::Tensor();
+  const at::Tensor gram = base_gram_.defined() ? base_gram_.mul(column.mul(column.t())) : at::Tensor();
   transform(rows_, [&](auto from, auto to, std::int64_t) {
     for (std::int64_t i = 0; i < from.rows(); ++i) {
       for (std::int64_t j = 0; j < from.columns(); ++j) to.at(i)[j] = from.at(i)[j] * factors[i];
