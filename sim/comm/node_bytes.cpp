@@ -76,7 +76,8 @@ NodeBytes hold_on_node(Communicator& comm, const std::function<void(const WriteB
   const auto letters = std::as_bytes(std::span(path));
   name.assign(letters.begin(), letters.end());
   node.broadcast(name, 0);
-  NodeBytes bytes = file.map();
+  // Older kernels map sealed memory only through a file that was opened for reading.
+  NodeBytes bytes = MemoryFile(open(path.c_str(), O_RDONLY | O_CLOEXEC)).map();
   node.barrier();  // all have opened it
   return bytes;
 }

@@ -1,10 +1,12 @@
 #pragma once
 // Facts about single clients that the server knows and all parts on its side may read.
 
+#include <cmath>
 #include <map>
 #include <string>
 #include <string_view>
 
+#include "sim/error.hpp"
 #include "sim/ids.hpp"
 
 namespace shoal {
@@ -34,6 +36,7 @@ class Board {
     return found == scores->second.end() ? otherwise : found->second;
   }
   void set(std::string_view name, ClientId client, double score) {
+    ensure(std::isfinite(score), "the score '{}' of client {} is not finite", name, value(client));
     auto scores = all_.find(name);
     if (scores == all_.end()) scores = all_.emplace(name, Scores{}).first;
     scores->second.insert_or_assign(client, score);

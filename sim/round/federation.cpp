@@ -21,32 +21,36 @@ std::vector<MemorySlot> memory_slots(const Federation& federation) {
   return all;
 }
 
-// If parts promise differential privacy, every channel that needs it must be protected, and the choice of clients
-// must not depend on what clients report.
+// If parts promise differential privacy, every channel that needs it must be protected, and neither the choice of
+// clients nor their weights may depend on what clients report.
 void check_privacy(const Composition& all) {
   std::set<std::string> protected_channels;
+  bool promises = false;
   for (const RoundPart* part : all.parts) {
     for (const Mechanism& mechanism : part->mechanisms(all)) {
+      promises = true;
       protected_channels.insert(mechanism.channels.begin(), mechanism.channels.end());
     }
   }
-  if (protected_channels.empty()) return;
+  if (!promises) return;
   for (const Channel& channel : all.channels) {
     if (!channel.is_private || protected_channels.contains(channel.name)) continue;
     user_error(
-        "[stages] add noise for differential privacy, but not to the channel '{}'. Put the stage that adds noise after "
-        "the one that declares this channel, or leave out the strategy or stage that declares it.",
+        "[stages] add noise for differential privacy, but not to the channel '{}'. Put the stage that adds noise last; "
+        "if "
+        "the channel holds counts, which no stage protects, leave out the strategy or stage that declares it.",
         channel.name);
   }
-  const auto* planner = all.find<Planner>();
-  if (planner == nullptr || !planner->uses_feedback()) return;
-  user_error(
-      "[planner] {} chooses clients by what they report, which no stage of differential privacy accounts for. Use "
-      "another planner, such as \"poisson\", or leave out the stage that adds noise.",
-      planner->name());
+  for (const RoundPart* part : all.parts) {
+    if (!part->uses_feedback()) continue;
+    user_error(
+        "'{}' chooses or weighs clients by what they report, which no stage of differential privacy accounts for. Use "
+        "another one, or leave out the stage that adds noise.",
+        part->name());
+  }
 }
 
-void refuse_needless_means(const Federation& federation) {
+void refuse_missing_means(const Federation& federation) {
   for (const Channel& channel : federation.channels()) {
     if (!channel.needs_mean || federation.aggregator->gives_means()) continue;
     user_error(
@@ -106,7 +110,7 @@ void Federation::check() const {
     for (const RoundPart* part : all.parts) part->check(all);
     check_privacy(all);
   });
-  refuse_needless_means(*this);
+  refuse_missing_means(*this);
   if (aggregator->needs_rows() && !codec->decodes_rows()) {
     user_error(
         "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Use an aggregator that "

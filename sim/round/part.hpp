@@ -67,8 +67,9 @@ struct PartContext {
   std::span<const Channel> channels;
   std::span<const Participation> block;
   std::string_view section;  // name of the part's section, such as "stage/1/clip"
-  RandomKey key;             // key of this part, and of the channel where a hook has one
-  double expected_cohort;    // Sampling::expected of the planner
+  RandomKey key;  // key of this part, and of the channel where a hook has one; the same in all rounds, so draws name
+                  // the participation: RandomStream(key, client, participation)
+  double expected_cohort;  // Sampling::expected of the planner
 
   /// The index of the channel `name` that this part has declared.
   std::size_t own(std::string_view name) const { return index_of(channels, scoped(section, name)); }
@@ -104,6 +105,8 @@ class RoundPart {
   virtual void report(const State&, Measures&, Tables&) const {}
   /// The noise that the part adds, for the accounting of differential privacy.
   virtual std::vector<Mechanism> mechanisms(const Composition&) const { return {}; }
+  /// Whether the part chooses or weighs clients by what they report, such as their losses.
+  virtual bool uses_feedback() const { return false; }
   /// Whether the server takes its step in a round in which no update was accepted, with an aggregate of no clients.
   virtual bool steps_without_clients() const { return false; }
 

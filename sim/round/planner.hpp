@@ -47,7 +47,7 @@ struct Sampling {
   };
   Kind kind = Kind::none;
   double rate = 0;                      // probability of one client in one round
-  double expected = 0;                  // expected number of clients in a round; 0: unknown
+  double expected = 0;                  // expected number of clients that start in a round; 0: unknown
   std::int64_t min_separation = 0;      // fewest rounds from one participation of a client to its next; 0: unknown
   std::int64_t max_participations = 0;  // most participations of one client in the whole run; 0: unknown
 };
@@ -56,8 +56,6 @@ class Planner : public RoundPart {
  public:
   /// How cohorts are drawn.
   virtual Sampling sampling(const Composition&) const { return {}; }
-  /// Whether cohorts depend on what clients report, such as their losses.
-  virtual bool uses_feedback() const { return false; }
   /// The clients whose losses at the newest version `next` needs; each of them downloads the model once. The same on
   /// every rank.
   virtual std::vector<ClientId> probe(State&, const World&) const { return {}; }

@@ -107,13 +107,22 @@ void update_server(const Federation& federation, const RoundTraining& training, 
   state.version = Version{value(state.version) + 1};
 }
 
-// The name of a part in measures and tables: its own, with its place if several parts have that name.
+// The name of a part in measures and tables: its own, with its kind and place as far as other parts have that name.
 std::string label_of(const Federation::Section& section, std::span<const Federation::Section> all) {
-  const auto same = std::ranges::count_if(
-      all, [&](const Federation::Section& other) { return other.part->name() == section.part->name(); });
-  if (same == 1) return section.part->name();
-  const std::size_t begin = section.name.find('/') + 1;
-  return fmt::format("{}_{}", section.part->name(), section.name.substr(begin, section.name.find('/', begin) - begin));
+  const std::string& name = section.part->name();
+  const auto kind_of = [](const Federation::Section& of) { return of.name.substr(0, of.name.find('/')); };
+  const std::string kind = kind_of(section);
+  std::int64_t others = 0, others_of_kind = 0;
+  for (const Federation::Section& other : all) {
+    if (other.name == section.name || other.part->name() != name) continue;
+    ++(kind_of(other) == kind ? others_of_kind : others);
+  }
+  std::string label = others > 0 ? fmt::format("{}_{}", kind, name) : name;
+  if (others_of_kind > 0) {
+    const std::size_t begin = section.name.find('/') + 1;
+    label += fmt::format("_{}", section.name.substr(begin, section.name.find('/', begin) - begin));
+  }
+  return label;
 }
 
 // Adds what the parts report to the record: "adaptive_clip.bound".

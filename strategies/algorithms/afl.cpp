@@ -1,13 +1,14 @@
 // AFL, agnostic federated learning: a model for the worst mixture of the clients' distributions. The server descends
 // the loss weighted by the mixture lambda and ascends in lambda: lambda <- projection of lambda + gamma loss onto the
 // simplex. Mohri, Sivek and Suresh, ICML 2019 (arXiv 1902.00146), algorithm 1, with one full-batch gradient of each
-// client. With cohorts of m of n clients, the losses of those that take part count n / m times, as an unbiased
-// estimate.
+// client; the paper returns the mean of all iterates, this is the last one. With cohorts of m of n clients, gradients and
+// losses of those that take part count n / m times, as unbiased estimates.
 
 #include <ATen/ops/full.h>
 
 #include <algorithm>
-#include <numeric>
+#include <cmath>
+#include <functional>
 
 #include "sim/round/strategy.hpp"
 
@@ -27,6 +28,8 @@ void project_onto_simplex(std::span<double> values) {
   for (double& value : values) value = std::max(0.0, value - shift);
 }
 
+constexpr std::int64_t most_clients = 100'000;
+
 class Afl final : public Strategy {
  public:
   explicit Afl(const Settings& s)
@@ -34,6 +37,12 @@ class Afl final : public Strategy {
         mixing_rate_(
             s.number("mixing_rate", 0.01, "learning rate of the mixture, gamma_lambda in the paper", at_least(0))) {}
 
+  void check(const Composition& all) const override {
+    if (all.task.clients() <= most_clients) return;
+    user_error("[strategy] afl with {} clients (it keeps and records a weight for each). Use at most {}.",
+               all.task.clients(), most_clients);
+  }
+  bool uses_feedback() const override { return true; }
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {{.name = "gradient", .size = layout.size, .weighting = Weighting::uniform}};
   }
@@ -59,12 +68,14 @@ class Afl final : public Strategy {
     return clients.gradient(server.params()).delta;
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
-    state.params().sub_(groups[0].mean(), rate_);
+    // The mean is that of the cohort's own mixture; times the cohort's share of all of it, it estimates the whole sum.
+    const double share_of_mixture = groups[0].clients == 0 ? 0 : groups[0].weights[0] / groups[0].clients;
+    state.params().sub_(groups[0].mean(), rate_ * share_of_mixture);
     const at::Tensor& mixture = state.tensor("mixture");
     const std::span<double> lambda(mixture.mutable_data_ptr<double>(), mixture.numel());
-    const double share = 1.0 * lambda.size() / context.feedback.size();
+    const double share = 1.0 * context.clients / context.feedback.size();
     for (const Feedback& back : context.feedback) {
-      if (back.accepted) lambda[value(back.client)] += mixing_rate_ * share * back.loss;
+      if (back.accepted && std::isfinite(back.loss)) lambda[value(back.client)] += mixing_rate_ * share * back.loss;
     }
     project_onto_simplex(lambda);
     weigh_clients(state, context.board);
@@ -75,7 +86,7 @@ class Afl final : public Strategy {
     const at::Tensor& mixture = state.tensor("mixture");
     return {mixture.const_data_ptr<double>(), static_cast<std::size_t>(mixture.numel())};
   }
-  // The mixture times the number of clients, so that a uniform one leaves all weights at 1.
+  // The mixture times the number of clients: a uniform one leaves all weights at 1, up to rounding.
   static void weigh_clients(const State& state, Board& board) {
     const std::span<const double> mixture = values(state);
     for (std::int64_t client = 0; client < std::ssize(mixture); ++client) {

@@ -46,7 +46,8 @@ class Scaffold final : public Strategy {
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
     state.params().add_(groups[0].mean(0), rate_);
-    const double share = 1.0 * groups[0].clients / context.clients;
+    // The divisor of the mean is the number of clients, unless a stage or stale updates' weights change it.
+    const double share = groups[0].weights[1] / context.clients;
     state.tensor("control").add_(groups[0].mean(1), share);
   }
 

@@ -26,7 +26,8 @@ class Cyclic final : public Planner {
   }
 
   Sampling sampling(const Composition& all) const override {
-    const double cohort = cohort_.size(), clients = all.task.clients();
+    const double clients = all.task.clients();
+    const double cohort = std::min<double>(cohort_.size(), clients / groups(all.task.clients()));
     return where_all_are_available({.kind = Sampling::Kind::cyclic,
                                     .rate = cohort / clients,
                                     .expected = cohort,

@@ -27,7 +27,11 @@ class Poisson final : public Planner {
   }
 
   Sampling sampling(const Composition& all) const override {
-    const Sampling sampling{.kind = Sampling::Kind::poisson, .rate = cohort_ / all.task.clients(), .expected = cohort_};
+    // Whether a round is abandoned for want of reports depends on who was drawn.
+    const double rate = cohort_ / all.task.clients();
+    const Sampling sampling{.kind = minimum_ > 0 ? Sampling::Kind::none : Sampling::Kind::poisson,
+                            .rate = rate,
+                            .expected = rate * all.task.clients_with_examples()};
     return where_all_are_available(sampling, all.population);
   }
 

@@ -1,6 +1,6 @@
 // Gaussian: central differential privacy for clients. Each update is scaled down to a Euclidean norm of at most `bound`
 // over all its private channels together, every client counts alike, and the server divides the sum by the expected
-// cohort and adds Gaussian noise with a standard deviation of `noise_multiplier` * `bound` to the sum. It adds noise
+// cohort after Gaussian noise with a standard deviation of `noise_multiplier` * `bound` is added to it. It adds noise
 // even in a round without any update. McMahan, Ramage, Talwar and Zhang, ICLR 2018 (arXiv 1710.06963), with
 // the fixed-denominator estimator. The generator is for simulation only.
 
@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "kernels/noise.hpp"
+#include "sim/round/aggregator.hpp"
 #include "sim/round/planner.hpp"
 #include "sim/round/stage.hpp"
 
@@ -21,6 +23,12 @@ constexpr double rounding = 1 + 1e-5;
 
 bool is_protected(const Channel& channel) { return channel.is_private && !channel.needs_mean; }
 
+// The place of the stage that has declared a channel, or that a section belongs to; 0 for those of the strategy.
+int place_of(std::string_view name) {
+  constexpr std::string_view stage = "stage/";
+  return name.starts_with(stage) ? std::atoi(std::string(name.substr(stage.size())).c_str()) : 0;
+}
+
 class Gaussian final : public Stage {
  public:
   explicit Gaussian(const Settings& s)
@@ -31,6 +39,17 @@ class Gaussian final : public Stage {
         where_(s.where()) {}
 
   void check(const Composition& all) const override {
+    const auto* aggregator = all.find<Aggregator>();
+    if (aggregator != nullptr && !aggregator->gives_means()) {
+      user_error("{}: the noise is that of a mean, which [aggregator] does not give. Use another aggregator.", where_);
+    }
+    for (const Channel& channel : all.channels) {
+      if (!covers(channel, place(all))) continue;
+      if (channel.weighting == Weighting::uniform && *channel.bound <= bound_ * rounding) continue;
+      user_error(
+          "{}: a later stage changes the weights or the bound of the channel '{}'. Put that stage before this one.",
+          where_, channel.name);
+    }
     const auto* planner = all.find<Planner>();
     if (planner != nullptr && planner->sampling(all).expected > 0) return;
     user_error(
@@ -50,9 +69,13 @@ class Gaussian final : public Stage {
     return {note};
   }
   std::vector<Mechanism> mechanisms(const Composition& all) const override {
-    Mechanism mechanism{.name = name(), .law = Law::gaussian, .sensitivity = bound_, .noise_multiplier = multiplier_};
+    const int own = place(all);
+    Mechanism mechanism{.name = fmt::format("stage/{}/{}", own, name()),
+                        .law = Law::gaussian,
+                        .sensitivity = bound_,
+                        .noise_multiplier = multiplier_};
     for (const Channel& channel : all.channels) {
-      if (is_protected(channel)) mechanism.channels.push_back(channel.name);
+      if (covers(channel, own)) mechanism.channels.push_back(channel.name);
     }
     return {mechanism};
   }
@@ -69,7 +92,7 @@ class Gaussian final : public Stage {
                    const PartContext& context) const override {
     std::vector<double> factors(clients.count());  // first the squared norms
     for (std::size_t c = 0; c < context.channels.size(); ++c) {
-      if (!is_protected(context.channels[c])) continue;
+      if (!covers(context.channels[c], place_of(context.section))) continue;
       const std::vector<double> norms = update.channels[c].norms();
       for (std::size_t k = 0; k < factors.size(); ++k) factors[k] += norms[k] * norms[k];
     }
@@ -78,13 +101,13 @@ class Gaussian final : public Stage {
       factor = norm > bound_ ? bound_ / norm : 1;
     }
     for (std::size_t c = 0; c < context.channels.size(); ++c) {
-      if (is_protected(context.channels[c])) update.channels[c].scale(factors);
+      if (covers(context.channels[c], place_of(context.section))) update.channels[c].scale(factors);
     }
   }
   void server_side(State&, Aggregate& group, const ServerContext& context) const override {
     const double expected = context.expected_cohort;
     for (std::size_t c = 0; c < context.channels.size(); ++c) {
-      if (!is_protected(context.channels[c])) continue;
+      if (!covers(context.channels[c], place_of(context.section))) continue;
       at::Tensor& mean = group.mean(c);
       mean.mul_(group.weights[c] / expected);
       group.weights[c] = expected;
@@ -93,6 +116,14 @@ class Gaussian final : public Stage {
   }
 
  private:
+  // Channels that were declared before this stage.
+  static bool covers(const Channel& channel, int own) { return is_protected(channel) && place_of(channel.name) < own; }
+  int place(const Composition& all) const {
+    const std::vector<const Stage*> stages = all.all<Stage>();
+    const auto own = std::ranges::find_if(stages, [&](const Stage* stage) { return stage == this; });
+    return 1 + (own - stages.begin());
+  }
+
   static at::Tensor noise(std::uint32_t channel, double deviation, const at::Tensor& mean,
                           const ServerContext& context) {
     at::Tensor values = at::zeros({1, mean.numel()}, mean.options().device(at::kCPU));

@@ -94,7 +94,8 @@ inline void check_exchange_of_letters(Mailbox& mailbox, const std::vector<Endpoi
 inline void check_timers(Mailbox& mailbox, Endpoint self, std::int32_t count) {
   const Ticks begin = mailbox.now();
   for (std::int32_t i = 0; i < count; ++i) {
-    const Ticks due = begin + Ticks{std::int64_t{1000} * (count - i / 2)};  // pairs due together, the later sent first
+    const Ticks due =
+        begin + Ticks{200'000 + std::int64_t{1000} * (count - i / 2)};  // pairs due together, the later sent first
     ensure(mailbox.send({self, self, LetterKind{i}, nullptr, due}), "a letter to itself is refused");
   }
   ensure(mailbox.send({self, self, LetterKind{-1}, nullptr, Ticks{0}}), "a letter to itself is refused");
@@ -178,11 +179,12 @@ inline void check_mailboxes(Communicator& comm) {
   for (const std::int32_t capacity : {1, 4}) check_full_queue(comm, capacity);
   const int sender = comm.size() - 1;  // a timer of another rank
   const auto mailbox = comm.mailbox(own, 1);
+  const Ticks begin = mailbox->now();
+  comm.barrier();
   if (comm.rank() == sender) {
     mailbox->send({own[0], endpoint_of(0), LetterKind{5}, nullptr, mailbox->now() + Ticks{40'000}});
   }
   if (comm.rank() == 0) {
-    const Ticks begin = mailbox->now();
     const auto letter = mailbox->next(ten_seconds);
     ensure(letter && letter->from == endpoint_of(sender) && value(letter->kind) == 5, "the timer does not arrive");
     ensure(letter->due <= mailbox->now(), "the timer arrives early");

@@ -30,7 +30,7 @@ void count(const PlannedRound& round, const FederationState& state, RoundsPlan& 
   sums.started += std::ssize(plan.starts);
   sums.committed += std::ssize(plan.commits);
   sums.dropouts += std::ssize(plan.dropouts);
-  sums.abandoned += plan.commits.empty() ? 1 : 0;
+  sums.abandoned += plan.commits.empty() && !world.steps_without_clients ? 1 : 0;
   sums.bytes_down += downloaded_bytes(world, plan.starts);
   sums.bytes_up += std::ssize(plan.commits) * world.bytes_up;
   sums.time = plan.time;

@@ -58,7 +58,7 @@ RoundPlan commit_first(std::vector<Participation> starts, const Reporting& repor
   if (plan.starts.empty() && !stragglers.empty()) {
     plan.time = Ticks{std::ranges::min(stragglers, {}, &Straggler::finish).finish};
   }
-  if (std::ssize(plan.commits) < reporting.minimum) plan.verdict = Verdict::abandoned;
+  if (std::ssize(plan.commits) < least_reports(reporting.minimum, world)) plan.verdict = Verdict::abandoned;
   for (Participation& p : plan.starts) {
     if (std::ranges::binary_search(plan.commits, p.id, {}, &Commit::id)) {
       if (plan.verdict == Verdict::abandoned) plan.dropouts.push_back(p.id);

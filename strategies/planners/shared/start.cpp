@@ -47,6 +47,10 @@ Sampling where_all_are_available(Sampling sampling, const Population& population
   return {.kind = Sampling::Kind::none, .expected = sampling.expected};
 }
 
+std::int64_t least_reports(std::int64_t minimum, const World& world) {
+  return world.steps_without_clients && minimum == 1 ? 0 : minimum;
+}
+
 RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const World& world) {
   RoundPlan plan{.time = world.now, .starts = std::move(starts)};
   for (const Participation& p : plan.starts) {
@@ -57,7 +61,7 @@ RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, 
       plan.dropouts.push_back(p.id);
     }
   }
-  if (std::ssize(plan.commits) >= minimum) return plan;
+  if (std::ssize(plan.commits) >= least_reports(minimum, world)) return plan;
   plan.verdict = Verdict::abandoned;
   for (const Commit& commit : plan.commits) plan.dropouts.push_back(commit.id);
   plan.commits.clear();

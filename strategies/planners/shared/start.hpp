@@ -49,6 +49,10 @@ std::int64_t count_able(const Task& task, std::int64_t enough);
 /// `sampling`, but of no kind if availability, consent, limits or quotas decide as well who takes part.
 Sampling where_all_are_available(Sampling sampling, const Population& population);
 
+/// The reports below which a round is abandoned: `minimum`, but none where the server steps without clients and one is
+/// asked for, as it is by default.
+std::int64_t least_reports(std::int64_t minimum, const World& world);
+
 /// A synchronous round: the server waits for all that complete and commits them if they are at least `minimum`.
 RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const World& world);
 

@@ -82,7 +82,7 @@ TEST(PostOffice, WakesAReceiverThatWaits) {
 TEST(PostOffice, NewLetterOvertakesATimer) {
   const PostOffice office;
   const auto sender = open(office, a), receiver = open(office, b);
-  EXPECT_TRUE(sender->send(letter(a, b, 1, sender->now() + Ticks{50'000})));
+  EXPECT_TRUE(sender->send(letter(a, b, 1, sender->now() + Ticks{500'000})));
   EXPECT_TRUE(sender->send(letter(a, b, 2)));
   EXPECT_EQ(receiver->next(ten_seconds)->kind, LetterKind{2});
   const auto timer = receiver->next(ten_seconds);

@@ -1,4 +1,5 @@
-// Does AFL take the steps of its paper, computed here from the task's gradients and losses and an independent projection?
+// Does AFL take the steps of its paper, computed here from the task's gradients and losses and an independent
+// projection?
 
 #include "tests/strategies/federations.hpp"
 
@@ -61,6 +62,25 @@ TEST(Afl, TakesTheStepsOfItsPaper) {
     });
     if (mixing_rate == 0.5) EXPECT_EQ(least, 0);  // the projection has cut a client off
   }
+}
+
+TEST(Afl, EstimatesTheWeightedSumFromACohort) {
+  // One client of five: the step is rate * 5 lambda_k times its gradient.
+  const Federation parts = afl(0.3, 1);
+  const std::unique_ptr<Trainer> trainer = parts.task->trainer();
+  const LocalSettings local = parts.local->at(1);
+  at::Tensor x = parts.task->initial_parameters(random_key(parts.seed, "model/initial_parameters"));
+  std::vector<double> lambda(clients, 1.0 / clients);
+  run(parts, 6, 1, 1, [&](const RoundRecord& record, const FederationState& state, Communicator&, Trainers&) {
+    const Participation p = record.clients.at(0).participation;
+    trainer->open(std::span(&p, 1), local);
+    const LocalResult own = trainer->gradient(x);
+    std::vector<double> next = lambda;
+    next[value(p.client)] += 0.3 * clients * own.figures[0].loss;
+    x = x - 0.05 * clients * lambda[value(p.client)] * own.delta.dense()[0];
+    lambda = projected(next);
+    EXPECT_LT((state.strategy().params() - x).abs().max().item<double>(), 1e-5);  // weights: 2^-24
+  });
 }
 
 TEST(Afl, GivesTheSameBitsOnAnyRanks) {
