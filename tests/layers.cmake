@@ -36,7 +36,7 @@ level(pipeline gossip)
 level(record studies)
 set(may_datasets datasets ${below})
 level(service)
-set(may_strategies strategies ${contracts})
+set(may_strategies strategies ${contracts} sim/gossip)
 set(may_experiments experiments strategies datasets ${below})
 
 # --- fences: a header, and the only places that name it ---------------------------------------------------------------

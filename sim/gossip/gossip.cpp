@@ -23,10 +23,6 @@ std::int64_t Gossip::row_bytes() const {
 std::string Gossip::peer_section() const { return fmt::format("peer/1/{}", peer->name()); }
 std::string Gossip::topology_section() const { return fmt::format("topology/1/{}", topology->name()); }
 
-at::Tensor Gossip::initial_model() const {
-  return task->initial_parameters(random_key(seed, "model/initial_parameters"));
-}
-
 std::vector<MemorySlot> Gossip::memory() const {
   const ParameterLayout& layout = task->layout();
   std::vector<MemorySlot> all = {{scoped(GossipState::model_section, "model"), layout.size, layout.type}};
@@ -82,6 +78,9 @@ std::vector<std::string> Gossip::notes() const {
 }
 
 GossipState::GossipState(const Gossip& gossip, int ranks, int rank)
-    : mean(gossip.initial_model()), memory(gossip.memory(), ranks, rank) {}
+    : mean(gossip.task->initial_parameters(random_key(gossip.seed, "model/initial_parameters"))),
+      memory(gossip.memory(), ranks, rank) {
+  initial = mean.cpu();
+}
 
 }  // namespace shoal

@@ -30,8 +30,6 @@ struct Gossip {
   /// The names under which the peer strategy and the topology keep memory of the nodes, as in a federation.
   std::string peer_section() const;
   std::string topology_section() const;
-  /// The model of every node before the first round, [d].
-  at::Tensor initial_model() const;
   /// What every node keeps: first its model, then the memory of the parts.
   std::vector<MemorySlot> memory() const;
 
@@ -64,6 +62,7 @@ struct GossipState {
   std::int64_t round = 0;  // number of rounds begun
   Ticks now{};             // virtual time
   ParticipationId next_id{};
+  at::Tensor initial;   // [d], the model of every node before the first round, on the host; does not change
   at::Tensor mean;      // [d], of all nodes' models
   ClientMemory memory;  // a node without a record has the initial model
 };

@@ -26,15 +26,15 @@ struct HomeModels {
   std::vector<at::Tensor> models;
 };
 
-HomeModels home_models(const Gossip& gossip, const ClientMemory& memory, const at::Tensor& initial, int rank) {
+HomeModels home_models(const Gossip& gossip, const GossipState& state, int rank) {
   HomeModels home;
   for (std::int64_t i = 0; i < gossip.nodes(); ++i) {
     const ClientId node{i};
-    if (memory.home(node) != rank) continue;
-    const auto found = memory.records().find(node);
-    const bool has = found != memory.records().end() && found->second[GossipState::model_slot].defined();
+    if (state.memory.home(node) != rank) continue;
+    const auto found = state.memory.records().find(node);
+    const bool has = found != state.memory.records().end() && found->second[GossipState::model_slot].defined();
     home.nodes.push_back(i);
-    home.models.push_back(has ? found->second[GossipState::model_slot] : initial);
+    home.models.push_back(has ? found->second[GossipState::model_slot] : state.initial);
   }
   return home;
 }
@@ -123,12 +123,11 @@ MeanModel mean_of(const HomeModels& home, std::int64_t nodes, const at::Tensor& 
 
 }  // namespace
 
-MeanModel mean_model(const Gossip& gossip, const ClientMemory& memory, Communicator& comm, Trainers& trainers) {
-  const at::Tensor initial = gossip.initial_model().cpu();
-  const HomeModels home = home_models(gossip, memory, initial, comm.rank());
-  MeanModel result = initial.scalar_type() == at::kDouble
-                         ? mean_of<double>(home, gossip.nodes(), initial, comm, trainers)
-                         : mean_of<float>(home, gossip.nodes(), initial, comm, trainers);
+MeanModel mean_model(const Gossip& gossip, const GossipState& state, Communicator& comm, Trainers& trainers) {
+  const HomeModels home = home_models(gossip, state, comm.rank());
+  MeanModel result = state.initial.scalar_type() == at::kDouble
+                         ? mean_of<double>(home, gossip.nodes(), state.initial, comm, trainers)
+                         : mean_of<float>(home, gossip.nodes(), state.initial, comm, trainers);
   result.params = result.params.to(gossip.task->layout().device);
   return result;
 }

@@ -13,6 +13,6 @@ struct MeanModel {
 
 /// The exact mean in fixed point, rounded once: the same bits on any number of ranks and threads. Its unit follows from
 /// the largest magnitude of all models. Collective; each rank sends 8 bytes per parameter and per node.
-MeanModel mean_model(const Gossip& gossip, const ClientMemory& memory, Communicator& comm, Trainers& trainers);
+MeanModel mean_model(const Gossip& gossip, const GossipState& state, Communicator& comm, Trainers& trainers);
 
 }  // namespace shoal

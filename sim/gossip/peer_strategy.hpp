@@ -40,7 +40,8 @@ class PeerStrategy : public RoundPart {
   /// Trains the nodes of a block, which have the models `own` [K, d]. A node whose rows are not finite, or exceed a
   /// bound that their channel declares, sends nothing in this round and keeps its model and its memory.
   virtual PeerUpdate client_update(const at::Tensor& own, ClientBlock& nodes) const = 0;
-  /// The next models [K, d] of the nodes of a block, on the host, as `kept` is. May use the nodes' memory, but not train.
+  /// The next models [K, d] of the nodes of a block, on the host, as `kept` is. May use the nodes' memory, but not
+  /// train.
   virtual at::Tensor mix(std::span<const Neighbourhood> near, const at::Tensor& kept, ClientBlock& nodes) const = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "experiments/tasks/shared/population.hpp"
+#include "sim/gossip/gossip_process.hpp"
 #include "sim/round/federated_process.hpp"
 #include "sim/round/next_available.hpp"
 
@@ -84,7 +85,21 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
   return parts;
 }
 
-void check(const Federation& parts, const Schedule& schedule, const Settings& root) {
+Gossip read_gossip(const Settings& root, const FederatedTask& learned, const ChooseBlock& choose) {
+  Gossip parts;
+  parts.seed = read_seed(root);
+  parts.task = learned.task;
+  parts.population =
+      std::make_shared<Population>(make_population(root.section("population"), parts.seed, parts.task->clients()));
+  parts.local = local_training(root, learned, choose);
+  parts.topology = make_part<Topology>("topology", "ring", root.section("topology"));
+  parts.peer = make_part<PeerStrategy>("peer strategy", "d_psgd", root.section("peer"));
+  return parts;
+}
+
+// `parts`: a Federation or a Gossip.
+template <class Parts>
+void check(const Parts& parts, const Schedule& schedule, const Settings& root) {
   parts.check();
   next_available(*parts.task, *parts.population, Ticks{});  // throws if no client is ever available
   if (parts.task->chunks(schedule.evaluate_on) > 0) return;
@@ -92,6 +107,14 @@ void check(const Federation& parts, const Schedule& schedule, const Settings& ro
       "{}: the task has no examples in the set \"{}\" that [evaluate] names (it has {}). Change 'on', or hold "
       "some out in [data].",
       root.where(), schedule.evaluate_on, fmt::join(parts.task->sets(), ", "));
+}
+
+std::unique_ptr<Process> decentralized(const Settings& root, const Place& place, const FederatedTask& learned) {
+  GossipSettings settings{.schedule = read_schedule(root), .data_digest = learned.data_digest};
+  Gossip parts = read_gossip(root, learned, place.choose_block);
+  root.finish();
+  check(parts, settings.schedule, root);
+  return std::make_unique<GossipProcess>(std::move(parts), std::move(settings));
 }
 
 }  // namespace
@@ -103,6 +126,7 @@ std::uint64_t read_seed(const Settings& root) {
 }
 
 std::unique_ptr<Process> federated(const Settings& root, const Place& place, FederatedTask learned) {
+  if (root.has("topology")) return decentralized(root, place, learned);
   FederatedSettings settings{.schedule = read_schedule(root), .data_digest = learned.data_digest};
   Federation parts = read_federation(root, learned, place.choose_block);
   settings.personal_clients = read_personal(root.section("evaluate"), parts, settings.schedule);

@@ -43,8 +43,9 @@ std::string toml_of(const AnyPart& part, const std::string& extra = "") {
 std::vector<AnyPart> candidates() {
   std::vector<AnyPart> all = all_parts();
   std::erase_if(all, [](const AnyPart& part) {
-    // Rules and attacks are tried on rows, in tests/strategies.
-    return part.kind == "task" || part.kind.starts_with("form of") || part.kind == "rule" || part.kind == "attack";
+    // Rules and attacks are tried on rows, topologies and peer strategies without a server, in tests/strategies.
+    constexpr std::array elsewhere = {"task", "rule", "attack", "topology", "peer strategy"};
+    return std::ranges::count(elsewhere, part.kind) > 0 || part.kind.starts_with("form of");
   });
   return all;
 }
