@@ -70,8 +70,9 @@ void reject_beyond_bounds(const std::vector<Rows>& sent, std::span<const Channel
   }
 }
 
-void train(const Gossip& gossip, const GossipState& state, const GossipPlan& plan, OwnNodes& own, Trainer& trainer) {
-  const std::string section = gossip.peer_section();
+// `section`: the peer strategy's, which must live as long as `own`.
+void train(const Gossip& gossip, std::string_view section, const GossipState& state, const GossipPlan& plan,
+           OwnNodes& own, Trainer& trainer) {
   own.nodes.emplace(own.block.participations, plan.local, *gossip.task, trainer, state.memory, std::move(own.memory),
                     GossipState::model_section);
   ClientBlock& nodes = *own.nodes;
@@ -188,9 +189,11 @@ RoundRecord run_gossip(const Gossip& gossip, GossipState& state, Communicator& c
   // Plan, and train each node from its own model. Blocks follow from the plan; ranks decide only where they are
   // trained.
   const GossipPlan plan = plan_gossip(gossip, state);
+  const std::string section = gossip.peer_section();
   Blocks blocks = blocks_of(gossip, state, plan, comm);
-  trainers.for_each(blocks.own.size(),
-                    [&](int, std::size_t i, Trainer& trainer) { train(gossip, state, plan, blocks.own[i], trainer); });
+  trainers.for_each(blocks.own.size(), [&](int, std::size_t i, Trainer& trainer) {
+    train(gossip, section, state, plan, blocks.own[i], trainer);
+  });
   const std::vector<ClientFigures> figures = share_figures(blocks, comm);
 
   // One exchange of rows; each node then mixes them in the order of the ids.
