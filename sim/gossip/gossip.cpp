@@ -6,7 +6,7 @@ namespace shoal {
 namespace {
 
 // The spectral gap costs n^3, and the check of the weights as many steps as there are links.
-constexpr std::int64_t most_for_gap = 512, most_for_check = 2048;
+constexpr std::int64_t most_for_gap = 256, most_for_check = 512;
 
 }  // namespace
 

@@ -30,7 +30,7 @@ struct Gossip {
   /// The names under which the peer strategy and the topology keep memory of the nodes, as in a federation.
   std::string peer_section() const;
   std::string topology_section() const;
-  /// What every node keeps: first its model, then the memory of the parts.
+  /// The tensors that every node keeps: first its model, then the memory of the parts.
   std::vector<MemorySlot> memory() const;
 
   /// Throws UserError if the parts do not fit together.

@@ -33,7 +33,7 @@ at::Tensor weighted_sum(const Neighbourhood& near);
 /// have no server: of `RoundPart`, `check`, `notes` and `memory` are used.
 class PeerStrategy : public RoundPart {
  public:
-  /// What a node sends to each neighbour, by default a model.
+  /// The vectors that a node sends to each neighbour, by default its model.
   virtual std::vector<Channel> channels(const ParameterLayout& layout) const {
     return {{.name = "model", .size = layout.size, .weighting = Weighting::uniform}};
   }

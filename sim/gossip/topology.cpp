@@ -14,7 +14,7 @@
 namespace shoal {
 namespace {
 
-constexpr double rounding = 1e-12;  // of a sum of weights
+constexpr double rounding = 1e-12;  // largest error of a sum of weights
 
 void check_links(ClientId node, const std::vector<Link>& links, std::int64_t nodes) {
   double sum = 0;

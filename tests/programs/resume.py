@@ -78,6 +78,33 @@ def test_a_study_resumes_on_other_ranks():
         assert abs(cell["measures"][-1]["value"] - cell["tables/replicates"][()]["sessions"].mean()) < 1e-3
 
 
+# Nodes without a server; what they learn is in the memory of the clients.
+GOSSIP = """
+name = "gossip"
+rounds = 2_000
+task = {name = "quadratic", clients = 40, dimension = 2_000}
+local = {steps = 5}
+topology = "ring"
+"""
+
+
+def test_gossip_resumes_on_other_ranks():
+    Path("gossip.toml").write_text(GOSSIP)
+    whole = result_hash(run("gossip.toml", "--out", "whole-gossip.h5", "--ranks", 2))
+    process = subprocess.Popen([SHOAL, "run", "gossip.toml", "--out", "gossip.h5", *QUICK], env=environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_for_checkpoint("gossip.h5", process)
+    process.kill()
+    process.communicate()
+    assert Path("gossip.h5.journal").exists(), "the nodes were done before they were killed"
+    done = shoal("run", "gossip.toml", "--out", "gossip.h5", "--resume", mpirun=3)
+    assert done.returncode == 0 and result_hash(done.stdout) == whole, done.stderr
+    plan = shoal("plan", "gossip.toml")
+    assert plan.returncode == 0 and "spectral gap" in plan.stdout, plan.stderr
+    page = shoal("report", "gossip.h5", "--out", "gossip.html")
+    assert page.returncode == 0 and Path("gossip.html").stat().st_size > 0, page.stderr
+
+
 def resume(out, ranks, *more):
     return shoal("run", EXPERIMENT, *SMALL, *QUICK, "--out", out, "--resume", *more, mpirun=ranks if ranks > 1 else 0)
 

@@ -15,10 +15,10 @@
 
 namespace shoal::test {
 
-/// What all ranks together have at the end.
+/// The results of all ranks together.
 struct Gossiped {
   std::vector<RoundRecord> records;
-  std::map<std::int64_t, at::Tensor> models;  // of every node that has taken part
+  std::map<std::int64_t, at::Tensor> models;  // models of all nodes that have taken part
   at::Tensor mean;
   std::string bits;  // hash of all of the above
 };
