@@ -70,11 +70,11 @@ TEST(GossipProcess, ContinuesOnOtherRanks) {
 TEST(GossipProcess, KeepsTheMeanWhileNodesAreAbsent) {
   // The rate is 0 from the second round on. A link to an absent node returns its weight to its other end.
   const std::string toml =
-      "rounds = 12\ntopology = \"ring\"\ntask = {name = \"quadratic\", clients = 9, dimension = 5, precision = "
+      "rounds = 40\ntopology = \"ring\"\ntask = {name = \"quadratic\", clients = 9, dimension = 5, precision = "
       "\"float64\"}\nlocal = {steps = 1, schedule = \"exponential\", decay = 0}\n"
-      "population = {availability = {name = \"bernoulli\", probability = 0.7, period = 1}, gflops = 1e-9}\n";
+      "population = {availability = {name = \"bernoulli\", probability = 0.7, period = 1}, gflops = 5e-8}\n";
   const at::Tensor before = gossiped(toml, 1).mean;
-  const Gossiped after = gossiped(toml, 12);
+  const Gossiped after = gossiped(toml, 40);
   std::int64_t absent = 0;
   for (std::size_t r = 1; r < after.records.size(); ++r) {
     absent += 9 - after.records[r].committed;
@@ -119,10 +119,13 @@ TEST(GossipProcess, WaitsForTheSlowestNode) {
   const double exchange = 80 / 1e3 + 80 / 5e2, training = 4.0 * 5 * 2 / 1e3;
   EXPECT_NEAR(seconds(record.time), 3 * (exchange + training), 1e-5);
 
-  const Gossiped uneven = gossiped(toml + "[population.devices]\nname = \"tiers\"\n", 1);
+  std::string tiers = toml;
+  tiers.replace(tiers.find("gflops"), 0, "devices = \"tiers\", ");
+  const Gossiped uneven = gossiped(tiers, 1);
   Ticks slowest{};
   for (const ClientRow& row : uneven.records[0].clients) slowest = std::max(slowest, row.participation.finish);
   EXPECT_EQ(uneven.records[0].time, slowest);
+  EXPECT_GT(seconds(slowest), 2 * training);  // the slowest tier has a third of the speed
 }
 
 TEST(GossipProcess, IsPlannedWithoutAServer) {
@@ -152,7 +155,7 @@ TEST(GossipProcess, RefusesWhatDoesNotFit) {
               HasSubstr("needs a power of two of nodes, not 12. Set the number of clients to 16."));
   EXPECT_THAT(error_of("task = \"quadratic\"\ntopology = \"ring\"\nstrategy = \"fed_avg\"\n"), HasSubstr("strategy"));
   EXPECT_THAT(error_of("task = \"quadratic\"\npeer = \"d_psgd\"\n"), HasSubstr("peer"));
-  EXPECT_THAT(error_of("task = \"quadratic\"\ntopology = \"ring\"\npopulation = {limits = {mbytes_per_day = 1}}\n"),
+  EXPECT_THAT(error_of("task = \"quadratic\"\ntopology = \"ring\"\npopulation = {limits = {daily_seconds = 1}}\n"),
               HasSubstr("quotas"));
 }
 
