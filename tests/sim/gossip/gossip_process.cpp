@@ -8,7 +8,6 @@
 #include <cmath>
 #include <filesystem>
 
-#include "experiments/program/plan/plan.hpp"
 #include "tests/sim/gossip/gossips.hpp"
 
 namespace shoal {
@@ -129,11 +128,11 @@ TEST(GossipProcess, WaitsForTheSlowestNode) {
 }
 
 TEST(GossipProcess, IsPlannedWithoutAServer) {
-  const CellPlan plan =
-      plan_experiment(Settings::parse(quadratic + "topology = \"ring\"\n", "test.toml"), {.measuring_seconds = 0})
-          .at(0);
-  EXPECT_FALSE(plan.is_federation);
-  const std::string notes = fmt::format("{}", fmt::join(plan.notes, "\n"));
+  Datasets datasets;
+  const auto process = compose(Settings::parse(quadratic + "topology = \"ring\"\n", "test.toml"), datasets);
+  EXPECT_EQ(process->federation(), nullptr);
+  EXPECT_GT(process->measure(0), 0);
+  const std::string notes = fmt::format("{}", fmt::join(process->notes(), "\n"));
   EXPECT_THAT(notes, HasSubstr("8 nodes without a server, 6 parameters"));
   EXPECT_THAT(notes, HasSubstr("topology ring: 8 links in the first round, at most 2 a node"));
   EXPECT_THAT(notes, HasSubstr("spectral gap 0.195262"));  // 1 - (1/3 + 2/3 cos 45 degrees)
