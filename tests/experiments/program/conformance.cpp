@@ -44,7 +44,7 @@ std::vector<AnyPart> candidates() {
   std::vector<AnyPart> all = all_parts();
   std::erase_if(all, [](const AnyPart& part) {
     // Rules and attacks are tried on rows, topologies and peer strategies without a server, in tests/strategies.
-    constexpr std::array elsewhere = {"task", "rule", "attack", "topology", "peer strategy"};
+    constexpr std::array<std::string_view, 5> elsewhere = {"task", "rule", "attack", "topology", "peer strategy"};
     return std::ranges::count(elsewhere, part.kind) > 0 || part.kind.starts_with("form of");
   });
   return all;
