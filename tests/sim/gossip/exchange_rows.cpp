@@ -32,7 +32,9 @@ TEST(ExchangeRows, BringsTheWantedRows) {
         const ClientId node{i};
         const bool has = owners[node] == comm.rank() || wanted[comm.rank()].contains(node);
         ASSERT_EQ(rows.rows.contains(node), has) << i << " at rank " << comm.rank() << " of " << ranks;
-        if (has) EXPECT_TRUE(rows.of(node).equal(row_of(i)));
+        if (has) {
+          EXPECT_TRUE(rows.of(node).equal(row_of(i)));
+        }
       }
     });
   }

@@ -132,7 +132,8 @@ TEST(GossipProcess, IsPlannedWithoutAServer) {
   const auto process = compose(Settings::parse(quadratic + "topology = \"ring\"\n", "test.toml"), datasets);
   EXPECT_EQ(process->federation(), nullptr);
   EXPECT_GT(process->measure(0), 0);
-  const std::string notes = fmt::format("{}", fmt::join(process->notes(), "\n"));
+  std::string notes;
+  for (const std::string& line : process->notes()) notes += line + "\n";
   EXPECT_THAT(notes, HasSubstr("8 nodes without a server, 6 parameters"));
   EXPECT_THAT(notes, HasSubstr("topology ring: 8 links in the first round, at most 2 a node"));
   EXPECT_THAT(notes, HasSubstr("spectral gap 0.195262"));  // 1 - (1/3 + 2/3 cos 45 degrees)
