@@ -60,7 +60,9 @@ TEST(Afl, TakesTheStepsOfItsPaper) {
         EXPECT_NEAR(state.board.score(Board::weight, ClientId{c}), lambda[c] * clients, 1e-5);
       }
     });
-    if (mixing_rate == 0.5) EXPECT_EQ(least, 0);  // the projection has cut a client off
+    if (mixing_rate == 0.5) {
+      EXPECT_EQ(least, 0);  // the projection has cut a client off
+    }
   }
 }
 

@@ -33,12 +33,17 @@ State after(const Strategy& strategy, const std::vector<double>& start, const st
   layout.add("x", {std::ssize(start)});
   State state;
   state.put("params", vector(start, type));
-  strategy.init(state, {layout, clients, 0, {}});
+  Board board;
+  const auto context = [&](std::int64_t round) {
+    return ServerContext{.layout = layout, .population = clients, .clients = clients, .round = round, .board = board};
+  };
+  strategy.init(state, context(0));
   std::int64_t round = 0;
   for (const auto& mean : means) {
     Aggregate group{.clients = accepted};
     group.means.assign(strategy.channels(layout).size(), vector(mean, type));
-    strategy.server_update(state, std::span(&group, 1), {layout, clients, ++round, {}});
+    group.weights.assign(group.means.size(), accepted);
+    strategy.server_update(state, std::span(&group, 1), context(++round));
   }
   return state;
 }

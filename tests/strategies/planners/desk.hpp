@@ -116,7 +116,7 @@ class Desk {
   std::int64_t version_before = 0;
   std::int64_t twice_in_flight() const { return twice_in_flight_; }
   std::size_t in_flight() const { return state_.in_flight.size(); }
-  const Planner& planner() const { return *parts_.planner; }
+  std::vector<std::string> notes() const { return parts_.notes(); }
   const Population& population() const { return *parts_.population; }
 
  private:

@@ -313,7 +313,7 @@ TEST(Laws, OverSelectionFailsAsOftenAsTheBinomial) {
     double failed = 0;
     for (int round = 0; round < c.rounds; ++round) failed += desk.next().verdict == Verdict::abandoned ? 1 : 0;
     EXPECT_NEAR(failed / c.rounds, c.failure, 4.5 * std::sqrt(c.failure * (1 - c.failure) / c.rounds));
-    EXPECT_THAT(desk.planner().notes().at(0), testing::HasSubstr(c.success));
+    EXPECT_THAT(desk.notes().at(0), testing::HasSubstr(c.success));
   }
 }
 

@@ -66,7 +66,9 @@ TEST(Gaussian, ClipsAllPrivateChannelsTogether) {
       const double a = (new_model - model).norm().item<double>();
       const double b = (new_control - control).norm().item<double>() * 8;
       EXPECT_LE(a * a + b * b, 0.25 * (1 + 1e-6));
-      if (a > 0.01) EXPECT_GT(b, 0);
+      if (a > 0.01) {
+        EXPECT_GT(b, 0);
+      }
     }
     model = new_model;
     control = new_control;
@@ -102,7 +104,9 @@ TEST(Gaussian, MovesTheModelWithoutClients) {
     EXPECT_EQ(record.committed, 0);
     const at::Tensor after = state.strategy().params().clone();
     EXPECT_TRUE(at::isfinite(after).all().item<bool>());
-    if (before.defined()) EXPECT_GT((after - before).norm().item<double>(), 0);
+    if (before.defined()) {
+      EXPECT_GT((after - before).norm().item<double>(), 0);
+    }
     before = after;
   });
 }
@@ -144,7 +148,9 @@ TEST(Gaussian, HidesWhetherAnybodyCame) {
     EXPECT_EQ(record.committed, 0);
     const at::Tensor after = state.strategy().tensor("control").clone();
     EXPECT_GT(after.norm().item<double>(), 0);
-    if (before.defined()) EXPECT_GT((after - before).norm().item<double>(), 0);
+    if (before.defined()) {
+      EXPECT_GT((after - before).norm().item<double>(), 0);
+    }
     before = after;
   });
 }
