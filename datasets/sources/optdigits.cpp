@@ -61,7 +61,8 @@ class Optdigits final : public Source {
 
   Dataset load() const override {
     const std::string folder = folder_.empty() ? shipped_folder("optdigits") : folder_;
-    return dataset_of(read_half(folder, train_half), read_half(folder, test_half));
+    Examples train = read_half(folder, train_half);
+    return dataset_of(std::move(train), read_half(folder, test_half));
   }
 
  private:
