@@ -81,6 +81,12 @@ Axis read_axis(const Settings::Leaf& leaf) {
   return axis;
 }
 
+// The strategy, or the peers' strategy where there is no server.
+std::string what_learns(const Settings& cell) {
+  if (cell.has("topology")) return cell.section("peer").text("name", "d_psgd", "which peer strategy");
+  return cell.section("strategy").text("name", "fed_avg", "which strategy");
+}
+
 }  // namespace
 
 std::vector<Cell> expand_grid(const Settings& experiment) {
@@ -109,7 +115,7 @@ std::vector<Cell> expand_grid(const Settings& experiment) {
       if (!is_seed[a]) append_label(cell.label, choice.label);
     }
     cell.seed = cell.settings.integer("seed", 1, "seed of everything that is drawn", at_least(0));
-    if (cell.label.empty()) cell.label = cell.settings.section("strategy").text("name", "fed_avg", "which strategy");
+    if (cell.label.empty()) cell.label = what_learns(cell.settings);
     cell.settings = cell.settings.clone();  // nothing counts as read yet
     cells.push_back(std::move(cell));
   }

@@ -61,7 +61,8 @@ RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, 
       plan.dropouts.push_back(p.id);
     }
   }
-  if (std::ssize(plan.commits) >= least_reports(minimum, world)) return plan;
+  const bool any = !plan.commits.empty() || world.steps_without_clients;
+  if (any && std::ssize(plan.commits) >= least_reports(minimum, world)) return plan;
   plan.verdict = Verdict::abandoned;
   for (const Commit& commit : plan.commits) plan.dropouts.push_back(commit.id);
   plan.commits.clear();

@@ -128,13 +128,17 @@ TEST(RunRound, LeavesOutClientsWhoseWeightIsNotFinite) {
   expect_close(played.last(), {1}, 1e-12, "params");
 }
 
-// Weights beyond those that the channel declares could overflow the sum; they are a bug of the strategy.
-TEST(RunRound, RefusesWeightsBeyondTheDeclaredOnes) {
+// Weights beyond those that the channel declares could overflow the sum. They may come from a client's data, so they
+// reject the client and do not end the run.
+TEST(RunRound, RejectsWeightsBeyondTheDeclared) {
   for (const double weight : {-0.1, 1.1}) {
     const auto strategy = std::make_shared<Scripted>();
     strategy->declared = {{.name = "value", .weighting = Weighting::real}};
-    strategy->weight = [weight](const Participation&) { return weight; };
-    EXPECT_THROW(play(scripted(clients(3), strategy), 1), BrokenInvariant) << weight;
+    strategy->weight = [weight](const Participation& p) { return p.client == ClientId{1} ? weight : 0.5; };
+    strategy->value = [](const Participation& p, std::size_t) { return value(p.client); };
+    const Played played = play(scripted(clients(3), strategy, all_clients(), 2), 1, {2, 1});
+    EXPECT_EQ(played.records[0].rejected, 1) << weight;
+    expect_close(played.last(), {1}, 1e-12, "params");  // the mean of 0 and 2
   }
 }
 

@@ -157,13 +157,6 @@ TEST(AdaptiveClip, AddsNoiseToTheBits) {
   EXPECT_NEAR(std::sqrt(squares / 2000), 3, 5 * 3 / std::sqrt(2 * 2000.0));  // five standard errors
 }
 
-TEST(AdaptiveClip, RefusesToBeUsedTwice) {
-  const std::string stage = "[[stages]]\nname = \"adaptive_clip\"\n";
-  // It is refused when parts are composed, so `shoal plan` reports it too.
-  EXPECT_THAT(user_error_of([&] { federation("[task]\nname = \"quadratic\"\n" + stage + stage); }),
-              testing::HasSubstr("two stages broadcast a 'clip_bound'"));
-}
-
 TEST(AdaptiveClip, HasTheSameBitsOnAnyRanks) {
   const Federation parts = federation(
       "[task]\nname = \"quadratic\"\nclients = 50\ndimension = 20\n[local]\nblock = 3\n[planner]\ncohort = 13\n"
