@@ -81,7 +81,7 @@ def test_a_study_resumes_on_other_ranks():
 # Nodes without a server; what they learn is in the memory of the clients.
 GOSSIP = """
 name = "gossip"
-rounds = 2_000
+rounds = 300
 task = {name = "quadratic", clients = 40, dimension = 2_000}
 local = {steps = 5}
 topology = "ring"
