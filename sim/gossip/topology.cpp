@@ -1,5 +1,6 @@
 #include "sim/gossip/topology.hpp"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_svdvals.h>

@@ -1,6 +1,8 @@
 // Batch normalization (Ioffe and Szegedy 2015, arXiv 1502.03167).
 #include "sim/nn/layers/batch_norm.hpp"
 
+#include <ATen/TensorOperators.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -2,6 +2,8 @@
 // little data (Hsieh et al. 2020, arXiv 1910.00189).
 #include "sim/nn/layers/group_norm.hpp"
 
+#include <ATen/TensorOperators.h>
+
 #include <algorithm>
 #include <cmath>
 
