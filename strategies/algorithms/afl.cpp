@@ -1,8 +1,8 @@
 // AFL, agnostic federated learning: a model for the worst mixture of the clients' distributions. The server descends
 // the loss weighted by the mixture lambda and ascends in lambda: lambda <- projection of lambda + gamma loss onto the
 // simplex. Mohri, Sivek and Suresh, ICML 2019 (arXiv 1902.00146), algorithm 1, with one full-batch gradient of each
-// client; the paper returns the mean of all iterates, this is the last one. With cohorts of m of n clients, gradients and
-// losses of those that take part count n / m times, as unbiased estimates.
+// client; the paper returns the mean of all iterates, this is the last one. With cohorts of m of n clients, gradients
+// and losses of those that take part count n / m times, as unbiased estimates.
 
 #include <ATen/ops/full.h>
 

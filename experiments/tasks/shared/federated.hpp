@@ -19,8 +19,8 @@ struct FederatedTask {
   bool steps_take_all = false;         // a step is not cut into batches, so [local] must not set a batch
 };
 
-/// Composes the parts that `root` names around the task and checks that they fit together: a federation or, where it has
-/// a [topology], nodes without a server. UserError.
+/// Composes the parts that `root` names around the task and checks that they fit together: a federation or, where it
+/// has a [topology], nodes without a server. UserError.
 std::unique_ptr<Process> federated(const Settings& root, const Place& place, FederatedTask learned);
 
 }  // namespace shoal
