@@ -148,7 +148,8 @@ class GroupMailbox final : public Mailbox {
 
   bool send(const Letter& letter) override {
     group_->family().check();
-    return mine_->send(letter);
+    refused_ = !mine_->send(letter);
+    return !refused_;
   }
   std::optional<Letter> next(std::chrono::milliseconds patience) override {
     constexpr std::chrono::milliseconds glance(50);
@@ -159,7 +160,8 @@ class GroupMailbox final : public Mailbox {
       std::optional<Letter> letter = mine_->next(slice);
       patience -= slice;
       const bool early = now() - begin < Ticks{slice.count() * 1000};  // a receiver has room
-      if (letter || early || patience.count() <= 0) return letter;
+      // The notice that there is room may come at the very end of a slice: a sender that waits for it tries again.
+      if (letter || early || refused_ || patience.count() <= 0) return letter;
     }
   }
   Ticks now() const override { return mine_->now(); }
@@ -167,6 +169,7 @@ class GroupMailbox final : public Mailbox {
  private:
   std::shared_ptr<Group> group_;
   std::unique_ptr<Mailbox> mine_;
+  bool refused_ = false;  // whether the last letter was
 };
 
 class ThreadRanks final : public Communicator {

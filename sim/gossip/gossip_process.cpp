@@ -45,8 +45,8 @@ double GossipProcess::measure(double seconds) const {
     best = attempt == 0 ? took : std::min(best, took);
     passed += took;
   }
-  const double share = flops > 0 ? all_flops / flops : static_cast<double>(nodes) / static_cast<double>(block.size());
-  return best * share * static_cast<double>(schedule().rounds);
+  const double share = flops > 0 ? all_flops / flops : 1.0 * nodes / block.size();
+  return best * share * schedule().rounds;
 }
 
 Trainers& GossipProcess::trainers(ThreadPool& pool) {

@@ -82,7 +82,7 @@ template <class T>
 at::Tensor exact_mean(const HomeModels& home, std::int64_t nodes, double largest, const at::Tensor& like,
                       Communicator& comm, Trainers& trainers) {
   const std::int64_t d = like.numel();
-  const int exponent = unit_exponent(static_cast<double>(nodes), std::max(largest, 1e-30));
+  const int exponent = unit_exponent(nodes, std::max(largest, 1e-30));
   std::vector<std::int64_t> sums(d, 0);
   trainers.for_each((d + columns_at_once - 1) / columns_at_once, [&](int, std::size_t i, Trainer&) {
     const std::size_t first = i * columns_at_once, count = std::min<std::size_t>(columns_at_once, d - first);
@@ -92,7 +92,7 @@ at::Tensor exact_mean(const HomeModels& home, std::int64_t nodes, double largest
   });
   comm.sum(sums);
   at::Tensor mean = at::empty({d}, at::TensorOptions(like.scalar_type()));
-  to_mean<T>(sums, exponent, static_cast<double>(nodes), {mean.mutable_data_ptr<T>(), sums.size()});
+  to_mean<T>(sums, exponent, nodes, {mean.mutable_data_ptr<T>(), sums.size()});
   return mean;
 }
 
@@ -117,7 +117,7 @@ MeanModel mean_of(const HomeModels& home, std::int64_t nodes, const at::Tensor& 
   comm.sum(bits);
   double squares = 0;  // every rank adds them in the order of the ids
   for (const std::int64_t of_node : bits) squares += std::bit_cast<double>(of_node);
-  result.consensus_distance = std::sqrt(squares / static_cast<double>(nodes));
+  result.consensus_distance = std::sqrt(squares / nodes);
   return result;
 }
 

@@ -91,7 +91,7 @@ RoundRecord describe_gossip(const Gossip& gossip, const GossipState& state, cons
     record.bytes_up += row.figures.bytes_up;
     record.clients.push_back(row);
   }
-  record.train_loss = loss / static_cast<double>(record.committed);
+  record.train_loss = loss / record.committed;
   if (record.committed == 0) record.verdict = Verdict::abandoned;
   return record;
 }

@@ -32,9 +32,7 @@ void check_links(ClientId node, const std::vector<Link>& links, std::int64_t nod
 
 }  // namespace
 
-double metropolis_weight(std::int64_t degree, std::int64_t other) {
-  return 1 / (1 + static_cast<double>(std::max(degree, other)));
-}
+double metropolis_weight(std::int64_t degree, std::int64_t other) { return 1.0 / (1 + std::max(degree, other)); }
 
 std::vector<Link> equal_links(ClientId node, std::vector<ClientId> neighbours) {
   std::ranges::sort(neighbours);
@@ -68,10 +66,10 @@ double spectral_gap(const Topology& topology, std::int64_t nodes) {
   for (std::int64_t round = 1; round <= period; ++round) {
     product = at::matmul(mixing_matrix(topology, nodes, round), product);
   }
-  const at::Tensor off_mean = product - at::full({nodes, nodes}, 1.0 / static_cast<double>(nodes), real);
+  const at::Tensor off_mean = product - at::full({nodes, nodes}, 1.0 / nodes, real);
   const double factor = at::linalg_svdvals(off_mean).max().item<double>();
   if (factor < rounding) return 1;  // the exact mean after a period
-  return std::max(0.0, 1 - std::pow(factor, 1 / static_cast<double>(period)));
+  return std::max(0.0, 1 - std::pow(factor, 1.0 / period));
 }
 
 void check_weights(const Topology& topology, std::int64_t nodes) {

@@ -133,7 +133,8 @@ class TorchScript final : public Learnable {
     try {
       module_ = torch::jit::load(path, at::kCPU);
     } catch (const std::exception& failure) {
-      user_error("{} holds no TorchScript module ({}). Write it with torch.jit.save.", path, first_line(failure));
+      user_error("{} holds no TorchScript module ({}). Check the path, or write it with torch.jit.save.", path,
+                 first_line(failure));
     }
     if (!module_.find_method("forward")) user_error("the module in {} has no method forward. Add one.", path);
     layout_.device = device;

@@ -21,14 +21,14 @@ std::vector<ClientId> evaluated_clients(const Federation& federation, std::int64
 }
 
 Evaluation evaluate_client(const Federation& federation, const FederationState& state, const Message& message,
-                           const LocalSettings& local, ClientId client, std::string_view set, Trainer& trainer) {
+                           const LocalSettings& local, std::string_view section, ClientId client, std::string_view set,
+                           Trainer& trainer) {
   // An evaluation has no participation id, so the round's number serves as one. A strategy that trains here may
   // therefore repeat the random draws of this client's real participation with that id.
   const Participation visit{.id = ParticipationId{state.round}, .client = client, .version = state.version};
   const auto kept = state.memory.records().find(client);
   ClientRecord record(state.memory.slots().size());
   if (kept != state.memory.records().end()) record = kept->second;
-  const std::string section = federation.sections().front().name;
   ClientBlock block(std::span(&visit, 1), local, *federation.task, trainer, state.memory, {std::move(record)}, section);
   const at::Tensor model = federation.strategy->personal(message, block);
   return trainer.evaluate_own(model.dim() == 2 ? model[0] : model, client, set);
@@ -45,9 +45,10 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   }
   const Message message = make_message(federation, state);
   const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
+  const std::string section = federation.sections().front().name;
   std::vector<std::int64_t> results(3 * clients.size(), 0);
   trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
-    const Evaluation seen = evaluate_client(federation, state, message, local, clients[mine[i]], set, trainer);
+    const Evaluation seen = evaluate_client(federation, state, message, local, section, clients[mine[i]], set, trainer);
     std::ranges::copy(std::array{seen.examples, seen.correct, seen.loss}, &results[3 * mine[i]]);
   });
   comm.sum(results);

@@ -404,7 +404,7 @@ const at::Tensor& RowSet::base_gram() {
   std::size_t p = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t j = 0; j <= i; ++j, ++p) {
-      gram[i * n + j] = gram[j * n + i] = static_cast<double>(sums[p]) * unit / factors[i] / factors[j];
+      gram[i * n + j] = gram[j * n + i] = sums[p] * unit / factors[i] / factors[j];
     }
   }
   return base_gram_;
@@ -446,12 +446,10 @@ at::Tensor RowSet::products_of(std::span<const at::Tensor> extra) {
   at::Tensor with_rows = at::empty({e, n}, doubles()), among = at::empty({e, e}, doubles());
   for (std::int64_t i = 0; i < e; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
-      with_rows.mutable_data_ptr<double>()[i * n + j] =
-          static_cast<double>(sums[i * n + j]) * unit / factors[i] / row_factors[j];
+      with_rows.mutable_data_ptr<double>()[i * n + j] = sums[i * n + j] * unit / factors[i] / row_factors[j];
     }
     for (std::int64_t j = 0; j < e; ++j) {
-      among.mutable_data_ptr<double>()[i * e + j] =
-          static_cast<double>(sums[e * n + i * e + j]) * unit / factors[i] / factors[j];
+      among.mutable_data_ptr<double>()[i * e + j] = sums[e * n + i * e + j] * unit / factors[i] / factors[j];
     }
   }
   if (map_.defined()) with_rows = times(with_rows, map_.t().contiguous());
@@ -489,7 +487,7 @@ std::vector<double> RowSet::norms() {
   });
   comm_->sum(sums);
   for (std::int64_t i = 0; i < rows_; ++i) {
-    found[i] = std::sqrt(static_cast<double>(sums[i]) * std::ldexp(1.0, -exponent)) / factors[i];
+    found[i] = std::sqrt(sums[i] * std::ldexp(1.0, -exponent)) / factors[i];
   }
   return found;
 }

@@ -71,7 +71,7 @@ class ExactSums final : public Collector {
 
   at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const {
     at::Tensor mean = at::empty({std::ssize(sum)}, at::TensorOptions(plan_.type));
-    if (weight == 0) return mean.zero_();  // no client was accepted; the round will be abandoned
+    if (weight == 0) return mean.zero_();  // no client was accepted
     const double total = weight * scale.weight_unit;
     if (plan_.type == at::kDouble) {
       to_mean<double>(sum, scale.exponent, total, {mean.mutable_data_ptr<double>(), sum.size()});
@@ -142,7 +142,7 @@ class DeviceSums final : public Collector {
  private:
   at::Tensor mean_of(const at::Tensor& sums, double weight, int exponent) const {
     at::Tensor mean = at::empty(sums.sizes(), plan_.options());
-    if (weight == 0) return mean.zero_();  // no client was accepted; the round will be abandoned
+    if (weight == 0) return mean.zero_();  // no client was accepted
     const auto* from = sums.const_data_ptr<std::int64_t>();
     if (plan_.type == at::kDouble) {
       to_mean<double>(current_stream(), from, sums.numel(), exponent, weight, mean.mutable_data_ptr<double>());

@@ -21,7 +21,7 @@ enum class Knowledge : std::int8_t { honest, own };
 double z_of(std::int64_t n, std::int64_t m) {
   const std::int64_t honest = n - m, lacking = std::max<std::int64_t>(n / 2 + 1 - m, 1);
   if (2 * (honest - lacking) <= honest) return 0;
-  const double share = static_cast<double>(honest - lacking) / honest;
+  const double share = 1.0 * (honest - lacking) / honest;
   return at::special_ndtri(at::scalar_tensor(share, at::TensorOptions(at::kDouble))).item<double>();
 }
 

@@ -27,8 +27,7 @@ class Krum final : public Rule {
     if (!context.evidence.empty()) std::ranges::copy(scores, context.evidence.begin());
     const std::vector<std::int64_t> chosen = smallest(scores, m_);
     const at::Tensor weights = at::zeros({1, rows.count()}, at::TensorOptions(at::kDouble));
-    for (const std::int64_t i : chosen)
-      weights.mutable_data_ptr<double>()[i] = 1.0 / static_cast<double>(chosen.size());
+    for (const std::int64_t i : chosen) weights.mutable_data_ptr<double>()[i] = 1.0 / chosen.size();
     rows.mix(weights);
   }
 

@@ -186,6 +186,38 @@ std::shared_ptr<const DenseStore> changed_before(const ExampleTransform& t, std:
 
 std::shared_ptr<const ExampleStore> shared_images() { return stored(test::random_bytes({2, 6, 7}, classes, 100, 1)); }
 
+// All of it by hand: who is changed, which examples, where the square lies, and that nothing else moves.
+TEST(Trigger, MarksAShareOfTheExamplesOfSomeClients) {
+  const auto trigger = transform("trigger", "clients = 0.43\nshare = 0.4\nto = 2\nside = 2\nvalue = 9");
+  Positions all(100);
+  std::iota(all.begin(), all.end(), 0);
+  Gathered plain;
+  images().gather(all, plain);
+  std::set<std::int64_t> poisoned;
+  std::set<std::int32_t> marked;
+  for (std::int64_t client = 0; client < 7; ++client) {
+    const Gathered first = seen(*trigger, images(), all, who(client, 1));
+    const Gathered later = seen(*trigger, images(), all, who(client, 2));
+    EXPECT_TRUE(at::equal(first.features, later.features));  // the same examples in all rounds
+    EXPECT_TRUE(at::equal(first.targets, later.targets));
+    for (const std::int32_t i : all) {
+      if (at::equal(first.features[i], plain.features[i])) {
+        EXPECT_EQ(first.targets[i].item<std::int64_t>(), plain.targets[i].item<std::int64_t>());
+        continue;
+      }
+      at::Tensor expected = plain.features[i].clone();
+      expected.slice(0, 4, 6).slice(1, 5, 7).fill_(9);  // the lower right corner of 6 x 7 pixels
+      EXPECT_TRUE(at::equal(first.features[i], expected)) << i;
+      EXPECT_EQ(first.targets[i].item<std::int64_t>(), 2);
+      poisoned.insert(client);
+      marked.insert(i);
+    }
+  }
+  EXPECT_EQ(poisoned.size(), 3U);                                        // 0.43 of 7
+  EXPECT_NEAR(1.0 * marked.size(), 40, 5 * std::sqrt(100 * 0.4 * 0.6));  // binomial, five deviations
+  EXPECT_LT(marked.size(), 70U);
+}
+
 TEST(Transforms, TrainAsIfTheDataHadBeenChanged) {
   for (const auto& [name, toml] : {std::pair("random_crop", "flip = true"), std::pair("label_flip", "clients = 0.6"),
                                    std::pair("trigger", "clients = 0.6\nside = 2")}) {

@@ -60,17 +60,22 @@ objective = "hybrid"
 """
 
 
-def test_a_study_resumes_on_other_ranks():
-    Path("study.toml").write_text(STUDY)
-    whole = result_hash(run("study.toml", "--out", "whole-study.h5", "--ranks", 2))
-    process = subprocess.Popen([SHOAL, "run", "study.toml", "--out", "study.h5", *QUICK], env=environment(),
+def kills_and_resumes(name, toml):
+    """Runs the experiment whole, and again with a kill and a resume on other ranks: both have one hash."""
+    Path(f"{name}.toml").write_text(toml)
+    whole = result_hash(run(f"{name}.toml", "--out", f"whole-{name}.h5", "--ranks", 2))
+    process = subprocess.Popen([SHOAL, "run", f"{name}.toml", "--out", f"{name}.h5", *QUICK], env=environment(),
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_for_checkpoint("study.h5", process)
+    wait_for_checkpoint(f"{name}.h5", process)
     process.kill()
     process.communicate()
-    assert Path("study.h5.journal").exists(), "the study was over before it was killed"
-    done = shoal("run", "study.toml", "--out", "study.h5", "--resume", mpirun=3)
+    assert Path(f"{name}.h5.journal").exists(), "the run was over before it was killed"
+    done = shoal("run", f"{name}.toml", "--out", f"{name}.h5", "--resume", mpirun=3)
     assert done.returncode == 0 and result_hash(done.stdout) == whole, done.stderr
+
+
+def test_a_study_resumes_on_other_ranks():
+    kills_and_resumes("study", STUDY)
     with h5py.File("study.h5") as file:
         cell = file["cells/0"]
         assert len(cell["tables/replicates"]) == 20_000
@@ -89,16 +94,7 @@ topology = "ring"
 
 
 def test_gossip_resumes_on_other_ranks():
-    Path("gossip.toml").write_text(GOSSIP)
-    whole = result_hash(run("gossip.toml", "--out", "whole-gossip.h5", "--ranks", 2))
-    process = subprocess.Popen([SHOAL, "run", "gossip.toml", "--out", "gossip.h5", *QUICK], env=environment(),
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_for_checkpoint("gossip.h5", process)
-    process.kill()
-    process.communicate()
-    assert Path("gossip.h5.journal").exists(), "the nodes were done before they were killed"
-    done = shoal("run", "gossip.toml", "--out", "gossip.h5", "--resume", mpirun=3)
-    assert done.returncode == 0 and result_hash(done.stdout) == whole, done.stderr
+    kills_and_resumes("gossip", GOSSIP)
     plan = shoal("plan", "gossip.toml")
     assert plan.returncode == 0 and "spectral gap" in plan.stdout, plan.stderr
     page = shoal("report", "gossip.h5", "--out", "gossip.html")

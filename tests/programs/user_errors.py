@@ -71,6 +71,8 @@ CASES = [
     ("unknown stage", settings("stages=clipp"), ["no stage called 'clipp'", "'clip'"]),
     ("unknown task", settings("task=quadratc"), ["quadratc", "'quadratic'"]),
     ("setting of another part", settings("strategy=fed_avg", "strategy.mu=1"), ["unknown key 'mu' in [strategy]"]),
+    ("a strategy beside a topology", settings("topology=ring", "strategy=fed_avg"),
+     ["'strategy' beside 'topology'", "Remove one of them"]),
     ("noise for some channels only", settings("stages=['gaussian', 'adaptive_clip']"),
      ["not to the channel 'stage/2/adaptive_clip/within_bound'", "leave out the strategy or stage"]),
     ("nesterov without momentum", settings("local.nesterov=true"), ["nesterov needs momentum", "Set 'momentum'."]),

@@ -66,13 +66,20 @@ std::int64_t read_personal(const Settings& evaluate, const Federation& parts, co
   return wanted ? most : 0;
 }
 
-Federation read_federation(const Settings& root, const FederatedTask& learned, const ChooseBlock& choose) {
-  Federation parts;
+// The members that a Federation and a Gossip share.
+template <class Parts>
+Parts begin_parts(const Settings& root, const FederatedTask& learned, const ChooseBlock& choose) {
+  Parts parts;
   parts.seed = read_seed(root);
   parts.task = learned.task;
   parts.population =
       std::make_shared<Population>(make_population(root.section("population"), parts.seed, parts.task->clients()));
   parts.local = local_training(root, learned, choose);
+  return parts;
+}
+
+Federation read_federation(const Settings& root, const FederatedTask& learned, const ChooseBlock& choose) {
+  auto parts = begin_parts<Federation>(root, learned, choose);
   parts.planner = make_part<Planner>("planner", "uniform", root.section("planner"));
   parts.strategy = make_part<Strategy>("strategy", "fed_avg", root.section("strategy"));
   for (const Settings& stage : root.sections("stages")) {
@@ -86,12 +93,14 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
 }
 
 Gossip read_gossip(const Settings& root, const FederatedTask& learned, const ChooseBlock& choose) {
-  Gossip parts;
-  parts.seed = read_seed(root);
-  parts.task = learned.task;
-  parts.population =
-      std::make_shared<Population>(make_population(root.section("population"), parts.seed, parts.task->clients()));
-  parts.local = local_training(root, learned, choose);
+  for (const char* key : {"strategy", "planner", "stages", "codec", "aggregator"}) {
+    if (!root.has(key)) continue;
+    user_error(
+        "{}: '{}' beside 'topology' (nodes without a server have none). Remove one of them; 'peer' names what nodes "
+        "do.",
+        root.where(), key);
+  }
+  auto parts = begin_parts<Gossip>(root, learned, choose);
   parts.topology = make_part<Topology>("topology", "ring", root.section("topology"));
   parts.peer = make_part<PeerStrategy>("peer strategy", "d_psgd", root.section("peer"));
   return parts;

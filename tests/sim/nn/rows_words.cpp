@@ -92,7 +92,7 @@ TEST(WordRows, AreUnbiasedWhenRoundedAtRandom) {
 TEST(WordRows, BoundTheNormOfRoundedRows) {
   EXPECT_NEAR(rounded_norm_bound(1000, 1 << 20), 1124.1245482596669, 1e-9);
   EXPECT_EQ(rounded_norm_bound(0, 1), std::sqrt(0.75));
-  EXPECT_NEAR(rounded_norm_bound(0.1, 1), 1.1, 0.2);
+  EXPECT_NEAR(rounded_norm_bound(0.1, 1), std::sqrt(0.86), 1e-12);  // 0.01 + 0.25 + 0.1 + 0.5
 }
 
 // 16 values of 1/2 have the norm 2, so at most 12 of them may be rounded up: binomial, cut above 12.
