@@ -39,9 +39,9 @@ ClientRecord take(const Bytes& bytes, std::size_t& at, const std::vector<MemoryS
 ClientMemory::ClientMemory(std::vector<MemorySlot> slots, int ranks, int rank)
     : slots_(std::move(slots)), ranks_(ranks), rank_(rank) {}
 
-std::size_t ClientMemory::slot(std::string_view name) const {
-  for (std::size_t s = 0; s < slots_.size(); ++s) {
-    if (slots_[s].name == name) return s;
+std::size_t slot_of(std::span<const MemorySlot> slots, std::string_view name) {
+  for (std::size_t s = 0; s < slots.size(); ++s) {
+    if (slots[s].name == name) return s;
   }
   throw BrokenInvariant(fmt::format("client memory has no slot '{}'", name));
 }

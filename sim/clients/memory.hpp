@@ -24,6 +24,9 @@ struct MemorySlot {
   at::ScalarType type = at::kFloat;
 };
 
+/// The position of the slot called `name`; there must be one.
+std::size_t slot_of(std::span<const MemorySlot> slots, std::string_view name);
+
 /// One client's memory: a flat tensor per slot, in the order of the slots; undefined means zeros.
 using ClientRecord = std::vector<at::Tensor>;
 
@@ -34,7 +37,6 @@ class ClientMemory {
 
   bool empty() const { return slots_.empty(); }
   const std::vector<MemorySlot>& slots() const { return slots_; }
-  std::size_t slot(std::string_view name) const;
   int home(ClientId client) const;
 
   /// Brings the records of the clients that each rank trains to that rank. Collective; `wanted[r]` (the same on every

@@ -78,6 +78,7 @@ class Unpacker {
     return values;
   }
   bool empty() const { return bytes_.empty(); }
+  std::size_t left() const { return bytes_.size(); }
   void finish() const {
     if (!bytes_.empty()) {
       user_error("a record of '{}' has {} unknown bytes. Use the version that wrote it.", source_, bytes_.size());

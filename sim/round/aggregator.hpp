@@ -5,8 +5,9 @@
 #include <span>
 
 #include "sim/comm/communicator.hpp"
-#include "sim/round/part.hpp"
+#include "sim/round/planner.hpp"
 #include "sim/round/protocol.hpp"
+#include "sim/round/wire.hpp"
 
 namespace shoal {
 
@@ -19,15 +20,17 @@ struct ChannelScale {
 
 /// Facts about a round's sums that are known before training.
 struct AggregationPlan {
-  std::vector<Channel> channels;
+  std::vector<Wire> wires;           // per channel
   std::vector<ChannelScale> scales;  // per channel
+  Divisor divisor = Divisor::committed_weights;
   at::ScalarType type = at::kFloat;  // type of the means
   at::Device device = at::kCPU;      // device of the sums and the means
 
   at::TensorOptions options() const { return at::TensorOptions(type).device(device); }
 };
 
-/// The updates of a block's clients, accepted and rejected ones, with integer weights.
+/// The updates of a block's clients, accepted and rejected ones, with integer weights. Words that a stage has worked on
+/// in the ring hold their weights already and have the factor 1.
 struct Contribution {
   std::vector<Rows> channels;                      // [K, size] each
   std::vector<std::vector<std::int64_t>> weights;  // [channel][K], factors of the values, in the channel's weight unit

@@ -21,13 +21,15 @@ struct Feedback {
 };
 
 /// Scores of clients by name, such as a reputation or a weight. The same on every rank; checkpoints hold them. Only
-/// clients with a score take space. Two names have a meaning for the engine: a client whose score `excluded` is above 0
-/// is not started by any planner, and the score `weight` multiplies the client's weight in all sums.
+/// clients with a score take space. Three names have a meaning for the engine: a client whose score `excluded` is above
+/// 0 is not started by any planner, the score `weight` multiplies the client's weight in all sums, and `held` is the
+/// version of the model that a client has downloaded last, kept where downloads depend on it (Message::bytes_since).
 class Board {
  public:
   using Scores = std::map<ClientId, double>;
   static constexpr std::string_view excluded = "excluded";
   static constexpr std::string_view weight = "weight";
+  static constexpr std::string_view held = "held version";
 
   double score(std::string_view name, ClientId client, double otherwise = 0) const {
     const auto scores = all_.find(name);

@@ -25,6 +25,10 @@ struct Message {
 
   // Bytes of one download where the message travels compressed; unset: those of all tensors.
   std::optional<std::int64_t> wire_bytes{};
+  // Bytes of one download for clients that hold one of these earlier versions, where the server sends them what has
+  // changed since. A part that compresses changes sets the bytes that stand for "params"; those of the other tensors
+  // are added.
+  std::map<Version, std::int64_t> bytes_since{};
 
   const at::Tensor& params() const { return tensors.at("params"); }
   /// The size of one download.

@@ -7,15 +7,15 @@
 namespace shoal {
 
 ClientBlock::ClientBlock(std::span<const Participation> block, const LocalSettings& local, const Task& task,
-                         Trainer& trainer, const ClientMemory& memory, std::vector<ClientRecord> records,
+                         Trainer& trainer, std::span<const MemorySlot> slots, std::vector<ClientRecord> records,
                          std::string_view section)
     : block_(block),
       local_(local),
       task_(task),
       trainer_(trainer),
-      memory_(memory),
+      slots_(slots),
       records_(std::move(records)),
-      written_(block.size(), ClientRecord(memory.slots().size())),
+      written_(block.size(), ClientRecord(slots.size())),
       section_(section) {
   trainer_.open(block_, local_);
 }
@@ -42,8 +42,8 @@ const LocalResult& ClientBlock::keep(LocalResult result) {
 }
 
 at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwise) const {
-  const std::size_t s = memory_.slot(scoped(section_, name));
-  const MemorySlot& slot = memory_.slots()[s];
+  const std::size_t s = slot_of(slots_, scoped(section_, name));
+  const MemorySlot& slot = slots_[s];
   at::Tensor values = at::zeros({count(), slot.size}, task_.layout().options().dtype(slot.type));
   if (otherwise.defined()) values.copy_(otherwise.expand_as(values));
   for (std::size_t k = 0; k < records_.size(); ++k) {
@@ -53,8 +53,8 @@ at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwis
 }
 
 void ClientBlock::remember(std::string_view name, const at::Tensor& values) {
-  const std::size_t s = memory_.slot(scoped(section_, name));
-  const MemorySlot& slot = memory_.slots()[s];
+  const std::size_t s = slot_of(slots_, scoped(section_, name));
+  const MemorySlot& slot = slots_[s];
   ensure(values.dim() == 2 && values.size(0) == count() && values.size(1) == slot.size,
          "memory '{}' is written with another shape than [{}, {}]", name, count(), slot.size);
   const at::Tensor host = values.cpu();  // one copy for all clients

@@ -14,10 +14,10 @@ namespace shoal {
 /// client.
 class ClientBlock {
  public:
-  /// `records` holds each client's memory at the start. Opens the trainer on the block, and the memory of the part with
-  /// this section.
+  /// `records` holds each client's memory at the start, in `slots`. Opens the trainer on the block, and the memory of
+  /// the part with this section.
   ClientBlock(std::span<const Participation> block, const LocalSettings& local, const Task& task, Trainer& trainer,
-              const ClientMemory& memory, std::vector<ClientRecord> records, std::string_view section);
+              std::span<const MemorySlot> slots, std::vector<ClientRecord> records, std::string_view section);
 
   std::int64_t count() const { return std::ssize(block_); }  // K
   std::span<const Participation> participations() const { return block_; }
@@ -52,7 +52,7 @@ class ClientBlock {
   const LocalSettings& local_;
   const Task& task_;
   Trainer& trainer_;
-  const ClientMemory& memory_;
+  std::span<const MemorySlot> slots_;
   std::vector<ClientRecord> records_, written_;
   std::string_view section_;  // section of the part whose turn it is
   LocalResult last_;

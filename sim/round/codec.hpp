@@ -1,35 +1,40 @@
 #pragma once
-// A codec turns updates into the words that clients send and counts their exact number of bytes.
+// A codec turns updates into the words that clients send and counts their exact number of bytes. Codecs form a chain:
+// each encodes the rows that the one before it has left, and sums are decoded in reverse order.
 
 #include <span>
 #include <vector>
 
+#include "sim/round/client_block.hpp"
 #include "sim/round/part.hpp"
+#include "sim/round/wire.hpp"
 
 namespace shoal {
 
 /// One channel of a block in the form in which it is sent.
 struct Encoded {
   Rows words;
-  std::vector<std::int64_t> bytes;  // [K], sent by each client
+  std::vector<std::int64_t> index_bytes, value_bytes;  // [K]; each client sends their sum
 };
 
-/// Channels that need a mean are sent unchanged and skip the codec.
+/// Channels that need a mean are sent unchanged and skip all codecs.
 class Codec : public RoundPart {
  public:
-  /// Bytes that a client is expected to send for `size` values; the virtual clock uses them before training.
-  virtual std::int64_t expected_bytes(std::int64_t size, at::ScalarType type) const = 0;
-  /// The words of a block's rows in one channel, which has a key of its own.
-  virtual Encoded encode(Rows rows, const PartContext& context) const = 0;
-  /// Whether encoded words may be added, so that `decode_sum` gets their mean; otherwise each row is decoded first.
-  virtual bool summable() const = 0;
-  /// Whether each client's row can be recovered from its words, as robust aggregators need it. A codec must be summable
-  /// or decode rows; it may do both.
-  virtual bool decodes_rows() const { return !summable(); }
-  /// Recovers the rows from the words. Only for codecs that decode rows.
-  virtual Rows decode_rows(const Encoded& encoded) const = 0;
-  /// Recovers the mean of the rows from the mean of the words. Only for summable codecs.
-  virtual at::Tensor decode_sum(at::Tensor mean) const = 0;
+  /// What the codec makes of a channel's wire, the plain one for the first codec of the chain. UserError if the codec
+  /// cannot follow those before it.
+  virtual Wire wire(Wire before, const ParameterLayout& layout) const = 0;
+  /// The words of a block's rows in the channel of `wire`, which is this codec's own. The key belongs to this codec and
+  /// channel, and client memory is the codec's own. Rows of clients that have been rejected hold zeros. A quantizer
+  /// replaces `value_bytes` and keeps `index_bytes`.
+  virtual Encoded encode(Encoded before, const Wire& wire, const Message& message, ClientBlock& clients,
+                         const PartContext& context) const = 0;
+  /// Recovers the mean of the rows [before.channel.size] from the mean of the words. `before` is the wire of the rows
+  /// before this codec, `state` the codec's section.
+  virtual at::Tensor decode_sum(at::Tensor mean, State& /*state*/, const Wire& /*before*/) const { return mean; }
+  /// True if the words are rows of the update already, as robust rules need them; false if only sums can be decoded.
+  virtual bool decodes_rows() const { return true; }
+  /// True if rows pass unchanged, so that the engine checks them once.
+  virtual bool changes_nothing() const { return false; }
 };
 
 template <>

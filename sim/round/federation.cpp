@@ -8,19 +8,6 @@
 namespace shoal {
 namespace {
 
-// The memory of all parts; a slot's name begins with that of its part's section.
-std::vector<MemorySlot> memory_slots(const Federation& federation) {
-  const std::vector<Channel> channels = federation.channels();
-  std::vector<MemorySlot> all;
-  for (const auto& [section, part] : federation.sections()) {
-    for (MemorySlot& slot : part->memory(federation.task->layout(), channels)) {
-      slot.name = scoped(section, slot.name);
-      all.push_back(std::move(slot));
-    }
-  }
-  return all;
-}
-
 // If parts promise differential privacy, every channel that needs it must be protected, and neither the choice of
 // clients nor their weights may depend on what clients report.
 void check_privacy(const Composition& all) {
@@ -69,7 +56,7 @@ std::vector<Federation::Section> Federation::sections() const {
   };
   add("strategy", 1, strategy.get());
   for (std::size_t s = 0; s < stages.size(); ++s) add("stage", 1 + s, stages[s].get());
-  add("codec", 1, codec.get());
+  for (std::size_t i = 0; i < codecs.size(); ++i) add("codec", 1 + i, codecs[i].get());
   add("aggregator", 1, aggregator.get());
   add("planner", 1, planner.get());
   return all;
@@ -101,6 +88,35 @@ std::vector<Channel> Federation::channels() const {
   return all;
 }
 
+std::vector<std::vector<Wire>> Federation::wires(std::span<const Channel> channels) const {
+  const ParameterLayout& layout = task->layout();
+  std::vector<std::vector<Wire>> all(1 + codecs.size());
+  for (const Channel& channel : channels) {
+    all[0].push_back(plain_wire(channel, layout.type));
+    for (std::size_t i = 0; i < codecs.size(); ++i) {
+      const Wire& before = all[i].back();
+      all[i + 1].push_back(channel.needs_mean ? before : codecs[i]->wire(before, layout));
+    }
+  }
+  return all;
+}
+
+std::vector<MemorySlot> Federation::memory() const {
+  const std::vector<Channel> declared = channels();
+  const std::vector<std::vector<Wire>> sent = wires(declared);
+  std::vector<MemorySlot> all;
+  std::size_t codec = 0;
+  for (const auto& [section, part] : sections()) {
+    const bool encodes = dynamic_cast<const Codec*>(part) != nullptr;
+    for (MemorySlot& slot : part->memory(task->layout(), encodes ? channels_of(sent[codec]) : declared)) {
+      slot.name = scoped(section, slot.name);
+      all.push_back(std::move(slot));
+    }
+    codec += encodes ? 1 : 0;
+  }
+  return all;
+}
+
 bool Federation::steps_without_clients() const {
   return std::ranges::any_of(sections(), [](const Section& section) { return section.part->steps_without_clients(); });
 }
@@ -111,10 +127,12 @@ void Federation::check() const {
     check_privacy(all);
   });
   refuse_missing_means(*this);
-  if (aggregator->needs_rows() && !codec->decodes_rows()) {
+  for (const auto& codec : codecs) {
+    if (!aggregator->needs_rows() || codec->decodes_rows()) continue;
     user_error(
-        "[aggregator] compares the clients' updates, and [codec] can only decode their sum. Use an aggregator that "
-        "adds updates or a codec that decodes each of them.");
+        "[aggregator] compares the clients' updates, and the codec '{}' can only decode their sum. Use an aggregator "
+        "that adds updates or a codec that decodes each of them.",
+        codec->name());
   }
 }
 
@@ -129,17 +147,14 @@ std::vector<std::string> Federation::notes() const {
 }
 
 FederationState::FederationState(const Federation& federation, int ranks, int rank)
-    : memory(memory_slots(federation), ranks, rank) {
+    : client_side(federation), memory(client_side.memory(), ranks, rank) {
   const Task& task = *federation.task;
-  const std::vector<Channel> channels = federation.channels();
-  expected_cohort =
-      federation.with_composition([&](const Composition& all) { return federation.planner->sampling(all).expected; });
   for (const auto& [section, part] : federation.sections()) {
     State& state = sections[section];
     if (part == federation.strategy.get()) {
       state.put("params", task.initial_parameters(random_key(federation.seed, "model/initial_parameters")));
     }
-    part->init(state, server_context(federation, *this, channels, section));
+    part->init(state, server_context(federation, *this, client_side.channels(), section));
   }
 }
 
@@ -152,7 +167,7 @@ ServerContext server_context(const Federation& federation, FederationState& stat
           .round = state.round,
           .section = section,
           .key = random_key(federation.seed, fmt::format("{}/round {}", section, state.round)),
-          .expected_cohort = state.expected_cohort,
+          .expected_cohort = state.client_side.expected_cohort(),
           .feedback = state.feedback,
           .board = state.board};
 }
@@ -165,10 +180,16 @@ Message make_message(const Federation& federation, const FederationState& state)
       part->broadcast(state.section(section), group, message);
       continue;
     }
-    Message own;
+    Message own{.version = state.version};
     part->broadcast(state.section(section), group, own);
     for (auto& [name, tensor] : own.tensors) message.tensors.emplace(scoped(section, name), std::move(tensor));
     if (own.wire_bytes) message.wire_bytes = own.wire_bytes;
+    for (const auto& [version, bytes] : own.bytes_since) message.bytes_since[version] = bytes;
+  }
+  for (auto& [version, bytes] : message.bytes_since) {
+    for (const auto& [name, tensor] : message.tensors) {
+      if (name != "params") bytes += tensor.nbytes();
+    }
   }
   return message;
 }
@@ -179,13 +200,9 @@ const Message& newest_message(const Federation& federation, FederationState& sta
   return state.messages.emplace(state.version, make_message(federation, state)).first->second;
 }
 
-std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation) {
+std::int64_t expected_bytes(std::span<const Wire> wires) {
   std::int64_t bytes = 0;
-  const at::ScalarType type = federation.task->layout().type;
-  for (const Channel& channel : channels) {
-    bytes += channel.needs_mean ? channel.size * at::elementSize(type)
-                                : federation.codec->expected_bytes(channel.size, type);
-  }
+  for (const Wire& wire : wires) bytes += wire.expected_bytes;
   return bytes;
 }
 

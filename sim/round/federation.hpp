@@ -13,6 +13,7 @@
 #include "sim/comm/communicator.hpp"
 #include "sim/round/aggregator.hpp"
 #include "sim/round/ahead.hpp"
+#include "sim/round/client_side.hpp"
 #include "sim/round/codec.hpp"
 #include "sim/round/measures.hpp"
 #include "sim/round/planner.hpp"
@@ -37,7 +38,7 @@ struct Federation {
   std::shared_ptr<const LocalTraining> local;
   std::shared_ptr<const Strategy> strategy;
   std::vector<std::shared_ptr<const Stage>> stages;
-  std::shared_ptr<const Codec> codec;
+  std::vector<std::shared_ptr<const Codec>> codecs;  // a chain, in the order in which they encode
   std::shared_ptr<const Aggregator> aggregator;
   std::shared_ptr<const Planner> planner;
   SumSettings sums;
@@ -48,21 +49,24 @@ struct Federation {
     std::string name;
     const RoundPart* part;
   };
-  /// All parts: strategy, stages, codec, aggregator, planner.
+  /// All parts: strategy, stages, codecs, aggregator, planner.
   std::vector<Section> sections() const;
   /// The strategy's channels, then each stage's, with the sum settings applied.
   std::vector<Channel> channels() const;
+  /// The wires of these channels before each codec, and, last, as they are summed.
+  std::vector<std::vector<Wire>> wires(std::span<const Channel> channels) const;
+  /// The memory of all parts; a slot's name begins with that of its part's section.
+  std::vector<MemorySlot> memory() const;
   /// Calls `use` with the composition of all parts, which lives as long as the call.
   template <class Use>
   auto with_composition(const Use& use) const {
     const std::vector<Channel> all = channels();
+    const std::vector<Wire> sent = wires(all).back();
     const LocalSettings first = local->at(1);
-    Composition composition{.task = *task, .population = *population, .local = first, .channels = all};
+    Composition composition{.task = *task, .population = *population, .local = first, .channels = all, .wires = sent};
     for (const Section& section : sections()) composition.parts.push_back(section.part);
     return use(std::as_const(composition));
   }
-  /// Whether encoded updates are summed and the sum is decoded; otherwise each update is decoded before it is summed.
-  bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
   /// Whether the server takes a step in a round to which no client contributed.
   bool steps_without_clients() const;
   /// Throws UserError if the parts do not fit together.
@@ -76,6 +80,7 @@ struct Federation {
 struct FederationState {
   FederationState(const Federation& federation, int ranks, int rank);
 
+  ClientSide client_side;  // follows from the federation, which must outlive the state; does not change
   std::int64_t round = 0;  // number of rounds begun
   Ticks now{};             // virtual time
   Version version{};
@@ -86,7 +91,6 @@ struct FederationState {
   std::vector<Feedback> feedback;  // from the commits of the last round
   ClientMemory memory;
   Ahead ahead;
-  double expected_cohort = 0;  // Sampling::expected of the planner; does not change
 
   State& section(std::string_view name) { return sections.find(name)->second; }
   const State& section(std::string_view name) const { return sections.find(name)->second; }
@@ -106,7 +110,7 @@ Message make_message(const Federation& federation, const FederationState& state)
 /// The same message, made once per version and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state);
 /// Bytes that one client is expected to send.
-std::int64_t expected_bytes(std::span<const Channel> channels, const Federation& federation);
+std::int64_t expected_bytes(std::span<const Wire> wires);
 
 /// Loss and accuracy of `params` over all chunks of the set of examples. Collective; the same for any number of ranks
 /// and threads. `correct` is -1 if the task has no accuracy.

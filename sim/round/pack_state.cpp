@@ -1,6 +1,7 @@
 #include "sim/round/pack_state.hpp"
 
 #include "sim/nn/pack_tensor.hpp"
+#include "sim/round/pack_exchange.hpp"
 
 namespace shoal {
 namespace {
@@ -54,26 +55,15 @@ void unpack_sections(Unpacker& unpacker, FederationState& state) {
   }
 }
 
-void pack(Packer& packer, const Participation& p) {
-  packer.number(value(p.id)).number(value(p.client)).number(value(p.version)).number(p.round);
-  packer.number(value(p.start)).number(value(p.finish)).number(p.fraction).number(static_cast<std::int8_t>(p.outcome));
-  packer.number(value(p.task)).number(p.group).number(p.variant);
-}
-
-Participation unpack_participation(Unpacker& unpacker) {
-  Participation p;
-  p.id = ParticipationId{unpacker.number<std::int64_t>()};
-  p.client = ClientId{unpacker.number<std::int64_t>()};
-  p.version = Version{unpacker.number<std::int64_t>()};
-  p.round = unpacker.number<std::int64_t>();
-  p.start = Ticks{unpacker.number<std::int64_t>()};
-  p.finish = Ticks{unpacker.number<std::int64_t>()};
-  p.fraction = unpacker.number<double>();
-  p.outcome = static_cast<Outcome>(unpacker.number<std::int8_t>());
-  p.task = TaskId{unpacker.number<std::int64_t>()};
-  p.group = unpacker.number<std::int32_t>();
-  p.variant = unpacker.number<std::int32_t>();
-  return p;
+void require_slots(const ClientRecord& record, std::span<const MemorySlot> slots) {
+  bool same = record.size() == slots.size();
+  for (std::size_t s = 0; same && s < record.size(); ++s) {
+    same = !record[s].defined() || (record[s].numel() == slots[s].size && record[s].scalar_type() == slots[s].type);
+  }
+  if (same) return;
+  user_error(
+      "client memory in a checkpoint has other sizes than in the experiment. Resume with the experiment that wrote "
+      "it.");
 }
 
 }  // namespace
@@ -86,10 +76,7 @@ void pack(Packer& packer, const FederationState& state) {
     for (const auto& [client, score] : scores) packer.number(value(client)).number(score);
   });
   pack_count(packer, state.messages.size());
-  for (const auto& [version, message] : state.messages) {
-    packer.number(value(version)).number(message.wire_bytes.value_or(-1));
-    pack_map(packer, message.tensors, [&](const at::Tensor& tensor) { pack_tensor(packer, tensor); });
-  }
+  for (const auto& [version, message] : state.messages) pack(packer, message);
   pack_count(packer, state.in_flight.size());
   for (const auto& [id, participation] : state.in_flight) pack(packer, participation);
   pack_count(packer, state.feedback.size());
@@ -115,13 +102,8 @@ void unpack(Unpacker& unpacker, FederationState& state) {
   const at::Device device = state.strategy().params().device();
   state.messages.clear();
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
-    Message message{.version = Version{unpacker.number<std::int64_t>()}};
-    const auto wire_bytes = unpacker.number<std::int64_t>();
-    if (wire_bytes >= 0) message.wire_bytes = wire_bytes;
-    for (auto tensors = unpacker.number<std::uint64_t>(); tensors > 0; --tensors) {
-      const std::string name = unpacker.text();
-      message.tensors.insert_or_assign(name, unpack_tensor(unpacker).to(device));
-    }
+    Message message = unpack_message(unpacker);
+    for (auto& [name, tensor] : message.tensors) tensor = tensor.to(device);
     state.messages.insert_or_assign(message.version, std::move(message));
   }
   state.in_flight.clear();
@@ -145,27 +127,15 @@ void pack_memory(Packer& packer, const ClientMemory& memory) {
   pack_count(packer, memory.records().size());
   for (const auto& [client, record] : memory.records()) {
     packer.number(value(client));
-    for (const at::Tensor& values : record) {
-      packer.number(static_cast<std::int8_t>(values.defined()));
-      if (values.defined()) pack_tensor(packer, values);
-    }
+    pack_record(packer, record);
   }
 }
 
 void unpack_memory(Unpacker& unpacker, ClientMemory& memory) {
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
     const ClientId client{unpacker.number<std::int64_t>()};
-    ClientRecord record(memory.slots().size());
-    for (std::size_t s = 0; s < record.size(); ++s) {
-      if (unpacker.number<std::int8_t>() == 0) continue;
-      record[s] = unpack_tensor(unpacker);
-      if (record[s].numel() != memory.slots()[s].size || record[s].scalar_type() != memory.slots()[s].type) {
-        user_error(
-            "client memory '{}' in a checkpoint has another size than in the experiment. Resume with the experiment "
-            "that wrote it.",
-            memory.slots()[s].name);
-      }
-    }
+    ClientRecord record = unpack_record(unpacker);
+    require_slots(record, memory.slots());
     memory.restore(client, std::move(record));
   }
 }

@@ -22,14 +22,16 @@ class Population;
 class RoundPart;
 class Task;
 struct LocalSettings;
+struct Wire;
 
 /// The parts of a run that were composed, and what they are composed for.
 struct Composition {
-  std::vector<const RoundPart*> parts;  // strategy, stages, codec, aggregator, planner
+  std::vector<const RoundPart*> parts;  // strategy, stages, codecs, aggregator, planner
   const Task& task;
   const Population& population;
   const LocalSettings& local;         // settings of the first round
   std::span<const Channel> channels;  // all channels, in order
+  std::span<const Wire> wires{};      // the form in which each is summed
 
   /// The first part of a kind, or null.
   template <class Kind>

@@ -29,7 +29,8 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
   const auto kept = state.memory.records().find(client);
   ClientRecord record(state.memory.slots().size());
   if (kept != state.memory.records().end()) record = kept->second;
-  ClientBlock block(std::span(&visit, 1), local, *federation.task, trainer, state.memory, {std::move(record)}, section);
+  ClientBlock block(std::span(&visit, 1), local, *federation.task, trainer, state.memory.slots(), {std::move(record)},
+                    section);
   const at::Tensor model = federation.strategy->personal(message, block);
   return trainer.evaluate_own(model.dim() == 2 ? model[0] : model, client, set);
 }

@@ -51,7 +51,6 @@ PlannedRound plan_round(const Federation& federation, FederationState& state, co
   std::vector<Participation> committed = committed_participations(plan, state);
   std::vector<Participation> dropouts = dropouts_of(plan, state, world.now);
   return {.local = local,
-          .channels = federation.channels(),
           .world = std::move(world),
           .plan = std::move(plan),
           .committed = std::move(committed),

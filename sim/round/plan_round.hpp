@@ -10,9 +10,8 @@ namespace shoal {
 
 /// A round that is planned but not trained yet.
 struct PlannedRound {
-  LocalSettings local;            // local training of clients that start in this round
-  std::vector<Channel> channels;  // channels that clients return
-  World world;                    // the world before the step, except that `in_flight` refers to the current state
+  LocalSettings local;  // local training of clients that start in this round
+  World world;          // the world before the step, except that `in_flight` refers to the current state
   RoundPlan plan;
   std::vector<Participation> committed;  // participations of plan.commits, in their order
   std::vector<Participation>

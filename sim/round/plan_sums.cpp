@@ -17,11 +17,16 @@ double largest_weight(const Channel& channel, ClientId client, const Task& task)
 
 }  // namespace
 
-AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
-                          std::span<const Participation> committed, const Task& task) {
-  AggregationPlan plan{.channels = channels, .type = task.layout().type, .device = task.layout().device};
+AggregationPlan plan_sums(std::span<const Wire> wires, const RoundPlan& round, std::span<const Participation> committed,
+                          const Task& task) {
+  const std::vector<Commit>& commits = round.commits;
+  AggregationPlan plan{.wires = {wires.begin(), wires.end()},
+                       .divisor = round.divisor,
+                       .type = task.layout().type,
+                       .device = task.layout().device};
   const bool whole = std::ranges::all_of(commits, [](const Commit& commit) { return commit.weight == 1; });
-  for (const Channel& channel : channels) {
+  for (const Wire& wire : wires) {
+    const Channel& channel = wire.channel;
     ChannelScale scale{.weight_unit = whole && channel.weighting != Weighting::real ? 1.0 : real_weight_unit};
     double total = 0;
     for (std::size_t i = 0; i < commits.size(); ++i) {

@@ -7,7 +7,7 @@ namespace shoal {
 
 /// The integer scale of each channel, chosen from the plan's total weight and the channel's bound before anything is
 /// trained.
-AggregationPlan plan_sums(const std::vector<Channel>& channels, std::span<const Commit> commits,
-                          std::span<const Participation> committed, const Task& task);
+AggregationPlan plan_sums(std::span<const Wire> wires, const RoundPlan& round, std::span<const Participation> committed,
+                          const Task& task);
 
 }  // namespace shoal

@@ -96,6 +96,16 @@ void protect_newest_message(FederationState& state) {
   for (auto& [name, tensor] : newest->second.tensors) tensor = tensor.clone();
 }
 
+// Notes which version the clients hold that have ended a download, where later downloads depend on it.
+void note_downloads(const PlannedRound& round, Board& board) {
+  if (round.world.bytes_since.empty()) return;
+  const auto note = [&](const Participation& p) {
+    if (round.world.has_ended(p, download_number)) board.set(Board::held, p.client, value(p.version));
+  };
+  std::ranges::for_each(round.committed, note);
+  std::ranges::for_each(round.dropouts, note);
+}
+
 // Makes the next version of the model with the stages and the strategy.
 void update_server(const Federation& federation, const RoundTraining& training, std::vector<Aggregate>& groups,
                    FederationState& state) {
@@ -103,7 +113,7 @@ void update_server(const Federation& federation, const RoundTraining& training, 
   for (Aggregate& group : groups) training.server_side(group, state);
   const std::string section = federation.sections().front().name;
   federation.strategy->server_update(state.strategy(), groups,
-                                     server_context(federation, state, training.sums().channels, section));
+                                     server_context(federation, state, state.client_side.channels(), section));
   state.version = Version{value(state.version) + 1};
 }
 
@@ -141,7 +151,8 @@ void report(const Federation& federation, const FederationState& state, RoundRec
 
 }  // namespace
 
-RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers) {
+RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers,
+                      const TrainClients& train_clients) {
   const at::NoGradGuard no_gradients;
 
   // Plan: the same on every rank, without messages unless losses are probed.
@@ -151,7 +162,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
 
   // Train the commits, and train ahead on idle threads. The blocks of commits follow from the plan alone; only their
   // placement depends on the number of ranks.
-  const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers));
+  const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers), train_clients);
   Trained trained = train(training, *federation.aggregator, trainers);
   keep_ahead(training, trained.ahead, state.ahead);
 
@@ -162,6 +173,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   training.store_memory(state.memory, figures, trained.commits, comm);
 
   RoundRecord record = describe_round(round, figures);
+  note_downloads(round, state.board);
   end_participations(round.plan, state);
   if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
     update_server(federation, training, groups, state);

@@ -7,6 +7,8 @@
 namespace shoal {
 
 /// Runs one server step: plans, trains, aggregates and updates the server's state. Collective over `comm`.
-RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers);
+/// `train_clients` trains the blocks in place of `ClientSide::train`.
+RoundRecord run_round(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers,
+                      const TrainClients& train_clients = {});
 
 }  // namespace shoal

@@ -22,20 +22,15 @@ struct OwnBlock {
   ParticipationId id() const { return block.participations.front().id; }
 };
 
-/// The section of a part and its random key on the client's side.
-struct PartKey {
-  std::string section;
-  RandomKey key;
-};
-
 /// One round's training on one rank. Constant after construction, so that workers can train different blocks at the
 /// same time.
 class RoundTraining {
  public:
   /// Collective: brings client memory to the ranks that need it. All arguments must outlive the object. `lanes` is the
-  /// number of threads of all ranks together, for training ahead; with 0, nothing is trained ahead.
+  /// number of threads of all ranks together, for training ahead; with 0, nothing is trained ahead. `train_clients`
+  /// trains the blocks in place of `ClientSide::train`.
   RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
-                Communicator& comm, int lanes = 0);
+                Communicator& comm, int lanes = 0, TrainClients train_clients = {});
 
   /// This rank's blocks of commits, and the participations that it trains ahead, one per block.
   const std::vector<OwnBlock>& commits() const { return commits_; }
@@ -55,23 +50,18 @@ class RoundTraining {
   /// `outcomes` one for each block of `commits()`. Collective.
   void store_memory(ClientMemory& memory, std::span<const ClientFigures> figures, std::vector<BlockOutcome>& outcomes,
                     Communicator& comm) const;
-  /// Decodes an aggregate if words were summed, then runs the server side of the stages in reverse order.
+  /// Recovers the means of the updates from those of the words, then runs the server side of the stages in reverse
+  /// order.
   void server_side(Aggregate& group, FederationState& state) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;
-  void encode(UpdateBlock& update, std::span<const Participation> clients, TrainedBlock& done) const;
-  PartContext context(const PartKey& part, std::span<const Participation> clients) const;
-  Contribution weigh(const TrainingBlock& block, TrainedBlock& done) const;
 
   const Federation& federation_;
   const FederationState& state_;
   const PlannedRound& round_;
+  TrainClients train_clients_;
   AggregationPlan sums_;
-  std::size_t strategy_channels_;  // number of the strategy's channels, which come first
-  std::string strategy_section_;
-  std::vector<PartKey> stage_keys_;  // one for each stage
-  std::vector<PartKey> codec_keys_;  // one for each channel
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
 };

@@ -29,7 +29,7 @@ double done_share(Ticks begin, Ticks end, Ticks worked) {
 
 // Bytes of the client's phase with this number, down and up together.
 std::int64_t bytes_of_phase(std::size_t number, ClientId client, const World& world) {
-  if (number == 0) return world.bytes_down(client);
+  if (number == download_number) return world.bytes_down(client);
   if (number == upload_number) return world.bytes_up;
   if (number < protocol_number) return 0;
   const ProtocolPhase& phase = world.protocol[number - protocol_number];
@@ -60,6 +60,12 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
   add_phases(ProtocolPhase::Place::after_upload);
   ends.back() = std::max(Ticks{1}, ends.back());
   return {std::move(ends), before};
+}
+
+std::int64_t World::bytes_since_held(ClientId client) const {
+  const double held = score(Board::held, client, -1);
+  const auto found = held < 0 ? bytes_since.end() : bytes_since.find(Version{static_cast<std::int64_t>(held)});
+  return found == bytes_since.end() ? message_bytes : std::min(found->second, message_bytes);
 }
 
 bool World::may_start(ClientId client) const {
@@ -158,6 +164,7 @@ Ticks World::probe_duration(ClientId client) const {
 }
 
 World make_world(const Federation& federation, FederationState& state, const LocalSettings& local) {
+  const Message& message = newest_message(federation, state);
   return {.task = *federation.task,
           .population = *federation.population,
           .local = local,
@@ -165,8 +172,9 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .round = state.round,
           .now = state.now,
           .version = state.version,
-          .message_bytes = newest_message(federation, state).bytes(),
-          .bytes_up = expected_bytes(federation.channels(), federation),
+          .message_bytes = message.bytes(),
+          .bytes_since = message.bytes_since,
+          .bytes_up = expected_bytes(state.client_side.wires()),
           .in_flight = state.in_flight,
           .feedback = state.feedback,
           .protocol = federation.aggregator->phases(),

@@ -17,7 +17,8 @@ namespace shoal {
 struct Federation;
 struct FederationState;
 
-constexpr std::size_t upload_number = 2;  // the upload's number among a participation's phases, see PhaseEnds::number
+// Numbers of the download and the upload among a participation's phases, see PhaseEnds::number.
+constexpr std::size_t download_number = 0, upload_number = 2;
 
 /// The mean loss of a probed client's training examples at the newest version.
 struct Probe {
@@ -36,6 +37,7 @@ struct World {
   Ticks now{};
   Version version{};               // newest version of the model
   std::int64_t message_bytes = 0;  // bytes of the newest message
+  std::map<Version, std::int64_t> bytes_since{};  // of the newest message
   std::int64_t bytes_up = 0;       // expected bytes of one client's update
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback{};             // from the last round's commits
@@ -55,8 +57,13 @@ struct World {
     return phases(population.device(client), client, fraction);
   }
   Ticks duration(ClientId client, double fraction = 1) const { return phases(client, fraction).last(); }
-  /// Bytes of the client's download.
-  std::int64_t bytes_down(ClientId) const { return message_bytes; }
+  /// Bytes of the client's download of the newest message, which depend on the version that it holds if the message
+  /// says so (Message::bytes_since).
+  std::int64_t bytes_down(ClientId client) const {
+    return bytes_since.empty() ? message_bytes : bytes_since_held(client);
+  }
+  /// The same where the message says so.
+  std::int64_t bytes_since_held(ClientId client) const;
   double score(std::string_view name, ClientId client, double otherwise = 0) const {
     return board == nullptr ? otherwise : board->score(name, client, otherwise);
   }

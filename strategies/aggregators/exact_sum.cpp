@@ -32,18 +32,19 @@ class ExactSums final : public Collector {
  public:
   explicit ExactSums(const AggregationPlan& plan) : plan_(plan) {
     std::size_t values = 0;
-    for (const Channel& channel : plan_.channels) values += channel.size;
-    sums_.assign(values + plan_.channels.size() + 1, 0);
+    for (const Wire& wire : plan_.wires) values += wire.channel.size;
+    sums_.assign(values + plan_.wires.size() + 1, 0);
   }
 
   void add(const Contribution& contribution) override {
     std::int64_t at = 0;
-    for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
-      add_channel(contribution, c, {sums_.data() + at, plan_.channels[c].size, nullptr, at::kCPU}, plan_.scales[c]);
+    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
+      add_channel(contribution, c, {sums_.data() + at, plan_.wires[c].channel.size, nullptr, at::kCPU},
+                  plan_.scales[c]);
       for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
         if (contribution.accepted[k]) weight_of(c) += contribution.shares[c][k];
       }
-      at += plan_.channels[c].size;
+      at += plan_.wires[c].channel.size;
     }
     for (const bool accepted : contribution.accepted) sums_.back() += accepted ? 1 : 0;
   }
@@ -57,8 +58,8 @@ class ExactSums final : public Collector {
     comm.sum(sums_);
     Aggregate total{.clients = sums_.back()};
     std::size_t at = 0;
-    for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
-      const std::size_t size = plan_.channels[c].size;
+    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
+      const std::size_t size = plan_.wires[c].channel.size;
       total.means.push_back(mean_of(std::span(sums_).subspan(at, size), weight_of(c), plan_.scales[c]));
       total.weights.push_back(weight_of(c) * plan_.scales[c].weight_unit);
       at += size;
@@ -67,7 +68,7 @@ class ExactSums final : public Collector {
   }
 
  private:
-  std::int64_t& weight_of(std::size_t channel) { return sums_[sums_.size() - 1 - plan_.channels.size() + channel]; }
+  std::int64_t& weight_of(std::size_t channel) { return sums_[sums_.size() - 1 - plan_.wires.size() + channel]; }
 
   at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const {
     at::Tensor mean = at::empty({std::ssize(sum)}, at::TensorOptions(plan_.type));
@@ -89,24 +90,24 @@ class ExactSums final : public Collector {
 // 8 (channels + 1) bytes per rank.
 class DeviceSums final : public Collector {
  public:
-  explicit DeviceSums(const AggregationPlan& plan) : plan_(plan), totals_(plan.channels.size() + 1, 0) {
+  explicit DeviceSums(const AggregationPlan& plan) : plan_(plan), totals_(plan.wires.size() + 1, 0) {
     std::int64_t values = 0;
-    for (const Channel& channel : plan_.channels) values += channel.size;
+    for (const Wire& wire : plan_.wires) values += wire.channel.size;
     sums_ = at::zeros({values}, plan_.options().dtype(at::kLong));
-    bad_rows_ = at::full({std::ssize(plan_.channels)}, no_row, sums_.options());
+    bad_rows_ = at::full({std::ssize(plan_.wires)}, no_row, sums_.options());
   }
 
   void add(const Contribution& contribution) override {
     std::int64_t at = 0;
-    for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
+    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
       add_channel(contribution, c,
-                  {sums_.mutable_data_ptr<std::int64_t>() + at, plan_.channels[c].size,
+                  {sums_.mutable_data_ptr<std::int64_t>() + at, plan_.wires[c].channel.size,
                    bad_rows_.mutable_data_ptr<std::int64_t>() + c, plan_.device},
                   plan_.scales[c]);
       for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
         if (contribution.accepted[k]) totals_[c] += contribution.shares[c][k];
       }
-      at += plan_.channels[c].size;
+      at += plan_.wires[c].channel.size;
     }
     for (const bool accepted : contribution.accepted) totals_.back() += accepted ? 1 : 0;
   }
@@ -130,11 +131,12 @@ class DeviceSums final : public Collector {
     comm.sum(totals_);
     Aggregate total{.clients = totals_.back()};
     std::int64_t at = 0;
-    for (std::size_t c = 0; c < plan_.channels.size(); ++c) {
+    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
       const double weight = totals_[c] * plan_.scales[c].weight_unit;
-      total.means.push_back(mean_of(sums_.narrow(0, at, plan_.channels[c].size), weight, plan_.scales[c].exponent));
+      total.means.push_back(
+          mean_of(sums_.narrow(0, at, plan_.wires[c].channel.size), weight, plan_.scales[c].exponent));
       total.weights.push_back(weight);
-      at += plan_.channels[c].size;
+      at += plan_.wires[c].channel.size;
     }
     return {std::move(total)};
   }

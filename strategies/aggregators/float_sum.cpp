@@ -12,9 +12,9 @@ namespace {
 
 class FloatSums final : public Collector {
  public:
-  explicit FloatSums(const AggregationPlan& plan) : plan_(plan), counts_(plan.channels.size() + 1, 0) {
-    for (const Channel& channel : plan.channels) {
-      sums_.push_back(at::zeros({channel.size}, plan.options()));
+  explicit FloatSums(const AggregationPlan& plan) : plan_(plan), counts_(plan.wires.size() + 1, 0) {
+    for (const Wire& wire : plan.wires) {
+      sums_.push_back(at::zeros({wire.channel.size}, plan.options()));
     }
   }
 

@@ -33,10 +33,10 @@ class MedianRows final : public Collector {
     }
     Aggregate total{.clients = clients};
     std::int64_t at = 0;
-    for (const Channel& channel : plan_.channels) {
-      total.means.push_back(all.narrow(0, at, channel.size).to(plan_.device));
+    for (const Wire& wire : plan_.wires) {
+      total.means.push_back(all.narrow(0, at, wire.channel.size).to(plan_.device));
       total.weights.push_back(clients);
-      at += channel.size;
+      at += wire.channel.size;
     }
     return {std::move(total)};
   }

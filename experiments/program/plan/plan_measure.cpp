@@ -39,11 +39,7 @@ PlannedRound round_of(const std::vector<Participation>& clients, const Federatio
   const LocalSettings local = parts.local->at(1);
   RoundPlan plan{.starts = clients};
   for (const Participation& p : clients) plan.commits.push_back({p.id});
-  return {.local = local,
-          .channels = parts.channels(),
-          .world = make_world(parts, state, local),
-          .plan = std::move(plan),
-          .committed = clients};
+  return {.local = local, .world = make_world(parts, state, local), .plan = std::move(plan), .committed = clients};
 }
 
 // The processor time of the fastest of two to four calls, the first of which is slow; a single call if that takes
@@ -118,7 +114,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   }
 
   const std::string section = parts.sections().front().name;
-  const ServerContext context = server_context(parts, state, training.sums().channels, section);
+  const ServerContext context = server_context(parts, state, state.client_side.channels(), section);
   result.server_seconds = time_of(seconds / 4, [&] {
     std::vector<Aggregate> groups = collector->finish(*comm);
     for (Aggregate& group : groups) training.server_side(group, state);

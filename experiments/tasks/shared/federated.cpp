@@ -85,7 +85,10 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
   for (const Settings& stage : root.sections("stages")) {
     parts.stages.push_back(make_part<Stage>("stage", "clip", stage));
   }
-  parts.codec = make_part<Codec>("codec", "plain", root.section("codec"));
+  for (const Settings& codec : root.sections("codec")) {
+    parts.codecs.push_back(make_part<Codec>("codec", "plain", codec));
+  }
+  if (parts.codecs.empty()) parts.codecs.push_back(make_part<Codec>("codec", "plain", root.section("codec")));
   const Settings aggregator = root.section("aggregator");
   parts.aggregator = make_part<Aggregator>("aggregator", "exact_sum", aggregator);
   parts.sums = read_sums(aggregator);

@@ -8,10 +8,10 @@
 namespace shoal {
 
 KeptRows::KeptRows(const AggregationPlan& plan) : type_(plan.type) {
-  for (std::size_t c = 0; c < plan.channels.size(); ++c) {
-    widths_.push_back(plan.channels[c].size);
+  for (std::size_t c = 0; c < plan.wires.size(); ++c) {
+    widths_.push_back(plan.wires[c].channel.size);
     units_.push_back(plan.scales[c].weight_unit);
-    width_ += plan.channels[c].size;
+    width_ += plan.wires[c].channel.size;
   }
 }
 

@@ -43,9 +43,9 @@ TEST(ClientMemory, SpreadsBucketsOverTheRanks) {
 
 TEST(ClientMemory, FindsSlotsByName) {
   const ClientMemory memory(slots, 1, 0);
-  EXPECT_EQ(memory.slot("control"), 0U);
-  EXPECT_EQ(memory.slot("personal"), 1U);
-  EXPECT_THROW(memory.slot("residual"), BrokenInvariant);
+  EXPECT_EQ(slot_of(memory.slots(), "control"), 0U);
+  EXPECT_EQ(slot_of(memory.slots(), "personal"), 1U);
+  EXPECT_THROW(slot_of(memory.slots(), "residual"), BrokenInvariant);
   EXPECT_FALSE(memory.empty());
   EXPECT_TRUE(ClientMemory({}, 1, 0).empty());
 }

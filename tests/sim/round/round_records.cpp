@@ -71,15 +71,15 @@ TEST(RoundRecords, HaveTheMeanOfTheLosses) {
 // Like the plain codec, but 100 bytes are expected of each client and it sends 10 + its id.
 class Chatty final : public Codec {
  public:
-  std::int64_t expected_bytes(std::int64_t, at::ScalarType) const override { return 100; }
-  Encoded encode(Rows rows, const PartContext& context) const override {
-    Encoded encoded{.words = std::move(rows)};
-    for (const Participation& p : context.block) encoded.bytes.push_back(10 + value(p.client));
-    return encoded;
+  Wire wire(Wire before, const ParameterLayout&) const override {
+    before.expected_bytes = 100;
+    before.largest_bytes = 1000;
+    return before;
   }
-  bool summable() const override { return false; }
-  Rows decode_rows(const Encoded& encoded) const override { return encoded.words; }
-  at::Tensor decode_sum(at::Tensor mean) const override { return mean; }
+  Encoded encode(Encoded before, const Wire&, const Message&, ClientBlock&, const PartContext& context) const override {
+    for (std::size_t k = 0; k < context.block.size(); ++k) before.value_bytes[k] = 10 + value(context.block[k].client);
+    return before;
+  }
 };
 
 TEST(RoundRecords, CountTheBytesThatTheCodecSent) {
@@ -92,7 +92,7 @@ TEST(RoundRecords, CountTheBytesThatTheCodecSent) {
     return all(state, world);
   };
   Federation parts = scripted(std::make_shared<UnequalTask>(5, 1), strategy, plan, 2);
-  parts.codec = std::make_shared<Chatty>();
+  parts.codecs = {std::make_shared<Chatty>()};
   const Played played = play(parts, 1);
   EXPECT_EQ(expected_by_planner, 200);
   std::int64_t total = 0;

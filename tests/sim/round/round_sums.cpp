@@ -101,27 +101,25 @@ TEST(RoundSums, CannotOverflowForAnyWeightsAndBounds) {
                                    {1, 1, 1e-300, 1e-40}, {100, 1 << 20, 0.999, 3}, {1 << 20, 1, 1.5 * 0x1p-24, 1}};
   for (const Case& c : cases) {
     const UnequalTask task(std::vector<std::int64_t>(1, c.examples));
-    const std::vector<Commit> commits(c.clients, Commit{.weight = c.commit});
-    const std::vector<Participation> committed(commits.size());
+    const RoundPlan round{.commits = std::vector<Commit>(c.clients, Commit{.weight = c.commit})};
+    const std::vector<Participation> committed(c.clients);
     for (const double bound : {1.0, std::nextafter(1.0, 0.0), 256.0, 1e-30, 1e30, 0.75, 1 / 3.0}) {
-      const std::vector<Channel> channels = {
-          {.name = "examples", .size = 1, .weighting = Weighting::examples, .bound = bound},
-          {.name = "uniform", .size = 1, .weighting = Weighting::uniform, .bound = bound},
-          {.name = "real",
-           .size = 1,
-           .weighting = Weighting::real,
-           .bound = bound,
-           .largest_weight = c.largest_weight}};
-      const AggregationPlan plan = plan_sums(channels, commits, committed, task);
+      std::vector<Wire> wires;
+      for (const Weighting weighting : {Weighting::examples, Weighting::uniform, Weighting::real}) {
+        wires.push_back(plain_wire(
+            {.name = "values", .size = 1, .weighting = weighting, .bound = bound, .largest_weight = c.largest_weight},
+            at::kFloat));
+      }
+      const AggregationPlan plan = plan_sums(wires, round, committed, task);
       const double examples = c.examples;
       const double own[] = {examples, 1, c.largest_weight};
-      for (std::size_t i = 0; i < channels.size(); ++i) {
-        const std::vector<double> weights(commits.size(), own[i] * c.commit);
+      for (std::size_t i = 0; i < wires.size(); ++i) {
+        const std::vector<double> weights(c.clients, own[i] * c.commit);
         const __int128 sum = largest_sum(plan.scales[i], bound, weights);
-        EXPECT_LE(sum, most) << channels[i].name << ": " << c.clients << " clients of weight " << weights[0]
+        EXPECT_LE(sum, most) << "weighting " << i << ": " << c.clients << " clients of weight " << weights[0]
                              << ", bound " << bound;
         // At most four bits of the range are unused, unless a weight is below its unit.
-        EXPECT_TRUE(weights[0] < 1 || sum > most >> 4) << channels[i].name << ", bound " << bound;
+        EXPECT_TRUE(weights[0] < 1 || sum > most >> 4) << "weighting " << i << ", bound " << bound;
       }
     }
   }

@@ -102,7 +102,7 @@ inline Federation scripted(std::shared_ptr<const Task> task, std::shared_ptr<con
   parts.task = std::move(task);
   parts.local = std::make_shared<LocalTraining>(Settings::parse(fmt::format("block = {}", block), "test.toml"));
   parts.strategy = std::move(strategy);
-  parts.codec = part<Codec>("codec", "plain");
+  parts.codecs = {part<Codec>("codec", "plain")};
   parts.aggregator = part<Aggregator>("aggregator", "exact_sum");
   parts.planner = std::make_shared<Planned>(std::move(plan));
   return parts;

@@ -13,7 +13,7 @@ at::Tensor mean_of(const std::string& name, const Rows& rows, double weight_unit
   Settings settings;
   const auto aggregator = find_part<Aggregator>("aggregator", name).make(settings);
   AggregationPlan plan{.type = at::kFloat};
-  plan.channels.push_back({.name = "values", .size = rows.width()});
+  plan.wires.push_back(plain_wire({.name = "values", .size = rows.width()}, at::kFloat));
   plan.scales.push_back({.exponent = 30, .weight_unit = weight_unit});
   const Contribution contribution{.channels = {rows},
                                   .weights = {{3, 1, 5}},

@@ -1,0 +1,200 @@
+#include "sim/round/client_side.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/round/federation.hpp"
+
+namespace shoal {
+namespace {
+
+bool is_finite(const ClientRecord& record) {
+  return std::ranges::all_of(
+      record, [](const at::Tensor& values) { return !values.defined() || std::isfinite(Rows(values).bounds()[0]); });
+}
+
+// Rejects clients with a value that is not finite or beyond the bound.
+void reject_beyond(double bound, const Rows& rows, std::vector<ClientFigures>& figures) {
+  const std::vector<double> largest = rows.bounds();
+  for (std::size_t k = 0; k < figures.size(); ++k) {
+    if (!(largest[k] <= bound)) figures[k].accepted = false;  // NaN fails the comparison too
+  }
+}
+
+// Replaces the rows of rejected clients by zeros, since codecs need not cope with values that are not finite.
+void clear_rejected(Rows& rows, std::span<const ClientFigures> figures) {
+  if (std::ranges::all_of(figures, &ClientFigures::accepted)) return;
+  rows = Rows(rows.dense()).kept();
+  for (std::size_t k = 0; k < figures.size(); ++k) {
+    if (!figures[k].accepted) rows.stored(k).zero_();
+  }
+}
+
+void require_counted(const Encoded& sent, const Wire& wire, std::size_t clients) {
+  ensure(sent.words.count() == std::ssize(sent.index_bytes) && sent.words.width() == wire.channel.size,
+         "a codec has made words of another shape than it declared for channel '{}'", wire.channel.name);
+  ensure(sent.index_bytes.size() == clients && sent.value_bytes.size() == clients,
+         "a codec has not counted every client's bytes");
+}
+
+}  // namespace
+
+ClientSide::ClientSide(const Federation& federation)
+    : federation_(federation),
+      channels_(federation.channels()),
+      strategy_channels_(federation.strategy->channels(federation.task->layout()).size()),
+      wires_(federation.wires(channels_)),
+      memory_(federation.memory()),
+      expected_cohort_(federation.with_composition(
+          [&](const Composition& all) { return federation.planner->sampling(all).expected; })) {
+  for (const auto& [section, part] : federation.sections()) {
+    if (part == federation.strategy.get()) strategy_section_ = section;
+    if (const auto* stage = dynamic_cast<const Stage*>(part)) {
+      stages_.push_back({section, random_key(federation.seed, section)});
+      works_in_ring_ |= stage->works_in_ring();
+    }
+    if (const auto* codec = dynamic_cast<const Codec*>(part)) {
+      codecs_.push_back({section, {}});
+      for (const Channel& channel : channels_) {
+        codecs_.back().keys.push_back(random_key(federation.seed, scoped(section, channel.name)));
+      }
+      changes_words_ |= !codec->changes_nothing();
+    }
+  }
+}
+
+const Codec& ClientSide::codec(std::size_t i) const { return *federation_.codecs[i]; }
+
+TrainedBlock ClientSide::train(const Message& message, std::span<const Participation> block,
+                               std::vector<ClientRecord> memory, Trainer& trainer) const {
+  const LocalSettings local = federation_.local->at(block.front().round);
+  ClientBlock clients(block, local, *federation_.task, trainer, memory_, std::move(memory), strategy_section_);
+  UpdateBlock update = federation_.strategy->client_update(message, clients);
+  ensure(std::ssize(clients.last().figures) == clients.count(),
+         "a strategy returned updates of clients that it did not train");
+  update.channels.resize(channels_.size());
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    clients.open_memory(stages_[s].section);
+    federation_.stages[s]->client_side(message, clients, update, context(stages_[s].section, stages_[s].key, block));
+  }
+
+  TrainedBlock done{.figures = clients.last().figures, .weight = std::move(update.weight)};
+  for (ClientFigures& client : done.figures) client.accepted = true;
+  encode(message, clients, update, done);
+  done.written = clients.take_written();
+  for (std::size_t k = 0; k < done.figures.size(); ++k) {
+    // A client whose memory holds a value that is not finite could never recover.
+    done.figures[k].accepted &= is_finite(done.written[k]);
+  }
+  return done;
+}
+
+PartContext ClientSide::context(const std::string& section, RandomKey key, std::span<const Participation> block) const {
+  return {.layout = federation_.task->layout(),
+          .channels = channels_,
+          .block = block,
+          .section = section,
+          .key = key,
+          .expected_cohort = expected_cohort_};
+}
+
+// Encodes every channel that does not need a mean, counts the bytes of all and rejects clients whose values exceed the
+// channel's bound.
+void ClientSide::encode(const Message& message, ClientBlock& clients, UpdateBlock& update, TrainedBlock& done) const {
+  const std::size_t count = done.figures.size();
+  for (std::size_t c = 0; c < channels_.size(); ++c) {
+    const Channel& channel = channels_[c];
+    Rows& rows = update.channels[c];
+    ensure(rows.count() == clients.count() && rows.width() == channel.size,
+           "channel '{}' was declared with {} values per client and filled with {}", channel.name, channel.size,
+           rows.width());
+    reject_beyond(*channel.bound, rows, done.figures);
+    const std::int64_t bytes = rows.width() * static_cast<std::int64_t>(at::elementSize(rows.type()));
+    Encoded sent{.index_bytes = std::vector<std::int64_t>(count, 0),
+                 .value_bytes = std::vector<std::int64_t>(count, bytes)};
+    const bool changes = changes_words_ && !channel.needs_mean;
+    if (changes) clear_rejected(rows, done.figures);
+    sent.words = std::move(rows);
+    for (std::size_t i = 0; changes && i < codecs_.size(); ++i) {
+      clients.open_memory(codecs_[i].section);
+      const PartContext facts = context(codecs_[i].section, codecs_[i].keys[c], clients.participations());
+      sent = codec(i).encode(std::move(sent), wires_[i + 1][c], message, clients, facts);
+      require_counted(sent, wires_[i + 1][c], count);
+    }
+    if (changes) reject_beyond(*wires()[c].channel.bound, sent.words, done.figures);
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::int64_t own = sent.index_bytes[k] + sent.value_bytes[k];
+      ensure(own <= wires()[c].largest_bytes, "a client sent {} bytes of channel '{}', which declares at most {}", own,
+             channel.name, wires()[c].largest_bytes);
+      done.figures[k].bytes_up += own;
+    }
+    done.channels.push_back(std::move(sent.words));
+  }
+}
+
+Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& done,
+                                    std::span<const Participation> block, std::span<const double> factors) const {
+  Contribution contribution{.channels = std::move(done.channels)};
+  for (std::size_t c = 0; c < channels_.size(); ++c) {
+    const Channel& channel = channels_[c];
+    const double unit = plan.scales[c].weight_unit;
+    const bool by_own = c < strategy_channels_ && plan.divisor == Divisor::own_weights;
+    std::vector<std::int64_t> weights(block.size());
+    std::vector<std::int64_t> shares(block.size());
+    for (std::size_t k = 0; k < weights.size(); ++k) {
+      double own = 1;
+      if (channel.weighting == Weighting::examples) own = done.figures[k].examples;
+      if (channel.weighting == Weighting::real) {
+        ensure(k < done.weight.size(), "channel '{}' has no weight for a client", channel.name);
+        own = done.weight[k];
+        if (!(own >= 0 && own <= channel.largest_weight)) {  // NaN fails too
+          done.figures[k].accepted = false;
+          continue;
+        }
+      }
+      weights[k] = std::llround(own * factors[k] / unit);
+      shares[k] = by_own ? std::llround(own / unit) : weights[k];
+    }
+    contribution.weights.push_back(std::move(weights));
+    contribution.shares.push_back(std::move(shares));
+  }
+  for (const ClientFigures& client : done.figures) contribution.accepted.push_back(client.accepted);
+  for (const Participation& p : block) contribution.clients.push_back(p.client);
+  if (works_in_ring_) add_in_ring(plan, contribution, block);
+  return contribution;
+}
+
+// Quantizes the channels that do not need a mean, with their weights, and lets the stages work on the integers.
+void ClientSide::add_in_ring(const AggregationPlan& plan, Contribution& contribution,
+                             std::span<const Participation> block) const {
+  for (std::size_t c = 0; c < channels_.size(); ++c) {
+    if (channels_[c].needs_mean) continue;
+    const double unit = plan.scales[c].weight_unit;
+    std::vector<std::int64_t>& weights = contribution.weights[c];
+    std::vector<std::int64_t> whole(block.size());
+    std::vector<double> factors(block.size(), 1.0);
+    for (std::size_t k = 0; k < block.size(); ++k) {
+      if (!contribution.accepted[k]) continue;  // its words are zeros, and collectors leave it out
+      whole[k] = unit == 1 ? weights[k] : 1;
+      if (unit != 1) factors[k] = weights[k] * unit;
+    }
+    Rows& rows = contribution.channels[c];
+    if (unit != 1) {
+      rows = rows.integers() == nullptr ? rows.kept() : Rows(rows.dense());
+      rows.scale(factors);
+    }
+    const Rows quantized = rows.words({.exponent = plan.scales[c].exponent}, whole);
+    WordRows words = *quantized.integers();
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+      const Stage& stage = *federation_.stages[s];
+      if (!stage.works_in_ring()) continue;
+      const RandomKey key = random_key(federation_.seed, scoped(stages_[s].section, channels_[c].name));
+      stage.in_ring(wires()[c], words, context(stages_[s].section, key, block));
+    }
+    rows = Rows(std::move(words));
+    const std::int64_t one = std::llround(1 / unit);
+    std::ranges::fill(weights, one);
+  }
+}
+
+}  // namespace shoal

@@ -1,0 +1,87 @@
+#pragma once
+// The client's side of a federation: everything that happens between a download and the sum.
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sim/round/aggregator.hpp"
+#include "sim/round/ahead.hpp"
+#include "sim/round/codec.hpp"
+
+namespace shoal {
+
+struct Federation;
+
+/// The section of a part and its random key on the client's side.
+struct PartKey {
+  std::string section;
+  RandomKey key;
+};
+
+/// Trains blocks of clients and makes their contributions to the sum. It knows the composed parts, and of a round only
+/// its arguments, never the server's state: a block may be trained ahead of its commit, or in another process that got
+/// the message, the participations and the clients' memory as bytes (pack_exchange.hpp). Constant, so that threads can
+/// share it.
+class ClientSide {
+ public:
+  /// `federation` must outlive the object.
+  explicit ClientSide(const Federation& federation);
+
+  const std::vector<Channel>& channels() const { return channels_; }
+  /// The form in which each channel is summed.
+  const std::vector<Wire>& wires() const { return wires_.back(); }
+  const std::vector<MemorySlot>& memory() const { return memory_; }
+  /// The section of stage `s`, counted from 0.
+  const std::string& stage_section(std::size_t s) const { return stages_[s].section; }
+  double expected_cohort() const { return expected_cohort_; }
+
+  /// Takes a block from its message through local training, stages and codecs. `memory` holds each client's memory.
+  /// Clients whose update is not finite or exceeds its channel's bound are marked as rejected. The result shares memory
+  /// of the trainer until its next block.
+  TrainedBlock train(const Message& message, std::span<const Participation> block, std::vector<ClientRecord> memory,
+                     Trainer& trainer) const;
+  /// The block's contribution to the sums of `plan`; `done.channels` are moved there. `factors` are the commits'
+  /// weights. Rejects clients whose weight is not finite or outside its channel's limits.
+  Contribution contribute(const AggregationPlan& plan, TrainedBlock& done, std::span<const Participation> block,
+                          std::span<const double> factors) const;
+  /// Recovers the means of the channels from those of the words. `section_of(name)` is the State of a part's section.
+  template <class SectionOf>
+  void decode(Aggregate& group, const SectionOf& section_of) const {
+    for (std::size_t c = 0; c < channels_.size(); ++c) {
+      if (channels_[c].needs_mean) continue;
+      for (std::size_t i = codecs_.size(); i-- > 0;) {
+        group.means[c] = codec(i).decode_sum(std::move(group.means[c]), section_of(codecs_[i].section), wires_[i][c]);
+      }
+    }
+  }
+
+ private:
+  struct CodecKeys {
+    std::string section;
+    std::vector<RandomKey> keys;  // per channel
+  };
+
+  const Codec& codec(std::size_t i) const;
+  PartContext context(const std::string& section, RandomKey key, std::span<const Participation> block) const;
+  void encode(const Message& message, ClientBlock& clients, UpdateBlock& update, TrainedBlock& done) const;
+  void add_in_ring(const AggregationPlan& plan, Contribution& contribution, std::span<const Participation> block) const;
+
+  const Federation& federation_;
+  std::vector<Channel> channels_;
+  std::size_t strategy_channels_;         // number of the strategy's channels, which come first
+  std::vector<std::vector<Wire>> wires_;  // before each codec and after the last, per channel
+  std::vector<MemorySlot> memory_;
+  double expected_cohort_;
+  std::string strategy_section_;
+  std::vector<PartKey> stages_;
+  std::vector<CodecKeys> codecs_;
+  bool changes_words_ = false, works_in_ring_ = false;
+};
+
+/// How a block is trained: usually by `ClientSide::train` here, but it may be sent to another process.
+using TrainClients = std::function<TrainedBlock(const ClientSide&, const Message&, std::span<const Participation>,
+                                                std::vector<ClientRecord> memory, Trainer&)>;
+
+}  // namespace shoal
