@@ -99,6 +99,9 @@ INSTANTIATE_TEST_SUITE_P(
         "[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"adaptive_clip\"\nbit_noise = 1\n",
         "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\n[strategy]\nname = \"ditto\"\n",
         "[planner]\ncohort = 9\n[aggregator]\nname = \"median\"\n[strategy]\nname = \"ditto\"\n",
+        "[planner]\ncohort = 9\ndropout = 0.2\n[[codec]]\nname = \"top_k\"\n[[codec]]\nname = \"quantize\"\n"
+        "[[stages]]\nname = \"top_k_download\"\nkeep = 0.3\n",
+        "[planner]\ncohort = 9\n[codec]\nname = \"count_sketch\"\ncolumns = 3\nkeep = 4\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\nname = \"fed_buff\"\nconcurrency = 12\n"
         "buffer = 4\ndropout = 0.2\n[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"clip\"\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\ncohort = 9\n"
