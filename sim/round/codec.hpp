@@ -20,8 +20,8 @@ struct Encoded {
 /// Channels that need a mean are sent unchanged and skip all codecs.
 class Codec : public RoundPart {
  public:
-  /// What the codec makes of a channel's wire, the plain one for the first codec of the chain. UserError if the codec
-  /// cannot follow those before it.
+  /// The channel's wire after this codec; `before` is the plain one for the first codec of the chain. UserError if the
+  /// codec cannot follow those before it.
   virtual Wire wire(Wire before, const ParameterLayout& layout) const = 0;
   /// The words of a block's rows in the channel of `wire`, which is this codec's own. The key belongs to this codec and
   /// channel, and client memory is the codec's own. Rows of clients that have been rejected hold zeros. A quantizer

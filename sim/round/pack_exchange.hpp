@@ -1,5 +1,5 @@
 #pragma once
-// What travels between a server and its clients' processes, as bytes: the message, the participations and the memory of
+// The traffic between a server and its clients' processes, as bytes: the message, the participations and the memory of
 // a block down, the trained block or its contribution up. Reading checks every size; UserError names the source.
 
 #include "sim/files/packing.hpp"

@@ -1,11 +1,11 @@
 #pragma once
-// What travels of a channel: how codecs change its width and bounds, and how many bytes each client sends.
+// The form in which a channel travels: how codecs change its width and bounds, and how many bytes each client sends.
 
 #include "sim/round/channel.hpp"
 
 namespace shoal {
 
-/// Which places of a row carry values.
+/// The places of a row that carry values.
 enum class Support : std::int8_t {
   dense,           // all
   common,          // a choice that is the same for all clients of a round and does not depend on their data

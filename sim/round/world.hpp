@@ -35,10 +35,10 @@ struct World {
   std::uint64_t seed = 1;
   std::int64_t round = 1;  // 1-based
   Ticks now{};
-  Version version{};               // newest version of the model
-  std::int64_t message_bytes = 0;  // bytes of the newest message
-  std::map<Version, std::int64_t> bytes_since{};  // of the newest message
-  std::int64_t bytes_up = 0;       // expected bytes of one client's update
+  Version version{};                              // newest version of the model
+  std::int64_t message_bytes = 0;                 // bytes of the newest message
+  std::map<Version, std::int64_t> bytes_since{};  // those of the newest message
+  std::int64_t bytes_up = 0;                      // expected bytes of one client's update
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback{};             // from the last round's commits
   std::vector<Probe> probes{};                      // answers to Planner::probe, in its order

@@ -66,7 +66,7 @@ class TopK final : public Codec {
                  const PartContext&) const override {
     const at::Tensor update = before.words.dense();
     const std::int64_t count = update.size(0), k = wire.values;
-    // What the clients may send, [K, d]; what stays in it is not sent.
+    // All that the clients may send, [K, d]; what stays in it is not sent.
     at::Tensor pending = remembers_ ? clients.recall(slot_name(wire.channel)).add_(update) : update.clone();
     SparseRows top = SparseRows::with_room(count, k, wire.channel.size, pending.options());
     if (on_device(pending)) {

@@ -73,7 +73,7 @@ TEST(Quantize, RoundsTheValuesThatTopKSends) {
   for (const std::size_t j : {0, 1, 2, 3, 5, 6, 7}) EXPECT_EQ(sent[j], 0) << "value " << j;
   // Three positions of 4 bytes, three values of 8 bits, one scale.
   EXPECT_EQ(played.records[0].clients[0].figures.bytes_up, 3 * 4 + 3 + 4);
-  // What top_k has left is remembered; the error of rounding is not.
+  // The values that top_k has left are remembered; the error of rounding is not.
   const std::vector<double> memory = numbers(played.memory.at(ClientId{0}).at(0));
   EXPECT_NEAR(memory[7], 0.7, 1e-12);
   EXPECT_EQ(memory[4], 0);

@@ -72,7 +72,7 @@ TEST(TopK, KeepsTheMemoryOfARejectedClient) {
   EXPECT_EQ(three.records[2].rejected, 1);
   EXPECT_EQ(numbers(three.memory.at(ClientId{1}).at(0)), numbers(one.memory.at(ClientId{1}).at(0)));
   EXPECT_NE(numbers(three.memory.at(ClientId{0}).at(0)), numbers(one.memory.at(ClientId{0}).at(0)));
-  // Then it goes on from there.
+  // Afterwards it continues from there.
   std::vector<double> memory = numbers(one.memory.at(ClientId{1}).at(0));
   send(memory, {.client = ClientId{1}, .round = 4});
   EXPECT_EQ(numbers(play(parts, 4).memory.at(ClientId{1}).at(0)), memory);

@@ -27,7 +27,7 @@ TEST(TopKDownload, MovesTheModelByTheLargestAndKeepsTheRest) {
   EXPECT_THAT(models[3], testing::Pointwise(testing::DoubleNear(1e-12), {15, 6, 0, 8}));
 }
 
-TEST(TopKDownload, CountsTheChangesSinceTheVersionThatAClientHolds) {
+TEST(TopKDownload, CountsTheChangesThatAClientLacks) {
   // 40 of 400 values of 4 bytes change in a round, at 8 bytes each: 320 bytes a version against 1,600 for all. With
   // `versions = 2` a client that lacks more downloads everything.
   const Federation parts = federation(
@@ -68,7 +68,7 @@ TEST(TopKDownload, HasTheSameBitsOnAnyRanks) {
   }
 }
 
-TEST(TopKDownload, RefusesStrategiesWhoseModelMovesElsewhere) {
+TEST(TopKDownload, RefusesOtherServerSteps) {
   EXPECT_THAT(refusal("task = \"quadratic\"\nstages = [\"top_k_download\"]\nstrategy = \"fed_adam\"\n"),
               testing::HasSubstr("needs a strategy that adds the mean update"));
 }
