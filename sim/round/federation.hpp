@@ -13,9 +13,11 @@
 #include "sim/comm/communicator.hpp"
 #include "sim/round/aggregator.hpp"
 #include "sim/round/ahead.hpp"
+#include "sim/round/attack.hpp"
 #include "sim/round/codec.hpp"
 #include "sim/round/measures.hpp"
 #include "sim/round/planner.hpp"
+#include "sim/round/rule.hpp"
 #include "sim/round/stage.hpp"
 #include "sim/round/strategy.hpp"
 #include "sim/round/trainers.hpp"
@@ -39,6 +41,8 @@ struct Federation {
   std::vector<std::shared_ptr<const Stage>> stages;
   std::shared_ptr<const Codec> codec;
   std::shared_ptr<const Aggregator> aggregator;
+  std::vector<std::shared_ptr<const Rule>> rules;  // applied one after the other to the aggregator's rows
+  std::shared_ptr<const Attack> attack;            // null: none
   std::shared_ptr<const Planner> planner;
   SumSettings sums;
 
@@ -48,8 +52,10 @@ struct Federation {
     std::string name;
     const RoundPart* part;
   };
-  /// All parts: strategy, stages, codec, aggregator, planner.
+  /// All parts: strategy, stages, codec, aggregator, rules, attack, planner.
   std::vector<Section> sections() const;
+  /// The name of the section of one of the parts.
+  std::string section_of(const RoundPart& part) const;
   /// The strategy's channels, then each stage's, with the sum settings applied.
   std::vector<Channel> channels() const;
   /// Calls `use` with the composition of all parts, which lives as long as the call.
@@ -63,6 +69,8 @@ struct Federation {
   }
   /// Whether encoded updates are summed and the sum is decoded; otherwise each update is decoded before it is summed.
   bool sums_words() const { return codec->summable() && !aggregator->needs_rows(); }
+  /// Whether rules or the attack need an aggregator that gives rows.
+  bool wants_rows() const { return !rules.empty() || (attack != nullptr && attack->wants_rows()); }
   /// Whether the server takes a step in a round to which no client contributed.
   bool steps_without_clients() const;
   /// Throws UserError if the parts do not fit together.
@@ -96,6 +104,8 @@ struct FederationState {
   State& planner() { return sections.lower_bound("planner/")->second; }
 };
 
+/// The key of the part with this section in a round: other parts and rounds have independent draws.
+RandomKey round_key(const Federation& federation, std::string_view section, std::int64_t round);
 /// The facts that the server side of the part with this section may use in the round that `state` has begun. The
 /// arguments must outlive the context.
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,

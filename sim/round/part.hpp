@@ -25,7 +25,7 @@ struct LocalSettings;
 
 /// The parts of a run that were composed, and what they are composed for.
 struct Composition {
-  std::vector<const RoundPart*> parts;  // strategy, stages, codec, aggregator, planner
+  std::vector<const RoundPart*> parts;  // strategy, stages, codec, aggregator, rules, attack, planner
   const Task& task;
   const Population& population;
   const LocalSettings& local;         // settings of the first round

@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "sim/round/plan_sums.hpp"
-
 namespace shoal {
 namespace {
 
@@ -16,10 +14,7 @@ bool is_finite(const ClientRecord& record) {
 
 RoundTraining::RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
                              Communicator& comm, int lanes)
-    : federation_(federation),
-      state_(state),
-      round_(round),
-      sums_(plan_sums(round.channels, round.plan.commits, round.committed, *federation.task)) {
+    : federation_(federation), state_(state), round_(round), sums_(round.session) {
   const ParameterLayout& layout = federation.task->layout();
   strategy_channels_ = federation.strategy->channels(layout).size();
   for (auto& [section, part] : federation.sections()) {
@@ -27,6 +22,7 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
     if (dynamic_cast<const Stage*>(part) != nullptr) {
       stage_keys_.push_back({section, random_key(federation.seed, section)});
     }
+    if (part == federation.attack.get()) attack_key_ = {section, random_key(federation.seed, section)};
     if (part != federation.codec.get()) continue;
     for (const Channel& channel : sums_.channels) {
       codec_keys_.push_back({section, random_key(federation.seed, scoped(section, channel.name))});
@@ -71,6 +67,10 @@ TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer)
   for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
     clients.open_memory(stage_keys_[s].section);
     federation_.stages[s]->client_side(message, clients, update, context(stage_keys_[s], participations));
+  }
+  if (federation_.attack != nullptr) {
+    clients.open_memory(attack_key_.section);
+    corrupt(*federation_.attack, message, clients, update, context(attack_key_, participations));
   }
 
   TrainedBlock done{
@@ -146,7 +146,7 @@ Contribution RoundTraining::weigh(const TrainingBlock& block, TrainedBlock& done
     contribution.shares.push_back(std::move(shares));
   }
   for (const ClientFigures& client : done.figures) contribution.accepted.push_back(client.accepted);
-  for (const Participation& p : block.participations) contribution.clients.push_back(p.client);
+  contribution.block = block.participations;
   return contribution;
 }
 

@@ -67,11 +67,12 @@ class RoundTraining {
   const Federation& federation_;
   const FederationState& state_;
   const PlannedRound& round_;
-  AggregationPlan sums_;
+  const AggregationPlan& sums_;
   std::size_t strategy_channels_;  // number of the strategy's channels, which come first
   std::string strategy_section_;
   std::vector<PartKey> stage_keys_;  // one for each stage
   std::vector<PartKey> codec_keys_;  // one for each channel
+  PartKey attack_key_;
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
 };

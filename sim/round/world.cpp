@@ -158,6 +158,7 @@ Ticks World::probe_duration(ClientId client) const {
 }
 
 World make_world(const Federation& federation, FederationState& state, const LocalSettings& local) {
+  const std::vector<Channel> channels = federation.channels();
   return {.task = *federation.task,
           .population = *federation.population,
           .local = local,
@@ -166,10 +167,10 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .now = state.now,
           .version = state.version,
           .message_bytes = newest_message(federation, state).bytes(),
-          .bytes_up = expected_bytes(federation.channels(), federation),
+          .bytes_up = expected_bytes(channels, federation),
           .in_flight = state.in_flight,
           .feedback = state.feedback,
-          .protocol = federation.aggregator->phases(),
+          .protocol = federation.aggregator->phases(channels, state.expected_cohort),
           .board = &state.board,
           .steps_without_clients = federation.steps_without_clients()};
 }
