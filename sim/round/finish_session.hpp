@@ -5,7 +5,7 @@
 
 namespace shoal {
 
-/// What the server gets of a session, the same on every rank.
+/// The outcome of a session for the server, the same on every rank.
 struct SessionResult {
   std::vector<Aggregate> groups;  // with all means
   std::string aborted{};          // why the session has failed, or empty

@@ -46,7 +46,7 @@ class Progress {
   std::int64_t rounds_here_ = 0;  // rounds of this process, without those before a resume
   RoundRow row_;
   double accuracy_ = not_measured, loss_ = not_measured;  // at the last evaluation
-  std::string reason_;                                    // of the last round that was abandoned for one
+  std::string reason_;                                    // the last reason for an abandoned round
   Measures measures_;                                     // in the last round; shown if there is no accuracy or loss
 };
 

@@ -119,7 +119,7 @@ TEST(MaskedSums, HideWhatASingleClientSends) {
   for (const std::uint32_t word : words_of(2)) EXPECT_NE(word, plain);
 }
 
-// Five clients have an update; with fewer than six the session is refused, and nobody trains.
+// Five clients have an update; with fewer than six the session is refused, and no client trains.
 TEST(MaskedSums, AreRefusedBeforeTraining) {
   const auto strategy = std::make_shared<Scripted>();
   std::atomic<int> trained = 0;

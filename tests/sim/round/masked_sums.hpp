@@ -82,7 +82,7 @@ class MaskedSums final : public Collector {
     Aggregate total{.clients = clients};
     for (std::size_t c = 0; c < sums_.size(); ++c) {
       comm.sum(std::span<Word>(sums_[c]));
-      std::vector<Mask> left;  // what the masks of those who sent and of those who did not leave in the sum
+      std::vector<Mask> left;  // masks that pairs of a sender and a client that sent nothing leave in the sum
       for (std::size_t i = 0; i < sent_.size(); ++i) {
         for (std::size_t j = 0; j < sent_.size(); ++j) {
           if (sent_[i] == 1 && sent_[j] == 0) left.push_back(shared(j, i, c));
