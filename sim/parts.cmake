@@ -7,8 +7,6 @@
 # part, SECTION the section of an experiment file that names one. A part's file `fed_prox.cpp` defines
 # `std::unique_ptr<Strategy> fed_prox(Settings&)` in the namespace named after its folder.
 #
-# UNLISTED parts are in no list of `shoal list`, since no experiment file can name them yet.
-#
 # FOLDER/shared/ holds the code that parts share: its *.cpp are compiled into TARGET and not registered.
 #
 # A part that cannot be tried with the settings of the conformance test says in its first comment which ones it needs:
@@ -29,7 +27,7 @@ function(shoal_part_about text about)
 endfunction()
 
 function(shoal_parts)
-  cmake_parse_arguments(PART "UNLISTED" "TARGET;FOLDER;CONTRACT;HEADER;KIND;SECTION" "" ${ARGN})
+  cmake_parse_arguments(PART "" "TARGET;FOLDER;CONTRACT;HEADER;KIND;SECTION" "" ${ARGN})
   get_filename_component(folder "${PART_FOLDER}" NAME)
   file(GLOB files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${PART_FOLDER}/*.cpp")
   list(SORT files)
@@ -68,9 +66,6 @@ std::span<const Part<@PART_CONTRACT@>> parts<@PART_CONTRACT@>() {
 }  // namespace shoal
 ]=])
   target_sources(${PART_TARGET} PRIVATE ${files} ${shared} "${generated}")
-  if(PART_UNLISTED)
-    return()
-  endif()
   set_property(GLOBAL APPEND PROPERTY shoal_part_headers "#include \"${PART_HEADER}\"\n")
   set_property(GLOBAL APPEND PROPERTY shoal_part_kinds
     "  add<${PART_CONTRACT}>(all, \"${PART_KIND}\", \"${PART_SECTION}\", \"${PART_FOLDER}\")")

@@ -73,8 +73,8 @@ void reject_beyond_bounds(const std::vector<Rows>& sent, std::span<const Channel
 // `section`: the peer strategy's, which must live as long as `own`.
 void train(const Gossip& gossip, std::string_view section, const GossipState& state, const GossipPlan& plan,
            OwnNodes& own, Trainer& trainer) {
-  own.nodes.emplace(own.block.participations, plan.local, *gossip.task, trainer, state.memory, std::move(own.memory),
-                    GossipState::model_section);
+  own.nodes.emplace(own.block.participations, plan.local, *gossip.task, trainer, state.memory.slots(),
+                    std::move(own.memory), GossipState::model_section);
   ClientBlock& nodes = *own.nodes;
   const at::Tensor models = nodes.recall("model", state.initial);
   nodes.open_memory(section);

@@ -2,11 +2,15 @@
 // An aggregator combines many updates into one: by an exact sum, a sum under masks, or a robust rule over rows.
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "sim/comm/communicator.hpp"
 #include "sim/round/planner.hpp"
 #include "sim/round/protocol.hpp"
+#include "sim/round/row_set.hpp"
 #include "sim/round/wire.hpp"
 
 namespace shoal {
@@ -18,11 +22,16 @@ struct ChannelScale {
   double weight_unit = 1;  // 1 if all weights are integers, else 2^-24
 };
 
-/// Facts about a round's sums that are known before training.
+/// Facts about the session of a round, in which its updates are combined, that are known before training.
 struct AggregationPlan {
-  std::vector<Wire> wires;           // per channel
-  std::vector<ChannelScale> scales;  // per channel
+  std::vector<Wire> wires;                // per channel
+  std::vector<ChannelScale> scales;       // per channel
+  std::vector<double> total_weight;       // per channel: no sum of the clients' weights is larger
+  std::vector<Participation> cohort;      // those that end with the round, committed or not, by id
+  std::vector<std::size_t> contributing;  // places in `cohort` of those whose updates are added unless rejected
   Divisor divisor = Divisor::committed_weights;
+  std::int64_t round = 1;
+  RandomKey key{};                   // belongs to the aggregator and the round
   at::ScalarType type = at::kFloat;  // type of the means
   at::Device device = at::kCPU;      // device of the sums and the means
 
@@ -36,7 +45,18 @@ struct Contribution {
   std::vector<std::vector<std::int64_t>> weights;  // [channel][K], factors of the values, in the channel's weight unit
   std::vector<std::vector<std::int64_t>> shares;   // [channel][K], terms of the divisor in the same unit; see Divisor
   std::vector<bool> accepted;                      // [K]
-  std::vector<ClientId> clients;                   // [K]; robust rules break ties by it
+  std::vector<Participation> block;                // [K]
+};
+
+/// The outcome of a session, the same on every rank.
+struct Intake {
+  /// One aggregate per group, with an entry for each channel. Where there are rows, the mean of a channel that is in
+  /// them is undefined.
+  std::vector<Aggregate> sums;
+  /// The rows of the accepted clients: their values in the channels that need no mean, one after the other.
+  std::optional<RowSet> rows{};
+  /// The reason if the session has failed: the round is abandoned, and no client's memory changes. Otherwise empty.
+  std::string aborted{};
 };
 
 /// Gathers the contributions of one round on one thread.
@@ -46,24 +66,29 @@ class Collector {
   virtual void add(const Contribution& contribution) = 0;
   /// Adds what another thread of this rank has collected.
   virtual void merge(Collector& other) = 0;
-  /// Aggregates over all ranks: the round's only bulk communication. Collective; returns one aggregate per group, the
-  /// same on every rank.
-  virtual std::vector<Aggregate> finish(Communicator& comm) = 0;
+  /// Ends the session over all ranks: the round's only bulk communication. Collective. `state` is the aggregator's own.
+  virtual Intake finish(Communicator& comm, ThreadPool& pool, State& state) = 0;
 };
 
 class Aggregator : public RoundPart {
  public:
-  /// An empty collector for one thread and round.
+  /// An empty collector for one thread and round. The plan must outlive it.
   virtual std::unique_ptr<Collector> open(const AggregationPlan& plan) const = 0;
   /// True if the aggregator compares clients' updates with each other instead of adding them. It then gets decoded
   /// updates, and a codec that can only decode sums is refused when the parts are composed.
   virtual bool needs_rows() const { return false; }
+  /// True if a session ends with rows, which attacks and rules then change.
+  virtual bool gives_rows() const { return false; }
   /// False if the aggregate of a channel is not its weighted mean.
   virtual bool gives_means() const { return true; }
   /// Phases that the aggregator's protocol adds to every participation, those before the download first. They take
-  /// time, energy and bytes, and clients can drop out in them: Outcome numbers them after the upload, in this order. A
-  /// client that drops out in a binding one is not committed.
-  virtual std::vector<ProtocolPhase> phases() const { return {}; }
+  /// time, energy and bytes, which may depend on what is summed and on the expected number of clients, and clients can
+  /// drop out in them: Outcome numbers them after the upload, in this order. A client that drops out in a binding one
+  /// is not committed.
+  virtual std::vector<ProtocolPhase> phases(std::span<const Wire>, double /*expected_cohort*/) const { return {}; }
+  /// The reason why a session of these participations cannot succeed, or empty. Asked before training: the round is
+  /// then abandoned, and no client's memory changes.
+  virtual std::string refuses(const AggregationPlan&) const { return {}; }
   /// False if the result depends on the number of ranks; the run file then says so.
   virtual bool reproducible() const { return true; }
 };

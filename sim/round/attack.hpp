@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "sim/round/client_block.hpp"
 #include "sim/round/part.hpp"
@@ -22,6 +23,7 @@ struct AttackContext {
 /// Malicious clients train as all others do; the attack then replaces what they send.
 class Attack : public RoundPart {
  public:
+  /// Whether the client is malicious in a participation that it starts in the round.
   virtual bool is_malicious(ClientId client, std::int64_t round) const = 0;
   /// Changes the updates of the malicious clients of a block in place, after the stages that the attack evades;
   /// `malicious` are their numbers in the block. Sees their own updates only and works under any aggregator.
@@ -32,6 +34,12 @@ class Attack : public RoundPart {
   /// Changes the rows with the numbers `malicious`, and no others, before the server's rules; collective.
   virtual void craft(RowSet&, std::span<const std::int64_t> /*malicious*/, State&, const AttackContext&) const {}
 };
+
+/// The places of malicious clients among participations, each by the round of its start.
+std::vector<std::int64_t> malicious_among(std::span<const Participation> block, const Attack& attack);
+/// Lets the attack change the updates of the malicious clients of a block, if it has any.
+void corrupt(const Attack& attack, const Message& message, ClientBlock& clients, UpdateBlock& update,
+             const PartContext& context);
 
 template <>
 std::span<const Part<Attack>> parts<Attack>();  // generated from strategies/attacks

@@ -53,6 +53,7 @@ ClientSide::ClientSide(const Federation& federation)
       stages_.push_back({section, random_key(federation.seed, section)});
       works_in_ring_ |= stage->works_in_ring();
     }
+    if (part == federation.attack.get()) attack_ = {section, random_key(federation.seed, section)};
     if (const auto* codec = dynamic_cast<const Codec*>(part)) {
       codecs_.push_back({section, {}});
       for (const Channel& channel : channels_) {
@@ -76,6 +77,11 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     clients.open_memory(stages_[s].section);
     federation_.stages[s]->client_side(message, clients, update, context(stages_[s].section, stages_[s].key, block));
+  }
+
+  if (federation_.attack != nullptr) {
+    clients.open_memory(attack_.section);
+    corrupt(*federation_.attack, message, clients, update, context(attack_.section, attack_.key, block));
   }
 
   TrainedBlock done{.figures = clients.last().figures, .weight = std::move(update.weight)};
@@ -159,7 +165,7 @@ Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& d
     contribution.shares.push_back(std::move(shares));
   }
   for (const ClientFigures& client : done.figures) contribution.accepted.push_back(client.accepted);
-  for (const Participation& p : block) contribution.clients.push_back(p.client);
+  contribution.block.assign(block.begin(), block.end());
   if (works_in_ring_) add_in_ring(plan, contribution, block);
   return contribution;
 }

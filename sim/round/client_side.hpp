@@ -37,9 +37,9 @@ class ClientSide {
   const std::string& stage_section(std::size_t s) const { return stages_[s].section; }
   double expected_cohort() const { return expected_cohort_; }
 
-  /// Takes a block from its message through local training, stages and codecs. `memory` holds each client's memory.
-  /// Clients whose update is not finite or exceeds its channel's bound are marked as rejected. The result shares memory
-  /// of the trainer until its next block.
+  /// Takes a block from its message through local training, stages, attack and codecs. `memory` holds each client's
+  /// memory. Clients whose update is not finite or exceeds its channel's bound are marked as rejected. The result
+  /// shares memory of the trainer until its next block.
   TrainedBlock train(const Message& message, std::span<const Participation> block, std::vector<ClientRecord> memory,
                      Trainer& trainer) const;
   /// The block's contribution to the sums of `plan`; `done.channels` are moved there. `factors` are the commits'
@@ -76,6 +76,7 @@ class ClientSide {
   double expected_cohort_;
   std::string strategy_section_;
   std::vector<PartKey> stages_;
+  PartKey attack_;
   std::vector<CodecKeys> codecs_;
   bool changes_words_ = false, works_in_ring_ = false;
 };

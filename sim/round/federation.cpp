@@ -47,6 +47,16 @@ void refuse_missing_means(const Federation& federation) {
   }
 }
 
+void refuse_missing_rows(const Federation& federation) {
+  if (!federation.wants_rows() || federation.aggregator->gives_rows()) return;
+  const RoundPart& part = federation.rules.empty() ? static_cast<const RoundPart&>(*federation.attack)
+                                                   : static_cast<const RoundPart&>(*federation.rules.front());
+  user_error(
+      "'{}' compares the clients' updates, and the aggregator '{}' does not give them. Leave out the name in "
+      "[aggregator], which is then \"kept_rows\", or leave out '{}'.",
+      part.name(), federation.aggregator->name(), part.name());
+}
+
 }  // namespace
 
 std::vector<Federation::Section> Federation::sections() const {
@@ -58,8 +68,17 @@ std::vector<Federation::Section> Federation::sections() const {
   for (std::size_t s = 0; s < stages.size(); ++s) add("stage", 1 + s, stages[s].get());
   for (std::size_t i = 0; i < codecs.size(); ++i) add("codec", 1 + i, codecs[i].get());
   add("aggregator", 1, aggregator.get());
+  for (std::size_t r = 0; r < rules.size(); ++r) add("rule", 1 + r, rules[r].get());
+  add("attack", 1, attack.get());
   add("planner", 1, planner.get());
   return all;
+}
+
+std::string Federation::section_of(const RoundPart& part) const {
+  for (Section& section : sections()) {
+    if (section.part == &part) return std::move(section.name);
+  }
+  throw BrokenInvariant(fmt::format("'{}' is no part of the federation", part.name()));
 }
 
 std::vector<Channel> Federation::channels() const {
@@ -127,6 +146,7 @@ void Federation::check() const {
     check_privacy(all);
   });
   refuse_missing_means(*this);
+  refuse_missing_rows(*this);
   for (const auto& codec : codecs) {
     if (!aggregator->needs_rows() || codec->decodes_rows()) continue;
     user_error(
@@ -158,6 +178,10 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
   }
 }
 
+RandomKey round_key(const Federation& federation, std::string_view section, std::int64_t round) {
+  return random_key(federation.seed, fmt::format("{}/round {}", section, round));
+}
+
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
                              std::string_view section) {
   return {.layout = federation.task->layout(),
@@ -166,7 +190,7 @@ ServerContext server_context(const Federation& federation, FederationState& stat
           .clients = federation.task->clients_with_examples(),
           .round = state.round,
           .section = section,
-          .key = random_key(federation.seed, fmt::format("{}/round {}", section, state.round)),
+          .key = round_key(federation, section, state.round),
           .expected_cohort = state.client_side.expected_cohort(),
           .feedback = state.feedback,
           .board = state.board};

@@ -13,10 +13,12 @@
 #include "sim/comm/communicator.hpp"
 #include "sim/round/aggregator.hpp"
 #include "sim/round/ahead.hpp"
+#include "sim/round/attack.hpp"
 #include "sim/round/client_side.hpp"
 #include "sim/round/codec.hpp"
 #include "sim/round/measures.hpp"
 #include "sim/round/planner.hpp"
+#include "sim/round/rule.hpp"
 #include "sim/round/stage.hpp"
 #include "sim/round/strategy.hpp"
 #include "sim/round/trainers.hpp"
@@ -40,6 +42,8 @@ struct Federation {
   std::vector<std::shared_ptr<const Stage>> stages;
   std::vector<std::shared_ptr<const Codec>> codecs;  // a chain, in the order in which they encode
   std::shared_ptr<const Aggregator> aggregator;
+  std::vector<std::shared_ptr<const Rule>> rules;  // applied one after the other to the aggregator's rows
+  std::shared_ptr<const Attack> attack;            // null: none
   std::shared_ptr<const Planner> planner;
   SumSettings sums;
 
@@ -49,8 +53,10 @@ struct Federation {
     std::string name;
     const RoundPart* part;
   };
-  /// All parts: strategy, stages, codecs, aggregator, planner.
+  /// All parts: strategy, stages, codecs, aggregator, rules, attack, planner.
   std::vector<Section> sections() const;
+  /// The name of the section of one of the parts.
+  std::string section_of(const RoundPart& part) const;
   /// The strategy's channels, then each stage's, with the sum settings applied.
   std::vector<Channel> channels() const;
   /// The wires of these channels before each codec, and, last, as they are summed.
@@ -67,6 +73,8 @@ struct Federation {
     for (const Section& section : sections()) composition.parts.push_back(section.part);
     return use(std::as_const(composition));
   }
+  /// Whether rules or the attack need an aggregator that gives rows.
+  bool wants_rows() const { return !rules.empty() || (attack != nullptr && attack->wants_rows()); }
   /// Whether the server takes a step in a round to which no client contributed.
   bool steps_without_clients() const;
   /// Throws UserError if the parts do not fit together.
@@ -100,6 +108,8 @@ struct FederationState {
   State& planner() { return sections.lower_bound("planner/")->second; }
 };
 
+/// The key of the part with this section in a round: other parts and rounds have independent draws.
+RandomKey round_key(const Federation& federation, std::string_view section, std::int64_t round);
 /// The facts that the server side of the part with this section may use in the round that `state` has begun. The
 /// arguments must outlive the context.
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,

@@ -130,7 +130,8 @@ TrainedBlock unpack_trained_block(Unpacker& unpacker) {
 void pack(Packer& packer, const Contribution& contribution) {
   packer.number<std::uint64_t>(contribution.accepted.size());
   for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
-    packer.number(static_cast<std::int8_t>(contribution.accepted[k])).number(value(contribution.clients[k]));
+    packer.number(static_cast<std::int8_t>(contribution.accepted[k]));
+    pack(packer, contribution.block[k]);
   }
   pack_rows(packer, contribution.channels);
   for (std::size_t c = 0; c < contribution.channels.size(); ++c) {
@@ -143,7 +144,7 @@ Contribution unpack_contribution(Unpacker& unpacker) {
   const std::size_t clients = unpack_count(unpacker);
   for (std::size_t k = 0; k < clients; ++k) {
     contribution.accepted.push_back(unpacker.number<std::int8_t>() != 0);
-    contribution.clients.push_back(ClientId{unpacker.number<std::int64_t>()});
+    contribution.block.push_back(unpack_participation(unpacker));
   }
   contribution.channels = unpack_rows(unpacker, clients);
   for (std::size_t c = 0; c < contribution.channels.size(); ++c) {

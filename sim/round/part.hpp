@@ -26,7 +26,7 @@ struct Wire;
 
 /// The parts of a run that were composed, and what they are composed for.
 struct Composition {
-  std::vector<const RoundPart*> parts;  // strategy, stages, codecs, aggregator, planner
+  std::vector<const RoundPart*> parts;  // strategy, stages, codecs, aggregator, rules, attack, planner
   const Task& task;
   const Population& population;
   const LocalSettings& local;         // settings of the first round

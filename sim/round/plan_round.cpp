@@ -1,10 +1,12 @@
 #include "sim/round/plan_round.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 
 #include "sim/round/next_available.hpp"
+#include "sim/round/plan_sums.hpp"
 
 namespace shoal {
 namespace {
@@ -38,6 +40,22 @@ void weigh_by_score(std::vector<Commit>& commits, const FederationState& state) 
   }
 }
 
+// The session of all that end with the round.
+AggregationPlan plan_session(const PlannedRound& round, const Federation& federation, const ClientSide& side) {
+  AggregationPlan session = plan_sums(side.wires(), round.plan, round.committed, *federation.task);
+  session.cohort = round.committed;
+  session.cohort.insert(session.cohort.end(), round.dropouts.begin(), round.dropouts.end());
+  std::ranges::sort(session.cohort, {}, &Participation::id);
+  for (const Participation& p : round.committed) {
+    const auto place = std::ranges::lower_bound(session.cohort, p.id, {}, &Participation::id);
+    session.contributing.push_back(place - session.cohort.begin());
+  }
+  std::ranges::sort(session.contributing);
+  session.round = round.world.round;
+  session.key = round_key(federation, federation.section_of(*federation.aggregator), session.round);
+  return session;
+}
+
 }  // namespace
 
 PlannedRound plan_round(const Federation& federation, FederationState& state, const ProbeLosses& losses) {
@@ -50,11 +68,26 @@ PlannedRound plan_round(const Federation& federation, FederationState& state, co
   state.now = plan.time;
   std::vector<Participation> committed = committed_participations(plan, state);
   std::vector<Participation> dropouts = dropouts_of(plan, state, world.now);
-  return {.local = local,
-          .world = std::move(world),
-          .plan = std::move(plan),
-          .committed = std::move(committed),
-          .dropouts = std::move(dropouts)};
+  PlannedRound round{.local = local,
+                     .world = std::move(world),
+                     .plan = std::move(plan),
+                     .committed = std::move(committed),
+                     .dropouts = std::move(dropouts)};
+  round.session = plan_session(round, federation, state.client_side);
+  if (round.plan.verdict == Verdict::commit) {
+    std::string reason = federation.aggregator->refuses(round.session);
+    if (!reason.empty()) abandon(round, std::move(reason));
+  }
+  return round;
+}
+
+void abandon(PlannedRound& round, std::string reason) {
+  round.plan.verdict = Verdict::abandoned;
+  round.reason = std::move(reason);
+  for (const Commit& commit : round.plan.commits) round.plan.dropouts.push_back(commit.id);
+  std::ranges::move(round.committed, std::back_inserter(round.dropouts));
+  round.plan.commits.clear();
+  round.committed.clear();
 }
 
 RoundPlan ask_planner(const Planner& planner, State& state, World& world, const ProbeLosses& losses) {

@@ -1,5 +1,6 @@
 #include "sim/round/plan_sums.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/fixed_point.hpp"
@@ -36,6 +37,7 @@ AggregationPlan plan_sums(std::span<const Wire> wires, const RoundPlan& round, s
     }
     scale.exponent = unit_exponent(std::max(total, scale.weight_unit), *channel.bound);
     plan.scales.push_back(scale);
+    plan.total_weight.push_back(total);
   }
   return plan;
 }

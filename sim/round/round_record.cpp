@@ -45,7 +45,8 @@ RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigu
                      .time = plan.time,
                      .verdict = plan.verdict,
                      .started = std::ssize(plan.starts),
-                     .dropouts = std::ssize(plan.dropouts)};
+                     .dropouts = std::ssize(plan.dropouts),
+                     .reason = round.reason};
   double loss = 0;
   for (std::size_t i = 0; i < figures.size(); ++i) {
     record.clients.push_back(committed_row(round.committed[i], plan.commits[i], figures[i], world));

@@ -2,6 +2,7 @@
 // The record of one round, as plain data.
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "sim/participation.hpp"
@@ -37,6 +38,7 @@ struct RoundRecord {
   std::vector<ClientRow> clients;
   Measures measures;  // from an evaluation after the round, and from parts
   Tables tables;
+  std::string reason;  // why the aggregator's session failed or was refused; otherwise empty
 };
 
 /// The record of a round before its server step. `figures` has an entry for each commit, in their order.

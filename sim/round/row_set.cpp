@@ -144,6 +144,7 @@ RowSet::Places RowSet::agree_on_order(std::span<const KeptRow> kept) {
     std::memcpy(&group, bytes + 2 * sizeof(std::int64_t), sizeof group);
     places[place.rank][place.index] = std::ssize(clients_);
     clients_.push_back(place.client);
+    ids_.push_back(place.id);
     groups_.push_back(static_cast<std::int32_t>(group));
     for (std::size_t c = 0; c < widths_.size(); ++c) {
       double weight = 0;
@@ -213,6 +214,7 @@ void RowSet::exchange_columns(std::vector<KeptRow>& kept, const Places& places) 
 void RowSet::forget_clients(std::int64_t count) {
   rows_ = count;
   clients_.clear();
+  ids_.clear();
   groups_.clear();
   for (std::vector<double>& weights : weights_) weights.assign(count, 1.0);
 }
@@ -231,6 +233,7 @@ RowSet RowSet::of_group(std::int32_t group) const {
   }
   for (const std::int64_t i : which) {
     chosen.clients_.push_back(clients_[i]);
+    chosen.ids_.push_back(ids_[i]);
     chosen.groups_.push_back(group);
   }
   const at::Tensor index = at::tensor(which, at::kLong);

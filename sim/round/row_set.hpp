@@ -38,12 +38,15 @@ class RowSet {
   RowSet(std::vector<KeptRow> kept, std::vector<std::int64_t> widths, at::ScalarType type, Communicator& comm,
          ThreadPool& pool);
 
-  std::int64_t count() const { return rows_; }          // n
-  std::int64_t width() const { return width_; }         // d
+  std::int64_t count() const { return rows_; }   // n
+  std::int64_t width() const { return width_; }  // d
+  std::size_t channels() const { return widths_.size(); }
   std::int64_t first_column() const { return begin_; }  // the first of this rank
   at::ScalarType type() const { return columns_.scalar_type(); }
   /// The client of each row; empty for rows that belong to no single client, such as means of several rows.
   std::span<const ClientId> clients() const { return clients_; }
+  /// The participation of each row, or empty like the clients.
+  std::span<const ParticipationId> ids() const { return ids_; }
   /// The weight of each row in the mean of a channel.
   std::span<const double> weights(std::size_t channel = 0) const { return weights_[channel]; }
   /// The rows of one group, while rows belong to clients.
@@ -115,6 +118,7 @@ class RowSet {
   std::vector<std::int64_t> widths_;
   std::int64_t width_ = 0, rows_ = 0, begin_ = 0;
   std::vector<ClientId> clients_;
+  std::vector<ParticipationId> ids_;
   std::vector<std::int32_t> groups_;
   std::vector<std::vector<double>> weights_;  // [channel][n]
   // The rows are map_ times columns_, or columns_ where map_ is undefined.

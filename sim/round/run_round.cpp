@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "sim/round/plan_round.hpp"
+#include "sim/round/finish_session.hpp"
 #include "sim/round/probe.hpp"
 #include "sim/round/train_block.hpp"
 
@@ -156,7 +156,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const at::NoGradGuard no_gradients;
 
   // Plan: the same on every rank, without messages unless losses are probed.
-  const PlannedRound round = plan_round(federation, state, [&](const std::vector<ClientId>& clients) {
+  PlannedRound round = plan_round(federation, state, [&](const std::vector<ClientId>& clients) {
     return probe_losses(clients, federation, state, comm, trainers);
   });
 
@@ -167,7 +167,11 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   keep_ahead(training, trained.ahead, state.ahead);
 
   // One reduction for the sums and one for the clients' figures; afterwards every rank knows the same.
-  std::vector<Aggregate> groups = trained.collector->finish(comm);
+  SessionResult session = finish_session(*trained.collector, round, federation, state, comm, trainers);
+  if (!session.aborted.empty()) {
+    trained.commits.clear();
+    abandon(round, session.aborted);
+  }
   const std::vector<ClientFigures> figures = share_figures(trained.commits, round.committed.size(), comm);
   state.feedback = feedback_of(round.committed, figures);
   training.store_memory(state.memory, figures, trained.commits, comm);
@@ -176,7 +180,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   note_downloads(round, state.board);
   end_participations(round.plan, state);
   if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
-    update_server(federation, training, groups, state);
+    update_server(federation, training, session.groups, state);
     report(federation, state, record);
     record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {

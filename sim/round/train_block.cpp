@@ -1,16 +1,10 @@
 #include "sim/round/train_block.hpp"
 
-#include "sim/round/plan_sums.hpp"
-
 namespace shoal {
 
 RoundTraining::RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
                              Communicator& comm, int lanes, TrainClients train_clients)
-    : federation_(federation),
-      state_(state),
-      round_(round),
-      train_clients_(std::move(train_clients)),
-      sums_(plan_sums(state.client_side.wires(), round.plan, round.committed, *federation.task)) {
+    : federation_(federation), state_(state), round_(round), train_clients_(std::move(train_clients)) {
   std::vector<TrainingBlock> blocks = blocks_of_round(round, state, *federation.task, lanes);
   const std::vector<Assignment> assignments = assign(blocks, state.ahead, comm.size());
   std::vector<std::vector<ClientRecord>> memory = fetch_memory(blocks, assignments, state.memory, comm);
@@ -27,7 +21,7 @@ BlockOutcome RoundTraining::train(const OwnBlock& block, Trainer& trainer, Colle
   TrainedBlock done = held != state_.ahead.trained.end() ? held->second : client_side(block, trainer);
   std::vector<double> factors;
   for (const std::size_t position : block.block.positions) factors.push_back(round_.plan.commits[position].weight);
-  collector.add(state_.client_side.contribute(sums_, done, block.participations(), factors));
+  collector.add(state_.client_side.contribute(round_.session, done, block.participations(), factors));
   return {.positions = block.block.positions, .figures = std::move(done.figures), .written = std::move(done.written)};
 }
 

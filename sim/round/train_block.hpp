@@ -37,7 +37,7 @@ class RoundTraining {
   const std::vector<OwnBlock>& ahead() const { return ahead_; }
   /// All participations that this round trains ahead, and the rank of each.
   const std::map<ParticipationId, int>& ahead_owners() const { return ahead_owners_; }
-  const AggregationPlan& sums() const { return sums_; }
+  const AggregationPlan& sums() const { return round_.session; }
 
   /// Takes one block from its message through local training, stages and codec to the sum; a block that was trained
   /// ahead is only added to the sum. Clients whose update is not finite or exceeds its channel's bound are left out and
@@ -61,7 +61,6 @@ class RoundTraining {
   const FederationState& state_;
   const PlannedRound& round_;
   TrainClients train_clients_;
-  AggregationPlan sums_;
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
 };

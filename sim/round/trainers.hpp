@@ -24,6 +24,7 @@ class Trainers {
   Trainers(const Task& task, int threads);
 
   int size() const { return pool_.size(); }
+  ThreadPool& pool() { return pool_; }
   /// Calls work(worker, i, trainer) for i in [0, count) on the pool's workers, each with its own trainer and without
   /// recording gradients.
   void for_each(std::size_t count, const std::function<void(int, std::size_t, Trainer&)>& work);

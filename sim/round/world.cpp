@@ -177,7 +177,7 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .bytes_up = expected_bytes(state.client_side.wires()),
           .in_flight = state.in_flight,
           .feedback = state.feedback,
-          .protocol = federation.aggregator->phases(),
+          .protocol = federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort()),
           .board = &state.board,
           .steps_without_clients = federation.steps_without_clients()};
 }

@@ -8,83 +8,10 @@
 #include "kernels/fixed_point.hpp"
 #include "sim/comm/device_comm.hpp"
 #include "sim/nn/device.hpp"
-#include "sim/round/aggregator.hpp"
+#include "strategies/aggregators/shared/exact_sums.hpp"
 
 namespace shoal::aggregators {
 namespace {
-
-// Adds one channel's rows of the accepted clients.
-void add_channel(const Contribution& contribution, std::size_t c, const SumView& sum, const ChannelScale& scale) {
-  std::vector<std::int64_t> weights = contribution.weights[c];
-  for (std::size_t k = 0; k < weights.size(); ++k) {
-    if (!contribution.accepted[k]) weights[k] = 0;  // takes no part, whatever it holds
-  }
-  const Rows rows = contribution.channels[c].to(sum.device);
-  if (scale.weight_unit == 1) return rows.add_to(sum, weights, scale.exponent);
-  std::vector<double> factors;
-  for (const std::int64_t weight : weights) factors.push_back(weight * scale.weight_unit);
-  rows.add_weighted(sum, factors, scale.exponent);
-}
-
-// One flat vector holds the sums of all channels, then one total weight per channel and the number of accepted clients.
-// Costs a single reduction of 8 (values + channels + 1) bytes per rank.
-class ExactSums final : public Collector {
- public:
-  explicit ExactSums(const AggregationPlan& plan) : plan_(plan) {
-    std::size_t values = 0;
-    for (const Wire& wire : plan_.wires) values += wire.channel.size;
-    sums_.assign(values + plan_.wires.size() + 1, 0);
-  }
-
-  void add(const Contribution& contribution) override {
-    std::int64_t at = 0;
-    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-      add_channel(contribution, c, {sums_.data() + at, plan_.wires[c].channel.size, nullptr, at::kCPU},
-                  plan_.scales[c]);
-      for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
-        if (contribution.accepted[k]) weight_of(c) += contribution.shares[c][k];
-      }
-      at += plan_.wires[c].channel.size;
-    }
-    for (const bool accepted : contribution.accepted) sums_.back() += accepted ? 1 : 0;
-  }
-
-  void merge(Collector& other) override {
-    const auto& theirs = static_cast<ExactSums&>(other).sums_;
-    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += theirs[i];
-  }
-
-  std::vector<Aggregate> finish(Communicator& comm) override {
-    comm.sum(sums_);
-    Aggregate total{.clients = sums_.back()};
-    std::size_t at = 0;
-    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-      const std::size_t size = plan_.wires[c].channel.size;
-      total.means.push_back(mean_of(std::span(sums_).subspan(at, size), weight_of(c), plan_.scales[c]));
-      total.weights.push_back(weight_of(c) * plan_.scales[c].weight_unit);
-      at += size;
-    }
-    return {std::move(total)};
-  }
-
- private:
-  std::int64_t& weight_of(std::size_t channel) { return sums_[sums_.size() - 1 - plan_.wires.size() + channel]; }
-
-  at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const {
-    at::Tensor mean = at::empty({std::ssize(sum)}, at::TensorOptions(plan_.type));
-    if (weight == 0) return mean.zero_();  // no client was accepted
-    const double total = weight * scale.weight_unit;
-    if (plan_.type == at::kDouble) {
-      to_mean<double>(sum, scale.exponent, total, {mean.mutable_data_ptr<double>(), sum.size()});
-    } else {
-      to_mean<float>(sum, scale.exponent, total, {mean.mutable_data_ptr<float>(), sum.size()});
-    }
-    return mean;
-  }
-
-  AggregationPlan plan_;
-  std::vector<std::int64_t> sums_;
-};
 
 // The same sums on a GPU. The totals that the host needs stay on the host, so there are two reductions; the second has
 // 8 (channels + 1) bytes per rank.
@@ -119,7 +46,7 @@ class DeviceSums final : public Collector {
     for (std::size_t i = 0; i < totals_.size(); ++i) totals_[i] += theirs.totals_[i];
   }
 
-  std::vector<Aggregate> finish(Communicator& comm) override {
+  Intake finish(Communicator& comm, ThreadPool&, State&) override {
     const OnDevice stream = current_stream();
     comm.device().sum(stream, sums_.mutable_data_ptr<std::int64_t>(), sums_.numel());
     comm.device().wait(stream);  // blocking MPI calls may deadlock while NCCL calls are pending
@@ -138,7 +65,7 @@ class DeviceSums final : public Collector {
       total.weights.push_back(weight);
       at += plan_.wires[c].channel.size;
     }
-    return {std::move(total)};
+    return {.sums = {std::move(total)}};
   }
 
  private:
@@ -154,7 +81,7 @@ class DeviceSums final : public Collector {
     return mean;
   }
 
-  AggregationPlan plan_;
+  const AggregationPlan& plan_;
   at::Tensor sums_, bad_rows_;        // [values], [channels]
   std::vector<std::int64_t> totals_;  // weight per channel, then the number of accepted clients
 };

@@ -38,7 +38,7 @@ class FloatSums final : public Collector {
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += theirs.counts_[i];
   }
 
-  std::vector<Aggregate> finish(Communicator& comm) override {
+  Intake finish(Communicator& comm, ThreadPool&, State&) override {
     comm.sum(counts_);
     Aggregate total{.clients = counts_.back()};
     for (std::size_t c = 0; c < sums_.size(); ++c) {
@@ -51,7 +51,7 @@ class FloatSums final : public Collector {
       total.means.push_back(weight > 0 ? sums_[c].div_(weight) : sums_[c]);
       total.weights.push_back(weight * plan_.scales[c].weight_unit);
     }
-    return {std::move(total)};
+    return {.sums = {std::move(total)}};
   }
 
  private:
@@ -66,7 +66,7 @@ class FloatSums final : public Collector {
     }
   }
 
-  AggregationPlan plan_;
+  const AggregationPlan& plan_;
   std::vector<at::Tensor> sums_;
   std::vector<std::int64_t> counts_;  // total weight per channel, then the number of accepted clients
 };

@@ -5,22 +5,29 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <numeric>
+
 #include "kernels/order_statistics.hpp"
 #include "strategies/aggregators/shared/kept_rows.hpp"
 
 namespace shoal::aggregators {
 namespace {
 
+std::vector<std::size_t> all_of(const AggregationPlan& plan) {
+  std::vector<std::size_t> channels(plan.wires.size());
+  std::iota(channels.begin(), channels.end(), 0);
+  return channels;
+}
+
 class MedianRows final : public Collector {
  public:
-  explicit MedianRows(const AggregationPlan& plan) : plan_(plan), kept_(plan) {}
+  explicit MedianRows(const AggregationPlan& plan) : plan_(plan), kept_(plan, all_of(plan), KeptRows::Values::sent) {}
 
   void add(const Contribution& contribution) override { kept_.add(contribution); }
   void merge(Collector& other) override { kept_.merge(static_cast<MedianRows&>(other).kept_); }
 
-  std::vector<Aggregate> finish(Communicator& comm) override {
-    ThreadPool alone(1);
-    RowSet rows = kept_.take(comm, alone);
+  Intake finish(Communicator& comm, ThreadPool& pool, State&) override {
+    RowSet rows = kept_.take(comm, pool);
     const std::int64_t clients = rows.count();
     at::Tensor all = at::zeros({rows.width()}, at::TensorOptions(plan_.type));
     if (clients > 0) {
@@ -38,11 +45,11 @@ class MedianRows final : public Collector {
       total.weights.push_back(clients);
       at += wire.channel.size;
     }
-    return {std::move(total)};
+    return {.sums = {std::move(total)}};
   }
 
  private:
-  AggregationPlan plan_;
+  const AggregationPlan& plan_;
   KeptRows kept_;
 };
 

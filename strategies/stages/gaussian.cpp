@@ -13,6 +13,7 @@
 #include "kernels/noise.hpp"
 #include "sim/round/aggregator.hpp"
 #include "sim/round/planner.hpp"
+#include "sim/round/rule.hpp"
 #include "sim/round/stage.hpp"
 
 namespace shoal::stages {
@@ -42,6 +43,9 @@ class Gaussian final : public Stage {
     const auto* aggregator = all.find<Aggregator>();
     if (aggregator != nullptr && !aggregator->gives_means()) {
       user_error("{}: the noise is that of a mean, which [aggregator] does not give. Use another aggregator.", where_);
+    }
+    if (all.find<Rule>() != nullptr) {
+      user_error("{}: the noise is that of a mean, which rules do not give. Leave out 'rules'.", where_);
     }
     for (const Channel& channel : all.channels) {
       if (!covers(channel, place(all))) continue;

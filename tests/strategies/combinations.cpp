@@ -32,6 +32,32 @@ TEST(Combinations, RefuseAMedianOfCounts) {
   EXPECT_EQ(refusal("aggregator = \"median\"\nstages = [\"clip\"]\n" + small), "accepted");
 }
 
+TEST(Combinations, RefuseRulesWithoutRows) {
+  EXPECT_THAT(refusal("rules = [\"krum\"]\naggregator = \"exact_sum\"\n" + small),
+              HasSubstr("'krum' compares the clients' updates, and the aggregator 'exact_sum' does not give them"));
+  EXPECT_THAT(refusal("attack = \"alie\"\naggregator = \"median\"\n" + small), HasSubstr("'alie' compares"));
+  EXPECT_EQ(refusal("attack = \"sign_flip\"\naggregator = \"median\"\n" + small), "accepted");
+  EXPECT_EQ(refusal("rules = [\"krum\"]\naggregator = {bound = 10}\n" + small), "accepted");
+  EXPECT_EQ(refusal("rules = [\"krum\"]\nstages = [\"adaptive_clip\"]\n" + small), "accepted");
+}
+
+TEST(Combinations, RefuseRulesThatDoNotExist) {
+  EXPECT_THAT(refusal("rules = [\"nnm\", \"krumm\"]\n" + small),
+              HasSubstr("there is no rule called 'krumm'. The nearest is 'krum'"));
+  EXPECT_THAT(refusal("attack = \"a_little\"\n" + small), HasSubstr("there is no attack called 'a_little'"));
+  EXPECT_THAT(refusal("rules = [{name = \"krum\", most = 2}]\n" + small), HasSubstr("most"));
+}
+
+TEST(Combinations, RefuseNoiseForAMeanThatRulesDoNotGive) {
+  EXPECT_THAT(refusal("rules = [\"krum\"]\nstages = [\"gaussian\"]\n" + small), HasSubstr("which rules do not give"));
+}
+
+TEST(Combinations, RefuseRulesAndAttacksWithoutAServer) {
+  for (const std::string part : {"rules = [\"krum\"]", "attack = \"sign_flip\""}) {
+    EXPECT_THAT(refusal(part + "\ntopology = \"ring\"\n" + small), HasSubstr("beside 'topology'"));
+  }
+}
+
 TEST(Combinations, RefuseAScheduleThatChangesNothing) {
   EXPECT_THAT(refusal("local = {schedule = \"step\"}\n" + small.substr(0, small.find('\n') + 1)),
               HasSubstr("decay of 1"));

@@ -102,6 +102,9 @@ INSTANTIATE_TEST_SUITE_P(
         "[planner]\ncohort = 9\ndropout = 0.2\n[[codec]]\nname = \"top_k\"\n[[codec]]\nname = \"quantize\"\n"
         "[[stages]]\nname = \"top_k_download\"\nkeep = 0.3\n",
         "[planner]\ncohort = 9\n[codec]\nname = \"count_sketch\"\ncolumns = 3\nkeep = 4\n",
+        // The radius is small, so the aggregate of the round before decides much of the next.
+        "[planner]\ncohort = 9\ndropout = 0.2\n[[rules]]\nname = \"nnm\"\n[[rules]]\nname = \"centered_clipping\"\n"
+        "radius = 0.05\n[attack]\nname = \"alie\"\nmalicious = 20\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\nname = \"fed_buff\"\nconcurrency = 12\n"
         "buffer = 4\ndropout = 0.2\n[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"clip\"\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\ncohort = 9\n"

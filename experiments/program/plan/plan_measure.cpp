@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <fstream>
+#include <numeric>
 
+#include "sim/round/finish_session.hpp"
+#include "sim/round/plan_sums.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -39,7 +42,12 @@ PlannedRound round_of(const std::vector<Participation>& clients, const Federatio
   const LocalSettings local = parts.local->at(1);
   RoundPlan plan{.starts = clients};
   for (const Participation& p : clients) plan.commits.push_back({p.id});
-  return {.local = local, .world = make_world(parts, state, local), .plan = std::move(plan), .committed = clients};
+  PlannedRound round{.local = local, .world = make_world(parts, state, local), .plan = plan, .committed = clients};
+  round.session = plan_sums(state.client_side.wires(), plan, clients, *parts.task);
+  round.session.cohort = clients;
+  round.session.contributing.resize(clients.size());
+  std::iota(round.session.contributing.begin(), round.session.contributing.end(), 0);
+  return round;
 }
 
 // The processor time of the fastest of two to four calls, the first of which is slow; a single call if that takes
@@ -115,10 +123,12 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
 
   const std::string section = parts.sections().front().name;
   const ServerContext context = server_context(parts, state, state.client_side.channels(), section);
-  result.server_seconds = time_of(seconds / 4, [&] {
-    std::vector<Aggregate> groups = collector->finish(*comm);
-    for (Aggregate& group : groups) training.server_side(group, state);
-    parts.strategy->server_update(state.strategy(), groups, context);
+  // Rows are gone once the session has ended.
+  result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
+    SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
+    if (!session.aborted.empty()) return;
+    for (Aggregate& group : session.groups) training.server_side(group, state);
+    parts.strategy->server_update(state.strategy(), session.groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);
   return result;

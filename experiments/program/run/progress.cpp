@@ -86,6 +86,13 @@ void Progress::round(const RoundRow& row, const Measures& measures) {
   }
 }
 
+void Progress::abandoned(std::int64_t round, const std::string& reason) {
+  if (reason == reason_) return;
+  reason_ = reason;
+  fmt::print(out_, "{}{}: round {} was abandoned: {}\n", is_terminal_ ? "\r\x1b[K" : "", label_, round, reason);
+  std::fflush(out_);
+}
+
 void Progress::finish(const std::string& status) {
   if (is_terminal_) {
     show();

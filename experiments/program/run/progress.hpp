@@ -28,6 +28,8 @@ class Progress {
 
   /// After each round; cheap enough for thousands a second.
   void round(const RoundRow& row, const Measures& measures = {});
+  /// For a round that was abandoned for a reason: a line of its own, unless the last one gave the same reason.
+  void abandoned(std::int64_t round, const std::string& reason);
   /// Ends the updated line; `status` as in CellResult.
   void finish(const std::string& status);
 
@@ -44,6 +46,7 @@ class Progress {
   std::int64_t rounds_here_ = 0;  // rounds of this process, without those before a resume
   RoundRow row_;
   double accuracy_ = not_measured, loss_ = not_measured;  // at the last evaluation
+  std::string reason_;                                    // the last reason for an abandoned round
   Measures measures_;                                     // in the last round; shown if there is no accuracy or loss
 };
 

@@ -128,7 +128,10 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
     add_round(result, rows.round, schedule.target);
     if (record.diverged) result.status = "diverged";
     if (schedule.stop_at_target && result.rounds_to_target >= 0) result.status = "target reached";
-    if (recording.progress) recording.progress->round(rows.round, due ? rows.measures : Measures());
+    if (recording.progress) {
+      recording.progress->round(rows.round, due ? rows.measures : Measures());
+      if (!record.reason.empty()) recording.progress->abandoned(record.round, record.reason);
+    }
 
     const Action action = interruption.next(comm);
     if (result.status != "finished" || is_last) continue;

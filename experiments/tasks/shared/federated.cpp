@@ -89,14 +89,17 @@ Federation read_federation(const Settings& root, const FederatedTask& learned, c
     parts.codecs.push_back(make_part<Codec>("codec", "plain", codec));
   }
   if (parts.codecs.empty()) parts.codecs.push_back(make_part<Codec>("codec", "plain", root.section("codec")));
+  for (const Settings& rule : root.sections("rules")) parts.rules.push_back(make_part<Rule>("rule", "krum", rule));
+  if (root.has("attack")) parts.attack = make_part<Attack>("attack", "sign_flip", root.section("attack"));
   const Settings aggregator = root.section("aggregator");
-  parts.aggregator = make_part<Aggregator>("aggregator", "exact_sum", aggregator);
+  const char* usual = parts.wants_rows() ? "kept_rows" : "exact_sum";
+  parts.aggregator = make_part<Aggregator>("aggregator", usual, aggregator);
   parts.sums = read_sums(aggregator);
   return parts;
 }
 
 Gossip read_gossip(const Settings& root, const FederatedTask& learned, const ChooseBlock& choose) {
-  for (const char* key : {"strategy", "planner", "stages", "codec", "aggregator"}) {
+  for (const char* key : {"strategy", "planner", "stages", "codec", "aggregator", "rules", "attack"}) {
     if (!root.has(key)) continue;
     user_error(
         "{}: '{}' beside 'topology' (nodes without a server have none). Remove one of them; 'peer' names what nodes "

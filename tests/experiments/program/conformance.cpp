@@ -36,15 +36,15 @@ std::vector<Declared> declared(const AnyPart& part) {
 // TOML that names the part in its section; `extra` are further keys.
 std::string toml_of(const AnyPart& part, const std::string& extra = "") {
   const std::string table = fmt::format("{{name = \"{}\"{}}}", part.name, extra);
-  return part.section == "stages" ? "[" + table + "]" : table;
+  return part.section == "stages" || part.section == "rules" ? "[" + table + "]" : table;
 }
 
 // The parts whose kind has a section of an experiment to itself.
 std::vector<AnyPart> candidates() {
   std::vector<AnyPart> all = all_parts();
   std::erase_if(all, [](const AnyPart& part) {
-    // Rules and attacks are tried on rows, topologies and peer strategies without a server, in tests/strategies.
-    constexpr std::array<std::string_view, 5> elsewhere = {"task", "rule", "attack", "topology", "peer strategy"};
+    // Topologies and peer strategies are tried without a server, in tests/strategies.
+    constexpr std::array<std::string_view, 3> elsewhere = {"task", "topology", "peer strategy"};
     return std::ranges::count(elsewhere, part.kind) > 0 || part.kind.starts_with("form of");
   });
   return all;

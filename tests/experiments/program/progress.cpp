@@ -46,6 +46,16 @@ TEST(Progress, PrintsOneLinePerEvaluationIntoAFile) {
             "fed_avg: finished after 20 rounds, 10 s\n");
 }
 
+TEST(Progress, SaysOnceWhyRoundsAreAbandoned) {
+  const std::string text = printed(false, [](Progress& progress) {
+    for (const std::int64_t round : {3, 4, 7}) progress.abandoned(round, "5 of 6 clients are there");
+    progress.abandoned(8, "4 of 6 clients are there");
+  });
+  EXPECT_EQ(text,
+            "fed_avg: round 3 was abandoned: 5 of 6 clients are there\n"
+            "fed_avg: round 8 was abandoned: 4 of 6 clients are there\n");
+}
+
 TEST(Progress, CountsOnlyItsOwnRoundsAfterAResume) {
   const std::string text = printed(false, [](Progress& progress) {
     now += 4;

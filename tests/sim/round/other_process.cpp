@@ -179,11 +179,14 @@ TEST(OtherProcess, AnUnpackedContributionAddsTheSame) {
   EXPECT_EQ(same.shares, contribution.shares);
   EXPECT_EQ(same.accepted, contribution.accepted);
   const std::unique_ptr<Communicator> comm = single_rank();
+  const auto pool = make_thread_pool(1);
+  State own;
   std::vector<std::string> means;
   for (const Contribution* each : {&contribution, &same}) {
     const std::unique_ptr<Collector> collector = parts.aggregator->open(plan);
     collector->add(*each);
-    for (const at::Tensor& mean : collector->finish(*comm)[0].means) means.push_back(digest(mean));
+    const Intake intake = collector->finish(*comm, *pool, own);
+    for (const at::Tensor& mean : intake.sums[0].means) means.push_back(digest(mean));
   }
   ASSERT_EQ(means.size() % 2, 0U);
   for (std::size_t i = 0; i < means.size() / 2; ++i) EXPECT_EQ(means[i], means[i + means.size() / 2]);

@@ -17,7 +17,7 @@ using namespace shoal::test;
 class WithProtocol final : public Aggregator {
  public:
   std::unique_ptr<Collector> open(const AggregationPlan& plan) const override { return sum_->open(plan); }
-  std::vector<ProtocolPhase> phases() const override {
+  std::vector<ProtocolPhase> phases(std::span<const Wire>, double) const override {
     return {{.name = "keys",
              .place = ProtocolPhase::Place::before_download,
              .seconds = 1,

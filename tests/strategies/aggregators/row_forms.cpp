@@ -19,12 +19,15 @@ at::Tensor mean_of(const std::string& name, const Rows& rows, double weight_unit
                                   .weights = {{3, 1, 5}},
                                   .shares = {{3, 1, 5}},
                                   .accepted = {true, false, true},
-                                  .clients = {ClientId{0}, ClientId{1}, ClientId{2}}};
+                                  .block = {{.client = ClientId{0}}, {.client = ClientId{1}}, {.client = ClientId{2}}}};
   at::Tensor mean;
   run_on_threads(1, [&](Communicator& comm) {
     const auto collector = aggregator->open(plan);
     collector->add(contribution);
-    mean = collector->finish(comm)[0].means[0];
+    ThreadPool pool(1);
+    State state;
+    Intake intake = collector->finish(comm, pool, state);
+    mean = intake.rows ? intake.rows->mean() : intake.sums[0].means[0];
   });
   return mean;
 }
@@ -36,7 +39,7 @@ TEST(RowForms, GiveTheMeansOfTheirDenseForm) {
   for (const Rows& rows : {Rows(sparse), words}) {
     const Rows dense(rows.dense().to(at::kFloat));
     for (const double unit : {1.0, 0x1p-24}) {
-      for (const std::string name : {"exact_sum", "float_sum", "median"}) {
+      for (const std::string name : {"exact_sum", "float_sum", "kept_rows", "median"}) {
         const at::Tensor mean = mean_of(name, rows, unit);
         EXPECT_TRUE(at::equal(mean, mean_of(name, dense, unit))) << name;
         EXPECT_GT(mean.abs().max().item<double>(), 0) << name;
@@ -47,7 +50,7 @@ TEST(RowForms, GiveTheMeansOfTheirDenseForm) {
 
 TEST(RowForms, AverageFactoredRows) {
   const Rows rows = test::factored();
-  for (const std::string name : {"exact_sum", "float_sum", "median"}) {
+  for (const std::string name : {"exact_sum", "float_sum", "kept_rows", "median"}) {
     const at::Tensor difference = mean_of(name, rows, 1) - mean_of(name, Rows(rows.dense()), 1);
     EXPECT_LT(difference.abs().max().item<double>(), 1e-6) << name;
   }

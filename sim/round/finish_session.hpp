@@ -1,0 +1,21 @@
+#pragma once
+// The end of a round's session: the sums, or the rows after the attack and the rules.
+
+#include "sim/round/plan_round.hpp"
+
+namespace shoal {
+
+/// The outcome of a session for the server, the same on every rank.
+struct SessionResult {
+  std::vector<Aggregate> groups;  // with all means
+  std::string aborted{};          // why the session has failed, or empty
+};
+
+/// Ends the session that `collector` holds this rank's share of. If the aggregator gives rows, the attack changes those
+/// of malicious clients, the rules are applied one after the other, and the weighted mean of the rows that are left is
+/// the aggregate; a session without rows gives means 0. The weight of an aggregate is that of the rows that came in. A
+/// round that has been abandoned has no session and no aggregates. Collective.
+SessionResult finish_session(Collector& collector, const PlannedRound& round, const Federation& federation,
+                             FederationState& state, Communicator& comm, Trainers& trainers);
+
+}  // namespace shoal
