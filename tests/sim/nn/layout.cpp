@@ -58,7 +58,7 @@ TEST(Layout, FindsValuesByTheNameOfTheirRole) {
   EXPECT_THROW(matching({"frozen"}), UserError);
 }
 
-TEST(Layout, NamesTheParametersWhereAPatternMatchesNone) {
+TEST(Layout, NamesParametersWhereNoneMatches) {
   try {
     matching({"gate"});
     FAIL() << "found a gate";
