@@ -35,6 +35,7 @@ inline Composed composed(const std::string& toml) { return composed(Settings::pa
 /// Adds everything that is recorded of a round.
 inline void add_rows(Digest& all, const RoundRows& rows) {
   all.add(std::as_bytes(std::span(&rows.round, 1))).add(std::as_bytes(std::span(rows.participations)));
+  all.add(std::as_bytes(std::span(rows.figures.values)));
   for (const auto& [name, value] : rows.measures) all.add(name).add(value);
   for (const auto& [name, table] : rows.tables) all.add(name).add(std::as_bytes(std::span(table.values)));
 }

@@ -56,6 +56,11 @@ std::string csv_value(const std::byte* row, const Field& field) {
   return csv_field(value);
 }
 
+std::string csv_value(const Table& table, std::int64_t row, std::int64_t column) {
+  const bool is_integer = table.columns[column].type == FieldType::integer;
+  return is_integer ? csv_field(table.integer(row, column)) : csv_field(table.real(row, column));
+}
+
 std::string safe(const std::string& label) {
   std::string name;
   for (const char c : label) {
@@ -116,18 +121,20 @@ void write_text(const std::string& path, const std::string& text) {
 }  // namespace
 
 template <class Row>
-std::string csv_table(const std::vector<Row>& rows) {
+std::string csv_table(const std::vector<Row>& rows, const Table& further) {
   std::string text;
   for (const Field& field : fields<Row>()) {
     if (!text.empty()) text += ',';
     text += field.name;
   }
+  for (const Column& column : further.columns) text += ',' + csv_field(column.name);
   text += line_end;
-  for (const Row& row : rows) {
+  for (std::size_t r = 0; r < rows.size(); ++r) {
     for (const Field& field : fields<Row>()) {
       if (&field != fields<Row>().data()) text += ',';
-      text += csv_value(reinterpret_cast<const std::byte*>(&row), field);
+      text += csv_value(reinterpret_cast<const std::byte*>(&rows[r]), field);
     }
+    for (std::int64_t c = 0; c < std::ssize(further.columns); ++c) text += ',' + csv_value(further, r, c);
     text += line_end;
   }
   return text;
@@ -150,16 +157,15 @@ std::string csv_table(const Table& table) {
   for (std::int64_t r = 0; r < table.rows(); ++r) {
     for (std::int64_t c = 0; c < std::ssize(table.columns); ++c) {
       if (c > 0) text += ',';
-      const bool is_integer = table.columns[c].type == FieldType::integer;
-      text += is_integer ? csv_field(table.integer(r, c)) : csv_field(table.real(r, c));
+      text += csv_value(table, r, c);
     }
     text += line_end;
   }
   return text;
 }
 
-template std::string csv_table<RoundRow>(const std::vector<RoundRow>&);
-template std::string csv_table<ParticipationRow>(const std::vector<ParticipationRow>&);
+template std::string csv_table<RoundRow>(const std::vector<RoundRow>&, const Table&);
+template std::string csv_table<ParticipationRow>(const std::vector<ParticipationRow>&, const Table&);
 
 std::vector<std::string> export_run(const RunContents& run, const std::string& folder,
                                     std::optional<std::int64_t> wanted) {
@@ -181,7 +187,7 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
     const std::string name = file_name(cell->header);
     if (cell->result) write_safetensors(place(name + ".safetensors"), cell->model, metadata(run, *cell));
     write_text(place(name + ".rounds.csv"), csv_table(cell->rounds));
-    write_text(place(name + ".clients.csv"), csv_table(cell->participations));
+    write_text(place(name + ".clients.csv"), csv_table(cell->participations, cell->figures));
     if (!cell->measures.empty()) write_text(place(name + ".measures.csv"), csv_table(cell->measures));
     for (const auto& [table, rows] : cell->tables) {
       write_text(place(fmt::format("{}.{}.csv", name, safe(table))), csv_table(rows));

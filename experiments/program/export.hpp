@@ -24,8 +24,9 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
 
 /// RFC 4180, CRLF line ends. Reals in the shortest form that reads back to the same bits; NaN is an empty field, which
 /// pandas reads as NaN (to the same bits: read_csv(..., float_precision="round_trip")).
+/// `further`: columns after those of Row, with a row for each of `rows`.
 template <class Row>
-std::string csv_table(const std::vector<Row>& rows);
+std::string csv_table(const std::vector<Row>& rows, const Table& further = {});
 std::string csv_table(const std::vector<MeasureRow>& measures);
 std::string csv_table(const Table& table);
 

@@ -1,7 +1,7 @@
 #pragma once
 // Federated agents: each client is one user of an agent, who talks to the client's policy, which is trained on the
 // judged replies. Prompts, replies, votes and hints stay with the client; only the update with its weight leaves it
-// and, for the record, the loss and the numbers of usable and rejected replies.
+// and, for the record, the loss, the numbers of usable and rejected replies, and the mean entropy of the policy.
 
 #include <memory>
 
@@ -51,6 +51,9 @@ class AgentsTask final : public Task {
   at::Tensor initial_parameters(RandomKey) const override { return initial_.clone(); }
   ClientWork work(ClientId client) const override;
   std::unique_ptr<Trainer> trainer() const override;
+  /// "entropy": of the policy, nats per token of the usable replies, as it was when it sampled them; NaN where a client
+  /// had none.
+  std::vector<std::string> figures() const override { return {"entropy"}; }
   /// The set "test" has the held-out users, "train" the clients with new questions; there are no others.
   std::int64_t chunks(std::string_view set) const override;
   bool clients_have(std::string_view set) const override { return set == "test"; }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "sim/task/local_update.hpp"
@@ -64,8 +65,12 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
   return batches;
 }
 
-LocalResult AgentsTrainer::empty_result() const {
-  return {.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1}), .counts_examples = true};
+void AgentsTrainer::finish_figures(LocalResult& result) const {
+  for (std::size_t k = 0; k < result.figures.size(); ++k) {
+    const double mean = entropies_[k] / tokens_[k];
+    // One NaN, whatever the arithmetic made of a policy that is not finite.
+    result.figures[k].figures = {std::isfinite(mean) ? mean : std::numeric_limits<double>::quiet_NaN()};
+  }
 }
 
 void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result) {
@@ -78,6 +83,8 @@ void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::
                         .teacher = task_.settings().live_teacher ? params : task_.initial(),
                         .kl_to_teacher = task_.settings().kl_to_teacher};
   const BatchMeasures found = learner_.gradient(weights, batch.replies, gradient);
+  tokens_[k] += found.tokens;
+  entropies_[k] += found.entropy * found.tokens;
   const auto count = std::ssize(batch.replies), kept = count - found.rejected;
   result.figures[k].rejected_examples += found.rejected;
   result.figures[k].examples += kept;
@@ -92,6 +99,8 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
   params_.copy_(start.expand_as(params_));
   LocalUpdate<float> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_, correction);
   LocalResult result{.figures = planned_figures(task_, block_, local_), .counts_examples = true};
+  entropies_.assign(block_.size(), 0);
+  tokens_.assign(block_.size(), 0);
   for (std::int64_t step = 0;; ++step) {
     const std::vector<std::int64_t> active = active_clients(result.figures, step);
     if (active.empty()) break;
@@ -109,6 +118,7 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
     const std::int64_t mean = std::llround(client.examples / steps);
     client.examples = std::max(mean, std::min<std::int64_t>(client.examples, 1));
   }
+  finish_figures(result);
   result.delta = Rows(params_.sub_(start));
   return result;
 }
@@ -116,9 +126,12 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
 LocalResult AgentsTrainer::gradient(const at::Tensor& params) {
   std::vector<std::int64_t> all(block_.size());
   std::iota(all.begin(), all.end(), 0);
-  LocalResult result = empty_result();
+  LocalResult result{.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1}), .counts_examples = true};
+  entropies_.assign(block_.size(), 0);
+  tokens_.assign(block_.size(), 0);
   const std::vector<Batch> batches = roll_out(all, 0, params);
   for (const std::int64_t k : all) differentiate(k, batches[k], row_or_shared(params, k), result);
+  finish_figures(result);
   result.delta = Rows(gradients_);
   return result;
 }

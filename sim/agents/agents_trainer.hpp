@@ -31,7 +31,8 @@ class AgentsTrainer final : public Trainer {
   std::vector<Batch> roll_out(std::span<const std::int64_t> clients, std::int64_t step, const at::Tensor& params);
   /// Sets the gradient of client k on its batch in its row; adds loss, examples and rejected to `result`.
   void differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result);
-  LocalResult empty_result() const;
+  /// Turns the entropies of all tokens into the clients' means.
+  void finish_figures(LocalResult& result) const;
   /// Evaluates one reply to each of `questions` first turns of each user.
   Evaluation first_turns(const at::Tensor& params, std::span<const std::int64_t> users, std::int64_t questions,
                          std::string_view set);
@@ -42,6 +43,8 @@ class AgentsTrainer final : public Trainer {
   std::span<const Participation> block_;
   LocalSettings local_;
   at::Tensor params_, gradients_, momentum_;  // [K, d]
+  std::vector<double> entropies_;             // [K], sums over the tokens of a call's replies
+  std::vector<std::int64_t> tokens_;          // [K]
 };
 
 }  // namespace shoal

@@ -139,6 +139,7 @@ BatchMeasures Learner::gradient(const Weights& weights, std::span<const JudgedRe
   measures.kl /= tokens;
   measures.entropy /= tokens;
   measures.length = tokens / count;
+  measures.tokens = scored.current.rows;
   measures.gradient_norm = at::linalg_vector_norm(gradient).item<double>();
   return measures;
 }

@@ -32,8 +32,9 @@ struct Weights {
 struct BatchMeasures {
   double loss = 0;
   double kl = 0;  // KL divergence to the teacher without a hint, where that was scored: k3 estimate per sampled token
-  double entropy = 0;  // entropy of the policy per token, in nats
-  double length = 0;   // tokens per reply
+  double entropy = 0;       // entropy of the policy per token, in nats
+  double length = 0;        // tokens per reply
+  std::int64_t tokens = 0;  // in all replies
   double gradient_norm = 0;
   std::int64_t rejected = 0;  // replies left out of the gradient: their loss or derivatives are not finite
 };

@@ -24,7 +24,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the journal has the byte order of memory");
 
 constexpr std::string_view magic = "shoaljournal";
-constexpr std::uint32_t format_version = 4;
+constexpr std::uint32_t format_version = 5;
 
 struct FileHead {
   char magic[12];
@@ -60,8 +60,10 @@ bool has_head(std::FILE* file, const std::string& path) {
   }
   if (got < sizeof head) return false;
   if (head.version != format_version) {
-    user_error("journal '{}' has format version {} (this program reads {}). Use the version that wrote it.", path,
-               head.version, format_version);
+    user_error(
+        "journal '{}' has format version {} (this program reads {}). Use the version that wrote it, or discard "
+        "it with --anew.",
+        path, head.version, format_version);
   }
   return true;
 }

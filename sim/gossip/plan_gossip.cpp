@@ -92,6 +92,7 @@ RoundRecord describe_gossip(const Gossip& gossip, const GossipState& state, cons
     record.clients.push_back(row);
   }
   record.train_loss = loss / record.committed;
+  add_figures(record, gossip.task->figures());
   if (record.committed == 0) record.verdict = Verdict::abandoned;
   return record;
 }

@@ -91,19 +91,17 @@ void train(const Gossip& gossip, std::string_view section, const GossipState& st
 }
 
 // The figures of all completing nodes on every rank, in the plan's order.
-std::vector<ClientFigures> share_figures(const Blocks& blocks, Communicator& comm) {
-  std::vector<std::int64_t> packed(ClientFigures::packed_size * blocks.completing.size(), 0);
+// `figures`: number of those that the task names.
+std::vector<ClientFigures> share_figures(const Blocks& blocks, std::size_t figures, Communicator& comm) {
+  const std::size_t size = ClientFigures::packed_size(figures);
+  std::vector<std::int64_t> packed(size * blocks.completing.size(), 0);
   for (const OwnNodes& own : blocks.own) {
     for (std::size_t k = 0; k < own.figures.size(); ++k) {
-      std::ranges::copy(own.figures[k].pack(), &packed[ClientFigures::packed_size * own.block.positions[k]]);
+      own.figures[k].pack(std::span(packed).subspan(size * own.block.positions[k], size));
     }
   }
   comm.sum(packed);
-  std::vector<ClientFigures> all;
-  for (std::size_t i = 0; i < packed.size(); i += ClientFigures::packed_size) {
-    all.push_back(ClientFigures::unpack(std::span(packed).subspan(i).first<ClientFigures::packed_size>()));
-  }
-  return all;
+  return unpack_all(packed, figures);
 }
 
 // The links between nodes that have both sent a row, by the position of the receiving node.
@@ -194,7 +192,7 @@ RoundRecord run_gossip(const Gossip& gossip, GossipState& state, Communicator& c
   trainers.for_each(blocks.own.size(), [&](int, std::size_t i, Trainer& trainer) {
     train(gossip, section, state, plan, blocks.own[i], trainer);
   });
-  const std::vector<ClientFigures> figures = share_figures(blocks, comm);
+  const std::vector<ClientFigures> figures = share_figures(blocks, gossip.task->figures().size(), comm);
 
   // One exchange of rows; each node then mixes them in the order of the ids.
   const Links links = links_between_senders(plan, figures);

@@ -39,12 +39,15 @@ void CellHash::add(const RoundRows& rows) {
     columns_.at("measures/name").add(name).add("\n");
     columns_.at("measures/value").add(value);
   }
-  for (const auto& [name, table] : rows.tables) {
-    const std::int64_t width = std::ssize(table.columns);
-    for (std::int64_t c = 0; c < width; ++c) {
-      Digest& column = columns_[name + "/" + table.columns[c].name];
-      for (std::int64_t r = 0; r < table.rows(); ++r) column.add(table.values[r * width + c]);
-    }
+  add_table("clients", rows.figures);
+  for (const auto& [name, table] : rows.tables) add_table(name, table);
+}
+
+void CellHash::add_table(const std::string& name, const Table& table) {
+  const std::int64_t width = std::ssize(table.columns);
+  for (std::int64_t c = 0; c < width; ++c) {
+    Digest& column = columns_[name + "/" + table.columns[c].name];
+    for (std::int64_t r = 0; r < table.rows(); ++r) column.add(table.values[r * width + c]);
   }
 }
 

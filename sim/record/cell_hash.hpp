@@ -30,6 +30,8 @@ class CellHash {
   std::string finish(std::span<const ModelParameter> model);
 
  private:
+  void add_table(const std::string& name, const Table& table);
+
   std::map<std::string, Digest> columns_;  // by TABLE/COLUMN
 };
 

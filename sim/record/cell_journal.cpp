@@ -30,11 +30,26 @@ Table unpack_table(Unpacker& bytes) {
     table.columns.push_back(std::move(column));
   }
   table.values = bytes.array<std::int64_t>();
-  if (table.columns.empty() || std::ssize(table.values) % std::ssize(table.columns) != 0) {
+  if (std::ssize(table.values) != table.rows() * std::ssize(table.columns)) {
     user_error("a table in '{}' has {} values in {} columns. Use the version that wrote it.", bytes.source(),
                table.values.size(), table.columns.size());
   }
   return table;
+}
+
+void pack_table(Packer& packer, const Table& table) {
+  packer.number<std::uint64_t>(table.columns.size());
+  for (const Column& column : table.columns) {
+    packer.text(column.name).number(static_cast<std::int8_t>(column.type)).text(column.unit);
+  }
+  packer.array(std::span(table.values));
+}
+
+// Rows of later rounds follow those of earlier ones.
+void append(Table& all, const Table& table, const std::string& name, std::int64_t round) {
+  if (all.columns.empty()) all.columns = table.columns;
+  ensure(all.columns == table.columns, "the columns of table '{}' change in round {}", name, round);
+  all.values.insert(all.values.end(), table.values.begin(), table.values.end());
 }
 
 CellResult take_result(Unpacker& bytes) {
@@ -86,15 +101,13 @@ void CellJournal::round(const RoundRows& rows) {
 
 void pack(Packer& packer, const RoundRows& rows) {
   packer.row(rows.round).array(std::span(rows.participations));
+  pack_table(packer, rows.figures);
   packer.number<std::uint64_t>(rows.measures.size());
   for (const auto& [name, value] : rows.measures) packer.text(name).number(value);
   packer.number<std::uint64_t>(rows.tables.size());
   for (const auto& [name, table] : rows.tables) {
-    packer.text(name).number<std::uint64_t>(table.columns.size());
-    for (const Column& column : table.columns) {
-      packer.text(column.name).number(static_cast<std::int8_t>(column.type)).text(column.unit);
-    }
-    packer.array(std::span(table.values));
+    packer.text(name);
+    pack_table(packer, table);
   }
 }
 
@@ -102,6 +115,11 @@ RoundRows unpack_round(Unpacker& unpacker) {
   RoundRows rows;
   rows.round = unpacker.row<RoundRow>();
   rows.participations = unpacker.array<ParticipationRow>();
+  rows.figures = unpack_table(unpacker);
+  if (!rows.figures.columns.empty() && rows.figures.rows() != std::ssize(rows.participations)) {
+    user_error("a round in '{}' has {} participations and figures of {}. Use the version that wrote it.",
+               unpacker.source(), rows.participations.size(), rows.figures.rows());
+  }
   for (auto left = unpacker.number<std::uint64_t>(); left > 0; --left) {
     const std::string name = unpacker.text();
     rows.measures[name] = unpacker.number<double>();
@@ -127,12 +145,13 @@ std::vector<RoundRows> read_rounds(const std::string& path) {
 void add_round(CellContents& cell, RoundRows rows) {
   for (auto& [name, value] : rows.measures) cell.measures.push_back({rows.round.round, name, value});
   for (auto& [name, table] : rows.tables) {
-    Table& all = cell.tables[name];
-    if (all.columns.empty()) all.columns = table.columns;
-    ensure(all.columns == table.columns, "the columns of table '{}' change in round {}", name, rows.round.round);
-    all.values.insert(all.values.end(), table.values.begin(), table.values.end());
+    append(cell.tables[name], table, name, rows.round.round);
   }
   cell.rounds.push_back(rows.round);
+  if (cell.rounds.size() > 1) {
+    ensure(cell.figures.columns == rows.figures.columns, "the figures of clients change in round {}", rows.round.round);
+  }
+  append(cell.figures, rows.figures, "clients", rows.round.round);
   cell.participations.insert(cell.participations.end(), rows.participations.begin(), rows.participations.end());
 }
 

@@ -66,6 +66,7 @@ struct CellContents {
   CellHeader header;
   std::vector<RoundRow> rounds;
   std::vector<ParticipationRow> participations;
+  Table figures;                      // further columns of the participations
   std::vector<MeasureRow> measures;   // in order of their rounds, then of their names
   Tables tables;                      // rows of all rounds, one after the other
   std::optional<CellResult> result;   // none while the cell is unfinished

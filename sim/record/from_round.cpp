@@ -2,6 +2,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -68,12 +71,29 @@ std::vector<ParticipationRow> participation_rows(const RoundRecord& record) {
   return rows;
 }
 
+Table figures_of(const RoundRecord& record) {
+  Table table;
+  for (const std::string& name : record.figures) {
+    ensure(std::ranges::none_of(fields<ParticipationRow>(), [&](const Field& field) { return name == field.name; }),
+           "a figure of clients is called '{}', as a column of every participation table", name);
+    table.columns.push_back({name, FieldType::real, "measured by the trainer, NaN where it was not"});
+  }
+  for (const ClientRow& client : record.clients) {
+    for (std::size_t i = 0; i < record.figures.size(); ++i) {
+      const double value = client.committed ? client.figures.figures.at(i) : not_measured;
+      table.values.push_back(std::bit_cast<std::int64_t>(value));
+    }
+  }
+  return table;
+}
+
 }  // namespace
 
 RoundRows round_rows(const RoundRecord& record) {
   RoundRows rows{.measures = record.measures, .tables = record.tables};
   rows.round = round_row(record, rows.measures);
   rows.participations = participation_rows(record);
+  rows.figures = figures_of(record);
   return rows;
 }
 

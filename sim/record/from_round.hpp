@@ -9,7 +9,8 @@
 
 namespace shoal {
 
-/// The rows of a round. Measures that have a column of their own in RoundRow go there.
+/// The rows of a round. Measures that have a column of their own in RoundRow go there; figures of participations that
+/// were not committed are NaN.
 RoundRows round_rows(const RoundRecord& record);
 
 /// The named parameters inside the flat vector `params` [d], copied to the host.

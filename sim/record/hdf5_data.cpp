@@ -32,14 +32,37 @@ Handle row_type(std::span<const Field> fields, std::size_t size, std::int64_t sc
   return type;
 }
 
-Handle row_type(const std::vector<Column>& columns) {
-  Handle type(H5Tcreate(H5T_COMPOUND, 8 * columns.size()), H5Tclose, "make a row type");
-  std::size_t offset = 0;
+void insert_columns(const Handle& type, const std::vector<Column>& columns, std::size_t offset) {
   for (const Column& column : columns) {
     check(H5Tinsert(type, column.name.c_str(), offset, column_type(column.type)), "make a row type");
     offset += 8;
   }
+}
+
+Handle row_type(const std::vector<Column>& columns) {
+  Handle type(H5Tcreate(H5T_COMPOUND, 8 * columns.size()), H5Tclose, "make a row type");
+  insert_columns(type, columns, 0);
   return type;
+}
+
+std::string units(const std::vector<Column>& columns) {
+  std::string units;
+  for (const Column& column : columns) {
+    units += fmt::format("{}{}: {}", units.empty() ? "" : "; ", column.name, column.unit);
+  }
+  return units;
+}
+
+// Rows of plain structs, each followed by its further columns.
+template <class Row>
+std::vector<std::byte> joined(const std::vector<Row>& rows, const Table& further) {
+  const std::size_t added = 8 * further.columns.size(), width = sizeof(Row) + added;
+  std::vector<std::byte> bytes(rows.size() * width);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::memcpy(&bytes[r * width], &rows[r], sizeof(Row));
+    std::memcpy(&bytes[r * width + sizeof(Row)], &further.values[r * further.columns.size()], added);
+  }
+  return bytes;
 }
 
 // A measure's row: round, a name of `length` bytes, value.
@@ -149,8 +172,19 @@ ModelParameter read_parameter(hid_t group, const std::string& name) {
 }  // namespace
 
 template <class Row>
-void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes) {
-  write_rows(place, name, row_type(fields<Row>(), sizeof(Row)), rows.size(), rows.data(), units(fields<Row>()), axes);
+void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes,
+                 const Table& further) {
+  const std::string own = units(fields<Row>());
+  if (further.columns.empty()) {
+    write_rows(place, name, row_type(fields<Row>(), sizeof(Row)), rows.size(), rows.data(), own, axes);
+    return;
+  }
+  ensure(further.rows() == std::ssize(rows), "table '{}' has {} rows, and {} of further columns", name, rows.size(),
+         further.rows());
+  const Handle type = row_type(fields<Row>(), sizeof(Row) + 8 * further.columns.size());
+  insert_columns(type, further.columns, sizeof(Row));
+  const std::vector<std::byte> bytes = joined(rows, further);
+  write_rows(place, name, type, rows.size(), bytes.data(), own + "; " + units(further.columns), axes);
 }
 
 template <class Row>
@@ -162,25 +196,26 @@ std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t s
   return rows;
 }
 
-template void write_table(hid_t, const std::string&, const std::vector<RoundRow>&, const std::string&);
-template void write_table(hid_t, const std::string&, const std::vector<ParticipationRow>&, const std::string&);
+template void write_table(hid_t, const std::string&, const std::vector<RoundRow>&, const std::string&, const Table&);
+template void write_table(hid_t, const std::string&, const std::vector<ParticipationRow>&, const std::string&,
+                          const Table&);
 template std::vector<RoundRow> read_table(hid_t, const std::string&, std::int64_t);
 template std::vector<ParticipationRow> read_table(hid_t, const std::string&, std::int64_t);
 
 void write_table(hid_t place, const std::string& name, const Table& table, const std::string& axes) {
-  std::string units;
-  for (const Column& column : table.columns) {
-    units += fmt::format("{}{}: {}", units.empty() ? "" : "; ", column.name, column.unit);
-  }
-  write_rows(place, name, row_type(table.columns), table.rows(), table.values.data(), units, axes);
+  write_rows(place, name, row_type(table.columns), table.rows(), table.values.data(), units(table.columns), axes);
 }
 
-Table read_table(hid_t place, const std::string& name) {
+Table read_table(hid_t place, const std::string& name) { return read_further_columns(place, name, {}); }
+
+Table read_further_columns(hid_t place, const std::string& name, std::span<const Field> known) {
   const OpenRows data(place, name);
   Table table;
   for (const auto& [column, is_integer] : data.columns()) {
+    if (std::ranges::any_of(known, [&](const Field& field) { return column == field.name; })) continue;
     table.columns.push_back({column, is_integer ? FieldType::integer : FieldType::real, ""});
   }
+  if (table.columns.empty()) return table;
   table.values.resize(data.count(8 * table.columns.size()) * table.columns.size());
   data.read(row_type(table.columns), table.values.data());
   return table;

@@ -79,8 +79,10 @@ void write_text(hid_t place, const std::string& name, const std::string& text);
 std::string read_text(hid_t place, const std::string& name);
 
 /// A one-dimensional compound data set with the attributes `units` and `axes`; above 64 KiB it is compressed in chunks.
+/// `further`: columns after those of Row, with a row for each of `rows`.
 template <class Row>
-void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes);
+void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes,
+                 const Table& further = {});
 /// `schema`: version of the file; columns that it lacks keep their defaults.
 template <class Row>
 std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t schema);
@@ -88,6 +90,8 @@ std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t s
 /// The same for a table whose columns are chosen at run time. Reading does not return the columns' units.
 void write_table(hid_t place, const std::string& name, const Table& table, const std::string& axes);
 Table read_table(hid_t place, const std::string& name);
+/// The columns of a table that are not among `known`.
+Table read_further_columns(hid_t place, const std::string& name, std::span<const Field> known);
 
 /// Columns round, name (UTF-8 of fixed length, padded with zeros) and value.
 void write_measures(hid_t place, const std::vector<MeasureRow>& measures);

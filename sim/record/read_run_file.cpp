@@ -50,6 +50,7 @@ CellContents read_cell_group(hid_t cells, std::int64_t index, std::int64_t schem
   cell.rounds = hdf5::read_table<RoundRow>(group, "rounds", schema);
   cell.participations = hdf5::read_table<ParticipationRow>(group, "clients", schema);
   if (schema >= 3) {
+    cell.figures = hdf5::read_further_columns(group, "clients", fields<ParticipationRow>());
     cell.measures = hdf5::read_measures(group);
     const hdf5::Handle tables = hdf5::open_group(group, "tables");
     for (const std::string& name : hdf5::member_names(tables)) cell.tables[name] = hdf5::read_table(tables, name);

@@ -52,6 +52,7 @@ struct ParticipationRow {
 struct RoundRows {
   RoundRow round{};
   std::vector<ParticipationRow> participations{};
+  Table figures{};      // further columns of the participations, one for each of Task::figures: reals, a row for each
   Measures measures{};  // except those with a column of their own in RoundRow
   Tables tables{};
 };

@@ -34,7 +34,8 @@ void write_cell(hid_t cells, const CellContents& cell) {
   write_result(group, cell.result.value_or(totals_so_far(cell.rounds, 0)));
   hdf5::write_text(group, "config", cell.header.config);
   hdf5::write_table(group, "rounds", cell.rounds, "row: one server step, in order");
-  hdf5::write_table(group, "clients", cell.participations, "row: one participation, in the order in which they ended");
+  hdf5::write_table(group, "clients", cell.participations, "row: one participation, in the order in which they ended",
+                    cell.figures);
   hdf5::write_measures(group, cell.measures);
   const hdf5::Handle tables = hdf5::make_group(group, "tables");
   for (const auto& [name, table] : cell.tables) hdf5::write_table(tables, name, table, "row: in order of rounds");

@@ -32,10 +32,14 @@ const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return keep
 
 const LocalResult& ClientBlock::keep(LocalResult result) {
   last_ = std::move(result);
+  const std::size_t figures = task_.figures().size();
   for (std::size_t k = 0; k < last_.figures.size(); ++k) {
     const std::int64_t most = task_.work(block_[k].client).examples;
     std::int64_t& examples = last_.figures[k].examples;
     if (!last_.counts_examples) examples = most;
+    ensure(last_.figures[k].figures.size() == figures,
+           "a trainer has measured {} figures of a client (the task names {})", last_.figures[k].figures.size(),
+           figures);
     ensure(examples <= most, "training used {} examples of a client that has {}", examples, most);
   }
   return last_;

@@ -22,6 +22,12 @@ void require_size(const Unpacker& unpacker, std::size_t found, std::size_t expec
              unpacker.source(), found, expected);
 }
 
+std::vector<std::int64_t> packed(const ClientFigures& figures) {
+  std::vector<std::int64_t> numbers(ClientFigures::packed_size(figures.figures.size()));
+  figures.pack(numbers);
+  return numbers;
+}
+
 void pack_rows(Packer& packer, const std::vector<Rows>& all) {
   packer.number<std::uint64_t>(all.size());
   for (const Rows& rows : all) rows.pack(packer);
@@ -104,9 +110,7 @@ ClientRecord unpack_record(Unpacker& unpacker) {
 
 void pack(Packer& packer, const TrainedBlock& block) {
   packer.number<std::uint64_t>(block.figures.size());
-  for (const ClientFigures& figures : block.figures) {
-    for (const std::int64_t number : figures.pack()) packer.number(number);
-  }
+  for (const ClientFigures& figures : block.figures) packer.array(std::span<const std::int64_t>(packed(figures)));
   pack_rows(packer, block.channels);
   packer.array(std::span(block.weight));
   for (const ClientRecord& record : block.written) pack_record(packer, record);
@@ -116,8 +120,11 @@ TrainedBlock unpack_trained_block(Unpacker& unpacker) {
   TrainedBlock block;
   block.figures.resize(unpack_count(unpacker));
   for (ClientFigures& figures : block.figures) {
-    std::array<std::int64_t, ClientFigures::packed_size> numbers{};
-    for (std::int64_t& number : numbers) number = unpacker.number<std::int64_t>();
+    const std::vector<std::int64_t> numbers = unpacker.array<std::int64_t>();
+    if (numbers.size() < ClientFigures::packed_size(0)) {
+      user_error("a record of '{}' has {} figures of a client. Use the version that wrote it.", unpacker.source(),
+                 numbers.size());
+    }
     figures = ClientFigures::unpack(numbers);
   }
   block.channels = unpack_rows(unpacker, block.figures.size());

@@ -1,5 +1,7 @@
 #include "sim/round/round_record.hpp"
 
+#include <cmath>
+
 #include "sim/round/plan_round.hpp"
 #include "sim/round/probe.hpp"
 
@@ -38,6 +40,20 @@ ClientRow dropout_row(const Participation& p, const World& world) {
 
 }  // namespace
 
+void add_figures(RoundRecord& record, std::vector<std::string> names) {
+  record.figures = std::move(names);
+  for (std::size_t i = 0; i < record.figures.size(); ++i) {
+    double sum = 0;
+    std::int64_t measured = 0;
+    for (const ClientRow& row : record.clients) {
+      if (!row.figures.accepted || std::isnan(row.figures.figures.at(i))) continue;
+      sum += row.figures.figures[i];
+      ++measured;
+    }
+    if (measured > 0) record.measures["train_" + record.figures[i]] = sum / measured;
+  }
+}
+
 RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigures> figures) {
   const RoundPlan& plan = round.plan;
   const World& world = round.world;
@@ -59,6 +75,7 @@ RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigu
     }
   }
   record.train_loss = loss / record.committed;
+  add_figures(record, world.task.figures());
   for (const Participation& p : round.dropouts) record.clients.push_back(dropout_row(p, world));
 
   // Downloads count in the round in which they start, all other traffic in the round in which the participation ends.

@@ -36,10 +36,15 @@ struct RoundRecord {
   std::int64_t bytes_down = 0, bytes_up = 0;
   double train_loss = 0;  // mean over accepted clients; NaN if there are none
   std::vector<ClientRow> clients;
-  Measures measures;  // from an evaluation after the round, and from parts
+  std::vector<std::string> figures;  // names of ClientFigures::figures
+  Measures measures;                 // from an evaluation after the round, and from parts
   Tables tables;
   std::string reason;  // why the aggregator's session failed or was refused; otherwise empty
 };
+
+/// Names the clients' figures, and adds for each the measure "train_NAME": its mean over the accepted clients that
+/// could measure it, in the order of `clients`. There is no such measure where none could.
+void add_figures(RoundRecord& record, std::vector<std::string> names);
 
 /// The record of a round before its server step. `figures` has an entry for each commit, in their order.
 RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigures> figures);

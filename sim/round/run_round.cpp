@@ -59,20 +59,18 @@ void keep_ahead(const RoundTraining& training, std::vector<TrainedBlock>& traine
 }
 
 // Returns the figures of all commits on every rank; each rank contributes those of the blocks that it has trained.
+// `figures`: number of those that the task names.
 std::vector<ClientFigures> share_figures(const std::vector<BlockOutcome>& outcomes, std::size_t commits,
-                                         Communicator& comm) {
-  std::vector<std::int64_t> packed(ClientFigures::packed_size * commits, 0);
+                                         std::size_t figures, Communicator& comm) {
+  const std::size_t size = ClientFigures::packed_size(figures);
+  std::vector<std::int64_t> packed(size * commits, 0);
   for (const BlockOutcome& outcome : outcomes) {
     for (std::size_t k = 0; k < outcome.positions.size(); ++k) {
-      std::ranges::copy(outcome.figures[k].pack(), &packed[ClientFigures::packed_size * outcome.positions[k]]);
+      outcome.figures[k].pack(std::span(packed).subspan(size * outcome.positions[k], size));
     }
   }
   comm.sum(packed);
-  std::vector<ClientFigures> all;
-  for (std::size_t i = 0; i < packed.size(); i += ClientFigures::packed_size) {
-    all.push_back(ClientFigures::unpack(std::span(packed).subspan(i).first<ClientFigures::packed_size>()));
-  }
-  return all;
+  return unpack_all(packed, figures);
 }
 
 // The report on the commits, for planners.
@@ -172,7 +170,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
     trained.commits.clear();
     abandon(round, session.aborted);
   }
-  const std::vector<ClientFigures> figures = share_figures(trained.commits, round.committed.size(), comm);
+  const std::vector<ClientFigures> figures =
+      share_figures(trained.commits, round.committed.size(), federation.task->figures().size(), comm);
   state.feedback = feedback_of(round.committed, figures);
   training.store_memory(state.memory, figures, trained.commits, comm);
 

@@ -121,6 +121,11 @@ class Task {
   /// Names of the sets of examples that the task has and can be evaluated on: "train", "validation", "test", "server"
   /// (held by the server), or one that a transform makes. By default those of the first three that have chunks.
   virtual std::vector<std::string> sets() const;
+
+  /// Names of what trainers measure of each client beside loss and steps, such as "entropy": the order of
+  /// ClientFigures::figures. They become columns of the participation table, and `train_NAME` the mean of a round; a
+  /// trainer fills all of them or, without any, allocates nothing.
+  virtual std::vector<std::string> figures() const { return {}; }
 };
 
 }  // namespace shoal

@@ -243,7 +243,7 @@ Run check_experiment(const Settings& experiment, const RunOptions& options) {
   if (options.out.empty() && run.name.find('/') != std::string::npos) {
     user_error("'name' \"{}\" would be a path. Remove the '/', or give the path with --out.", run.name);
   }
-  if (has_rounds(run) && !options.resume && !options.anew) {
+  if (!options.resume && !options.anew && has_rounds(run)) {
     user_error("{}: holds an interrupted run. Use --resume to continue it or --anew to discard it.",
                journal_folder(run.out));
   }

@@ -90,8 +90,47 @@ TEST(AgentsTrainer, GivesTheSameBitsAloneOrStacked) {
     const LocalResult alone = trainer->fit(start, {});
     EXPECT_TRUE(at::equal(alone.delta.dense()[0], rows[k]));
     EXPECT_EQ(alone.figures[0].loss, together.figures[k].loss);
+    EXPECT_EQ(alone.figures[0].figures, together.figures[k].figures);
     EXPECT_EQ(alone.figures[0].examples, together.figures[k].examples);
   }
+}
+
+// With a rate of 0 the policy of both steps is the initial one, so all usable replies can be scored here again.
+TEST(AgentsTrainer, MeasuresTheEntropyOfItsPolicy) {
+  const Federation parts = federation("objective = \"accepted_replies\"\n" + agents);
+  const AgentsTask& task = task_of(parts);
+  EXPECT_EQ(task.figures(), std::vector<std::string>{"entropy"});
+  const std::vector<Participation> block = all_clients();
+  LocalSettings local = local_settings(2);
+  local.rate = 0;
+  const auto trainer = task.trainer();
+  trainer->open(block, local);
+  const LocalResult fit = trainer->fit(task.initial(), {});
+  const auto worker = task.policy().rollout_worker();
+  for (std::size_t k = 0; k < block.size(); ++k) {
+    worker->load(task.initial());
+    double entropy = 0, tokens = 0;
+    for (std::int64_t step = 0; step < 2; ++step) {
+      std::vector<Session> sessions = task.sessions(block[k], step);
+      for (const SessionLog& log : hold_sessions(*worker, sessions, task.settings().behaviour, task.judge(), 1)) {
+        for (const JudgedReply& reply : log.replies) {
+          if (!task.objective().takes(reply.signals)) continue;
+          const std::vector<Exchange> scored{{reply.prompt, reply.reply.tokens, reply.temperature}};
+          const at::Tensor log_p = worker->log_probs(scored);
+          entropy -= (log_p.exp() * log_p).sum().item<double>();
+          tokens += static_cast<double>(log_p.size(0));
+        }
+      }
+    }
+    ASSERT_EQ(fit.figures[k].figures.size(), 1);
+    EXPECT_GT(entropy, 0);
+    EXPECT_NEAR(fit.figures[k].figures[0], entropy / tokens, 1e-12);
+  }
+  // The gradient is that of the first step alone.
+  trainer->open(block, local_settings(1));
+  const std::vector<double> of_fit = trainer->fit(task.initial(), {}).figures[0].figures;
+  EXPECT_EQ(trainer->gradient(task.initial()).figures[0].figures, of_fit);
+  EXPECT_NE(of_fit, fit.figures[0].figures);
 }
 
 // A client counts the replies that its objective takes, never more than the work that it declares.
@@ -163,6 +202,26 @@ class Fragile final : public Objective {
  private:
   bool takes_all_;
 };
+
+class TakesNone final : public Objective {
+ public:
+  bool takes(const Signals&) const override { return false; }
+  double loss(const Sample&, RowView<double> gradient) const override { return gradient.at(0)[0] = 1; }
+};
+
+TEST(AgentsTrainer, HasNoEntropyWithoutUsableReplies) {
+  Settings settings = Settings::parse("users = 6\nsessions = 3\n", "test.toml");
+  Settings nothing;
+  const AgentsTask task(settings, find_part<Policy>("policy", "linear").make(nothing), std::make_unique<TakesNone>(),
+                        std::make_unique<Voter>(1), 1);
+  const std::vector<Participation> block = all_clients();
+  const auto trainer = task.trainer();
+  trainer->open(block, local_settings(2));
+  for (const ClientFigures& client : trainer->fit(task.initial(), {}).figures) {
+    EXPECT_EQ(client.examples, 0);
+    EXPECT_TRUE(std::isnan(client.figures.at(0)));
+  }
+}
 
 // A reply whose loss is NaN is counted, and the mean is taken over the others.
 TEST(AgentsTrainer, LeavesOutLossesThatAreNotFinite) {

@@ -152,9 +152,9 @@ TEST_F(JournalTest, RefusesForeignFilesAndOtherVersions) {
   EXPECT_NE(error_of_reading().find("is not a journal of Shoal"), std::string::npos);
   { Journal::create(path_); }
   std::string all = bytes();
-  all[12] = 5;
+  all[12] = 4;
   write(all);
-  EXPECT_NE(error_of_reading().find("has format version 5 (this program reads 4)"), std::string::npos);
+  EXPECT_NE(error_of_reading().find("has format version 4 (this program reads 5)"), std::string::npos);
   EXPECT_THROW(Journal::create("/nowhere/x.journal"), SystemError);
   EXPECT_THROW(read_journal(testing::TempDir()), UserError);
 }

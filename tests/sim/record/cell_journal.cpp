@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -117,6 +118,45 @@ TEST_F(CellJournalTest, GivesRoundsBackOneByOne) {
   EXPECT_EQ(rounds[1].tables.at("edges").values, edges(2).values);
 }
 
+// A trainer's figures are further columns of the participations.
+Table entropies(std::initializer_list<double> values) {
+  Table table{.columns = {{"entropy", FieldType::real, "nats"}}};
+  for (const double value : values) table.add({value});
+  return table;
+}
+
+TEST_F(CellJournalTest, KeepsFiguresBesideTheirParticipations) {
+  {
+    CellJournal journal(path_, header_);
+    journal.round({.round = row(1),
+                   .participations = {{.round = 1, .client = 5}, {.round = 1, .client = 6}},
+                   .figures = entropies({0.5, not_measured})});
+    journal.round({.round = row(2), .figures = entropies({})});
+    journal.round({.round = row(3), .participations = {{.round = 3, .client = 4}}, .figures = entropies({2})});
+  }
+  const CellContents cell = read_cell(path_);
+  ASSERT_EQ(cell.participations.size(), 3);
+  EXPECT_EQ(cell.figures.columns, entropies({}).columns);
+  ASSERT_EQ(cell.figures.rows(), 3);
+  EXPECT_EQ(cell.figures.real(0, 0), 0.5);
+  EXPECT_TRUE(std::isnan(cell.figures.real(1, 0)));
+  EXPECT_EQ(cell.figures.real(2, 0), 2);
+  const std::vector<RoundRows> rounds = read_rounds(path_);
+  EXPECT_EQ(rounds[0].figures.values, entropies({0.5, not_measured}).values);
+  EXPECT_EQ(rounds[1].figures.columns, entropies({}).columns);
+}
+
+TEST_F(CellJournalTest, RefusesFiguresThatComeAndGo) {
+  CellContents with, without;
+  add_round(with, {.round = row(1), .participations = {{.round = 1}}, .figures = entropies({1})});
+  EXPECT_THROW(add_round(with, {.round = row(2), .participations = {{.round = 2}}}), BrokenInvariant);
+  add_round(without, {.round = row(1), .participations = {{.round = 1}}});
+  EXPECT_THROW(add_round(without, {.round = row(2), .participations = {{.round = 2}}, .figures = entropies({1})}),
+               BrokenInvariant);
+  CellJournal(path_, header_).round({.round = row(1), .participations = {{.round = 1}}, .figures = entropies({1, 2})});
+  EXPECT_THROW(read_cell(path_), UserError);  // figures of two clients for one
+}
+
 TEST_F(CellJournalTest, CutsRowsAfterTheCheckpoint) {
   std::uint64_t checkpoint = 0;
   {
@@ -161,8 +201,9 @@ TEST_F(CellJournalTest, RefusesRecordsThatDoNotFit) {
   EXPECT_NE(error_of(99, {}).find("unknown kind 99"), std::string::npos);
   EXPECT_NE(error_of(2, Packer().number(1).bytes()).find("ends early"), std::string::npos);
   EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(~0ULL).bytes()).find("ends early"), std::string::npos);
-  EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(0ULL).number(0ULL).number(0ULL).number(1).bytes())
-                .find("4 unknown bytes"),
+  // No participations, no columns and values of figures, no measures, no tables.
+  const std::array<std::uint64_t, 5> nothing{};
+  EXPECT_NE(error_of(2, Packer().row(RoundRow{}).row(nothing).number(1).bytes()).find("4 unknown bytes"),
             std::string::npos);
   const std::vector<std::int64_t> shape = {1LL << 40, 1LL << 40};
   Packer wrong;

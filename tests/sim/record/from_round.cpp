@@ -58,6 +58,47 @@ TEST(FromRound, LeavesLossOutWithoutACommit) {
   EXPECT_TRUE(std::isnan(rows[1].loss));
 }
 
+TEST(FromRound, MakesColumnsOfFigures) {
+  RoundRecord record;
+  record.clients.resize(3);
+  for (ClientRow& client : record.clients) client.figures.figures = {0.25, 4};
+  record.clients[0].committed = record.clients[0].figures.accepted = true;
+  record.clients[1].committed = true;         // its update was rejected, but it was trained
+  record.clients[2].figures.figures.clear();  // a dropout
+  record.figures = {"entropy", "kl"};
+  const Table figures = round_rows(record).figures;
+  ASSERT_EQ(figures.columns.size(), 2);
+  EXPECT_EQ(figures.columns[0].name, "entropy");
+  EXPECT_EQ(figures.columns[1].name, "kl");
+  ASSERT_EQ(figures.rows(), 3);
+  for (std::int64_t row : {0, 1}) {
+    EXPECT_EQ(figures.real(row, 0), 0.25);
+    EXPECT_EQ(figures.real(row, 1), 4);
+  }
+  EXPECT_TRUE(std::isnan(figures.real(2, 0)) && std::isnan(figures.real(2, 1)));
+  EXPECT_TRUE(round_rows(RoundRecord{}).figures.columns.empty());
+  record.figures = {"entropy", "steps"};
+  EXPECT_THROW(round_rows(record), BrokenInvariant);  // every participation table has steps
+}
+
+TEST(FromRound, MeansAreOfClientsWithTheFigure) {
+  RoundRecord record;
+  record.clients.resize(5);
+  const double values[] = {1, 100, 3, not_measured, 8};
+  for (std::size_t i = 0; i < 5; ++i) {
+    record.clients[i].committed = true;
+    record.clients[i].figures.accepted = i != 1;
+    record.clients[i].figures.figures = {values[i], not_measured};
+  }
+  record.clients.emplace_back();  // a dropout has none
+  add_figures(record, {"entropy", "kl"});
+  EXPECT_EQ(record.figures, (std::vector<std::string>{"entropy", "kl"}));
+  EXPECT_EQ(record.measures, (Measures{{"train_entropy", 4}}));
+  RoundRecord other;
+  add_figures(other, {});
+  EXPECT_TRUE(other.measures.empty() && other.figures.empty());
+}
+
 TEST(FromRound, CarriesTaskGroupAndVariant) {
   RoundRecord record;
   record.clients.resize(2);

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "sim/error.hpp"
+#include "sim/record/cell_hash.hpp"
 
 namespace shoal {
 namespace {
@@ -192,6 +193,71 @@ TEST_F(RunFileTest, HasTheLayoutThatOthersRelyOn) {
   H5Pclose(layout);
   H5Aclose(attribute);
   H5Fclose(file);
+}
+
+// A task's own figures are columns of `clients`, after those that every task has; 2,000 rows are compressed.
+TEST_F(RunFileTest, HasTheFiguresOfClientsAsColumns) {
+  const std::string path = (folder_ / "figures").string();
+  CellHash hash;
+  RoundRows all{
+      .figures = {.columns = {{"entropy", FieldType::real, "nats"}, {"tokens", FieldType::integer, "count"}}}};
+  for (std::int64_t k = 0; k < 2000; ++k) {
+    all.participations.push_back({.round = 1, .participation = k, .client = k * k, .loss = 0.125});
+    all.figures.add({1.0 / static_cast<double>(k + 1), k});
+  }
+  all.round = {.round = 1};
+  hash.add(all);
+  {
+    CellJournal journal(path, {.index = 0, .label = "", .config = "", .provenance = {}});
+    journal.round(all);
+    journal.finish({.status = "finished", .hash = hash.finish(model())}, model());
+  }
+  assemble_run_file(path_, {"agents", "0.1.0"}, {path, journal(1, 2, true)});
+  const RunContents run = read_run_file(path_);
+  const CellContents& cell = run.cells[0];
+  ASSERT_EQ(cell.participations.size(), 2000);
+  EXPECT_EQ(std::memcmp(cell.participations.data(), all.participations.data(), 2000 * sizeof(ParticipationRow)), 0);
+  ASSERT_EQ(cell.figures.columns.size(), 2);
+  EXPECT_EQ(cell.figures.columns[0].name, "entropy");
+  EXPECT_EQ(cell.figures.columns[1].type, FieldType::integer);
+  EXPECT_EQ(cell.figures.values, all.figures.values);
+  EXPECT_TRUE(run.cells[1].figures.columns.empty()) << "a cell has the columns of another";
+
+  const hid_t file = H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  const hid_t clients = H5Dopen2(file, "/cells/0/clients", H5P_DEFAULT);
+  const hid_t type = H5Dget_type(clients);
+  ASSERT_EQ(H5Tget_nmembers(type), 24);
+  char* name = H5Tget_member_name(type, 22);
+  EXPECT_STREQ(name, "entropy");
+  H5free_memory(name);
+  const hid_t attribute = H5Aopen(clients, "units", H5P_DEFAULT);
+  const hid_t text = H5Aget_type(attribute);
+  char* units = nullptr;
+  H5Aread(attribute, text, &units);
+  EXPECT_TRUE(contains(units, "variant, from 0; entropy: nats; tokens: count")) << units;
+  H5free_memory(units);
+  for (const hid_t each : {type, text}) H5Tclose(each);
+  H5Aclose(attribute);
+  H5Dclose(clients);
+  H5Fclose(file);
+
+  // The hash of a result covers every value of a figure, and its name.
+  const std::string stated = cell.result->hash;
+  const auto hash_of = [&](const RoundRows& rows) {
+    CellHash other;
+    other.add(rows);
+    return other.finish(model());
+  };
+  EXPECT_EQ(hash_of(all), stated);
+  RoundRows changed = all;
+  changed.figures.values[3999] += 1;
+  EXPECT_NE(hash_of(changed), stated);
+  changed = all;
+  changed.figures.columns[0].name = "kl";
+  EXPECT_NE(hash_of(changed), stated);
+  changed = all;
+  changed.figures.columns[0].unit = "bits";
+  EXPECT_EQ(hash_of(changed), stated);
 }
 
 TEST_F(RunFileTest, RefusesOtherSchemasAndForeignFiles) {
