@@ -3,6 +3,7 @@
 // have explicit forward and backward passes, without autograd; other models come as workers.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -61,6 +62,8 @@ class StackedNetwork {
     std::int64_t correct = 0;
   };
   Score score() const;
+  /// After a forward pass, of the clients that take part. Shares the network's buffers, until its next pass.
+  Outputs outputs() const;
 
  private:
   void make_batches(const Form& form);
@@ -75,6 +78,7 @@ class StackedNetwork {
   std::int64_t active_;
   bool repeatable_;
   std::map<StepKey, RepeatedStep> repeated_;
+  std::function<at::Tensor()> features_;
 };
 
 }  // namespace shoal

@@ -2,8 +2,9 @@
 
 namespace shoal {
 
-void WorkerLayer::take(const Outputs& outputs) {
+void WorkerLayer::take(Outputs outputs) {
   output_.value.narrow(0, 0, active_).copy_(outputs.scores.flatten(1, -2));
+  features_ = std::move(outputs.features);
 }
 
 void WorkerLayer::backward(const GradientUse& use) {

@@ -18,13 +18,17 @@ class WorkerLayer final : public StackedLayer {
   void evaluate() override { take(worker_.evaluate(batches_, active_)); }
   void backward(const GradientUse& use) override;
 
+  /// The features of the last pass; undefined where the model names none.
+  const at::Tensor& features() const { return features_; }
+
  private:
-  void take(const Outputs& outputs);
+  void take(Outputs outputs);
 
   Worker& worker_;
   std::span<const Gathered> batches_;
   Activation output_;
   std::int64_t active_;
+  at::Tensor features_;
 };
 
 }  // namespace shoal
