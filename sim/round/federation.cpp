@@ -144,7 +144,7 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
 }
 
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
-                             std::string_view section) {
+                             std::string_view section, const ServerData* server) {
   return {.layout = federation.task->layout(),
           .channels = channels,
           .population = federation.task->clients(),
@@ -154,7 +154,8 @@ ServerContext server_context(const Federation& federation, FederationState& stat
           .key = random_key(federation.seed, fmt::format("{}/round {}", section, state.round)),
           .expected_cohort = state.expected_cohort,
           .feedback = state.feedback,
-          .board = state.board};
+          .board = state.board,
+          .server = server};
 }
 
 Message make_message(const Federation& federation, const FederationState& state) {

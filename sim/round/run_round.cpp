@@ -6,9 +6,11 @@
 #include <ATen/ops/isfinite.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "sim/round/plan_round.hpp"
 #include "sim/round/probe.hpp"
+#include "sim/round/server_data.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -98,12 +100,12 @@ void protect_newest_message(FederationState& state) {
 
 // Makes the next version of the model with the stages and the strategy.
 void update_server(const Federation& federation, const RoundTraining& training, std::vector<Aggregate>& groups,
-                   FederationState& state) {
+                   FederationState& state, const ServerData* server) {
   protect_newest_message(state);
-  for (Aggregate& group : groups) training.server_side(group, state);
+  for (Aggregate& group : groups) training.server_side(group, state, server);
   const std::string section = federation.sections().front().name;
   federation.strategy->server_update(state.strategy(), groups,
-                                     server_context(federation, state, training.sums().channels, section));
+                                     server_context(federation, state, training.sums().channels, section, server));
   state.version = Version{value(state.version) + 1};
 }
 
@@ -164,7 +166,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   RoundRecord record = describe_round(round, figures);
   end_participations(round.plan, state);
   if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
-    update_server(federation, training, groups, state);
+    const std::optional<ServerData> server = server_data(*federation.task, comm, trainers);
+    update_server(federation, training, groups, state, server ? &*server : nullptr);
     report(federation, state, record);
     record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {

@@ -168,7 +168,7 @@ void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFig
   memory.store(written, comm);
 }
 
-void RoundTraining::server_side(Aggregate& group, FederationState& state) const {
+void RoundTraining::server_side(Aggregate& group, FederationState& state, const ServerData* server) const {
   for (std::size_t c = 0; c < group.means.size(); ++c) {
     if (!federation_.sums_words() || sums_.channels[c].needs_mean) continue;
     group.means[c] = federation_.codec->decode_sum(std::move(group.means[c]));
@@ -176,7 +176,7 @@ void RoundTraining::server_side(Aggregate& group, FederationState& state) const 
   for (std::size_t s = federation_.stages.size(); s-- > 0;) {
     const std::string& section = stage_keys_[s].section;
     federation_.stages[s]->server_side(state.section(section), group,
-                                       server_context(federation_, state, sums_.channels, section));
+                                       server_context(federation_, state, sums_.channels, section, server));
   }
 }
 

@@ -56,7 +56,7 @@ class RoundTraining {
   void store_memory(ClientMemory& memory, std::span<const ClientFigures> figures, std::vector<BlockOutcome>& outcomes,
                     Communicator& comm) const;
   /// Decodes an aggregate if words were summed, then runs the server side of the stages in reverse order.
-  void server_side(Aggregate& group, FederationState& state) const;
+  void server_side(Aggregate& group, FederationState& state, const ServerData* server = nullptr) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;

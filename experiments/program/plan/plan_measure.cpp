@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 
+#include "sim/round/server_data.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -118,10 +120,12 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   }
 
   const std::string section = parts.sections().front().name;
-  const ServerContext context = server_context(parts, state, training.sums().channels, section);
+  const std::optional<ServerData> server = server_data(task, *comm, trainers);
+  const ServerData* data = server ? &*server : nullptr;
+  const ServerContext context = server_context(parts, state, training.sums().channels, section, data);
   result.server_seconds = time_of(seconds / 4, [&] {
     std::vector<Aggregate> groups = collector->finish(*comm);
-    for (Aggregate& group : groups) training.server_side(group, state);
+    for (Aggregate& group : groups) training.server_side(group, state, data);
     parts.strategy->server_update(state.strategy(), groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);
