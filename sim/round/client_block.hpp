@@ -24,7 +24,7 @@ class ClientBlock {
   const LocalSettings& local() const { return local_; }
   /// Number of training examples of client k; after `train` or `gradient`, of those that it used.
   std::int64_t examples(std::int64_t k) const;
-  /// Of the parameters.
+  /// Names and places of the parameters.
   const ParameterLayout& layout() const { return task_.layout(); }
   /// Number of training examples of each client with each label, int64 [K, classes] on the host. UserError in a task
   /// without labels.

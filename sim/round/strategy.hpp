@@ -40,7 +40,7 @@ class Strategy : public RoundPart {
   virtual at::Tensor personal(const Message& server, ClientBlock&) const { return server.params(); }
   /// Whether clients answer otherwise than by the scores of their model.
   virtual bool has_predictions() const { return false; }
-  /// What the clients of the block answer by on their examples, [K, n, classes]: scores whose softmax is compared with
+  /// Scores by which the clients of the block answer on their examples, [K, n, classes]: their softmax is compared with
   /// the labels. `outputs` are those of their personal models.
   virtual at::Tensor predict(const Message&, ClientBlock&, const Outputs& outputs) const { return outputs.scores; }
 };

@@ -1,4 +1,4 @@
-// What follows from a model's outputs on examples: their losses and correct answers.
+// Losses and correct answers follow from a model's outputs on examples.
 #include <ATen/ops/full.h>
 
 #include <limits>

@@ -107,7 +107,7 @@ class Trainer {
   /// Evaluates `params` [d] on one client's own examples of the set; counts 0 examples where it has none.
   virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) = 0;
 
-  // Of tasks whose models have outputs (Task::has_outputs), with K = 1. Results own their memory.
+  // Tasks whose models have outputs (Task::has_outputs) give these, with K = 1. Results own their memory.
   /// The outputs of `params` [d] on one client's own examples of the set, none where it has none. No transforms.
   virtual ExampleOutputs outputs_own(const at::Tensor& params, ClientId client, std::string_view set);
   /// The same on examples of the server, by their positions among these, from 0.
