@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "sim/error.hpp"
@@ -54,6 +55,12 @@ std::vector<Range> chosen(std::span<const Parameter> parameters, const auto& cho
 
 }  // namespace
 
+std::string_view name_of(Role role) {
+  constexpr std::array<std::string_view, 4> names = {"shared", "personal", "buffer",
+                                                     "frozen"};  // in order of the roles
+  return names.at(static_cast<std::size_t>(role));
+}
+
 std::vector<std::string> ParameterLayout::names() const {
   std::vector<std::string> names;
   for (const Parameter& p : parameters) names.push_back(p.name);
@@ -67,7 +74,7 @@ std::vector<Range> ParameterLayout::ranges(Role role) const {
 std::vector<Range> ParameterLayout::ranges(std::span<const std::string> patterns) const {
   const auto fits = [&](const Parameter& p, const std::string& pattern) {
     if (pattern == "head") return layer_of(p.name) == layer_of(parameters.back().name);
-    return matches(p.name, pattern);
+    return pattern == name_of(p.role) || matches(p.name, pattern);
   };
   for (const std::string& pattern : patterns) {
     if (std::ranges::none_of(parameters, [&](const Parameter& p) { return fits(p, pattern); })) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace shoal {
@@ -13,6 +14,9 @@ namespace shoal {
 /// The purpose of a parameter. Buffers (running statistics) are changed by forward passes instead of gradients: they
 /// are part of a client's update, and the local step leaves them alone. The other roles are recorded only.
 enum class Role : std::int8_t { shared, personal, buffer, frozen };
+
+/// "shared", "personal", "buffer" or "frozen".
+std::string_view name_of(Role role);
 
 struct Parameter {
   std::string name;
@@ -49,7 +53,8 @@ struct ParameterLayout {
   std::vector<Range> ranges(Role role) const;
   /// The values of the parameters that match one of the patterns, in order. A pattern is one part of a name or several
   /// consecutive ones, such as "norm", "dense2" or "residual1.norm"; without its number, a part stands for all numbers.
-  /// "head" is the last layer with parameters. UserError when a pattern matches nothing.
+  /// "head" is the last layer with parameters, and the name of a role, such as "buffer", is all parameters of that
+  /// role. UserError when a pattern matches nothing.
   std::vector<Range> ranges(std::span<const std::string> patterns) const;
   /// The values outside of `ranges`.
   std::vector<Range> without(std::span<const Range> ranges) const;

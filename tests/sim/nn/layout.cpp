@@ -50,6 +50,25 @@ TEST(Layout, FindsValuesByName) {
   EXPECT_EQ(matching({}), std::vector<Range>{});
 }
 
+TEST(Layout, FindsValuesByTheNameOfTheirRole) {
+  EXPECT_EQ(matching({"buffer"}), small().ranges(Role::buffer));
+  EXPECT_EQ(matching({"shared"}), small().trained());
+  EXPECT_EQ(matching({"buffer", "head"}), (std::vector<Range>{{8, 2}, {14, 1}, {20, 8}}));
+  EXPECT_EQ(matching({"norm", "buffer"}), matching({"norm"}));  // each value once
+  EXPECT_THROW(matching({"frozen"}), UserError);
+}
+
+TEST(Layout, NamesTheParametersWhereAPatternMatchesNone) {
+  try {
+    matching({"gate"});
+    FAIL() << "found a gate";
+  } catch (const UserError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("gate"), std::string::npos) << text;
+    for (const std::string& name : small().names()) EXPECT_NE(text.find(name), std::string::npos) << text;
+  }
+}
+
 TEST(Layout, LeavesOutRanges) {
   const std::vector<Range> ends{{0, 6}, {27, 1}};
   EXPECT_EQ(small().without(ends), (std::vector<Range>{{6, 21}}));
