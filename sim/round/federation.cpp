@@ -168,6 +168,7 @@ Message make_message(const Federation& federation, const FederationState& state)
     }
     Message own;
     part->broadcast(state.section(section), group, own);
+    if (message.wire_bytes) *message.wire_bytes += own.bytes();
     for (auto& [name, tensor] : own.tensors) message.tensors.emplace(scoped(section, name), std::move(tensor));
     if (own.wire_bytes) message.wire_bytes = own.wire_bytes;
   }

@@ -1,10 +1,10 @@
-// Losses and correct answers follow from a model's outputs on examples.
+#include "sim/task/task.hpp"
+
 #include <ATen/ops/full.h>
 
 #include <limits>
 
 #include "sim/nn/layers/cross_entropy.hpp"
-#include "sim/task/task.hpp"
 
 namespace shoal {
 namespace {
