@@ -99,6 +99,9 @@ INSTANTIATE_TEST_SUITE_P(
         "[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"adaptive_clip\"\nbit_noise = 1\n",
         "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\n[strategy]\nname = \"ditto\"\n",
         "[planner]\ncohort = 9\n[aggregator]\nname = \"median\"\n[strategy]\nname = \"ditto\"\n",
+        "[task]\nname = \"supervised\"\n[data]\nname = \"optdigits\"\ntest = 0.2\n[partition]\nclients = 60\n"
+        "[model]\nname = \"mlp\"\nwidths = [6]\n[planner]\nname = \"fed_buff\"\nconcurrency = 8\nbuffer = 4\n"
+        "[local]\nsteps = 2\nblock = 2\n[strategy]\nname = \"fed_per\"\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\nname = \"fed_buff\"\nconcurrency = 12\n"
         "buffer = 4\ndropout = 0.2\n[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"clip\"\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\ncohort = 9\n"
