@@ -207,7 +207,7 @@ TEST(FedBn, MeasuresEachClientsOwnExamples) {
   for (const auto& [client, record] : played.memory) {
     const at::Tensor x = features(task.train(), task.holdout().indices(client, "train"));
     const at::Tensor mean = at::conv2d(x, part(0), part(1), 1, 1).mean({0, 2, 3});
-    // Of the personal values, weight and bias of the first norm come before.
+    // Weight and bias of the first norm are the first personal values.
     EXPECT_LT(distance(record[0].narrow(0, 8, 4), 0.1 * mean), 1e-5) << value(client);
   }
 }
