@@ -4,6 +4,8 @@
 // 2021 (arXiv 2102.07623), with everything but the head LG-FedAvg (Liang et al. 2020, arXiv 2001.01523). Without
 // personal parameters it is FedAvg, with no others local training. In the server's model they keep their initial
 // values.
+//
+// Try: task = "supervised", data = "optdigits", model.name = "mlp", model.widths = [6], local.batch = 5
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
