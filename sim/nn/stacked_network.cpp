@@ -31,6 +31,7 @@ StackedNetwork::StackedNetwork(const Network& network, const ParameterRows& rows
     : input_(make_input(rows, batch, network.form(), 1)), active_(rows.clients()), repeatable_(true) {
   auto layers = std::make_unique<LayerStack>(network, input_, rows, network.layout().parameters, form);
   features_ = [from = layers->features().value] { return from; };
+  backward_ = [to = layers.get()](const GradientUse& use, const at::Tensor& f) { to->backward(use, f); };
   model_ = std::move(layers);
   output_ = model_->output();
   loss_ = StackedCrossEntropy(output_, rows, form);
@@ -50,6 +51,7 @@ StackedNetwork::StackedNetwork(const Learnable& model, Worker& worker, std::int6
   make_batches(model.form());
   auto layer = std::make_unique<WorkerLayer>(worker, batches_, output_);
   features_ = [from = layer.get()] { return from->features(); };
+  backward_ = [to = layer.get()](const GradientUse& use, const at::Tensor& f) { to->backward(use, f); };
   model_ = std::move(layer);
 }
 
@@ -95,6 +97,8 @@ void StackedNetwork::evaluate() {
 
 void StackedNetwork::backward(const GradientUse& use) { model_->backward(use); }
 
+void StackedNetwork::backward(const GradientUse& use, const at::Tensor& of_features) { backward_(use, of_features); }
+
 RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
   constexpr std::size_t most = 32;  // learning rates and addresses change now and then
   if (!repeated_.contains(key) && repeated_.size() >= most) {
@@ -105,10 +109,14 @@ RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
 }
 
 Outputs StackedNetwork::outputs() const {
-  at::Tensor scores = output_.value.narrow(0, 0, active_), features = features_();
-  if (labels_.dim() == 3) scores = scores.view({active_, labels_.size(1), labels_.size(2), scores.size(2)});
+  at::Tensor features = features_();
   if (features.defined()) features = features.narrow(0, 0, active_);
-  return {.scores = scores, .features = features};
+  return {.scores = shaped(output_.value), .features = features};
+}
+
+at::Tensor StackedNetwork::shaped(const at::Tensor& rows) const {
+  const at::Tensor scores = rows.narrow(0, 0, active_);
+  return labels_.dim() == 3 ? scores.view({active_, labels_.size(1), labels_.size(2), scores.size(2)}) : scores;
 }
 
 StackedNetwork::Score StackedNetwork::score() const {
