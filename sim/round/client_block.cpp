@@ -1,10 +1,37 @@
 #include "sim/round/client_block.hpp"
 
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+
+#include <algorithm>
 
 #include "sim/round/part.hpp"
 
 namespace shoal {
+namespace {
+
+at::Tensor own_row(const at::Tensor& params, std::int64_t k) {
+  return params.dim() == 2 ? params.select(0, k) : params;
+}
+
+// The tensors [1, n, ...] that `tensor` takes from each client, as [K, most, ...]; undefined where no client has one.
+at::Tensor padded(std::span<const ExampleOutputs> clients, std::int64_t most, double behind, const auto& tensor) {
+  const auto some = std::ranges::find_if(clients, [&](const ExampleOutputs& o) { return tensor(o).defined(); });
+  if (some == clients.end()) return {};
+  std::vector<std::int64_t> shape = tensor(*some).sizes().vec();
+  shape[0] = std::ssize(clients);
+  shape[1] = most;
+  at::Tensor all = at::full(shape, behind, tensor(*some).options());
+  for (std::int64_t k = 0; k < std::ssize(clients); ++k) {
+    const at::Tensor own = tensor(clients[k]);  // undefined in place of features of a client without examples
+    if (own.defined()) all.select(0, k).narrow(0, 0, own.size(1)).copy_(own.select(0, 0));
+  }
+  return all;
+}
+
+}  // namespace
 
 ClientBlock::ClientBlock(std::span<const Participation> block, const LocalSettings& local, const Task& task,
                          Trainer& trainer, std::span<const MemorySlot> slots, std::vector<ClientRecord> records,
@@ -22,6 +49,48 @@ ClientBlock::ClientBlock(std::span<const Participation> block, const LocalSettin
 
 std::int64_t ClientBlock::examples(std::int64_t k) const {
   return last_.figures.empty() ? task_.work(block_[k].client).examples : last_.figures[k].examples;
+}
+
+at::Tensor ClientBlock::label_counts() const {
+  std::vector<at::Tensor> counts;
+  for (const Participation& p : block_) {
+    const std::vector<std::int64_t> own = task_.client_labels(p.client).examples;
+    if (own.empty()) {
+      user_error(
+          "[strategy] counts the clients' examples of each label, and those of the task have none. Use data with "
+          "labels, or another strategy.");
+    }
+    counts.push_back(at::tensor(own, at::kLong));
+  }
+  return at::stack(counts);
+}
+
+std::vector<Evaluation> ClientBlock::evaluate(const at::Tensor& params, std::string_view set) {
+  std::vector<Evaluation> seen;
+  for (std::int64_t k = 0; k < count(); ++k) {
+    seen.push_back(trainer_.evaluate_own(own_row(params, k), block_[k].client, set));
+  }
+  return seen;
+}
+
+ExampleOutputs ClientBlock::outputs(const at::Tensor& params, std::string_view set) {
+  if (!task_.has_outputs()) {
+    user_error(
+        "[strategy] needs a model's outputs on single examples, and the task has none. Use [data] and [model], or "
+        "another strategy.");
+  }
+  std::vector<ExampleOutputs> own;
+  std::int64_t most = 0;
+  for (std::int64_t k = 0; k < count(); ++k) {
+    own.push_back(trainer_.outputs_own(own_row(params, k), block_[k].client, set));
+    most = std::max(most, own.back().counts[0]);
+  }
+  ExampleOutputs all;
+  all.scores = padded(own, most, 0, [](const ExampleOutputs& o) { return o.scores; });
+  all.features = padded(own, most, 0, [](const ExampleOutputs& o) { return o.features; });
+  all.targets = padded(own, most, -1, [](const ExampleOutputs& o) { return o.targets; });
+  for (const ExampleOutputs& o : own) all.counts.push_back(o.counts[0]);
+  return all;
 }
 
 const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction& correction) {

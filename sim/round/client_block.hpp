@@ -24,11 +24,25 @@ class ClientBlock {
   const LocalSettings& local() const { return local_; }
   /// Number of training examples of client k; after `train` or `gradient`, of those that it used.
   std::int64_t examples(std::int64_t k) const;
+  /// Names and places of the parameters.
+  const ParameterLayout& layout() const { return task_.layout(); }
+  /// Number of training examples of each client with each label, int64 [K, classes] on the host. UserError in a task
+  /// without labels.
+  at::Tensor label_counts() const;
 
   /// Trains all clients of the block from `start` ([d] or [K, d]); `correction` is added to each local gradient.
   const LocalResult& train(const at::Tensor& start, const Correction& correction = {});
   /// The gradient of each client's mean loss over all its examples, as `delta`.
   const LocalResult& gradient(const at::Tensor& params);
+
+  // Each client's own examples of a set, seen by itself alone: a client's results have the same bits in any block.
+  // `params` are [d] or [K, d]. These invalidate the tensors of the last `train` or `gradient`. The last two need a
+  // task with outputs (UserError).
+  std::vector<Evaluation> evaluate(const at::Tensor& params, std::string_view set);
+  /// Scores and features [K, largest count, ...]; targets -1 behind a client's last example.
+  ExampleOutputs outputs(const at::Tensor& params, std::string_view set);
+  /// The loss of each training example, [K, largest count] in float64 on the host; NaN behind a client's last.
+  at::Tensor losses(const at::Tensor& params) { return outputs(params, "train").losses(); }
 
   /// Opens the memory of the part whose turn it is; the engine calls this.
   void open_memory(std::string_view section) { section_ = section; }

@@ -183,7 +183,7 @@ RandomKey round_key(const Federation& federation, std::string_view section, std:
 }
 
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
-                             std::string_view section) {
+                             std::string_view section, const ServerData* server) {
   return {.layout = federation.task->layout(),
           .channels = channels,
           .population = federation.task->clients(),
@@ -193,7 +193,8 @@ ServerContext server_context(const Federation& federation, FederationState& stat
           .key = round_key(federation, section, state.round),
           .expected_cohort = state.client_side.expected_cohort(),
           .feedback = state.feedback,
-          .board = state.board};
+          .board = state.board,
+          .server = server};
 }
 
 Message make_message(const Federation& federation, const FederationState& state) {
@@ -206,6 +207,7 @@ Message make_message(const Federation& federation, const FederationState& state)
     }
     Message own{.version = state.version};
     part->broadcast(state.section(section), group, own);
+    if (message.wire_bytes) *message.wire_bytes += own.bytes();
     for (auto& [name, tensor] : own.tensors) message.tensors.emplace(scoped(section, name), std::move(tensor));
     if (own.wire_bytes) message.wire_bytes = own.wire_bytes;
     for (const auto& [version, bytes] : own.bytes_since) message.bytes_since[version] = bytes;

@@ -113,7 +113,7 @@ RandomKey round_key(const Federation& federation, std::string_view section, std:
 /// The facts that the server side of the part with this section may use in the round that `state` has begun. The
 /// arguments must outlive the context.
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
-                             std::string_view section);
+                             std::string_view section, const ServerData* server = nullptr);
 
 /// Makes the message that a client downloads if it starts now. Shares the state's tensors.
 Message make_message(const Federation& federation, const FederationState& state);

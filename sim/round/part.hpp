@@ -20,6 +20,7 @@ namespace shoal {
 
 class Population;
 class RoundPart;
+class ServerData;
 class Task;
 struct LocalSettings;
 struct Wire;
@@ -57,6 +58,7 @@ struct ServerContext {
   double expected_cohort;              // Sampling::expected of the planner
   std::span<const Feedback> feedback;  // on the commits of this round
   Board& board;
+  const ServerData* server = nullptr;  // in the steps of the server; null where it keeps no examples of its own
 
   /// The index of the channel `name` that this part has declared.
   std::size_t own(std::string_view name) const { return index_of(channels, scoped(section, name)); }

@@ -32,6 +32,11 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
   ClientBlock block(std::span(&visit, 1), local, *federation.task, trainer, state.memory.slots(), {std::move(record)},
                     section);
   const at::Tensor model = federation.strategy->personal(message, block);
+  if (federation.strategy->has_predictions()) {
+    ExampleOutputs seen = block.outputs(model, set);
+    seen.scores = federation.strategy->predict(message, block, seen);
+    return seen.evaluation(0);
+  }
   return trainer.evaluate_own(model.dim() == 2 ? model[0] : model, client, set);
 }
 

@@ -14,9 +14,10 @@ struct PersonalEvaluation {
   double loss = 0;          // mean over clients
 };
 
-/// Evaluates `Strategy::personal` for at most `most` clients, always the same ones: the first with training examples in
-/// a keyed permutation. Collective. Each client is evaluated alone, on the home rank of its memory, so only three
-/// integers per client are sent, and the result is the same for any number of ranks and threads.
+/// Evaluates `Strategy::personal`, or what clients predict with it, for at most `most` clients, always the same ones:
+/// the first with training examples in a keyed permutation. Collective. Each client is evaluated alone, on the home
+/// rank of its memory, so only three integers per client are sent, and the result is the same for any number of ranks
+/// and threads.
 PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, std::string_view set,
                                      std::int64_t most, Communicator& comm, Trainers& trainers);
 

@@ -6,9 +6,11 @@
 #include <ATen/ops/isfinite.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "sim/round/finish_session.hpp"
 #include "sim/round/probe.hpp"
+#include "sim/round/server_data.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -106,12 +108,12 @@ void note_downloads(const PlannedRound& round, Board& board) {
 
 // Makes the next version of the model with the stages and the strategy.
 void update_server(const Federation& federation, const RoundTraining& training, std::vector<Aggregate>& groups,
-                   FederationState& state) {
+                   FederationState& state, const ServerData* server) {
   protect_newest_message(state);
-  for (Aggregate& group : groups) training.server_side(group, state);
+  for (Aggregate& group : groups) training.server_side(group, state, server);
   const std::string section = federation.sections().front().name;
   federation.strategy->server_update(state.strategy(), groups,
-                                     server_context(federation, state, state.client_side.channels(), section));
+                                     server_context(federation, state, state.client_side.channels(), section, server));
   state.version = Version{value(state.version) + 1};
 }
 
@@ -179,7 +181,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   note_downloads(round, state.board);
   end_participations(round.plan, state);
   if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
-    update_server(federation, training, session.groups, state);
+    const std::optional<ServerData> server = server_data(*federation.task, comm, trainers);
+    update_server(federation, training, session.groups, state, server ? &*server : nullptr);
     report(federation, state, record);
     record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {

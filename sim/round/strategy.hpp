@@ -38,6 +38,11 @@ class Strategy : public RoundPart {
   /// The models that the clients of the block would use now, [d] or [K, d]; by default the server's. May train, but
   /// must not change the clients' memory.
   virtual at::Tensor personal(const Message& server, ClientBlock&) const { return server.params(); }
+  /// Whether clients answer otherwise than by the scores of their model.
+  virtual bool has_predictions() const { return false; }
+  /// Scores by which the clients of the block answer on their examples, [K, n, classes]: their softmax is compared with
+  /// the labels. `outputs` are those of their personal models.
+  virtual at::Tensor predict(const Message&, ClientBlock&, const Outputs& outputs) const { return outputs.scores; }
 };
 
 template <>

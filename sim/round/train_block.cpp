@@ -58,13 +58,13 @@ void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFig
   memory.store(written, comm);
 }
 
-void RoundTraining::server_side(Aggregate& group, FederationState& state) const {
+void RoundTraining::server_side(Aggregate& group, FederationState& state, const ServerData* server) const {
   const ClientSide& side = state.client_side;
   side.decode(group, [&](std::string_view section) -> State& { return state.section(section); });
   for (std::size_t s = federation_.stages.size(); s-- > 0;) {
     const std::string& section = side.stage_section(s);
     federation_.stages[s]->server_side(state.section(section), group,
-                                       server_context(federation_, state, side.channels(), section));
+                                       server_context(federation_, state, side.channels(), section, server));
   }
 }
 

@@ -52,7 +52,7 @@ class RoundTraining {
                     Communicator& comm) const;
   /// Recovers the means of the updates from those of the words, then runs the server side of the stages in reverse
   /// order.
-  void server_side(Aggregate& group, FederationState& state) const;
+  void server_side(Aggregate& group, FederationState& state, const ServerData* server = nullptr) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;

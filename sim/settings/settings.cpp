@@ -165,6 +165,29 @@ std::vector<std::int64_t> Settings::integers(std::string_view key, std::vector<s
   return entry ? to_list<std::int64_t>(*entry, node_->at(*entry), kind, bounds, to_integer) : fallback;
 }
 
+std::vector<std::string> Settings::texts(std::string_view key, std::vector<std::string> fallback,
+                                         std::string_view meaning) const {
+  std::vector<std::string> in_quotes;
+  for (const std::string& text : fallback) in_quotes.push_back(quoted(text));
+  const auto* entry = read(*node_, key, "list of texts", fmt::format("[{}]", fmt::join(in_quotes, ", ")), meaning);
+  if (!entry) return fallback;
+  const auto* list = std::get_if<SettingsList>(&entry->value.is);
+  if (!list) {
+    user_error("{}'{}' must be a list of strings (found {}). Write it like [\"text\"].", node_->at(*entry), key,
+               describe(entry->value));
+  }
+  std::vector<std::string> texts;
+  for (const SettingsValue& item : *list) {
+    const auto* text = std::get_if<std::string>(&item.is);
+    if (!text) {
+      user_error("{}item {} of '{}' must be a string (found {}). Write it in quotes.", node_->at(*entry),
+                 texts.size() + 1, key, describe(item));
+    }
+    texts.push_back(*text);
+  }
+  return texts;
+}
+
 Settings Settings::section(std::string_view key) const {
   SettingsEntry* entry = node_->find(key);
   if (!entry) return Settings(absent_section(*node_, key));

@@ -59,6 +59,8 @@ class Settings {
                               Bounds = {}) const;
   std::vector<std::int64_t> integers(std::string_view key, std::vector<std::int64_t> fallback, std::string_view meaning,
                                      Bounds = {}) const;
+  std::vector<std::string> texts(std::string_view key, std::vector<std::string> fallback,
+                                 std::string_view meaning) const;
 
   /// The table under `key`, empty where the file has none. A bare string is short for {name = "string"}.
   Settings section(std::string_view key) const;

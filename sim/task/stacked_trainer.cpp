@@ -4,7 +4,10 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/sub.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <bit>
@@ -146,21 +149,26 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
     const std::span<const std::int32_t> own = examples_[k];
     if (own.empty()) continue;
     if (params.dim() == 2) lane.rows.values.copy_(params.select(0, k));
-    lane.rows.losses.zero_();
-    for (std::size_t first = 0; first < own.size(); first += gradient_chunk) {
-      const auto part = own.subspan(first, std::min<std::size_t>(gradient_chunk, own.size() - first));
-      auto& [net, inputs] = network(lane, std::ssize(part), length_of(lane, task_.train(), part));
-      const ClientBatch batch{part, weight_of_each(own), &block_[k]};
-      feed_.load(inputs, task_.train(), {&batch, 1});
-      net.forward();
-      net.loss_and_gradient();
-      net.backward(first == 0 ? GradientUse::store() : GradientUse::add());
-    }
+    differentiate(own, weight_of_each(own), &block_[k]);
     to.select(0, k).copy_(lane.rows.gradients.select(0, 0));
     result.figures[k].loss = lane.rows.losses.cpu().const_data_ptr<double>()[0];
   }
   result.delta = Rows(to);
   return result;
+}
+
+void StackedTrainer::differentiate(std::span<const std::int32_t> positions, double weight, const Participation* who) {
+  Lane& alone = lane(1);
+  alone.rows.losses.zero_();
+  for (std::size_t first = 0; first < positions.size(); first += gradient_chunk) {
+    const auto part = positions.subspan(first, std::min<std::size_t>(gradient_chunk, positions.size() - first));
+    auto& [net, inputs] = network(alone, std::ssize(part), length_of(alone, task_.train(), part));
+    const ClientBatch batch{part, weight, who};
+    feed_.load(inputs, task_.train(), {&batch, 1});
+    net.forward();
+    net.loss_and_gradient();
+    net.backward(first == 0 ? GradientUse::store() : GradientUse::add());
+  }
 }
 
 Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk& which) {
@@ -185,6 +193,68 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
     total.loss += part.loss;
   }
   return total;
+}
+
+ExampleOutputs StackedTrainer::outputs_own(const at::Tensor& params, ClientId client, std::string_view set) {
+  const at::NoGradGuard no_grad;
+  lane(1).rows.values.copy_(params);
+  return outputs(task_.holdout().indices(client, set));
+}
+
+ExampleOutputs StackedTrainer::server_outputs(const at::Tensor& params, std::span<const std::int32_t> positions) {
+  const at::NoGradGuard no_grad;
+  lane(1).rows.values.copy_(params);
+  return outputs(task_.server_examples(positions));
+}
+
+SummedGradient StackedTrainer::server_gradient(const at::Tensor& params, std::span<const std::int32_t> positions) {
+  const at::NoGradGuard no_grad;
+  const std::vector<std::int32_t> examples = task_.server_examples(positions);
+  if (examples.empty()) return {.gradient = at::zeros_like(params)};
+  Lane& alone = lane(1);
+  alone.rows.values.copy_(params);
+  differentiate(examples, 1, nullptr);
+  at::Tensor gradient = alone.rows.gradients.select(0, 0).clone();
+  for (const Range& buffer : task_.layout().ranges(Role::buffer)) gradient.narrow(0, buffer.first, buffer.size).zero_();
+  return {.gradient = gradient, .targets = task_.train().targets(examples)};
+}
+
+ExampleOutputs StackedTrainer::outputs(std::span<const std::int32_t> positions) {
+  Lane& alone = lane(1);
+  const Form& form = task_.train().form();
+  const std::int64_t count = std::ssize(positions);
+  const bool tokens = form.targets == Form::Targets::tokens;
+  std::vector<std::int64_t> shape{1, count};
+  if (tokens) shape.push_back(form.longest);
+  const at::TensorOptions floats = alone.rows.values.options();
+  ExampleOutputs all;
+  all.counts = {count};
+  all.targets = at::full(shape, -1, floats.dtype(at::kLong));
+  shape.push_back(score_count(task_.model().form()));
+  all.scores = at::zeros(shape, floats);
+  for (std::int64_t first = 0; first < count; first += SupervisedTask::chunk_size) {
+    const std::int64_t rows = std::min(SupervisedTask::chunk_size, count - first);
+    const auto piece = positions.subspan(first, rows);
+    // As in evaluate_own, so that outputs have the bits of evaluations.
+    const std::int64_t length = length_of(alone, task_.train(), piece);
+    auto& [net, inputs] = network(alone, std::bit_ceil(piece.size()), length);
+    const ClientBatch examples{piece, 1};
+    feed_.load(inputs, task_.train(), {&examples, 1});
+    net.evaluate();
+    const Outputs seen = net.outputs();
+    const auto part = [&](const at::Tensor& of) {
+      const at::Tensor own = of.narrow(1, first, rows);
+      return tokens ? own.narrow(2, 0, length) : own;
+    };
+    at::Tensor targets = part(all.targets);
+    targets.copy_(net.labels().narrow(1, 0, rows));
+    if (tokens) targets.masked_fill_(inputs.clients[0].mask.narrow(0, 0, rows).eq(0), -1);
+    part(all.scores).copy_(seen.scores.narrow(1, 0, rows));
+    if (!seen.features.defined()) continue;
+    if (!all.features.defined()) all.features = at::zeros({1, count, seen.features.size(2)}, floats);
+    all.features.narrow(1, first, rows).copy_(seen.features.narrow(1, 0, rows));
+  }
+  return all;
 }
 
 Evaluation StackedTrainer::score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,

@@ -42,6 +42,9 @@ class StackedTrainer final : public Trainer {
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
   Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) override;
+  ExampleOutputs outputs_own(const at::Tensor& params, ClientId client, std::string_view set) override;
+  ExampleOutputs server_outputs(const at::Tensor& params, std::span<const std::int32_t> positions) override;
+  SummedGradient server_gradient(const at::Tensor& params, std::span<const std::int32_t> positions) override;
 
  private:
   /// A network and its inputs.
@@ -80,6 +83,10 @@ class StackedTrainer final : public Trainer {
   /// The buffer [K, d] of the block's changes.
   at::Tensor changes();
 
+  /// The first lane's outputs on training examples.
+  ExampleOutputs outputs(std::span<const std::int32_t> positions);
+  /// Forward and backward passes of the first lane: each of these training examples, or of its tokens, has the weight.
+  void differentiate(std::span<const std::int32_t> positions, double weight, const Participation* who);
   /// Evaluates the first lane's weights on at most `batch` examples.
   Evaluation score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
                    const KeyedTransform* change = nullptr);

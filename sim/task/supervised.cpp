@@ -141,6 +141,13 @@ ClientLabels SupervisedTask::client_labels(ClientId client) const {
   return labels;
 }
 
+std::vector<std::int32_t> SupervisedTask::server_examples(std::span<const std::int32_t> which) const {
+  std::vector<std::int32_t> positions;
+  positions.reserve(which.size());
+  for (const std::int32_t i : which) positions.push_back(extras_.server.at(i));
+  return positions;
+}
+
 SupervisedTask::Chunk SupervisedTask::chunk(const ExampleChunk& which) const {
   ensure(which.index >= 0 && which.index < chunks(which.set), "evaluation chunk {} of {}", which.index,
          chunks(which.set));

@@ -14,6 +14,18 @@ std::vector<std::string> Task::sets() const {
   return names;
 }
 
+ExampleOutputs Trainer::outputs_own(const at::Tensor&, ClientId, std::string_view) {
+  throw BrokenInvariant("a task without outputs was asked for those of a client");
+}
+
+ExampleOutputs Trainer::server_outputs(const at::Tensor&, std::span<const std::int32_t>) {
+  throw BrokenInvariant("a task without outputs was asked for those on the server's examples");
+}
+
+SummedGradient Trainer::server_gradient(const at::Tensor&, std::span<const std::int32_t>) {
+  throw BrokenInvariant("a task without outputs was asked for a gradient on the server's examples");
+}
+
 double local_flops(const ClientWork& work, const LocalSettings& local, double fraction) {
   if (work.examples == 0) return 0;
   // An epoch's last batch may be smaller: whole epochs count their examples, the rest its full batches.

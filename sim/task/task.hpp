@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/nn/form.hpp"
 #include "sim/nn/layout.hpp"
 #include "sim/nn/rows.hpp"
 #include "sim/participation.hpp"
@@ -71,6 +72,25 @@ struct LocalResult {
   bool counts_examples = false;
 };
 
+/// The outputs of a model on examples of K clients, and what they should have been. A client with fewer examples than
+/// another has rows of zeros behind its last.
+struct ExampleOutputs : Outputs {
+  at::Tensor targets;                // int64 [K, n] labels, or [K, n, t] tokens; -1: does not count
+  std::vector<std::int64_t> counts;  // [K], examples of each client
+
+  /// The loss of each example, [K, n] in float64 on the host: cross entropy, for tokens the mean over those that count.
+  /// NaN behind a client's last example, and where nothing counts.
+  at::Tensor losses() const;
+  /// Examples (or tokens), correct answers and summed loss of client k.
+  Evaluation evaluation(std::int64_t k) const;
+};
+
+/// The gradient of a sum of losses, zero for buffers.
+struct SummedGradient {
+  at::Tensor gradient;       // [d]
+  std::int64_t targets = 0;  // losses in the sum: of examples or tokens
+};
+
 /// The training machinery of one thread; owns all buffers. A block's result depends only on the block.
 class Trainer {
  public:
@@ -86,6 +106,14 @@ class Trainer {
   virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;
   /// Evaluates `params` [d] on one client's own examples of the set; counts 0 examples where it has none.
   virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) = 0;
+
+  // Tasks whose models have outputs (Task::has_outputs) give these, with K = 1. Results own their memory.
+  /// The outputs of `params` [d] on one client's own examples of the set, none where it has none. No transforms.
+  virtual ExampleOutputs outputs_own(const at::Tensor& params, ClientId client, std::string_view set);
+  /// The same on examples of the server, by their positions among these, from 0.
+  virtual ExampleOutputs server_outputs(const at::Tensor& params, std::span<const std::int32_t> positions);
+  /// The gradient at `params` [d] of the summed loss of examples of the server.
+  virtual SummedGradient server_gradient(const at::Tensor& params, std::span<const std::int32_t> positions);
 };
 
 /// A client's training examples by label, and the number of groups that they are from.
@@ -126,6 +154,8 @@ class Task {
   /// ClientFigures::figures. They become columns of the participation table, and `train_NAME` the mean of a round; a
   /// trainer fills all of them or, without any, allocates nothing.
   virtual std::vector<std::string> figures() const { return {}; }
+  /// Whether a model has outputs on single examples, which a trainer gives.
+  virtual bool has_outputs() const { return false; }
 };
 
 }  // namespace shoal

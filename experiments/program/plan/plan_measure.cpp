@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <fstream>
 #include <numeric>
+#include <optional>
 
 #include "sim/round/finish_session.hpp"
 #include "sim/round/plan_sums.hpp"
+#include "sim/round/server_data.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -122,12 +124,14 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   }
 
   const std::string section = parts.sections().front().name;
-  const ServerContext context = server_context(parts, state, state.client_side.channels(), section);
+  const std::optional<ServerData> server = server_data(task, *comm, trainers);
+  const ServerData* data = server ? &*server : nullptr;
+  const ServerContext context = server_context(parts, state, state.client_side.channels(), section, data);
   // Rows are gone once the session has ended.
   result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
     SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
     if (!session.aborted.empty()) return;
-    for (Aggregate& group : session.groups) training.server_side(group, state);
+    for (Aggregate& group : session.groups) training.server_side(group, state, data);
     parts.strategy->server_update(state.strategy(), session.groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);

@@ -49,6 +49,8 @@ TEST(Settings, ReadsEveryKind) {
   EXPECT_EQ(s.numbers("list", {}, "values"), (std::vector<double>{1, 2.5}));
   EXPECT_EQ(s.integers("sizes", {64}, "widths"), (std::vector<std::int64_t>{200, 10}));
   EXPECT_TRUE(s.integers("empty", {64}, "widths").empty());
+  EXPECT_TRUE(s.texts("empty", {"a"}, "names").empty());
+  EXPECT_EQ(parse("x = [\"a\", \"b c\"]").texts("x", {}, "names"), (std::vector<std::string>{"a", "b c"}));
   EXPECT_NO_THROW(s.finish());
 }
 
@@ -114,6 +116,10 @@ TEST(Settings, ErrorsOfTypeAndBounds) {
             "a.toml:1: item 2 of 'x' must be greater than 0 (found 0). Raise it.");
   EXPECT_EQ(error_of([] { parse("x = [1, [2]]").integers("x", {}, ""); }),
             "a.toml:1: item 2 of 'x' must be an integer (found a list). Write it like 10.");
+  EXPECT_EQ(error_of([] { parse("x = \"a\"").texts("x", {}, ""); }),
+            "a.toml:1: 'x' must be a list of strings (found the string \"a\"). Write it like [\"text\"].");
+  EXPECT_EQ(error_of([] { parse("x = [\"a\", 3]").texts("x", {}, ""); }),
+            "a.toml:1: item 2 of 'x' must be a string (found 3). Write it in quotes.");
   EXPECT_NE(error_of([] { parse("x = \"" + std::string(500, 'a') + "\\n\"").number("x", 0, ""); }).find("aaa...\""),
             std::string::npos);
 }
@@ -242,14 +248,15 @@ TEST(Settings, DeclaresWhatIsRead) {
   s.choice("rule", "a", {"a", "b"}, "which rule");
   s.integers("hidden", {64, 10}, "widths");
   s.numbers("rates", {}, "rates");
+  s.texts("names", {"a", "b"}, "names");
   s.section("inner").integer("n", 1, "");
   const auto declared = s.declared();
-  ASSERT_EQ(declared.size(), 7u);
+  ASSERT_EQ(declared.size(), 8u);
   const std::vector<std::vector<std::string>> expected = {
       {"mu", "number", "0.01", "strength of the pull"},  {"epochs", "integer", "2", "local passes"},
       {"nesterov", "flag", "true", "momentum form"},     {"split", "text", "\"test\"", "which part"},
       {"rule", "choice of a, b", "\"a\"", "which rule"}, {"hidden", "list of integers", "[64, 10]", "widths"},
-      {"rates", "list of numbers", "[]", "rates"}};
+      {"rates", "list of numbers", "[]", "rates"},       {"names", "list of texts", "[\"a\", \"b\"]", "names"}};
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ((std::vector<std::string>{declared[i].key, declared[i].type, declared[i].fallback, declared[i].meaning}),
               expected[i]);
