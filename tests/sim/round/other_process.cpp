@@ -1,5 +1,6 @@
 // Do clients that are trained in another process, which gets bytes through a pipe and knows nothing of the server's
 // state, give the same bits?
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
