@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -21,6 +22,7 @@ namespace shoal {
 /// a participation still needs the version, the engine copies its tensors before a strategy changes the state in place.
 struct Message {
   Version version{};
+  std::int32_t group = 0;  // the group of clients that it is for
   std::map<std::string, at::Tensor, std::less<>> tensors;
 
   // Bytes of one download where the message travels compressed; unset: those of all tensors.
@@ -33,6 +35,16 @@ struct Message {
   const at::Tensor& params() const { return tensors.at("params"); }
   /// The size of one download.
   std::int64_t bytes() const;
+};
+
+/// Names a message: its version and the group of clients that it is for.
+struct MessageId {
+  Version version;
+  std::int32_t group;
+
+  MessageId(Version of, std::int32_t for_group = 0)  // NOLINT(google-explicit-constructor): most runs have one group
+      : version(of), group(for_group) {}
+  auto operator<=>(const MessageId&) const = default;
 };
 
 /// The weights of the clients in the mean of a channel.
@@ -68,11 +80,14 @@ inline Channel delta_channel(const ParameterLayout& layout, Weighting weighting 
 struct UpdateBlock {
   std::vector<Rows> channels;
   std::vector<double> weight{};  // [K]; only for Weighting::real
+  // [K], the group in whose sum each client's update counts, where clients choose it; empty: the group whose message
+  // they have downloaded.
+  std::vector<std::int32_t> groups{};
 
   UpdateBlock() = default;
   UpdateBlock(Rows only) : channels{std::move(only)} {}  // NOLINT(google-explicit-constructor)
-  UpdateBlock(std::vector<Rows> rows, std::vector<double> weights = {})
-      : channels(std::move(rows)), weight(std::move(weights)) {}
+  UpdateBlock(std::vector<Rows> rows, std::vector<double> weights = {}, std::vector<std::int32_t> chosen = {})
+      : channels(std::move(rows)), weight(std::move(weights)), groups(std::move(chosen)) {}
 };
 
 /// The weighted mean of each channel over the accepted clients of one group, or a robust rule's value in its place.

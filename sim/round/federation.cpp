@@ -57,6 +57,21 @@ void refuse_missing_rows(const Federation& federation) {
       part.name(), federation.aggregator->name(), part.name());
 }
 
+// Parts that see several groups one at a time have a section for each.
+bool sees_single_groups(const RoundPart* part) {
+  return dynamic_cast<const Stage*>(part) != nullptr || dynamic_cast<const Codec*>(part) != nullptr ||
+         dynamic_cast<const Rule*>(part) != nullptr || dynamic_cast<const Attack*>(part) != nullptr;
+}
+
+void refuse_mixed_groups(const Federation& federation) {
+  ensure(federation.groups() >= 1, "a strategy has {} groups", federation.groups());
+  if (federation.groups() == 1 || federation.aggregator->keeps_groups()) return;
+  user_error(
+      "'{}' has {} groups of clients, and the aggregator '{}' does not keep their updates apart. Leave out the name in "
+      "[aggregator], or use another strategy.",
+      federation.strategy->name(), federation.groups(), federation.aggregator->name());
+}
+
 }  // namespace
 
 std::vector<Federation::Section> Federation::sections() const {
@@ -147,6 +162,7 @@ void Federation::check() const {
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);
+  refuse_mixed_groups(*this);
   for (const auto& codec : codecs) {
     if (!aggregator->needs_rows() || codec->decodes_rows()) continue;
     user_error(
@@ -175,7 +191,15 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
       state.put("params", task.initial_parameters(random_key(federation.seed, "model/initial_parameters")));
     }
     part->init(state, server_context(federation, *this, client_side.channels(), section));
+    for (std::int32_t g = 1; g < federation.groups() && sees_single_groups(part); ++g) {
+      part->init(sections[section_of_group(section, g)],
+                 server_context(federation, *this, client_side.channels(), section, nullptr, g));
+    }
   }
+}
+
+std::string section_of_group(std::string_view section, std::int32_t group) {
+  return group == 0 ? std::string(section) : fmt::format("{}/group {}", section, group);
 }
 
 RandomKey round_key(const Federation& federation, std::string_view section, std::int64_t round) {
@@ -183,30 +207,29 @@ RandomKey round_key(const Federation& federation, std::string_view section, std:
 }
 
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
-                             std::string_view section, const ServerData* server) {
+                             std::string_view section, const ServerData* server, std::int32_t group) {
   return {.layout = federation.task->layout(),
           .channels = channels,
           .population = federation.task->clients(),
           .clients = federation.task->clients_with_examples(),
           .round = state.round,
           .section = section,
-          .key = round_key(federation, section, state.round),
+          .key = round_key(federation, section_of_group(section, group), state.round),
           .expected_cohort = state.client_side.expected_cohort(),
           .feedback = state.feedback,
           .board = state.board,
           .server = server};
 }
 
-Message make_message(const Federation& federation, const FederationState& state) {
-  constexpr std::int32_t group = 0;
-  Message message{.version = state.version};
+Message make_message(const Federation& federation, const FederationState& state, std::int32_t group) {
+  Message message{.version = state.version, .group = group};
   for (const auto& [section, part] : federation.sections()) {
     if (part == federation.strategy.get()) {
       part->broadcast(state.section(section), group, message);
       continue;
     }
-    Message own{.version = state.version};
-    part->broadcast(state.section(section), group, own);
+    Message own{.version = state.version, .group = group};
+    part->broadcast(state.section(section, sees_single_groups(part) ? group : 0), group, own);
     if (message.wire_bytes) *message.wire_bytes += own.bytes();
     for (auto& [name, tensor] : own.tensors) message.tensors.emplace(scoped(section, name), std::move(tensor));
     if (own.wire_bytes) message.wire_bytes = own.wire_bytes;
@@ -220,10 +243,11 @@ Message make_message(const Federation& federation, const FederationState& state)
   return message;
 }
 
-const Message& newest_message(const Federation& federation, FederationState& state) {
-  const auto found = state.messages.find(state.version);
+const Message& newest_message(const Federation& federation, FederationState& state, std::int32_t group) {
+  const MessageId newest(state.version, group);
+  const auto found = state.messages.find(newest);
   if (found != state.messages.end()) return found->second;
-  return state.messages.emplace(state.version, make_message(federation, state)).first->second;
+  return state.messages.emplace(newest, make_message(federation, state, group)).first->second;
 }
 
 std::int64_t expected_bytes(std::span<const Wire> wires) {

@@ -54,7 +54,7 @@ struct ServerContext {
   std::int64_t clients;                // number of clients with training examples
   std::int64_t round;                  // 1-based; 0 in `init`
   std::string_view section;            // name of the part's section, such as "stage/1/clip"
-  RandomKey key;                       // key of this part and round: other parts and rounds have independent draws
+  RandomKey key;                       // of this part, round and group: any others have independent draws
   double expected_cohort;              // Sampling::expected of the planner
   std::span<const Feedback> feedback;  // on the commits of this round
   Board& board;
@@ -100,7 +100,8 @@ class RoundPart {
   virtual std::vector<std::string> notes(const Composition&) const { return {}; }
   /// The tensors that each client keeps for this part between rounds.
   virtual std::vector<MemorySlot> memory(const ParameterLayout&, std::span<const Channel>) const { return {}; }
-  /// Called once, before the first round, with the part's own section. The strategy's already holds "params".
+  /// Called once, before the first round, with the part's own section. The strategy's already holds "params". Stages,
+  /// codecs, rules and attacks have a section for each group of clients and see one group at a time.
   virtual void init(State&, const ServerContext&) const {}
   /// Adds tensors to the message of a group of clients, where they count as download. A client reads them with
   /// `PartContext::received`; those of the strategy keep their names.

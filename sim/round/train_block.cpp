@@ -1,5 +1,7 @@
 #include "sim/round/train_block.hpp"
 
+#include <ATen/ops/zeros.h>
+
 namespace shoal {
 
 RoundTraining::RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
@@ -22,7 +24,10 @@ BlockOutcome RoundTraining::train(const OwnBlock& block, Trainer& trainer, Colle
   std::vector<double> factors;
   for (const std::size_t position : block.block.positions) factors.push_back(round_.plan.commits[position].weight);
   collector.add(state_.client_side.contribute(round_.session, done, block.participations(), factors));
-  return {.positions = block.block.positions, .figures = std::move(done.figures), .written = std::move(done.written)};
+  return {.positions = block.block.positions,
+          .figures = std::move(done.figures),
+          .written = std::move(done.written),
+          .groups = std::move(done.groups)};
 }
 
 TrainedBlock RoundTraining::train_ahead(const OwnBlock& block, Trainer& trainer) const {
@@ -34,7 +39,8 @@ TrainedBlock RoundTraining::train_ahead(const OwnBlock& block, Trainer& trainer)
 
 TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer) const {
   const std::vector<Participation>& participations = block.participations();
-  const Message& message = state_.messages.at(participations.front().version);
+  const Participation& first = participations.front();  // the others need the same message
+  const Message& message = state_.messages.at({first.version, first.group});
   const ClientSide& side = state_.client_side;
   return train_clients_ ? train_clients_(side, message, participations, block.memory, trainer)
                         : side.train(message, participations, block.memory, trainer);
@@ -58,13 +64,23 @@ void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFig
   memory.store(written, comm);
 }
 
-void RoundTraining::server_side(Aggregate& group, FederationState& state, const ServerData* server) const {
+void RoundTraining::server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server) const {
   const ClientSide& side = state.client_side;
-  side.decode(group, [&](std::string_view section) -> State& { return state.section(section); });
-  for (std::size_t s = federation_.stages.size(); s-- > 0;) {
-    const std::string& section = side.stage_section(s);
-    federation_.stages[s]->server_side(state.section(section), group,
-                                       server_context(federation_, state, side.channels(), section, server));
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    Aggregate& group = groups[i];
+    const auto g = static_cast<std::int32_t>(i);
+    if (groups.size() > 1 && group.clients == 0 && !round_.world.steps_without_clients) {
+      for (std::size_t c = 0; c < group.means.size(); ++c) {
+        group.means[c] = at::zeros({side.channels()[c].size}, group.means[c].options());
+      }
+      continue;
+    }
+    side.decode(group, [&](std::string_view section) -> State& { return state.section(section, g); });
+    for (std::size_t s = federation_.stages.size(); s-- > 0;) {
+      const std::string& section = side.stage_section(s);
+      federation_.stages[s]->server_side(state.section(section, g), group,
+                                         server_context(federation_, state, side.channels(), section, server, g));
+    }
   }
 }
 

@@ -10,6 +10,7 @@ struct BlockOutcome {
   std::vector<std::size_t> positions;  // indices of the clients in the round's list of commits
   std::vector<ClientFigures> figures;
   std::vector<ClientRecord> written;  // client memory
+  std::vector<std::int32_t> groups;   // those that clients have chosen; empty: none has
 };
 
 /// A block that this rank trains, and the memory of each of its clients.
@@ -50,9 +51,10 @@ class RoundTraining {
   /// `outcomes` one for each block of `commits()`. Collective.
   void store_memory(ClientMemory& memory, std::span<const ClientFigures> figures, std::vector<BlockOutcome>& outcomes,
                     Communicator& comm) const;
-  /// Recovers the means of the updates from those of the words, then runs the server side of the stages in reverse
-  /// order.
-  void server_side(Aggregate& group, FederationState& state, const ServerData* server = nullptr) const;
+  /// Recovers the means of each group's updates from those of the words, then runs the server side of the stages in
+  /// reverse order. Where there are several groups, parts see those that have updates, unless they step without
+  /// clients.
+  void server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server = nullptr) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;

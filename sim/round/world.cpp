@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/round/federation.hpp"
+#include "sim/round/groups.hpp"
 
 namespace shoal {
 namespace {
@@ -62,6 +63,8 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
   return {std::move(ends), before};
 }
 
+std::int64_t World::bytes_in_group(ClientId client) const { return groups->bytes(groups->of(client)); }
+
 std::int64_t World::bytes_since_held(ClientId client) const {
   const double held = score(Board::held, client, -1);
   const auto found = held < 0 ? bytes_since.end() : bytes_since.find(Version{static_cast<std::int64_t>(held)});
@@ -93,6 +96,7 @@ Ticks World::allowed_from(ClientId client, Ticks time) const {
 
 Participation World::start(ParticipationId id, ClientId client, Terms terms) {
   Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
+  if (groups != nullptr) p.group = groups->of(client);
   p.fraction = population.partial().fraction(seed, client, id);
   terms.keeps_result &= p.fraction == 1 || population.partial().keeps();
   const Fate fate =
@@ -175,6 +179,7 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .message_bytes = message.bytes(),
           .bytes_since = message.bytes_since,
           .bytes_up = expected_bytes(state.client_side.wires()),
+          .groups = federation.groups() > 1 ? std::make_shared<Groups>(federation, state) : nullptr,
           .in_flight = state.in_flight,
           .feedback = state.feedback,
           .protocol = federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort()),

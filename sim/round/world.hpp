@@ -2,6 +2,7 @@
 // A planner's view of the simulation when it decides a server step, and its way to start participations.
 
 #include <map>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ namespace shoal {
 
 struct Federation;
 struct FederationState;
+class Groups;
 
 // Numbers of the download and the upload among a participation's phases, see PhaseEnds::number.
 constexpr std::size_t download_number = 0, upload_number = 2;
@@ -36,9 +38,11 @@ struct World {
   std::int64_t round = 1;  // 1-based
   Ticks now{};
   Version version{};                              // newest version of the model
-  std::int64_t message_bytes = 0;                 // bytes of the newest message
+  std::int64_t message_bytes = 0;                 // bytes of the newest message, of group 0
   std::map<Version, std::int64_t> bytes_since{};  // those of the newest message
   std::int64_t bytes_up = 0;                      // expected bytes of one client's update
+  std::shared_ptr<const Groups> groups{};         // of the clients, and what each downloads; null: one group
+  bool downloads = true;                          // false: the clients hold their messages already
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback{};             // from the last round's commits
   std::vector<Probe> probes{};                      // answers to Planner::probe, in its order
@@ -60,8 +64,12 @@ struct World {
   /// Bytes of the client's download of the newest message, which depend on the version that it holds if the message
   /// says so (Message::bytes_since).
   std::int64_t bytes_down(ClientId client) const {
+    if (!downloads) return 0;
+    if (groups != nullptr) return bytes_in_group(client);
     return bytes_since.empty() ? message_bytes : bytes_since_held(client);
   }
+  /// The same where groups of clients get messages of their own.
+  std::int64_t bytes_in_group(ClientId client) const;
   /// The same where the message says so.
   std::int64_t bytes_since_held(ClientId client) const;
   double score(std::string_view name, ClientId client, double otherwise = 0) const {

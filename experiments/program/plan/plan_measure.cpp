@@ -131,7 +131,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
     SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
     if (!session.aborted.empty()) return;
-    for (Aggregate& group : session.groups) training.server_side(group, state, data);
+    training.server_side(session.groups, state, data);
     parts.strategy->server_update(state.strategy(), session.groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);
