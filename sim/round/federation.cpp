@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/digest.hpp"
+#include "sim/round/server_rows.hpp"
 
 namespace shoal {
 namespace {
@@ -20,6 +21,15 @@ void check_privacy(const Composition& all) {
     }
   }
   if (!promises) return;
+  if (const auto* strategy = all.find<Strategy>(); strategy != nullptr) {
+    const std::vector<Channel> first = strategy->prelude(all.task.layout());
+    if (strategy->wants_rows() || std::ranges::any_of(first, &Channel::is_private)) {
+      user_error(
+          "[stages] add noise for differential privacy to sums of updates, and '{}' uses more of them than that. Use "
+          "another strategy, or leave out the stage that adds noise.",
+          strategy->name());
+    }
+  }
   for (const Channel& channel : all.channels) {
     if (!channel.is_private || protected_channels.contains(channel.name)) continue;
     user_error(
@@ -49,8 +59,10 @@ void refuse_missing_means(const Federation& federation) {
 
 void refuse_missing_rows(const Federation& federation) {
   if (!federation.wants_rows() || federation.aggregator->gives_rows()) return;
-  const RoundPart& part = federation.rules.empty() ? static_cast<const RoundPart&>(*federation.attack)
-                                                   : static_cast<const RoundPart&>(*federation.rules.front());
+  const RoundPart* compares = federation.strategy.get();
+  if (federation.attack != nullptr && federation.attack->wants_rows()) compares = federation.attack.get();
+  if (!federation.rules.empty()) compares = federation.rules.front().get();
+  const RoundPart& part = *compares;
   user_error(
       "'{}' compares the clients' updates, and the aggregator '{}' does not give them. Leave out the name in "
       "[aggregator], which is then \"kept_rows\", or leave out '{}'.",
@@ -61,6 +73,23 @@ void refuse_missing_rows(const Federation& federation) {
 bool sees_single_groups(const RoundPart* part) {
   return dynamic_cast<const Stage*>(part) != nullptr || dynamic_cast<const Codec*>(part) != nullptr ||
          dynamic_cast<const Rule*>(part) != nullptr || dynamic_cast<const Attack*>(part) != nullptr;
+}
+
+// Where the strategy looks at the updates of single clients, rules would take these away.
+void refuse_rules_beside_rows(const Federation& federation) {
+  if (!federation.strategy->wants_rows() || federation.rules.empty()) return;
+  user_error(
+      "'{}' works on the updates of single clients, which [[rules]] combine before. Leave out the rules, or use "
+      "another "
+      "strategy.",
+      federation.strategy->name());
+}
+
+void refuse_prelude(const Federation& federation) {
+  if (federation.strategy->prelude(federation.task->layout()).empty() || federation.aggregator->gives_means()) return;
+  user_error(
+      "'{}' needs means of a first exchange, and the aggregator '{}' gives none. Use another aggregator or strategy.",
+      federation.strategy->name(), federation.aggregator->name());
 }
 
 void refuse_mixed_groups(const Federation& federation) {
@@ -146,6 +175,12 @@ std::vector<MemorySlot> Federation::memory() const {
       slot.name = scoped(section, slot.name);
       all.push_back(std::move(slot));
     }
+    if (part == strategy.get()) {
+      for (MemorySlot& row : strategy->rows(task->layout())) {
+        row.name = scoped(section, kept_row(row.name));
+        all.push_back(std::move(row));
+      }
+    }
     codec += encodes ? 1 : 0;
   }
   return all;
@@ -163,6 +198,8 @@ void Federation::check() const {
   refuse_missing_means(*this);
   refuse_missing_rows(*this);
   refuse_mixed_groups(*this);
+  refuse_rules_beside_rows(*this);
+  refuse_prelude(*this);
   for (const auto& codec : codecs) {
     if (!aggregator->needs_rows() || codec->decodes_rows()) continue;
     user_error(
@@ -248,6 +285,14 @@ const Message& newest_message(const Federation& federation, FederationState& sta
   const auto found = state.messages.find(newest);
   if (found != state.messages.end()) return found->second;
   return state.messages.emplace(newest, make_message(federation, state, group)).first->second;
+}
+
+std::int64_t download_bytes(const Federation& federation, const Message& message) {
+  std::int64_t bytes = message.bytes();
+  for (const MemorySlot& row : federation.strategy->rows(federation.task->layout())) {
+    bytes += row.size * static_cast<std::int64_t>(at::elementSize(row.type));
+  }
+  return bytes;
 }
 
 std::int64_t expected_bytes(std::span<const Wire> wires) {

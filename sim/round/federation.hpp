@@ -75,8 +75,10 @@ struct Federation {
     for (const Section& section : sections()) composition.parts.push_back(section.part);
     return use(std::as_const(composition));
   }
-  /// Whether rules or the attack need an aggregator that gives rows.
-  bool wants_rows() const { return !rules.empty() || (attack != nullptr && attack->wants_rows()); }
+  /// Whether rules, the attack or the strategy need an aggregator that gives rows.
+  bool wants_rows() const {
+    return !rules.empty() || (attack != nullptr && attack->wants_rows()) || strategy->wants_rows();
+  }
   /// Whether the server takes a step in a round to which no client contributed.
   bool steps_without_clients() const;
   /// Throws UserError if the parts do not fit together.
@@ -129,6 +131,8 @@ ServerContext server_context(const Federation& federation, FederationState& stat
 Message make_message(const Federation& federation, const FederationState& state, std::int32_t group = 0);
 /// The same message, made once per version and group, when it is first needed, and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state, std::int32_t group = 0);
+/// Bytes of one download of the message, together with the rows that the server keeps for each client.
+std::int64_t download_bytes(const Federation& federation, const Message& message);
 /// Bytes that one client is expected to send.
 std::int64_t expected_bytes(std::span<const Wire> wires);
 

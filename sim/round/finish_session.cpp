@@ -137,6 +137,7 @@ SessionResult finish_session(Collector& collector, const PlannedRound& round, co
 
   if (result.groups.size() == 1) {
     finish_group(*intake.rows, 0, result.groups[0], round, federation, state, comm, trainers);
+    if (federation.strategy->wants_rows()) result.rows = std::move(intake.rows);
     return result;
   }
   for (std::size_t g = 0; g < result.groups.size(); ++g) {

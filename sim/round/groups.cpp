@@ -23,7 +23,7 @@ std::int64_t Groups::bytes(std::int32_t group) const {
           "another strategy.",
           federation_.strategy->name(), bytes_.size());
     }
-    bytes_[group] = message.bytes();
+    bytes_[group] = download_bytes(federation_, message);
   }
   return bytes_[group];
 }

@@ -21,6 +21,7 @@ namespace shoal {
 class Population;
 class RoundPart;
 class ServerData;
+class ServerRows;
 class Task;
 struct LocalSettings;
 struct Wire;
@@ -59,6 +60,7 @@ struct ServerContext {
   std::span<const Feedback> feedback;  // on the commits of this round
   Board& board;
   const ServerData* server = nullptr;  // in the steps of the server; null where it keeps no examples of its own
+  ServerRows* rows = nullptr;          // in Strategy::server_update, if it wants rows
 
   /// The index of the channel `name` that this part has declared.
   std::size_t own(std::string_view name) const { return index_of(channels, scoped(section, name)); }

@@ -20,6 +20,7 @@ struct ProtocolPhase {
   double seconds = 0;                         // time that is the same for all clients, such as waiting for others
   std::int64_t bytes_down = 0, bytes_up = 0;  // counted in the participation's traffic
   double operations = 0;                      // floating-point operations; they draw the power of transfers
+  double passes = 0;  // the same of so many passes over the client's training examples, forward and backward
   // If false, a client that drops out in the phase has contributed already: its update is part of the aggregate.
   bool binding = true;
 };

@@ -9,8 +9,10 @@
 #include <optional>
 
 #include "sim/round/finish_session.hpp"
+#include "sim/round/prelude.hpp"
 #include "sim/round/probe.hpp"
 #include "sim/round/server_data.hpp"
+#include "sim/round/server_rows.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -123,13 +125,15 @@ void note_downloads(const PlannedRound& round, Board& board) {
 }
 
 // Makes the next version of the model with the stages and the strategy.
-void update_server(const Federation& federation, const RoundTraining& training, std::vector<Aggregate>& groups,
+void update_server(const Federation& federation, const RoundTraining& training, SessionResult& session,
                    FederationState& state, const ServerData* server) {
   protect_newest_messages(state);
-  training.server_side(groups, state, server);
+  training.server_side(session.groups, state, server);
   const std::string section = federation.sections().front().name;
-  federation.strategy->server_update(state.strategy(), groups,
-                                     server_context(federation, state, state.client_side.channels(), section, server));
+  ServerContext context = server_context(federation, state, state.client_side.channels(), section, server);
+  std::optional<ServerRows> rows;
+  if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
+  federation.strategy->server_update(state.strategy(), session.groups, context);
   state.version = Version{value(state.version) + 1};
 }
 
@@ -185,7 +189,10 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
 
   // Train the commits, and train ahead on idle threads. The blocks of commits follow from the plan alone; only their
   // placement depends on the number of ranks.
-  const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers), train_clients);
+  const Prelude prelude = run_prelude(federation, state, round, comm, trainers);
+  if (!prelude.aborted.empty()) abandon(round, prelude.aborted);
+  const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers), train_clients,
+                               prelude.messages);
   Trained trained = train(training, *federation.aggregator, trainers);
   keep_ahead(training, trained.ahead, state.ahead);
 
@@ -206,7 +213,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   end_participations(round.plan, state);
   if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
     const std::optional<ServerData> server = server_data(*federation.task, comm, trainers);
-    update_server(federation, training, session.groups, state, server ? &*server : nullptr);
+    update_server(federation, training, session, state, server ? &*server : nullptr);
     report(federation, state, record);
     record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {

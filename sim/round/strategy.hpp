@@ -34,6 +34,17 @@ class Strategy : public RoundPart {
   }
   /// Trains the clients of a block and returns one Rows per declared channel.
   virtual UpdateBlock client_update(const Message& server, ClientBlock& clients) const = 0;
+  /// Channels of a first exchange with the cohort of a round, before any of it trains: empty for none. The means of
+  /// each group join the message of `client_update` as "prelude/NAME". Stages, codecs, rules and attacks do not see
+  /// them, and planners must commit all participations in the round of their start.
+  virtual std::vector<Channel> prelude(const ParameterLayout&) const { return {}; }
+  /// What the clients of a block send in the first exchange: one Rows per channel. Memory cannot be written here.
+  virtual UpdateBlock prelude_update(const Message&, ClientBlock&) const { return {}; }
+  /// Whether `server_update` looks at the updates of single clients (ServerContext::rows).
+  virtual bool wants_rows() const { return false; }
+  /// Rows that the server keeps for each client and sends to it with the message, where they count as download. Set by
+  /// ServerRows::keep, read by ClientBlock::received.
+  virtual std::vector<MemorySlot> rows(const ParameterLayout&) const { return {}; }
   /// Makes the next version of the model from one aggregate per group; that of a group without updates has means 0,
   /// weights 0 and 0 clients. Every rank has the same inputs, hence the same bits. May change the state's tensors in
   /// place.

@@ -5,9 +5,14 @@
 namespace shoal {
 
 RoundTraining::RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
-                             Communicator& comm, int lanes, TrainClients train_clients)
-    : federation_(federation), state_(state), round_(round), train_clients_(std::move(train_clients)) {
-  std::vector<TrainingBlock> blocks = blocks_of_round(round, state, *federation.task, lanes);
+                             Communicator& comm, int lanes, TrainClients train_clients,
+                             std::map<std::int32_t, Message> joined)
+    : federation_(federation),
+      state_(state),
+      round_(round),
+      train_clients_(std::move(train_clients)),
+      joined_(std::move(joined)) {
+  std::vector<TrainingBlock> blocks = blocks_of_round(round, state, *federation.task, joined_.empty() ? lanes : 0);
   const std::vector<Assignment> assignments = assign(blocks, state.ahead, comm.size());
   std::vector<std::vector<ClientRecord>> memory = fetch_memory(blocks, assignments, state.memory, comm);
   for (std::size_t b = 0; b < blocks.size(); ++b) {
@@ -40,7 +45,8 @@ TrainedBlock RoundTraining::train_ahead(const OwnBlock& block, Trainer& trainer)
 TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer) const {
   const std::vector<Participation>& participations = block.participations();
   const Participation& first = participations.front();  // the others need the same message
-  const Message& message = state_.messages.at({first.version, first.group});
+  const auto joined = joined_.find(first.group);
+  const Message& message = joined != joined_.end() ? joined->second : state_.messages.at({first.version, first.group});
   const ClientSide& side = state_.client_side;
   return train_clients_ ? train_clients_(side, message, participations, block.memory, trainer)
                         : side.train(message, participations, block.memory, trainer);

@@ -29,9 +29,11 @@ class RoundTraining {
  public:
   /// Collective: brings client memory to the ranks that need it. All arguments must outlive the object. `lanes` is the
   /// number of threads of all ranks together, for training ahead; with 0, nothing is trained ahead. `train_clients`
-  /// trains the blocks in place of `ClientSide::train`.
+  /// trains the blocks in place of `ClientSide::train`. `joined` holds the groups' messages after a first exchange, if
+  /// there has been one; nothing is trained ahead then.
   RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
-                Communicator& comm, int lanes = 0, TrainClients train_clients = {});
+                Communicator& comm, int lanes = 0, TrainClients train_clients = {},
+                std::map<std::int32_t, Message> joined = {});
 
   /// This rank's blocks of commits, and the participations that it trains ahead, one per block.
   const std::vector<OwnBlock>& commits() const { return commits_; }
@@ -65,6 +67,7 @@ class RoundTraining {
   TrainClients train_clients_;
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
+  std::map<std::int32_t, Message> joined_;
 };
 
 }  // namespace shoal

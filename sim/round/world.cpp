@@ -4,6 +4,7 @@
 
 #include "sim/round/federation.hpp"
 #include "sim/round/groups.hpp"
+#include "sim/round/prelude.hpp"
 
 namespace shoal {
 namespace {
@@ -16,9 +17,10 @@ Ticks worked_time(const Participation& p, const PhaseEnds& ends) {
   return whole ? ends.last() : std::clamp(p.finish - p.start, Ticks{0}, ends.last());
 }
 
-double length(const ProtocolPhase& phase, const Device& device) {
+double length(const ProtocolPhase& phase, const Device& device, const ClientWork& work) {
+  const double operations = phase.operations + phase.passes * work.examples * work.flops_per_example;
   return phase.seconds + phase.bytes_down / device.down_bytes_per_second + phase.bytes_up / device.up_bytes_per_second +
-         phase.operations / device.flops_per_second;
+         operations / device.flops_per_second;
 }
 
 // The share of the phase from `begin` to `end` that is done after `worked` of working time. A phase that takes no time
@@ -50,7 +52,7 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
   const auto add_phases = [&](ProtocolPhase::Place place) {
     for (const ProtocolPhase& phase : protocol) {
       if (phase.place != place) continue;
-      passed += length(phase, device);
+      passed += length(phase, device, task.work(client));
       ends.push_back(ticks(passed));
     }
   };
@@ -169,6 +171,9 @@ Ticks World::probe_duration(ClientId client) const {
 
 World make_world(const Federation& federation, FederationState& state, const LocalSettings& local) {
   const Message& message = newest_message(federation, state);
+  std::vector<ProtocolPhase> protocol =
+      federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort());
+  add_prelude(protocol, *federation.strategy, federation.task->layout());
   return {.task = *federation.task,
           .population = *federation.population,
           .local = local,
@@ -176,15 +181,15 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .round = state.round,
           .now = state.now,
           .version = state.version,
-          .message_bytes = message.bytes(),
+          .message_bytes = download_bytes(federation, message),
           .bytes_since = message.bytes_since,
           .bytes_up = expected_bytes(state.client_side.wires()),
-          .groups = federation.groups() > 1 ? std::make_shared<Groups>(federation, state) : nullptr,
           .in_flight = state.in_flight,
           .feedback = state.feedback,
-          .protocol = federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort()),
+          .protocol = std::move(protocol),
           .board = &state.board,
-          .steps_without_clients = federation.steps_without_clients()};
+          .steps_without_clients = federation.steps_without_clients(),
+          .groups = federation.groups() > 1 ? std::make_shared<Groups>(federation, state) : nullptr};
 }
 
 }  // namespace shoal

@@ -41,8 +41,6 @@ struct World {
   std::int64_t message_bytes = 0;                 // bytes of the newest message, of group 0
   std::map<Version, std::int64_t> bytes_since{};  // those of the newest message
   std::int64_t bytes_up = 0;                      // expected bytes of one client's update
-  std::shared_ptr<const Groups> groups{};         // of the clients, and what each downloads; null: one group
-  bool downloads = true;                          // false: the clients hold their messages already
   const std::map<ParticipationId, Participation>& in_flight;
   std::span<const Feedback> feedback{};             // from the last round's commits
   std::vector<Probe> probes{};                      // answers to Planner::probe, in its order
@@ -50,7 +48,9 @@ struct World {
   const Board* board = nullptr;                     // scores of clients; null: there are none
   bool steps_without_clients = false;               // whether the server takes a step even without updates
   const std::map<ClientId, Ticks>* busy = nullptr;  // until when clients work for another task; null: for none
-  DailyUse* used = nullptr;  // today's use if there are quotas; only `start` and `restart` change it
+  DailyUse* used = nullptr;                // today's use if there are quotas; only `start` and `restart` change it
+  std::shared_ptr<const Groups> groups{};  // of the clients, and what each downloads; null: one group
+  bool downloads = true;                   // false: the clients hold their messages already
 
   /// The times at which download, training and upload end if nothing interrupts them, counted from the start. The three
   /// phases take bytes down / download bandwidth, operations / speed and bytes_up / upload bandwidth, at least 1
