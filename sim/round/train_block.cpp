@@ -168,6 +168,13 @@ void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFig
   memory.store(written, comm);
 }
 
+void RoundTraining::observe(FederationState& state) const {
+  for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
+    const std::string& section = stage_keys_[s].section;
+    federation_.stages[s]->observe(state.section(section), server_context(federation_, state, sums_.channels, section));
+  }
+}
+
 void RoundTraining::server_side(Aggregate& group, FederationState& state) const {
   for (std::size_t c = 0; c < group.means.size(); ++c) {
     if (!federation_.sums_words() || sums_.channels[c].needs_mean) continue;
