@@ -175,6 +175,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   const std::vector<ClientFigures> figures =
       share_figures(trained.commits, round.committed.size(), federation.task->figures().size(), comm);
   state.feedback = feedback_of(round.committed, figures);
+  training.observe(state);
   training.store_memory(state.memory, figures, trained.commits, comm);
 
   RoundRecord record = describe_round(round, figures);

@@ -50,6 +50,8 @@ class RoundTraining {
   /// `outcomes` one for each block of `commits()`. Collective.
   void store_memory(ClientMemory& memory, std::span<const ClientFigures> figures, std::vector<BlockOutcome>& outcomes,
                     Communicator& comm) const;
+  /// Tells the stages which updates of the round were accepted.
+  void observe(FederationState& state) const;
   /// Recovers the means of the updates from those of the words, then runs the server side of the stages in reverse
   /// order.
   void server_side(Aggregate& group, FederationState& state, const ServerData* server = nullptr) const;
