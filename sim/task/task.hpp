@@ -136,6 +136,8 @@ class Task {
   virtual std::unique_ptr<Trainer> trainer() const = 0;
   /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
   virtual std::int64_t chunks(std::string_view set) const = 0;
+  /// Whether a model has outputs on single examples, which a trainer gives.
+  virtual bool has_outputs() const { return false; }
   /// Whether clients have examples of their own in the set.
   virtual bool clients_have(std::string_view) const { return false; }
 
@@ -149,8 +151,6 @@ class Task {
   /// Names of the sets of examples that the task has and can be evaluated on: "train", "validation", "test", "server"
   /// (held by the server), or one that a transform makes. By default those of the first three that have chunks.
   virtual std::vector<std::string> sets() const;
-  /// Whether a model has outputs on single examples, which a trainer gives.
-  virtual bool has_outputs() const { return false; }
 };
 
 }  // namespace shoal
