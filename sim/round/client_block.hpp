@@ -20,12 +20,12 @@ class ClientBlock {
               std::span<const MemorySlot> slots, std::vector<ClientRecord> records, std::string_view section);
 
   std::int64_t count() const { return std::ssize(block_); }  // K
+  /// Names and places of the parameters.
+  const ParameterLayout& layout() const { return task_.layout(); }
   std::span<const Participation> participations() const { return block_; }
   const LocalSettings& local() const { return local_; }
   /// Number of training examples of client k; after `train` or `gradient`, of those that it used.
   std::int64_t examples(std::int64_t k) const;
-  /// Names and places of the parameters.
-  const ParameterLayout& layout() const { return task_.layout(); }
   /// Number of training examples of each client with each label, int64 [K, classes] on the host. UserError in a task
   /// without labels.
   at::Tensor label_counts() const;
@@ -35,15 +35,6 @@ class ClientBlock {
   /// The gradient of each client's mean loss over all its examples, as `delta`.
   const LocalResult& gradient(const at::Tensor& params);
 
-  // Each client's own examples of a set, seen by itself alone: a client's results have the same bits in any block.
-  // `params` are [d] or [K, d]. These invalidate the tensors of the last `train` or `gradient`. The last two need a
-  // task with outputs (UserError).
-  std::vector<Evaluation> evaluate(const at::Tensor& params, std::string_view set);
-  /// Scores and features [K, largest count, ...]; targets -1 behind a client's last example.
-  ExampleOutputs outputs(const at::Tensor& params, std::string_view set);
-  /// The loss of each training example, [K, largest count] in float64 on the host; NaN behind a client's last.
-  at::Tensor losses(const at::Tensor& params) { return outputs(params, "train").losses(); }
-
   /// Opens the memory of the part whose turn it is; the engine calls this.
   void open_memory(std::string_view section) { section_ = section; }
   /// The clients' memory in the part's own `slot`, [K, size]. A client that has written nothing yet gets `otherwise`
@@ -52,6 +43,14 @@ class ClientBlock {
   /// Sets the clients' memory in the part's own `slot` to `values` [K, size]. Takes effect once the update is committed
   /// and accepted.
   void remember(std::string_view slot, const at::Tensor& values);
+
+  // Each client's own examples of a set, seen by itself alone: a client's results have the same bits in any block.
+  // `params` are [d] or [K, d]. The last two need a task with outputs (UserError).
+  std::vector<Evaluation> evaluate(const at::Tensor& params, std::string_view set);
+  /// Scores and features [K, largest count, ...]; targets -1 behind a client's last example.
+  ExampleOutputs outputs(const at::Tensor& params, std::string_view set);
+  /// The loss of each training example, [K, largest count] in float64 on the host; NaN behind a client's last.
+  at::Tensor losses(const at::Tensor& params) { return outputs(params, "train").losses(); }
 
   /// The result of the last `train` or `gradient`; its figures go to the records.
   const LocalResult& last() const { return last_; }

@@ -136,6 +136,8 @@ class Task {
   virtual std::unique_ptr<Trainer> trainer() const = 0;
   /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
   virtual std::int64_t chunks(std::string_view set) const = 0;
+  /// Whether a model has outputs on single examples, which a trainer gives.
+  virtual bool has_outputs() const { return false; }
   /// Whether clients have examples of their own in the set.
   virtual bool clients_have(std::string_view) const { return false; }
 
@@ -154,8 +156,6 @@ class Task {
   /// ClientFigures::figures. They become columns of the participation table, and `train_NAME` the mean of a round; a
   /// trainer fills all of them or, without any, allocates nothing.
   virtual std::vector<std::string> figures() const { return {}; }
-  /// Whether a model has outputs on single examples, which a trainer gives.
-  virtual bool has_outputs() const { return false; }
 };
 
 }  // namespace shoal

@@ -69,7 +69,7 @@ at::Tensor models_of(const SupervisedTask& task) {
   return at::stack(rows);
 }
 
-TEST(ClientBlock, GivesScoresAndFeaturesOfOwnExamples) {
+TEST(OwnExamples, GivesScoresAndFeaturesOfOwnExamples) {
   const SupervisedTask task = small_task(mlp());
   const at::Tensor models = models_of(task);
   for (const Workplace place : {Workplace{}, Workplace{at::kCPU, StackForm::Arithmetic::library}}) {
@@ -96,7 +96,7 @@ TEST(ClientBlock, GivesScoresAndFeaturesOfOwnExamples) {
   }
 }
 
-TEST(ClientBlock, EvaluatesEachClientsOwnModel) {
+TEST(OwnExamples, EvaluatesEachClientsOwnModel) {
   const SupervisedTask task = small_task(mlp());
   const at::Tensor models = models_of(task);
   Block block(task);
@@ -125,7 +125,7 @@ TEST(ClientBlock, EvaluatesEachClientsOwnModel) {
   EXPECT_EQ(block->evaluate(models[3], "test")[3].loss, seen[3].loss);
 }
 
-TEST(ClientBlock, AnswersForAClientWhoeverIsBesideIt) {
+TEST(OwnExamples, AnswersForAClientWhoeverIsBesideIt) {
   for (const Network& network : {mlp(), normalized()}) {
     const SupervisedTask task = small_task(network);
     const at::Tensor models = models_of(task);
@@ -148,7 +148,7 @@ TEST(ClientBlock, AnswersForAClientWhoeverIsBesideIt) {
 }
 
 // Outputs say the same as an evaluation does, and looking changes nothing of what a block trains.
-TEST(ClientBlock, LooksWithoutAnyTrace) {
+TEST(OwnExamples, LooksWithoutAnyTrace) {
   const SupervisedTask task = small_task(normalized());
   const at::Tensor start = models_of(task)[0];
   Block looks(task), trains(task);
@@ -165,7 +165,7 @@ TEST(ClientBlock, LooksWithoutAnyTrace) {
   EXPECT_TRUE(at::equal(looks->train(start).delta.dense(), trains->train(start).delta.dense()));
 }
 
-TEST(ClientBlock, CountsLabelsOfTrainingExamples) {
+TEST(OwnExamples, CountsLabelsOfTrainingExamples) {
   const SupervisedTask task = small_task(mlp());
   Block block(task);
   const at::Tensor counts = block->label_counts();
@@ -176,7 +176,7 @@ TEST(ClientBlock, CountsLabelsOfTrainingExamples) {
   }
 }
 
-TEST(ClientBlock, CountsTheLossOfTokens) {
+TEST(OwnExamples, CountsTheLossOfTokens) {
   Sequences text;
   text.form = {.features = Form::Features::tokens, .targets = Form::Targets::tokens, .vocabulary = 5};
   text.begin = {0};
@@ -209,7 +209,7 @@ TEST(ClientBlock, CountsTheLossOfTokens) {
   EXPECT_THAT(user_error_of([&] { block->label_counts(); }), testing::HasSubstr("data with labels"));
 }
 
-TEST(ClientBlock, SaysWhatATaskLacks) {
+TEST(OwnExamples, SaysWhatATaskLacks) {
   const Federation parts = federation("task = \"quadratic\"\n");
   const auto trainer = parts.task->trainer();
   const ClientMemory memory({}, 1, 0);
