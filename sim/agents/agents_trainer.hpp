@@ -2,6 +2,7 @@
 // Training and evaluation of federated agents, for one thread.
 
 #include "sim/agents/agents_task.hpp"
+#include "sim/task/local_update.hpp"
 
 namespace shoal {
 
@@ -11,7 +12,8 @@ class AgentsTrainer final : public Trainer {
 
   void open(std::span<const Participation> block, const LocalSettings& local) override;
   /// Clients train one after the other. In the stacked forms they hold the sessions of their first step together, since
-  /// they all start with the same weights.
+  /// they all start with the same weights. In a step program, a batch are the replies of the step's sessions, sampled
+  /// by the parameters at the first gradient on it; the next batch is sampled anew by the step that takes it.
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
   /// The gradient of the mean loss over the replies of the first local step.
   LocalResult gradient(const at::Tensor& params) override;
@@ -32,6 +34,9 @@ class AgentsTrainer final : public Trainer {
   /// Sets the gradient of client k on its batch in its row; adds loss, examples and rejected to `result`.
   void differentiate(std::int64_t k, const Batch& batch, const at::Tensor& params, LocalResult& result);
   LocalResult empty_result() const;
+  /// Makes buffers for the block that no result shares.
+  void reserve();
+  void run_program(std::int64_t k, const Correction& correction, const LocalUpdate<float>& update, LocalResult& result);
   /// Evaluates one reply to each of `questions` first turns of each user.
   Evaluation first_turns(const at::Tensor& params, std::span<const std::int64_t> users, std::int64_t questions,
                          std::string_view set);

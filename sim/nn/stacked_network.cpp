@@ -28,10 +28,11 @@ Activation make_input(const ParameterRows& rows, std::int64_t batch, const Form&
 
 StackedNetwork::StackedNetwork(const Network& network, const ParameterRows& rows, std::int64_t batch,
                                const StackForm& form)
-    : input_(make_input(rows, batch, network.form(), 1)),
-      model_(std::make_unique<LayerStack>(network, input_, rows, network.layout().parameters, form)),
-      active_(rows.clients()),
-      repeatable_(true) {
+    : input_(make_input(rows, batch, network.form(), 1)), active_(rows.clients()), repeatable_(true) {
+  auto layers = std::make_unique<LayerStack>(network, input_, rows, network.layout().parameters, form);
+  features_ = [from = layers->features().value] { return from; };
+  backward_ = [to = layers.get()](const GradientUse& use, const at::Tensor& f) { to->backward(use, f); };
+  model_ = std::move(layers);
   output_ = model_->output();
   loss_ = StackedCrossEntropy(output_, rows, form);
   make_batches(network.form());
@@ -48,7 +49,10 @@ StackedNetwork::StackedNetwork(const Learnable& model, Worker& worker, std::int6
   if (!tokens) output_.weights = input_.weights;
   loss_ = StackedCrossEntropy(output_, worker.rows(), form);
   make_batches(model.form());
-  model_ = std::make_unique<WorkerLayer>(worker, batches_, output_);
+  auto layer = std::make_unique<WorkerLayer>(worker, batches_, output_);
+  features_ = [from = layer.get()] { return from->features(); };
+  backward_ = [to = layer.get()](const GradientUse& use, const at::Tensor& f) { to->backward(use, f); };
+  model_ = std::move(layer);
 }
 
 void StackedNetwork::make_batches(const Form& form) {
@@ -93,6 +97,8 @@ void StackedNetwork::evaluate() {
 
 void StackedNetwork::backward(const GradientUse& use) { model_->backward(use); }
 
+void StackedNetwork::backward(const GradientUse& use, const at::Tensor& of_features) { backward_(use, of_features); }
+
 RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
   constexpr std::size_t most = 32;  // learning rates and addresses change now and then
   if (!repeated_.contains(key) && repeated_.size() >= most) {
@@ -100,6 +106,17 @@ RepeatedStep& StackedNetwork::repeated(const StepKey& key) {
     repeated_.clear();
   }
   return repeated_.try_emplace(key, input_.value.device()).first->second;
+}
+
+Outputs StackedNetwork::outputs() const {
+  at::Tensor features = features_();
+  if (features.defined()) features = features.narrow(0, 0, active_);
+  return {.scores = shaped(output_.value), .features = features};
+}
+
+at::Tensor StackedNetwork::shaped(const at::Tensor& rows) const {
+  const at::Tensor scores = rows.narrow(0, 0, active_);
+  return labels_.dim() == 3 ? scores.view({active_, labels_.size(1), labels_.size(2), scores.size(2)}) : scores;
 }
 
 StackedNetwork::Score StackedNetwork::score() const {

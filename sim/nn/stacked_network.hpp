@@ -3,6 +3,7 @@
 // have explicit forward and backward passes, without autograd; other models come as workers.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -47,6 +48,13 @@ class StackedNetwork {
   void loss_and_gradient() { loss_.run(); }
   /// After `loss_and_gradient`.
   void backward(const GradientUse& use);
+  /// The same with a further gradient of the features of those who take part, if it is defined.
+  void backward(const GradientUse& use, const at::Tensor& of_features);
+  /// The gradient of the scores that `backward` starts from, in the shape of `outputs`, to be written.
+  at::Tensor score_gradient() const { return shaped(output_.gradient); }
+  /// [n, b], or [n, b, t] where targets are tokens: the targets of those who take part, and their weights in the loss.
+  at::Tensor targets() const { return labels_.narrow(0, 0, active_); }
+  at::Tensor target_weights() const { return loss_.weights.view(labels_.sizes()).narrow(0, 0, active_); }
   /// Whether a step may be recorded and replayed (RepeatedStep): that of layers may.
   bool repeatable() const { return repeatable_; }
 
@@ -61,9 +69,13 @@ class StackedNetwork {
     std::int64_t correct = 0;
   };
   Score score() const;
+  /// After a forward pass, of the clients that take part. Shares the network's buffers, until its next pass.
+  Outputs outputs() const;
 
  private:
   void make_batches(const Form& form);
+  /// Values of those who take part, with a row for each target, in the shape of scores.
+  at::Tensor shaped(const at::Tensor& rows) const;
   /// Gives the rows of scores their weights, where targets are tokens.
   void weigh_tokens();
 
@@ -71,6 +83,8 @@ class StackedNetwork {
   at::Tensor labels_, mask_;
   std::vector<Gathered> batches_;
   std::unique_ptr<StackedLayer> model_;
+  std::function<at::Tensor()> features_;
+  std::function<void(const GradientUse&, const at::Tensor& of_features)> backward_;
   StackedCrossEntropy loss_;
   std::int64_t active_;
   bool repeatable_;

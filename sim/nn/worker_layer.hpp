@@ -16,14 +16,20 @@ class WorkerLayer final : public StackedLayer {
   void use(std::int64_t active) override { active_ = active; }
   void forward() override { take(worker_.forward(batches_, active_)); }
   void evaluate() override { take(worker_.evaluate(batches_, active_)); }
-  void backward(const GradientUse& use) override;
+  void backward(const GradientUse& use) override { backward(use, {}); }
+  /// The same with a gradient of the features, if it is defined.
+  void backward(const GradientUse& use, const at::Tensor& of_features);
+
+  /// The features of the last pass; undefined where the model names none.
+  const at::Tensor& features() const { return features_; }
 
  private:
-  void take(const Outputs& outputs);
+  void take(Outputs outputs);
 
   Worker& worker_;
   std::span<const Gathered> batches_;
   Activation output_;
+  at::Tensor features_;
   std::int64_t active_;
 };
 
