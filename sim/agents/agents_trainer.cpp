@@ -15,8 +15,9 @@ namespace shoal {
 AgentsTrainer::AgentsTrainer(const AgentsTask& task)
     : task_(task), worker_(task.policy().rollout_worker()), learner_(task.policy(), task.objective()) {}
 
-void AgentsTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
+void AgentsTrainer::open(std::span<const Participation> block, const LocalSettings& local, int pass) {
   block_ = block;
+  pass_ = pass;
   local_ = local;
   reserve();
   if (local.momentum > 0) momentum_ = at::zeros({std::ssize(block), task_.layout().size}, task_.layout().options());
@@ -43,6 +44,7 @@ AgentsTrainer::Batch AgentsTrainer::usable(std::span<SessionLog> logs) const {
 
 std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::int64_t> clients, std::int64_t step,
                                                           const at::Tensor& params) {
+  const std::int64_t number = step + (pass_ << 32);
   const AgentsSettings& settings = task_.settings();
   const auto hold = [&](std::vector<Session>& sessions, const at::Tensor& weights) {
     worker_->load(weights);
@@ -52,7 +54,7 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
   if (local_.form != BlockForm::in_turn && params.dim() == 1) {
     std::vector<Session> sessions;
     for (const std::int64_t k : clients) {
-      for (Session& session : task_.sessions(block_[k], step)) sessions.push_back(std::move(session));
+      for (Session& session : task_.sessions(block_[k], number)) sessions.push_back(std::move(session));
     }
     std::vector<SessionLog> logs = hold(sessions, params);
     for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -61,7 +63,7 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
     return batches;
   }
   for (const std::int64_t k : clients) {
-    std::vector<Session> sessions = task_.sessions(block_[k], step);
+    std::vector<Session> sessions = task_.sessions(block_[k], number);
     std::vector<SessionLog> logs = hold(sessions, row_or_shared(params, k));
     batches.push_back(usable(logs));
   }

@@ -10,7 +10,7 @@ class AgentsTrainer final : public Trainer {
  public:
   explicit AgentsTrainer(const AgentsTask& task);
 
-  void open(std::span<const Participation> block, const LocalSettings& local) override;
+  void open(std::span<const Participation> block, const LocalSettings& local, int pass = 0) override;
   /// Clients train one after the other. In the stacked forms they hold the sessions of their first step together, since
   /// they all start with the same weights. In a step program, a batch are the replies of the step's sessions, sampled
   /// by the parameters at the first gradient on it; the next batch is sampled anew by the step that takes it.
@@ -46,6 +46,7 @@ class AgentsTrainer final : public Trainer {
   Learner learner_;
   std::span<const Participation> block_;
   LocalSettings local_;
+  std::int64_t pass_ = 0;
   at::Tensor params_, gradients_, momentum_;  // [K, d]
 };
 

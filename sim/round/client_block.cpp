@@ -1,5 +1,7 @@
 #include "sim/round/client_block.hpp"
 
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include "sim/round/part.hpp"
@@ -24,13 +26,40 @@ std::int64_t ClientBlock::examples(std::int64_t k) const {
   return last_.figures.empty() ? task_.work(block_[k].client).examples : last_.figures[k].examples;
 }
 
-const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction& correction) {
+at::Tensor ClientBlock::label_counts() const {
+  std::vector<at::Tensor> counts;
+  for (const Participation& p : block_) {
+    const std::vector<std::int64_t> own = task_.client_labels(p.client).examples;
+    if (own.empty()) {
+      user_error(
+          "[strategy] counts the clients' examples of each label, and those of the task have none. Use data with "
+          "labels, or another strategy.");
+    }
+    counts.push_back(at::tensor(own, at::kLong));
+  }
+  return at::stack(counts);
+}
+
+LocalResult ClientBlock::train(const at::Tensor& start, const Correction& correction, const LocalSettings* own,
+                               int pass) {
+  open(own, pass);
   return keep(trainer_.fit(start, correction));
 }
 
-const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return keep(trainer_.gradient(params)); }
+LocalResult ClientBlock::gradient(const at::Tensor& params) {
+  open(nullptr, 0);
+  return keep(trainer_.gradient(params));
+}
 
-const LocalResult& ClientBlock::keep(LocalResult result) {
+void ClientBlock::open(const LocalSettings* own, int pass) {
+  last_.delta = Rows();  // the trainer may write there again
+  const bool as_told = own == nullptr && pass == 0;
+  if (as_told && as_told_) return;
+  trainer_.open(block_, own == nullptr ? local_ : *own, pass);
+  as_told_ = as_told;
+}
+
+LocalResult ClientBlock::keep(LocalResult result) {
   last_ = std::move(result);
   for (std::size_t k = 0; k < last_.figures.size(); ++k) {
     const std::int64_t most = task_.work(block_[k].client).examples;

@@ -18,7 +18,7 @@ class QuadraticTrainer final : public Trainer {
  public:
   explicit QuadraticTrainer(const Quadratic& task) : task_(task), d_(task.layout().size) {}
 
-  void open(std::span<const Participation> block, const LocalSettings& local) override {
+  void open(std::span<const Participation> block, const LocalSettings& local, int /*pass*/ = 0) override {
     block_ = block;
     local_ = local;
     const std::int64_t k = std::ssize(block);

@@ -51,7 +51,8 @@ std::int64_t StackedTrainer::length_of(const Lane& lane, const ExampleStore& fro
   return lane.rows.clients() == 1 ? std::max<std::int64_t>(1, from.longest(positions)) : from.form().longest;
 }
 
-void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
+void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local, int pass) {
+  pass_ = pass;
   block_.assign(block.begin(), block.end());
   local_ = local;
   examples_.clear();
@@ -102,7 +103,7 @@ void StackedTrainer::set_rows(Lane& lane, std::span<const std::int64_t> order, c
 
 void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& start,
                            const Correction& correction, LocalResult& result) {
-  const RandomKey key = random_key(task_.seed(), "task/shuffle");
+  const RandomKey key = random_key(task_.seed(), pass_ == 0 ? "task/shuffle" : fmt::format("task/shuffle/{}", pass_));
   const auto count = std::ssize(block_);
   Stack stack{.lane = lane, .order = order, .batches = {}, .steps = {}, .term = {}, .references = {}};
   stack.batches.reserve(order.size());

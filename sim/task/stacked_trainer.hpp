@@ -42,7 +42,7 @@ class StackedTrainer final : public Trainer {
  public:
   explicit StackedTrainer(const SupervisedTask& task, Workplace place = {});
 
-  void open(std::span<const Participation> block, const LocalSettings& local) override;
+  void open(std::span<const Participation> block, const LocalSettings& local, int pass = 0) override;
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
@@ -114,6 +114,7 @@ class StackedTrainer final : public Trainer {
   BatchFeed feed_;
   std::vector<Participation> block_;
   LocalSettings local_;
+  int pass_ = 0;
   std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
   Recent<Lane> lanes_{4}, references_{4};
   at::Tensor changes_;

@@ -45,6 +45,7 @@ class SupervisedTask final : public Task {
   std::unique_ptr<Trainer> trainer() const override;
   std::vector<std::string> sets() const override;
   std::int64_t chunks(std::string_view set) const override;
+  bool has_outputs() const override { return true; }
   bool clients_have(std::string_view set) const override { return holdout_.holds_out(set); }
   std::int64_t data_bytes() const override;
   std::int64_t evaluated_examples(std::string_view set) const override;

@@ -67,8 +67,9 @@ struct LocalResult {
 class Trainer {
  public:
   virtual ~Trainer() = default;
-  /// Selects the K clients of the next calls.
-  virtual void open(std::span<const Participation> block, const LocalSettings& local) = 0;
+  /// Selects the K clients of the next calls. Clients that train again in the same participation draw other batches in
+  /// each pass.
+  virtual void open(std::span<const Participation> block, const LocalSettings& local, int pass = 0) = 0;
   /// Trains the opened clients from `start`, [d] or [K, d]. UserError for a loss term in a task without outputs.
   virtual LocalResult fit(const at::Tensor& start, const Correction& correction) = 0;
   /// The gradient of each opened client's mean loss over all its training examples at `params`, [d] or [K, d]: returned
@@ -100,6 +101,8 @@ class Task {
   virtual std::unique_ptr<Trainer> trainer() const = 0;
   /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
   virtual std::int64_t chunks(std::string_view set) const = 0;
+  /// Whether a model has outputs on single examples, which a trainer gives.
+  virtual bool has_outputs() const { return false; }
   /// Whether clients have examples of their own in the set.
   virtual bool clients_have(std::string_view) const { return false; }
 
