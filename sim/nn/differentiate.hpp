@@ -12,7 +12,7 @@ namespace shoal {
 /// A number that was computed from leaves, and its gradient with respect to each of them.
 struct Differentiated {
   at::Tensor value;                   // without a graph
-  std::vector<at::Tensor> gradients;  // of the leaves; undefined: the value does not depend on the leaf
+  std::vector<at::Tensor> gradients;  // one for each leaf; undefined: the value does not depend on it
 };
 
 /// Calls `compute` with leaves that share the memory of `values` and records what it computes; its result may have any

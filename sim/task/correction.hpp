@@ -81,8 +81,8 @@ class Step {
 
 /// The values of n clients on a batch of b examples each, from which a loss term is computed.
 struct LossInputs {
-  Outputs own;                             // of the parameters that are trained
-  std::vector<Outputs> references;         // of LossTerm::references; constants
+  Outputs own;                             // those of the parameters that are trained
+  std::vector<Outputs> references;         // those of LossTerm::references; constants
   std::vector<at::Tensor> trained, given;  // rows of LossTerm::trained and LossTerm::given, [n, ...]
   at::Tensor targets;                      // int64 [n, b] labels, or [n, b, t] tokens
 };
