@@ -64,13 +64,26 @@ at::Tensor ClientBlock::label_counts() const {
   return at::stack(counts);
 }
 
-const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction& correction) {
+LocalResult ClientBlock::train(const at::Tensor& start, const Correction& correction, const LocalSettings* own,
+                               int pass) {
+  open(own, pass);
   return keep(trainer_.fit(start, correction));
 }
 
-const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return keep(trainer_.gradient(params)); }
+LocalResult ClientBlock::gradient(const at::Tensor& params) {
+  open(nullptr, 0);
+  return keep(trainer_.gradient(params));
+}
 
-const LocalResult& ClientBlock::keep(LocalResult result) {
+void ClientBlock::open(const LocalSettings* own, int pass) {
+  last_.delta = Rows();  // the trainer may write there again
+  const bool as_told = own == nullptr && pass == 0;
+  if (as_told && as_told_) return;
+  trainer_.open(block_, own == nullptr ? local_ : *own, pass);
+  as_told_ = as_told;
+}
+
+LocalResult ClientBlock::keep(LocalResult result) {
   last_ = std::move(result);
   const std::size_t figures = task_.figures().size();
   for (std::size_t k = 0; k < last_.figures.size(); ++k) {

@@ -30,10 +30,12 @@ class ClientBlock {
   /// without labels.
   at::Tensor label_counts() const;
 
-  /// Trains all clients of the block from `start` ([d] or [K, d]); `correction` is added to each local gradient.
-  const LocalResult& train(const at::Tensor& start, const Correction& correction = {});
+  /// Trains all clients of the block from `start` ([d] or [K, d]) with the correction. `own` takes the place of the
+  /// settings of [local]. A strategy that trains several times numbers the passes: each draws other batches.
+  LocalResult train(const at::Tensor& start, const Correction& correction = {}, const LocalSettings* own = nullptr,
+                    int pass = 0);
   /// The gradient of each client's mean loss over all its examples, as `delta`.
-  const LocalResult& gradient(const at::Tensor& params);
+  LocalResult gradient(const at::Tensor& params);
 
   /// Opens the memory of the part whose turn it is; the engine calls this.
   void open_memory(std::string_view section) { section_ = section; }
@@ -58,8 +60,10 @@ class ClientBlock {
   std::vector<ClientRecord> take_written() { return std::move(written_); }
 
  private:
+  // Opens the trainer with these settings if it was opened with others.
+  void open(const LocalSettings* own, int pass);
   // Keeps a result as the last one and fills in the number of examples if the trainer has not counted them.
-  const LocalResult& keep(LocalResult result);
+  LocalResult keep(LocalResult result);
 
   std::span<const Participation> block_;
   const LocalSettings& local_;
@@ -68,6 +72,7 @@ class ClientBlock {
   std::span<const MemorySlot> slots_;
   std::vector<ClientRecord> records_, written_;
   std::string_view section_;  // section of the part whose turn it is
+  bool as_told_ = true;       // whether the trainer is open with the settings of [local]
   LocalResult last_;
 };
 

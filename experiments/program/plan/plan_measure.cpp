@@ -36,7 +36,9 @@ std::vector<Participation> shortened(std::vector<Participation> clients, double 
 double flops_of(const std::vector<Participation>& clients, const Federation& parts) {
   const LocalSettings work = parts.strategy->work(parts.local->at(1));  // as plan_rounds counts it
   double flops = 0;
-  for (const Participation& p : clients) flops += local_flops(parts.task->work(p.client), work, p.fraction);
+  for (const Participation& p : clients) {
+    flops += parts.strategy->operations(parts.task->work(p.client), work, p.fraction);
+  }
   return flops;
 }
 
