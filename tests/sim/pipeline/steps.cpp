@@ -122,8 +122,8 @@ TEST(LiveServing, AnswersBetweenTwoTokensWhenItIsLate) {
   EXPECT_THAT(server.versions(2), Each(1));
 }
 
-// New weights come between the third and the fourth token: the reply goes on with the old ones, and at the same time
-// another one begins with the new.
+// New weights come between the third and the fourth token: the reply keeps the old ones, and another one begins
+// with the new at the same time.
 TEST(LiveServing, HasTwoBuffersWhenSwapping) {
   LiveServer server("swap");
   server.at(0, endpoints::users, Subject::request, request(0));
@@ -167,7 +167,7 @@ TEST(LiveServing, DrainsAllTokensBeforeABarrier) {
 }
 
 // At 3.5 s three tokens have been generated, and one more has been sampled.
-TEST(LiveServing, ContinuesWithNewWeightsAfterAnInterruption) {
+TEST(LiveServing, ContinuesInterruptedRepliesAnew) {
   LiveServer server("interrupt");
   server.at(0, endpoints::users, Subject::request, request(0));
   server.at(3.5, endpoints::training, Subject::pause, Pause::interrupt);
@@ -305,7 +305,7 @@ Turn interrupted(const Scene& scene, std::int64_t step, int made, const at::Tens
   return served.value_or(Turn{});
 }
 
-// What follows an interruption is drawn after the tokens that were sampled before it, those that were discarded too.
+// Tokens after an interruption are drawn after those that were sampled before it, the discarded ones too.
 TEST(Steps, DiscardedTokensUseUpTheirDraws) {
   const Scene scene(small_transformer(), "",
                     "hand_over = 'interrupt'\nlatency = 0\ntoken_seconds = 1\nprompt_token_seconds = 0", 1);
