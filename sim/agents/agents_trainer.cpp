@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "sim/task/local_update.hpp"
 
@@ -15,15 +16,19 @@ namespace shoal {
 AgentsTrainer::AgentsTrainer(const AgentsTask& task)
     : task_(task), worker_(task.policy().rollout_worker()), learner_(task.policy(), task.objective()) {}
 
-void AgentsTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
+void AgentsTrainer::open(std::span<const Participation> block, const LocalSettings& local, int pass) {
   block_ = block;
+  pass_ = pass;
   local_ = local;
-  const std::int64_t clients = std::ssize(block), d = task_.layout().size;
-  if (!params_.defined() || params_.size(0) != clients) {
-    params_ = at::empty({clients, d}, task_.layout().options());
-    gradients_ = at::zeros({clients, d}, task_.layout().options());
+  reserve();
+  if (local.momentum > 0) momentum_ = at::zeros({std::ssize(block), task_.layout().size}, task_.layout().options());
+}
+
+void AgentsTrainer::reserve() {
+  const std::int64_t clients = std::ssize(block_), d = task_.layout().size;
+  for (at::Tensor* buffer : {&params_, &gradients_}) {
+    if (!is_free(*buffer) || buffer->size(0) != clients) *buffer = at::zeros({clients, d}, task_.layout().options());
   }
-  if (local.momentum > 0) momentum_ = at::zeros({clients, d}, task_.layout().options());
 }
 
 AgentsTrainer::Batch AgentsTrainer::usable(std::span<SessionLog> logs) const {
@@ -40,6 +45,7 @@ AgentsTrainer::Batch AgentsTrainer::usable(std::span<SessionLog> logs) const {
 
 std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::int64_t> clients, std::int64_t step,
                                                           const at::Tensor& params) {
+  const std::int64_t number = step + (pass_ << 32);
   const AgentsSettings& settings = task_.settings();
   const auto hold = [&](std::vector<Session>& sessions, const at::Tensor& weights) {
     worker_->load(weights);
@@ -49,7 +55,7 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
   if (local_.form != BlockForm::in_turn && params.dim() == 1) {
     std::vector<Session> sessions;
     for (const std::int64_t k : clients) {
-      for (Session& session : task_.sessions(block_[k], step)) sessions.push_back(std::move(session));
+      for (Session& session : task_.sessions(block_[k], number)) sessions.push_back(std::move(session));
     }
     std::vector<SessionLog> logs = hold(sessions, params);
     for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -58,7 +64,7 @@ std::vector<AgentsTrainer::Batch> AgentsTrainer::roll_out(std::span<const std::i
     return batches;
   }
   for (const std::int64_t k : clients) {
-    std::vector<Session> sessions = task_.sessions(block_[k], step);
+    std::vector<Session> sessions = task_.sessions(block_[k], number);
     std::vector<SessionLog> logs = hold(sessions, row_or_shared(params, k));
     batches.push_back(usable(logs));
   }
@@ -96,16 +102,26 @@ void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::
 }
 
 LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correction) {
+  if (correction.loss) {
+    user_error(
+        "[strategy] changes the loss by a term of a model's outputs, and agents have an [objective] instead. Use "
+        "[data] "
+        "and [model], or another strategy.");
+  }
+  reserve();
   params_.copy_(start.expand_as(params_));
-  LocalUpdate<float> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_, correction);
+  const LocalUpdate<float> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_,
+                                  correction, trained_ranges(task_.layout(), correction.trainable));
   LocalResult result{.figures = planned_figures(task_, block_, local_), .counts_examples = true};
   entropies_.assign(block_.size(), 0);
   tokens_.assign(block_.size(), 0);
-  for (std::int64_t step = 0;; ++step) {
+  for (std::int64_t k = 0; correction.program && k < std::ssize(block_); ++k) {
+    run_program(k, correction, update, result);
+  }
+  for (std::int64_t step = 0; !correction.program; ++step) {
     const std::vector<std::int64_t> active = active_clients(result.figures, step);
     if (active.empty()) break;
     const std::vector<Batch> batches = roll_out(active, step, step == 0 && start.dim() == 1 ? start : params_);
-    gradients_.zero_();  // a strategy's own code may read the whole block
     for (std::size_t i = 0; i < active.size(); ++i) {
       differentiate(active[i], batches[i], row_or_shared(params_, active[i]), result);
     }
@@ -123,7 +139,36 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
   return result;
 }
 
+void AgentsTrainer::run_program(std::int64_t k, const Correction& correction, const LocalUpdate<float>& update,
+                                LocalResult& result) {
+  std::optional<Batch> batches[2];  // this one, the next one
+  bool is_first = true;
+  LocalResult not_recorded{.figures = std::vector<ClientFigures>(block_.size())};
+  Step step(
+      params_.narrow(0, k, 1), local_, std::span(&k, 1),
+      [&](const at::Tensor& at, Which which) {
+        const bool ahead = which == Which::next_batch;
+        std::optional<Batch>& batch = batches[ahead ? 1 : 0];
+        if (!batch) batch = std::move(roll_out({&k, 1}, step.number() + (ahead ? 1 : 0), params_).front());
+        differentiate(k, *batch, row_or_shared(at, 0).contiguous(), is_first ? result : not_recorded);
+        is_first = false;
+        return gradients_.narrow(0, k, 1).clone();
+      },
+      [&](const at::Tensor& gradient) {
+        gradients_.select(0, k).copy_(row_or_shared(gradient, 0));
+        update.change(k);
+      });
+  for (std::int64_t s = 0; s < result.figures[k].steps; ++s) {
+    for (std::optional<Batch>& batch : batches) batch.reset();
+    step.begin(s, 1);
+    is_first = true;
+    correction.program(step);
+  }
+  step.give_kept(std::ssize(block_), result.kept);
+}
+
 LocalResult AgentsTrainer::gradient(const at::Tensor& params) {
+  reserve();
   std::vector<std::int64_t> all(block_.size());
   std::iota(all.begin(), all.end(), 0);
   LocalResult result{.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1}), .counts_examples = true};

@@ -39,6 +39,15 @@ inline std::int64_t positions(std::span<const Exchange> exchanges) {
   return sum;
 }
 
+/// A reply that is sampled step by step. It keeps the weights that it began with, whatever its worker loads later, so
+/// they must not change while it lives. For the worker's thread.
+class Generation {
+ public:
+  virtual ~Generation() = default;
+  /// Appends up to `tokens` tokens, at least one, to `reply`. False when the reply is complete: the last call.
+  virtual bool step(std::int64_t tokens, RandomStream& random, Reply& reply) = 0;
+};
+
 /// Samples, scores and differentiates replies of a policy, for one thread; owns all buffers. Results depend on the
 /// arguments of the call alone, so a batch that is composed from the plan gives the same bits anywhere.
 class RolloutWorker {
@@ -54,6 +63,11 @@ class RolloutWorker {
   virtual at::Tensor log_probs(std::span<const Exchange> exchanges) = 0;
   /// Adds d/d(params) of sum(slopes * log_probs(exchanges)) to `gradient` [d]; slopes float64 [positions, V].
   virtual void add_gradient(std::span<const Exchange> exchanges, const at::Tensor& slopes, at::Tensor& gradient) = 0;
+  /// Begins a reply to `prompt` in steps. Whatever their size, its tokens and draws are those of `reply` for this
+  /// prompt alone. Null where this is no cheaper than a whole reply, as in policies that do not look at earlier tokens.
+  virtual std::unique_ptr<Generation> generate(std::span<const Token> /*prompt*/, double /*temperature*/) {
+    return nullptr;
+  }
 };
 
 /// Gives the bytes of the weights that come with the program: a safetensors file.

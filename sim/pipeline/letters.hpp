@@ -27,7 +27,7 @@ enum class Subject : std::int32_t {
   // anything else happens; finished work counts before weights change, and new requests are served with the new
   // weights.
   over,         // auditor: the run's end is reached
-  served,       // serving: a reply is finished
+  generated,    // serving: a reply's tokens so far have been generated; it continues or is finished
   judged,       // judging: a judgement is finished
   arrived,      // users: a delayed state arrives
   expired,      // collection: a session may have expired

@@ -6,7 +6,8 @@
 namespace shoal::pipeline {
 
 Result run(const Setup& setup, std::uint64_t seed, std::int64_t replicate, Keep keep) {
-  Components components(setup, {.seed = seed, .replicate = replicate, .keep = keep});
+  // No time passes while tokens are sampled, so no letter would come between them.
+  Components components(setup, {.seed = seed, .replicate = replicate, .keep = keep, .step = whole_reply});
   VirtualMailbox mailbox;
   mailbox.send(Components::start());
   while (!components.auditor().complete()) {

@@ -11,7 +11,9 @@ Serving::Serving(const Setup& setup, const RunKey& run)
       key_(random_key(run.seed, "agents/serving")),
       replicate_(run.replicate),
       latency_(ticks(settings_.latency)),
-      token_(ticks(settings_.token)) {
+      token_(ticks(settings_.token)),
+      step_(run.step) {
+  ensure(step_ >= 1, "steps of {} tokens", step_);
   take({.version = 0, .weights = setup.initial});
 }
 
@@ -22,8 +24,8 @@ std::vector<Letter> Serving::handle(const Letter& letter, Ticks now) {
     case Subject::request:
       submit(unpack<Request>(letter), out);
       break;
-    case Subject::served:
-      finish(unpack<Timer>(letter), out);
+    case Subject::generated:
+      proceed(unpack<Timer>(letter), out);
       break;
     case Subject::pause:
       pause(unpack<Pause>(letter), out);
@@ -82,52 +84,68 @@ void Serving::start_waiting(Outbox& out) {
     // A side turn shares its number with the main turn that it comes with, but not its draws.
     if (request.type == TurnType::side) key.turn += most_turns;
     const RandomStream random = turn_stream(key_, replicate_, key);
-    const auto [at, _] = running_.emplace(
-        next_++,
-        Generation{.request = std::move(request), .random = random, .reply = {}, .versions = {}, .since = out.now()});
+    const auto [at, _] = running_.emplace(next_++, Running{.request = std::move(request),
+                                                           .random = random,
+                                                           .reply = {},
+                                                           .versions = {},
+                                                           .since = out.now(),
+                                                           .generation = nullptr});
     generate(at->first, at->second, out.now() + latency_, out);
   }
 }
 
-// The whole reply is sampled when it starts: its tokens are a function of weights, prompt and draws, and its end
-// follows from its length.
-void Serving::generate(std::int64_t number, Generation& g, Ticks first, Outbox& out) {
-  g.kept = g.reply.tokens.size();
-  sample(g);
-  g.versions.resize(g.reply.tokens.size(), version_);
-  g.begin = first + reading(g);
-  const std::int64_t added = g.reply.tokens.size() - g.kept;
-  g.finish = g.begin + Ticks{value(token_) * added};
-  ensure(g.finish >= out.now(), "a reply ends before it starts");
-  out.later(g.finish, Subject::served, g.request.user, number);
+// The first step is sampled here, and each of the others when the tokens before it have been generated.
+void Serving::generate(std::int64_t number, Running& r, Ticks first, Outbox& out) {
+  r.kept = r.reply.tokens.size();
+  r.begin = first + reading(r);
+  r.version = version_;
+  ensure(r.begin >= out.now(), "a reply ends before it starts");
+  step(number, r, out);
 }
 
-// Appends to the kept tokens until the end token or the maximum length.
-void Serving::sample(Generation& g) {
-  std::vector<Token> prefix = g.request.prompt;
-  prefix.insert(prefix.end(), g.reply.tokens.begin(), g.reply.tokens.end());
-  const std::span<const Token> prompt(prefix);
-  Reply more;
-  const bool ended = !g.reply.tokens.empty() && g.reply.tokens.back() == talk::end_token;
-  if (!ended) worker_->reply({&prompt, 1}, g.request.temperature, {&g.random, 1}, {&more, 1});
-  ensure(more.tokens.size() == more.log_probs.size(), "a policy gave {} tokens and {} log-probabilities",
-         more.tokens.size(), more.log_probs.size());
-  g.reply.tokens.insert(g.reply.tokens.end(), more.tokens.begin(), more.tokens.end());
-  g.reply.log_probs.insert(g.reply.log_probs.end(), more.log_probs.begin(), more.log_probs.end());
-  if (g.kept > 0 && std::ssize(g.reply.tokens) > talk::longest_reply) {  // kept tokens count too
-    g.reply.tokens.resize(talk::longest_reply);
-    g.reply.log_probs.resize(talk::longest_reply);
+void Serving::step(std::int64_t number, Running& r, Outbox& out) {
+  if (!r.complete) sample(r);
+  r.versions.resize(r.reply.tokens.size(), r.version);
+  const std::int64_t added = r.reply.tokens.size() - r.kept;
+  r.generated = r.begin + Ticks{value(token_) * added};
+  out.later(r.generated, Subject::generated, r.request.user, number);
+}
+
+// Appends the next step, or all tokens that follow the kept ones.
+void Serving::sample(Running& r) {
+  if (!r.generation) {
+    std::vector<Token> prefix = r.request.prompt;
+    prefix.insert(prefix.end(), r.reply.tokens.begin(), r.reply.tokens.end());
+    if (step_ < whole_reply) r.generation = worker_->generate(prefix, r.request.temperature);
+    if (!r.generation) sample_whole(prefix, r);
+  }
+  if (r.generation) r.complete = !r.generation->step(step_, r.random, r.reply);
+  ensure(r.reply.tokens.size() == r.reply.log_probs.size(), "a policy gave {} tokens and {} log-probabilities",
+         r.reply.tokens.size(), r.reply.log_probs.size());
+  if (r.kept > 0 && std::ssize(r.reply.tokens) >= talk::longest_reply) {  // kept tokens count too
+    r.reply.tokens.resize(talk::longest_reply);
+    r.reply.log_probs.resize(talk::longest_reply);
+    r.complete = true;
   }
 }
 
-Ticks Serving::reading(const Generation& g) const {
-  return ticks(settings_.prompt_token * (g.request.prompt.size() + g.kept));
+void Serving::sample_whole(std::span<const Token> prefix, Running& r) {
+  Reply more;
+  worker_->reply({&prefix, 1}, r.request.temperature, {&r.random, 1}, {&more, 1});
+  r.reply.tokens.insert(r.reply.tokens.end(), more.tokens.begin(), more.tokens.end());
+  r.reply.log_probs.insert(r.reply.log_probs.end(), more.log_probs.begin(), more.log_probs.end());
+  r.complete = true;
 }
 
-void Serving::finish(const Timer& served, Outbox& out) {
-  const auto at = running_.find(served.number);
-  if (at == running_.end() || at->second.finish != served.at) return;
-  Generation done = std::move(at->second);
+Ticks Serving::reading(const Running& r) const {
+  return ticks(settings_.prompt_token * (r.request.prompt.size() + r.kept));
+}
+
+void Serving::proceed(const Timer& generated, Outbox& out) {
+  const auto at = running_.find(generated.number);
+  if (at == running_.end() || at->second.generated != generated.at) return;
+  if (!at->second.complete) return step(at->first, at->second, out);
+  Running done = std::move(at->second);
   running_.erase(at);
   counters_.busy = counters_.busy + (out.now() - done.since);
   start_waiting(out);
@@ -135,22 +153,22 @@ void Serving::finish(const Timer& served, Outbox& out) {
   if (paused_ == Pause::drain) report_drained(out);
 }
 
-void Serving::pass_on(Generation g, Outbox& out) {
-  const Request& request = g.request;
+void Serving::pass_on(Running done, Outbox& out) {
+  const Request& request = done.request;
   const TurnKey key{request.user, *request.session, request.turn};
   const Ticks latency = out.now() - request.sent;
   ++counters_.served;
   counters_.latency = counters_.latency + latency;
   if (keep_ == Keep::trace) {
     out.send(endpoints::auditor, Subject::note,
-             TraceEntry{out.now(), TraceEntry::Kind::served, key, g.versions.empty() ? 0 : g.versions.back(),
-                        g.versions, latency});
+             TraceEntry{out.now(), TraceEntry::Kind::served, key, done.versions.empty() ? 0 : done.versions.back(),
+                        done.versions, latency});
   }
   if (request.type == TurnType::side) return out.send(endpoints::collection, Subject::side_turn);
-  const ReadReply reply{request.user, g.reply.tokens};
-  Turn turn{.key = key, .type = *request.type, .sample = {}, .versions = std::move(g.versions)};
-  turn.sample.prompt = std::move(g.request.prompt);
-  turn.sample.reply = std::move(g.reply);
+  const ReadReply reply{request.user, done.reply.tokens};
+  Turn turn{.key = key, .type = *request.type, .sample = {}, .versions = std::move(done.versions)};
+  turn.sample.prompt = std::move(done.request.prompt);
+  turn.sample.reply = std::move(done.reply);
   turn.sample.temperature = request.temperature;
   if (!turn.versions.empty()) turn.sample.version = *std::ranges::min_element(turn.versions);
   if (request.cut && !turn.sample.reply.log_probs.empty()) turn.sample.reply.log_probs.pop_back();
@@ -172,22 +190,29 @@ void Serving::pause(Pause how, Outbox& out) {
 }
 
 void Serving::interrupt(Ticks now) {
-  for (auto& [number, g] : running_) {
-    const std::int64_t since = std::max<std::int64_t>(0, value(now - g.begin));
-    const std::int64_t made = value(token_) == 0 ? 0 : since / value(token_);
-    const std::size_t keep = std::min(g.kept + made, g.reply.tokens.size());
-    g.reply.tokens.resize(keep);
-    g.reply.log_probs.resize(keep);
-    g.versions.resize(keep);
-    g.finish = interrupted;  // so that the pending event does not end it
+  for (auto& [number, r] : running_) {
+    const std::size_t keep = r.kept + made(r, now);
+    if (keep < r.reply.tokens.size()) r.complete = false;
+    r.reply.tokens.resize(keep);
+    r.reply.log_probs.resize(keep);
+    r.versions.resize(keep);
+    r.generation.reset();
+    r.generated = interrupted;  // so that the pending event does not continue it
     ++counters_.interrupted;
   }
+}
+
+// Number of the current weights' tokens that the reply has had time to generate.
+std::int64_t Serving::made(const Running& r, Ticks now) const {
+  const std::int64_t since = value(now - r.begin), sampled = r.reply.tokens.size() - r.kept;
+  if (since <= 0) return 0;
+  return value(token_) == 0 ? sampled : std::min(since / value(token_), sampled);
 }
 
 ServingCounters Serving::counters(Ticks now) const {
   ServingCounters counters = counters_;
   if (paused_) counters.stalled = counters.stalled + (now - paused_since_);
-  for (const auto& [number, g] : running_) counters.busy = counters.busy + (now - g.since);
+  for (const auto& [number, r] : running_) counters.busy = counters.busy + (now - r.since);
   return counters;
 }
 
@@ -195,8 +220,8 @@ void Serving::resume(Outbox& out) {
   ensure(paused_.has_value(), "serving resumes without a pause");
   paused_.reset();
   counters_.stalled = counters_.stalled + (out.now() - paused_since_);
-  for (auto& [number, g] : running_) {
-    if (g.finish == interrupted) generate(number, g, out.now(), out);
+  for (auto& [number, r] : running_) {
+    if (r.generated == interrupted) generate(number, r, out.now(), out);
   }
   start_waiting(out);
 }

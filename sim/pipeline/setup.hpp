@@ -29,11 +29,14 @@ struct Setup {
 
 inline constexpr int most_measured = 16;  // the weights are measured after each of the first updates, up to this many
 
+inline constexpr std::int64_t whole_reply = std::int64_t{1} << 40;  // more tokens than a reply has
+
 /// One of the runs of a setup.
 struct RunKey {
   std::uint64_t seed = 0;
   std::int64_t replicate = 0;
   Keep keep = Keep::counts;
+  std::int64_t step = 1;  // tokens of a reply that serving samples at a time; between steps it answers other letters
 };
 
 }  // namespace shoal::pipeline

@@ -1,6 +1,5 @@
 #include "sim/round/client_block.hpp"
 
-#include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -24,7 +23,7 @@ at::Tensor padded(std::span<const ExampleOutputs> clients, std::int64_t most, do
   std::vector<std::int64_t> shape = tensor(*some).sizes().vec();
   shape[0] = std::ssize(clients);
   shape[1] = most;
-  at::Tensor all = at::full(shape, behind, tensor(*some).options());
+  at::Tensor all = at::zeros(shape, tensor(*some).options()).fill_(behind);
   for (std::int64_t k = 0; k < std::ssize(clients); ++k) {
     const at::Tensor own = tensor(clients[k]);  // undefined in place of features of a client without examples
     if (own.defined()) all.select(0, k).narrow(0, 0, own.size(1)).copy_(own.select(0, 0));
@@ -66,41 +65,26 @@ at::Tensor ClientBlock::label_counts() const {
   return at::stack(counts);
 }
 
-std::vector<Evaluation> ClientBlock::evaluate(const at::Tensor& params, std::string_view set) {
-  std::vector<Evaluation> seen;
-  for (std::int64_t k = 0; k < count(); ++k) {
-    seen.push_back(trainer_.evaluate_own(own_row(params, k), block_[k].client, set));
-  }
-  return seen;
-}
-
-ExampleOutputs ClientBlock::outputs(const at::Tensor& params, std::string_view set) {
-  if (!task_.has_outputs()) {
-    user_error(
-        "[strategy] needs a model's outputs on single examples, and the task has none. Use [data] and [model], or "
-        "another strategy.");
-  }
-  std::vector<ExampleOutputs> own;
-  std::int64_t most = 0;
-  for (std::int64_t k = 0; k < count(); ++k) {
-    own.push_back(trainer_.outputs_own(own_row(params, k), block_[k].client, set));
-    most = std::max(most, own.back().counts[0]);
-  }
-  ExampleOutputs all;
-  all.scores = padded(own, most, 0, [](const ExampleOutputs& o) { return o.scores; });
-  all.features = padded(own, most, 0, [](const ExampleOutputs& o) { return o.features; });
-  all.targets = padded(own, most, -1, [](const ExampleOutputs& o) { return o.targets; });
-  for (const ExampleOutputs& o : own) all.counts.push_back(o.counts[0]);
-  return all;
-}
-
-const LocalResult& ClientBlock::train(const at::Tensor& start, const Correction& correction) {
+LocalResult ClientBlock::train(const at::Tensor& start, const Correction& correction, const LocalSettings* own,
+                               int pass) {
+  open(own, pass);
   return keep(trainer_.fit(start, correction));
 }
 
-const LocalResult& ClientBlock::gradient(const at::Tensor& params) { return keep(trainer_.gradient(params)); }
+LocalResult ClientBlock::gradient(const at::Tensor& params) {
+  open(nullptr, 0);
+  return keep(trainer_.gradient(params));
+}
 
-const LocalResult& ClientBlock::keep(LocalResult result) {
+void ClientBlock::open(const LocalSettings* own, int pass) {
+  last_.delta = Rows();  // the trainer may write there again
+  const bool as_told = own == nullptr && pass == 0;
+  if (as_told && as_told_) return;
+  trainer_.open(block_, own == nullptr ? local_ : *own, pass);
+  as_told_ = as_told;
+}
+
+LocalResult ClientBlock::keep(LocalResult result) {
   last_ = std::move(result);
   const std::size_t figures = task_.figures().size();
   for (std::size_t k = 0; k < last_.figures.size(); ++k) {
@@ -139,6 +123,34 @@ void ClientBlock::remember(std::string_view name, const at::Tensor& values) {
   for (std::size_t k = 0; k < written_.size(); ++k) {
     written_[k][s] = host[k].to(slot.type, /*non_blocking=*/false, /*copy=*/true);
   }
+}
+
+std::vector<Evaluation> ClientBlock::evaluate(const at::Tensor& params, std::string_view set) {
+  std::vector<Evaluation> seen;
+  for (std::int64_t k = 0; k < count(); ++k) {
+    seen.push_back(trainer_.evaluate_own(own_row(params, k), block_[k].client, set));
+  }
+  return seen;
+}
+
+ExampleOutputs ClientBlock::outputs(const at::Tensor& params, std::string_view set) {
+  if (!task_.has_outputs()) {
+    user_error(
+        "[strategy] needs a model's outputs on single examples, and the task has none. Use [data] and [model], or "
+        "another strategy.");
+  }
+  std::vector<ExampleOutputs> own;
+  std::int64_t most = 0;
+  for (std::int64_t k = 0; k < count(); ++k) {
+    own.push_back(trainer_.outputs_own(own_row(params, k), block_[k].client, set));
+    most = std::max(most, own.back().counts[0]);
+  }
+  ExampleOutputs all;
+  all.scores = padded(own, most, 0, [](const ExampleOutputs& o) { return o.scores; });
+  all.features = padded(own, most, 0, [](const ExampleOutputs& o) { return o.features; });
+  all.targets = padded(own, most, -1, [](const ExampleOutputs& o) { return o.targets; });
+  for (const ExampleOutputs& o : own) all.counts.push_back(o.counts[0]);
+  return all;
 }
 
 }  // namespace shoal

@@ -20,29 +20,22 @@ class ClientBlock {
               std::span<const MemorySlot> slots, std::vector<ClientRecord> records, std::string_view section);
 
   std::int64_t count() const { return std::ssize(block_); }  // K
+  /// Names and places of the parameters.
+  const ParameterLayout& layout() const { return task_.layout(); }
   std::span<const Participation> participations() const { return block_; }
   const LocalSettings& local() const { return local_; }
   /// Number of training examples of client k; after `train` or `gradient`, of those that it used.
   std::int64_t examples(std::int64_t k) const;
-  /// Names and places of the parameters.
-  const ParameterLayout& layout() const { return task_.layout(); }
   /// Number of training examples of each client with each label, int64 [K, classes] on the host. UserError in a task
   /// without labels.
   at::Tensor label_counts() const;
 
-  /// Trains all clients of the block from `start` ([d] or [K, d]); `correction` is added to each local gradient.
-  const LocalResult& train(const at::Tensor& start, const Correction& correction = {});
+  /// Trains all clients of the block from `start` ([d] or [K, d]) with the correction. `own` takes the place of the
+  /// settings of [local]. A strategy that trains several times numbers the passes: each draws other batches.
+  LocalResult train(const at::Tensor& start, const Correction& correction = {}, const LocalSettings* own = nullptr,
+                    int pass = 0);
   /// The gradient of each client's mean loss over all its examples, as `delta`.
-  const LocalResult& gradient(const at::Tensor& params);
-
-  // Each client's own examples of a set, seen by itself alone: a client's results have the same bits in any block.
-  // `params` are [d] or [K, d]. These invalidate the tensors of the last `train` or `gradient`. The last two need a
-  // task with outputs (UserError).
-  std::vector<Evaluation> evaluate(const at::Tensor& params, std::string_view set);
-  /// Scores and features [K, largest count, ...]; targets -1 behind a client's last example.
-  ExampleOutputs outputs(const at::Tensor& params, std::string_view set);
-  /// The loss of each training example, [K, largest count] in float64 on the host; NaN behind a client's last.
-  at::Tensor losses(const at::Tensor& params) { return outputs(params, "train").losses(); }
+  LocalResult gradient(const at::Tensor& params);
 
   /// Opens the memory of the part whose turn it is; the engine calls this.
   void open_memory(std::string_view section) { section_ = section; }
@@ -56,14 +49,24 @@ class ClientBlock {
   /// and accepted.
   void remember(std::string_view slot, const at::Tensor& values);
 
+  // Each client's own examples of a set, seen by itself alone: a client's results have the same bits in any block.
+  // `params` are [d] or [K, d]. The last two need a task with outputs (UserError).
+  std::vector<Evaluation> evaluate(const at::Tensor& params, std::string_view set);
+  /// Scores and features [K, largest count, ...]; targets -1 behind a client's last example.
+  ExampleOutputs outputs(const at::Tensor& params, std::string_view set);
+  /// The loss of each training example, [K, largest count] in float64 on the host; NaN behind a client's last.
+  at::Tensor losses(const at::Tensor& params) { return outputs(params, "train").losses(); }
+
   /// The result of the last `train` or `gradient`; its figures go to the records.
   const LocalResult& last() const { return last_; }
   /// The memory that each client has written; a slot that it has not written is an undefined tensor.
   std::vector<ClientRecord> take_written() { return std::move(written_); }
 
  private:
+  // Opens the trainer with these settings if it was opened with others.
+  void open(const LocalSettings* own, int pass);
   // Keeps a result as the last one and fills in the number of examples if the trainer has not counted them.
-  const LocalResult& keep(LocalResult result);
+  LocalResult keep(LocalResult result);
 
   std::span<const Participation> block_;
   const LocalSettings& local_;
@@ -72,6 +75,7 @@ class ClientBlock {
   std::span<const MemorySlot> slots_;
   std::vector<ClientRecord> records_, written_;
   std::string_view section_;  // section of the part whose turn it is
+  bool as_told_ = true;       // whether the trainer is open with the settings of [local]
   LocalResult last_;
 };
 

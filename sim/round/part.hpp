@@ -59,8 +59,9 @@ struct ServerContext {
   double expected_cohort;              // Sampling::expected of the planner
   std::span<const Feedback> feedback;  // on the commits of this round
   Board& board;
-  const ServerData* server = nullptr;  // in the steps of the server; null where it keeps no examples of its own
-  ServerRows* rows = nullptr;          // in Strategy::server_update, if it wants rows
+  const ServerData* server = nullptr;    // in the steps of the server; null where it keeps no examples of its own
+  ServerRows* rows = nullptr;            // in Strategy::server_update, if it wants rows
+  std::span<const Aggregate> prelude{};  // there too, after a first exchange: one aggregate per group
 
   /// The index of the channel `name` that this part has declared.
   std::size_t own(std::string_view name) const { return index_of(channels, scoped(section, name)); }

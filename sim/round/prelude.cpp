@@ -161,6 +161,7 @@ Prelude run_prelude(const Federation& federation, FederationState& state, const 
       joined.tensors.insert_or_assign("prelude/" + channels[c].name, intake.sums.at(p.group).means[c]);
     }
   }
+  prelude.groups = std::move(intake.sums);
   return prelude;
 }
 

@@ -11,6 +11,7 @@ namespace shoal {
 
 struct Prelude {
   std::map<std::int32_t, Message> messages{};  // of each group, with the means as "prelude/NAME"; empty: no exchange
+  std::vector<Aggregate> groups{};             // what has been exchanged
   std::string aborted{};                       // why the exchange has failed, or empty
 };
 

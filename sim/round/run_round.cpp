@@ -125,12 +125,13 @@ void note_downloads(const PlannedRound& round, Board& board) {
 }
 
 // Makes the next version of the model with the stages and the strategy.
-void update_server(const Federation& federation, const RoundTraining& training, SessionResult& session,
-                   FederationState& state, const ServerData* server) {
+void update_server(const Federation& federation, const RoundTraining& training, const Prelude& prelude,
+                   SessionResult& session, FederationState& state, const ServerData* server) {
   protect_newest_messages(state);
   training.server_side(session.groups, state, server);
   const std::string section = federation.sections().front().name;
   ServerContext context = server_context(federation, state, state.client_side.channels(), section, server);
+  context.prelude = prelude.groups;
   std::optional<ServerRows> rows;
   if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
   federation.strategy->server_update(state.strategy(), session.groups, context);
@@ -206,6 +207,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
       share_figures(trained.commits, round.committed.size(), federation.task->figures().size(), comm);
   share_groups(trained.commits, federation.groups(), round.committed, comm);
   state.feedback = feedback_of(round.committed, figures);
+  training.observe(state);
   training.store_memory(state.memory, figures, trained.commits, comm);
 
   RoundRecord record = describe_round(round, figures);
@@ -213,7 +215,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   end_participations(round.plan, state);
   if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
     const std::optional<ServerData> server = server_data(*federation.task, comm, trainers);
-    update_server(federation, training, session, state, server ? &*server : nullptr);
+    update_server(federation, training, prelude, session, state, server ? &*server : nullptr);
     report(federation, state, record);
     record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {

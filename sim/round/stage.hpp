@@ -25,6 +25,9 @@ class Stage : public RoundPart {
   virtual void in_ring(const Wire&, WordRows& /*words*/, const PartContext&) const {}
   /// Reads and may change the aggregate before the strategy gets it.
   virtual void server_side(State&, Aggregate&, const ServerContext&) const {}
+  /// Learns which updates of the round were accepted (`context.feedback`), before the server's side and its step.
+  /// Called in abandoned rounds too, which have neither.
+  virtual void observe(State&, const ServerContext&) const {}
 };
 
 template <>

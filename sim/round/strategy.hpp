@@ -18,8 +18,13 @@ inline Bounds server_rate() { return {.least = 0, .most = 1e30, .least_excluded 
 /// A federated-learning strategy. The same code serves any number of clients K in a block.
 class Strategy : public RoundPart {
  public:
-  /// The local training that a client's device is charged for on the virtual clock; by default that of one `train`.
+  /// The local training as planners and records count it: its steps, and the share of them that is done.
   virtual LocalSettings work(const LocalSettings& local) const { return local; }
+  /// The floating-point operations that a client's device is charged for on the virtual clock, for `fraction` of the
+  /// training that `work` describes; by default those of one `train`.
+  virtual double operations(const ClientWork& work, const LocalSettings& local, double fraction) const {
+    return local_flops(work, local, fraction);
+  }
   /// The channels that each client returns, in this order; by default the change of the parameters, weighted by
   /// examples.
   virtual std::vector<Channel> channels(const ParameterLayout& layout) const { return {delta_channel(layout)}; }

@@ -70,6 +70,15 @@ void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFig
   memory.store(written, comm);
 }
 
+void RoundTraining::observe(FederationState& state) const {
+  const ClientSide& side = state.client_side;
+  for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
+    const std::string& section = side.stage_section(s);
+    federation_.stages[s]->observe(state.section(section),
+                                   server_context(federation_, state, side.channels(), section));
+  }
+}
+
 void RoundTraining::server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server) const {
   const ClientSide& side = state.client_side;
   for (std::size_t i = 0; i < groups.size(); ++i) {

@@ -53,6 +53,8 @@ class RoundTraining {
   /// `outcomes` one for each block of `commits()`. Collective.
   void store_memory(ClientMemory& memory, std::span<const ClientFigures> figures, std::vector<BlockOutcome>& outcomes,
                     Communicator& comm) const;
+  /// Tells the stages which updates of the round were accepted.
+  void observe(FederationState& state) const;
   /// Recovers the means of each group's updates from those of the words, then runs the server side of the stages in
   /// reverse order. Where there are several groups, parts see those that have updates, unless they step without
   /// clients.

@@ -41,8 +41,13 @@ std::int64_t bytes_of_phase(std::size_t number, ClientId client, const World& wo
 
 }  // namespace
 
+double World::operations(ClientId client, double fraction) const {
+  const ClientWork work = task.work(client);
+  return strategy == nullptr ? local_flops(work, local, fraction) : strategy->operations(work, local, fraction);
+}
+
 PhaseEnds World::phases(const Device& device, ClientId client, double fraction) const {
-  const double flops = local_flops(task.work(client), local, fraction);
+  const double flops = operations(client, fraction);
   const double download = bytes_down(client) / device.down_bytes_per_second;
   const double trained = download + flops / device.flops_per_second;
   const double upload = trained + bytes_up / device.up_bytes_per_second;
@@ -189,6 +194,7 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .protocol = std::move(protocol),
           .board = &state.board,
           .steps_without_clients = federation.steps_without_clients(),
+          .strategy = federation.strategy.get(),
           .groups = federation.groups() > 1 ? std::make_shared<Groups>(federation, state) : nullptr};
 }
 

@@ -18,6 +18,7 @@ namespace shoal {
 struct Federation;
 struct FederationState;
 class Groups;
+class Strategy;
 
 // Numbers of the download and the upload among a participation's phases, see PhaseEnds::number.
 constexpr std::size_t download_number = 0, upload_number = 2;
@@ -33,7 +34,7 @@ struct Probe {
 struct World {
   const Task& task;
   const Population& population;
-  LocalSettings local{};  // the work that devices are charged for in this round
+  LocalSettings local{};  // the work of this round, as the strategy counts it
   std::uint64_t seed = 1;
   std::int64_t round = 1;  // 1-based
   Ticks now{};
@@ -49,9 +50,12 @@ struct World {
   bool steps_without_clients = false;               // whether the server takes a step even without updates
   const std::map<ClientId, Ticks>* busy = nullptr;  // until when clients work for another task; null: for none
   DailyUse* used = nullptr;                // today's use if there are quotas; only `start` and `restart` change it
+  const Strategy* strategy = nullptr;      // says what devices are charged for; null: for one training
   std::shared_ptr<const Groups> groups{};  // of the clients, and what each downloads; null: one group
   bool downloads = true;                   // false: the clients hold their messages already
 
+  /// Floating-point operations of `fraction` of a client's local work.
+  double operations(ClientId client, double fraction) const;
   /// The times at which download, training and upload end if nothing interrupts them, counted from the start. The three
   /// phases take bytes down / download bandwidth, operations / speed and bytes_up / upload bandwidth, at least 1
   /// microsecond in all; the protocol's phases come before and after them. `fraction` is the share of the local work.

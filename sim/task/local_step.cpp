@@ -1,6 +1,5 @@
 #include "sim/task/local_step.hpp"
 
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -29,24 +28,20 @@ LocalStep::LocalStep(ParameterRows& rows, at::Tensor momentum, const LocalSettin
     : rows_(rows),
       momentum_(std::move(momentum)),
       local_(local),
-      correction_(correction),
-      order_(order),
+      pull_(correction.pull),
       arithmetic_(arithmetic),
-      trained_(layout.trained()),
-      buffers_(layout.ranges(Role::buffer)),
+      trained_(trained_ranges(layout, correction.trainable)),
+      is_masked_(correction.trainable.defined()),
       anchor_(correction.pull != 0 ? in_order(correction.anchor, order, rows.values.device()) : at::Tensor()),
       shift_(in_order(correction.shift, order, rows.values.device())),
+      in_place_(!momentum_.defined() && local_.weight_decay == 0 && !anchor_.defined() && !shift_.defined() &&
+                !is_masked_),
       update_({rows.values, rows.gradients, momentum_}, local,
               {.pull = correction.pull, .anchor = anchor_, .shift = shift_}, trained_) {}
 
-bool LocalStep::in_place() const {
-  return !momentum_.defined() && local_.weight_decay == 0 && !anchor_.defined() && !shift_.defined() &&
-         !correction_.custom;
-}
-
 void LocalStep::run(StackedNetwork& net, std::int64_t active) {
   net.use(active);
-  if (correction_.custom || !net.repeatable() || !on_device(rows_.values)) return work(net, active);
+  if (is_masked_ || !net.repeatable() || !on_device(rows_.values)) return work(net, active);
   net.repeated(key(active))([&] { work(net, active); });
 }
 
@@ -55,7 +50,7 @@ StackedNetwork::StepKey LocalStep::key(std::int64_t active) const {
   StackedNetwork::StepKey key;
   key.push_back(active);
   key.push_back(local_.nesterov ? 1 : 0);
-  for (const double number : {local_.rate, local_.weight_decay, local_.momentum, correction_.pull}) {
+  for (const double number : {local_.rate, local_.weight_decay, local_.momentum, pull_}) {
     key.push_back(std::bit_cast<std::uint64_t>(number));
   }
   for (const at::Tensor& tensor : {momentum_, anchor_, shift_}) {
@@ -68,27 +63,16 @@ StackedNetwork::StepKey LocalStep::key(std::int64_t active) const {
 void LocalStep::work(StackedNetwork& net, std::int64_t active) {
   net.forward();
   net.loss_and_gradient();
-  if (in_place()) {
-    net.backward(GradientUse::descend(local_.rate));
-    return;
-  }
-  net.backward(GradientUse::store());
-  if (correction_.custom) apply_custom(active);
+  net.backward(use());
+  finish(active);
+}
+
+void LocalStep::change_weights(std::int64_t active) {
   if (arithmetic_ == StackForm::Arithmetic::library) {
     change_weights_by_library(active);
   } else {
     for (std::int64_t k = 0; k < active; ++k) update_.change(k);
   }
-}
-
-void LocalStep::apply_custom(std::int64_t active) {
-  // The correction sees the clients in the block's order; those that are done have no gradient.
-  rows_.gradients.narrow(0, active, rows_.clients() - active).zero_();
-  const at::Tensor places = at::tensor(order_).to(rows_.values.device());
-  at::Tensor gradients = at::empty_like(rows_.gradients).index_copy_(0, places, rows_.gradients);
-  correction_.custom(gradients, at::empty_like(rows_.values).index_copy_(0, places, rows_.values));
-  rows_.gradients.copy_(gradients.index_select(0, places));
-  for (const Range& buffer : buffers_) rows_.gradients.narrow(1, buffer.first, buffer.size).zero_();
 }
 
 void LocalStep::change_weights_by_library(std::int64_t active) {
@@ -100,7 +84,7 @@ void LocalStep::change_range_by_library(std::int64_t active, const Range& range)
     return (t.dim() == 2 ? t.narrow(0, 0, active) : t).narrow(-1, range.first, range.size);
   };
   at::Tensor y = first(rows_.values), g = first(rows_.gradients);
-  if (anchor_.defined()) g.add_(y, correction_.pull).sub_(first(anchor_), correction_.pull);
+  if (anchor_.defined()) g.add_(y, pull_).sub_(first(anchor_), pull_);
   if (shift_.defined()) g.add_(first(shift_));
   if (local_.weight_decay != 0) g.add_(y, local_.weight_decay);
   if (momentum_.defined()) {

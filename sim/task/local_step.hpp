@@ -11,8 +11,8 @@
 namespace shoal {
 
 /// The steps of one call of `fit`. Everything that `run` touches was allocated before (except results of convolutions),
-/// stays at its address for all steps, and is used on the rows' device without waiting for it. A correction's own code
-/// (`custom`) is the exception. Shapes follow from (network, active).
+/// stays at its address for all steps, and is used on the rows' device without waiting for it. Shapes follow from
+/// (network, active).
 class LocalStep {
  public:
   /// Row i of `rows` belongs to client order[i], whose row in the correction's tensors is order[i]. `momentum` has the
@@ -24,25 +24,33 @@ class LocalStep {
   /// Forward, backward and the change of the first `active` clients' weights, on the batch that `net` was loaded with.
   void run(StackedNetwork& net, std::int64_t active);
 
+  // For a step whose passes are made elsewhere.
+  /// The use of the gradients in its backward pass, which `finish` follows.
+  GradientUse use() const { return in_place_ ? GradientUse::descend(local_.rate) : GradientUse::store(); }
+  void finish(std::int64_t active) {
+    if (!in_place_) change_weights(active);
+  }
+  /// Changes the first `active` clients' weights by the gradients in the rows.
+  void change_weights(std::int64_t active);
+
  private:
   void work(StackedNetwork& net, std::int64_t active);
   StackedNetwork::StepKey key(std::int64_t active) const;
-  /// Whether the backward pass changes the weights itself, as in plain SGD. All else stores the gradients and makes the
-  /// step in one pass over them.
-  bool in_place() const;
-  void apply_custom(std::int64_t active);
   void change_weights_by_library(std::int64_t active);
   void change_range_by_library(std::int64_t active, const Range& range);
 
   ParameterRows& rows_;
   at::Tensor momentum_;
   const LocalSettings& local_;
-  const Correction& correction_;
-  std::span<const std::int64_t> order_;
+  double pull_;
   StackForm::Arithmetic arithmetic_;
-  std::vector<Range> trained_, buffers_;  // values in the rows
-  at::Tensor anchor_, shift_;             // [d] or [K, d], rows in the stack's order
-  LocalUpdate<float> update_;             // the update by loops; change_weights_by_library is the other form
+  std::vector<Range> trained_;  // values in the rows
+  bool is_masked_;              // they are not all that gradients can change
+  at::Tensor anchor_, shift_;   // [d] or [K, d], rows in the stack's order
+  // Whether the backward pass changes the weights itself, as in plain SGD. All else stores the gradients and makes the
+  // step in one pass over them.
+  bool in_place_;
+  LocalUpdate<float> update_;  // the update by loops; change_weights_by_library is the other form
 };
 
 }  // namespace shoal

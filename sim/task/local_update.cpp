@@ -27,6 +27,28 @@ at::Tensor row_or_shared(const at::Tensor& tensor, std::int64_t k) {
   return tensor.dim() == 2 ? tensor.select(0, k) : tensor;
 }
 
+bool is_free(const at::Tensor& buffer) {
+  return buffer.defined() && buffer.use_count() == 1 && buffer.storage().use_count() == 1;
+}
+
+std::vector<Range> trained_ranges(const ParameterLayout& layout, const at::Tensor& trainable) {
+  if (!trainable.defined()) return layout.trained();
+  ensure(trainable.dim() == 1 && trainable.size(0) == layout.size, "a mask of other parameters");
+  const at::Tensor mask = trainable.to(at::kCPU, at::kBool).contiguous();
+  const bool* has = mask.const_data_ptr<bool>();
+  std::vector<Range> ranges;
+  for (const Range& range : layout.trained()) {
+    for (std::int64_t i = range.first; i < range.first + range.size; ++i) {
+      if (!has[i]) continue;
+      const bool follows = !ranges.empty() && ranges.back().first + ranges.back().size == i;
+      if (!follows) ranges.push_back({i, 0});
+      ++ranges.back().size;
+    }
+  }
+  if (ranges.empty()) ranges.emplace_back();
+  return ranges;
+}
+
 std::vector<ClientFigures> planned_figures(const Task& task, std::span<const Participation> block,
                                            const LocalSettings& local) {
   std::vector<ClientFigures> figures;
@@ -54,12 +76,7 @@ LocalUpdate<T>::LocalUpdate(Buffers buffers, const LocalSettings& local, Correct
 }
 
 template <class T>
-void LocalUpdate<T>::run(std::span<const std::int64_t> active) {
-  if (correction_.custom) {
-    at::Tensor gradients = buffers_.gradients;
-    correction_.custom(gradients, buffers_.parameters);
-    if (!gradients.is_same(buffers_.gradients)) buffers_.gradients.copy_(gradients);
-  }
+void LocalUpdate<T>::run(std::span<const std::int64_t> active) const {
   for (const std::int64_t k : active) change(k);
 }
 

@@ -18,29 +18,32 @@ class QuadraticTrainer final : public Trainer {
  public:
   explicit QuadraticTrainer(const Quadratic& task) : task_(task), d_(task.layout().size) {}
 
-  void open(std::span<const Participation> block, const LocalSettings& local) override {
+  void open(std::span<const Participation> block, const LocalSettings& local, int /*pass*/ = 0) override {
     block_ = block;
     local_ = local;
     const std::int64_t k = std::ssize(block);
-    if (!params_.defined() || params_.size(0) != k) {
-      const auto options = at::TensorOptions(task_.layout().type);
-      params_ = at::empty({k, d_}, options);
-      gradients_ = at::empty({k, d_}, options);
-      optima_ = at::empty({k, d_}, options);
-      momentum_ = at::empty({k, d_}, options);
+    if (!optima_.defined() || optima_.size(0) != k) {
+      optima_ = at::empty({k, d_}, at::TensorOptions(task_.layout().type));
+      params_ = gradients_ = momentum_ = at::Tensor();
     }
     for (std::int64_t i = 0; i < k; ++i) task_.optimum(block[i].client, row(optima_, i));
   }
 
   LocalResult fit(const at::Tensor& start, const Correction& correction) override {
+    if (correction.loss) {
+      user_error(
+          "[strategy] changes the loss by a term of a model's outputs, and quadratic objectives have none. Use [data] "
+          "and [model], or another strategy.");
+    }
+    reserve();
     params_.copy_(start.expand_as(params_));
-    LocalUpdate<T> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_, correction);
+    const LocalUpdate<T> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_,
+                                correction, trained_ranges(task_.layout(), correction.trainable));
     LocalResult result{.figures = planned_figures(task_, block_, local_)};
-    for (std::int64_t step = 0;; ++step) {
-      const std::vector<std::int64_t> active = active_clients(result.figures, step);
-      if (active.empty()) break;
-      for (const std::int64_t k : active) result.figures[k].loss += differentiate(k);
-      update.run(active);
+    if (correction.program) {
+      for (std::int64_t k = 0; k < std::ssize(block_); ++k) run_program(k, correction, update, result);
+    } else {
+      take_steps(update, result.figures);
     }
     for (ClientFigures& client : result.figures) client.loss /= client.steps;
     result.delta = Rows(params_.sub_(start));
@@ -48,10 +51,11 @@ class QuadraticTrainer final : public Trainer {
   }
 
   LocalResult gradient(const at::Tensor& params) override {
+    reserve();
     params_.copy_(params.expand_as(params_));
     LocalResult result;
     for (std::int64_t k = 0; k < std::ssize(block_); ++k) {
-      result.figures.push_back({.loss = differentiate(k), .steps = 1});
+      result.figures.push_back({.loss = differentiate(k, row(params_, k)), .steps = 1});
     }
     result.delta = Rows(gradients_);
     return result;
@@ -92,10 +96,50 @@ class QuadraticTrainer final : public Trainer {
 
   T* row(at::Tensor& rows, std::int64_t k) const { return rows.mutable_data_ptr<T>() + k * d_; }
 
-  // Writes the gradient of client k to its row; returns the loss.
-  double differentiate(std::int64_t k) {
+  // Buffers that no result shares.
+  void reserve() {
+    for (at::Tensor* buffer : {&params_, &gradients_, &momentum_}) {
+      if (!is_free(*buffer)) *buffer = at::empty(optima_.sizes(), optima_.options());
+    }
+  }
+
+  void take_steps(const LocalUpdate<T>& update, std::vector<ClientFigures>& figures) {
+    for (std::int64_t step = 0;; ++step) {
+      const std::vector<std::int64_t> active = active_clients(figures, step);
+      if (active.empty()) break;
+      for (const std::int64_t k : active) figures[k].loss += differentiate(k, row(params_, k));
+      update.run(active);
+    }
+  }
+
+  // All batches are the same: every gradient is that of the whole objective.
+  void run_program(std::int64_t k, const Correction& correction, const LocalUpdate<T>& update, LocalResult& result) {
+    ClientFigures& figures = result.figures[k];
+    bool is_first = true;
+    Step step(
+        params_.narrow(0, k, 1), local_, std::span(&k, 1),
+        [&](const at::Tensor& at, Which) {
+          const at::Tensor point = row_or_shared(at, 0).contiguous();
+          const double loss = differentiate(k, point.const_data_ptr<T>());
+          if (is_first) figures.loss += loss;
+          is_first = false;
+          return gradients_.narrow(0, k, 1).clone();
+        },
+        [&](const at::Tensor& gradient) {
+          gradients_.select(0, k).copy_(row_or_shared(gradient, 0));
+          update.change(k);
+        });
+    for (std::int64_t s = 0; s < figures.steps; ++s) {
+      step.begin(s, 1);
+      is_first = true;
+      correction.program(step);
+    }
+    step.give_kept(std::ssize(block_), result.kept);
+  }
+
+  // Writes the gradient of client k at `x` to its row; returns the loss.
+  double differentiate(std::int64_t k, const T* x) {
     const T h = task_.curvature(block_[k].client);
-    const T* x = row(params_, k);
     const T* b = row(optima_, k);
     T* g = row(gradients_, k);
     double loss = 0;

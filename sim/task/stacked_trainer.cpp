@@ -29,9 +29,10 @@ double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / c
 StackedTrainer::StackedTrainer(const SupervisedTask& task, Workplace place)
     : task_(task), place_(place), feed_(place.device, place.arithmetic, task.transforms(), task.clients()) {}
 
-StackedTrainer::Lane& StackedTrainer::lane(std::int64_t clients, BlockForm form) {
+StackedTrainer::Lane& StackedTrainer::lane(Recent<Lane>& among, std::int64_t number, std::int64_t clients,
+                                           BlockForm form) {
   const bool grouped = form == BlockForm::grouped && clients > 1;
-  return lanes_.get(2 * clients + (grouped ? 1 : 0), 1, [&] {
+  return among.get((number << 32) + 2 * clients + (grouped ? 1 : 0), 1, [&] {
     const StackForm how{place_.arithmetic, grouped ? StackForm::Convolution::grouped : StackForm::Convolution::each};
     std::unique_ptr<Worker> worker;
     if (task_.model().network() == nullptr) worker = task_.model().worker(clients, place_.device);
@@ -53,7 +54,8 @@ std::int64_t StackedTrainer::length_of(const Lane& lane, const ExampleStore& fro
   return lane.rows.clients() == 1 ? std::max<std::int64_t>(1, from.longest(positions)) : from.form().longest;
 }
 
-void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
+void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local, int pass) {
+  pass_ = pass;
   block_.assign(block.begin(), block.end());
   local_ = local;
   examples_.clear();
@@ -69,7 +71,7 @@ std::int64_t StackedTrainer::padded_batch() const {
 
 at::Tensor StackedTrainer::changes() {
   const std::int64_t clients = std::ssize(block_);
-  if (!changes_.defined() || changes_.size(0) < clients) {
+  if (!is_free(changes_) || changes_.size(0) < clients) {
     changes_ = at::empty({clients, task_.layout().size}, at::TensorOptions(at::kFloat).device(place_.device));
   }
   return changes_.narrow(0, 0, clients);
@@ -85,57 +87,118 @@ LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& corre
   std::vector<std::int64_t> order(block_.size());
   std::iota(order.begin(), order.end(), 0);
   const at::Tensor from = start.to(place_.device);
-  if (local_.form == BlockForm::in_turn && !correction.custom) {
+  result.delta = Rows(changes());
+  if (local_.form == BlockForm::in_turn) {
     for (const std::int64_t& k : order) train(lane(1), {&k, 1}, from, correction, result);
   } else {
     std::ranges::stable_sort(order, std::greater<>{}, [&](std::int64_t k) { return result.figures[k].steps; });
     train(lane(std::ssize(block_), local_.form), order, from, correction, result);
   }
-  result.delta = Rows(changes());
   return result;
+}
+
+void StackedTrainer::set_rows(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& params) const {
+  const at::AutoDispatchBelowADInplaceOrView no_autograd;
+  for (std::size_t slot = 0; slot < order.size(); ++slot) {
+    lane.rows.values.select(0, slot).copy_(row_or_shared(params, order[slot]));
+  }
 }
 
 void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& start,
                            const Correction& correction, LocalResult& result) {
-  ParameterRows& rows = lane.rows;
-  const RandomKey key = random_key(task_.seed(), "task/shuffle");
-  const auto steps = [&](std::size_t slot) { return result.figures[order[slot]].steps; };
-  std::vector<LocalBatches> batches;
-  batches.reserve(order.size());
-  for (std::size_t slot = 0; slot < order.size(); ++slot) {
-    const std::size_t k = order[slot];
-    const at::AutoDispatchBelowADInplaceOrView no_autograd;
-    batches.emplace_back(examples_[k], local_.batch, key, block_[k]);
-    rows.values.select(0, slot).copy_(row_or_shared(start, order[slot]));
+  const RandomKey key = random_key(task_.seed(), pass_ == 0 ? "task/shuffle" : fmt::format("task/shuffle/{}", pass_));
+  const auto count = std::ssize(block_);
+  Stack stack{.lane = lane, .order = order, .batches = {}, .steps = {}, .term = {}, .references = {}};
+  stack.batches.reserve(order.size());
+  for (const std::int64_t k : order) {
+    stack.batches.emplace_back(examples_[k], local_.batch, key, block_[k]);
+    stack.steps.push_back(result.figures[k].steps);
   }
-  if (local_.momentum > 0 && !lane.momentum.defined()) lane.momentum = at::empty_like(rows.values);
-  LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order, place_.arithmetic,
-                 task_.layout());
-
-  rows.losses.zero_();
-  std::vector<ClientBatch> loaded(order.size());
-  std::size_t active = order.size();
-  for (std::int64_t s = 0;; ++s) {
-    while (active > 0 && steps(active - 1) <= s) --active;
-    if (active == 0) break;
-    for (std::size_t slot = 0; slot < active; ++slot) {
-      const std::span<const std::int32_t> batch = batches[slot].next();
-      loaded[slot] = {batch, weight_of_each(batch), &block_[order[slot]], s};
+  set_rows(lane, order, start);
+  if (correction.loss) {
+    stack.term.emplace(*correction.loss, local_, order, place_.device);
+    for (const at::Tensor& params : correction.loss->references) {
+      Lane& other = this->lane(references_, std::ssize(stack.references), std::ssize(order), local_.form);
+      set_rows(other, order, params);
+      stack.references.push_back(&other);
     }
-    // A client alone needs no padding.
-    auto& [net, inputs] = network(lane, order.size() == 1 ? std::ssize(loaded[0].positions) : padded_batch(),
-                                  length_of(lane, task_.train(), loaded[0].positions));
-    feed_.load(inputs, task_.train(), std::span(loaded).first(active));
-    step.run(net, active);
+  }
+  if (local_.momentum > 0 && !lane.momentum.defined()) lane.momentum = at::empty_like(lane.rows.values);
+  const at::Tensor momentum = local_.momentum > 0 ? lane.momentum : at::Tensor();
+  ParameterRows* trained = &lane.rows;
+  if (correction.program) {
+    if (!lane.programmed) {
+      lane.programmed = std::make_unique<ParameterRows>(lane.rows.clients(), task_.layout().size, place_.device);
+    }
+    trained = lane.programmed.get();
+    trained->values.copy_(lane.rows.values);
+  }
+  trained->losses.zero_();
+  LocalStep step(*trained, momentum, local_, correction, order, place_.arithmetic, task_.layout());
+  if (correction.program) {
+    run_program(stack, correction, *trained, step, result);
+  } else {
+    take_steps(stack, step);
   }
 
   const at::AutoDispatchBelowADInplaceOrView no_autograd;
-  const at::Tensor losses = rows.losses.cpu(), to = changes();
+  const at::Tensor losses = trained->losses.cpu(), to = result.delta.dense();
   for (std::size_t slot = 0; slot < order.size(); ++slot) {
     const std::int64_t k = order[slot];
-    result.figures[k].loss = mean_or_zero(losses.const_data_ptr<double>()[slot], steps(slot));
+    result.figures[k].loss = mean_or_zero(losses.const_data_ptr<double>()[slot], stack.steps[slot]);
     at::Tensor change = to.select(0, k);
-    at::sub_out(change, rows.values.select(0, slot), row_or_shared(start, k));
+    at::sub_out(change, trained->values.select(0, slot), row_or_shared(start, k));
+  }
+  if (stack.term) stack.term->give_trained(count, result.trained);
+}
+
+StackedNetwork& StackedTrainer::loaded(Lane& lane, std::span<const ClientBatch> batches) {
+  const std::span<const std::int32_t> longest = batches.front().positions;
+  // A client alone needs no padding.
+  auto& [net, inputs] = network(lane, lane.rows.clients() == 1 ? std::ssize(longest) : padded_batch(),
+                                length_of(lane, task_.train(), longest));
+  feed_.load(inputs, task_.train(), batches);
+  return net;
+}
+
+void StackedTrainer::take_steps(Stack& stack, LocalStep& step) {
+  std::vector<ClientBatch> batches(stack.order.size());
+  std::size_t active = stack.order.size();
+  for (std::int64_t s = 0;; ++s) {
+    while (active > 0 && stack.steps[active - 1] <= s) --active;
+    if (active == 0) break;
+    for (std::size_t slot = 0; slot < active; ++slot) {
+      const std::span<const std::int32_t> batch = stack.batches[slot].next();
+      batches[slot] = {batch, weight_of_each(batch), &block_[stack.order[slot]], s};
+    }
+    const auto taking_part = std::span(batches).first(active);
+    if (stack.term) {
+      pass(stack, taking_part, step.use());
+      step.finish(active);
+      stack.term->train();
+    } else {
+      step.run(loaded(stack.lane, taking_part), active);
+    }
+  }
+}
+
+void StackedTrainer::pass(Stack& stack, std::span<const ClientBatch> batches, const GradientUse& use) {
+  const std::int64_t active = std::ssize(batches);
+  std::vector<Outputs> references;
+  for (Lane* other : stack.references) {
+    StackedNetwork& net = loaded(*other, batches);
+    net.use(active);
+    net.evaluate();
+    references.push_back(net.outputs());
+  }
+  StackedNetwork& net = loaded(stack.lane, batches);
+  net.use(active);
+  net.forward();
+  if (stack.term) {
+    net.backward(use, stack.term->differentiate(net, std::move(references), stack.lane.rows.losses));
+  } else {
+    net.loss_and_gradient();
+    net.backward(use);
   }
 }
 

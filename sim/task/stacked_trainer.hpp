@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,8 +13,12 @@
 #include "sim/task/recent.hpp"
 #include "sim/task/supervised.hpp"
 #include "sim/task/task.hpp"
+#include "sim/task/term_at_work.hpp"
 
 namespace shoal {
+
+class LocalBatches;
+class LocalStep;
 
 /// The device and the arithmetic of a trainer: its tensors take their device from here alone.
 struct Workplace {
@@ -24,12 +29,12 @@ struct Workplace {
 /// Results are a function of (parameters, correction, block, settings, seed, workplace).
 ///
 /// How a client's results depend on its block follows from the form:
-/// - In turn: not at all; a client has the bits that it has alone. (A correction with code of its own, which sees the
-///   whole block, is stacked all the same.)
+/// - In turn: not at all; a client has the bits that it has alone.
 /// - Stacked: batches are padded to the batch of [local]; results agree with those of a client alone up to rounding. A
 ///   client's bits depend neither on its neighbours nor on its place in the block nor, from two on, on the number of
 ///   clients, provided that the library computes each matrix of a batched product on its own, as it does on the host.
-///   (A full batch, `batch = 0`, is padded to the largest client of the block.)
+///   (A full batch, `batch = 0`, is padded to the largest client of the block.) With a loss term or a step program,
+///   whose tensors span the stack, results agree up to rounding only.
 /// - Grouped: the same for blocks of equal size in which all clients do the same number of steps.
 ///
 /// A stack orders its clients by their number of steps, longest first, so that those that are done cost nothing.
@@ -37,7 +42,7 @@ class StackedTrainer final : public Trainer {
  public:
   explicit StackedTrainer(const SupervisedTask& task, Workplace place = {});
 
-  void open(std::span<const Participation> block, const LocalSettings& local) override;
+  void open(std::span<const Participation> block, const LocalSettings& local, int pass = 0) override;
   LocalResult fit(const at::Tensor& start, const Correction& correction) override;
   LocalResult gradient(const at::Tensor& params) override;
   Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) override;
@@ -63,9 +68,11 @@ class StackedTrainer final : public Trainer {
     ParameterRows rows;              // the worker's, if there is one
     Recent<FedNetwork> networks;
     at::Tensor momentum{};
+    std::unique_ptr<ParameterRows> programmed{};  // the parameters that a step program changes; made when there is one
   };
 
-  Lane& lane(std::int64_t clients, BlockForm form = BlockForm::in_turn);
+  Lane& lane(std::int64_t clients, BlockForm form = BlockForm::in_turn) { return lane(lanes_, 0, clients, form); }
+  Lane& lane(Recent<Lane>& among, std::int64_t number, std::int64_t clients, BlockForm form);
   /// For batches of so many examples and, where these are sequences, tokens.
   FedNetwork& network(Lane& lane, std::int64_t batch, std::int64_t length);
   /// Tokens that a client alone needs room for, or a stack: there it does not depend on the clients. 1 without
@@ -77,11 +84,29 @@ class StackedTrainer final : public Trainer {
   }
   /// Rows per client of a stacked batch.
   std::int64_t padded_batch() const;
-  /// Trains clients order[0], order[1], ... of the block, longest first, as one stack.
+  /// The lane's network for these batches, loaded with them.
+  StackedNetwork& loaded(Lane& lane, std::span<const ClientBatch> batches);
+
+  /// Clients order[0], order[1], ... of the block, longest first, that train as one stack.
+  struct Stack {
+    Lane& lane;
+    std::span<const std::int64_t> order;
+    std::vector<LocalBatches> batches;
+    std::vector<std::int64_t> steps;
+    std::optional<TermAtWork> term;
+    std::vector<Lane*> references;  // with the parameters of the term's references
+  };
   void train(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& start, const Correction& correction,
              LocalResult& result);
-  /// The buffer [K, d] of the block's changes.
+  void set_rows(Lane& lane, std::span<const std::int64_t> order, const at::Tensor& params) const;
+  /// Forward and backward pass on these batches, with the loss term.
+  void pass(Stack& stack, std::span<const ClientBatch> batches, const GradientUse& use);
+  /// The buffer [K, d] of the block's changes, of which no result has a share.
   at::Tensor changes();
+  void take_steps(Stack& stack, LocalStep& step);
+  /// The steps of a program, which changes `rows`. What it keeps goes to `result`.
+  void run_program(Stack& stack, const Correction& correction, ParameterRows& rows, LocalStep& step,
+                   LocalResult& result);
 
   /// The first lane's outputs on training examples.
   ExampleOutputs outputs(std::span<const std::int32_t> positions);
@@ -96,8 +121,9 @@ class StackedTrainer final : public Trainer {
   BatchFeed feed_;
   std::vector<Participation> block_;
   LocalSettings local_;
+  int pass_ = 0;
   std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
-  Recent<Lane> lanes_{4};
+  Recent<Lane> lanes_{4}, references_{4};
   at::Tensor changes_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@
 #include "sim/participation.hpp"
 #include "sim/random.hpp"
 #include "sim/task/client_figures.hpp"
+#include "sim/task/correction.hpp"
 #include "sim/task/local_settings.hpp"
 
 namespace shoal {
@@ -52,24 +54,14 @@ struct ExampleChunk {
   std::int64_t index = 0;
 };
 
-/// Sees and changes the gradients of the block, [K, d], in place, before each local step.
-using GradientHook = std::function<void(at::Tensor& gradients, const at::Tensor& params)>;
-
-/// A strategy's change of the local gradient g, which becomes g + pull (y - anchor) + shift at the parameters y.
-/// Declared rather than coded, so that a trainer can keep its fast form.
-struct Correction {
-  double pull = 0;
-  at::Tensor anchor{};  // [d] or [K, d]; needed when pull is not 0
-  at::Tensor shift{};   // [d] or [K, d]; undefined: none
-  GradientHook custom{};
-};
-
-/// The result of training K clients. Tensors are views of the trainer's buffers, valid until its next call.
+/// The result of training K clients. It owns its tensors: a trainer reuses a buffer once no result holds it any more.
 struct LocalResult {
   Rows delta;                            // [K, d]: parameters after minus before
   std::vector<ClientFigures> figures{};  // [K]
   // Whether `figures` counts the examples trained on, at most those of Task::work. If false, it was all of those.
   bool counts_examples = false;
+  std::vector<at::Tensor> trained{};                      // those of LossTerm::trained, [K, ...]
+  std::map<std::string, at::Tensor, std::less<>> kept{};  // tensors of a step program by name, [K, d]
 };
 
 /// The outputs of a model on examples of K clients, and what they should have been. A client with fewer examples than
@@ -95,9 +87,10 @@ struct SummedGradient {
 class Trainer {
  public:
   virtual ~Trainer() = default;
-  /// Selects the K clients of the next calls.
-  virtual void open(std::span<const Participation> block, const LocalSettings& local) = 0;
-  /// Trains the opened clients from `start`, [d] or [K, d].
+  /// Selects the K clients of the next calls. Clients that train again in the same participation draw other batches in
+  /// each pass.
+  virtual void open(std::span<const Participation> block, const LocalSettings& local, int pass = 0) = 0;
+  /// Trains the opened clients from `start`, [d] or [K, d]. UserError for a loss term in a task without outputs.
   virtual LocalResult fit(const at::Tensor& start, const Correction& correction) = 0;
   /// The gradient of each opened client's mean loss over all its training examples at `params`, [d] or [K, d]: returned
   /// as `delta`, with 1 step each.
@@ -136,6 +129,8 @@ class Task {
   virtual std::unique_ptr<Trainer> trainer() const = 0;
   /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
   virtual std::int64_t chunks(std::string_view set) const = 0;
+  /// Whether a model has outputs on single examples, which a trainer gives.
+  virtual bool has_outputs() const { return false; }
   /// Whether clients have examples of their own in the set.
   virtual bool clients_have(std::string_view) const { return false; }
 
@@ -154,8 +149,6 @@ class Task {
   /// ClientFigures::figures. They become columns of the participation table, and `train_NAME` the mean of a round; a
   /// trainer fills all of them or, without any, allocates nothing.
   virtual std::vector<std::string> figures() const { return {}; }
-  /// Whether a model has outputs on single examples, which a trainer gives.
-  virtual bool has_outputs() const { return false; }
 };
 
 }  // namespace shoal

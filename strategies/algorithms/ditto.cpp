@@ -14,12 +14,8 @@ class Ditto final : public Strategy {
                          at_least(0))),
         rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
-  // Two models are trained.
-  LocalSettings work(const LocalSettings& local) const override {
-    LocalSettings twice = local;
-    twice.epochs *= 2;
-    twice.steps *= 2;
-    return twice;
+  double operations(const ClientWork& work, const LocalSettings& local, double fraction) const override {
+    return 2 * local_flops(work, local, fraction);  // two models are trained
   }
   std::vector<MemorySlot> memory(const ParameterLayout& layout, std::span<const Channel>) const override {
     return {{"personal", layout.size, layout.type}};
@@ -27,7 +23,7 @@ class Ditto final : public Strategy {
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     const at::Tensor own = clients.recall("personal", server.params());
-    const LocalResult& personal = clients.train(own, {.pull = lambda_, .anchor = server.params()});
+    const LocalResult personal = clients.train(own, {.pull = lambda_, .anchor = server.params()});
     clients.remember("personal", own + personal.delta.dense());
     return clients.train(server.params()).delta;  // last, so that the round records these losses
   }

@@ -23,7 +23,7 @@ class FedAsync final : public Strategy {
             {.name = "share", .size = 1, .weighting = Weighting::uniform, .needs_mean = true}};
   }
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
-    const LocalResult& fit = clients.train(server.params(), {.pull = pull_, .anchor = server.params()});
+    const LocalResult fit = clients.train(server.params(), {.pull = pull_, .anchor = server.params()});
     const auto options = at::TensorOptions(fit.delta.type());
     return {{fit.delta.dense() + server.params(), at::ones({clients.count(), 1}, options)}};
   }

@@ -51,7 +51,7 @@ class FedNova final : public Strategy {
   }
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
-    const LocalResult& fit = clients.train(server.params(), {.pull = mu_, .anchor = server.params()});
+    const LocalResult fit = clients.train(server.params(), {.pull = mu_, .anchor = server.params()});
     std::vector<double> effective;
     for (const ClientFigures& client : fit.figures) {
       effective.push_back(effective_steps(client.steps, clients.local(), mu_));

@@ -1,4 +1,4 @@
-// IFCA: k models for clients in k clusters that nobody knows. All models are sent; each client trains the one whose
+// IFCA: k models for clients in k unknown clusters. All models are sent; each client trains the one whose
 // loss on its own training examples is smallest, and the mean of these changes moves that model. Ghosh, Chung, Yin and
 // Ramchandran, NeurIPS 2020 (arXiv 2006.04088), algorithm 1 with model averaging. The models start from the task's
 // initial parameters plus normal noise of standard deviation `spread`, since equal models could not part; the paper
@@ -26,6 +26,10 @@ class Ifca final : public Strategy {
             s.number("spread", 0.1, "standard deviation of the noise that sets the initial models apart", at_least(0))),
         rate_(s.number("rate", 1, "server learning rate", server_rate())) {}
 
+  double operations(const ClientWork& work, const LocalSettings& local, double fraction) const override {
+    const double forward = clusters_ > 1 ? work.examples * work.flops_per_example / 3 : 0;
+    return local_flops(work, local, fraction) + clusters_ * forward;
+  }
   std::int32_t groups(const Task&) const override { return static_cast<std::int32_t>(clusters_); }
   void init(State& state, const ServerContext& context) const override {
     for (std::int64_t j = 1; j < clusters_; ++j) {

@@ -21,7 +21,7 @@ class LocalOnly final : public Strategy {
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     const at::Tensor own = clients.recall("personal", server.params());
-    const LocalResult& fit = clients.train(own);
+    const LocalResult fit = clients.train(own);
     clients.remember("personal", own + fit.delta.dense());
     return {{Rows(at::ones({clients.count(), 1}, fit.delta.dense().options()))}};
   }

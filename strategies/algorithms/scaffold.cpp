@@ -34,7 +34,7 @@ class Scaffold final : public Strategy {
 
   UpdateBlock client_update(const Message& server, ClientBlock& clients) const override {
     const at::Tensor shift = server.tensors.at("control") - clients.recall("control");
-    const LocalResult& fit = clients.train(server.params(), {.shift = shift});
+    const LocalResult fit = clients.train(server.params(), {.shift = shift});
     // Option II needs no extra pass over the data. With K local steps: c_i+ - c_i = (x - y_i) / (K rate) - c.
     std::vector<double> per_step;
     for (const ClientFigures& client : fit.figures) per_step.push_back(-1 / (client.steps * clients.local().rate));

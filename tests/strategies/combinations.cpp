@@ -114,7 +114,7 @@ TEST(Work, CountsTheExamplesThatAreVisited) {
 }
 
 // The virtual time of a round with negligible transfers: FedSGD computes one gradient whatever the number of steps,
-// Ditto trains twice.
+// Ditto trains twice, and step programs take several gradients.
 TEST(Work, FollowsTheStrategy) {
   const auto time = [](const char* strategy, int steps) {
     const Federation parts =
@@ -125,7 +125,7 @@ TEST(Work, FollowsTheStrategy) {
     return value(play(parts, 1).records[0].time);
   };
   const double once = time("fed_avg", 50);
-  EXPECT_NEAR(time("ditto", 50) / once, 2, 1e-3);
+  for (const char* twice : {"ditto", "fed_sam", "per_fed_avg"}) EXPECT_NEAR(time(twice, 50) / once, 2, 1e-3) << twice;
   EXPECT_NEAR(time("fed_sgd", 50) / once, 1.0 / 50, 1e-3);
 }
 

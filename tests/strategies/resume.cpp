@@ -98,6 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
         "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\ndropout = 0.2\nmax_staleness = 5\n"
         "[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"adaptive_clip\"\nbit_noise = 1\n",
         "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\n[strategy]\nname = \"ditto\"\n",
+        "[planner]\ncohort = 9\n[strategy]\nname = \"per_fed_avg\"\nform = \"hessian_free\"\n",
         "[planner]\ncohort = 9\n[aggregator]\nname = \"median\"\n[strategy]\nname = \"ditto\"\n",
         "[planner]\ncohort = 9\ndropout = 0.2\n[[codec]]\nname = \"top_k\"\n[[codec]]\nname = \"quantize\"\n"
         "[[stages]]\nname = \"top_k_download\"\nkeep = 0.3\n",

@@ -38,7 +38,9 @@ std::vector<Participation> shortened(std::vector<Participation> clients, double 
 double flops_of(const std::vector<Participation>& clients, const Federation& parts) {
   const LocalSettings work = parts.strategy->work(parts.local->at(1));  // as plan_rounds counts it
   double flops = 0;
-  for (const Participation& p : clients) flops += local_flops(parts.task->work(p.client), work, p.fraction);
+  for (const Participation& p : clients) {
+    flops += parts.strategy->operations(parts.task->work(p.client), work, p.fraction);
+  }
   return flops;
 }
 
@@ -138,6 +140,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
     if (!session.aborted.empty()) return;
     training.server_side(session.groups, state, data);
     std::optional<ServerRows> rows;
+    context.prelude = prelude.groups;
     if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
     parts.strategy->server_update(state.strategy(), session.groups, context);
   });

@@ -37,7 +37,7 @@ void count(const PlannedRound& round, const FederationState& state, RoundsPlan& 
   sums.live_versions = std::max(sums.live_versions, versions_in_use(state));
   const bool keep = sums.first.empty();
   for (const Participation& p : round.committed) {
-    sums.flops += local_flops(world.task.work(p.client), world.local, p.fraction);
+    sums.flops += world.operations(p.client, p.fraction);
     if (!keep) continue;
     sums.first.push_back(p);
     sums.first.back().version = Version{};

@@ -33,6 +33,47 @@ Draw draw(const float* logits, std::int64_t vocabulary, double temperature, floa
   return {token, std::log(weights[token] / total)};
 }
 
+// A reply of `length` tokens has ended or has the maximum length, or its next token would not fit the context.
+bool is_complete(Token last, std::int64_t length, std::int64_t prompt, const TransformerShape& shape) {
+  return last == talk::end_token || length >= talk::longest_reply || prompt + length > shape.context;
+}
+
+class TransformerGeneration final : public Generation {
+ public:
+  TransformerGeneration(const TransformerLayout& layout, const at::Tensor& params, std::span<const Token> prompt,
+                        double temperature)
+      : layout_(layout), decoder_(layout), params_(params), temperature_(temperature), prompt_(std::ssize(prompt)) {
+    decoder_.load(params_.const_data_ptr<float>());
+    logits_ = decoder_.begin({&prompt, 1});
+    weights_.take(layout.shape.vocabulary);
+  }
+
+  bool step(std::int64_t tokens, RandomStream& random, Reply& reply) override {
+    for (; tokens > 0; --tokens) {
+      if (length_ > 0) logits_ = decoder_.step({&only_, 1}, {&last_, 1});
+      const auto [token, log_prob] = draw(logits_, layout_.shape.vocabulary, temperature_, weights_.get(), random);
+      reply.tokens.push_back(token);
+      reply.log_probs.push_back(log_prob);
+      last_ = token;
+      ++length_;
+      if (is_complete(token, length_, prompt_, layout_.shape)) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr int only_ = 0;  // the decoder's only sequence
+
+  const TransformerLayout& layout_;
+  TransformerDecoder decoder_;
+  at::Tensor params_;  // kept for the decoder
+  double temperature_;
+  std::int64_t prompt_, length_ = 0;  // numbers of tokens
+  Token last_ = 0;
+  const float* logits_ = nullptr;  // those that the decoder gave last
+  arithmetic::Memory<float> weights_;
+};
+
 Sequence sequence(const Exchange& e) {
   const std::size_t read = e.reply.empty() ? 0 : e.reply.size() - 1;  // nothing is predicted from the last token
   return {.first = e.prompt, .rest = e.reply.first(read), .predicted = std::ssize(e.reply)};
@@ -99,6 +140,10 @@ class TransformerWorker final : public RolloutWorker {
     gradient.add_(at::from_blob(sum, {layout_.parameters.size}, at::kFloat));
   }
 
+  std::unique_ptr<Generation> generate(std::span<const Token> prompt, double temperature) override {
+    return std::make_unique<TransformerGeneration>(layout_, params_, prompt, temperature);
+  }
+
  private:
   template <class T>
   std::span<T> row(T* values) const {
@@ -122,7 +167,7 @@ class TransformerWorker final : public RolloutWorker {
         const auto [token, log_prob] = draw(logits + row * vocabulary_, vocabulary_, temperature, weights, random[i]);
         replies[i].tokens.push_back(token);
         replies[i].log_probs.push_back(log_prob);
-        if (is_complete(replies[i], prompts[i])) continue;
+        if (is_complete(token, std::ssize(replies[i].tokens), std::ssize(prompts[i]), layout_.shape)) continue;
         active_[left] = i;
         ++left;
         tokens_.push_back(token);
@@ -131,13 +176,6 @@ class TransformerWorker final : public RolloutWorker {
       if (left == 0) return;
       logits = decoder_.step(active_, tokens_);
     }
-  }
-
-  // The reply has ended or has the maximum length, or its next token would not fit the context.
-  bool is_complete(const Reply& reply, std::span<const Token> prompt) const {
-    const std::int64_t length = std::ssize(reply.tokens);
-    return reply.tokens.back() == talk::end_token || length >= talk::longest_reply ||
-           std::ssize(prompt) + length > layout_.shape.context;
   }
 
   template <class Use>

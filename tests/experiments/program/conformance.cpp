@@ -19,6 +19,7 @@
 #include "sim/agents/policy.hpp"
 #include "sim/nn/model.hpp"
 #include "sim/task/dense_store.hpp"
+#include "tests/experiments/program/tries.hpp"
 #include "tests/sim/round/rounds.hpp"
 
 namespace shoal {
@@ -31,12 +32,6 @@ std::vector<Declared> declared(const AnyPart& part) {
   Settings settings;
   part.make(settings);
   return settings.declared();
-}
-
-// TOML that names the part in its section; `extra` are further keys.
-std::string toml_of(const AnyPart& part, const std::string& extra = "") {
-  const std::string table = fmt::format("{{name = \"{}\"{}}}", part.name, extra);
-  return part.section == "stages" || part.section == "rules" ? "[" + table + "]" : table;
 }
 
 // The parts whose kind has a section of an experiment to itself.
@@ -74,26 +69,6 @@ Settings settings_of(const AnyPart& part, const std::string& base, int block = 1
 
 Composed composed(const AnyPart& part, const std::string& base, int block = 1) {
   return test::composed(settings_of(part, base, block));
-}
-
-// The settings with which the part's file asks to be tried: the lines `// Try:` of its first comment, TOML each.
-std::vector<std::string> tries(const AnyPart& part) {
-  const char* source = std::getenv("SHOAL_SOURCE");
-  std::ifstream file(std::filesystem::path(source == nullptr ? "" : source) / part.file);
-  std::vector<std::string> all;
-  for (std::string line; std::getline(file, line) && line.starts_with("//");) {
-    const std::size_t begin = line.find_first_not_of("/ ");
-    if (begin != std::string::npos && line.substr(begin).starts_with("Try:")) all.push_back(line.substr(begin + 4));
-  }
-  return all;
-}
-
-// `base` with the values of `assignments`, "planner.cohort = 12, data.server = 50", in place of its own.
-std::string with(const std::string& base, const std::string& assignments) {
-  const Settings all = Settings::parse(fmt::format("all = {{{}}}", assignments), "Try");
-  Settings settings = Settings::parse(base, "test.toml");
-  for (const Settings::Leaf& leaf : all.section("all").leaves()) settings.set(leaf.key, leaf.toml);
-  return settings.canonical();
 }
 
 // Federations in which the part makes a difference. A quadratic task has no data and no model.

@@ -48,10 +48,10 @@ TEST(AgentsTrainer, StepsByTheCorrectedGradient) {
   trainer->open(block, local);
   const at::Tensor g = trainer->gradient(start).delta.dense().clone();
   const at::Tensor anchor = at::ones_like(start), shift = at::linspace(0, 1, 6 * g.size(1)).view({6, -1});
-  const LocalResult fit = trainer->fit(
-      start, {.pull = 0.25, .anchor = anchor, .shift = shift, .custom = [](at::Tensor& all, const at::Tensor&) {
-                all.mul_(2);
-              }});
+  const LocalResult fit =
+      trainer->fit(start, {.pull = 0.25, .anchor = anchor, .shift = shift, .program = [](Step& step) {
+                             step.apply(2 * step.gradient(step.params()));
+                           }});
   const at::Tensor expected = -0.5 * (2 * g + 0.25 * (start - anchor) + shift + 0.3 * start);
   EXPECT_LT(distance(fit.delta.dense(), expected), 1e-6);
   EXPECT_EQ(column(&ClientFigures::steps, fit), std::vector<std::int64_t>(6, 1));

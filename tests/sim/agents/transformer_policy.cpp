@@ -135,6 +135,44 @@ TEST(TransformerPolicy, GivesTheSameBitsForTheSameCall) {
   EXPECT_TRUE(at::equal(first, second));
 }
 
+// In steps of any size, several replies in turn, while the worker has other weights already.
+TEST(TransformerPolicy, GivesTheSameBitsInSteps) {
+  const auto policy = shipped();
+  const auto worker = policy->rollout_worker();
+  const at::Tensor params = policy->initial_parameters();
+  auto examples = lessons(30);
+  examples[0].prompt.resize(talk::context - 2, talk::agent_token);  // ends with the context
+  std::vector<Reply> whole(30), stepped(30);
+  std::vector<RandomStream> once = streams(30), again = streams(30);
+  worker->load(params);
+  std::vector<std::unique_ptr<Generation>> generations;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const std::span<const Token> prompt(examples[i].prompt);
+    worker->reply({&prompt, 1}, 0.7, {&once[i], 1}, {&whole[i], 1});
+    generations.push_back(worker->generate(prompt, 0.7));
+  }
+  EXPECT_LE(whole[0].tokens.size(), 3U);
+  worker->load(params * 2);
+  for (std::size_t running = 30; running > 0;) {
+    for (std::size_t i = 0; i < examples.size(); ++i) {
+      if (!generations[i]) continue;
+      const std::size_t before = stepped[i].tokens.size(), step = 1 + i % 3;
+      const bool more = generations[i]->step(step, again[i], stepped[i]);
+      if (more) {
+        ASSERT_EQ(stepped[i].tokens.size(), before + step);
+        continue;
+      }
+      generations[i].reset();
+      --running;
+    }
+  }
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    EXPECT_EQ(stepped[i].tokens, whole[i].tokens);
+    EXPECT_EQ(stepped[i].log_probs, whole[i].log_probs);
+    EXPECT_EQ(again[i].bits(), once[i].bits());
+  }
+}
+
 TEST(TransformerPolicy, HasTheGradientOfItsLogProbabilities) {
   const auto policy = shipped();
   const auto worker = policy->rollout_worker();

@@ -13,10 +13,12 @@
 namespace shoal::pipeline {
 
 // Every reply is `length - 1` times the token of the weights' version, then the end token. The one weight falls by the
-// learning rate with every update, so at rate 1 it is minus the version.
+// learning rate with every update, so at rate 1 it is minus the version. In steps, it notes the version of each token.
 class Stamped final : public Policy {
  public:
   explicit Stamped(std::size_t length) : length_(length) { layout_.add("version", {1}); }
+
+  mutable std::vector<std::int64_t> stepped;  // versions of the tokens that were sampled in steps, in order
 
   static constexpr Token token_of(std::int64_t version) {
     return talk::filler_tokens[version % talk::filler_tokens.size];
@@ -24,12 +26,28 @@ class Stamped final : public Policy {
   const ParameterLayout& layout() const override { return layout_; }
   at::Tensor initial_parameters() const override { return at::zeros({1}); }
   double flops_per_token() const override { return 1; }
-  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<Worker>(length_); }
+  std::unique_ptr<RolloutWorker> rollout_worker() const override { return std::make_unique<Worker>(*this); }
 
  private:
+  class Steps final : public Generation {
+   public:
+    Steps(const Stamped& policy, std::int64_t version) : policy_(policy), version_(version), left_(policy.length_) {}
+    bool step(std::int64_t tokens, RandomStream&, Reply& reply) override {
+      for (; tokens > 0 && left_ > 0; --tokens) {
+        reply.tokens.push_back(--left_ > 0 ? token_of(version_) : talk::end_token);
+        reply.log_probs.push_back(-static_cast<double>(version_));
+        policy_.stepped.push_back(version_);
+      }
+      return left_ > 0;
+    }
+
+   private:
+    const Stamped& policy_;
+    std::int64_t version_, left_;
+  };
   class Worker final : public RolloutWorker {
    public:
-    explicit Worker(std::size_t length) : length_(length) {}
+    explicit Worker(const Stamped& policy) : policy_(policy), length_(policy.length_) {}
     void load(const at::Tensor& params) override { version_ = std::llround(-params.const_data_ptr<float>()[0]); }
     void reply(std::span<const std::span<const Token>> prompts, double, std::span<RandomStream>,
                std::span<Reply> replies) override {
@@ -45,10 +63,14 @@ class Stamped final : public Policy {
     void add_gradient(std::span<const Exchange>, const at::Tensor&, at::Tensor& gradient) override {
       gradient.mutable_data_ptr<float>()[0] += 1;
     }
+    std::unique_ptr<Generation> generate(std::span<const Token>, double) override {
+      return std::make_unique<Steps>(policy_, version_);
+    }
 
    private:
     double log_prob() const { return -version_; }
 
+    const Stamped& policy_;
     std::size_t length_;
     std::int64_t version_ = 0;
   };

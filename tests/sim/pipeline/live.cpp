@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sim/agents/language/transformer_policy.hpp"
 #include "sim/comm/socket_mailbox.hpp"
 #include "sim/pipeline/live/attend.hpp"
 #include "tests/sim/pipeline/fakes.hpp"
@@ -35,8 +36,13 @@ class Reinforcing final : public Objective {
   }
 };
 
+std::unique_ptr<Policy> linear() { return make_part<Policy>("policy", "linear", Settings()); }
+std::unique_ptr<Policy> small_transformer() {
+  return transformer_policy({.vocabulary = talk::vocabulary, .context = talk::context, .width = 8, .layers = 1}, {});
+}
+
 // Users who wait for milliseconds, with every fault. Ends after five updates.
-Scene hasty(const std::string& mode, std::int64_t users = 6) {
+Scene hasty(const std::string& mode, std::int64_t users = 6, std::unique_ptr<Policy> policy = linear()) {
   std::string times = fmt::format(
       "hand_over = '{}'\nthink_seconds = 0.001\ngap_seconds = 0.002\nlatency = 0.0003\ntoken_seconds = 0.0002\n"
       "prompt_token_seconds = 0\nslots = 4\njudge_seconds = 0.001\njudge_timeout = 0.004\nupdate_seconds = 0.004\n"
@@ -44,7 +50,7 @@ Scene hasty(const std::string& mode, std::int64_t users = 6) {
       "malformed = 0.1\nabandon = 0.1\nside = 0.2\njudge_failure = 0.1\neta = 4\nupdate = 'at_once'\n",
       mode);
   if (mode == "pause503") times += "retries = 1\nbackoff = 0.001\n";
-  Scene scene(make_part<Policy>("policy", "linear", Settings()), "batch = 6\nsessions = 100000\n", times, users, 5);
+  Scene scene(std::move(policy), "batch = 6\nsessions = 100000\n", times, users, 5);
   scene.objective = std::make_unique<Reinforcing>();
   return scene;
 }
@@ -72,6 +78,30 @@ TEST(LivePipeline, ReplaysItsThreadsBitForBit) {
     EXPECT_FALSE(at::equal(live.result.weights, scene.policy->initial_parameters())) << mode;
     expect_conserved(live.result);
     expect_equal(replay(scene.setup(), run_key, live.records), live.result);
+  }
+}
+
+// The small transformer samples a token at a time. Queues of one letter refuse, and nothing is lost between tokens.
+TEST(LivePipeline, ReplaysTokenByToken) {
+  for (const std::string mode : modes) {
+    const Scene scene = hasty(mode, 20, small_transformer());
+    const LiveRun live = run_on_threads(scene.setup(), run_key, 1);
+    EXPECT_GE(live.result.updates, 5) << mode;
+    EXPECT_FALSE(at::equal(live.result.weights, scene.policy->initial_parameters())) << mode;
+    expect_conserved(live.result);
+    expect_equal(replay(scene.setup(), run_key, live.records), live.result);
+    std::int64_t steps = 0, tokens = 0;
+    for (const Record& record : live.records) {
+      steps += std::ranges::count_if(record, [](const Taken& t) { return t.kind == kind(Subject::generated); });
+    }
+    for (const TraceEntry& e : of_kind(live.result, TraceEntry::Kind::served)) {
+      tokens += std::ssize(e.versions);
+      EXPECT_TRUE(std::ranges::is_sorted(e.versions)) << mode;
+      if (mode != "interrupt") {
+        EXPECT_EQ(e.versions.front(), e.versions.back()) << mode;
+      }
+    }
+    EXPECT_GE(steps, tokens) << mode;
   }
 }
 

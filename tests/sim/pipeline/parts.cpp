@@ -74,12 +74,12 @@ Timer timer(const Outbox& out, Subject subject) {
 TEST(VirtualMailbox, HasOneOrderOfEvents) {
   VirtualMailbox mailbox;
   Outbox out(endpoints::serving, Ticks{});
-  out.later(Ticks{2}, Subject::served, 0, 0);
+  out.later(Ticks{2}, Subject::generated, 0, 0);
   out.later(Ticks{1}, Subject::asked, 0, 0);
   out.later(Ticks{1}, Subject::trained, 0, 0);
-  out.later(Ticks{1}, Subject::served, 1, 0);
-  out.later(Ticks{1}, Subject::served, 0, 2);
-  out.later(Ticks{1}, Subject::served, 0, 1);
+  out.later(Ticks{1}, Subject::generated, 1, 0);
+  out.later(Ticks{1}, Subject::generated, 0, 2);
+  out.later(Ticks{1}, Subject::generated, 0, 1);
   for (const Letter& letter : out.letters()) mailbox.send(letter);
   std::vector<std::array<std::int64_t, 4>> order;
   while (const auto letter = mailbox.next()) {
@@ -87,8 +87,8 @@ TEST(VirtualMailbox, HasOneOrderOfEvents) {
     EXPECT_EQ(mailbox.now(), letter->due);
     order.push_back({value(letter->due), static_cast<std::int64_t>(subject(*letter)), t.user, t.number});
   }
-  const auto served = static_cast<std::int64_t>(Subject::served), trained = static_cast<std::int64_t>(Subject::trained),
-             asked = static_cast<std::int64_t>(Subject::asked);
+  const auto served = static_cast<std::int64_t>(Subject::generated),
+             trained = static_cast<std::int64_t>(Subject::trained), asked = static_cast<std::int64_t>(Subject::asked);
   using A = std::array<std::int64_t, 4>;
   EXPECT_THAT(order, ElementsAre(A{1, served, 0, 1}, A{1, served, 0, 2}, A{1, served, 1, 0}, A{1, trained, 0, 0},
                                  A{1, asked, 0, 0}, A{2, served, 0, 0}));
@@ -286,7 +286,7 @@ TEST(Judging, PassesOnWhatNothingFollows) {
 // Serving on the virtual clock, with no one to answer.
 struct Server {
   explicit Server(const Scene& scene, const at::Tensor& params = at::zeros({1}))
-      : serving(with(scene, params), {.seed = 1}) {}
+      : serving(with(scene, params), {.seed = 1, .step = whole_reply}) {}
 
   static Setup with(const Scene& scene, const at::Tensor& params) {
     Setup setup = scene.setup();
@@ -317,8 +317,8 @@ struct Server {
   std::optional<Turn> finish() {
     const std::optional<Letter> event = mailbox.next();
     EXPECT_TRUE(event);
-    const auto turns =
-        of_subject(change([&](Outbox& out) { serving.finish(unpack<Timer>(*event), out); }, event->due), Subject::turn);
+    const auto turns = of_subject(change([&](Outbox& out) { serving.proceed(unpack<Timer>(*event), out); }, event->due),
+                                  Subject::turn);
     if (turns.empty()) return {};
     return unpack<Turn>(turns.at(0));
   }
@@ -417,7 +417,7 @@ TEST(Serving, TellsTheTrainerOnceItIsDrained) {
   EXPECT_EQ(drains(), 0);
   const std::optional<Letter> event = server.mailbox.next();
   const auto letters =
-      server.change([&](Outbox& out) { server.serving.finish(unpack<Timer>(*event), out); }, event->due);
+      server.change([&](Outbox& out) { server.serving.proceed(unpack<Timer>(*event), out); }, event->due);
   EXPECT_EQ(letters.back().kind, kind(Subject::drained));  // behind the reply; the other request waits
   EXPECT_EQ(server.mailbox.next(), std::nullopt);
 }

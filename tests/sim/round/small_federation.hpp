@@ -164,9 +164,7 @@ inline ReferenceFit reference_fit(const SupervisedTask& task, const Scores& scor
     Parameters gradients;
     for (const at::Tensor& p : parameters) gradients.push_back(p.grad());
     const at::Tensor y = flat(parameters);
-    at::Tensor g = flat(gradients).unsqueeze(0);
-    if (correction.custom) correction.custom(g, y.unsqueeze(0));
-    g = g.squeeze(0);
+    at::Tensor g = flat(gradients);
     if (correction.pull != 0) g = g + correction.pull * (y - correction.anchor);
     if (correction.shift.defined()) g = g + correction.shift;
     for (std::size_t i = 0; i < parameters.size(); ++i) {

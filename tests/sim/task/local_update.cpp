@@ -92,17 +92,38 @@ TEST(LocalUpdate, LeavesThePaddingOfRowsAlone) {
   EXPECT_TRUE(at::equal(rows[1], at::tensor({0.75F, 0.75F, 1.0F, 1.0F})));
 }
 
-TEST(LocalUpdate, ShowsTheWholeBlockToCodeOfTheStrategy) {
-  const at::Tensor y = column({1, 2}), g = column({3, 4});
-  const auto halve = [](at::Tensor& gradients, const at::Tensor& params) {
-    EXPECT_EQ(gradients.size(0), 2);
-    EXPECT_EQ(params.size(0), 2);
-    gradients = 0.5 * gradients;  // a new tensor
-  };
-  LocalUpdate<float> update({y, g, {}}, {.rate = 1}, {.custom = halve});
-  update.run(std::vector<std::int64_t>{1});
-  EXPECT_TRUE(at::equal(y, column({1, 0})));
-  EXPECT_TRUE(at::equal(g, column({1.5, 2})));  // the next gradients are written to the same place
+TEST(TrainedRanges, AreThoseOfTheMaskWithoutBuffers) {
+  ParameterLayout layout;
+  layout.add("a", {4});
+  layout.add("mean", {2}, Role::buffer);
+  layout.add("b", {3});
+  const auto ranges = [&](std::vector<float> mask) { return trained_ranges(layout, at::tensor(mask)); };
+  EXPECT_EQ(trained_ranges(layout, {}), (std::vector<Range>{{0, 4}, {6, 3}}));
+  EXPECT_EQ(ranges({1, 1, 1, 1, 1, 1, 1, 1, 1}), (std::vector<Range>{{0, 4}, {6, 3}}));
+  EXPECT_EQ(ranges({0, 1, 1, 0, 1, 1, 1, 0, 1}), (std::vector<Range>{{1, 2}, {6, 1}, {8, 1}}));
+  EXPECT_EQ(ranges(std::vector<float>(9, 0)), (std::vector<Range>{{0, 0}}));
+  EXPECT_THROW(ranges({1, 1}), BrokenInvariant);
+}
+
+TEST(LocalUpdate, LeavesAloneWhatIsNotTrainable) {
+  const at::Tensor y = at::tensor({1.0F, 2.0F, 3.0F}).unsqueeze(0), g = at::ones({1, 3});
+  LocalUpdate<float>({y, g, {}}, {.rate = 1}, {}, {{1, 1}}).change(0);
+  EXPECT_TRUE(at::equal(y[0], at::tensor({1.0F, 1.0F, 3.0F})));
+  LocalUpdate<float>({y, g, {}}, {.rate = 1}, {}, {{0, 0}}).change(0);
+  EXPECT_TRUE(at::equal(y[0], at::tensor({1.0F, 1.0F, 3.0F})));
+}
+
+TEST(IsFree, FollowsHandlesAndViews) {
+  at::Tensor buffer;
+  EXPECT_FALSE(is_free(buffer));
+  buffer = at::ones({2, 3});
+  EXPECT_TRUE(is_free(buffer));
+  at::Tensor held = buffer;
+  EXPECT_FALSE(is_free(buffer));
+  held = buffer.select(0, 1);
+  EXPECT_FALSE(is_free(buffer));
+  held = at::Tensor();
+  EXPECT_TRUE(is_free(buffer));
 }
 
 TEST(LocalUpdate, RefusesCorrectionsThatDoNotFit) {

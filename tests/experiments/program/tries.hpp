@@ -1,0 +1,44 @@
+#pragma once
+// Experiments with a part in them.
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "experiments/program/part_list.hpp"
+#include "sim/settings/settings.hpp"
+
+namespace shoal::test {
+
+/// Whether an experiment names a list of such parts.
+inline bool is_listed(const AnyPart& part) { return part.section == "stages" || part.section == "rules"; }
+
+/// TOML that names the part in its section; `extra` are further keys.
+inline std::string toml_of(const AnyPart& part, const std::string& extra = "") {
+  const std::string table = fmt::format("{{name = \"{}\"{}}}", part.name, extra);
+  return is_listed(part) ? "[" + table + "]" : table;
+}
+
+/// The settings with which the part's file asks to be tried: the lines `// Try:` of its first comment, TOML each.
+inline std::vector<std::string> tries(const AnyPart& part) {
+  const char* source = std::getenv("SHOAL_SOURCE");
+  std::ifstream file(std::filesystem::path(source == nullptr ? "" : source) / part.file);
+  std::vector<std::string> all;
+  for (std::string line; std::getline(file, line) && line.starts_with("//");) {
+    const std::size_t begin = line.find_first_not_of("/ ");
+    if (begin != std::string::npos && line.substr(begin).starts_with("Try:")) all.push_back(line.substr(begin + 4));
+  }
+  return all;
+}
+
+/// `base` with the values of `assignments`, "planner.cohort = 12, data.server = 50", in place of its own.
+inline std::string with(const std::string& base, const std::string& assignments) {
+  const Settings all = Settings::parse(fmt::format("all = {{{}}}", assignments), "Try");
+  Settings settings = Settings::parse(base, "test.toml");
+  for (const Settings::Leaf& leaf : all.section("all").leaves()) settings.set(leaf.key, leaf.toml);
+  return settings.canonical();
+}
+
+}  // namespace shoal::test
