@@ -17,6 +17,7 @@ namespace shoal {
 namespace {
 
 constexpr std::int64_t gradient_chunk = 64;  // examples per pass of a full gradient: bounds the buffers
+constexpr std::int64_t most_lanes = 4;       // for each variant
 constexpr std::int64_t most_rows = 512;      // examples that the buffers of all batch sizes of a lane hold together
 
 double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / count : 0; }
@@ -24,23 +25,28 @@ double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / c
 }  // namespace
 
 StackedTrainer::StackedTrainer(const SupervisedTask& task, Workplace place)
-    : task_(task), place_(place), feed_(place.device, place.arithmetic, task.transforms(), task.clients()) {}
+    : task_(task),
+      place_(place),
+      feed_(place.device, place.arithmetic, task.transforms(), task.clients()),
+      lanes_(most_lanes * task.variants()) {}
 
-StackedTrainer::Lane& StackedTrainer::lane(std::int64_t clients, BlockForm form) {
+StackedTrainer::Lane& StackedTrainer::lane(std::int32_t variant, std::int64_t clients, BlockForm form) {
   const bool grouped = form == BlockForm::grouped && clients > 1;
-  return lanes_.get(2 * clients + (grouped ? 1 : 0), 1, [&] {
+  const std::int64_t key = 2 * (clients * task_.variants() + variant) + (grouped ? 1 : 0);
+  return lanes_.get(key, 1, [&] {
+    const Learnable& model = task_.model(variant);
     const StackForm how{place_.arithmetic, grouped ? StackForm::Convolution::grouped : StackForm::Convolution::each};
     std::unique_ptr<Worker> worker;
-    if (task_.model().network() == nullptr) worker = task_.model().worker(clients, place_.device);
-    const ParameterRows rows = worker ? worker->rows() : ParameterRows(clients, task_.layout().size, place_.device);
-    return std::make_unique<Lane>(Lane{how, std::move(worker), rows, Recent<FedNetwork>(most_rows)});
+    if (model.network() == nullptr) worker = model.worker(clients, place_.device);
+    const ParameterRows rows = worker ? worker->rows() : ParameterRows(clients, model.layout().size, place_.device);
+    return std::make_unique<Lane>(Lane{model, how, std::move(worker), rows, Recent<FedNetwork>(most_rows)});
   });
 }
 
 StackedTrainer::FedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch, std::int64_t length) {
   return lane.networks.get((length << 32) + batch, lane.rows.clients() * batch, [&] {
-    if (lane.worker) return std::make_unique<FedNetwork>(task_.model(), *lane.worker, batch, lane.form, length);
-    return std::make_unique<FedNetwork>(*task_.model().network(), lane.rows, batch, lane.form);
+    if (lane.worker) return std::make_unique<FedNetwork>(lane.model, *lane.worker, batch, lane.form, length);
+    return std::make_unique<FedNetwork>(*lane.model.network(), lane.rows, batch, lane.form);
   });
 }
 
@@ -52,9 +58,13 @@ std::int64_t StackedTrainer::length_of(const Lane& lane, const ExampleStore& fro
 
 void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local) {
   block_.assign(block.begin(), block.end());
+  variant_ = block.empty() ? 0 : block.front().variant;
   local_ = local;
   examples_.clear();
-  for (const Participation& p : block_) examples_.push_back(task_.holdout().indices(p.client, "train"));
+  for (const Participation& p : block_) {
+    ensure(p.variant == variant_, "a block of the variants {} and {}", variant_, p.variant);
+    examples_.push_back(task_.holdout().indices(p.client, "train"));
+  }
 }
 
 std::int64_t StackedTrainer::padded_batch() const {
@@ -65,15 +75,17 @@ std::int64_t StackedTrainer::padded_batch() const {
 }
 
 at::Tensor StackedTrainer::changes() {
-  const std::int64_t clients = std::ssize(block_);
-  if (!changes_.defined() || changes_.size(0) < clients) {
-    changes_ = at::empty({clients, task_.layout().size}, at::TensorOptions(at::kFloat).device(place_.device));
+  const std::int64_t clients = std::ssize(block_), size = task_.layout(variant_).size;
+  if (!changes_.defined() || changes_.numel() < clients * size) {
+    changes_ = at::empty({clients * size}, at::TensorOptions(at::kFloat).device(place_.device));
   }
-  return changes_.narrow(0, 0, clients);
+  return changes_.narrow(0, 0, clients * size).view({clients, size});
 }
 
 LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& correction) {
   const at::NoGradGuard no_grad;
+  const std::int64_t size = task_.layout(variant_).size;
+  ensure(start.size(-1) == size, "{} parameters for a variant of {}", start.size(-1), size);
   LocalResult result{.figures = std::vector<ClientFigures>(block_.size())};
   for (std::size_t k = 0; k < block_.size(); ++k) {
     const std::int64_t count = std::ssize(examples_[k]);
@@ -83,10 +95,10 @@ LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& corre
   std::iota(order.begin(), order.end(), 0);
   const at::Tensor from = start.to(place_.device);
   if (local_.form == BlockForm::in_turn && !correction.custom) {
-    for (const std::int64_t& k : order) train(lane(1), {&k, 1}, from, correction, result);
+    for (const std::int64_t& k : order) train(lane(variant_, 1), {&k, 1}, from, correction, result);
   } else {
     std::ranges::stable_sort(order, std::greater<>{}, [&](std::int64_t k) { return result.figures[k].steps; });
-    train(lane(std::ssize(block_), local_.form), order, from, correction, result);
+    train(lane(variant_, std::ssize(block_), local_.form), order, from, correction, result);
   }
   result.delta = Rows(changes());
   return result;
@@ -107,7 +119,7 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
   }
   if (local_.momentum > 0 && !lane.momentum.defined()) lane.momentum = at::empty_like(rows.values);
   LocalStep step(rows, local_.momentum > 0 ? lane.momentum : at::Tensor(), local_, correction, order, place_.arithmetic,
-                 task_.layout());
+                 lane.model.layout());
 
   rows.losses.zero_();
   std::vector<ClientBatch> loaded(order.size());
@@ -138,7 +150,7 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
 
 LocalResult StackedTrainer::gradient(const at::Tensor& params) {
   const at::NoGradGuard no_grad;
-  Lane& lane = this->lane(1);
+  Lane& lane = this->lane(variant_, 1);
   LocalResult result{.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1})};
   const at::Tensor to = changes().zero_();
   if (params.dim() == 1) lane.rows.values.copy_(params);
@@ -166,20 +178,23 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
 Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk& which) {
   const at::NoGradGuard no_grad;
   const SupervisedTask::Chunk chunk = task_.chunk(which);
-  lane(1).rows.values.copy_(params);
-  return score(chunk.from, chunk.positions, std::ssize(chunk.positions), chunk.change);
+  Lane& alone = lane(0, 1);
+  alone.rows.values.copy_(params);
+  return score(alone, chunk.from, chunk.positions, std::ssize(chunk.positions), chunk.change);
 }
 
 Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) {
   const at::NoGradGuard no_grad;
   const std::vector<std::int32_t> positions = task_.holdout().indices(client, set);
-  lane(1).rows.values.copy_(params);
+  // A variant as large as the whole model is the whole model.
+  Lane& alone = lane(params.numel() == task_.layout().size ? 0 : task_.variant(client), 1);
+  alone.rows.values.copy_(params);
   Evaluation total;
   for (std::size_t first = 0; first < positions.size(); first += SupervisedTask::chunk_size) {
     const auto piece = std::span(positions).subspan(
         first, std::min<std::size_t>(SupervisedTask::chunk_size, positions.size() - first));
     // Clients hold any number of examples; powers of two keep the number of networks small.
-    const Evaluation part = score(task_.train(), piece, std::bit_ceil(piece.size()));
+    const Evaluation part = score(alone, task_.train(), piece, std::bit_ceil(piece.size()));
     total.examples += part.examples;
     total.correct += part.correct;
     total.loss += part.loss;
@@ -187,9 +202,8 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
   return total;
 }
 
-Evaluation StackedTrainer::score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
-                                 const KeyedTransform* change) {
-  Lane& alone = lane(1);
+Evaluation StackedTrainer::score(Lane& alone, const ExampleStore& from, std::span<const std::int32_t> positions,
+                                 std::int64_t batch, const KeyedTransform* change) {
   auto& [net, inputs] = network(alone, batch, length_of(alone, from, positions));
   const ClientBatch examples{positions, 1};
   if (change == nullptr) {

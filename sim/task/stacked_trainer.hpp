@@ -21,7 +21,8 @@ struct Workplace {
   StackForm::Arithmetic arithmetic = StackForm::Arithmetic::loops;  // must be `library` on any other device
 };
 
-/// Results are a function of (parameters, correction, block, settings, seed, workplace).
+/// Results are a function of (parameters, correction, block, settings, seed, workplace). A block of a smaller variant
+/// trains as one of a model that has always had its size.
 ///
 /// How a client's results depend on its block follows from the form:
 /// - In turn: not at all; a client has the bits that it has alone. (A correction with code of its own, which sees the
@@ -53,8 +54,9 @@ class StackedTrainer final : public Trainer {
     StackedNetwork net;
     StackedBatch inputs;
   };
-  /// Parameters for K clients, and networks for the batch sizes that were used last.
+  /// Parameters of one variant of the model for K clients, and networks for the batch sizes that were used last.
   struct Lane {
+    const Learnable& model;
     StackForm form;
     std::unique_ptr<Worker> worker;  // null for a network of layers
     ParameterRows rows;              // the worker's, if there is one
@@ -62,7 +64,7 @@ class StackedTrainer final : public Trainer {
     at::Tensor momentum{};
   };
 
-  Lane& lane(std::int64_t clients, BlockForm form = BlockForm::in_turn);
+  Lane& lane(std::int32_t variant, std::int64_t clients, BlockForm form = BlockForm::in_turn);
   /// For batches of so many examples and, where these are sequences, tokens.
   FedNetwork& network(Lane& lane, std::int64_t batch, std::int64_t length);
   /// Tokens that a client alone needs room for, or a stack: there it does not depend on the clients. 1 without
@@ -80,18 +82,19 @@ class StackedTrainer final : public Trainer {
   /// The buffer [K, d] of the block's changes.
   at::Tensor changes();
 
-  /// Evaluates the first lane's weights on at most `batch` examples.
-  Evaluation score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
+  /// Evaluates the weights of a lane for one client on at most `batch` examples.
+  Evaluation score(Lane& alone, const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
                    const KeyedTransform* change = nullptr);
 
   const SupervisedTask& task_;
   Workplace place_;
   BatchFeed feed_;
   std::vector<Participation> block_;
+  std::int32_t variant_ = 0;  // of the opened clients
   LocalSettings local_;
   std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
-  Recent<Lane> lanes_{4};
-  at::Tensor changes_;
+  Recent<Lane> lanes_;
+  at::Tensor changes_;  // values for the largest block so far, as many clients or as large a variant as it had
 };
 
 }  // namespace shoal

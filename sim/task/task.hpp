@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/error.hpp"
 #include "sim/nn/layout.hpp"
 #include "sim/nn/rows.hpp"
 #include "sim/participation.hpp"
@@ -75,16 +76,17 @@ struct LocalResult {
 class Trainer {
  public:
   virtual ~Trainer() = default;
-  /// Selects the K clients of the next calls.
+  /// Selects the K clients of the next calls, which all train one variant of the model: parameters have its size.
   virtual void open(std::span<const Participation> block, const LocalSettings& local) = 0;
   /// Trains the opened clients from `start`, [d] or [K, d].
   virtual LocalResult fit(const at::Tensor& start, const Correction& correction) = 0;
   /// The gradient of each opened client's mean loss over all its training examples at `params`, [d] or [K, d]: returned
   /// as `delta`, with 1 step each.
   virtual LocalResult gradient(const at::Tensor& params) = 0;
-  /// Evaluates `params` [d] on one chunk.
+  /// Evaluates `params` [d] of the whole model on one chunk.
   virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;
-  /// Evaluates `params` [d] on one client's own examples of the set; counts 0 examples where it has none.
+  /// Evaluates `params` [d], of the whole model or of the client's variant, on the client's own examples of the set;
+  /// counts 0 examples where it has none.
   virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) = 0;
 };
 
@@ -99,11 +101,21 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual const ParameterLayout& layout() const = 0;
+  /// Variants of the model: the whole, number 0, and smaller ones for clients that cannot train it.
+  virtual std::int32_t variants() const { return 1; }
+  /// The variant that the client trains; the same on all ranks.
+  virtual std::int32_t variant(ClientId) const { return 0; }
+  /// The parameters of a variant; those of smaller ones say which places of the whole they have.
+  virtual const ParameterLayout& layout(std::int32_t variant) const {
+    ensure(variant == 0, "variant {} of a task with one", variant);
+    return layout();
+  }
   virtual std::int64_t clients() const = 0;
   /// Number of clients with training examples; the others are never selected.
   virtual std::int64_t clients_with_examples() const { return clients(); }
   /// [d]
   virtual at::Tensor initial_parameters(RandomKey key) const = 0;
+  /// The work of the client's variant.
   virtual ClientWork work(ClientId client) const = 0;
   virtual std::unique_ptr<Trainer> trainer() const = 0;
   /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
