@@ -101,15 +101,6 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual const ParameterLayout& layout() const = 0;
-  /// Variants of the model: the whole, number 0, and smaller ones for clients that cannot train it.
-  virtual std::int32_t variants() const { return 1; }
-  /// The variant that the client trains; the same on all ranks.
-  virtual std::int32_t variant(ClientId) const { return 0; }
-  /// The parameters of a variant; those of smaller ones say which places of the whole they have.
-  virtual const ParameterLayout& layout(std::int32_t variant) const {
-    ensure(variant == 0, "variant {} of a task with one", variant);
-    return layout();
-  }
   virtual std::int64_t clients() const = 0;
   /// Number of clients with training examples; the others are never selected.
   virtual std::int64_t clients_with_examples() const { return clients(); }
@@ -133,6 +124,17 @@ class Task {
   /// Names of the sets of examples that the task has and can be evaluated on: "train", "validation", "test", "server"
   /// (held by the server), or one that a transform makes. By default those of the first three that have chunks.
   virtual std::vector<std::string> sets() const;
+
+  // Variants of the model, from tasks that have smaller ones for clients that cannot train the whole.
+  /// Number 0 is the whole model.
+  virtual std::int32_t variants() const { return 1; }
+  /// The variant that the client trains; the same on all ranks.
+  virtual std::int32_t variant(ClientId) const { return 0; }
+  /// The parameters of a variant. Those of the smaller ones say which places of the whole they have.
+  virtual const ParameterLayout& layout(std::int32_t variant) const {
+    ensure(variant == 0, "variant {} of a task with one", variant);
+    return layout();
+  }
 };
 
 }  // namespace shoal
