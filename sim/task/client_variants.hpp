@@ -1,5 +1,5 @@
 #pragma once
-// Which variant of the model each client trains.
+// The variant of the model that each client trains.
 
 #include <cstdint>
 #include <functional>

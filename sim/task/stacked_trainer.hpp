@@ -90,11 +90,11 @@ class StackedTrainer final : public Trainer {
   Workplace place_;
   BatchFeed feed_;
   std::vector<Participation> block_;
-  std::int32_t variant_ = 0;  // of the opened clients
+  std::int32_t variant_ = 0;  // the one that the opened clients train
   LocalSettings local_;
   std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
   Recent<Lane> lanes_;
-  at::Tensor changes_;  // values for the largest block so far, as many clients or as large a variant as it had
+  at::Tensor changes_;  // room for the values of the largest block so far
 };
 
 }  // namespace shoal

@@ -18,7 +18,7 @@ namespace shoal {
 struct TaskExtras {
   std::vector<std::int32_t> server{};        // positions in `Dataset::train` that no client holds: the set "server"
   std::vector<KeyedTransform> transforms{};  // changes of what clients train on, in this order
-  std::vector<std::int32_t> variants{};      // of the model, one for each client; empty: all train the whole
+  std::vector<std::int32_t> variants{};      // each client's variant of the model; empty: all train the whole
 };
 
 /// The set "test" is the data set's test set or, where it has none, what the clients hold out for test; "train" and
