@@ -141,6 +141,12 @@ bool Federation::steps_without_clients() const {
 }
 
 void Federation::check() const {
+  if (task->variants() > 1) {
+    user_error(
+        "the task has {} variants of its model and the strategy one group. Leave out 'shrink' of [model], or use a "
+        "strategy for models of different sizes.",
+        task->variants());
+  }
   with_composition([&](const Composition& all) {
     for (const RoundPart* part : all.parts) part->check(all);
     check_privacy(all);

@@ -25,7 +25,10 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
                            Trainer& trainer) {
   // An evaluation has no participation id, so the round's number serves as one. A strategy that trains here may
   // therefore repeat the random draws of this client's real participation with that id.
-  const Participation visit{.id = ParticipationId{state.round}, .client = client, .version = state.version};
+  const Participation visit{.id = ParticipationId{state.round},
+                            .client = client,
+                            .version = state.version,
+                            .variant = federation.task->variant(client)};
   const auto kept = state.memory.records().find(client);
   ClientRecord record(state.memory.slots().size());
   if (kept != state.memory.records().end()) record = kept->second;
