@@ -116,7 +116,8 @@ class StackedTrainer final : public Trainer {
   LocalSettings local_;
   int pass_ = 0;
   std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
-  Recent<Lane> lanes_{4}, references_{4};
+  static constexpr std::int64_t most_references = 4;
+  Recent<Lane> lanes_{4}, references_{most_references};
   at::Tensor changes_;
 };
 
