@@ -130,6 +130,8 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
   set_rows(lane, order, start);
   if (correction.loss) {
     stack.term.emplace(*correction.loss, local_, order, place_.device);
+    ensure(std::ssize(correction.loss->references) <= most_references, "{} references of a loss term (at most {})",
+           correction.loss->references.size(), most_references);
     for (const at::Tensor& params : correction.loss->references) {
       Lane& other = this->lane(references_, std::ssize(stack.references), variant_, std::ssize(order), local_.form);
       set_rows(other, order, params);
