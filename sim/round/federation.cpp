@@ -8,8 +8,8 @@
 namespace shoal {
 namespace {
 
-// If parts promise differential privacy, every channel that needs it must be protected, and neither the choice of
-// clients nor their weights may depend on what clients report.
+// If parts promise differential privacy, every channel that needs it must be protected, neither the choice of clients
+// nor their weights may depend on what clients report, and no codec may change rows whose norms have been bounded.
 void check_privacy(const Composition& all) {
   std::set<std::string> protected_channels;
   bool promises = false;
@@ -27,6 +27,13 @@ void check_privacy(const Composition& all) {
         "if "
         "the channel holds counts, which no stage protects, leave out the strategy or stage that declares it.",
         channel.name);
+  }
+  for (const Codec* codec : all.all<Codec>()) {
+    if (codec->changes_nothing()) continue;
+    user_error(
+        "the codec '{}' changes updates after a stage has bounded their norms for differential privacy, so the noise "
+        "may be too small. Use the codec plain, or leave out the stage that adds noise.",
+        codec->name());
   }
   for (const RoundPart* part : all.parts) {
     if (!part->uses_feedback()) continue;

@@ -12,7 +12,7 @@ enum class Fit { works, refused, meaningless };
 enum class Side {
   server,   // a round with a server
   peers,    // nodes without a server
-  clients,  // who the clients are
+  clients,  // their number and devices
   data,     // supervised learning from examples
   agents,   // learning from use
   study,    // small worlds repeated many times
@@ -96,6 +96,15 @@ constexpr auto refused_pairs = std::to_array<PairOfParts>({
     {"adaptive_clip", "aggregator median", "gives no mean"},
     {"gaussian", "kind: rule", "which rules do not give"},
     {"gaussian", "aggregator median", "which [aggregator] does not give"},
+    {"aggregator median", "count_sketch", "can only decode their sum"},
+    {"kept_rows", "count_sketch", "can only decode their sum"},
+    {"kind: rule", "count_sketch", "can only decode their sum"},
+    {"alie", "count_sketch", "can only decode their sum"},
+    {"quantize", "top_k", "chooses among plain values"},
+    {"top_k", "top_k", "chooses among plain values"},
+    {"gaussian", "count_sketch", "after a stage has bounded their norms"},
+    {"gaussian", "quantize", "after a stage has bounded their norms"},
+    {"gaussian", "top_k", "after a stage has bounded their norms"},
     {"gaussian", "afl", "by what they report"},
     {"gaussian", "strategy fed_async", "not to the channel 'share'"},
     {"gaussian", "fed_nova", "not to the channel 'effective_steps'"},
