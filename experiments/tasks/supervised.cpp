@@ -2,10 +2,13 @@
 
 #include "sim/task/supervised.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "experiments/tasks/shared/federated.hpp"
+#include "experiments/tasks/shared/population.hpp"
 #include "sim/nn/model.hpp"
+#include "sim/task/client_variants.hpp"
 #include "sim/task/server_examples.hpp"
 
 namespace shoal::tasks {
@@ -24,22 +27,38 @@ std::vector<KeyedTransform> read_transforms(const Settings& data, std::uint64_t 
   return all;
 }
 
+std::shared_ptr<const Learnable> build_model(Settings section, const std::string& name, const Form& form,
+                                             at::Device device) {
+  const std::unique_ptr<Model> model = find_part<Model>("model", name).make(section);
+  const std::vector<Declared> read = section.declared();
+  if (section.has("shrink") && std::ranges::find(read, "shrink", &Declared::key) == read.end()) {
+    user_error(
+        "{}: 'shrink' for the model {}, which has no widths that can be scaled. Leave it out or use another "
+        "model.",
+        section.where(), name);
+  }
+  return model->build(form, device);
+}
+
 class SupervisedKind final : public TaskKind {
  public:
   std::unique_ptr<Process> make(const Settings& root, const Place& place) const override {
     const std::uint64_t seed = read_seed(root);
     const Settings data = root.section("data");
-    Settings model = root.section("model");
+    const ClientVariants variants(root.section("task"));
+    const Settings model = root.section("model");
     const std::string name = model.text("name", "mlp", "which model");
     const std::shared_ptr<const Dataset> dataset = place.data.load(data);
     const std::int64_t kept =
         data.integer("server", 0, "training examples that the server keeps for itself", between(0, 2147483647));
     auto [dealt, server] = deal(*make_part<Partition>("partition", "iid", root.section("partition")), *dataset->train,
                                 kept, seed, data.where());
-    auto task = std::make_shared<SupervisedTask>(
-        dataset, std::move(dealt),
-        find_part<Model>("model", name).make(model)->build(dataset->train->form(), place.device), HoldoutShares(data),
-        seed, TaskExtras{.server = std::move(server), .transforms = read_transforms(data, seed)});
+    std::shared_ptr<const Learnable> built = build_model(model, name, dataset->train->form(), place.device);
+    TaskExtras extras{.server = std::move(server), .transforms = read_transforms(data, seed)};
+    extras.variants = variants.assign(
+        built->variants(), [&] { return make_population(root.section("population"), seed, dealt->clients()); });
+    auto task = std::make_shared<SupervisedTask>(dataset, std::move(dealt), std::move(built), HoldoutShares(data), seed,
+                                                 std::move(extras));
     return federated(root, place, {.task = std::move(task), .data_digest = dataset->digest, .model = name});
   }
 };

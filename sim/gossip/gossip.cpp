@@ -39,6 +39,10 @@ std::vector<MemorySlot> Gossip::memory() const {
 }
 
 void Gossip::check() const {
+  if (task->variants() > 1) {
+    user_error("the task has {} variants of its model, and nodes exchange one. Leave out 'shrink' of [model].",
+               task->variants());
+  }
   with_composition([](const Composition& all) {
     for (const RoundPart* part : all.parts) part->check(all);
   });

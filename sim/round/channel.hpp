@@ -22,7 +22,6 @@ namespace shoal {
 /// a participation still needs the version, the engine copies its tensors before a strategy changes the state in place.
 struct Message {
   Version version{};
-  std::int32_t group = 0;  // the group of clients that it is for
   std::map<std::string, at::Tensor, std::less<>> tensors;
 
   // Bytes of one download where the message travels compressed; unset: those of all tensors.
@@ -31,6 +30,7 @@ struct Message {
   // changed since. A part that compresses changes sets the bytes that stand for "params"; those of the other tensors
   // are added.
   std::map<Version, std::int64_t> bytes_since{};
+  std::int32_t group = 0;  // the group of clients that it is for
 
   const at::Tensor& params() const { return tensors.at("params"); }
   /// The size of one download.

@@ -9,8 +9,8 @@
 namespace shoal {
 namespace {
 
-// If parts promise differential privacy, every channel that needs it must be protected, and neither the choice of
-// clients nor their weights may depend on what clients report.
+// If parts promise differential privacy, every channel that needs it must be protected, neither the choice of clients
+// nor their weights may depend on what clients report, and no codec may change rows whose norms have been bounded.
 void check_privacy(const Composition& all) {
   std::set<std::string> protected_channels;
   bool promises = false;
@@ -37,6 +37,13 @@ void check_privacy(const Composition& all) {
         "if "
         "the channel holds counts, which no stage protects, leave out the strategy or stage that declares it.",
         channel.name);
+  }
+  for (const Codec* codec : all.all<Codec>()) {
+    if (codec->changes_nothing()) continue;
+    user_error(
+        "the codec '{}' changes updates after a stage has bounded their norms for differential privacy, so the noise "
+        "may be too small. Use the codec plain, or leave out the stage that adds noise.",
+        codec->name());
   }
   for (const RoundPart* part : all.parts) {
     if (!part->uses_feedback()) continue;
@@ -75,7 +82,7 @@ bool sees_single_groups(const RoundPart* part) {
          dynamic_cast<const Rule*>(part) != nullptr || dynamic_cast<const Attack*>(part) != nullptr;
 }
 
-// Where the strategy looks at the updates of single clients, rules would take these away.
+// Rules would take away the updates of single clients that the strategy looks at.
 void refuse_rules_beside_rows(const Federation& federation) {
   if (!federation.strategy->wants_rows() || federation.rules.empty()) return;
   user_error(
@@ -191,6 +198,12 @@ bool Federation::steps_without_clients() const {
 }
 
 void Federation::check() const {
+  if (task->variants() > 1) {
+    user_error(
+        "the task has {} variants of its model and the strategy one group. Leave out 'shrink' of [model], or use a "
+        "strategy for models of different sizes.",
+        task->variants());
+  }
   with_composition([&](const Composition& all) {
     for (const RoundPart* part : all.parts) part->check(all);
     check_privacy(all);

@@ -55,7 +55,7 @@ struct ServerContext {
   std::int64_t clients;                // number of clients with training examples
   std::int64_t round;                  // 1-based; 0 in `init`
   std::string_view section;            // name of the part's section, such as "stage/1/clip"
-  RandomKey key;                       // of this part, round and group: any others have independent draws
+  RandomKey key;                       // belongs to this part, round and group: any others have independent draws
   double expected_cohort;              // Sampling::expected of the planner
   std::span<const Feedback> feedback;  // on the commits of this round
   Board& board;

@@ -26,8 +26,11 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
                            Trainer& trainer) {
   // An evaluation has no participation id, so the round's number serves as one. A strategy that trains here may
   // therefore repeat the random draws of this client's real participation with that id.
-  const Participation visit{
-      .id = ParticipationId{state.round}, .client = client, .version = state.version, .group = message.group};
+  const Participation visit{.id = ParticipationId{state.round},
+                            .client = client,
+                            .version = state.version,
+                             .group = message.group,
+                            .variant = federation.task->variant(client)};
   const auto kept = state.memory.records().find(client);
   ClientRecord record(state.memory.slots().size());
   if (kept != state.memory.records().end()) record = kept->second;
@@ -51,7 +54,7 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   for (std::size_t i = 0; i < clients.size(); ++i) {
     if (state.memory.home(clients[i]) == comm.rank()) mine.push_back(i);
   }
-  std::map<std::int32_t, Message> messages;  // of the groups that these clients are in
+  std::map<std::int32_t, Message> messages;  // for the groups that these clients are in
   std::vector<const Message*> own;
   for (const std::size_t i : mine) {
     const std::int32_t group = federation.strategy->group_of(state.strategy(), clients[i]);

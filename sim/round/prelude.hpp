@@ -10,8 +10,8 @@
 namespace shoal {
 
 struct Prelude {
-  std::map<std::int32_t, Message> messages{};  // of each group, with the means as "prelude/NAME"; empty: no exchange
-  std::vector<Aggregate> groups{};             // what has been exchanged
+  std::map<std::int32_t, Message> messages{};  // for each group, with the means as "prelude/NAME"; empty: no exchange
+  std::vector<Aggregate> groups{};             // the means of each group
   std::string aborted{};                       // why the exchange has failed, or empty
 };
 

@@ -17,7 +17,7 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
   for (std::size_t i = 0; i < owners.size(); ++i) {
     if (owners[i] == comm.rank()) mine.push_back(i);
   }
-  std::vector<at::Tensor> params;  // which each client of `mine` downloads
+  std::vector<at::Tensor> params;  // those that each client of `mine` downloads
   for (const std::size_t i : mine) {
     const std::int32_t group = federation.strategy->group_of(state.strategy(), clients[i]);
     params.push_back(newest_message(federation, state, group).params());

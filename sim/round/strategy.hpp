@@ -43,7 +43,8 @@ class Strategy : public RoundPart {
   /// each group join the message of `client_update` as "prelude/NAME". Stages, codecs, rules and attacks do not see
   /// them, and planners must commit all participations in the round of their start.
   virtual std::vector<Channel> prelude(const ParameterLayout&) const { return {}; }
-  /// What the clients of a block send in the first exchange: one Rows per channel. Memory cannot be written here.
+  /// The updates that the clients of a block send in the first exchange: one Rows per channel. Memory cannot be written
+  /// here.
   virtual UpdateBlock prelude_update(const Message&, ClientBlock&) const { return {}; }
   /// Whether `server_update` looks at the updates of single clients (ServerContext::rows).
   virtual bool wants_rows() const { return false; }

@@ -103,6 +103,7 @@ Ticks World::allowed_from(ClientId client, Ticks time) const {
 
 Participation World::start(ParticipationId id, ClientId client, Terms terms) {
   Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
+  p.variant = task.variant(client);
   if (groups != nullptr) p.group = groups->of(client);
   p.fraction = population.partial().fraction(seed, client, id);
   terms.keeps_result &= p.fraction == 1 || population.partial().keeps();

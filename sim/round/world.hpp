@@ -51,7 +51,7 @@ struct World {
   const std::map<ClientId, Ticks>* busy = nullptr;  // until when clients work for another task; null: for none
   DailyUse* used = nullptr;                // today's use if there are quotas; only `start` and `restart` change it
   const Strategy* strategy = nullptr;      // says what devices are charged for; null: for one training
-  std::shared_ptr<const Groups> groups{};  // of the clients, and what each downloads; null: one group
+  std::shared_ptr<const Groups> groups{};  // those of the clients and their downloads; null: one group
   bool downloads = true;                   // false: the clients hold their messages already
 
   /// Floating-point operations of `fraction` of a client's local work.

@@ -42,7 +42,7 @@ class BatchesAhead {
 void StackedTrainer::run_program(Stack& stack, const Correction& correction, ParameterRows& rows, LocalStep& update,
                                  LocalResult& result) {
   ensure(!stack.term || stack.term->term().trained.empty(), "a step program beside a loss that trains tensors");
-  const std::vector<Range> buffers = task_.layout().ranges(Role::buffer);
+  const std::vector<Range> buffers = stack.lane.model.layout().ranges(Role::buffer);
   ParameterRows& at_work = stack.lane.rows;
   BatchesAhead ahead(stack.batches);
   std::vector<ClientBatch> batches(stack.order.size());

@@ -20,6 +20,7 @@ namespace shoal {
 namespace {
 
 constexpr std::int64_t gradient_chunk = 64;  // examples per pass of a full gradient: bounds the buffers
+constexpr std::int64_t most_lanes = 4;       // for each variant
 constexpr std::int64_t most_rows = 512;      // examples that the buffers of all batch sizes of a lane hold together
 
 double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / count : 0; }
@@ -27,24 +28,30 @@ double mean_or_zero(double sum, std::int64_t count) { return count > 0 ? sum / c
 }  // namespace
 
 StackedTrainer::StackedTrainer(const SupervisedTask& task, Workplace place)
-    : task_(task), place_(place), feed_(place.device, place.arithmetic, task.transforms(), task.clients()) {}
+    : task_(task),
+      place_(place),
+      feed_(place.device, place.arithmetic, task.transforms(), task.clients()),
+      lanes_(most_lanes * task.variants()),
+      references_(most_lanes) {}
 
-StackedTrainer::Lane& StackedTrainer::lane(Recent<Lane>& among, std::int64_t number, std::int64_t clients,
-                                           BlockForm form) {
+StackedTrainer::Lane& StackedTrainer::lane(Recent<Lane>& among, std::int64_t number, std::int32_t variant,
+                                           std::int64_t clients, BlockForm form) {
   const bool grouped = form == BlockForm::grouped && clients > 1;
-  return among.get((number << 32) + 2 * clients + (grouped ? 1 : 0), 1, [&] {
+  const std::int64_t key = 2 * (clients * task_.variants() + variant) + (grouped ? 1 : 0);
+  return among.get((number << 40) + key, 1, [&] {
+    const Learnable& model = task_.model(variant);
     const StackForm how{place_.arithmetic, grouped ? StackForm::Convolution::grouped : StackForm::Convolution::each};
     std::unique_ptr<Worker> worker;
-    if (task_.model().network() == nullptr) worker = task_.model().worker(clients, place_.device);
-    const ParameterRows rows = worker ? worker->rows() : ParameterRows(clients, task_.layout().size, place_.device);
-    return std::make_unique<Lane>(Lane{how, std::move(worker), rows, Recent<FedNetwork>(most_rows)});
+    if (model.network() == nullptr) worker = model.worker(clients, place_.device);
+    const ParameterRows rows = worker ? worker->rows() : ParameterRows(clients, model.layout().size, place_.device);
+    return std::make_unique<Lane>(Lane{model, how, std::move(worker), rows, Recent<FedNetwork>(most_rows)});
   });
 }
 
 StackedTrainer::FedNetwork& StackedTrainer::network(Lane& lane, std::int64_t batch, std::int64_t length) {
   return lane.networks.get((length << 32) + batch, lane.rows.clients() * batch, [&] {
-    if (lane.worker) return std::make_unique<FedNetwork>(task_.model(), *lane.worker, batch, lane.form, length);
-    return std::make_unique<FedNetwork>(*task_.model().network(), lane.rows, batch, lane.form);
+    if (lane.worker) return std::make_unique<FedNetwork>(lane.model, *lane.worker, batch, lane.form, length);
+    return std::make_unique<FedNetwork>(*lane.model.network(), lane.rows, batch, lane.form);
   });
 }
 
@@ -57,9 +64,13 @@ std::int64_t StackedTrainer::length_of(const Lane& lane, const ExampleStore& fro
 void StackedTrainer::open(std::span<const Participation> block, const LocalSettings& local, int pass) {
   pass_ = pass;
   block_.assign(block.begin(), block.end());
+  variant_ = block.empty() ? 0 : block.front().variant;
   local_ = local;
   examples_.clear();
-  for (const Participation& p : block_) examples_.push_back(task_.holdout().indices(p.client, "train"));
+  for (const Participation& p : block_) {
+    ensure(p.variant == variant_, "a block of the variants {} and {}", variant_, p.variant);
+    examples_.push_back(task_.holdout().indices(p.client, "train"));
+  }
 }
 
 std::int64_t StackedTrainer::padded_batch() const {
@@ -70,15 +81,17 @@ std::int64_t StackedTrainer::padded_batch() const {
 }
 
 at::Tensor StackedTrainer::changes() {
-  const std::int64_t clients = std::ssize(block_);
-  if (!is_free(changes_) || changes_.size(0) < clients) {
-    changes_ = at::empty({clients, task_.layout().size}, at::TensorOptions(at::kFloat).device(place_.device));
+  const std::int64_t clients = std::ssize(block_), size = task_.layout(variant_).size;
+  if (!is_free(changes_) || changes_.numel() < clients * size) {
+    changes_ = at::empty({clients * size}, at::TensorOptions(at::kFloat).device(place_.device));
   }
-  return changes_.narrow(0, 0, clients);
+  return changes_.narrow(0, 0, clients * size).view({clients, size});
 }
 
 LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& correction) {
   const at::NoGradGuard no_grad;
+  const std::int64_t size = task_.layout(variant_).size;
+  ensure(start.size(-1) == size, "{} parameters for a variant of {}", start.size(-1), size);
   LocalResult result{.figures = std::vector<ClientFigures>(block_.size())};
   for (std::size_t k = 0; k < block_.size(); ++k) {
     const std::int64_t count = std::ssize(examples_[k]);
@@ -89,10 +102,10 @@ LocalResult StackedTrainer::fit(const at::Tensor& start, const Correction& corre
   const at::Tensor from = start.to(place_.device);
   result.delta = Rows(changes());
   if (local_.form == BlockForm::in_turn) {
-    for (const std::int64_t& k : order) train(lane(1), {&k, 1}, from, correction, result);
+    for (const std::int64_t& k : order) train(lane(variant_, 1), {&k, 1}, from, correction, result);
   } else {
     std::ranges::stable_sort(order, std::greater<>{}, [&](std::int64_t k) { return result.figures[k].steps; });
-    train(lane(std::ssize(block_), local_.form), order, from, correction, result);
+    train(lane(variant_, std::ssize(block_), local_.form), order, from, correction, result);
   }
   return result;
 }
@@ -117,8 +130,10 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
   set_rows(lane, order, start);
   if (correction.loss) {
     stack.term.emplace(*correction.loss, local_, order, place_.device);
+    ensure(std::ssize(correction.loss->references) <= most_references, "{} references of a loss term (at most {})",
+           correction.loss->references.size(), most_references);
     for (const at::Tensor& params : correction.loss->references) {
-      Lane& other = this->lane(references_, std::ssize(stack.references), std::ssize(order), local_.form);
+      Lane& other = this->lane(references_, std::ssize(stack.references), variant_, std::ssize(order), local_.form);
       set_rows(other, order, params);
       stack.references.push_back(&other);
     }
@@ -128,13 +143,13 @@ void StackedTrainer::train(Lane& lane, std::span<const std::int64_t> order, cons
   ParameterRows* trained = &lane.rows;
   if (correction.program) {
     if (!lane.programmed) {
-      lane.programmed = std::make_unique<ParameterRows>(lane.rows.clients(), task_.layout().size, place_.device);
+      lane.programmed = std::make_unique<ParameterRows>(lane.rows.clients(), lane.model.layout().size, place_.device);
     }
     trained = lane.programmed.get();
     trained->values.copy_(lane.rows.values);
   }
   trained->losses.zero_();
-  LocalStep step(*trained, momentum, local_, correction, order, place_.arithmetic, task_.layout());
+  LocalStep step(*trained, momentum, local_, correction, order, place_.arithmetic, lane.model.layout());
   if (correction.program) {
     run_program(stack, correction, *trained, step, result);
   } else {
@@ -204,7 +219,7 @@ void StackedTrainer::pass(Stack& stack, std::span<const ClientBatch> batches, co
 
 LocalResult StackedTrainer::gradient(const at::Tensor& params) {
   const at::NoGradGuard no_grad;
-  Lane& lane = this->lane(1);
+  Lane& lane = this->lane(variant_, 1);
   LocalResult result{.figures = std::vector<ClientFigures>(block_.size(), {.steps = 1})};
   const at::Tensor to = changes().zero_();
   if (params.dim() == 1) lane.rows.values.copy_(params);
@@ -212,7 +227,7 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
     const std::span<const std::int32_t> own = examples_[k];
     if (own.empty()) continue;
     if (params.dim() == 2) lane.rows.values.copy_(params.select(0, k));
-    differentiate(own, weight_of_each(own), &block_[k]);
+    differentiate(lane, own, weight_of_each(own), &block_[k]);
     to.select(0, k).copy_(lane.rows.gradients.select(0, 0));
     result.figures[k].loss = lane.rows.losses.cpu().const_data_ptr<double>()[0];
   }
@@ -220,8 +235,8 @@ LocalResult StackedTrainer::gradient(const at::Tensor& params) {
   return result;
 }
 
-void StackedTrainer::differentiate(std::span<const std::int32_t> positions, double weight, const Participation* who) {
-  Lane& alone = lane(1);
+void StackedTrainer::differentiate(Lane& alone, std::span<const std::int32_t> positions, double weight,
+                                   const Participation* who) {
   alone.rows.losses.zero_();
   for (std::size_t first = 0; first < positions.size(); first += gradient_chunk) {
     const auto part = positions.subspan(first, std::min<std::size_t>(gradient_chunk, positions.size() - first));
@@ -237,20 +252,28 @@ void StackedTrainer::differentiate(std::span<const std::int32_t> positions, doub
 Evaluation StackedTrainer::evaluate(const at::Tensor& params, const ExampleChunk& which) {
   const at::NoGradGuard no_grad;
   const SupervisedTask::Chunk chunk = task_.chunk(which);
-  lane(1).rows.values.copy_(params);
-  return score(chunk.from, chunk.positions, std::ssize(chunk.positions), chunk.change);
+  Lane& alone = lane(0, 1);
+  alone.rows.values.copy_(params);
+  return score(alone, chunk.from, chunk.positions, std::ssize(chunk.positions), chunk.change);
+}
+
+StackedTrainer::Lane& StackedTrainer::lane_of(const at::Tensor& params, ClientId client) {
+  // A variant as large as the whole model is the whole model.
+  Lane& alone = lane(params.numel() == task_.layout().size ? 0 : task_.variant(client), 1);
+  alone.rows.values.copy_(params);
+  return alone;
 }
 
 Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) {
   const at::NoGradGuard no_grad;
   const std::vector<std::int32_t> positions = task_.holdout().indices(client, set);
-  lane(1).rows.values.copy_(params);
+  Lane& alone = lane_of(params, client);
   Evaluation total;
   for (std::size_t first = 0; first < positions.size(); first += SupervisedTask::chunk_size) {
     const auto piece = std::span(positions).subspan(
         first, std::min<std::size_t>(SupervisedTask::chunk_size, positions.size() - first));
     // Clients hold any number of examples; powers of two keep the number of networks small.
-    const Evaluation part = score(task_.train(), piece, std::bit_ceil(piece.size()));
+    const Evaluation part = score(alone, task_.train(), piece, std::bit_ceil(piece.size()));
     total.examples += part.examples;
     total.correct += part.correct;
     total.loss += part.loss;
@@ -260,30 +283,29 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
 
 ExampleOutputs StackedTrainer::outputs_own(const at::Tensor& params, ClientId client, std::string_view set) {
   const at::NoGradGuard no_grad;
-  lane(1).rows.values.copy_(params);
-  return outputs(task_.holdout().indices(client, set));
+  return outputs(lane_of(params, client), task_.holdout().indices(client, set));
 }
 
 ExampleOutputs StackedTrainer::server_outputs(const at::Tensor& params, std::span<const std::int32_t> positions) {
   const at::NoGradGuard no_grad;
-  lane(1).rows.values.copy_(params);
-  return outputs(task_.server_examples(positions));
+  Lane& alone = lane(0, 1);
+  alone.rows.values.copy_(params);
+  return outputs(alone, task_.server_examples(positions));
 }
 
 SummedGradient StackedTrainer::server_gradient(const at::Tensor& params, std::span<const std::int32_t> positions) {
   const at::NoGradGuard no_grad;
   const std::vector<std::int32_t> examples = task_.server_examples(positions);
   if (examples.empty()) return {.gradient = at::zeros_like(params)};
-  Lane& alone = lane(1);
+  Lane& alone = lane(0, 1);
   alone.rows.values.copy_(params);
-  differentiate(examples, 1, nullptr);
+  differentiate(alone, examples, 1, nullptr);
   at::Tensor gradient = alone.rows.gradients.select(0, 0).clone();
   for (const Range& buffer : task_.layout().ranges(Role::buffer)) gradient.narrow(0, buffer.first, buffer.size).zero_();
   return {.gradient = gradient, .targets = task_.train().targets(examples)};
 }
 
-ExampleOutputs StackedTrainer::outputs(std::span<const std::int32_t> positions) {
-  Lane& alone = lane(1);
+ExampleOutputs StackedTrainer::outputs(Lane& alone, std::span<const std::int32_t> positions) {
   const Form& form = task_.train().form();
   const std::int64_t count = std::ssize(positions);
   const bool tokens = form.targets == Form::Targets::tokens;
@@ -293,7 +315,7 @@ ExampleOutputs StackedTrainer::outputs(std::span<const std::int32_t> positions) 
   ExampleOutputs all;
   all.counts = {count};
   all.targets = at::full(shape, -1, floats.dtype(at::kLong));
-  shape.push_back(score_count(task_.model().form()));
+  shape.push_back(score_count(alone.model.form()));
   all.scores = at::zeros(shape, floats);
   for (std::int64_t first = 0; first < count; first += SupervisedTask::chunk_size) {
     const std::int64_t rows = std::min(SupervisedTask::chunk_size, count - first);
@@ -320,9 +342,8 @@ ExampleOutputs StackedTrainer::outputs(std::span<const std::int32_t> positions) 
   return all;
 }
 
-Evaluation StackedTrainer::score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
-                                 const KeyedTransform* change) {
-  Lane& alone = lane(1);
+Evaluation StackedTrainer::score(Lane& alone, const ExampleStore& from, std::span<const std::int32_t> positions,
+                                 std::int64_t batch, const KeyedTransform* change) {
   auto& [net, inputs] = network(alone, batch, length_of(alone, from, positions));
   const ClientBatch examples{positions, 1};
   if (change == nullptr) {

@@ -26,7 +26,8 @@ struct Workplace {
   StackForm::Arithmetic arithmetic = StackForm::Arithmetic::loops;  // must be `library` on any other device
 };
 
-/// Results are a function of (parameters, correction, block, settings, seed, workplace).
+/// Results are a function of (parameters, correction, block, settings, seed, workplace). A block of a smaller variant
+/// trains as one of a model that has always had its size.
 ///
 /// How a client's results depend on its block follows from the form:
 /// - In turn: not at all; a client has the bits that it has alone.
@@ -61,8 +62,9 @@ class StackedTrainer final : public Trainer {
     StackedNetwork net;
     StackedBatch inputs;
   };
-  /// Parameters for K clients, and networks for the batch sizes that were used last.
+  /// Parameters of one variant of the model for K clients, and networks for the batch sizes that were used last.
   struct Lane {
+    const Learnable& model;
     StackForm form;
     std::unique_ptr<Worker> worker;  // null for a network of layers
     ParameterRows rows;              // the worker's, if there is one
@@ -71,8 +73,10 @@ class StackedTrainer final : public Trainer {
     std::unique_ptr<ParameterRows> programmed{};  // the parameters that a step program changes; made when there is one
   };
 
-  Lane& lane(std::int64_t clients, BlockForm form = BlockForm::in_turn) { return lane(lanes_, 0, clients, form); }
-  Lane& lane(Recent<Lane>& among, std::int64_t number, std::int64_t clients, BlockForm form);
+  Lane& lane(std::int32_t variant, std::int64_t clients, BlockForm form = BlockForm::in_turn) {
+    return lane(lanes_, 0, variant, clients, form);
+  }
+  Lane& lane(Recent<Lane>& among, std::int64_t number, std::int32_t variant, std::int64_t clients, BlockForm form);
   /// For batches of so many examples and, where these are sequences, tokens.
   FedNetwork& network(Lane& lane, std::int64_t batch, std::int64_t length);
   /// Tokens that a client alone needs room for, or a stack: there it does not depend on the clients. 1 without
@@ -108,23 +112,33 @@ class StackedTrainer final : public Trainer {
   void run_program(Stack& stack, const Correction& correction, ParameterRows& rows, LocalStep& step,
                    LocalResult& result);
 
-  /// The first lane's outputs on training examples.
-  ExampleOutputs outputs(std::span<const std::int32_t> positions);
-  /// Forward and backward passes of the first lane: each of these training examples, or of its tokens, has the weight.
-  void differentiate(std::span<const std::int32_t> positions, double weight, const Participation* who);
-  /// Evaluates the first lane's weights on at most `batch` examples.
-  Evaluation score(const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
+  /// A lane for one client with these parameters, of the whole model or of the client's variant.
+  Lane& lane_of(const at::Tensor& params, ClientId client);
+  /// The lane's outputs for one client on training examples.
+  ExampleOutputs outputs(Lane& alone, std::span<const std::int32_t> positions);
+  /// Forward and backward passes of a lane for one client: each of these training examples, or of its tokens, has the
+  /// weight.
+  void differentiate(Lane& alone, std::span<const std::int32_t> positions, double weight, const Participation* who);
+  /// Evaluates the weights of a lane for one client on at most `batch` examples.
+  Evaluation score(Lane& alone, const ExampleStore& from, std::span<const std::int32_t> positions, std::int64_t batch,
                    const KeyedTransform* change = nullptr);
 
   const SupervisedTask& task_;
   Workplace place_;
   BatchFeed feed_;
   std::vector<Participation> block_;
+  std::int32_t variant_ = 0;  // the one that the opened clients train
   LocalSettings local_;
   int pass_ = 0;
   std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
-  Recent<Lane> lanes_{4}, references_{4};
+<<<<<<< HEAD
+  Recent<Lane> lanes_, references_;
+  at::Tensor changes_;  // room for the values of the largest block so far
+=======
+  static constexpr std::int64_t most_references = 4;
+  Recent<Lane> lanes_{4}, references_{most_references};
   at::Tensor changes_;
+>>>>>>> steps
 };
 
 }  // namespace shoal

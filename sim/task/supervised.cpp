@@ -41,6 +41,11 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
       extras_(std::move(extras)) {
   check(data_->train.get(), model_->form());
   check(data_->test.get(), model_->form());
+  ensure(extras_.variants.empty() || std::ssize(extras_.variants) == holdout_.clients(),
+         "variants for {} of {} clients", extras_.variants.size(), holdout_.clients());
+  for (const std::int32_t variant : extras_.variants) {
+    ensure(variant >= 0 && variant < variants(), "variant {} of {}", variant, variants());
+  }
   for (std::int64_t client = 0; client < holdout_.clients(); ++client) {
     const std::int64_t examples = holdout_.count(ClientId{client}, "train");
     clients_with_examples_ += examples > 0 ? 1 : 0;
@@ -61,8 +66,9 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
 }
 
 ClientWork SupervisedTask::work(ClientId client) const {
-  return {.examples = holdout_.count(client, "train"),
-          .flops_per_example = model_->flops_per_example() * (tokens_.empty() ? 1 : tokens_[value(client)])};
+  return {
+      .examples = holdout_.count(client, "train"),
+      .flops_per_example = model(variant(client)).flops_per_example() * (tokens_.empty() ? 1 : tokens_[value(client)])};
 }
 
 std::unique_ptr<Trainer> SupervisedTask::trainer() const {

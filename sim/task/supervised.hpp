@@ -18,6 +18,7 @@ namespace shoal {
 struct TaskExtras {
   std::vector<std::int32_t> server{};        // positions in `Dataset::train` that no client holds: the set "server"
   std::vector<KeyedTransform> transforms{};  // changes of what clients train on, in this order
+  std::vector<std::int32_t> variants{};      // each client's variant of the model; empty: all train the whole
 };
 
 /// The set "test" is the data set's test set or, where it has none, what the clients hold out for test; "train" and
@@ -37,6 +38,11 @@ class SupervisedTask final : public Task {
                        seed, std::move(extras)) {}
 
   const ParameterLayout& layout() const override { return model_->layout(); }
+  std::int32_t variants() const override { return model_->variants(); }
+  std::int32_t variant(ClientId client) const override {
+    return extras_.variants.empty() ? 0 : extras_.variants[value(client)];
+  }
+  const ParameterLayout& layout(std::int32_t variant) const override { return model(variant).layout(); }
   std::int64_t clients() const override { return holdout_.clients(); }
   at::Tensor initial_parameters(RandomKey key) const override { return model_->initial_parameters(key); }
   std::int64_t clients_with_examples() const override { return clients_with_examples_; }
@@ -51,7 +57,7 @@ class SupervisedTask final : public Task {
   std::int64_t evaluated_examples(std::string_view set) const override;
   ClientLabels client_labels(ClientId client) const override;
 
-  const Learnable& model() const { return *model_; }
+  const Learnable& model(std::int32_t variant = 0) const { return model_->variant(variant); }
   const Holdout& holdout() const { return holdout_; }
   std::uint64_t seed() const { return seed_; }
   const ExampleStore& train() const { return *data_->train; }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/error.hpp"
 #include "sim/nn/form.hpp"
 #include "sim/nn/layout.hpp"
 #include "sim/nn/rows.hpp"
@@ -87,17 +88,18 @@ struct SummedGradient {
 class Trainer {
  public:
   virtual ~Trainer() = default;
-  /// Selects the K clients of the next calls. Clients that train again in the same participation draw other batches in
-  /// each pass.
+  /// Selects the K clients of the next calls, which all train one variant of the model: parameters have its size.
+  /// Clients that train again in the same participation draw other batches in each pass.
   virtual void open(std::span<const Participation> block, const LocalSettings& local, int pass = 0) = 0;
   /// Trains the opened clients from `start`, [d] or [K, d]. UserError for a loss term in a task without outputs.
   virtual LocalResult fit(const at::Tensor& start, const Correction& correction) = 0;
   /// The gradient of each opened client's mean loss over all its training examples at `params`, [d] or [K, d]: returned
   /// as `delta`, with 1 step each.
   virtual LocalResult gradient(const at::Tensor& params) = 0;
-  /// Evaluates `params` [d] on one chunk.
+  /// Evaluates `params` [d] of the whole model on one chunk.
   virtual Evaluation evaluate(const at::Tensor& params, const ExampleChunk& chunk) = 0;
-  /// Evaluates `params` [d] on one client's own examples of the set; counts 0 examples where it has none.
+  /// Evaluates `params` [d], of the whole model or of the client's variant, on the client's own examples of the set;
+  /// counts 0 examples where it has none.
   virtual Evaluation evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) = 0;
 
   // Tasks whose models have outputs (Task::has_outputs) give these, with K = 1. Results own their memory.
@@ -125,6 +127,7 @@ class Task {
   virtual std::int64_t clients_with_examples() const { return clients(); }
   /// [d]
   virtual at::Tensor initial_parameters(RandomKey key) const = 0;
+  /// The work of the client's variant.
   virtual ClientWork work(ClientId client) const = 0;
   virtual std::unique_ptr<Trainer> trainer() const = 0;
   /// Chunks of the set of examples named `set`; 0 for a set that the task does not have.
@@ -149,6 +152,17 @@ class Task {
   /// ClientFigures::figures. They become columns of the participation table, and `train_NAME` the mean of a round; a
   /// trainer fills all of them or, without any, allocates nothing.
   virtual std::vector<std::string> figures() const { return {}; }
+
+  // Variants of the model, from tasks that have smaller ones for clients that cannot train the whole.
+  /// Number 0 is the whole model.
+  virtual std::int32_t variants() const { return 1; }
+  /// The variant that the client trains; the same on all ranks.
+  virtual std::int32_t variant(ClientId) const { return 0; }
+  /// The parameters of a variant. Those of the smaller ones say which places of the whole they have.
+  virtual const ParameterLayout& layout(std::int32_t variant) const {
+    ensure(variant == 0, "variant {} of a task with one", variant);
+    return layout();
+  }
 };
 
 }  // namespace shoal

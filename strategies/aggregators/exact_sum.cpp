@@ -92,7 +92,7 @@ class DeviceSums final : public Collector {
   }
 
   const AggregationPlan& plan_;
-  std::int64_t values_ = 0;           // of one group
+  std::int64_t values_ = 0;           // number of one group's
   std::size_t part_;                  // numbers of one group in `totals_`
   at::Tensor sums_, bad_rows_;        // [groups x values], [channels]
   std::vector<std::int64_t> totals_;  // per group: weight per channel, then the number of accepted clients

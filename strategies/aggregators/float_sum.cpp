@@ -81,8 +81,8 @@ class FloatSums final : public Collector {
 
   const AggregationPlan& plan_;
   std::size_t channels_;
-  std::vector<at::Tensor> sums_;      // of each group, per channel
-  std::vector<std::int64_t> counts_;  // of each group: total weight per channel, number of accepted clients
+  std::vector<at::Tensor> sums_;      // per group and channel
+  std::vector<std::int64_t> counts_;  // per group: total weight per channel, number of accepted clients
 };
 
 class FloatSum final : public Aggregator {

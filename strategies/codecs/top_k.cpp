@@ -40,6 +40,11 @@ class TopK final : public Codec {
                        {.least = 0, .most = 1, .least_excluded = true})),
         remembers_(s.flag("memory", true, "whether clients keep what they have not sent (error feedback)")) {}
 
+  void check(const Composition&) const override {
+    if (keep_ < 1 || !remembers_) return;
+    user_error("the codec 'top_k' with keep = 1 leaves nothing to remember. Lower 'keep', or set memory = false.");
+  }
+
   Wire wire(Wire before, const ParameterLayout& layout) const override {
     const Wire plain = plain_wire(before.channel, layout.type);
     if (before.support != Support::dense || before.ring_bits > 0 || before.largest_bytes != plain.largest_bytes) {

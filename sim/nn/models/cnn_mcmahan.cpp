@@ -6,23 +6,32 @@
 #include "sim/nn/layers/max_pool2d.hpp"
 #include "sim/nn/layers/relu.hpp"
 #include "sim/nn/model.hpp"
+#include "sim/nn/shrink.hpp"
 
 namespace shoal::models {
 namespace {
 
 class CnnMcMahan final : public Model {
  public:
+  explicit CnnMcMahan(const Settings& settings) : shrink_(settings) {}
+
   std::shared_ptr<const Learnable> build(const Form& form, at::Device device) const override {
-    auto net = std::make_shared<Network>(form);
-    net->on(device).add(layers::conv2d(32, 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
-    net->add(layers::conv2d(64, 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
-    net->add(layers::flatten()).add(layers::linear(512)).add(layers::relu()).add(layers::linear(form.classes));
-    return net;
+    return shrink_.build(device, [&](const Shrunk& shrunk) {
+      Network net(form);
+      shrunk.hidden(net, layers::conv2d(shrunk.width(32), 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
+      shrunk.hidden(net, layers::conv2d(shrunk.width(64), 5, 2)).add(layers::relu()).add(layers::max_pool2d(2));
+      net.add(layers::flatten());
+      shrunk.hidden(net, layers::linear(shrunk.width(512))).add(layers::relu()).add(layers::linear(form.classes));
+      return net;
+    });
   }
+
+ private:
+  Shrink shrink_;
 };
 
 }  // namespace
 
-std::unique_ptr<Model> cnn_mcmahan(Settings&) { return std::make_unique<CnnMcMahan>(); }
+std::unique_ptr<Model> cnn_mcmahan(Settings& settings) { return std::make_unique<CnnMcMahan>(settings); }
 
 }  // namespace shoal::models

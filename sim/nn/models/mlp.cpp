@@ -4,6 +4,7 @@
 #include "sim/nn/layers/linear.hpp"
 #include "sim/nn/layers/relu.hpp"
 #include "sim/nn/model.hpp"
+#include "sim/nn/shrink.hpp"
 
 namespace shoal::models {
 namespace {
@@ -11,18 +12,24 @@ namespace {
 class Mlp final : public Model {
  public:
   explicit Mlp(const Settings& settings)
-      : widths_(settings.integers("widths", {200, 200}, "units of each hidden layer", at_least(1))) {}
+      : widths_(settings.integers("widths", {200, 200}, "units of each hidden layer", at_least(1))),
+        shrink_(settings) {}
 
   std::shared_ptr<const Learnable> build(const Form& form, at::Device device) const override {
-    auto net = std::make_shared<Network>(form);
-    net->on(device).add(layers::flatten());
-    for (const std::int64_t width : widths_) net->add(layers::linear(width)).add(layers::relu());
-    net->add(layers::linear(form.classes));
-    return net;
+    return shrink_.build(device, [&](const Shrunk& shrunk) {
+      Network net(form);
+      net.add(layers::flatten());
+      for (const std::int64_t width : widths_) {
+        shrunk.hidden(net, layers::linear(shrunk.width(width))).add(layers::relu());
+      }
+      net.add(layers::linear(form.classes));
+      return net;
+    });
   }
 
  private:
   std::vector<std::int64_t> widths_;
+  Shrink shrink_;
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ enum class Fit { works, refused, meaningless };
 enum class Side {
   server,   // a round with a server
   peers,    // nodes without a server
-  clients,  // who the clients are
+  clients,  // their number and devices
   data,     // supervised learning from examples
   agents,   // learning from use
   study,    // small worlds repeated many times
@@ -96,6 +96,15 @@ constexpr auto refused_pairs = std::to_array<PairOfParts>({
     {"adaptive_clip", "aggregator median", "gives no mean"},
     {"gaussian", "kind: rule", "which rules do not give"},
     {"gaussian", "aggregator median", "which [aggregator] does not give"},
+    {"aggregator median", "count_sketch", "can only decode their sum"},
+    {"kept_rows", "count_sketch", "can only decode their sum"},
+    {"kind: rule", "count_sketch", "can only decode their sum"},
+    {"alie", "count_sketch", "can only decode their sum"},
+    {"quantize", "top_k", "chooses among plain values"},
+    {"top_k", "top_k", "chooses among plain values"},
+    {"gaussian", "count_sketch", "after a stage has bounded their norms"},
+    {"gaussian", "quantize", "after a stage has bounded their norms"},
+    {"gaussian", "top_k", "after a stage has bounded their norms"},
     {"gaussian", "afl", "by what they report"},
     {"gaussian", "strategy fed_async", "not to the channel 'share'"},
     {"gaussian", "fed_nova", "not to the channel 'effective_steps'"},
@@ -110,6 +119,24 @@ constexpr auto refused_pairs = std::to_array<PairOfParts>({
     {"gaussian", "refl", "does not say how many clients it expects"},
     {"gaussian", "stragglers", "does not say how many clients it expects"},
     {"gaussian", "tifl", "does not say how many clients it expects"},
+    // The changes of these strategies' models are not the mean update.
+    {"top_k_download", "afl", "adds the mean update"},
+    {"top_k_download", "ditto", "adds the mean update"},
+    {"top_k_download", "fed_adagrad", "adds the mean update"},
+    {"top_k_download", "fed_adam", "adds the mean update"},
+    {"top_k_download", "strategy fed_async", "adds the mean update"},
+    {"top_k_download", "fed_avgm", "adds the mean update"},
+    {"top_k_download", "fed_lc", "adds the mean update"},
+    {"top_k_download", "fed_nova", "adds the mean update"},
+    {"top_k_download", "fed_ntd", "adds the mean update"},
+    {"top_k_download", "fed_per", "adds the mean update"},
+    {"top_k_download", "fed_sam", "adds the mean update"},
+    {"top_k_download", "fed_sgd", "adds the mean update"},
+    {"top_k_download", "fed_yogi", "adds the mean update"},
+    {"top_k_download", "local_only", "adds the mean update"},
+    {"top_k_download", "mixed_fl", "adds the mean update"},
+    {"top_k_download", "per_fed_avg", "adds the mean update"},
+    {"top_k_download", "scaffold", "adds the mean update"},
     // These need a file, and have tests of their own.
     {"trace", "all", "without a file"},
     {"table", "all", "without a file"},

@@ -13,7 +13,9 @@
 namespace shoal::test {
 
 /// Whether an experiment names a list of such parts.
-inline bool is_listed(const AnyPart& part) { return part.section == "stages" || part.section == "rules"; }
+inline bool is_listed(const AnyPart& part) {
+  return part.section == "stages" || part.section == "codec" || part.section == "rules";
+}
 
 /// TOML that names the part in its section; `extra` are further keys.
 inline std::string toml_of(const AnyPart& part, const std::string& extra = "") {

@@ -13,6 +13,7 @@
 #include "sim/nn/layers/linear.hpp"
 #include "sim/nn/layers/relu.hpp"
 #include "sim/nn/layers/residual.hpp"
+#include "sim/nn/layers/scaler.hpp"
 #include "sim/nn/stacked_network.hpp"
 
 namespace shoal {
@@ -291,6 +292,33 @@ TEST(Layers, ResidualFirstInANetwork) {
                {3, 2});
   const double convolution = 2.0 * 3 * 16 * 3 * 9, dense = 2.0 * 48 * 2;
   EXPECT_EQ(network.flops_per_example(), 2 * convolution + 3 * dense);
+}
+
+TEST(Layers, ScalersMultiplyInTraining) {
+  Network network({2, 4, 3});
+  network.add(layers::conv2d(4, 3, 1)).add(layers::scaler(2.5)).add(layers::relu()).add(layers::flatten());
+  network.add(layers::linear(6)).add(layers::scaler(0.5)).add(layers::relu()).add(layers::linear(3));
+  const auto scores = [](double first, double second) {
+    return [=](const Parameters& p, const at::Tensor& x) {
+      const at::Tensor a = at::relu(first * at::conv2d(x, p[0], p[1], 1, 1));
+      return at::linear(at::relu(second * at::linear(a.flatten(1), p[2], p[3])), p[4], p[5]);
+    };
+  };
+  expect_equal(network, scores(2.5, 0.5), {5, 1, 4});
+
+  const Block block = block_of(network, {5, 3});
+  for (const StackForm& form : forms) {
+    const ParameterRows rows(2, network.layout().size);
+    rows.values.copy_(block.params);
+    StackedNetwork net(network, rows, block.batch, form);
+    load(net, block);
+    net.evaluate();
+    net.loss_and_gradient();
+    for (std::size_t k = 0; k < 2; ++k) {
+      const double want = reference(network, scores(1, 1), block, k, block.params[k]).loss;
+      EXPECT_NEAR(rows.losses[k].item<double>(), want, 1e-5 * (1 + want));
+    }
+  }
 }
 
 TEST(Layers, Embedding) {

@@ -1,4 +1,4 @@
-// What a strategy may do with a block: train several times, with settings of its own, and keep what it got.
+// Can a strategy train a block several times, with settings of its own, and keep the results?
 #include "sim/round/client_block.hpp"
 
 #include <gtest/gtest.h>

@@ -75,18 +75,19 @@ at::Tensor change_through_the_step(const SupervisedTask& task, const Participati
   return y - start;
 }
 
+// Without a kink in the model, where a difference of gradients is no derivative.
 TEST(PerFedAvg, FollowsAutogradThroughTheAdaptingStep) {
   const auto toml = [](const char* form) {
-    return digits(fmt::format("{{name = \"per_fed_avg\", alpha = 0.05, form = \"{}\", difference = 0.001}}", form));
+    std::string all = digits(fmt::format("{{name = \"per_fed_avg\", alpha = 0.05, form = \"{}\"}}", form));
+    const std::string network = "{name = \"mlp\", widths = [8]}";
+    return all.replace(all.find(network), network.size(), "\"logistic_regression\"");
   };
-  constexpr double tolerance = 1e-3;  // a difference of gradients in single precision
+  constexpr double tolerance = 2e-4;  // a difference of gradients in single precision
   expect_round(toml("hessian_free"), tolerance, true, change_through_the_step);
   // The test tells the forms apart.
   const at::Tensor one = play(federation(toml("first_order")), 1).last();
   const at::Tensor other = play(federation(toml("hessian_free")), 1).last();
-  const at::Tensor start =
-      federation(toml("first_order")).task->initial_parameters(random_key(1, "model/initial_parameters"));
-  EXPECT_GT(distance(one - start, other - start), 20 * tolerance);
+  EXPECT_GT(distance(one - other, other), 20 * tolerance);
 }
 
 // After a step of alpha, each client's loss is h (1 - alpha h)^2 (x - b)^2 / 2.

@@ -80,7 +80,7 @@ TEST(TopK, KeepsTheMemoryOfARejectedClient) {
 
 TEST(TopK, SendsAllIfAllAreKept) {
   const std::string task = "[task]\nname = \"quadratic\"\nclients = 9\ndimension = 7\n[planner]\ncohort = 4\n";
-  const Played all = play(federation("codec = {name = \"top_k\", keep = 1}\n" + task), 5);
+  const Played all = play(federation("codec = {name = \"top_k\", keep = 1, memory = false}\n" + task), 5);
   const Played plain = play(federation(task), 5);
   for (int round = 0; round < 5; ++round) {
     EXPECT_EQ(numbers(all.params[round]), numbers(plain.params[round])) << "round " << round + 1;
@@ -102,6 +102,8 @@ TEST(TopK, GoesBeforeTheCodecsThatChangeValues) {
               testing::HasSubstr("'top_k' chooses among plain values"));
   EXPECT_THAT(refusal("task = \"quadratic\"\ncodec = [\"top_k\", \"top_k\"]\n"), testing::HasSubstr("top_k"));
   EXPECT_EQ(refusal("task = \"quadratic\"\ncodec = [\"top_k\", \"quantize\"]\n"), "(none)");
+  EXPECT_THAT(refusal("task = \"quadratic\"\ncodec = {name = \"top_k\", keep = 1}\n"),
+              testing::HasSubstr("leaves nothing to remember"));
 }
 
 }  // namespace
