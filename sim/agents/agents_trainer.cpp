@@ -98,8 +98,7 @@ LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correc
   if (correction.loss) {
     user_error(
         "[strategy] changes the loss by a term of a model's outputs, and agents have an [objective] instead. Use "
-        "[data] "
-        "and [model], or another strategy.");
+        "[data] and [model], or another strategy.");
   }
   reserve();
   params_.copy_(start.expand_as(params_));
