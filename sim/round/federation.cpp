@@ -70,7 +70,7 @@ void refuse_missing_rows(const Federation& federation) {
       part.name(), federation.aggregator->name(), part.name());
 }
 
-// Where clients wait for each other, the fates of all must be known when they start.
+// If clients wait for each other, the fates of all must be known when they start.
 void refuse_waiting(const Federation& federation, const Composition& all) {
   const double expected = federation.planner->sampling(all).expected;
   for (const ProtocolPhase& phase : federation.aggregator->phases(all.channels, expected)) {

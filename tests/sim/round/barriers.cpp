@@ -123,7 +123,7 @@ TEST(Barriers, LoseClientsThatGoOfflineWhileTheyWait) {
   EXPECT_GT(lost_while_waiting, 0);
 }
 
-// What a day's quota counts is what the participations spend in the end.
+// A day's quota counts as much as the participations spend in the end.
 TEST(Barriers, AreChargedToQuotas) {
   const std::vector<std::int64_t> examples = {1, 300};
   const Scene scene(std::make_shared<UnequalTask>(examples), slow);
@@ -153,7 +153,7 @@ std::string refusal(const Federation& parts) {
   return "accepted";
 }
 
-TEST(Barriers, NeedPlannersThatWaitAndClientsThatDoNotPause) {
+TEST(Barriers, NeedPlannersThatWaitForAll) {
   Federation parts = recovering({1, 2, 3}, "", "cohort = 2");
   EXPECT_EQ(refusal(parts), "accepted");
   parts.planner = part<Planner>("planner", "fed_buff", "concurrency = 2\nbuffer = 1");
