@@ -64,6 +64,27 @@ void refuse_missing_rows(const Federation& federation) {
       part.name(), federation.aggregator->name(), part.name());
 }
 
+// If clients wait for each other, the fates of all must be known when they start.
+void refuse_waiting(const Federation& federation, const Composition& all) {
+  const double expected = federation.planner->sampling(all).expected;
+  for (const ProtocolPhase& phase : federation.aggregator->phases(all.channels, expected)) {
+    if (!phase.waits) continue;
+    if (!federation.planner->waits_for_all()) {
+      user_error(
+          "in the phase '{}' of '{}' clients wait for each other, and '{}' does not wait for all of them. Use a "
+          "planner "
+          "that waits for its whole cohort.",
+          phase.name, federation.aggregator->name(), federation.planner->name());
+    }
+    if (federation.population->offline() == Offline::pause) {
+      user_error(
+          "in the phase '{}' of '{}' clients wait for each other, and clients that are offline pause. Change 'offline' "
+          "in [population].",
+          phase.name, federation.aggregator->name());
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Federation::Section> Federation::sections() const {
@@ -157,6 +178,7 @@ void Federation::check() const {
   with_composition([&](const Composition& all) {
     for (const RoundPart* part : all.parts) part->check(all);
     check_privacy(all);
+    refuse_waiting(*this, all);
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);

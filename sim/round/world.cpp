@@ -52,9 +52,10 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
   std::vector<Ticks> ends;
   double passed = 0;
   const auto add_phases = [&](ProtocolPhase::Place place) {
-    for (const ProtocolPhase& phase : protocol) {
-      if (phase.place != place) continue;
-      passed += length(phase, device);
+    for (std::size_t i = 0; i < protocol.size(); ++i) {
+      if (protocol[i].place != place) continue;
+      if (!barriers.empty()) passed = std::max(passed, seconds(barriers[i]));
+      passed += length(protocol[i], device);
       ends.push_back(ticks(passed));
     }
   };
@@ -96,7 +97,7 @@ Ticks World::allowed_from(ClientId client, Ticks time) const {
   return is_within({}) ? population.end_of_day(client, time) : never;
 }
 
-Participation World::start(ParticipationId id, ClientId client, Terms terms) {
+Participation World::fated(ParticipationId id, ClientId client, Terms terms) const {
   Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
   p.variant = task.variant(client);
   p.fraction = population.partial().fraction(seed, client, id);
@@ -105,6 +106,11 @@ Participation World::start(ParticipationId id, ClientId client, Terms terms) {
       fate_of(population, client, id, now, phases(population.device(client, id), client, p.fraction), terms);
   p.finish = fate.finish;
   p.outcome = fate.outcome;
+  return p;
+}
+
+Participation World::start(ParticipationId id, ClientId client, Terms terms) {
+  const Participation p = fated(id, client, terms);
   if (used != nullptr) used->add(client, population.end_of_day(client, now), spending(p));
   return p;
 }
