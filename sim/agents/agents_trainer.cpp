@@ -104,7 +104,8 @@ void AgentsTrainer::differentiate(std::int64_t k, const Batch& batch, const at::
 LocalResult AgentsTrainer::fit(const at::Tensor& start, const Correction& correction) {
   if (correction.loss) {
     user_error(
-        "[strategy] changes the loss by a term of a model's outputs, and agents have an [objective] instead. Use [data] "
+        "[strategy] changes the loss by a term of a model's outputs, and agents have an [objective] instead. Use "
+        "[data] "
         "and [model], or another strategy.");
   }
   reserve();

@@ -53,6 +53,13 @@ int ClientMemory::home(ClientId client) const {
   return bucket % ranks_;
 }
 
+void ClientMemory::set(ClientId client, std::size_t slot, at::Tensor values) {
+  ensure(home(client) == rank_, "client {} has its home elsewhere", value(client));
+  ensure(values.numel() == slots_[slot].size && values.scalar_type() == slots_[slot].type,
+         "memory '{}' is set to values of another size or type", slots_[slot].name);
+  records_.try_emplace(client, slots_.size()).first->second[slot] = std::move(values);
+}
+
 std::vector<ClientRecord> ClientMemory::fetch(const std::vector<std::vector<ClientId>>& wanted,
                                               Communicator& comm) const {
   // Every rank knows which records every other rank wants, so homes send without a request.

@@ -45,6 +45,9 @@ class ClientMemory {
   /// Sends records back to their home ranks. Collective; an undefined tensor leaves that slot as it was.
   void store(const std::vector<std::pair<ClientId, ClientRecord>>& written, Communicator& comm);
 
+  /// Sets one slot of a client whose home this rank is.
+  void set(ClientId client, std::size_t slot, at::Tensor values);
+
   /// Clients with memory at this rank, by id: for checkpoints and tests.
   const std::map<ClientId, ClientRecord>& records() const { return records_; }
   /// Forgets everything.

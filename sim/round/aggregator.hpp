@@ -31,6 +31,7 @@ struct AggregationPlan {
   std::vector<std::size_t> contributing;  // places in `cohort` of those whose updates are added unless rejected
   Divisor divisor = Divisor::committed_weights;
   std::int64_t round = 1;
+  std::int32_t groups = 1;           // number of sums that are kept apart
   RandomKey key{};                   // belongs to the aggregator and the round
   at::ScalarType type = at::kFloat;  // type of the means
   at::Device device = at::kCPU;      // device of the sums and the means
@@ -46,6 +47,10 @@ struct Contribution {
   std::vector<std::vector<std::int64_t>> shares;   // [channel][K], terms of the divisor in the same unit; see Divisor
   std::vector<bool> accepted;                      // [K]
   std::vector<Participation> block;                // [K]
+  std::vector<std::int32_t> groups{};              // [K], where there are several groups
+
+  /// The group in whose sum the update of client k counts.
+  std::int32_t group(std::size_t k) const { return groups.empty() ? 0 : groups[k]; }
 };
 
 /// The outcome of a session, the same on every rank.
@@ -79,6 +84,8 @@ class Aggregator : public RoundPart {
   virtual bool needs_rows() const { return false; }
   /// True if a session ends with rows, which attacks and rules then change.
   virtual bool gives_rows() const { return false; }
+  /// True if a session keeps the sums of several groups apart, or the rows say whose they are.
+  virtual bool keeps_groups() const { return false; }
   /// False if the aggregate of a channel is not its weighted mean.
   virtual bool gives_means() const { return true; }
   /// Phases that the aggregator's protocol adds to every participation, those before the download first. They take

@@ -17,8 +17,9 @@ namespace shoal {
 struct TrainedBlock {
   std::vector<Rows> channels;  // [K, size] for each channel, in the form that the aggregator adds
   std::vector<ClientFigures> figures;
-  std::vector<double> weight;         // empty unless a channel has real weights
-  std::vector<ClientRecord> written;  // client memory
+  std::vector<double> weight;          // empty unless a channel has real weights
+  std::vector<ClientRecord> written;   // client memory
+  std::vector<std::int32_t> groups{};  // those that clients have chosen; empty: none has
 };
 
 /// Participations that are trained ahead. Checkpoints do not hold them: a resumed run trains them again, to the same

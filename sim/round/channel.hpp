@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -29,10 +30,21 @@ struct Message {
   // changed since. A part that compresses changes sets the bytes that stand for "params"; those of the other tensors
   // are added.
   std::map<Version, std::int64_t> bytes_since{};
+  std::int32_t group = 0;  // the group of clients that it is for
 
   const at::Tensor& params() const { return tensors.at("params"); }
   /// The size of one download.
   std::int64_t bytes() const;
+};
+
+/// Names a message: its version and the group of clients that it is for.
+struct MessageId {
+  Version version;
+  std::int32_t group;
+
+  MessageId(Version of, std::int32_t for_group = 0)  // NOLINT(google-explicit-constructor): most runs have one group
+      : version(of), group(for_group) {}
+  auto operator<=>(const MessageId&) const = default;
 };
 
 /// The weights of the clients in the mean of a channel.
@@ -68,11 +80,14 @@ inline Channel delta_channel(const ParameterLayout& layout, Weighting weighting 
 struct UpdateBlock {
   std::vector<Rows> channels;
   std::vector<double> weight{};  // [K]; only for Weighting::real
+  // [K], the group in whose sum each client's update counts, where clients choose it; empty: the group whose message
+  // they have downloaded.
+  std::vector<std::int32_t> groups{};
 
   UpdateBlock() = default;
   UpdateBlock(Rows only) : channels{std::move(only)} {}  // NOLINT(google-explicit-constructor)
-  UpdateBlock(std::vector<Rows> rows, std::vector<double> weights = {})
-      : channels(std::move(rows)), weight(std::move(weights)) {}
+  UpdateBlock(std::vector<Rows> rows, std::vector<double> weights = {}, std::vector<std::int32_t> chosen = {})
+      : channels(std::move(rows)), weight(std::move(weights)), groups(std::move(chosen)) {}
 };
 
 /// The weighted mean of each channel over the accepted clients of one group, or a robust rule's value in its place.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "sim/round/part.hpp"
+#include "sim/round/server_rows.hpp"
 
 namespace shoal {
 namespace {
@@ -107,6 +108,10 @@ at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwis
     if (records_[k][s].defined()) values[k].copy_(records_[k][s]);
   }
   return values;
+}
+
+at::Tensor ClientBlock::received(std::string_view row, const at::Tensor& otherwise) const {
+  return recall(kept_row(row), otherwise);
 }
 
 void ClientBlock::remember(std::string_view name, const at::Tensor& values) {

@@ -42,6 +42,9 @@ class ClientBlock {
   /// The clients' memory in the part's own `slot`, [K, size]. A client that has written nothing yet gets `otherwise`
   /// ([size] or [K, size]), or zeros if that is undefined.
   at::Tensor recall(std::string_view slot, const at::Tensor& otherwise = {}) const;
+  /// The row of the strategy that the server keeps for each client (Strategy::rows), [K, size], as the clients have
+  /// downloaded it; `otherwise` for clients for whom it has kept nothing yet.
+  at::Tensor received(std::string_view row, const at::Tensor& otherwise = {}) const;
   /// Sets the clients' memory in the part's own `slot` to `values` [K, size]. Takes effect once the update is committed
   /// and accepted.
   void remember(std::string_view slot, const at::Tensor& values);

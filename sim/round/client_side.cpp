@@ -30,6 +30,19 @@ void clear_rejected(Rows& rows, std::span<const ClientFigures> figures) {
   }
 }
 
+// A stage that sends what it knows of a group needs to know the group before the download.
+void refuse_sending_stages(const Message& message, std::span<const PartKey> stages) {
+  for (const auto& [name, tensor] : message.tensors) {
+    for (const PartKey& stage : stages) {
+      if (!name.starts_with(scoped(stage.section, ""))) continue;
+      user_error(
+          "'{}' sends tensors to the clients of each group, and the clients of [strategy] choose their group after the "
+          "download. Leave out the stage, or use another strategy.",
+          stage.section);
+    }
+  }
+}
+
 void require_counted(const Encoded& sent, const Wire& wire, std::size_t clients) {
   ensure(sent.words.count() == std::ssize(sent.index_bytes) && sent.words.width() == wire.channel.size,
          "a codec has made words of another shape than it declared for channel '{}'", wire.channel.name);
@@ -42,6 +55,7 @@ void require_counted(const Encoded& sent, const Wire& wire, std::size_t clients)
 ClientSide::ClientSide(const Federation& federation)
     : federation_(federation),
       channels_(federation.channels()),
+      groups_(federation.groups()),
       strategy_channels_(federation.strategy->channels(federation.task->layout()).size()),
       wires_(federation.wires(channels_)),
       memory_(federation.memory()),
@@ -73,6 +87,12 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
   UpdateBlock update = federation_.strategy->client_update(message, clients);
   ensure(std::ssize(clients.last().figures) == clients.count(),
          "a strategy returned updates of clients that it did not train");
+  ensure(update.groups.empty() || std::ssize(update.groups) == clients.count(),
+         "a strategy has chosen groups for {} of {} clients", update.groups.size(), clients.count());
+  for (const std::int32_t group : update.groups) {
+    ensure(group >= 0 && group < groups_, "a client has chosen group {} of {}", group, groups_);
+  }
+  if (!update.groups.empty()) refuse_sending_stages(message, stages_);
   update.channels.resize(channels_.size());
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     clients.open_memory(stages_[s].section);
@@ -86,6 +106,7 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
 
   TrainedBlock done{.figures = clients.last().figures, .weight = std::move(update.weight)};
   for (ClientFigures& client : done.figures) client.accepted = true;
+  done.groups = std::move(update.groups);
   encode(message, clients, update, done);
   done.written = clients.take_written();
   for (std::size_t k = 0; k < done.figures.size(); ++k) {
@@ -166,6 +187,12 @@ Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& d
   }
   for (const ClientFigures& client : done.figures) contribution.accepted.push_back(client.accepted);
   contribution.block.assign(block.begin(), block.end());
+  if (groups_ > 1) {
+    contribution.groups = done.groups;
+    for (std::size_t k = contribution.groups.size(); k < block.size(); ++k) {
+      contribution.groups.push_back(block[k].group);
+    }
+  }
   if (works_in_ring_) add_in_ring(plan, contribution, block);
   return contribution;
 }

@@ -46,7 +46,8 @@ class ClientSide {
   /// weights. Rejects clients whose weight is not finite or outside its channel's limits.
   Contribution contribute(const AggregationPlan& plan, TrainedBlock& done, std::span<const Participation> block,
                           std::span<const double> factors) const;
-  /// Recovers the means of the channels from those of the words. `section_of(name)` is the State of a part's section.
+  /// Recovers the means of a group's channels from those of the words. `section_of(name)` is the State of a part's
+  /// section.
   template <class SectionOf>
   void decode(Aggregate& group, const SectionOf& section_of) const {
     for (std::size_t c = 0; c < channels_.size(); ++c) {
@@ -70,6 +71,7 @@ class ClientSide {
 
   const Federation& federation_;
   std::vector<Channel> channels_;
+  std::int32_t groups_;                   // number of groups of clients
   std::size_t strategy_channels_;         // number of the strategy's channels, which come first
   std::vector<std::vector<Wire>> wires_;  // before each codec and after the last, per channel
   std::vector<MemorySlot> memory_;

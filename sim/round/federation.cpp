@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/digest.hpp"
+#include "sim/round/server_rows.hpp"
 
 namespace shoal {
 namespace {
@@ -20,6 +21,15 @@ void check_privacy(const Composition& all) {
     }
   }
   if (!promises) return;
+  if (const auto* strategy = all.find<Strategy>(); strategy != nullptr) {
+    const std::vector<Channel> first = strategy->prelude(all.task.layout());
+    if (strategy->wants_rows() || std::ranges::any_of(first, &Channel::is_private)) {
+      user_error(
+          "[stages] add noise for differential privacy to sums of updates, and '{}' uses more of them than that. Use "
+          "another strategy, or leave out the stage that adds noise.",
+          strategy->name());
+    }
+  }
   for (const Channel& channel : all.channels) {
     if (!channel.is_private || protected_channels.contains(channel.name)) continue;
     user_error(
@@ -56,8 +66,10 @@ void refuse_missing_means(const Federation& federation) {
 
 void refuse_missing_rows(const Federation& federation) {
   if (!federation.wants_rows() || federation.aggregator->gives_rows()) return;
-  const RoundPart& part = federation.rules.empty() ? static_cast<const RoundPart&>(*federation.attack)
-                                                   : static_cast<const RoundPart&>(*federation.rules.front());
+  const RoundPart* compares = federation.strategy.get();
+  if (federation.attack != nullptr && federation.attack->wants_rows()) compares = federation.attack.get();
+  if (!federation.rules.empty()) compares = federation.rules.front().get();
+  const RoundPart& part = *compares;
   user_error(
       "'{}' compares the clients' updates, and the aggregator '{}' does not give them. Leave out the name in "
       "[aggregator], which is then \"kept_rows\", or leave out '{}'.",
@@ -67,13 +79,12 @@ void refuse_missing_rows(const Federation& federation) {
 // If clients wait for each other, the fates of all must be known when they start.
 void refuse_waiting(const Federation& federation, const Composition& all) {
   const double expected = federation.planner->sampling(all).expected;
-  for (const ProtocolPhase& phase : federation.aggregator->phases(all.channels, expected)) {
+  for (const ProtocolPhase& phase : federation.aggregator->phases(all.wires, expected)) {
     if (!phase.waits) continue;
     if (!federation.planner->waits_for_all()) {
       user_error(
           "in the phase '{}' of '{}' clients wait for each other, and '{}' does not wait for all of them. Use a "
-          "planner "
-          "that waits for its whole cohort.",
+          "planner that waits for its whole cohort.",
           phase.name, federation.aggregator->name(), federation.planner->name());
     }
     if (federation.population->offline() == Offline::pause) {
@@ -83,6 +94,37 @@ void refuse_waiting(const Federation& federation, const Composition& all) {
           phase.name, federation.aggregator->name());
     }
   }
+}
+
+// Parts that see several groups one at a time have a section for each.
+bool sees_single_groups(const RoundPart* part) {
+  return dynamic_cast<const Stage*>(part) != nullptr || dynamic_cast<const Codec*>(part) != nullptr ||
+         dynamic_cast<const Rule*>(part) != nullptr || dynamic_cast<const Attack*>(part) != nullptr;
+}
+
+// Rules would take away the updates of single clients that the strategy looks at.
+void refuse_rules_beside_rows(const Federation& federation) {
+  if (!federation.strategy->wants_rows() || federation.rules.empty()) return;
+  user_error(
+      "'{}' works on the updates of single clients, which [[rules]] combine before. Leave out the rules, or use "
+      "another strategy.",
+      federation.strategy->name());
+}
+
+void refuse_prelude(const Federation& federation) {
+  if (federation.strategy->prelude(federation.task->layout()).empty() || federation.aggregator->gives_means()) return;
+  user_error(
+      "'{}' needs means of a first exchange, and the aggregator '{}' gives none. Use another aggregator or strategy.",
+      federation.strategy->name(), federation.aggregator->name());
+}
+
+void refuse_mixed_groups(const Federation& federation) {
+  ensure(federation.groups() >= 1, "a strategy has {} groups", federation.groups());
+  if (federation.groups() == 1 || federation.aggregator->keeps_groups()) return;
+  user_error(
+      "'{}' has {} groups of clients, and the aggregator '{}' does not keep their updates apart. Leave out the name in "
+      "[aggregator], or use another strategy.",
+      federation.strategy->name(), federation.groups(), federation.aggregator->name());
 }
 
 }  // namespace
@@ -159,6 +201,12 @@ std::vector<MemorySlot> Federation::memory() const {
       slot.name = scoped(section, slot.name);
       all.push_back(std::move(slot));
     }
+    if (part == strategy.get()) {
+      for (MemorySlot& row : strategy->rows(task->layout())) {
+        row.name = scoped(section, kept_row(row.name));
+        all.push_back(std::move(row));
+      }
+    }
     codec += encodes ? 1 : 0;
   }
   return all;
@@ -182,6 +230,9 @@ void Federation::check() const {
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);
+  refuse_mixed_groups(*this);
+  refuse_rules_beside_rows(*this);
+  refuse_prelude(*this);
   for (const auto& codec : codecs) {
     if (!aggregator->needs_rows() || codec->decodes_rows()) continue;
     user_error(
@@ -210,7 +261,15 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
       state.put("params", task.initial_parameters(random_key(federation.seed, "model/initial_parameters")));
     }
     part->init(state, server_context(federation, *this, client_side.channels(), section));
+    for (std::int32_t g = 1; g < federation.groups() && sees_single_groups(part); ++g) {
+      part->init(sections[section_of_group(section, g)],
+                 server_context(federation, *this, client_side.channels(), section, nullptr, g));
+    }
   }
+}
+
+std::string section_of_group(std::string_view section, std::int32_t group) {
+  return group == 0 ? std::string(section) : fmt::format("{}/group {}", section, group);
 }
 
 RandomKey round_key(const Federation& federation, std::string_view section, std::int64_t round) {
@@ -218,30 +277,29 @@ RandomKey round_key(const Federation& federation, std::string_view section, std:
 }
 
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
-                             std::string_view section, const ServerData* server) {
+                             std::string_view section, const ServerData* server, std::int32_t group) {
   return {.layout = federation.task->layout(),
           .channels = channels,
           .population = federation.task->clients(),
           .clients = federation.task->clients_with_examples(),
           .round = state.round,
           .section = section,
-          .key = round_key(federation, section, state.round),
+          .key = round_key(federation, section_of_group(section, group), state.round),
           .expected_cohort = state.client_side.expected_cohort(),
           .feedback = state.feedback,
           .board = state.board,
           .server = server};
 }
 
-Message make_message(const Federation& federation, const FederationState& state) {
-  constexpr std::int32_t group = 0;
-  Message message{.version = state.version};
+Message make_message(const Federation& federation, const FederationState& state, std::int32_t group) {
+  Message message{.version = state.version, .group = group};
   for (const auto& [section, part] : federation.sections()) {
     if (part == federation.strategy.get()) {
       part->broadcast(state.section(section), group, message);
       continue;
     }
-    Message own{.version = state.version};
-    part->broadcast(state.section(section), group, own);
+    Message own{.version = state.version, .group = group};
+    part->broadcast(state.section(section, sees_single_groups(part) ? group : 0), group, own);
     if (message.wire_bytes) *message.wire_bytes += own.bytes();
     for (auto& [name, tensor] : own.tensors) message.tensors.emplace(scoped(section, name), std::move(tensor));
     if (own.wire_bytes) message.wire_bytes = own.wire_bytes;
@@ -255,10 +313,19 @@ Message make_message(const Federation& federation, const FederationState& state)
   return message;
 }
 
-const Message& newest_message(const Federation& federation, FederationState& state) {
-  const auto found = state.messages.find(state.version);
+const Message& newest_message(const Federation& federation, FederationState& state, std::int32_t group) {
+  const MessageId newest(state.version, group);
+  const auto found = state.messages.find(newest);
   if (found != state.messages.end()) return found->second;
-  return state.messages.emplace(state.version, make_message(federation, state)).first->second;
+  return state.messages.emplace(newest, make_message(federation, state, group)).first->second;
+}
+
+std::int64_t download_bytes(const Federation& federation, const Message& message) {
+  std::int64_t bytes = message.bytes();
+  for (const MemorySlot& row : federation.strategy->rows(federation.task->layout())) {
+    bytes += row.size * static_cast<std::int64_t>(at::elementSize(row.type));
+  }
+  return bytes;
 }
 
 std::int64_t expected_bytes(std::span<const Wire> wires) {

@@ -55,6 +55,8 @@ struct Federation {
   };
   /// All parts: strategy, stages, codecs, aggregator, rules, attack, planner.
   std::vector<Section> sections() const;
+  /// The number of groups of clients with messages and sums of their own.
+  std::int32_t groups() const { return strategy->groups(*task); }
   /// The name of the section of one of the parts.
   std::string section_of(const RoundPart& part) const;
   /// The strategy's channels, then each stage's, with the sum settings applied.
@@ -73,8 +75,10 @@ struct Federation {
     for (const Section& section : sections()) composition.parts.push_back(section.part);
     return use(std::as_const(composition));
   }
-  /// Whether rules or the attack need an aggregator that gives rows.
-  bool wants_rows() const { return !rules.empty() || (attack != nullptr && attack->wants_rows()); }
+  /// Whether rules, the attack or the strategy need an aggregator that gives rows.
+  bool wants_rows() const {
+    return !rules.empty() || (attack != nullptr && attack->wants_rows()) || strategy->wants_rows();
+  }
   /// Whether the server takes a step in a round to which no client contributed.
   bool steps_without_clients() const;
   /// Throws UserError if the parts do not fit together.
@@ -82,6 +86,9 @@ struct Federation {
   /// Lines that `shoal plan` prints.
   std::vector<std::string> notes() const;
 };
+
+/// The name of a part's section for a group: that of group 0 is the part's own.
+std::string section_of_group(std::string_view section, std::int32_t group);
 
 /// Everything that changes. The same on every rank except for the client memory and the updates trained ahead, of which
 /// each rank holds its part.
@@ -94,7 +101,7 @@ struct FederationState {
   Version version{};
   std::map<std::string, State, std::less<>> sections;  // sections of all parts, by name
   Board board;
-  std::map<Version, Message> messages;  // versions that participations in flight or the next round need
+  std::map<MessageId, Message> messages;  // those that participations in flight or the next round need
   std::map<ParticipationId, Participation> in_flight;
   std::vector<Feedback> feedback;  // from the commits of the last round
   ClientMemory memory;
@@ -102,6 +109,11 @@ struct FederationState {
 
   State& section(std::string_view name) { return sections.find(name)->second; }
   const State& section(std::string_view name) const { return sections.find(name)->second; }
+  /// The section of a part that has one for each group.
+  State& section(std::string_view name, std::int32_t group) { return section(section_of_group(name, group)); }
+  const State& section(std::string_view name, std::int32_t group) const {
+    return section(section_of_group(name, group));
+  }
   /// The sections of the only strategy and the only planner.
   State& strategy() { return sections.lower_bound("strategy/")->second; }
   const State& strategy() const { return sections.lower_bound("strategy/")->second; }
@@ -111,14 +123,16 @@ struct FederationState {
 /// The key of the part with this section in a round: other parts and rounds have independent draws.
 RandomKey round_key(const Federation& federation, std::string_view section, std::int64_t round);
 /// The facts that the server side of the part with this section may use in the round that `state` has begun. The
-/// arguments must outlive the context.
+/// arguments must outlive the context. `group` is the one that the part sees, if it sees one at a time.
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
-                             std::string_view section, const ServerData* server = nullptr);
+                             std::string_view section, const ServerData* server = nullptr, std::int32_t group = 0);
 
-/// Makes the message that a client downloads if it starts now. Shares the state's tensors.
-Message make_message(const Federation& federation, const FederationState& state);
-/// The same message, made once per version and kept in `state.messages`.
-const Message& newest_message(const Federation& federation, FederationState& state);
+/// Makes the message that a client of the group downloads if it starts now. Shares the state's tensors.
+Message make_message(const Federation& federation, const FederationState& state, std::int32_t group = 0);
+/// The same message, made once per version and group, when it is first needed, and kept in `state.messages`.
+const Message& newest_message(const Federation& federation, FederationState& state, std::int32_t group = 0);
+/// Bytes of one download of the message, together with the rows that the server keeps for each client.
+std::int64_t download_bytes(const Federation& federation, const Message& message);
 /// Bytes that one client is expected to send.
 std::int64_t expected_bytes(std::span<const Wire> wires);
 

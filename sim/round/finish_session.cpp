@@ -16,12 +16,15 @@ struct RuleStates {
   Board* board;
 };
 
-// The rules of a federation in one round.
+// The rules of a federation in one round, for the rows of one group.
 class Rules {
  public:
-  Rules(const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers)
+  Rules(const Federation& federation, FederationState& state, std::int32_t group, Communicator& comm,
+        Trainers& trainers)
       : federation_(federation), round_(state.round) {
-    for (const auto& rule : federation.rules) sections_.push_back(federation.section_of(*rule));
+    for (const auto& rule : federation.rules) {
+      sections_.push_back(section_of_group(federation.section_of(*rule), group));
+    }
     evaluate_ = [&](const at::Tensor& params, std::string_view set) {
       return evaluate(params, set, *federation.task, comm, trainers);
     };
@@ -98,6 +101,30 @@ void fill_means(Aggregate& aggregate, const at::Tensor& mean, std::span<const do
   ensure(begin == mean.numel(), "rows of {} values for channels of {}", mean.numel(), begin);
 }
 
+// Lets the attack and the rules change the rows of one group; the mean of the rows that are left completes its
+// aggregate.
+void finish_group(RowSet& rows, std::int32_t group, Aggregate& aggregate, const PlannedRound& round,
+                  const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers) {
+  std::vector<double> totals;
+  for (std::size_t c = 0; c < rows.channels(); ++c) {
+    totals.push_back(std::accumulate(rows.weights(c).begin(), rows.weights(c).end(), 0.0));
+  }
+  if (rows.count() > 0) {
+    const Rules rules(federation, state, group, comm, trainers);
+    if (federation.attack != nullptr && federation.attack->wants_rows()) {
+      const std::string section = section_of_group(federation.section_of(*federation.attack), group);
+      AttackContext context{.round = state.round, .key = round_key(federation, section, state.round)};
+      if (!federation.rules.empty()) {
+        context.defend = [&](const RowSet& sent) { return rules.apply_to_copies(sent, state); };
+      }
+      federation.attack->craft(rows, malicious_rows(rows, round.session, *federation.attack), state.section(section),
+                               context);
+    }
+    rules.apply(rows, rules.states(state));
+  }
+  fill_means(aggregate, rows.mean(), totals, round.session);
+}
+
 }  // namespace
 
 SessionResult finish_session(Collector& collector, const PlannedRound& round, const Federation& federation,
@@ -108,26 +135,16 @@ SessionResult finish_session(Collector& collector, const PlannedRound& round, co
   SessionResult result{.groups = std::move(intake.sums), .aborted = std::move(intake.aborted)};
   if (!intake.rows || !result.aborted.empty()) return result;
 
-  RowSet& rows = *intake.rows;
-  ensure(result.groups.size() == 1, "rows of {} groups", result.groups.size());
-  std::vector<double> totals;
-  for (std::size_t c = 0; c < rows.channels(); ++c) {
-    totals.push_back(std::accumulate(rows.weights(c).begin(), rows.weights(c).end(), 0.0));
+  if (result.groups.size() == 1) {
+    finish_group(*intake.rows, 0, result.groups[0], round, federation, state, comm, trainers);
+    if (federation.strategy->wants_rows()) result.rows = std::move(intake.rows);
+    return result;
   }
-  if (rows.count() > 0) {
-    const Rules rules(federation, state, comm, trainers);
-    if (federation.attack != nullptr && federation.attack->wants_rows()) {
-      const std::string section = federation.section_of(*federation.attack);
-      AttackContext context{.round = state.round, .key = round_key(federation, section, state.round)};
-      if (!federation.rules.empty()) {
-        context.defend = [&](const RowSet& sent) { return rules.apply_to_copies(sent, state); };
-      }
-      federation.attack->craft(rows, malicious_rows(rows, round.session, *federation.attack), state.section(section),
-                               context);
-    }
-    rules.apply(rows, rules.states(state));
+  for (std::size_t g = 0; g < result.groups.size(); ++g) {
+    const auto group = static_cast<std::int32_t>(g);
+    RowSet own = intake.rows->of_group(group);
+    finish_group(own, group, result.groups[g], round, federation, state, comm, trainers);
   }
-  fill_means(result.groups[0], rows.mean(), totals, round.session);
   return result;
 }
 

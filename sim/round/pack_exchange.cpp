@@ -67,7 +67,7 @@ Participation unpack_participation(Unpacker& unpacker) {
 }
 
 void pack(Packer& packer, const Message& message) {
-  packer.number(value(message.version)).number(message.wire_bytes.value_or(-1));
+  packer.number(value(message.version)).number(message.group).number(message.wire_bytes.value_or(-1));
   packer.number<std::uint64_t>(message.bytes_since.size());
   for (const auto& [version, bytes] : message.bytes_since) packer.number(value(version)).number(bytes);
   packer.number<std::uint64_t>(message.tensors.size());
@@ -79,6 +79,7 @@ void pack(Packer& packer, const Message& message) {
 
 Message unpack_message(Unpacker& unpacker) {
   Message message{.version = Version{unpacker.number<std::int64_t>()}};
+  message.group = unpacker.number<std::int32_t>();
   const auto wire_bytes = unpacker.number<std::int64_t>();
   if (wire_bytes >= 0) message.wire_bytes = wire_bytes;
   for (std::size_t n = unpack_count(unpacker); n > 0; --n) {
@@ -112,7 +113,7 @@ void pack(Packer& packer, const TrainedBlock& block) {
   packer.number<std::uint64_t>(block.figures.size());
   for (const ClientFigures& figures : block.figures) packer.array(std::span<const std::int64_t>(packed(figures)));
   pack_rows(packer, block.channels);
-  packer.array(std::span(block.weight));
+  packer.array(std::span(block.weight)).array(std::span(block.groups));
   for (const ClientRecord& record : block.written) pack_record(packer, record);
 }
 
@@ -130,6 +131,8 @@ TrainedBlock unpack_trained_block(Unpacker& unpacker) {
   block.channels = unpack_rows(unpacker, block.figures.size());
   block.weight = unpacker.array<double>();
   if (!block.weight.empty()) require_size(unpacker, block.weight.size(), block.figures.size());
+  block.groups = unpacker.array<std::int32_t>();
+  if (!block.groups.empty()) require_size(unpacker, block.groups.size(), block.figures.size());
   for (std::size_t k = 0; k < block.figures.size(); ++k) block.written.push_back(unpack_record(unpacker));
   return block;
 }
@@ -140,6 +143,7 @@ void pack(Packer& packer, const Contribution& contribution) {
     packer.number(static_cast<std::int8_t>(contribution.accepted[k]));
     pack(packer, contribution.block[k]);
   }
+  packer.array(std::span(contribution.groups));
   pack_rows(packer, contribution.channels);
   for (std::size_t c = 0; c < contribution.channels.size(); ++c) {
     packer.array(std::span(contribution.weights[c])).array(std::span(contribution.shares[c]));
@@ -153,6 +157,8 @@ Contribution unpack_contribution(Unpacker& unpacker) {
     contribution.accepted.push_back(unpacker.number<std::int8_t>() != 0);
     contribution.block.push_back(unpack_participation(unpacker));
   }
+  contribution.groups = unpacker.array<std::int32_t>();
+  if (!contribution.groups.empty()) require_size(unpacker, contribution.groups.size(), clients);
   contribution.channels = unpack_rows(unpacker, clients);
   for (std::size_t c = 0; c < contribution.channels.size(); ++c) {
     for (auto* numbers : {&contribution.weights, &contribution.shares}) {

@@ -76,7 +76,7 @@ void pack(Packer& packer, const FederationState& state) {
     for (const auto& [client, score] : scores) packer.number(value(client)).number(score);
   });
   pack_count(packer, state.messages.size());
-  for (const auto& [version, message] : state.messages) pack(packer, message);
+  for (const auto& [id, message] : state.messages) pack(packer, message);
   pack_count(packer, state.in_flight.size());
   for (const auto& [id, participation] : state.in_flight) pack(packer, participation);
   pack_count(packer, state.feedback.size());
@@ -104,7 +104,7 @@ void unpack(Unpacker& unpacker, FederationState& state) {
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {
     Message message = unpack_message(unpacker);
     for (auto& [name, tensor] : message.tensors) tensor = tensor.to(device);
-    state.messages.insert_or_assign(message.version, std::move(message));
+    state.messages.insert_or_assign(MessageId(message.version, message.group), std::move(message));
   }
   state.in_flight.clear();
   for (auto n = unpacker.number<std::uint64_t>(); n > 0; --n) {

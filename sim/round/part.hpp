@@ -21,6 +21,7 @@ namespace shoal {
 class Population;
 class RoundPart;
 class ServerData;
+class ServerRows;
 class Task;
 struct LocalSettings;
 struct Wire;
@@ -54,11 +55,13 @@ struct ServerContext {
   std::int64_t clients;                // number of clients with training examples
   std::int64_t round;                  // 1-based; 0 in `init`
   std::string_view section;            // name of the part's section, such as "stage/1/clip"
-  RandomKey key;                       // key of this part and round: other parts and rounds have independent draws
+  RandomKey key;                       // belongs to this part, round and group: any others have independent draws
   double expected_cohort;              // Sampling::expected of the planner
   std::span<const Feedback> feedback;  // on the commits of this round
   Board& board;
-  const ServerData* server = nullptr;  // in the steps of the server; null where it keeps no examples of its own
+  const ServerData* server = nullptr;    // in the steps of the server; null where it keeps no examples of its own
+  ServerRows* rows = nullptr;            // in Strategy::server_update, if it wants rows
+  std::span<const Aggregate> prelude{};  // there too, after a first exchange: one aggregate per group
 
   /// The index of the channel `name` that this part has declared.
   std::size_t own(std::string_view name) const { return index_of(channels, scoped(section, name)); }
@@ -100,7 +103,8 @@ class RoundPart {
   virtual std::vector<std::string> notes(const Composition&) const { return {}; }
   /// The tensors that each client keeps for this part between rounds.
   virtual std::vector<MemorySlot> memory(const ParameterLayout&, std::span<const Channel>) const { return {}; }
-  /// Called once, before the first round, with the part's own section. The strategy's already holds "params".
+  /// Called once, before the first round, with the part's own section. The strategy's already holds "params". Stages,
+  /// codecs, rules and attacks have a section for each group of clients and see one group at a time.
   virtual void init(State&, const ServerContext&) const {}
   /// Adds tensors to the message of a group of clients, where they count as download. A client reads them with
   /// `PartContext::received`; those of the strategy keep their names.

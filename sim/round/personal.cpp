@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 
 namespace shoal {
 namespace {
@@ -28,6 +29,7 @@ Evaluation evaluate_client(const Federation& federation, const FederationState& 
   const Participation visit{.id = ParticipationId{state.round},
                             .client = client,
                             .version = state.version,
+                            .group = message.group,
                             .variant = federation.task->variant(client)};
   const auto kept = state.memory.records().find(client);
   ClientRecord record(state.memory.slots().size());
@@ -52,12 +54,18 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   for (std::size_t i = 0; i < clients.size(); ++i) {
     if (state.memory.home(clients[i]) == comm.rank()) mine.push_back(i);
   }
-  const Message message = make_message(federation, state);
+  std::map<std::int32_t, Message> messages;  // for the groups that these clients are in
+  std::vector<const Message*> own;
+  for (const std::size_t i : mine) {
+    const std::int32_t group = federation.strategy->group_of(state.strategy(), clients[i]);
+    if (!messages.contains(group)) messages.emplace(group, make_message(federation, state, group));
+    own.push_back(&messages.at(group));
+  }
   const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
   const std::string section = federation.sections().front().name;
   std::vector<std::int64_t> results(3 * clients.size(), 0);
   trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
-    const Evaluation seen = evaluate_client(federation, state, message, local, section, clients[mine[i]], set, trainer);
+    const Evaluation seen = evaluate_client(federation, state, *own[i], local, section, clients[mine[i]], set, trainer);
     std::ranges::copy(std::array{seen.examples, seen.correct, seen.loss}, &results[3 * mine[i]]);
   });
   comm.sum(results);

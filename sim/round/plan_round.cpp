@@ -52,6 +52,7 @@ AggregationPlan plan_session(const PlannedRound& round, const Federation& federa
   }
   std::ranges::sort(session.contributing);
   session.round = round.world.round;
+  session.groups = federation.groups();
   session.key = round_key(federation, federation.section_of(*federation.aggregator), session.round);
   return session;
 }
@@ -63,7 +64,10 @@ PlannedRound plan_round(const Federation& federation, FederationState& state, co
   World world = make_world(federation, state, federation.strategy->work(local));
   RoundPlan plan = ask_planner(*federation.planner, state.planner(), world, losses);
   world.feedback = {};  // it refers to the state's feedback, which this step will replace
-  for (const Participation& start : plan.starts) state.in_flight.emplace(start.id, start);
+  for (const Participation& start : plan.starts) {
+    state.in_flight.emplace(start.id, start);
+    newest_message(federation, state, start.group);
+  }
   weigh_by_score(plan.commits, state);
   state.now = plan.time;
   std::vector<Participation> committed = committed_participations(plan, state);
@@ -115,8 +119,8 @@ void end_participations(const RoundPlan& plan, FederationState& state) {
   };
   for (const Commit& commit : plan.commits) end(commit.id);
   for (const ParticipationId id : plan.dropouts) end(id);
-  std::set<Version> needed;
-  for (const auto& [id, participation] : state.in_flight) needed.insert(participation.version);
+  std::set<MessageId> needed;
+  for (const auto& [id, participation] : state.in_flight) needed.emplace(participation.version, participation.group);
   std::erase_if(state.messages, [&](const auto& entry) { return !needed.contains(entry.first); });
 }
 

@@ -17,10 +17,14 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
   for (std::size_t i = 0; i < owners.size(); ++i) {
     if (owners[i] == comm.rank()) mine.push_back(i);
   }
-  const at::Tensor params = newest_message(federation, state).params();
+  std::vector<at::Tensor> params;  // those that each client of `mine` downloads
+  for (const std::size_t i : mine) {
+    const std::int32_t group = federation.strategy->group_of(state.strategy(), clients[i]);
+    params.push_back(newest_message(federation, state, group).params());
+  }
   std::vector<std::int64_t> results(2 * clients.size(), 0);
   trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
-    const Evaluation seen = trainer.evaluate_own(params, clients[mine[i]], "train");
+    const Evaluation seen = trainer.evaluate_own(params[i], clients[mine[i]], "train");
     results[2 * mine[i]] = seen.examples;
     results[2 * mine[i] + 1] = seen.loss;
   });

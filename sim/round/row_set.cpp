@@ -346,6 +346,35 @@ void RowSet::scale(std::span<const double> factors) {
   base_gram_ = gram;
 }
 
+std::vector<at::Tensor> RowSet::rows_at(std::span<const int> owners) {
+  ensure(std::ssize(owners) == rows_, "{} rows have {} owners", rows_, owners.size());
+  const at::Tensor own = columns();
+  const int ranks = comm_->size(), me = comm_->rank();
+  std::vector<at::Tensor> found(rows_);
+  const std::int64_t high = std::max<std::int64_t>(1, exchanged_values / std::max<std::int64_t>(width_, 1));
+  with_type(type(), [&]<class T>(T) {
+    for (std::int64_t first = 0; first < rows_; first += high) {
+      const std::int64_t last = std::min(rows_, first + high);
+      std::vector<Bytes> to_each(ranks);
+      for (std::int64_t i = first; i < last; ++i) {
+        append<T>(to_each[owners[i]], std::span(own.const_data_ptr<T>() + i * own_count(), own_count()));
+      }
+      const std::vector<Bytes> from_each = comm_->exchange(to_each);
+      for (int r = 0; r < ranks; ++r) {
+        const Range theirs = range_of(r);
+        const auto* from = reinterpret_cast<const T*>(from_each[r].data());
+        for (std::int64_t i = first; i < last; ++i) {
+          if (owners[i] != me) continue;
+          if (!found[i].defined()) found[i] = at::empty({width_}, own.options());
+          std::copy_n(from, theirs.count(), found[i].template mutable_data_ptr<T>() + theirs.begin);
+          from += theirs.count();
+        }
+      }
+    }
+  });
+  return found;
+}
+
 at::Tensor RowSet::row(std::int64_t i) {
   ensure(i >= 0 && i < rows_, "there is no row {} among {}", i, rows_);
   if (!map_.defined()) return whole(columns_[i].contiguous());

@@ -80,6 +80,8 @@ class RowSet {
     type() == at::kDouble ? transform_as<double>(m, work) : transform_as<float>(m, work);
   }
 
+  /// The rows i with owners[i] = this rank, [d] each, in their order; undefined in place of the others. Collective.
+  std::vector<at::Tensor> rows_at(std::span<const int> owners);
   /// Row i [d], on every rank; collective.
   at::Tensor row(std::int64_t i);
   /// The weighted mean of the rows [d], channel by channel; 0 where all weights are. On every rank; collective.

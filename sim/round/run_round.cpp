@@ -9,8 +9,10 @@
 #include <optional>
 
 #include "sim/round/finish_session.hpp"
+#include "sim/round/prelude.hpp"
 #include "sim/round/probe.hpp"
 #include "sim/round/server_data.hpp"
+#include "sim/round/server_rows.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -88,12 +90,28 @@ std::vector<Feedback> feedback_of(std::span<const Participation> committed, std:
   return feedback;
 }
 
-// Copies the tensors of the newest message if participations in flight still need it: it shares them with the state,
-// and the strategy may change them in place.
-void protect_newest_message(FederationState& state) {
-  const auto newest = state.messages.find(state.version);
-  if (newest == state.messages.end()) return;
-  for (auto& [name, tensor] : newest->second.tensors) tensor = tensor.clone();
+// Notes on every rank in which group each commit's update has counted, where there are several.
+void share_groups(const std::vector<BlockOutcome>& outcomes, std::int32_t groups, std::vector<Participation>& committed,
+                  Communicator& comm) {
+  if (groups == 1) return;
+  std::vector<std::int64_t> chosen(committed.size(), 0);
+  for (const BlockOutcome& outcome : outcomes) {
+    for (std::size_t k = 0; k < outcome.positions.size(); ++k) {
+      const std::size_t position = outcome.positions[k];
+      chosen[position] = outcome.groups.empty() ? committed[position].group : outcome.groups[k];
+    }
+  }
+  comm.sum(chosen);
+  for (std::size_t i = 0; i < chosen.size(); ++i) committed[i].group = static_cast<std::int32_t>(chosen[i]);
+}
+
+// Copies the tensors of the newest messages if participations in flight still need them: they share them with the
+// state, and the strategy may change them in place.
+void protect_newest_messages(FederationState& state) {
+  for (auto& [id, message] : state.messages) {
+    if (id.version != state.version) continue;
+    for (auto& [name, tensor] : message.tensors) tensor = tensor.clone();
+  }
 }
 
 // Notes which version the clients hold that have ended a download, where later downloads depend on it.
@@ -107,13 +125,16 @@ void note_downloads(const PlannedRound& round, Board& board) {
 }
 
 // Makes the next version of the model with the stages and the strategy.
-void update_server(const Federation& federation, const RoundTraining& training, std::vector<Aggregate>& groups,
-                   FederationState& state, const ServerData* server) {
-  protect_newest_message(state);
-  for (Aggregate& group : groups) training.server_side(group, state, server);
+void update_server(const Federation& federation, const RoundTraining& training, const Prelude& prelude,
+                   SessionResult& session, FederationState& state, const ServerData* server) {
+  protect_newest_messages(state);
+  training.server_side(session.groups, state, server);
   const std::string section = federation.sections().front().name;
-  federation.strategy->server_update(state.strategy(), groups,
-                                     server_context(federation, state, state.client_side.channels(), section, server));
+  ServerContext context = server_context(federation, state, state.client_side.channels(), section, server);
+  context.prelude = prelude.groups;
+  std::optional<ServerRows> rows;
+  if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
+  federation.strategy->server_update(state.strategy(), session.groups, context);
   state.version = Version{value(state.version) + 1};
 }
 
@@ -135,17 +156,24 @@ std::string label_of(const Federation::Section& section, std::span<const Federat
   return label;
 }
 
-// Adds what the parts report to the record: "adaptive_clip.bound".
+// Adds what the parts report to the record: "adaptive_clip.bound", for a further group "adaptive_clip_group_1.bound".
 void report(const Federation& federation, const FederationState& state, RoundRecord& record) {
   const std::vector<Federation::Section> sections = federation.sections();
-  for (const Federation::Section& section : sections) {
+  const auto add = [&](const Federation::Section& section, const State& own, const std::string& group) {
     Measures measures;
     Tables tables;
-    section.part->report(state.section(section.name), measures, tables);
-    if (measures.empty() && tables.empty()) continue;
-    const std::string label = label_of(section, sections);
+    section.part->report(own, measures, tables);
+    if (measures.empty() && tables.empty()) return;
+    const std::string label = label_of(section, sections) + group;
     for (const auto& [name, value] : measures) record.measures.emplace(fmt::format("{}.{}", label, name), value);
     for (auto& [name, table] : tables) record.tables.emplace(fmt::format("{}.{}", label, name), std::move(table));
+  };
+  for (const Federation::Section& section : sections) {
+    add(section, state.section(section.name), "");
+    for (std::int32_t g = 1; g < federation.groups(); ++g) {
+      const auto own = state.sections.find(section_of_group(section.name, g));
+      if (own != state.sections.end()) add(section, own->second, fmt::format("_group_{}", g));
+    }
   }
 }
 
@@ -162,7 +190,10 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
 
   // Train the commits, and train ahead on idle threads. The blocks of commits follow from the plan alone; only their
   // placement depends on the number of ranks.
-  const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers), train_clients);
+  const Prelude prelude = run_prelude(federation, state, round, comm, trainers);
+  if (!prelude.aborted.empty()) abandon(round, prelude.aborted);
+  const RoundTraining training(federation, state, round, comm, count_lanes(state, comm, trainers), train_clients,
+                               prelude.messages);
   Trained trained = train(training, *federation.aggregator, trainers);
   keep_ahead(training, trained.ahead, state.ahead);
 
@@ -174,6 +205,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   }
   const std::vector<ClientFigures> figures =
       share_figures(trained.commits, round.committed.size(), federation.task->figures().size(), comm);
+  share_groups(trained.commits, federation.groups(), round.committed, comm);
   state.feedback = feedback_of(round.committed, figures);
   training.observe(state);
   training.store_memory(state.memory, figures, trained.commits, comm);
@@ -183,7 +215,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   end_participations(round.plan, state);
   if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
     const std::optional<ServerData> server = server_data(*federation.task, comm, trainers);
-    update_server(federation, training, session.groups, state, server ? &*server : nullptr);
+    update_server(federation, training, prelude, session, state, server ? &*server : nullptr);
     report(federation, state, record);
     record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {

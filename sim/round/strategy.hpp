@@ -28,14 +28,32 @@ class Strategy : public RoundPart {
   /// The channels that each client returns, in this order; by default the change of the parameters, weighted by
   /// examples.
   virtual std::vector<Channel> channels(const ParameterLayout& layout) const { return {delta_channel(layout)}; }
+  /// The number of groups of clients, each with a message and a sum of its own.
+  virtual std::int32_t groups(const Task&) const { return 1; }
+  /// The group whose message a client downloads that starts now, below `groups`. The update counts in the sum of the
+  /// same group unless the client chooses another one (UpdateBlock::groups).
+  virtual std::int32_t group_of(const State&, ClientId) const { return 0; }
   /// By default the message holds the parameters.
   void broadcast(const State& state, std::int32_t /*group*/, Message& message) const override {
     message.tensors.emplace("params", state.params());
   }
   /// Trains the clients of a block and returns one Rows per declared channel.
   virtual UpdateBlock client_update(const Message& server, ClientBlock& clients) const = 0;
-  /// Makes the next version of the model from one aggregate per group; a plain sum has one group. Every rank has the
-  /// same inputs, hence the same bits. May change the state's tensors in place.
+  /// Channels of a first exchange with the cohort of a round, before any of it trains: empty for none. The means of
+  /// each group join the message of `client_update` as "prelude/NAME". Stages, codecs, rules and attacks do not see
+  /// them, and planners must commit all participations in the round of their start.
+  virtual std::vector<Channel> prelude(const ParameterLayout&) const { return {}; }
+  /// The updates that the clients of a block send in the first exchange: one Rows per channel. Memory cannot be written
+  /// here.
+  virtual UpdateBlock prelude_update(const Message&, ClientBlock&) const { return {}; }
+  /// Whether `server_update` looks at the updates of single clients (ServerContext::rows).
+  virtual bool wants_rows() const { return false; }
+  /// Rows that the server keeps for each client and sends to it with the message, where they count as download. Set by
+  /// ServerRows::keep, read by ClientBlock::received.
+  virtual std::vector<MemorySlot> rows(const ParameterLayout&) const { return {}; }
+  /// Makes the next version of the model from one aggregate per group; that of a group without updates has means 0,
+  /// weights 0 and 0 clients. Every rank has the same inputs, hence the same bits. May change the state's tensors in
+  /// place.
   virtual void server_update(State& state, std::span<const Aggregate> groups, const ServerContext&) const = 0;
 
   /// Whether clients use models of their own; if so, these are evaluated too.

@@ -1,11 +1,18 @@
 #include "sim/round/train_block.hpp"
 
+#include <ATen/ops/zeros.h>
+
 namespace shoal {
 
 RoundTraining::RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
-                             Communicator& comm, int lanes, TrainClients train_clients)
-    : federation_(federation), state_(state), round_(round), train_clients_(std::move(train_clients)) {
-  std::vector<TrainingBlock> blocks = blocks_of_round(round, state, *federation.task, lanes);
+                             Communicator& comm, int lanes, TrainClients train_clients,
+                             std::map<std::int32_t, Message> joined)
+    : federation_(federation),
+      state_(state),
+      round_(round),
+      train_clients_(std::move(train_clients)),
+      joined_(std::move(joined)) {
+  std::vector<TrainingBlock> blocks = blocks_of_round(round, state, *federation.task, joined_.empty() ? lanes : 0);
   const std::vector<Assignment> assignments = assign(blocks, state.ahead, comm.size());
   std::vector<std::vector<ClientRecord>> memory = fetch_memory(blocks, assignments, state.memory, comm);
   for (std::size_t b = 0; b < blocks.size(); ++b) {
@@ -22,7 +29,10 @@ BlockOutcome RoundTraining::train(const OwnBlock& block, Trainer& trainer, Colle
   std::vector<double> factors;
   for (const std::size_t position : block.block.positions) factors.push_back(round_.plan.commits[position].weight);
   collector.add(state_.client_side.contribute(round_.session, done, block.participations(), factors));
-  return {.positions = block.block.positions, .figures = std::move(done.figures), .written = std::move(done.written)};
+  return {.positions = block.block.positions,
+          .figures = std::move(done.figures),
+          .written = std::move(done.written),
+          .groups = std::move(done.groups)};
 }
 
 TrainedBlock RoundTraining::train_ahead(const OwnBlock& block, Trainer& trainer) const {
@@ -34,7 +44,9 @@ TrainedBlock RoundTraining::train_ahead(const OwnBlock& block, Trainer& trainer)
 
 TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer) const {
   const std::vector<Participation>& participations = block.participations();
-  const Message& message = state_.messages.at(participations.front().version);
+  const Participation& first = participations.front();  // the others need the same message
+  const auto joined = joined_.find(first.group);
+  const Message& message = joined != joined_.end() ? joined->second : state_.messages.at({first.version, first.group});
   const ClientSide& side = state_.client_side;
   return train_clients_ ? train_clients_(side, message, participations, block.memory, trainer)
                         : side.train(message, participations, block.memory, trainer);
@@ -62,17 +74,28 @@ void RoundTraining::observe(FederationState& state) const {
   const ClientSide& side = state.client_side;
   for (std::size_t s = 0; s < federation_.stages.size(); ++s) {
     const std::string& section = side.stage_section(s);
-    federation_.stages[s]->observe(state.section(section), server_context(federation_, state, side.channels(), section));
+    federation_.stages[s]->observe(state.section(section),
+                                   server_context(federation_, state, side.channels(), section));
   }
 }
 
-void RoundTraining::server_side(Aggregate& group, FederationState& state, const ServerData* server) const {
+void RoundTraining::server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server) const {
   const ClientSide& side = state.client_side;
-  side.decode(group, [&](std::string_view section) -> State& { return state.section(section); });
-  for (std::size_t s = federation_.stages.size(); s-- > 0;) {
-    const std::string& section = side.stage_section(s);
-    federation_.stages[s]->server_side(state.section(section), group,
-                                       server_context(federation_, state, side.channels(), section, server));
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    Aggregate& group = groups[i];
+    const auto g = static_cast<std::int32_t>(i);
+    if (groups.size() > 1 && group.clients == 0 && !round_.world.steps_without_clients) {
+      for (std::size_t c = 0; c < group.means.size(); ++c) {
+        group.means[c] = at::zeros({side.channels()[c].size}, group.means[c].options());
+      }
+      continue;
+    }
+    side.decode(group, [&](std::string_view section) -> State& { return state.section(section, g); });
+    for (std::size_t s = federation_.stages.size(); s-- > 0;) {
+      const std::string& section = side.stage_section(s);
+      federation_.stages[s]->server_side(state.section(section, g), group,
+                                         server_context(federation_, state, side.channels(), section, server, g));
+    }
   }
 }
 

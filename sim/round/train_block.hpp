@@ -10,6 +10,7 @@ struct BlockOutcome {
   std::vector<std::size_t> positions;  // indices of the clients in the round's list of commits
   std::vector<ClientFigures> figures;
   std::vector<ClientRecord> written;  // client memory
+  std::vector<std::int32_t> groups;   // those that clients have chosen; empty: none has
 };
 
 /// A block that this rank trains, and the memory of each of its clients.
@@ -28,9 +29,11 @@ class RoundTraining {
  public:
   /// Collective: brings client memory to the ranks that need it. All arguments must outlive the object. `lanes` is the
   /// number of threads of all ranks together, for training ahead; with 0, nothing is trained ahead. `train_clients`
-  /// trains the blocks in place of `ClientSide::train`.
+  /// trains the blocks in place of `ClientSide::train`. `joined` holds the groups' messages after a first exchange, if
+  /// there has been one; nothing is trained ahead then.
   RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
-                Communicator& comm, int lanes = 0, TrainClients train_clients = {});
+                Communicator& comm, int lanes = 0, TrainClients train_clients = {},
+                std::map<std::int32_t, Message> joined = {});
 
   /// This rank's blocks of commits, and the participations that it trains ahead, one per block.
   const std::vector<OwnBlock>& commits() const { return commits_; }
@@ -52,9 +55,10 @@ class RoundTraining {
                     Communicator& comm) const;
   /// Tells the stages which updates of the round were accepted.
   void observe(FederationState& state) const;
-  /// Recovers the means of the updates from those of the words, then runs the server side of the stages in reverse
-  /// order.
-  void server_side(Aggregate& group, FederationState& state, const ServerData* server = nullptr) const;
+  /// Recovers the means of each group's updates from those of the words, then runs the server side of the stages in
+  /// reverse order. Where there are several groups, parts see those that have updates, unless they step without
+  /// clients.
+  void server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server = nullptr) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;
@@ -65,6 +69,7 @@ class RoundTraining {
   TrainClients train_clients_;
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
+  std::map<std::int32_t, Message> joined_;
 };
 
 }  // namespace shoal

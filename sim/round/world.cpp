@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "sim/round/federation.hpp"
+#include "sim/round/groups.hpp"
+#include "sim/round/prelude.hpp"
 
 namespace shoal {
 namespace {
@@ -15,9 +17,10 @@ Ticks worked_time(const Participation& p, const PhaseEnds& ends) {
   return whole ? ends.last() : std::clamp(p.finish - p.start, Ticks{0}, ends.last());
 }
 
-double length(const ProtocolPhase& phase, const Device& device) {
+double length(const ProtocolPhase& phase, const Device& device, const ClientWork& work) {
+  const double operations = phase.operations + phase.passes * work.examples * work.flops_per_example;
   return phase.seconds + phase.bytes_down / device.down_bytes_per_second + phase.bytes_up / device.up_bytes_per_second +
-         phase.operations / device.flops_per_second;
+         operations / device.flops_per_second;
 }
 
 // The share of the phase from `begin` to `end` that is done after `worked` of working time. A phase that takes no time
@@ -55,7 +58,7 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
     for (std::size_t i = 0; i < protocol.size(); ++i) {
       if (protocol[i].place != place) continue;
       if (!barriers.empty()) passed = std::max(passed, seconds(barriers[i]));
-      passed += length(protocol[i], device);
+      passed += length(protocol[i], device, task.work(client));
       ends.push_back(ticks(passed));
     }
   };
@@ -67,6 +70,8 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
   ends.back() = std::max(Ticks{1}, ends.back());
   return {std::move(ends), before};
 }
+
+std::int64_t World::bytes_in_group(ClientId client) const { return groups->bytes(groups->of(client)); }
 
 std::int64_t World::bytes_since_held(ClientId client) const {
   const double held = score(Board::held, client, -1);
@@ -100,6 +105,7 @@ Ticks World::allowed_from(ClientId client, Ticks time) const {
 Participation World::fated(ParticipationId id, ClientId client, Terms terms) const {
   Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
   p.variant = task.variant(client);
+  if (groups != nullptr) p.group = groups->of(client);
   p.fraction = population.partial().fraction(seed, client, id);
   terms.keeps_result &= p.fraction == 1 || population.partial().keeps();
   const Fate fate =
@@ -177,6 +183,9 @@ Ticks World::probe_duration(ClientId client) const {
 
 World make_world(const Federation& federation, FederationState& state, const LocalSettings& local) {
   const Message& message = newest_message(federation, state);
+  std::vector<ProtocolPhase> protocol =
+      federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort());
+  add_prelude(protocol, *federation.strategy, federation.task->layout());
   return {.task = *federation.task,
           .population = *federation.population,
           .local = local,
@@ -184,15 +193,16 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .round = state.round,
           .now = state.now,
           .version = state.version,
-          .message_bytes = message.bytes(),
+          .message_bytes = download_bytes(federation, message),
           .bytes_since = message.bytes_since,
           .bytes_up = expected_bytes(state.client_side.wires()),
           .in_flight = state.in_flight,
           .feedback = state.feedback,
-          .protocol = federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort()),
+          .protocol = std::move(protocol),
           .board = &state.board,
           .steps_without_clients = federation.steps_without_clients(),
-          .strategy = federation.strategy.get()};
+          .strategy = federation.strategy.get(),
+          .groups = federation.groups() > 1 ? std::make_shared<Groups>(federation, state) : nullptr};
 }
 
 }  // namespace shoal

@@ -2,6 +2,7 @@
 // A planner's view of the simulation when it decides a server step, and its way to start participations.
 
 #include <map>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ namespace shoal {
 
 struct Federation;
 struct FederationState;
+class Groups;
 class Strategy;
 
 // Numbers of the download and the upload among a participation's phases, see PhaseEnds::number.
@@ -37,7 +39,7 @@ struct World {
   std::int64_t round = 1;  // 1-based
   Ticks now{};
   Version version{};                              // newest version of the model
-  std::int64_t message_bytes = 0;                 // bytes of the newest message
+  std::int64_t message_bytes = 0;                 // bytes of the newest message, of group 0
   std::map<Version, std::int64_t> bytes_since{};  // those of the newest message
   std::int64_t bytes_up = 0;                      // expected bytes of one client's update
   const std::map<ParticipationId, Participation>& in_flight;
@@ -48,8 +50,10 @@ struct World {
   const Board* board = nullptr;                     // scores of clients; null: there are none
   bool steps_without_clients = false;               // whether the server takes a step even without updates
   const std::map<ClientId, Ticks>* busy = nullptr;  // until when clients work for another task; null: for none
-  DailyUse* used = nullptr;            // today's use if there are quotas; only `start` and `restart` change it
-  const Strategy* strategy = nullptr;  // says what devices are charged for; null: for one training
+  DailyUse* used = nullptr;                // today's use if there are quotas; only `start` and `restart` change it
+  const Strategy* strategy = nullptr;      // says what devices are charged for; null: for one training
+  std::shared_ptr<const Groups> groups{};  // those of the clients and their downloads; null: one group
+  bool downloads = true;                   // false: the clients hold their messages already
 
   /// Floating-point operations of `fraction` of a client's local work.
   double operations(ClientId client, double fraction) const;
@@ -65,8 +69,12 @@ struct World {
   /// Bytes of the client's download of the newest message, which depend on the version that it holds if the message
   /// says so (Message::bytes_since).
   std::int64_t bytes_down(ClientId client) const {
+    if (!downloads) return 0;
+    if (groups != nullptr) return bytes_in_group(client);
     return bytes_since.empty() ? message_bytes : bytes_since_held(client);
   }
+  /// The same where groups of clients get messages of their own.
+  std::int64_t bytes_in_group(ClientId client) const;
   /// The same where the message says so.
   std::int64_t bytes_since_held(ClientId client) const;
   double score(std::string_view name, ClientId client, double otherwise = 0) const {

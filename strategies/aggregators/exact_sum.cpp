@@ -14,29 +14,34 @@ namespace shoal::aggregators {
 namespace {
 
 // The same sums on a GPU. The totals that the host needs stay on the host, so there are two reductions; the second has
-// 8 (channels + 1) bytes per rank.
+// 8 (channels + 1) bytes per rank and group.
 class DeviceSums final : public Collector {
  public:
-  explicit DeviceSums(const AggregationPlan& plan) : plan_(plan), totals_(plan.wires.size() + 1, 0) {
-    std::int64_t values = 0;
-    for (const Wire& wire : plan_.wires) values += wire.channel.size;
-    sums_ = at::zeros({values}, plan_.options().dtype(at::kLong));
+  explicit DeviceSums(const AggregationPlan& plan)
+      : plan_(plan), part_(plan.wires.size() + 1), totals_(plan.groups * part_, 0) {
+    for (const Wire& wire : plan_.wires) values_ += wire.channel.size;
+    sums_ = at::zeros({plan_.groups * values_}, plan_.options().dtype(at::kLong));
     bad_rows_ = at::full({std::ssize(plan_.wires)}, no_row, sums_.options());
   }
 
   void add(const Contribution& contribution) override {
-    std::int64_t at = 0;
-    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-      add_channel(contribution, c,
-                  {sums_.mutable_data_ptr<std::int64_t>() + at, plan_.wires[c].channel.size,
-                   bad_rows_.mutable_data_ptr<std::int64_t>() + c, plan_.device},
-                  plan_.scales[c]);
-      for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
-        if (contribution.accepted[k]) totals_[c] += contribution.shares[c][k];
+    for (const std::int32_t group : groups_of(contribution)) {
+      std::int64_t at = group * values_;
+      for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
+        const std::int64_t size = plan_.wires[c].channel.size;
+        add_channel(contribution, c, group,
+                    {sums_.mutable_data_ptr<std::int64_t>() + at, size, bad_rows_.mutable_data_ptr<std::int64_t>() + c,
+                     plan_.device},
+                    plan_.scales[c]);
+        at += size;
       }
-      at += plan_.wires[c].channel.size;
     }
-    for (const bool accepted : contribution.accepted) totals_.back() += accepted ? 1 : 0;
+    for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
+      if (!contribution.accepted[k]) continue;
+      const std::span<std::int64_t> totals = std::span(totals_).subspan(contribution.group(k) * part_, part_);
+      for (std::size_t c = 0; c < plan_.wires.size(); ++c) totals[c] += contribution.shares[c][k];
+      ++totals.back();
+    }
   }
 
   void merge(Collector& other) override {
@@ -56,16 +61,21 @@ class DeviceSums final : public Collector {
       require_no_row(bad_rows.const_data_ptr<std::int64_t>()[c], plan_.scales[c].exponent);
     }
     comm.sum(totals_);
-    Aggregate total{.clients = totals_.back()};
+    Intake intake;
     std::int64_t at = 0;
-    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-      const double weight = totals_[c] * plan_.scales[c].weight_unit;
-      total.means.push_back(
-          mean_of(sums_.narrow(0, at, plan_.wires[c].channel.size), weight, plan_.scales[c].exponent));
-      total.weights.push_back(weight);
-      at += plan_.wires[c].channel.size;
+    for (std::int32_t g = 0; g < plan_.groups; ++g) {
+      const std::span<const std::int64_t> totals = std::span(totals_).subspan(g * part_, part_);
+      Aggregate total{.clients = totals.back()};
+      for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
+        const double weight = totals[c] * plan_.scales[c].weight_unit;
+        total.means.push_back(
+            mean_of(sums_.narrow(0, at, plan_.wires[c].channel.size), weight, plan_.scales[c].exponent));
+        total.weights.push_back(weight);
+        at += plan_.wires[c].channel.size;
+      }
+      intake.sums.push_back(std::move(total));
     }
-    return {.sums = {std::move(total)}};
+    return intake;
   }
 
  private:
@@ -82,8 +92,10 @@ class DeviceSums final : public Collector {
   }
 
   const AggregationPlan& plan_;
-  at::Tensor sums_, bad_rows_;        // [values], [channels]
-  std::vector<std::int64_t> totals_;  // weight per channel, then the number of accepted clients
+  std::int64_t values_ = 0;           // number of one group's
+  std::size_t part_;                  // numbers of one group in `totals_`
+  at::Tensor sums_, bad_rows_;        // [groups x values], [channels]
+  std::vector<std::int64_t> totals_;  // per group: weight per channel, then the number of accepted clients
 };
 
 class ExactSum final : public Aggregator {
@@ -92,6 +104,7 @@ class ExactSum final : public Aggregator {
     if (on_device(at::empty({0}, plan.options()))) return std::make_unique<DeviceSums>(plan);
     return std::make_unique<ExactSums>(plan);
   }
+  bool keeps_groups() const override { return true; }
 };
 
 }  // namespace

@@ -12,9 +12,10 @@ namespace {
 
 class FloatSums final : public Collector {
  public:
-  explicit FloatSums(const AggregationPlan& plan) : plan_(plan), counts_(plan.wires.size() + 1, 0) {
-    for (const Wire& wire : plan.wires) {
-      sums_.push_back(at::zeros({wire.channel.size}, plan.options()));
+  explicit FloatSums(const AggregationPlan& plan)
+      : plan_(plan), channels_(plan.wires.size()), counts_(plan.groups * (channels_ + 1), 0) {
+    for (std::int32_t g = 0; g < plan.groups; ++g) {
+      for (const Wire& wire : plan.wires) sums_.push_back(at::zeros({wire.channel.size}, plan.options()));
     }
   }
 
@@ -23,12 +24,14 @@ class FloatSums final : public Collector {
     for (const Rows& channel : contribution.channels) rows.push_back(channel.dense());
     for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
       if (!contribution.accepted[k]) continue;
-      for (std::size_t c = 0; c < sums_.size(); ++c) {
+      const std::size_t group = contribution.group(k);
+      const std::span<std::int64_t> counts = counts_of(group);
+      for (std::size_t c = 0; c < channels_; ++c) {
         const double weight = contribution.weights[c][k];
-        sums_[c].add_(rows[c][k].to(plan_.device), weight);
-        counts_[c] += contribution.shares[c][k];
+        sums_[group * channels_ + c].add_(rows[c][k].to(plan_.device), weight);
+        counts[c] += contribution.shares[c][k];
       }
-      ++counts_.back();
+      ++counts.back();
     }
   }
 
@@ -40,18 +43,24 @@ class FloatSums final : public Collector {
 
   Intake finish(Communicator& comm, ThreadPool&, State&) override {
     comm.sum(counts_);
-    Aggregate total{.clients = counts_.back()};
-    for (std::size_t c = 0; c < sums_.size(); ++c) {
-      if (plan_.type == at::kDouble) {
-        reduce<double>(sums_[c], comm);
-      } else {
-        reduce<float>(sums_[c], comm);
+    Intake intake;
+    for (std::int32_t g = 0; g < plan_.groups; ++g) {
+      const std::span<const std::int64_t> counts = counts_of(g);
+      Aggregate total{.clients = counts.back()};
+      for (std::size_t c = 0; c < channels_; ++c) {
+        at::Tensor& sum = sums_[g * channels_ + c];
+        if (plan_.type == at::kDouble) {
+          reduce<double>(sum, comm);
+        } else {
+          reduce<float>(sum, comm);
+        }
+        const double weight = counts[c];
+        total.means.push_back(weight > 0 ? sum.div_(weight) : sum);
+        total.weights.push_back(weight * plan_.scales[c].weight_unit);
       }
-      const double weight = counts_[c];
-      total.means.push_back(weight > 0 ? sums_[c].div_(weight) : sums_[c]);
-      total.weights.push_back(weight * plan_.scales[c].weight_unit);
+      intake.sums.push_back(std::move(total));
     }
-    return {.sums = {std::move(total)}};
+    return intake;
   }
 
  private:
@@ -66,9 +75,14 @@ class FloatSums final : public Collector {
     }
   }
 
+  std::span<std::int64_t> counts_of(std::size_t group) {
+    return std::span(counts_).subspan(group * (channels_ + 1), channels_ + 1);
+  }
+
   const AggregationPlan& plan_;
-  std::vector<at::Tensor> sums_;
-  std::vector<std::int64_t> counts_;  // total weight per channel, then the number of accepted clients
+  std::size_t channels_;
+  std::vector<at::Tensor> sums_;      // per group and channel
+  std::vector<std::int64_t> counts_;  // per group: total weight per channel, number of accepted clients
 };
 
 class FloatSum final : public Aggregator {
@@ -77,6 +91,7 @@ class FloatSum final : public Aggregator {
     return std::make_unique<FloatSums>(plan);
   }
   bool reproducible() const override { return false; }
+  bool keeps_groups() const override { return true; }
 };
 
 }  // namespace

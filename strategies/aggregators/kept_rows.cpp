@@ -27,7 +27,10 @@ std::vector<T> chosen(const std::vector<T>& from, const std::vector<std::size_t>
 
 // The plan of the sums of some channels.
 AggregationPlan part_of(const AggregationPlan& plan, const std::vector<std::size_t>& channels) {
-  return {.wires = chosen(plan.wires, channels), .scales = chosen(plan.scales, channels), .type = plan.type};
+  return {.wires = chosen(plan.wires, channels),
+          .scales = chosen(plan.scales, channels),
+          .groups = plan.groups,
+          .type = plan.type};
 }
 
 class RowsAndSums final : public Collector {
@@ -44,7 +47,8 @@ class RowsAndSums final : public Collector {
     sums_.add({.channels = chosen(contribution.channels, summed_),
                .weights = chosen(contribution.weights, summed_),
                .shares = chosen(contribution.shares, summed_),
-               .accepted = contribution.accepted});
+               .accepted = contribution.accepted,
+               .groups = contribution.groups});
   }
 
   void merge(Collector& other) override {
@@ -54,15 +58,18 @@ class RowsAndSums final : public Collector {
   }
 
   Intake finish(Communicator& comm, ThreadPool& pool, State&) override {
-    const Aggregate sums = sums_.means(comm);
-    Aggregate all{.means = std::vector<at::Tensor>(plan_.wires.size()),
-                  .weights = std::vector<double>(plan_.wires.size()),
-                  .clients = sums.clients};
-    for (std::size_t i = 0; i < summed_.size(); ++i) {
-      all.means[summed_[i]] = sums.means[i].to(plan_.device);
-      all.weights[summed_[i]] = sums.weights[i];
+    Intake intake;
+    for (const Aggregate& sums : sums_.means(comm)) {
+      Aggregate& all = intake.sums.emplace_back(Aggregate{.means = std::vector<at::Tensor>(plan_.wires.size()),
+                                                          .weights = std::vector<double>(plan_.wires.size()),
+                                                          .clients = sums.clients});
+      for (std::size_t i = 0; i < summed_.size(); ++i) {
+        all.means[summed_[i]] = sums.means[i].to(plan_.device);
+        all.weights[summed_[i]] = sums.weights[i];
+      }
     }
-    return {.sums = {std::move(all)}, .rows = rows_.take(comm, pool)};
+    intake.rows = rows_.take(comm, pool);
+    return intake;
   }
 
  private:
@@ -80,6 +87,7 @@ class KeepsRows final : public Aggregator {
   }
   bool needs_rows() const override { return true; }
   bool gives_rows() const override { return true; }
+  bool keeps_groups() const override { return true; }
 };
 
 }  // namespace

@@ -52,7 +52,7 @@ class PowerOfChoice final : public Planner {
     std::vector<Probe> ranked(world.probes.begin(), world.probes.end());
     World after = world;
     for (const Probe& probe : ranked) after.now = std::max(after.now, world.now + world.probe_duration(probe.client));
-    after.message_bytes = 0;  // candidates have the model already
+    after.downloads = false;  // candidates have the model already
     std::ranges::stable_sort(ranked, std::greater<>{}, &Probe::loss);
     ranked.resize(std::min<std::size_t>(ranked.size(), cohort_.size()));
     std::vector<Participation> starts;

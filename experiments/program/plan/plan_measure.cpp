@@ -10,7 +10,9 @@
 
 #include "sim/round/finish_session.hpp"
 #include "sim/round/plan_sums.hpp"
+#include "sim/round/prelude.hpp"
 #include "sim/round/server_data.hpp"
+#include "sim/round/server_rows.hpp"
 #include "sim/round/train_block.hpp"
 
 namespace shoal {
@@ -48,6 +50,7 @@ PlannedRound round_of(const std::vector<Participation>& clients, const Federatio
   for (const Participation& p : clients) plan.commits.push_back({p.id});
   PlannedRound round{.local = local, .world = make_world(parts, state, local), .plan = plan, .committed = clients};
   round.session = plan_sums(state.client_side.wires(), plan, clients, *parts.task);
+  round.session.groups = parts.groups();
   round.session.cohort = clients;
   round.session.contributing.resize(clients.size());
   std::iota(round.session.contributing.begin(), round.session.contributing.end(), 0);
@@ -97,19 +100,21 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   const std::unique_ptr<Communicator> comm = single_rank();
   Trainers trainers(task, 1);
   std::unique_ptr<Collector> collector;
-  const auto train = [&](const RoundTraining& training) {
-    collector = parts.aggregator->open(training.sums());
-    trainers.for_each(training.commits().size(), [&](int, std::size_t i, Trainer& trainer) {
-      training.train(training.commits()[i], trainer, *collector);
-    });
-  };
-
   const std::vector<Participation> clients = median_clients(rounds, task, parts.local->at(1));
   const std::vector<Participation> one_step = shortened(clients, 1e-12);
   const std::vector<Participation> many_steps =
       shortened(clients, std::min(1.0, most_flops / flops_of(clients, parts)));
   const PlannedRound short_round = round_of(one_step, parts, state), long_round = round_of(many_steps, parts, state);
-  const RoundTraining short_training(parts, state, short_round, *comm), training(parts, state, long_round, *comm);
+  const Prelude prelude = run_prelude(parts, state, short_round, *comm, trainers);
+  const RoundTraining short_training(parts, state, short_round, *comm, 0, {}, prelude.messages);
+  const RoundTraining training(parts, state, long_round, *comm, 0, {}, prelude.messages);
+  const auto train = [&](const RoundTraining& which) {
+    run_prelude(parts, state, short_round, *comm, trainers);
+    collector = parts.aggregator->open(which.sums());
+    trainers.for_each(which.commits().size(), [&](int, std::size_t i, Trainer& trainer) {
+      which.train(which.commits()[i], trainer, *collector);
+    });
+  };
 
   Measured result;
   const double short_seconds = time_of(seconds / 8, [&] { train(short_training); });
@@ -128,12 +133,15 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   const std::string section = parts.sections().front().name;
   const std::optional<ServerData> server = server_data(task, *comm, trainers);
   const ServerData* data = server ? &*server : nullptr;
-  const ServerContext context = server_context(parts, state, state.client_side.channels(), section, data);
+  ServerContext context = server_context(parts, state, state.client_side.channels(), section, data);
   // Rows are gone once the session has ended.
   result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
     SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
     if (!session.aborted.empty()) return;
-    for (Aggregate& group : session.groups) training.server_side(group, state, data);
+    training.server_side(session.groups, state, data);
+    std::optional<ServerRows> rows;
+    context.prelude = prelude.groups;
+    if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
     parts.strategy->server_update(state.strategy(), session.groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);

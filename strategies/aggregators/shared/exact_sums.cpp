@@ -2,14 +2,18 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+
 #include "kernels/fixed_point.hpp"
 
 namespace shoal {
 
-void add_channel(const Contribution& contribution, std::size_t c, const SumView& sum, const ChannelScale& scale) {
+void add_channel(const Contribution& contribution, std::size_t c, std::int32_t group, const SumView& sum,
+                 const ChannelScale& scale) {
   std::vector<std::int64_t> weights = contribution.weights[c];
   for (std::size_t k = 0; k < weights.size(); ++k) {
-    if (!contribution.accepted[k]) weights[k] = 0;  // takes no part, whatever it holds
+    // Others take no part, whatever they hold.
+    if (!contribution.accepted[k] || contribution.group(k) != group) weights[k] = 0;
   }
   const Rows rows = contribution.channels[c].to(sum.device);
   if (scale.weight_unit == 1) return rows.add_to(sum, weights, scale.exponent);
@@ -18,22 +22,37 @@ void add_channel(const Contribution& contribution, std::size_t c, const SumView&
   rows.add_weighted(sum, factors, scale.exponent);
 }
 
+std::vector<std::int32_t> groups_of(const Contribution& contribution) {
+  if (contribution.groups.empty()) return {0};
+  std::vector<std::int32_t> found = contribution.groups;
+  std::ranges::sort(found);
+  const auto repeated = std::ranges::unique(found);
+  found.erase(repeated.begin(), repeated.end());
+  return found;
+}
+
 ExactSums::ExactSums(const AggregationPlan& plan) : plan_(plan) {
-  std::size_t values = 0;
-  for (const Wire& wire : plan_.wires) values += wire.channel.size;
-  sums_.assign(values + plan_.wires.size() + 1, 0);
+  for (const Wire& wire : plan_.wires) values_ += wire.channel.size;
+  part_ = values_ + plan_.wires.size() + 1;
+  sums_.assign(plan_.groups * part_, 0);
 }
 
 void ExactSums::add(const Contribution& contribution) {
-  std::int64_t at = 0;
-  for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-    add_channel(contribution, c, {sums_.data() + at, plan_.wires[c].channel.size, nullptr, at::kCPU}, plan_.scales[c]);
-    for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
-      if (contribution.accepted[k]) weight_of(c) += contribution.shares[c][k];
+  for (const std::int32_t group : groups_of(contribution)) {
+    const std::span<std::int64_t> sums = part_of(group);
+    std::int64_t at = 0;
+    for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
+      const std::int64_t size = plan_.wires[c].channel.size;
+      add_channel(contribution, c, group, {sums.data() + at, size, nullptr, at::kCPU}, plan_.scales[c]);
+      at += size;
     }
-    at += plan_.wires[c].channel.size;
   }
-  for (const bool accepted : contribution.accepted) sums_.back() += accepted ? 1 : 0;
+  for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
+    if (!contribution.accepted[k]) continue;
+    const std::span<std::int64_t> totals = part_of(contribution.group(k)).subspan(values_);
+    for (std::size_t c = 0; c < plan_.wires.size(); ++c) totals[c] += contribution.shares[c][k];
+    ++totals.back();
+  }
 }
 
 void ExactSums::merge(Collector& other) {
@@ -41,20 +60,27 @@ void ExactSums::merge(Collector& other) {
   for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += theirs[i];
 }
 
-Aggregate ExactSums::means(Communicator& comm) {
+std::vector<Aggregate> ExactSums::means(Communicator& comm) {
   comm.sum(sums_);
-  Aggregate total{.clients = sums_.back()};
+  std::vector<Aggregate> groups;
+  for (std::int32_t g = 0; g < plan_.groups; ++g) groups.push_back(means_of(part_of(g)));
+  return groups;
+}
+
+Aggregate ExactSums::means_of(std::span<const std::int64_t> part) const {
+  Aggregate total{.clients = part.back()};
   std::size_t at = 0;
   for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
     const std::size_t size = plan_.wires[c].channel.size;
-    total.means.push_back(mean_of(std::span(sums_).subspan(at, size), weight_of(c), plan_.scales[c]));
-    total.weights.push_back(weight_of(c) * plan_.scales[c].weight_unit);
+    const std::int64_t weight = part[values_ + c];
+    total.means.push_back(mean_of(part.subspan(at, size), weight, plan_.scales[c]));
+    total.weights.push_back(weight * plan_.scales[c].weight_unit);
     at += size;
   }
   return total;
 }
 
-Intake ExactSums::finish(Communicator& comm, ThreadPool&, State&) { return {.sums = {means(comm)}}; }
+Intake ExactSums::finish(Communicator& comm, ThreadPool&, State&) { return {.sums = means(comm)}; }
 
 at::Tensor ExactSums::mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const {
   at::Tensor mean = at::empty({std::ssize(sum)}, at::TensorOptions(plan_.type));

@@ -6,10 +6,15 @@
 
 namespace shoal {
 
-/// Adds the accepted clients' rows of channel c to a sum.
-void add_channel(const Contribution& contribution, std::size_t c, const SumView& sum, const ChannelScale& scale);
+/// Adds the rows of channel c of the accepted clients in a group to a sum.
+void add_channel(const Contribution& contribution, std::size_t c, std::int32_t group, const SumView& sum,
+                 const ChannelScale& scale);
 
-/// The sums of all channels on the host. Costs a single reduction of 8 (values + channels + 1) bytes per rank.
+/// The groups that a contribution's updates count in, each once.
+std::vector<std::int32_t> groups_of(const Contribution& contribution);
+
+/// The sums of all channels on the host. Costs a single reduction of 8 (values + channels + 1) bytes per rank and
+/// group.
 class ExactSums final : public Collector {
  public:
   explicit ExactSums(const AggregationPlan& plan);
@@ -17,16 +22,18 @@ class ExactSums final : public Collector {
   void add(const Contribution& contribution) override;
   void merge(Collector& other) override;
   Intake finish(Communicator& comm, ThreadPool& pool, State& state) override;
-  /// The means of all ranks; collective.
-  Aggregate means(Communicator& comm);
+  /// The means of each group over all ranks; collective.
+  std::vector<Aggregate> means(Communicator& comm);
 
  private:
-  std::int64_t& weight_of(std::size_t channel) { return sums_[sums_.size() - 1 - plan_.wires.size() + channel]; }
+  // The numbers of one group: the sums of all channels, one total weight per channel, the number of accepted clients.
+  std::span<std::int64_t> part_of(std::int32_t group) { return std::span(sums_).subspan(group * part_, part_); }
+  Aggregate means_of(std::span<const std::int64_t> part) const;
   at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const;
 
   const AggregationPlan& plan_;
-  // The sums of all channels one after the other, one total weight per channel, and the number of accepted clients.
-  std::vector<std::int64_t> sums_;
+  std::size_t values_ = 0, part_;   // numbers of a group's values, and of all its numbers
+  std::vector<std::int64_t> sums_;  // the parts of the groups, one after the other
 };
 
 }  // namespace shoal

@@ -22,7 +22,7 @@ void KeptRows::add(const Contribution& contribution) {
   for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
     if (!contribution.accepted[k]) continue;
     const Participation& sender = contribution.block[k];
-    KeptRow row{.client = sender.client, .id = sender.id, .group = sender.group};
+    KeptRow row{.client = sender.client, .id = sender.id, .group = contribution.group(k)};
     row.values = at::empty({width_}, at::TensorOptions(type_));  // on the host, for messages
     std::int64_t at = 0;
     for (std::size_t i = 0; i < channels_.size(); at += widths_[i], ++i) {
