@@ -20,7 +20,7 @@ using namespace shoal::test;
 class Recovering final : public Aggregator {
  public:
   std::unique_ptr<Collector> open(const AggregationPlan& plan) const override { return sum_->open(plan); }
-  std::vector<ProtocolPhase> phases(std::span<const Channel>, double) const override {
+  std::vector<ProtocolPhase> phases(std::span<const Wire>, double) const override {
     return {{.name = "unmask", .seconds = 2, .bytes_up = 100, .operations = 1000, .waits = true, .binding = false}};
   }
 
