@@ -30,7 +30,7 @@ Table unpack_table(Unpacker& bytes) {
     table.columns.push_back(std::move(column));
   }
   table.values = bytes.array<std::int64_t>();
-  if (std::ssize(table.values) != table.rows() * std::ssize(table.columns)) {
+  if (table.columns.empty() || std::ssize(table.values) % std::ssize(table.columns) != 0) {
     user_error("a table in '{}' has {} values in {} columns. Use the version that wrote it.", bytes.source(),
                table.values.size(), table.columns.size());
   }
@@ -101,7 +101,9 @@ void CellJournal::round(const RoundRows& rows) {
 
 void pack(Packer& packer, const RoundRows& rows) {
   packer.row(rows.round).array(std::span(rows.participations));
-  pack_table(packer, rows.figures);
+  const bool has_figures = !rows.figures.columns.empty();
+  packer.number<std::uint64_t>(has_figures ? 1 : 0);
+  if (has_figures) pack_table(packer, rows.figures);
   packer.number<std::uint64_t>(rows.measures.size());
   for (const auto& [name, value] : rows.measures) packer.text(name).number(value);
   packer.number<std::uint64_t>(rows.tables.size());
@@ -115,8 +117,9 @@ RoundRows unpack_round(Unpacker& unpacker) {
   RoundRows rows;
   rows.round = unpacker.row<RoundRow>();
   rows.participations = unpacker.array<ParticipationRow>();
-  rows.figures = unpack_table(unpacker);
-  if (!rows.figures.columns.empty() && rows.figures.rows() != std::ssize(rows.participations)) {
+  const bool has_figures = unpacker.number<std::uint64_t>() != 0;
+  if (has_figures) rows.figures = unpack_table(unpacker);
+  if (has_figures && rows.figures.rows() != std::ssize(rows.participations)) {
     user_error("a round in '{}' has {} participations and figures of {}. Use the version that wrote it.",
                unpacker.source(), rows.participations.size(), rows.figures.rows());
   }

@@ -46,11 +46,11 @@ Handle row_type(const std::vector<Column>& columns) {
 }
 
 std::string units(const std::vector<Column>& columns) {
-  std::string units;
+  std::string text;
   for (const Column& column : columns) {
-    units += fmt::format("{}{}: {}", units.empty() ? "" : "; ", column.name, column.unit);
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", column.name, column.unit);
   }
-  return units;
+  return text;
 }
 
 // Rows of plain structs, each followed by its further columns.

@@ -76,6 +76,26 @@ void refuse_missing_rows(const Federation& federation) {
       part.name(), federation.aggregator->name(), part.name());
 }
 
+// If clients wait for each other, the fates of all must be known when they start.
+void refuse_waiting(const Federation& federation, const Composition& all) {
+  const double expected = federation.planner->sampling(all).expected;
+  for (const ProtocolPhase& phase : federation.aggregator->phases(all.wires, expected)) {
+    if (!phase.waits) continue;
+    if (!federation.planner->waits_for_all()) {
+      user_error(
+          "in the phase '{}' of '{}' clients wait for each other, and '{}' does not wait for all of them. Use a "
+          "planner that waits for its whole cohort.",
+          phase.name, federation.aggregator->name(), federation.planner->name());
+    }
+    if (federation.population->offline() == Offline::pause) {
+      user_error(
+          "in the phase '{}' of '{}' clients wait for each other, and clients that are offline pause. Change 'offline' "
+          "in [population].",
+          phase.name, federation.aggregator->name());
+    }
+  }
+}
+
 // Parts that see several groups one at a time have a section for each.
 bool sees_single_groups(const RoundPart* part) {
   return dynamic_cast<const Stage*>(part) != nullptr || dynamic_cast<const Codec*>(part) != nullptr ||
@@ -87,8 +107,7 @@ void refuse_rules_beside_rows(const Federation& federation) {
   if (!federation.strategy->wants_rows() || federation.rules.empty()) return;
   user_error(
       "'{}' works on the updates of single clients, which [[rules]] combine before. Leave out the rules, or use "
-      "another "
-      "strategy.",
+      "another strategy.",
       federation.strategy->name());
 }
 
@@ -230,6 +249,7 @@ void Federation::check() const {
   with_composition([&](const Composition& all) {
     for (const RoundPart* part : all.parts) part->check(all);
     check_privacy(all);
+    refuse_waiting(*this, all);
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);

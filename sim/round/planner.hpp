@@ -54,6 +54,9 @@ struct Sampling {
 
 class Planner : public RoundPart {
  public:
+  /// Whether all clients of a round start together and the server waits for each that has not dropped out. Protocols
+  /// in which clients wait for each other need that.
+  virtual bool waits_for_all() const { return false; }
   /// How cohorts are drawn.
   virtual Sampling sampling(const Composition&) const { return {}; }
   /// The clients whose losses at the newest version `next` needs; each of them downloads the model once. The same on

@@ -17,10 +17,13 @@ struct ProtocolPhase {
 
   std::string name;
   Place place = Place::after_upload;
-  double seconds = 0;                         // time that is the same for all clients, such as waiting for others
+  double seconds = 0;                         // time that is the same for all clients
   std::int64_t bytes_down = 0, bytes_up = 0;  // counted in the participation's traffic
   double operations = 0;                      // floating-point operations; they draw the power of transfers
   double passes = 0;  // the same of so many passes over the client's training examples, forward and backward
+  // If true, the phase begins for all clients at once: when the last one that has not dropped out has ended the phase
+  // before. Waiting belongs to the phase; it draws the power of transfers, and clients that go offline drop out in it.
+  bool waits = false;
   // If false, a client that drops out in the phase has contributed already: its update is part of the aggregate.
   bool binding = true;
 };

@@ -55,9 +55,10 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
   std::vector<Ticks> ends;
   double passed = 0;
   const auto add_phases = [&](ProtocolPhase::Place place) {
-    for (const ProtocolPhase& phase : protocol) {
-      if (phase.place != place) continue;
-      passed += length(phase, device, task.work(client));
+    for (std::size_t i = 0; i < protocol.size(); ++i) {
+      if (protocol[i].place != place) continue;
+      if (!barriers.empty()) passed = std::max(passed, seconds(barriers[i]));
+      passed += length(protocol[i], device, task.work(client));
       ends.push_back(ticks(passed));
     }
   };
@@ -103,7 +104,7 @@ Ticks World::allowed_from(ClientId client, Ticks time) const {
   return is_within({}) ? population.end_of_day(client, time) : never;
 }
 
-Participation World::start(ParticipationId id, ClientId client, Terms terms) {
+Participation World::fated(ParticipationId id, ClientId client, Terms terms) const {
   Participation p{.id = id, .client = client, .version = version, .round = round, .start = now};
   p.variant = task.variant(client);
   if (groups != nullptr) p.group = groups->of(client);
@@ -113,6 +114,11 @@ Participation World::start(ParticipationId id, ClientId client, Terms terms) {
       fate_of(population, client, id, now, phases(population.device(client, id), client, p.fraction), terms);
   p.finish = fate.finish;
   p.outcome = fate.outcome;
+  return p;
+}
+
+Participation World::start(ParticipationId id, ClientId client, Terms terms) {
+  const Participation p = fated(id, client, terms);
   if (used != nullptr) used->add(client, population.end_of_day(client, now), spending(p));
   return p;
 }

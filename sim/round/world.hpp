@@ -46,6 +46,7 @@ struct World {
   std::span<const Feedback> feedback{};             // from the last round's commits
   std::vector<Probe> probes{};                      // answers to Planner::probe, in its order
   std::vector<ProtocolPhase> protocol{};            // Aggregator::phases: those before the download come first
+  std::vector<Ticks> barriers{};                    // see hold_at_barriers
   const Board* board = nullptr;                     // scores of clients; null: there are none
   bool steps_without_clients = false;               // whether the server takes a step even without updates
   const std::map<ClientId, Ticks>* busy = nullptr;  // until when clients work for another task; null: for none
@@ -90,8 +91,9 @@ struct World {
   /// The first instant from `time` on at which the client's quotas allow a participation; `never` if a participation
   /// exceeds them even on a fresh day.
   Ticks allowed_from(ClientId client, Ticks time) const;
-  /// Starts participation `id` of `client` now, from the newest version, and decides its share of work and its fate.
-  /// Counts it towards the client's daily quotas.
+  /// Participation `id` of `client` if it starts now, from the newest version, with its share of work and its fate.
+  Participation fated(ParticipationId id, ClientId client, Terms terms = {}) const;
+  /// Starts it, and counts it towards the client's daily quotas.
   Participation start(ParticipationId id, ClientId client, Terms terms = {});
   /// For a planner that has changed a participation it started: counts `after` towards the quotas instead of `before`.
   void restart(const Participation& before, const Participation& after);

@@ -37,8 +37,10 @@ class QuadraticTrainer final : public Trainer {
     }
     reserve();
     params_.copy_(start.expand_as(params_));
+    std::vector<Range> trained;  // empty: all
+    if (correction.trainable.defined()) trained = trained_ranges(task_.layout(), correction.trainable);
     const LocalUpdate<T> update({params_, gradients_, local_.momentum > 0 ? momentum_ : at::Tensor()}, local_,
-                                correction, trained_ranges(task_.layout(), correction.trainable));
+                                correction, std::move(trained));
     LocalResult result{.figures = planned_figures(task_, block_, local_)};
     if (correction.program) {
       for (std::int64_t k = 0; k < std::ssize(block_); ++k) run_program(k, correction, update, result);

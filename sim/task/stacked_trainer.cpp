@@ -31,8 +31,7 @@ StackedTrainer::StackedTrainer(const SupervisedTask& task, Workplace place)
     : task_(task),
       place_(place),
       feed_(place.device, place.arithmetic, task.transforms(), task.clients()),
-      lanes_(most_lanes * task.variants()),
-      references_(most_lanes) {}
+      lanes_(most_lanes * task.variants()) {}
 
 StackedTrainer::Lane& StackedTrainer::lane(Recent<Lane>& among, std::int64_t number, std::int32_t variant,
                                            std::int64_t clients, BlockForm form) {

@@ -131,14 +131,9 @@ class StackedTrainer final : public Trainer {
   LocalSettings local_;
   int pass_ = 0;
   std::vector<std::vector<std::int32_t>> examples_;  // positions of the opened clients' examples
-<<<<<<< HEAD
-  Recent<Lane> lanes_, references_;
-  at::Tensor changes_;  // room for the values of the largest block so far
-=======
   static constexpr std::int64_t most_references = 4;
-  Recent<Lane> lanes_{4}, references_{most_references};
-  at::Tensor changes_;
->>>>>>> steps
+  Recent<Lane> lanes_, references_{most_references};
+  at::Tensor changes_;  // room for the values of the largest block so far
 };
 
 }  // namespace shoal

@@ -26,6 +26,7 @@ class Poisson final : public Planner {
     }
   }
 
+  bool waits_for_all() const override { return true; }
   Sampling sampling(const Composition& all) const override {
     // Whether a round is abandoned for want of reports depends on who was drawn.
     const double rate = cohort_ / all.task.clients();
@@ -46,7 +47,7 @@ class Poisson final : public Planner {
       if (world.task.work(ClientId{client}).examples == 0) continue;
       starts.push_back(dropout_.start(ClientId{client}, state, world));
     }
-    return wait_for_all(std::move(starts), minimum_, world);
+    return wait_for_all(std::move(starts), minimum_, dropout_, world);
   }
 
  private:

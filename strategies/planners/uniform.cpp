@@ -27,6 +27,7 @@ class Uniform final : public Planner {
     }
   }
 
+  bool waits_for_all() const override { return true; }
   Sampling sampling(const Composition& all) const override {
     const double cohort = cohort_, clients = all.task.clients_with_examples();
     return where_all_are_available({.kind = Sampling::Kind::fixed_size, .rate = cohort / clients, .expected = cohort},
@@ -37,7 +38,7 @@ class Uniform final : public Planner {
     const std::vector<ClientId> cohort = draw_clients(cohort_, world.round, world);
     std::vector<Participation> starts;
     for (const ClientId client : cohort) starts.push_back(dropout_.start(client, state, world));
-    return wait_for_all(std::move(starts), minimum_, world);
+    return wait_for_all(std::move(starts), minimum_, dropout_, world);
   }
 
  private:

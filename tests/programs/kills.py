@@ -88,7 +88,7 @@ class Left:
     def participations(payload, size):
         """The rows, which follow their number; figures, measures and tables follow, of which these cells have none."""
         count = int.from_bytes(payload[:8], "little")
-        assert payload[8 + count * size :] == bytes(32), "figures, measures or tables"
+        assert payload[8 + count * size :] == bytes(24), "figures, measures or tables"
         return payload[8 : 8 + count * size]
 
 

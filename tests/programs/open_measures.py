@@ -21,7 +21,7 @@ name = "agents"
 rounds = 150
 strategy = "fed_avg"
 planner = {name = "uniform", cohort = 6, dropout = 0.2}
-local = {rate = 4, steps = 2}
+local = {rate = 1, steps = 2}
 evaluate = {every = 50}
 [task]
 name = "agents"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sim/round/barriers.hpp"
+
 namespace shoal::planners {
 
 std::vector<ClientId> draw_clients(std::int64_t count, std::int64_t draw, const World& world,
@@ -31,7 +33,7 @@ Dropout::Dropout(const Settings& s)
     : probability_(s.number("dropout", 0, "probability that a started client drops out", between(0, 1))) {}
 
 Participation Dropout::start(ClientId client, State& state, World& world) const {
-  return world.start(ParticipationId{state.integer("starts")++}, client, {.dropout = probability_});
+  return world.start(ParticipationId{state.integer("starts")++}, client, terms());
 }
 
 std::int64_t count_able(const Task& task, std::int64_t enough) {
@@ -51,7 +53,8 @@ std::int64_t least_reports(std::int64_t minimum, const World& world) {
   return world.steps_without_clients && minimum == 1 ? 0 : minimum;
 }
 
-RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const World& world) {
+RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const Dropout& dropout, World& world) {
+  hold_at_barriers(starts, dropout.terms(), world);
   RoundPlan plan{.time = world.now, .starts = std::move(starts)};
   for (const Participation& p : plan.starts) {
     plan.time = std::max(plan.time, p.finish);

@@ -35,6 +35,8 @@ class Dropout {
   explicit Dropout(const Settings& s);
 
   double probability() const { return probability_; }
+  /// The terms of its participations.
+  Terms terms() const { return {.dropout = probability_}; }
 
   /// A new participation of `client` from the newest version, starting now.
   Participation start(ClientId client, State& state, World& world) const;
@@ -53,7 +55,8 @@ Sampling where_all_are_available(Sampling sampling, const Population& population
 /// asked for, as it is by default.
 std::int64_t least_reports(std::int64_t minimum, const World& world);
 
-/// A synchronous round: the server waits for all that complete and commits them if they are at least `minimum`.
-RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const World& world);
+/// A synchronous round: the server waits for all that complete and commits them if they are at least `minimum`. The
+/// starts are those that `dropout` has made in `world`; in phases of a protocol that wait, they wait for each other.
+RoundPlan wait_for_all(std::vector<Participation> starts, std::int64_t minimum, const Dropout& dropout, World& world);
 
 }  // namespace shoal::planners

@@ -201,8 +201,8 @@ TEST_F(CellJournalTest, RefusesRecordsThatDoNotFit) {
   EXPECT_NE(error_of(99, {}).find("unknown kind 99"), std::string::npos);
   EXPECT_NE(error_of(2, Packer().number(1).bytes()).find("ends early"), std::string::npos);
   EXPECT_NE(error_of(2, Packer().row(RoundRow{}).number(~0ULL).bytes()).find("ends early"), std::string::npos);
-  // No participations, no columns and values of figures, no measures, no tables.
-  const std::array<std::uint64_t, 5> nothing{};
+  // No participations, no figures, no measures, no tables.
+  const std::array<std::uint64_t, 4> nothing{};
   EXPECT_NE(error_of(2, Packer().row(RoundRow{}).row(nothing).number(1).bytes()).find("4 unknown bytes"),
             std::string::npos);
   const std::vector<std::int64_t> shape = {1LL << 40, 1LL << 40};

@@ -23,11 +23,9 @@ struct Desk {
   explicit Desk(const Task& task, const LocalSettings& local)
       : settings(local),
         trainer(task.trainer()),
-        memory({}, 1, 0),
-        block(clients, settings, task, *trainer, memory, std::vector<ClientRecord>(clients.size()), "strategy/test") {}
+        block(clients, settings, task, *trainer, {}, std::vector<ClientRecord>(clients.size()), "strategy/test") {}
   LocalSettings settings;
   std::unique_ptr<Trainer> trainer;
-  ClientMemory memory;
   ClientBlock block;
 };
 

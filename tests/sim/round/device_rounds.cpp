@@ -63,6 +63,10 @@ const std::vector<Game> games = {
     {"fed_adam", cohorts + "strategy = \"fed_adam\"\n"},
     {"stale", "planner = {name = \"fed_buff\", concurrency = 20, buffer = 5}\nstrategy = \"fed_avg\"\n"},
     {"median", cohorts + "strategy = \"fed_avg\"\naggregator = \"median\"\n"},
+    {"rules", cohorts +
+                  "strategy = \"fed_avg\"\nstages = [\"adaptive_clip\"]\nrules = [\"nnm\", \"centered_clipping\"]\n" +
+                  "attack = {name = \"sign_flip\", malicious = 20}\n"},
+    {"crafted", cohorts + "strategy = \"scaffold\"\nattack = {name = \"alie\", malicious = 20}\n"},
 };
 
 class DeviceRounds : public ::testing::TestWithParam<Game> {};

@@ -20,7 +20,7 @@ namespace shoal::test {
 inline std::vector<ProtocolPhase> masked_phases(std::span<const Wire>, double expected_cohort) {
   const auto cohort = static_cast<std::int64_t>(expected_cohort);
   return {{.name = "keys", .place = ProtocolPhase::Place::before_download, .bytes_down = 32 * cohort, .bytes_up = 32},
-          {.name = "unmask", .bytes_up = 16 * cohort, .binding = false}};
+          {.name = "unmask", .bytes_up = 16 * cohort, .waits = true, .binding = false}};
 }
 
 /// Counts what sessions did, over all of them and all ranks.

@@ -45,9 +45,10 @@ class Block {
  public:
   explicit Block(const SupervisedTask& task, std::vector<std::int64_t> clients = {0, 1, 2, 3, 4, 5, 6, 7},
                  Workplace place = {})
-      : trainer_(task, place), memory_({}, 1, 0) {
+      : trainer_(task, place) {
     for (const std::int64_t client : clients) visits_.push_back(participation(client, 10 + client));
-    block_.emplace(visits_, local_, task, trainer_, memory_, std::vector<ClientRecord>(clients.size()), "strategy/1/x");
+    block_.emplace(visits_, local_, task, trainer_, std::span<const MemorySlot>(),
+                   std::vector<ClientRecord>(clients.size()), "strategy/1/x");
   }
   ClientBlock& operator*() { return *block_; }
   ClientBlock* operator->() { return &*block_; }
@@ -55,7 +56,6 @@ class Block {
  private:
   LocalSettings local_;
   StackedTrainer trainer_;
-  ClientMemory memory_;
   std::vector<Participation> visits_;
   std::optional<ClientBlock> block_;
 };
@@ -212,10 +212,9 @@ TEST(OwnExamples, CountsTheLossOfTokens) {
 TEST(OwnExamples, SaysWhatATaskLacks) {
   const Federation parts = federation("task = \"quadratic\"\n");
   const auto trainer = parts.task->trainer();
-  const ClientMemory memory({}, 1, 0);
   const Participation visit = participation(0, 1);
   const LocalSettings local;
-  ClientBlock block({&visit, 1}, local, *parts.task, *trainer, memory, std::vector<ClientRecord>(1), "strategy/1/x");
+  ClientBlock block({&visit, 1}, local, *parts.task, *trainer, {}, std::vector<ClientRecord>(1), "strategy/1/x");
   const at::Tensor params = at::zeros({block.layout().size});
   EXPECT_THAT(user_error_of([&] { block.outputs(params, "train"); }), testing::HasSubstr("the task has none"));
   EXPECT_THAT(user_error_of([&] { block.losses(params); }), testing::HasSubstr("the task has none"));

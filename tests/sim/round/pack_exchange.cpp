@@ -21,11 +21,12 @@ Rows sparse_rows() {
 }
 
 TrainedBlock block() {
-  TrainedBlock block{.channels = {Rows(at::arange(8, at::TensorOptions(at::kFloat)).view({2, 4})), sparse_rows()},
-                     .figures = {{.loss = 0.1, .steps = 3, .examples = 7, .bytes_up = 9, .accepted = true, .figures = {0.5, -1}},
-                                 {.loss = -2, .steps = 4, .examples = 8, .rejected_examples = 1}},
-                     .weight = {0.25, 4},
-                     .written = {{at::arange(3), at::Tensor()}, {at::Tensor(), at::arange(2, at::kDouble)}}};
+  TrainedBlock block{
+      .channels = {Rows(at::arange(8, at::TensorOptions(at::kFloat)).view({2, 4})), sparse_rows()},
+      .figures = {{.loss = 0.1, .steps = 3, .examples = 7, .bytes_up = 9, .accepted = true, .figures = {0.5, -1}},
+                  {.loss = -2, .steps = 4, .examples = 8, .rejected_examples = 1}},
+      .weight = {0.25, 4},
+      .written = {{at::arange(3), at::Tensor()}, {at::Tensor(), at::arange(2, at::kDouble)}}};
   return block;
 }
 

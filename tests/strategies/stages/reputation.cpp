@@ -121,7 +121,8 @@ TEST(Reputation, ReportsHowManyAreExcluded) {
   });
 }
 
-// With all clients bad, every round is abandoned; they are excluded all the same, and time passes without them.
+// With all clients bad, every round is abandoned; they are excluded all the same, and later rounds begin without any
+// client.
 TEST(Reputation, LearnsFromAbandonedRounds) {
   std::map<std::int64_t, std::int64_t> all;
   for (std::int64_t client = 0; client < 20; ++client) all[client] = 0;
