@@ -109,6 +109,9 @@ INSTANTIATE_TEST_SUITE_P(
         "[task]\nname = \"supervised\"\n[data]\nname = \"optdigits\"\ntest = 0.2\n[partition]\nclients = 60\n"
         "[model]\nname = \"mlp\"\nwidths = [6]\n[planner]\nname = \"fed_buff\"\nconcurrency = 8\nbuffer = 4\n"
         "[local]\nsteps = 2\nblock = 2\n[strategy]\nname = \"fed_per\"\n",
+        "[task]\nname = \"supervised\"\n[data]\nname = \"optdigits\"\ntest = 0.2\n[partition]\nclients = 60\n"
+        "[model]\nname = \"mlp\"\nwidths = [6]\n[planner]\nname = \"fed_buff\"\nconcurrency = 8\nbuffer = 4\n"
+        "[local]\nsteps = 2\nblock = 2\n[strategy]\nname = \"fed_proto\"\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\nname = \"fed_buff\"\nconcurrency = 12\n"
         "buffer = 4\ndropout = 0.2\n[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"clip\"\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\ncohort = 9\n"
