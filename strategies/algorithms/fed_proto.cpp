@@ -48,6 +48,10 @@ class FedProto final : public Strategy {
         "ends with a linear layer.",
         head.classes, classes);
   }
+  double operations(const ClientWork& work, const LocalSettings& local, double fraction) const override {
+    // A forward pass over all examples, a third of a training pass, gives the prototypes.
+    return local_flops(work, local, fraction) + work.flops_per_example * work.examples / 3;
+  }
   // Each client sends, for each class, the sum of its features and their count, both divided by the number of its
   // examples, so that no value is larger than a feature; the server divides one by the other.
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
