@@ -7,7 +7,6 @@
 // Try: task = "supervised", data = "optdigits", model.name = "mlp", model.widths = [6], local.batch = 5
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/minimum.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
