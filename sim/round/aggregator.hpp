@@ -24,7 +24,7 @@ struct ChannelScale {
 
 /// Facts about the session of a round, in which its updates are combined, that are known before training.
 struct AggregationPlan {
-  std::vector<Wire> wires;                // per channel
+  std::vector<Wire> wires;                // per channel, of group 0
   std::vector<ChannelScale> scales;       // per channel
   std::vector<double> total_weight;       // per channel: no sum of the clients' weights is larger
   std::vector<Participation> cohort;      // those that end with the round, committed or not, by id
@@ -36,6 +36,11 @@ struct AggregationPlan {
   at::ScalarType type = at::kFloat;  // type of the means
   at::Device device = at::kCPU;      // device of the sums and the means
 
+  std::vector<std::vector<Wire>> group_wires{};  // per group, where groups train different variants of the model
+
+  const std::vector<Wire>& wires_of(std::int32_t group) const {
+    return group_wires.empty() ? wires : group_wires[group];
+  }
   at::TensorOptions options() const { return at::TensorOptions(type).device(device); }
 };
 

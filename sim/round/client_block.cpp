@@ -102,7 +102,7 @@ LocalResult ClientBlock::keep(LocalResult result) {
 at::Tensor ClientBlock::recall(std::string_view name, const at::Tensor& otherwise) const {
   const std::size_t s = slot_of(slots_, scoped(section_, name));
   const MemorySlot& slot = slots_[s];
-  at::Tensor values = at::zeros({count(), slot.size}, task_.layout().options().dtype(slot.type));
+  at::Tensor values = at::zeros({count(), slot.size}, layout().options().dtype(slot.type));
   if (otherwise.defined()) values.copy_(otherwise.expand_as(values));
   for (std::size_t k = 0; k < records_.size(); ++k) {
     if (records_[k][s].defined()) values[k].copy_(records_[k][s]);

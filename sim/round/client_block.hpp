@@ -21,7 +21,7 @@ class ClientBlock {
 
   std::int64_t count() const { return std::ssize(block_); }  // K
   /// Names and places of the parameters.
-  const ParameterLayout& layout() const { return task_.layout(); }
+  const ParameterLayout& layout() const { return task_.layout(block_.front().variant); }
   std::span<const Participation> participations() const { return block_; }
   const LocalSettings& local() const { return local_; }
   /// Number of training examples of client k; after `train` or `gradient`, of those that it used.

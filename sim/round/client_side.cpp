@@ -54,13 +54,18 @@ void require_counted(const Encoded& sent, const Wire& wire, std::size_t clients)
 
 ClientSide::ClientSide(const Federation& federation)
     : federation_(federation),
-      channels_(federation.channels()),
-      groups_(federation.groups()),
-      strategy_channels_(federation.strategy->channels(federation.task->layout()).size()),
-      wires_(federation.wires(channels_)),
+      forms_(federation.task->variants()),
+      strategy_channels_(federation.strategy->channels(federation.layout()).size()),
       memory_(federation.memory()),
       expected_cohort_(federation.with_composition(
           [&](const Composition& all) { return federation.planner->sampling(all).expected; })) {
+  for (std::int32_t g = 0; g < federation.groups(); ++g) {
+    variant_of_.push_back(federation.strategy->variant_of(g));
+    Form& form = forms_.at(variant_of_.back());
+    if (!form.wires.empty()) continue;
+    form.channels = federation.channels(g);
+    form.wires = federation.wires(form.channels, g);
+  }
   for (const auto& [section, part] : federation.sections()) {
     if (part == federation.strategy.get()) strategy_section_ = section;
     if (const auto* stage = dynamic_cast<const Stage*>(part)) {
@@ -70,7 +75,7 @@ ClientSide::ClientSide(const Federation& federation)
     if (part == federation.attack.get()) attack_ = {section, random_key(federation.seed, section)};
     if (const auto* codec = dynamic_cast<const Codec*>(part)) {
       codecs_.push_back({section, {}});
-      for (const Channel& channel : channels_) {
+      for (const Channel& channel : channels()) {
         codecs_.back().keys.push_back(random_key(federation.seed, scoped(section, channel.name)));
       }
       changes_words_ |= !codec->changes_nothing();
@@ -90,10 +95,11 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
   ensure(update.groups.empty() || std::ssize(update.groups) == clients.count(),
          "a strategy has chosen groups for {} of {} clients", update.groups.size(), clients.count());
   for (const std::int32_t group : update.groups) {
-    ensure(group >= 0 && group < groups_, "a client has chosen group {} of {}", group, groups_);
+    ensure(group >= 0 && group < std::ssize(variant_of_) && variant_of_[group] == block.front().variant,
+           "a client of variant {} has chosen group {} of {}", block.front().variant, group, variant_of_.size());
   }
   if (!update.groups.empty()) refuse_sending_stages(message, stages_);
-  update.channels.resize(channels_.size());
+  update.channels.resize(channels().size());
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     clients.open_memory(stages_[s].section);
     federation_.stages[s]->client_side(message, clients, update, context(stages_[s].section, stages_[s].key, block));
@@ -117,8 +123,8 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
 }
 
 PartContext ClientSide::context(const std::string& section, RandomKey key, std::span<const Participation> block) const {
-  return {.layout = federation_.task->layout(),
-          .channels = channels_,
+  return {.layout = federation_.task->layout(block.front().variant),
+          .channels = channels(block.front().group),
           .block = block,
           .section = section,
           .key = key,
@@ -129,8 +135,10 @@ PartContext ClientSide::context(const std::string& section, RandomKey key, std::
 // channel's bound.
 void ClientSide::encode(const Message& message, ClientBlock& clients, UpdateBlock& update, TrainedBlock& done) const {
   const std::size_t count = done.figures.size();
-  for (std::size_t c = 0; c < channels_.size(); ++c) {
-    const Channel& channel = channels_[c];
+  const Form& own_form = form(clients.participations().front().group);
+  const std::vector<Wire>& summed = own_form.wires.back();
+  for (std::size_t c = 0; c < own_form.channels.size(); ++c) {
+    const Channel& channel = own_form.channels[c];
     Rows& rows = update.channels[c];
     ensure(rows.count() == clients.count() && rows.width() == channel.size,
            "channel '{}' was declared with {} values per client and filled with {}", channel.name, channel.size,
@@ -145,14 +153,14 @@ void ClientSide::encode(const Message& message, ClientBlock& clients, UpdateBloc
     for (std::size_t i = 0; changes && i < codecs_.size(); ++i) {
       clients.open_memory(codecs_[i].section);
       const PartContext facts = context(codecs_[i].section, codecs_[i].keys[c], clients.participations());
-      sent = codec(i).encode(std::move(sent), wires_[i + 1][c], message, clients, facts);
-      require_counted(sent, wires_[i + 1][c], count);
+      sent = codec(i).encode(std::move(sent), own_form.wires[i + 1][c], message, clients, facts);
+      require_counted(sent, own_form.wires[i + 1][c], count);
     }
-    if (changes) reject_beyond(*wires()[c].channel.bound, sent.words, done.figures);
+    if (changes) reject_beyond(*summed[c].channel.bound, sent.words, done.figures);
     for (std::size_t k = 0; k < count; ++k) {
       const std::int64_t own = sent.index_bytes[k] + sent.value_bytes[k];
-      ensure(own <= wires()[c].largest_bytes, "a client sent {} bytes of channel '{}', which declares at most {}", own,
-             channel.name, wires()[c].largest_bytes);
+      ensure(own <= summed[c].largest_bytes, "a client sent {} bytes of channel '{}', which declares at most {}", own,
+             channel.name, summed[c].largest_bytes);
       done.figures[k].bytes_up += own;
     }
     done.channels.push_back(std::move(sent.words));
@@ -162,8 +170,9 @@ void ClientSide::encode(const Message& message, ClientBlock& clients, UpdateBloc
 Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& done,
                                     std::span<const Participation> block, std::span<const double> factors) const {
   Contribution contribution{.channels = std::move(done.channels)};
-  for (std::size_t c = 0; c < channels_.size(); ++c) {
-    const Channel& channel = channels_[c];
+  const std::vector<Channel>& all = channels(block.front().group);
+  for (std::size_t c = 0; c < all.size(); ++c) {
+    const Channel& channel = all[c];
     const double unit = plan.scales[c].weight_unit;
     const bool by_own = c < strategy_channels_ && plan.divisor == Divisor::own_weights;
     std::vector<std::int64_t> weights(block.size());
@@ -187,7 +196,7 @@ Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& d
   }
   for (const ClientFigures& client : done.figures) contribution.accepted.push_back(client.accepted);
   contribution.block.assign(block.begin(), block.end());
-  if (groups_ > 1) {
+  if (variant_of_.size() > 1) {
     contribution.groups = done.groups;
     for (std::size_t k = contribution.groups.size(); k < block.size(); ++k) {
       contribution.groups.push_back(block[k].group);
@@ -200,8 +209,9 @@ Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& d
 // Quantizes the channels that do not need a mean, with their weights, and lets the stages work on the integers.
 void ClientSide::add_in_ring(const AggregationPlan& plan, Contribution& contribution,
                              std::span<const Participation> block) const {
-  for (std::size_t c = 0; c < channels_.size(); ++c) {
-    if (channels_[c].needs_mean) continue;
+  const std::vector<Channel>& all = channels(block.front().group);
+  for (std::size_t c = 0; c < all.size(); ++c) {
+    if (all[c].needs_mean) continue;
     const double unit = plan.scales[c].weight_unit;
     std::vector<std::int64_t>& weights = contribution.weights[c];
     std::vector<std::int64_t> whole(block.size());
@@ -221,8 +231,8 @@ void ClientSide::add_in_ring(const AggregationPlan& plan, Contribution& contribu
     for (std::size_t s = 0; s < stages_.size(); ++s) {
       const Stage& stage = *federation_.stages[s];
       if (!stage.works_in_ring()) continue;
-      const RandomKey key = random_key(federation_.seed, scoped(stages_[s].section, channels_[c].name));
-      stage.in_ring(wires()[c], words, context(stages_[s].section, key, block));
+      const RandomKey key = random_key(federation_.seed, scoped(stages_[s].section, all[c].name));
+      stage.in_ring(wires(block.front().group)[c], words, context(stages_[s].section, key, block));
     }
     rows = Rows(std::move(words));
     const std::int64_t one = std::llround(1 / unit);

@@ -29,9 +29,9 @@ class ClientSide {
   /// `federation` must outlive the object.
   explicit ClientSide(const Federation& federation);
 
-  const std::vector<Channel>& channels() const { return channels_; }
+  const std::vector<Channel>& channels(std::int32_t group = 0) const { return form(group).channels; }
   /// The form in which each channel is summed.
-  const std::vector<Wire>& wires() const { return wires_.back(); }
+  const std::vector<Wire>& wires(std::int32_t group = 0) const { return form(group).wires.back(); }
   const std::vector<MemorySlot>& memory() const { return memory_; }
   /// The section of stage `s`, counted from 0.
   const std::string& stage_section(std::size_t s) const { return stages_[s].section; }
@@ -49,31 +49,37 @@ class ClientSide {
   /// Recovers the means of a group's channels from those of the words. `section_of(name)` is the State of a part's
   /// section.
   template <class SectionOf>
-  void decode(Aggregate& group, const SectionOf& section_of) const {
-    for (std::size_t c = 0; c < channels_.size(); ++c) {
-      if (channels_[c].needs_mean) continue;
+  void decode(Aggregate& sums, std::int32_t group, const SectionOf& section_of) const {
+    const Form& own = form(group);
+    for (std::size_t c = 0; c < own.channels.size(); ++c) {
+      if (own.channels[c].needs_mean) continue;
       for (std::size_t i = codecs_.size(); i-- > 0;) {
-        group.means[c] = codec(i).decode_sum(std::move(group.means[c]), section_of(codecs_[i].section), wires_[i][c]);
+        sums.means[c] = codec(i).decode_sum(std::move(sums.means[c]), section_of(codecs_[i].section), own.wires[i][c]);
       }
     }
   }
 
  private:
+  // The traffic of groups that train the same variant of the model.
+  struct Form {
+    std::vector<Channel> channels;
+    std::vector<std::vector<Wire>> wires;  // before each codec and after the last, per channel
+  };
   struct CodecKeys {
     std::string section;
     std::vector<RandomKey> keys;  // per channel
   };
 
   const Codec& codec(std::size_t i) const;
+  const Form& form(std::int32_t group) const { return forms_[variant_of_[group]]; }
   PartContext context(const std::string& section, RandomKey key, std::span<const Participation> block) const;
   void encode(const Message& message, ClientBlock& clients, UpdateBlock& update, TrainedBlock& done) const;
   void add_in_ring(const AggregationPlan& plan, Contribution& contribution, std::span<const Participation> block) const;
 
   const Federation& federation_;
-  std::vector<Channel> channels_;
-  std::int32_t groups_;                   // number of groups of clients
+  std::vector<std::int32_t> variant_of_;  // the variant that each group trains
+  std::vector<Form> forms_;               // per variant
   std::size_t strategy_channels_;         // number of the strategy's channels, which come first
-  std::vector<std::vector<Wire>> wires_;  // before each codec and after the last, per channel
   std::vector<MemorySlot> memory_;
   double expected_cohort_;
   std::string strategy_section_;

@@ -118,6 +118,34 @@ void refuse_prelude(const Federation& federation) {
       federation.strategy->name(), federation.aggregator->name());
 }
 
+// Clients that train smaller variants send shorter updates.
+void refuse_variants(const Federation& federation) {
+  const std::int32_t variants = federation.task->variants();
+  if (variants == 1) return;
+  std::set<std::int32_t> trained;
+  for (std::int32_t g = 0; g < federation.groups(); ++g) trained.insert(federation.strategy->variant_of(g));
+  ensure(*trained.rbegin() < variants, "a group trains variant {} of {}", *trained.rbegin(), variants);
+  if (std::ssize(trained) < variants) {
+    user_error(
+        "the task has {} variants of its model and the strategy '{}' trains {}. Leave out 'shrink' of [model], or use "
+        "a "
+        "strategy for models of different sizes, such as hetero_fl.",
+        variants, federation.strategy->name(), trained.size());
+  }
+  if (federation.aggregator->needs_rows()) {
+    user_error(
+        "[aggregator] compares the clients' updates, and clients train models of different sizes. Leave out 'shrink' "
+        "of "
+        "[model], or use another aggregator and no rules.");
+  }
+  if (!federation.memory().empty()) {
+    user_error(
+        "'{}' is kept by the clients, who train models of different sizes. Leave out 'shrink' of [model], or the part "
+        "that keeps it.",
+        federation.memory().front().name);
+  }
+}
+
 void refuse_mixed_groups(const Federation& federation) {
   ensure(federation.groups() >= 1, "a strategy has {} groups", federation.groups());
   if (federation.groups() == 1 || federation.aggregator->keeps_groups()) return;
@@ -151,9 +179,9 @@ std::string Federation::section_of(const RoundPart& part) const {
   throw BrokenInvariant(fmt::format("'{}' is no part of the federation", part.name()));
 }
 
-std::vector<Channel> Federation::channels() const {
-  const ParameterLayout& layout = task->layout();
-  std::vector<Channel> all = strategy->channels(layout);
+std::vector<Channel> Federation::channels(std::int32_t group) const {
+  const ParameterLayout& own = layout(group);
+  std::vector<Channel> all = strategy->channels(own);
   if (sums.weighting) {
     for (Channel& channel : all) {
       if (channel.weighting != Weighting::real) channel.weighting = *sums.weighting;
@@ -169,7 +197,7 @@ std::vector<Channel> Federation::channels() const {
     const auto* stage = dynamic_cast<const Stage*>(part);
     if (stage == nullptr) continue;
     const std::size_t before = all.size();
-    stage->declare(all, layout);
+    stage->declare(all, own);
     ensure(all.size() >= before, "a stage has removed a channel");
     for (std::size_t c = before; c < all.size(); ++c) all[c].name = scoped(section, all[c].name);
     set_bounds();
@@ -177,14 +205,14 @@ std::vector<Channel> Federation::channels() const {
   return all;
 }
 
-std::vector<std::vector<Wire>> Federation::wires(std::span<const Channel> channels) const {
-  const ParameterLayout& layout = task->layout();
+std::vector<std::vector<Wire>> Federation::wires(std::span<const Channel> channels, std::int32_t group) const {
+  const ParameterLayout& own = layout(group);
   std::vector<std::vector<Wire>> all(1 + codecs.size());
   for (const Channel& channel : channels) {
-    all[0].push_back(plain_wire(channel, layout.type));
+    all[0].push_back(plain_wire(channel, own.type));
     for (std::size_t i = 0; i < codecs.size(); ++i) {
       const Wire& before = all[i].back();
-      all[i + 1].push_back(channel.needs_mean ? before : codecs[i]->wire(before, layout));
+      all[i + 1].push_back(channel.needs_mean ? before : codecs[i]->wire(before, own));
     }
   }
   return all;
@@ -217,12 +245,7 @@ bool Federation::steps_without_clients() const {
 }
 
 void Federation::check() const {
-  if (task->variants() > 1) {
-    user_error(
-        "the task has {} variants of its model and the strategy one group. Leave out 'shrink' of [model], or use a "
-        "strategy for models of different sizes.",
-        task->variants());
-  }
+  refuse_variants(*this);
   with_composition([&](const Composition& all) {
     for (const RoundPart* part : all.parts) part->check(all);
     check_privacy(all);
@@ -263,7 +286,7 @@ FederationState::FederationState(const Federation& federation, int ranks, int ra
     part->init(state, server_context(federation, *this, client_side.channels(), section));
     for (std::int32_t g = 1; g < federation.groups() && sees_single_groups(part); ++g) {
       part->init(sections[section_of_group(section, g)],
-                 server_context(federation, *this, client_side.channels(), section, nullptr, g));
+                 server_context(federation, *this, client_side.channels(g), section, nullptr, g));
     }
   }
 }
@@ -278,7 +301,7 @@ RandomKey round_key(const Federation& federation, std::string_view section, std:
 
 ServerContext server_context(const Federation& federation, FederationState& state, std::span<const Channel> channels,
                              std::string_view section, const ServerData* server, std::int32_t group) {
-  return {.layout = federation.task->layout(),
+  return {.layout = federation.layout(group),
           .channels = channels,
           .population = federation.task->clients(),
           .clients = federation.task->clients_with_examples(),
@@ -288,7 +311,8 @@ ServerContext server_context(const Federation& federation, FederationState& stat
           .expected_cohort = state.client_side.expected_cohort(),
           .feedback = state.feedback,
           .board = state.board,
-          .server = server};
+          .server = server,
+          .task = federation.task.get()};
 }
 
 Message make_message(const Federation& federation, const FederationState& state, std::int32_t group) {

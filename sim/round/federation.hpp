@@ -59,10 +59,12 @@ struct Federation {
   std::int32_t groups() const { return strategy->groups(*task); }
   /// The name of the section of one of the parts.
   std::string section_of(const RoundPart& part) const;
-  /// The strategy's channels, then each stage's, with the sum settings applied.
-  std::vector<Channel> channels() const;
+  /// The parameters that the clients of a group train.
+  const ParameterLayout& layout(std::int32_t group = 0) const { return task->layout(strategy->variant_of(group)); }
+  /// The strategy's channels, then each stage's, with the sum settings applied, for the clients of a group.
+  std::vector<Channel> channels(std::int32_t group = 0) const;
   /// The wires of these channels before each codec, and, last, as they are summed.
-  std::vector<std::vector<Wire>> wires(std::span<const Channel> channels) const;
+  std::vector<std::vector<Wire>> wires(std::span<const Channel> channels, std::int32_t group = 0) const;
   /// The memory of all parts; a slot's name begins with that of its part's section.
   std::vector<MemorySlot> memory() const;
   /// Calls `use` with the composition of all parts, which lives as long as the call.

@@ -8,11 +8,16 @@ Groups::Groups(const Federation& federation, FederationState& state)
     : federation_(federation), state_(state), bytes_(federation.groups(), -1) {}
 
 std::int32_t Groups::of(ClientId client) const {
-  const std::int32_t group = federation_.strategy->group_of(state_.strategy(), client);
+  const std::int32_t variant = federation_.task->variant(client);
+  const std::int32_t group = federation_.strategy->group_of(state_.strategy(), client, variant);
   ensure(group >= 0 && group < std::ssize(bytes_), "client {} is in group {} of {}", value(client), group,
          bytes_.size());
+  ensure(federation_.strategy->variant_of(group) == variant, "client {} trains variant {} in group {}", value(client),
+         variant, group);
   return group;
 }
+
+std::int64_t Groups::bytes_up(std::int32_t group) const { return expected_bytes(state_.client_side.wires(group)); }
 
 std::int64_t Groups::bytes(std::int32_t group) const {
   if (bytes_[group] < 0) {

@@ -20,6 +20,8 @@ class Groups {
   std::int32_t of(ClientId client) const;
   /// Bytes of the newest message of a group.
   std::int64_t bytes(std::int32_t group) const;
+  /// Bytes that a client of the group is expected to send.
+  std::int64_t bytes_up(std::int32_t group) const;
 
  private:
   const Federation& federation_;

@@ -62,6 +62,7 @@ struct ServerContext {
   const ServerData* server = nullptr;    // in the steps of the server; null where it keeps no examples of its own
   ServerRows* rows = nullptr;            // in Strategy::server_update, if it wants rows
   std::span<const Aggregate> prelude{};  // there too, after a first exchange: one aggregate per group
+  const Task* task = nullptr;            // with the layouts of the model's variants
 
   /// The index of the channel `name` that this part has declared.
   std::size_t own(std::string_view name) const { return index_of(channels, scoped(section, name)); }

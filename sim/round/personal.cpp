@@ -57,7 +57,8 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   std::map<std::int32_t, Message> messages;  // for the groups that these clients are in
   std::vector<const Message*> own;
   for (const std::size_t i : mine) {
-    const std::int32_t group = federation.strategy->group_of(state.strategy(), clients[i]);
+    const std::int32_t group =
+        federation.strategy->group_of(state.strategy(), clients[i], federation.task->variant(clients[i]));
     if (!messages.contains(group)) messages.emplace(group, make_message(federation, state, group));
     own.push_back(&messages.at(group));
   }

@@ -53,6 +53,9 @@ AggregationPlan plan_session(const PlannedRound& round, const Federation& federa
   std::ranges::sort(session.contributing);
   session.round = round.world.round;
   session.groups = federation.groups();
+  for (std::int32_t g = 0; federation.task->variants() > 1 && g < session.groups; ++g) {
+    session.group_wires.push_back(side.wires(g));
+  }
   session.key = round_key(federation, federation.section_of(*federation.aggregator), session.round);
   return session;
 }

@@ -19,7 +19,8 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
   }
   std::vector<at::Tensor> params;  // those that each client of `mine` downloads
   for (const std::size_t i : mine) {
-    const std::int32_t group = federation.strategy->group_of(state.strategy(), clients[i]);
+    const std::int32_t group =
+        federation.strategy->group_of(state.strategy(), clients[i], federation.task->variant(clients[i]));
     params.push_back(newest_message(federation, state, group).params());
   }
   std::vector<std::int64_t> results(2 * clients.size(), 0);

@@ -33,7 +33,7 @@ ClientRow dropout_row(const Participation& p, const World& world) {
   ClientFigures planned;
   if (world.has_ended(p, upload_number)) {
     planned.steps = world.local.local_steps(world.task.work(p.client).examples, p.fraction);
-    planned.bytes_up = world.bytes_up;
+    planned.bytes_up = world.bytes_sent(p.client);
   }
   return row_of(p, planned, world);
 }

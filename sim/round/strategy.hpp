@@ -30,9 +30,12 @@ class Strategy : public RoundPart {
   virtual std::vector<Channel> channels(const ParameterLayout& layout) const { return {delta_channel(layout)}; }
   /// The number of groups of clients, each with a message and a sum of its own.
   virtual std::int32_t groups(const Task&) const { return 1; }
-  /// The group whose message a client downloads that starts now, below `groups`. The update counts in the sum of the
-  /// same group unless the client chooses another one (UpdateBlock::groups).
-  virtual std::int32_t group_of(const State&, ClientId) const { return 0; }
+  /// The group whose message a client downloads that starts now, below `groups`; `variant` is the variant of the model
+  /// that it trains. The update counts in the sum of the same group unless the client chooses another one
+  /// (UpdateBlock::groups).
+  virtual std::int32_t group_of(const State&, ClientId, std::int32_t /*variant*/) const { return 0; }
+  /// The variant that the clients of a group train: channels of its sums have the sizes for that.
+  virtual std::int32_t variant_of(std::int32_t /*group*/) const { return 0; }
   /// By default the message holds the parameters.
   void broadcast(const State& state, std::int32_t /*group*/, Message& message) const override {
     message.tensors.emplace("params", state.params());

@@ -86,15 +86,15 @@ void RoundTraining::server_side(std::span<Aggregate> groups, FederationState& st
     const auto g = static_cast<std::int32_t>(i);
     if (groups.size() > 1 && group.clients == 0 && !round_.world.steps_without_clients) {
       for (std::size_t c = 0; c < group.means.size(); ++c) {
-        group.means[c] = at::zeros({side.channels()[c].size}, group.means[c].options());
+        group.means[c] = at::zeros({side.channels(g)[c].size}, group.means[c].options());
       }
       continue;
     }
-    side.decode(group, [&](std::string_view section) -> State& { return state.section(section, g); });
+    side.decode(group, g, [&](std::string_view section) -> State& { return state.section(section, g); });
     for (std::size_t s = federation_.stages.size(); s-- > 0;) {
       const std::string& section = side.stage_section(s);
       federation_.stages[s]->server_side(state.section(section, g), group,
-                                         server_context(federation_, state, side.channels(), section, server, g));
+                                         server_context(federation_, state, side.channels(g), section, server, g));
     }
   }
 }

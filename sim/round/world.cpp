@@ -33,7 +33,7 @@ double done_share(Ticks begin, Ticks end, Ticks worked) {
 // Bytes of the client's phase with this number, down and up together.
 std::int64_t bytes_of_phase(std::size_t number, ClientId client, const World& world) {
   if (number == download_number) return world.bytes_down(client);
-  if (number == upload_number) return world.bytes_up;
+  if (number == upload_number) return world.bytes_sent(client);
   if (number < protocol_number) return 0;
   const ProtocolPhase& phase = world.protocol[number - protocol_number];
   return phase.bytes_down + phase.bytes_up;
@@ -50,7 +50,7 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
   const double flops = operations(client, fraction);
   const double download = bytes_down(client) / device.down_bytes_per_second;
   const double trained = download + flops / device.flops_per_second;
-  const double upload = trained + bytes_up / device.up_bytes_per_second;
+  const double upload = trained + bytes_sent(client) / device.up_bytes_per_second;
   if (protocol.empty()) return {{ticks(download), ticks(trained), std::max(Ticks{1}, ticks(upload))}};
   std::vector<Ticks> ends;
   double passed = 0;
@@ -73,6 +73,8 @@ PhaseEnds World::phases(const Device& device, ClientId client, double fraction) 
 
 std::int64_t World::bytes_in_group(ClientId client) const { return groups->bytes(groups->of(client)); }
 
+std::int64_t World::bytes_up_in_group(ClientId client) const { return groups->bytes_up(groups->of(client)); }
+
 std::int64_t World::bytes_since_held(ClientId client) const {
   const double held = score(Board::held, client, -1);
   const auto found = held < 0 ? bytes_since.end() : bytes_since.find(Version{static_cast<std::int64_t>(held)});
@@ -92,7 +94,7 @@ Ticks World::allowed_from(ClientId client, Ticks time) const {
   if (used == nullptr) return time;
   const DailyQuota& quota = population.limits().quota();
   Spending next{.joules = joules(client), .seconds = seconds(duration(client))};
-  next.bytes = bytes_down(client) + bytes_up;
+  next.bytes = bytes_down(client) + bytes_sent(client);
   for (const ProtocolPhase& phase : protocol) next.bytes += phase.bytes_down + phase.bytes_up;
   const auto is_within = [&](Spending spent) {
     spent += next;

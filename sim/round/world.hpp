@@ -73,7 +73,10 @@ struct World {
     if (groups != nullptr) return bytes_in_group(client);
     return bytes_since.empty() ? message_bytes : bytes_since_held(client);
   }
-  /// The same where groups of clients get messages of their own.
+  /// Bytes that the client is expected to send.
+  std::int64_t bytes_sent(ClientId client) const { return groups == nullptr ? bytes_up : bytes_up_in_group(client); }
+  std::int64_t bytes_up_in_group(ClientId client) const;
+  /// The bytes of a download where groups of clients get messages of their own.
   std::int64_t bytes_in_group(ClientId client) const;
   /// The same where the message says so.
   std::int64_t bytes_since_held(ClientId client) const;

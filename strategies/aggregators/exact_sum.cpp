@@ -19,16 +19,20 @@ class DeviceSums final : public Collector {
  public:
   explicit DeviceSums(const AggregationPlan& plan)
       : plan_(plan), part_(plan.wires.size() + 1), totals_(plan.groups * part_, 0) {
-    for (const Wire& wire : plan_.wires) values_ += wire.channel.size;
-    sums_ = at::zeros({plan_.groups * values_}, plan_.options().dtype(at::kLong));
+    std::int64_t values = 0;
+    for (std::int32_t g = 0; g < plan_.groups; ++g) {
+      begin_.push_back(values);
+      for (const Wire& wire : plan_.wires_of(g)) values += wire.channel.size;
+    }
+    sums_ = at::zeros({values}, plan_.options().dtype(at::kLong));
     bad_rows_ = at::full({std::ssize(plan_.wires)}, no_row, sums_.options());
   }
 
   void add(const Contribution& contribution) override {
     for (const std::int32_t group : groups_of(contribution)) {
-      std::int64_t at = group * values_;
+      std::int64_t at = begin_[group];
       for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-        const std::int64_t size = plan_.wires[c].channel.size;
+        const std::int64_t size = plan_.wires_of(group)[c].channel.size;
         add_channel(contribution, c, group,
                     {sums_.mutable_data_ptr<std::int64_t>() + at, size, bad_rows_.mutable_data_ptr<std::int64_t>() + c,
                      plan_.device},
@@ -68,10 +72,10 @@ class DeviceSums final : public Collector {
       Aggregate total{.clients = totals.back()};
       for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
         const double weight = totals[c] * plan_.scales[c].weight_unit;
-        total.means.push_back(
-            mean_of(sums_.narrow(0, at, plan_.wires[c].channel.size), weight, plan_.scales[c].exponent));
+        const std::int64_t size = plan_.wires_of(g)[c].channel.size;
+        total.means.push_back(mean_of(sums_.narrow(0, at, size), weight, plan_.scales[c].exponent));
         total.weights.push_back(weight);
-        at += plan_.wires[c].channel.size;
+        at += size;
       }
       intake.sums.push_back(std::move(total));
     }
@@ -92,7 +96,7 @@ class DeviceSums final : public Collector {
   }
 
   const AggregationPlan& plan_;
-  std::int64_t values_ = 0;           // number of one group's
+  std::vector<std::int64_t> begin_;   // the place in `sums_` where each group begins
   std::size_t part_;                  // numbers of one group in `totals_`
   at::Tensor sums_, bad_rows_;        // [groups x values], [channels]
   std::vector<std::int64_t> totals_;  // per group: weight per channel, then the number of accepted clients

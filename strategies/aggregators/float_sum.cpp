@@ -15,7 +15,7 @@ class FloatSums final : public Collector {
   explicit FloatSums(const AggregationPlan& plan)
       : plan_(plan), channels_(plan.wires.size()), counts_(plan.groups * (channels_ + 1), 0) {
     for (std::int32_t g = 0; g < plan.groups; ++g) {
-      for (const Wire& wire : plan.wires) sums_.push_back(at::zeros({wire.channel.size}, plan.options()));
+      for (const Wire& wire : plan.wires_of(g)) sums_.push_back(at::zeros({wire.channel.size}, plan.options()));
     }
   }
 

@@ -32,9 +32,13 @@ std::vector<std::int32_t> groups_of(const Contribution& contribution) {
 }
 
 ExactSums::ExactSums(const AggregationPlan& plan) : plan_(plan) {
-  for (const Wire& wire : plan_.wires) values_ += wire.channel.size;
-  part_ = values_ + plan_.wires.size() + 1;
-  sums_.assign(plan_.groups * part_, 0);
+  begin_.push_back(0);
+  for (std::int32_t g = 0; g < plan_.groups; ++g) {
+    std::size_t values = 0;
+    for (const Wire& wire : plan_.wires_of(g)) values += wire.channel.size;
+    begin_.push_back(begin_.back() + values + plan_.wires.size() + 1);
+  }
+  sums_.assign(begin_.back(), 0);
 }
 
 void ExactSums::add(const Contribution& contribution) {
@@ -42,14 +46,14 @@ void ExactSums::add(const Contribution& contribution) {
     const std::span<std::int64_t> sums = part_of(group);
     std::int64_t at = 0;
     for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-      const std::int64_t size = plan_.wires[c].channel.size;
+      const std::int64_t size = plan_.wires_of(group)[c].channel.size;
       add_channel(contribution, c, group, {sums.data() + at, size, nullptr, at::kCPU}, plan_.scales[c]);
       at += size;
     }
   }
   for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
     if (!contribution.accepted[k]) continue;
-    const std::span<std::int64_t> totals = part_of(contribution.group(k)).subspan(values_);
+    const std::span<std::int64_t> totals = part_of(contribution.group(k)).last(plan_.wires.size() + 1);
     for (std::size_t c = 0; c < plan_.wires.size(); ++c) totals[c] += contribution.shares[c][k];
     ++totals.back();
   }
@@ -63,16 +67,17 @@ void ExactSums::merge(Collector& other) {
 std::vector<Aggregate> ExactSums::means(Communicator& comm) {
   comm.sum(sums_);
   std::vector<Aggregate> groups;
-  for (std::int32_t g = 0; g < plan_.groups; ++g) groups.push_back(means_of(part_of(g)));
+  for (std::int32_t g = 0; g < plan_.groups; ++g) groups.push_back(means_of(part_of(g), plan_.wires_of(g)));
   return groups;
 }
 
-Aggregate ExactSums::means_of(std::span<const std::int64_t> part) const {
+Aggregate ExactSums::means_of(std::span<const std::int64_t> part, std::span<const Wire> wires) const {
   Aggregate total{.clients = part.back()};
+  const std::span<const std::int64_t> weights = part.last(wires.size() + 1);
   std::size_t at = 0;
-  for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-    const std::size_t size = plan_.wires[c].channel.size;
-    const std::int64_t weight = part[values_ + c];
+  for (std::size_t c = 0; c < wires.size(); ++c) {
+    const std::size_t size = wires[c].channel.size;
+    const std::int64_t weight = weights[c];
     total.means.push_back(mean_of(part.subspan(at, size), weight, plan_.scales[c]));
     total.weights.push_back(weight * plan_.scales[c].weight_unit);
     at += size;

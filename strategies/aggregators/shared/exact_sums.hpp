@@ -27,12 +27,14 @@ class ExactSums final : public Collector {
 
  private:
   // The numbers of one group: the sums of all channels, one total weight per channel, the number of accepted clients.
-  std::span<std::int64_t> part_of(std::int32_t group) { return std::span(sums_).subspan(group * part_, part_); }
-  Aggregate means_of(std::span<const std::int64_t> part) const;
+  std::span<std::int64_t> part_of(std::int32_t group) {
+    return std::span(sums_).subspan(begin_[group], begin_[group + 1] - begin_[group]);
+  }
+  Aggregate means_of(std::span<const std::int64_t> part, std::span<const Wire> wires) const;
   at::Tensor mean_of(std::span<const std::int64_t> sum, std::int64_t weight, const ChannelScale& scale) const;
 
   const AggregationPlan& plan_;
-  std::size_t values_ = 0, part_;   // numbers of a group's values, and of all its numbers
+  std::vector<std::size_t> begin_;  // places in `sums_` where the parts begin, and the end
   std::vector<std::int64_t> sums_;  // the parts of the groups, one after the other
 };
 
