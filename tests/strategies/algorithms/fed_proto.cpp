@@ -103,7 +103,7 @@ TEST(FedProto, DividesSumsByCounts) {
   const ServerContext context{.layout = layout, .population = 2, .clients = 2, .round = 1, .board = board};
   const auto strategy = make_part<Strategy>("strategy", "fed_proto", Settings::parse("", "test.toml"));
   strategy->init(state, context);
-  // Of 4 examples in all, class 0 has 1 + 3 and class 2 none.
+  // There are 4 examples in all: class 0 has 1 + 3, and class 2 has none.
   Aggregate group{.means = {at::tensor({0.25F, 0.75F, 0.0F, 0.0F, 0.0F, 0.0F}), at::tensor({1.0F, 0.0F, 0.0F})},
                   .weights = {4, 4},
                   .clients = 2};
