@@ -6,8 +6,8 @@
 // Try: task = "supervised", data.name = "optdigits", data.server = 150, model = "logistic_regression", local.batch = 5
 // Try: task = "supervised", data = {name = "optdigits", server = 9}, model = "logistic_regression", local.block = 3
 
-#include "sim/round/server_data.hpp"
 #include "sim/round/strategy.hpp"
+#include "strategies/algorithms/shared/server_batches.hpp"
 
 namespace shoal::algorithms {
 namespace {
@@ -39,19 +39,12 @@ class MixedFl final : public Strategy {
   }
 
  private:
-  // The server's model after its steps. They go through all of its examples in a random order before any comes again.
+  // The server's model after its steps.
   at::Tensor trained(const at::Tensor& start, const ServerContext& context) const {
-    ensure(context.server != nullptr, "a step on data of the server without any");
-    const std::int64_t count = context.server->count();
-    const std::int64_t batch = batch_ == 0 ? count : std::min(batch_, count);
+    ServerBatches batches(context, batch_);
     at::Tensor model = start.clone();
-    std::vector<std::int32_t> examples(batch);
-    for (std::int64_t step = 0, next = 0; step < steps_; ++step) {
-      for (std::int32_t& example : examples) {
-        example = KeyedPermutation(context.key, next / count, count)(next % count);
-        ++next;
-      }
-      model.sub_(context.server->gradient(model, examples), step_rate_);
+    for (std::int64_t step = 0; step < steps_; ++step) {
+      model.sub_(context.server->gradient(model, batches.next()), step_rate_);
     }
     return model;
   }

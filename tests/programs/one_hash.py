@@ -31,10 +31,15 @@ variants = [
   {strategy = "fed_avg", stages = [{name = "clip", bound = 0.5}], label = "clipped"},
   {strategy = "scaffold", local.block = 7, local.form = "stacked", label = "stacked"},
   {strategy = "scaffold", local.block = 7, local.form = "in_turn", label = "in turn"},
+  {strategy = "fed_avg", codec = [{name = "top_k", keep = 0.1}, "quantize"], label = "compressed"},
+  {strategy = "fed_avg", rules = ["nnm", "krum"], attack = {name = "alie", malicious = 12}, label = "attacked"},
+  {strategy = {name = "ifca", clusters = 2}, label = "clusters"},
+  {strategy = "mime", label = "first exchange"},
+  {strategy = "fed_amp", label = "rows for clients"},
 ]
 seed = [1, 2]
 """
-CELLS = 14
+CELLS = 24
 # Ranks, threads, ranks per cell (0: as the program chooses), and whether the program starts its ranks itself.
 WAYS = [
     (1, 2, 0, True), (2, 1, 0, True), (2, 2, 2, False), (3, 1, 3, True), (3, 2, 0, False), (3, 1, 2, False),

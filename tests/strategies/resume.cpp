@@ -109,6 +109,20 @@ INSTANTIATE_TEST_SUITE_P(
         "[task]\nname = \"supervised\"\n[data]\nname = \"optdigits\"\ntest = 0.2\n[partition]\nclients = 60\n"
         "[model]\nname = \"mlp\"\nwidths = [6]\n[planner]\nname = \"fed_buff\"\nconcurrency = 8\nbuffer = 4\n"
         "[local]\nsteps = 2\nblock = 2\n[strategy]\nname = \"fed_per\"\n",
+        "[task]\nname = \"supervised\"\n[data]\nname = \"optdigits\"\ntest = 0.2\n[partition]\nclients = 60\n"
+        "[model]\nname = \"mlp\"\nwidths = [6]\n[planner]\nname = \"fed_buff\"\nconcurrency = 8\nbuffer = 4\n"
+        "[local]\nsteps = 2\nblock = 2\n[strategy]\nname = \"fed_proto\"\n",
+        "[planner]\ncohort = 9\ndropout = 0.2\n[strategy]\nname = \"ifca\"\nclusters = 3\n",
+        "[planner]\nname = \"fed_buff\"\nconcurrency = 12\nbuffer = 4\ndropout = 0.2\n[strategy]\nname = \"ifca\"\n",
+        "[planner]\ncohort = 9\ndropout = 0.2\n[strategy]\nname = \"mime\"\n",
+        "[planner]\ncohort = 9\ndropout = 0.2\n[strategy]\nname = \"fed_amp\"\nsigma = 50\n",
+        "[task]\nname = \"supervised\"\n[data]\nname = \"optdigits\"\ntest = 0.2\n[partition]\nclients = 60\n"
+        "[model]\nname = \"mlp\"\nwidths = [6]\nshrink = [1, 0.5]\n[planner]\nname = \"fed_buff\"\nconcurrency = 8\n"
+        "buffer = 4\n[local]\nsteps = 2\nblock = 2\n[strategy]\nname = \"hetero_fl\"\n",
+        "[task]\nname = \"supervised\"\n[data]\nname = \"optdigits\"\nserver = 90\ntest = 0.2\n[partition]\nclients = "
+        "60\n"
+        "[model]\nname = \"logistic_regression\"\n[planner]\ncohort = 9\n[local]\nsteps = 2\n"
+        "[strategy]\nname = \"fed_law\"\nepochs = 3\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\nname = \"fed_buff\"\nconcurrency = 12\n"
         "buffer = 4\ndropout = 0.2\n[strategy]\nname = \"scaffold\"\n[[stages]]\nname = \"clip\"\n",
         "[task]\nname = \"agents\"\nusers = 40\nsessions = 1\n[planner]\ncohort = 9\n"

@@ -22,10 +22,9 @@ UpdateBlock flipped(const std::string& settings, UpdateBlock update) {
     block.push_back({.id = ParticipationId{k}, .client = ClientId{k}});
     if (attack->is_malicious(ClientId{k}, 1)) malicious.push_back(k);
   }
-  const ClientMemory memory({}, 1, 0);
   const LocalSettings local = parts.local->at(1);
   const std::unique_ptr<Trainer> trainer = parts.task->trainer();
-  ClientBlock clients(block, local, *parts.task, *trainer, memory, std::vector<ClientRecord>(block.size()),
+  ClientBlock clients(block, local, *parts.task, *trainer, {}, std::vector<ClientRecord>(block.size()),
                       "strategy/0/fed_avg");
   const std::vector<Channel> channels = parts.channels();
   const PartContext context{.layout = parts.task->layout(),
