@@ -110,7 +110,7 @@ TEST(Ifca, MeansOfRowsAreThoseOfSums) {
   test::expect_close(rows.strategy.tensor("model/1"), test::numbers(second), 1e-13, "the second model");
 }
 
-TEST(Ifca, RefusesStagesThatSendAndAggregatorsThatMix) {
+TEST(Ifca, RefusesPartsThatMixGroups) {
   const auto error = [](const std::string& rest) {
     return test::user_error_of(
         [&] { play(federation(quadratics(mixed(), 0, "strategy = {name = \"ifca\", spread = 1}\n" + rest)), 1); });
