@@ -32,7 +32,7 @@ std::string toml(const std::string& task, const std::string& strategy, const Blo
   return fmt::format(
       "strategy = \"{}\"\nstages = [{{name = \"clip\", bound = 0.4}}]\nplanner = {{cohort = 15, dropout = 0.2}}\n"
       "local = {{epochs = 3, batch = 4, momentum = {}, block = {}, form = \"{}\"}}\n{}",
-      strategy, strategy == "scaffold" ? 0 : 0.5, block.clients, block.form, task);
+      strategy, strategy == "scaffold" || strategy == "mime" ? 0 : 0.5, block.clients, block.form, task);
 }
 
 class SameBits : public ::testing::TestWithParam<std::string> {};

@@ -80,7 +80,7 @@ TEST(HeteroFl, AveragesWhatEachClientHolds) {
   EXPECT_GT(seen.size(), 1U);
 }
 
-// Where nobody trains the whole, the rest of it stays.
+// The part of the model that no client trains stays.
 TEST(HeteroFl, LeavesAloneWhatNobodyHolds) {
   const Federation parts = federation("strategy = \"hetero_fl\"\nplanner = {cohort = 5}\n" +
                                       mlp(three, local + "task = {variant_shares = [0, 1, 1]}\n"));
