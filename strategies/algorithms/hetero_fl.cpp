@@ -1,7 +1,8 @@
 // HeteroFL: clients train nested parts of one model, each of the size that suits its device (`shrink` of [model]). The
 // server's value of a parameter moves by the mean change of the clients that hold it; parameters that none of them
 // holds stay. Diao, Ding and Tarokh, ICLR 2021 (arXiv 2010.01264), equation 4; without their masked loss for clients
-// that lack labels. If all clients train the whole model this is FedAvg with uniform weights. Try: strategy.rate = 0.5
+// that lack labels. If all clients train the whole model this is FedAvg with uniform weights.
+// Try: strategy.rate = 0.5
 
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>
