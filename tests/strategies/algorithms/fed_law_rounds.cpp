@@ -37,8 +37,8 @@ TEST(FedLaw, LowersTheLossOnTheServersExamples) {
 }
 
 TEST(FedLaw, HasTheSameBitsOnAnyRanks) {
-  const Federation parts = federation(experiment("{name = \"fed_law\", epochs = 4, batch = 30}",
-                                                 "rules = [\"norm_bound\"]\n", "batch = 5\nblock = 2\n"));
+  const Federation parts =
+      federation(experiment("{name = \"fed_law\", epochs = 4, batch = 30}", "", "batch = 5\nblock = 2\n"));
   const Played one = play(parts, 3);
   for (const Hands hands : {Hands{1, 2}, Hands{2, 1}, Hands{3, 2}, Hands{5, 1}}) {
     EXPECT_EQ(play(parts, 3, hands).bits, one.bits);
