@@ -98,7 +98,7 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
     ensure(group >= 0 && group < std::ssize(variant_of_) && variant_of_[group] == block.front().variant,
            "a client of variant {} has chosen group {} of {}", block.front().variant, group, variant_of_.size());
   }
-  if (!update.groups.empty()) refuse_sending_stages(message, stages_);
+  if (!update.groups.empty() && variant_of_.size() > 1) refuse_sending_stages(message, stages_);
   update.channels.resize(channels().size());
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     clients.open_memory(stages_[s].section);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/digest.hpp"
+#include "sim/round/prelude.hpp"
 #include "sim/round/server_rows.hpp"
 
 namespace shoal {
@@ -79,19 +80,24 @@ void refuse_missing_rows(const Federation& federation) {
 // If clients wait for each other, the fates of all must be known when they start.
 void refuse_waiting(const Federation& federation, const Composition& all) {
   const double expected = federation.planner->sampling(all).expected;
-  for (const ProtocolPhase& phase : federation.aggregator->phases(all.wires, expected)) {
+  std::vector<ProtocolPhase> phases = federation.aggregator->phases(all.wires, expected);
+  const std::size_t of_aggregator = phases.size();
+  add_prelude(phases, *federation.strategy, federation.task->layout());
+  const RoundPart& part = phases.size() == of_aggregator ? static_cast<const RoundPart&>(*federation.aggregator)
+                                                         : static_cast<const RoundPart&>(*federation.strategy);
+  for (const ProtocolPhase& phase : phases) {
     if (!phase.waits) continue;
     if (!federation.planner->waits_for_all()) {
       user_error(
           "in the phase '{}' of '{}' clients wait for each other, and '{}' does not wait for all of them. Use a "
           "planner that waits for its whole cohort.",
-          phase.name, federation.aggregator->name(), federation.planner->name());
+          phase.name, part.name(), federation.planner->name());
     }
     if (federation.population->offline() == Offline::pause) {
       user_error(
           "in the phase '{}' of '{}' clients wait for each other, and clients that are offline pause. Change 'offline' "
           "in [population].",
-          phase.name, federation.aggregator->name());
+          phase.name, part.name());
     }
   }
 }

@@ -11,25 +11,15 @@ namespace {
 
 bool is_before_download(const ProtocolPhase& phase) { return phase.place == ProtocolPhase::Place::before_download; }
 
-// The number of the exchange among a participation's phases: the last before the download.
-std::size_t prelude_number(const World& world) {
-  return own_phases + std::ranges::count_if(world.protocol, is_before_download) - 1;
-}
-
-void require_this_round(const PlannedRound& round, const Strategy& strategy) {
-  for (const Participation& p : round.committed) {
-    if (p.version == round.world.version && p.round == round.world.round) continue;
-    user_error(
-        "[planner] commits participations that have started in an earlier round, and the clients of '{}' exchange "
-        "means before they train. Use a planner whose rounds end together, such as uniform.",
-        strategy.name());
-  }
+// The number of the phase in which clients send, among a participation's phases: the last but one before the download.
+std::size_t sending_number(const World& world) {
+  return own_phases + std::ranges::count_if(world.protocol, is_before_download) - 2;
 }
 
 // Those who take part in the exchange, in an order that follows from the plan.
 std::vector<Participation> cohort_of(const PlannedRound& round) {
   std::vector<Participation> cohort = round.committed;
-  const std::size_t number = prelude_number(round.world);
+  const std::size_t number = sending_number(round.world);
   for (const Participation& p : round.dropouts) {
     const bool is_new = p.version == round.world.version && p.round == round.world.round;
     const bool drops_out = p.outcome > Outcome::completes;
@@ -112,19 +102,17 @@ void add_prelude(std::vector<ProtocolPhase>& protocol, const Strategy& strategy,
   std::int64_t values = 0;
   for (const Channel& channel : channels) values += channel.size;
   const std::int64_t bytes = values * static_cast<std::int64_t>(at::elementSize(layout.type));
-  const ProtocolPhase exchange{.name = "prelude",
-                               .place = ProtocolPhase::Place::before_download,
-                               .bytes_down = bytes,
-                               .bytes_up = bytes,
-                               .passes = 1};
-  protocol.insert(protocol.begin() + std::ranges::count_if(protocol, is_before_download), exchange);
+  const auto place = ProtocolPhase::Place::before_download;
+  protocol.insert(
+      protocol.begin() + std::ranges::count_if(protocol, is_before_download),
+      {ProtocolPhase{.name = "values of the first exchange", .place = place, .bytes_up = bytes, .passes = 1},
+       ProtocolPhase{.name = "means of the first exchange", .place = place, .bytes_down = bytes, .waits = true}});
 }
 
 Prelude run_prelude(const Federation& federation, FederationState& state, const PlannedRound& round, Communicator& comm,
                     Trainers& trainers) {
   const std::vector<Channel> channels = prelude_channels(federation);
   if (channels.empty() || round.plan.verdict == Verdict::abandoned || round.committed.empty()) return {};
-  require_this_round(round, *federation.strategy);
   const std::vector<Participation> cohort = cohort_of(round);
   const AggregationPlan plan = plan_exchange(channels, cohort, federation, round.world.round);
   Prelude prelude{.aborted = federation.aggregator->refuses(plan)};

@@ -19,12 +19,12 @@ struct Prelude {
 /// attacks leave them alone.
 std::vector<Channel> prelude_channels(const Federation& federation);
 
-/// Adds the first exchange to the phases of a protocol, as the last before the download: bytes up and down, and one
-/// pass over the client's examples.
+/// Adds the first exchange to the phases of a protocol, as the last two before the download: one pass over the client's
+/// examples and the bytes up; then, once all have sent, the bytes down.
 void add_prelude(std::vector<ProtocolPhase>& protocol, const Strategy& strategy, const ParameterLayout& layout);
 
 /// The first exchange, with all that are committed and with those that drop out after it. The same bits on any number
-/// of ranks. Collective. UserError if a participation has started in another round.
+/// of ranks. Collective.
 Prelude run_prelude(const Federation& federation, FederationState& state, const PlannedRound& round, Communicator& comm,
                     Trainers& trainers);
 

@@ -44,7 +44,7 @@ class Strategy : public RoundPart {
   virtual UpdateBlock client_update(const Message& server, ClientBlock& clients) const = 0;
   /// Channels of a first exchange with the cohort of a round, before any of it trains: empty for none. The means of
   /// each group join the message of `client_update` as "prelude/NAME". Stages, codecs, rules and attacks do not see
-  /// them, and planners must commit all participations in the round of their start.
+  /// them, and the planner must wait for the whole cohort.
   virtual std::vector<Channel> prelude(const ParameterLayout&) const { return {}; }
   /// The updates that the clients of a block send in the first exchange: one Rows per channel. Memory cannot be written
   /// here.

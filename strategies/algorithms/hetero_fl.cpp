@@ -2,7 +2,6 @@
 // server's value of a parameter moves by the mean change of the clients that hold it; parameters that none of them
 // holds stay. Diao, Ding and Tarokh, ICLR 2021 (arXiv 2010.01264), equation 4; without their masked loss for clients
 // that lack labels. If all clients train the whole model this is FedAvg with uniform weights.
-// Try: strategy.rate = 0.5
 
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>

@@ -55,6 +55,7 @@ class Mime final : public Strategy {
     return clients.train(x, {.program = step_as_server}).delta;
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
+    if (context.prelude.empty()) return;  // a round without clients
     state.params().add_(groups[0].mean(), rate_);
     state.tensor("momentum").mul_(beta_).add_(context.prelude[0].mean(), 1 - beta_);
   }
