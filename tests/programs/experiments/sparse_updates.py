@@ -11,8 +11,8 @@ def test_sparse_updates():
         upload = {label: cell["rounds"]["bytes_up"].sum() for label, cell in cells.items()}
         for label in ("8 bits", "top 5 %", "top 5 %, 8 bits", "both ways"):
             assert accuracy[label] > accuracy["plain"] - 0.015, accuracy
-        # Of 4,810 values 240 are sent: 8 bytes each, or 5 and a scale.
-        sent = {"plain": 4 * 4810, "8 bits": 4810 + 3 * 4, "top 5 %": 240 * 8, "top 5 %, 8 bits": 240 * 5 + 4}
+        # Of 4,810 values 241 are sent: 8 bytes each, or 5 and a scale.
+        sent = {"plain": 4 * 4810, "8 bits": 4810 + 3 * 4, "top 5 %": 241 * 8, "top 5 %, 8 bits": 241 * 5 + 4}
         for label in ("top 5 %", "top 5 %, 8 bits"):
             assert upload[label] * sent["plain"] == upload["plain"] * sent[label], upload
         down = {label: cell["rounds"]["bytes_down"].sum() for label, cell in cells.items()}
