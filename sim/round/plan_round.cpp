@@ -40,26 +40,6 @@ void weigh_by_score(std::vector<Commit>& commits, const FederationState& state) 
   }
 }
 
-// The session of all that end with the round.
-AggregationPlan plan_session(const PlannedRound& round, const Federation& federation, const ClientSide& side) {
-  AggregationPlan session = plan_sums(side.wires(), round.plan, round.committed, *federation.task);
-  session.cohort = round.committed;
-  session.cohort.insert(session.cohort.end(), round.dropouts.begin(), round.dropouts.end());
-  std::ranges::sort(session.cohort, {}, &Participation::id);
-  for (const Participation& p : round.committed) {
-    const auto place = std::ranges::lower_bound(session.cohort, p.id, {}, &Participation::id);
-    session.contributing.push_back(place - session.cohort.begin());
-  }
-  std::ranges::sort(session.contributing);
-  session.round = round.world.round;
-  session.groups = federation.groups();
-  for (std::int32_t g = 0; federation.task->variants() > 1 && g < session.groups; ++g) {
-    session.group_wires.push_back(side.wires(g));
-  }
-  session.key = round_key(federation, federation.section_of(*federation.aggregator), session.round);
-  return session;
-}
-
 }  // namespace
 
 PlannedRound plan_round(const Federation& federation, FederationState& state, const ProbeLosses& losses) {
@@ -86,6 +66,25 @@ PlannedRound plan_round(const Federation& federation, FederationState& state, co
     if (!reason.empty()) abandon(round, std::move(reason));
   }
   return round;
+}
+
+AggregationPlan plan_session(const PlannedRound& round, const Federation& federation, const ClientSide& side) {
+  AggregationPlan session = plan_sums(side.wires(), round.plan, round.committed, *federation.task);
+  session.cohort = round.committed;
+  session.cohort.insert(session.cohort.end(), round.dropouts.begin(), round.dropouts.end());
+  std::ranges::sort(session.cohort, {}, &Participation::id);
+  for (const Participation& p : round.committed) {
+    const auto place = std::ranges::lower_bound(session.cohort, p.id, {}, &Participation::id);
+    session.contributing.push_back(place - session.cohort.begin());
+  }
+  std::ranges::sort(session.contributing);
+  session.round = round.world.round;
+  session.groups = federation.groups();
+  for (std::int32_t g = 0; federation.task->variants() > 1 && g < session.groups; ++g) {
+    session.group_wires.push_back(side.wires(g));
+  }
+  session.key = round_key(federation, federation.section_of(*federation.aggregator), session.round);
+  return session;
 }
 
 void abandon(PlannedRound& round, std::string reason) {

@@ -28,6 +28,9 @@ using ProbeLosses = std::function<std::vector<Probe>(const std::vector<ClientId>
 /// of `losses`.
 PlannedRound plan_round(const Federation& federation, FederationState& state, const ProbeLosses& losses);
 
+/// The session of all that end with the round.
+AggregationPlan plan_session(const PlannedRound& round, const Federation& federation, const ClientSide& side);
+
 /// The planner's next server step, with its probes answered in `world`. Time always passes: if no client starts and
 /// none is in flight, because none is available, the round is abandoned and ends at the next instant at which a client
 /// is available. With daily quotas, the planner's state keeps today's use of the clients in its blob "used today".

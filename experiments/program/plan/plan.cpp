@@ -11,7 +11,9 @@ namespace {
 MemoryPlan memory_of(const Federation& parts, const CellPlan& cell, std::int64_t program, std::int64_t ranks) {
   MemoryPlan memory{.program = program, .data = parts.task->data_bytes(), .training = cell.measured.training_bytes};
   FederationState state(parts, 1, 0);
-  for (const Wire& wire : state.client_side.wires()) memory.sums += 8 * wire.channel.size;
+  for (std::int32_t g = 0; g < parts.groups(); ++g) {
+    for (const Wire& wire : state.client_side.wires(g)) memory.sums += 8 * wire.channel.size;
+  }
   for (const auto& [name, section] : state.sections) {
     for (const auto& [tensor_name, tensor] : section.tensors()) memory.versions += tensor.nbytes();
   }

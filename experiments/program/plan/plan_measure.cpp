@@ -5,11 +5,9 @@
 
 #include <algorithm>
 #include <fstream>
-#include <numeric>
 #include <optional>
 
 #include "sim/round/finish_session.hpp"
-#include "sim/round/plan_sums.hpp"
 #include "sim/round/prelude.hpp"
 #include "sim/round/server_data.hpp"
 #include "sim/round/server_rows.hpp"
@@ -49,11 +47,8 @@ PlannedRound round_of(const std::vector<Participation>& clients, const Federatio
   RoundPlan plan{.starts = clients};
   for (const Participation& p : clients) plan.commits.push_back({p.id});
   PlannedRound round{.local = local, .world = make_world(parts, state, local), .plan = plan, .committed = clients};
-  round.session = plan_sums(state.client_side.wires(), plan, clients, *parts.task);
-  round.session.groups = parts.groups();
-  round.session.cohort = clients;
-  round.session.contributing.resize(clients.size());
-  std::iota(round.session.contributing.begin(), round.session.contributing.end(), 0);
+  for (const Participation& p : clients) newest_message(parts, state, p.group);
+  round.session = plan_session(round, parts, state.client_side);
   return round;
 }
 

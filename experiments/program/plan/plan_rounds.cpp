@@ -32,11 +32,11 @@ void count(const PlannedRound& round, const FederationState& state, RoundsPlan& 
   sums.dropouts += std::ssize(plan.dropouts);
   sums.abandoned += plan.commits.empty() && !world.steps_without_clients ? 1 : 0;
   sums.bytes_down += downloaded_bytes(world, plan.starts);
-  sums.bytes_up += std::ssize(plan.commits) * world.bytes_up;
   sums.time = plan.time;
   sums.live_versions = std::max(sums.live_versions, versions_in_use(state));
   const bool keep = sums.first.empty();
   for (const Participation& p : round.committed) {
+    sums.bytes_up += world.bytes_sent(p.client);
     sums.flops += world.operations(p.client, p.fraction);
     if (!keep) continue;
     sums.first.push_back(p);
@@ -53,7 +53,7 @@ double processor_seconds() { return 1.0 * std::clock() / CLOCKS_PER_SEC; }
 RoundsPlan plan_rounds(const Federation& parts, std::int64_t rounds, double seconds) {
   FederationState state(parts, 1, 0);
   RoundsPlan sums{.rounds = rounds};
-  sums.message_bytes = newest_message(parts, state).bytes();
+  sums.message_bytes = download_bytes(parts, newest_message(parts, state));
   sums.update_bytes = expected_bytes(state.client_side.wires());
 
   const double begin = processor_seconds();
