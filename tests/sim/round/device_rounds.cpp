@@ -66,6 +66,9 @@ const std::vector<Game> games = {
     {"rules", cohorts +
                   "strategy = \"fed_avg\"\nstages = [\"adaptive_clip\"]\nrules = [\"nnm\", \"centered_clipping\"]\n" +
                   "attack = {name = \"sign_flip\", malicious = 20}\n"},
+    {"groups", cohorts + "strategy = {name = \"ifca\", clusters = 3}\n"},
+    {"prelude", cohorts + "strategy = \"mime\"\n"},
+    {"kept_for_clients", cohorts + "strategy = {name = \"fed_amp\", sigma = 50}\n"},
     {"crafted", cohorts + "strategy = \"scaffold\"\nattack = {name = \"alie\", malicious = 20}\n"},
 };
 

@@ -26,7 +26,8 @@ TrainedBlock block() {
       .figures = {{.loss = 0.1, .steps = 3, .examples = 7, .bytes_up = 9, .accepted = true, .figures = {0.5, -1}},
                   {.loss = -2, .steps = 4, .examples = 8, .rejected_examples = 1}},
       .weight = {0.25, 4},
-      .written = {{at::arange(3), at::Tensor()}, {at::Tensor(), at::arange(2, at::kDouble)}}};
+      .written = {{at::arange(3), at::Tensor()}, {at::Tensor(), at::arange(2, at::kDouble)}},
+      .groups = {2, 0}};
   return block;
 }
 
@@ -53,6 +54,7 @@ TEST(PackExchange, ATrainedBlockComesBack) {
   unpacker.finish();
   expect_same(before.channels, after.channels);
   EXPECT_EQ(after.weight, before.weight);
+  EXPECT_EQ(after.groups, before.groups);
   ASSERT_EQ(after.figures.size(), 2U);
   for (std::size_t k = 0; k < 2; ++k) {
     EXPECT_EQ(packed(after.figures[k]), packed(before.figures[k]));
@@ -68,6 +70,7 @@ TEST(PackExchange, ATrainedBlockComesBack) {
 
 TEST(PackExchange, AMessageAndAParticipationComeBack) {
   Message message{.version = Version{7}, .wire_bytes = 1234, .bytes_since = {{Version{5}, 20}, {Version{6}, 10}}};
+  message.group = 4;
   message.tensors.emplace("params", at::arange(5, at::kDouble));
   message.tensors.emplace("stage/1/clip/bound", at::arange(1, at::kFloat));
   const Participation p{.id = ParticipationId{1},
@@ -89,6 +92,7 @@ TEST(PackExchange, AMessageAndAParticipationComeBack) {
   const Participation same = unpack_participation(unpacker);
   unpacker.finish();
   EXPECT_EQ(found.version, message.version);
+  EXPECT_EQ(found.group, message.group);
   EXPECT_EQ(found.wire_bytes, message.wire_bytes);
   EXPECT_EQ(found.bytes_since, message.bytes_since);
   ASSERT_EQ(found.tensors.size(), 2U);
