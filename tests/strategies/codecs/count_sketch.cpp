@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "tests/strategies/codecs/fixed_rows.hpp"
 
@@ -51,8 +52,8 @@ TEST(CountSketch, EstimatesWithoutBias) {
   const Federation parts =
       fixed_rows(1, size, fmt::format("{{name = \"count_sketch\", rows = 1, columns = 1000, keep = {}}}", size),
                  [](const Participation&, std::int64_t) { return 1.0; });
-  double mean = 0;
-  for (const double value : moves(parts, 1)[0]) mean += value / size;
+  const std::vector<double> estimates = moves(parts, 1)[0];
+  const double mean = std::accumulate(estimates.begin(), estimates.end(), 0.0) / size;
   EXPECT_NEAR(mean, 1, 5 * std::sqrt(2 * 3.0 / size));
 }
 
