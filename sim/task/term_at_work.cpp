@@ -1,5 +1,6 @@
 #include "sim/task/term_at_work.hpp"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>

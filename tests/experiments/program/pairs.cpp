@@ -55,11 +55,11 @@ Settings both(const AnyPart& a, const AnyPart& b) {
   }
   Settings settings = Settings::parse(toml, "test.toml");
   if (a.kind == "peer strategy" || b.kind == "peer strategy") settings.set("topology", "\"ring\"");
-  settings.set(std::string(a.section), toml_of(a));
+  settings.set(a.section, toml_of(a));
   if (a.section == b.section) {
-    settings.set(std::string(a.section), fmt::format("[{{name = \"{}\"}}, {{name = \"{}\"}}]", a.name, b.name));
+    settings.set(a.section, fmt::format("[{{name = \"{}\"}}, {{name = \"{}\"}}]", a.name, b.name));
   } else {
-    settings.set(std::string(b.section), toml_of(b));
+    settings.set(b.section, toml_of(b));
   }
   return settings;
 }
