@@ -54,7 +54,7 @@ TEST(Combinations, RefuseNoiseForAMeanThatRulesDoNotGive) {
 
 TEST(Combinations, RefuseRulesAndAttacksWithoutAServer) {
   for (const std::string part : {"rules = [\"krum\"]", "attack = \"sign_flip\""}) {
-    EXPECT_THAT(refusal(part + "\ntopology = \"ring\"\n" + small), HasSubstr("beside 'topology'"));
+    EXPECT_THAT(refusal(fmt::format("{}\ntopology = \"ring\"\n{}", part, small)), HasSubstr("beside 'topology'"));
   }
 }
 

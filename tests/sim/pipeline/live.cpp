@@ -1,6 +1,7 @@
 // Do the components work on threads and in two processes, and does a replay of their letters give the same bits?
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/equal.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

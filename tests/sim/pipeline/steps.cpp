@@ -1,6 +1,8 @@
 // Does serving answer other letters between the tokens of a reply, and are tokens, times and versions those of replies
 // that are sampled whole?
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

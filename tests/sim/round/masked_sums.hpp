@@ -3,6 +3,7 @@
 // words and the other subtracts (Bonawitz et al., CCS 2017, section 4). Anyone who knows the round's key can make all
 // streams, so nothing is hidden; what an aggregator with real keys needs of the engine is all here.
 
+#include <ATen/ops/tensor.h>
 #include <array>
 #include <atomic>
 #include <cstring>

@@ -28,12 +28,14 @@ void write_all(int to, std::span<const std::byte> bytes) {
   }
 }
 
-void read_all(int from, std::span<std::byte> bytes) {
+// False if the pipe is closed.
+bool read_all(int from, std::span<std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t got = ::read(from, bytes.data(), bytes.size());
-    if (got <= 0) throw std::runtime_error("the pipe is closed");
+    if (got <= 0) return false;
     bytes = bytes.subspan(got);
   }
+  return true;
 }
 
 void send(int to, const Packer& packer) {
@@ -42,11 +44,12 @@ void send(int to, const Packer& packer) {
   write_all(to, packer.bytes());
 }
 
+// Empty if the pipe is closed.
 std::vector<std::byte> receive(int from) {
   std::uint64_t size = 0;
-  read_all(from, std::as_writable_bytes(std::span(&size, 1)));
+  if (!read_all(from, std::as_writable_bytes(std::span(&size, 1)))) return {};
   std::vector<std::byte> bytes(size);
-  read_all(from, bytes);
+  if (!read_all(from, bytes)) return {};
   return bytes;
 }
 
@@ -57,6 +60,7 @@ void serve(int from, int to) {
   const std::unique_ptr<Trainer> trainer = parts.task->trainer();
   for (;;) {
     const std::vector<std::byte> request = receive(from);
+    if (request.empty()) return;
     Unpacker unpacker(request, "request");
     const Message message = unpack_message(unpacker);
     std::vector<Participation> block;
@@ -83,10 +87,7 @@ class Clients {
     if (child_ == 0) {
       ::close(down[1]);
       ::close(up[0]);
-      try {
-        serve(down[0], up[1]);
-      } catch (const std::exception&) {  // the parent has closed the pipe
-      }
+      serve(down[0], up[1]);
       ::_exit(0);
     }
     ::close(down[0]);

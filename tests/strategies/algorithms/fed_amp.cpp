@@ -88,7 +88,8 @@ TEST(FedAmp, WithoutAttentionIsLocalTraining) {
 TEST(FedAmp, GivesTheSameBitsOnAnyRanks) {
   for (const std::string planner : {"planner = {cohort = 11, dropout = 0.3}\n",
                                     "planner = {name = \"fed_buff\", concurrency = 9, buffer = 4, dropout = 0.2}\n"}) {
-    const Federation parts = federation("strategy = {name = \"fed_amp\", sigma = 0.5}\n" + planner + mlp);
+    const Federation parts =
+        federation(fmt::format("strategy = {{name = \"fed_amp\", sigma = 0.5}}\n{}{}", planner, mlp));
     const std::string one = play(parts, 6).bits;
     for (const Hands hands : {Hands{2, 1}, Hands{3, 2}, Hands{5, 1}}) {
       EXPECT_EQ(play(parts, 6, hands).bits, one) << planner << hands.ranks;

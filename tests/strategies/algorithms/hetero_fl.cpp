@@ -98,7 +98,8 @@ TEST(HeteroFl, GivesTheSameBitsOnAnyRanks) {
   for (const std::string planner : {"planner = {cohort = 12, dropout = 0.2}\n",
                                     "planner = {name = \"fed_buff\", concurrency = 9, buffer = 4, dropout = 0.2}\n"}) {
     for (const std::string sums : {"", "codec = \"quantize\"\n", "stages = [{name = \"adaptive_clip\"}]\n"}) {
-      const Federation parts = federation("strategy = \"hetero_fl\"\n" + planner + sums + mlp(three, local));
+      const Federation parts =
+          federation(fmt::format("strategy = \"hetero_fl\"\n{}{}{}", planner, sums, mlp(three, local)));
       const std::string one = play(parts, 5).bits;
       for (const Hands hands : {Hands{2, 1}, Hands{3, 2}, Hands{5, 1}}) {
         EXPECT_EQ(play(parts, 5, hands).bits, one) << planner << sums << hands.ranks;

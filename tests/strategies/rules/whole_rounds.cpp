@@ -195,11 +195,11 @@ TEST(RulesInRounds, LeaveChannelsAloneThatNeedAMean) {
 TEST(KeptRows, GiveTheMeanOfTheSums) {
   for (const std::string strategy : {"fed_avg", "fed_async", "scaffold"}) {
     const auto last = [&](const std::string& aggregator) {
-      const Federation parts =
-          federation("aggregator = \"" + aggregator + "\"\nstrategy = \"" + strategy +
-                     "\"\nplanner = {name = \"fed_buff\", concurrency = 12, buffer = 4, dropout = 0.1}\n"
-                     "population = {speed_sigma = 1}\nlocal = {steps = 3}\n"
-                     "[task]\nname = \"quadratic\"\nclients = 40\ndimension = 30\nprecision = \"float64\"\n");
+      const Federation parts = federation(
+          fmt::format("aggregator = \"{}\"\nstrategy = \"{}\"\nplanner = {{name = \"fed_buff\", concurrency = "
+                      "12, buffer = 4, dropout = 0.1}}\npopulation = {{speed_sigma = 1}}\nlocal = {{steps = 3}}\n"
+                      "[task]\nname = \"quadratic\"\nclients = 40\ndimension = 30\nprecision = \"float64\"\n",
+                      aggregator, strategy));
       at::Tensor found;
       run(parts, 12, 2, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Trainers&) {
         if (comm.rank() == 0) found = state.strategy().params().clone();
