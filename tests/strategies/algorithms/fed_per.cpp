@@ -158,7 +158,10 @@ Federation fed_bn(const std::string& local) {
   const std::string personal = "name = \"fed_per\"\npersonal = [\"norm\", \"buffer\"]\n";
   parts.strategy = make_part<Strategy>("strategy", "", Settings::parse(personal, "test.toml"));
   Examples images = random_examples({2, 6, 6}, 3, 8 * 12, 1);
-  for (std::size_t i = 0; i < images.floats.size(); ++i) images.floats[i] += 0.5F * static_cast<float>(i / 864);
+  for (std::size_t i = 0; i < images.floats.size(); ++i) {
+    const std::size_t client = i / (12 * 72);
+    images.floats[i] += 0.5F * client;
+  }
   auto data = std::make_shared<Dataset>();
   data->train = stored(std::move(images));
   Network path({4, 6, 6});
