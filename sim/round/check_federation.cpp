@@ -1,7 +1,8 @@
 // The combinations of parts that a federation refuses, each with its reason; a part's own reasons are in its `check`.
+#include "sim/round/federation.hpp"
+
 #include <set>
 
-#include "sim/round/federation.hpp"
 #include "sim/round/prelude.hpp"
 
 namespace shoal {
