@@ -9,7 +9,8 @@ namespace shoal {
 std::int64_t LocalSettings::local_steps(std::int64_t examples, double fraction) const {
   const std::int64_t size = batch == 0 ? examples : std::min(batch, examples);
   const std::int64_t per_epoch = size > 0 ? (examples + size - 1) / size : 0;
-  const double whole = steps > 0 ? steps : std::ceil(epochs * per_epoch);
+  // The product of decimals may lie just above a whole number: 1.1 epochs of 100 batches are 110 steps.
+  const double whole = steps > 0 ? steps : std::ceil(epochs * per_epoch * (1 - 1e-12));
   return std::max<std::int64_t>(1, std::llround(whole * fraction));
 }
 

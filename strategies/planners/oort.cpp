@@ -25,7 +25,7 @@ struct Explored {
 // A quantile of at least one value, by nearest rank.
 double quantile(std::vector<double> values, double share) {
   std::ranges::sort(values);
-  const std::int64_t rank = std::ceil(share * values.size());
+  const std::int64_t rank = std::ceil(share * values.size() * (1 - 1e-12));  // 0.55 of 100 is 55
   return values[std::clamp<std::int64_t>(rank, 1, std::ssize(values)) - 1];
 }
 
