@@ -1,5 +1,6 @@
 #include "experiments/program/run/grid.hpp"
 
+#include <algorithm>
 #include <set>
 
 namespace shoal {
@@ -87,7 +88,27 @@ std::string what_learns(const Settings& cell) {
   return cell.section("strategy").text("name", "fed_avg", "which strategy");
 }
 
+// Whether setting `key` to these values replaces what was set for `other`: the key itself or a section that holds it.
+bool replaces(const std::pair<std::string, std::string>& set, std::string_view other) {
+  const auto& [key, toml] = set;
+  return other == key || (other.starts_with(key + ".") && (toml.starts_with('"') || toml.starts_with('{')));
+}
+
 }  // namespace
+
+void refuse_overridden(const Settings& experiment, std::string_view key) {
+  const Settings base = experiment.clone();
+  if (!base.has("grid") || key.starts_with("grid")) return;
+  for (const Settings::Leaf& leaf : base.section("grid").leaves()) {
+    const Axis axis = read_axis(leaf);
+    const bool always = std::ranges::all_of(axis, [&](const Choice& choice) {
+      return std::ranges::any_of(choice.sets, [&](const auto& set) { return replaces(set, key); });
+    });
+    if (!always) continue;
+    user_error("--set {}: [grid] sets it in every cell, so this has no effect. Change 'grid.{}' instead.", key,
+               leaf.key);
+  }
+}
 
 std::vector<Cell> expand_grid(const Settings& experiment) {
   Settings base = experiment.clone();

@@ -156,5 +156,32 @@ TEST(Grid, RefusesMoreThanAHundredThousandCells) {
   EXPECT_EQ(error_of("[grid]\nseed = [1,2,3]\nrounds = [1,2,3]\n"), "(none)");
 }
 
+std::string overridden(const std::string& toml, const std::string& key) {
+  try {
+    refuse_overridden(Settings::parse(toml, "a.toml"), key);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "(none)";
+}
+
+TEST(Grid, RefusesSettingsWithoutEffect) {
+  const std::string grid = "[grid]\nstrategy = [\"fed_avg\", {name = \"fed_prox\", mu = 1}]\nseed = [1, 2]\n";
+  EXPECT_EQ(overridden(grid, "strategy"),
+            "--set strategy: [grid] sets it in every cell, so this has no effect. Change 'grid.strategy' instead.");
+  EXPECT_THAT(overridden(grid, "strategy.name"), HasSubstr("in every cell"));
+  EXPECT_THAT(overridden(grid, "strategy.mu"), HasSubstr("in every cell"));
+  EXPECT_THAT(overridden(grid, "seed"), HasSubstr("'grid.seed'"));
+  EXPECT_EQ(overridden(grid, "rounds"), "(none)");
+  EXPECT_EQ(overridden(grid, "grid.seed"), "(none)");
+  EXPECT_EQ(overridden("rounds = 3\n", "strategy"), "(none)");
+  const std::string variants =
+      "[grid]\nvariants = [{strategy = \"fed_avg\"}, {strategy = \"scaffold\", local.rate = 1}]\n";
+  EXPECT_EQ(overridden(variants, "local.rate"), "(none)");  // it holds in the first variant
+  EXPECT_THAT(overridden(variants, "strategy"), HasSubstr("'grid.variants'"));
+  EXPECT_EQ(overridden("[grid]\n\"planner.dropout\" = [0, 0.1]\n", "planner.cohort"), "(none)");
+  EXPECT_THAT(overridden("[grid]\n\"planner.dropout\" = [0, 0.1]\n", "planner.dropout"), HasSubstr("in every cell"));
+}
+
 }  // namespace
 }  // namespace shoal
