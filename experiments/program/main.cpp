@@ -1,5 +1,8 @@
 // The program `shoal`: its command line.
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
@@ -32,9 +35,18 @@ int reject_arguments(const CLI::ParseError& error, const std::vector<std::string
   return user_error_code;
 }
 
+// Whichever of the standard streams is closed becomes /dev/null: otherwise the first file that the program opens would
+// take its place, and get the progress.
+void open_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   if (const int code = guarded("", [&] { pin_library_threads(argv); }); code != 0) return code;
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write(), not a death
 
