@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -29,6 +30,15 @@ using Arguments = std::vector<std::string>;
 template <class Options>
 Action action(std::shared_ptr<Options> options, void (*body)(const Options&)) {
   return [options, body] { return guarded("", [&] { body(*options); }); };
+}
+
+CLI::Validator finite_seconds() {
+  const auto problem = [](const std::string& text) -> std::string {
+    double seconds = 0;
+    const bool is_number = CLI::detail::lexical_cast(text, seconds);
+    return is_number && std::isfinite(seconds) && seconds >= 0 ? "" : fmt::format("{} is no time in seconds", text);
+  };
+  return CLI::Validator(problem, "SECONDS");
 }
 
 // --- run, verify, plan -----------------------------------------------------------------------------------------------
@@ -67,10 +77,10 @@ Action declare_run(CLI::App& app, const Arguments& arguments) {
   app.add_flag("--anew", command->options.anew, "discard an interrupted run")->excludes(resume);
   app.add_option("--checkpoint-every", command->options.limits.checkpoint_every,
                  "seconds between checkpoints (default 60); SIGUSR1 and SIGTERM save and stop")
-      ->check(CLI::NonNegativeNumber);
+      ->check(finite_seconds());
   app.add_option("--time-limit", command->options.limits.stop_after,
                  "save and stop (exit code 75) before this many seconds have passed; 0: never")
-      ->check(CLI::NonNegativeNumber);
+      ->check(finite_seconds());
   return [command, arguments] { return run(*command, arguments); };
 }
 
@@ -104,6 +114,11 @@ struct ReportOptions {
 };
 
 void write_report(const ReportOptions& options) {
+  for (const std::string& file : options.files) {
+    std::error_code missing;  // a file that is not there is no other one's name
+    if (!std::filesystem::equivalent(file, options.out, missing)) continue;
+    user_error("--out {}: is one of the run files. Choose another name for the page.", options.out);
+  }
   check_writable(options.out);
   std::vector<ReportedRun> runs;
   for (const std::string& file : options.files) runs.push_back({file, read_run(file)});

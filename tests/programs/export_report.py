@@ -211,6 +211,13 @@ shoal("report", "run.h5", "more.h5", "--out", "both.html")
 both = page(pathlib.Path("both.html")).text
 assert "run: fed_avg" in both and "more: fed_avg" in both and f"more: {LABEL}" in both
 assert "folder '/nowhere'" in shoal("report", "run.h5", "--out", "/nowhere/x.html", code=2).stderr
+# A page never replaces one of its runs, under any of its names.
+kept = pathlib.Path("run.h5").read_bytes()
+os.symlink("run.h5", "link.h5")
+for out in ("run.h5", "./run.h5", "link.h5"):
+    assert "is one of the run files" in shoal("report", "more.h5", "run.h5", "--out", out, code=2).stderr
+assert pathlib.Path("run.h5").read_bytes() == kept
+os.remove("link.h5")
 
 # --- a run that was killed ------------------------------------------------------------------------------------------
 # It never ends by itself: killed once two rounds are evaluated, it can be reported and exported from its journals alone.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <utility>
 
@@ -218,6 +219,16 @@ RunResult merge_cells(const Run& run, bool was_stopped) {
   return result;
 }
 
+// Only a run file may be replaced: a mistyped --out could name an experiment or data.
+void require_run_file(const std::string& path) {
+  if (!fs::exists(path) || fs::is_directory(path)) return;  // check_writable tells of folders
+  constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
+  std::string head(signature.size(), '\0');
+  std::ifstream file(path, std::ios::binary);
+  if (fs::is_regular_file(path) && file.read(head.data(), std::ssize(head)) && head == signature) return;
+  user_error("{}: exists and is no run file, so it is not replaced. Choose another --out, or remove it.", path);
+}
+
 }  // namespace
 
 Settings load_experiment(const std::string& file, const std::vector<std::string>& sets) {
@@ -227,6 +238,7 @@ Settings load_experiment(const std::string& file, const std::vector<std::string>
     if (equals == std::string::npos) user_error("--set '{}' has no '='. Write --set key=value.", entry);
     experiment.set(entry.substr(0, equals), entry.substr(equals + 1));
   }
+  for (const std::string& entry : sets) refuse_overridden(experiment, entry.substr(0, entry.find('=')));
   return experiment;
 }
 
@@ -247,6 +259,7 @@ Run check_experiment(const Settings& experiment, const RunOptions& options) {
     user_error("{}: holds an interrupted run. Use --resume to continue it or --anew to discard it.",
                journal_folder(run.out));
   }
+  require_run_file(run.out);
   run.complete = options.resume && is_complete(run);
   std::error_code ignored;  // check_writable reports the error
   if (options.out.empty()) fs::create_directories("results", ignored);
