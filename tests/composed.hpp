@@ -76,4 +76,14 @@ inline Finished finished(const Settings& settings, Hands hands = {}) {
 
 inline Federation federation(const std::string& toml) { return composed(toml).federation; }
 
+/// The message of the UserError with which the experiment is refused, or "accepted".
+inline std::string refusal(const std::string& toml) {
+  try {
+    federation(toml);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
 }  // namespace shoal::test

@@ -5,7 +5,7 @@ namespace shoal {
 std::vector<std::int64_t> malicious_among(std::span<const Participation> block, const Attack& attack) {
   std::vector<std::int64_t> malicious;
   for (std::size_t k = 0; k < block.size(); ++k) {
-    if (attack.is_malicious(block[k].client, block[k].round)) malicious.push_back(static_cast<std::int64_t>(k));
+    if (attack.is_malicious(block[k].client, block[k].round)) malicious.push_back(k);
   }
   return malicious;
 }

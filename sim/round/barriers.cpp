@@ -9,7 +9,7 @@ namespace {
 bool gets_to(const Participation& p, std::size_t place, const PhaseEnds& ends) {
   if (p.outcome == Outcome::completes) return true;
   const int number = static_cast<int>(p.outcome) - static_cast<int>(dropout_in(0));
-  return number >= 0 && ends.place(static_cast<std::size_t>(number)) >= place;
+  return number >= 0 && ends.place(number) >= place;
 }
 
 // The end of the phase before, of the last client that is still there, counted from the start.

@@ -33,8 +33,7 @@ void check_privacy(const Composition& all) {
     if (!channel.is_private || protected_channels.contains(channel.name)) continue;
     user_error(
         "[stages] add noise for differential privacy, but not to the channel '{}'. Put the stage that adds noise last; "
-        "if "
-        "the channel holds counts, which no stage protects, leave out the strategy or stage that declares it.",
+        "if the channel holds counts, which no stage protects, leave out the strategy or stage that declares it.",
         channel.name);
   }
   for (const Codec* codec : all.all<Codec>()) {
@@ -126,15 +125,13 @@ void refuse_variants(const Federation& federation) {
   if (std::ssize(trained) < variants) {
     user_error(
         "the task has {} variants of its model and the strategy '{}' trains {}. Leave out 'shrink' of [model], or use "
-        "a "
-        "strategy for models of different sizes, such as hetero_fl.",
+        "a strategy for models of different sizes, such as hetero_fl.",
         variants, federation.strategy->name(), trained.size());
   }
   if (federation.aggregator->needs_rows()) {
     user_error(
         "[aggregator] compares the clients' updates, and clients train models of different sizes. Leave out 'shrink' "
-        "of "
-        "[model], or use another aggregator and no rules.");
+        "of [model], or use another aggregator and no rules.");
   }
   if (!federation.memory().empty()) {
     user_error(

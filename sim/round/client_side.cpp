@@ -69,18 +69,23 @@ ClientSide::ClientSide(const Federation& federation)
   for (const auto& [section, part] : federation.sections()) {
     if (part == federation.strategy.get()) strategy_section_ = section;
     if (const auto* stage = dynamic_cast<const Stage*>(part)) {
+      if (stage->works_in_ring()) ring_.push_back(keys_of(stages_.size(), section));
       stages_.push_back({section, random_key(federation.seed, section)});
-      works_in_ring_ |= stage->works_in_ring();
     }
     if (part == federation.attack.get()) attack_ = {section, random_key(federation.seed, section)};
     if (const auto* codec = dynamic_cast<const Codec*>(part)) {
-      codecs_.push_back({section, {}});
-      for (const Channel& channel : channels()) {
-        codecs_.back().keys.push_back(random_key(federation.seed, scoped(section, channel.name)));
-      }
+      codecs_.push_back(keys_of(codecs_.size(), section));
       changes_words_ |= !codec->changes_nothing();
     }
   }
+}
+
+ClientSide::ChannelKeys ClientSide::keys_of(std::size_t place, const std::string& section) const {
+  ChannelKeys own{.place = place, .section = section, .keys = {}};
+  for (const Channel& channel : channels()) {
+    own.keys.push_back(random_key(federation_.seed, scoped(section, channel.name)));
+  }
+  return own;
 }
 
 const Codec& ClientSide::codec(std::size_t i) const { return *federation_.codecs[i]; }
@@ -144,7 +149,7 @@ void ClientSide::encode(const Message& message, ClientBlock& clients, UpdateBloc
            "channel '{}' was declared with {} values per client and filled with {}", channel.name, channel.size,
            rows.width());
     reject_beyond(*channel.bound, rows, done.figures);
-    const std::int64_t bytes = rows.width() * static_cast<std::int64_t>(at::elementSize(rows.type()));
+    const std::int64_t bytes = rows.width() * at::elementSize(rows.type());
     Encoded sent{.index_bytes = std::vector<std::int64_t>(count, 0),
                  .value_bytes = std::vector<std::int64_t>(count, bytes)};
     const bool changes = changes_words_ && !channel.needs_mean;
@@ -202,7 +207,7 @@ Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& d
       contribution.groups.push_back(block[k].group);
     }
   }
-  if (works_in_ring_) add_in_ring(plan, contribution, block);
+  if (!ring_.empty()) add_in_ring(plan, contribution, block);
   return contribution;
 }
 
@@ -228,11 +233,9 @@ void ClientSide::add_in_ring(const AggregationPlan& plan, Contribution& contribu
     }
     const Rows quantized = rows.words({.exponent = plan.scales[c].exponent}, whole);
     WordRows words = *quantized.integers();
-    for (std::size_t s = 0; s < stages_.size(); ++s) {
-      const Stage& stage = *federation_.stages[s];
-      if (!stage.works_in_ring()) continue;
-      const RandomKey key = random_key(federation_.seed, scoped(stages_[s].section, all[c].name));
-      stage.in_ring(wires(block.front().group)[c], words, context(stages_[s].section, key, block));
+    for (const ChannelKeys& stage : ring_) {
+      federation_.stages[stage.place]->in_ring(wires(block.front().group)[c], words,
+                                               context(stage.section, stage.keys[c], block));
     }
     rows = Rows(std::move(words));
     const std::int64_t one = std::llround(1 / unit);

@@ -65,13 +65,16 @@ class ClientSide {
     std::vector<Channel> channels;
     std::vector<std::vector<Wire>> wires;  // before each codec and after the last, per channel
   };
-  struct CodecKeys {
+  // A part that works on single channels: its place among its kind, its section and its keys, one per channel.
+  struct ChannelKeys {
+    std::size_t place;
     std::string section;
-    std::vector<RandomKey> keys;  // per channel
+    std::vector<RandomKey> keys;
   };
 
   const Codec& codec(std::size_t i) const;
   const Form& form(std::int32_t group) const { return forms_[variant_of_[group]]; }
+  ChannelKeys keys_of(std::size_t place, const std::string& section) const;
   PartContext context(const std::string& section, RandomKey key, std::span<const Participation> block) const;
   void encode(const Message& message, ClientBlock& clients, UpdateBlock& update, TrainedBlock& done) const;
   void add_in_ring(const AggregationPlan& plan, Contribution& contribution, std::span<const Participation> block) const;
@@ -85,8 +88,8 @@ class ClientSide {
   std::string strategy_section_;
   std::vector<PartKey> stages_;
   PartKey attack_;
-  std::vector<CodecKeys> codecs_;
-  bool changes_words_ = false, works_in_ring_ = false;
+  std::vector<ChannelKeys> codecs_, ring_;  // all codecs; the stages that work in the ring
+  bool changes_words_ = false;
 };
 
 /// How a block is trained: usually by `ClientSide::train` here, but it may be sent to another process.

@@ -101,7 +101,7 @@ void add_prelude(std::vector<ProtocolPhase>& protocol, const Strategy& strategy,
   if (channels.empty()) return;
   std::int64_t values = 0;
   for (const Channel& channel : channels) values += channel.size;
-  const std::int64_t bytes = values * static_cast<std::int64_t>(at::elementSize(layout.type));
+  const std::int64_t bytes = values * at::elementSize(layout.type);
   const auto place = ProtocolPhase::Place::before_download;
   protocol.insert(
       protocol.begin() + std::ranges::count_if(protocol, is_before_download),

@@ -102,7 +102,7 @@ void share_groups(const std::vector<BlockOutcome>& outcomes, std::int32_t groups
     }
   }
   comm.sum(chosen);
-  for (std::size_t i = 0; i < chosen.size(); ++i) committed[i].group = static_cast<std::int32_t>(chosen[i]);
+  for (std::size_t i = 0; i < chosen.size(); ++i) committed[i].group = chosen[i];
 }
 
 // Copies the tensors of the newest messages if participations in flight still need them: they share them with the

@@ -26,7 +26,7 @@ struct Wire {
 
 /// A channel that is sent as it is.
 inline Wire plain_wire(Channel channel, at::ScalarType type) {
-  const std::int64_t bytes = channel.size * static_cast<std::int64_t>(at::elementSize(type));
+  const std::int64_t bytes = channel.size * at::elementSize(type);
   const std::int64_t size = channel.size;
   return {.channel = std::move(channel), .values = size, .expected_bytes = bytes, .largest_bytes = bytes};
 }

@@ -158,7 +158,8 @@ SettingsTable parse_settings(std::string_view toml, const std::string& origin) {
     std::string text = as_message(std::string(error.description()));
     std::replace(text.begin(), text.end(), '\n', ' ');
     const auto& begin = error.source().begin;
-    user_error("{}:{}:{}: {}", origin, begin.line, begin.column, text);
+    user_error("{}:{}:{}: {}. Correct this line; TOML writes key = value, with texts in quotes.", origin, begin.line,
+               begin.column, text);
   }
 }
 

@@ -66,7 +66,7 @@ std::vector<std::int32_t> ClientVariants::by_tier(std::int32_t variants, const P
       user_error("{}: a device of tier {} and {} 'variant_of_tier'. List one for each tier.", where_, tier,
                  of_tier_.size());
     }
-    all.push_back(static_cast<std::int32_t>(of_tier_[tier]));
+    all.push_back(of_tier_[tier]);
   }
   return all;
 }

@@ -43,8 +43,7 @@ class FedProto final : public Strategy {
     if (all.task.has_outputs() && classes > 0 && head.classes == classes) return;
     user_error(
         "[strategy] fed_proto with a model whose last layer has {} outputs for {} classes. Use labels, and a model "
-        "that "
-        "ends with a linear layer.",
+        "that ends with a linear layer.",
         head.classes, classes);
   }
   double operations(const ClientWork& work, const LocalSettings& local, double fraction) const override {

@@ -30,7 +30,7 @@ class Ifca final : public Strategy {
     const double forward = clusters_ > 1 ? work.examples * work.flops_per_example / 3 : 0;
     return local_flops(work, local, fraction) + clusters_ * forward;
   }
-  std::int32_t groups(const Task&) const override { return static_cast<std::int32_t>(clusters_); }
+  std::int32_t groups(const Task&) const override { return clusters_; }
   void init(State& state, const ServerContext& context) const override {
     for (std::int64_t j = 1; j < clusters_; ++j) {
       at::Tensor noise = at::empty({context.layout.size}, at::kDouble);
@@ -68,7 +68,7 @@ class Ifca final : public Strategy {
         const double loss = seen[k].mean_loss();
         if (!(loss < least[k])) continue;
         least[k] = loss;
-        best[k] = static_cast<std::int32_t>(j);
+        best[k] = j;
       }
     }
     return best;

@@ -76,7 +76,7 @@ class CountSketch final : public Codec {
     std::vector<float> estimates(size);
     const auto* cells = error.const_data_ptr<double>();
     std::vector<double> seen(rows_);
-    for (std::int64_t j = 0; j < size; ++j) estimates[j] = static_cast<float>(estimate(cells, j, seen));
+    for (std::int64_t j = 0; j < size; ++j) estimates[j] = estimate(cells, j, seen);
 
     std::vector<std::uint32_t> largest(std::min(keep_, size));
     top_k(estimates, largest);

@@ -18,7 +18,7 @@ constexpr std::int64_t scale_bytes = 4;
 class Quantize final : public Codec {
  public:
   explicit Quantize(const Settings& s)
-      : bits_(static_cast<int>(s.integer("bits", 8, "bits of a value", between(2, most_code_bits)))),
+      : bits_(s.integer("bits", 8, "bits of a value", between(2, most_code_bits))),
         rule_(s.choice("scale", ScaleRule::largest, {{"largest", ScaleRule::largest}, {"l2", ScaleRule::l2_norm}},
                        "what the levels are relative to: a client's largest magnitude or its Euclidean norm")) {}
 
@@ -45,7 +45,7 @@ class Quantize final : public Codec {
       const Participation& p = context.block[k];
       const PhiloxStream random = philox_stream(context.key, value(p.client), value(p.id));
       const at::Tensor stored = rows.stored(k);
-      const auto size = static_cast<std::size_t>(stored.numel());
+      const std::size_t size = stored.numel();
       if (rows.type() == at::kFloat) {
         round({stored.mutable_data_ptr<float>(), size}, random, packed);
       } else {

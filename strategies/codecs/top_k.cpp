@@ -54,8 +54,7 @@ class TopK final : public Codec {
     before.support = Support::data_dependent;
     before.values = k;
     before.index_bytes = k * index_bytes;
-    before.expected_bytes = before.largest_bytes =
-        k * (index_bytes + static_cast<std::int64_t>(elementSize(layout.type)));
+    before.expected_bytes = before.largest_bytes = k * (index_bytes + elementSize(layout.type));
     return before;
   }
 
@@ -86,7 +85,7 @@ class TopK final : public Codec {
       take_rows<float>(pending, top);
     }
     if (remembers_) clients.remember(slot_name(wire.channel), pending);
-    const std::int64_t each = static_cast<std::int64_t>(pending.element_size());
+    const std::int64_t each = pending.element_size();
     return {.words = Rows(std::move(top)),
             .index_bytes = std::vector<std::int64_t>(count, k * index_bytes),
             .value_bytes = std::vector<std::int64_t>(count, k * each)};

@@ -13,15 +13,6 @@ using ::testing::HasSubstr;
 const std::string small =
     "task = {name = \"quadratic\", clients = 20, dimension = 4}\nlocal = {steps = 2, rate = 0.1}\n";
 
-std::string refusal(const std::string& toml) {
-  try {
-    federation(toml);
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
-
 TEST(Combinations, RefuseScaffoldWithMomentum) {
   EXPECT_THAT(refusal("strategy = \"scaffold\"\nlocal = {momentum = 0.9}\n" + small.substr(0, small.find('\n') + 1)),
               HasSubstr("momentum of 0.9 with scaffold"));

@@ -98,7 +98,7 @@ bool replaces(const std::pair<std::string, std::string>& set, std::string_view o
 
 void refuse_overridden(const Settings& experiment, std::string_view key) {
   const Settings base = experiment.clone();
-  if (!base.has("grid") || key.starts_with("grid")) return;
+  if (!base.has("grid") || key == "grid" || key.starts_with("grid.")) return;
   for (const Settings::Leaf& leaf : base.section("grid").leaves()) {
     const Axis axis = read_axis(leaf);
     const bool always = std::ranges::all_of(axis, [&](const Choice& choice) {

@@ -48,9 +48,7 @@ class LibraryScaler final : public StackedLayer {
 
 class Scaler final : public Layer {
  public:
-  explicit Scaler(double factor) : factor_(static_cast<float>(factor)) {
-    ensure(factor > 0, "a scaler with the factor {}", factor);
-  }
+  explicit Scaler(double factor) : factor_(factor) { ensure(factor > 0, "a scaler with the factor {}", factor); }
 
   std::string_view kind() const override { return "scaler"; }
   Shape output(const Shape& input) const override { return input; }

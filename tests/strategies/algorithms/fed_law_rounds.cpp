@@ -46,14 +46,6 @@ TEST(FedLaw, HasTheSameBitsOnAnyRanks) {
 }
 
 TEST(FedLaw, SaysWhatItCannotBeUsedWith) {
-  const auto refusal = [](const std::string& toml) {
-    try {
-      federation(toml);
-    } catch (const UserError& error) {
-      return std::string(error.what());
-    }
-    return std::string("accepted");
-  };
   EXPECT_THAT(refusal(experiment("\"fed_law\"", "aggregator = \"exact_sum\"\n")), testing::HasSubstr("kept_rows"));
   EXPECT_THAT(refusal(experiment("\"fed_law\"", "stages = [\"clip\", \"gaussian\"]\n")), testing::HasSubstr("noise"));
   EXPECT_THAT(refusal("task = \"quadratic\"\nstrategy = \"fed_law\"\n"), testing::HasSubstr("Set 'server' of [data]"));

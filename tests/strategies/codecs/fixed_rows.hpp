@@ -49,14 +49,4 @@ inline std::vector<std::vector<double>> moves(const Federation& parts, int round
   return all;
 }
 
-/// The message of the UserError that composing the experiment gives.
-inline std::string refusal(const std::string& toml) {
-  try {
-    federation(toml);
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "(none)";
-}
-
 }  // namespace shoal::test

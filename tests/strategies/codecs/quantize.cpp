@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "sim/task/quadratic.hpp"
 #include "tests/sim/round/scripted.hpp"
 #include "tests/strategies/codecs/fixed_rows.hpp"
 
@@ -49,15 +50,15 @@ TEST(Quantize, IsUnbiasedAndIndependentOverClients) {
 TEST(Quantize, DrawsAnewInEveryChannelAndRound) {
   const auto strategy = std::make_shared<Scripted>();
   strategy->declared = {{.name = "a", .weighting = Weighting::uniform}, {.name = "b", .weighting = Weighting::uniform}};
-  // Coordinates hold the same value in both channels, half a level. Coordinate 0 alone would have the value as scale,
-  // so the norm is the scale: with 64 equal values it is 8 of them, and 4 bits have 7 levels.
+  // 64 equal values have a norm of 8 of them, which is 7 levels: each is 7/8 of a level. Two independent roundings
+  // agree with a probability of (7/8)^2 + (1/8)^2, in all coordinates with 1e-7.
   Federation parts = scripted(std::make_shared<UnequalTask>(1, 64), strategy, all_clients());
   parts.codecs = {part<Codec>("codec", "quantize", "bits = 4\nscale = \"l2\"")};
   const Played one = play(parts, 1), two = play(parts, 2);
   const std::vector<double> a = numbers(one.strategy.tensor("mean 0")), b = numbers(one.strategy.tensor("mean 1"));
   const std::vector<double> later = numbers(two.strategy.tensor("mean 0"));
-  EXPECT_NE(a, b);      // equal with a probability of at most (7/8)^(2 64)
-  EXPECT_NE(a, later);  // likewise
+  EXPECT_NE(a, b);
+  EXPECT_NE(a, later);
   EXPECT_GT(*std::ranges::max_element(a), 0);
 }
 
@@ -91,6 +92,37 @@ TEST(Quantize, LearnsAQuadratic) {
   // Clients' updates do not vanish at the optimum: each is 0.1 in magnitude, and a single value is its own scale, so it
   // is rounded to itself but for float32.
   EXPECT_NEAR(quantized, plain, 1e-5);
+}
+
+// One local step of rate r moves the mean model by r h (mean optimum - x), so an error of the model shrinks by 1 - r h
+// in a round, and rounding adds one of less than a level of the largest update, r h D / 127 with D the largest distance
+// of an optimum from the model. All rounds together stay below D / 127.
+TEST(Quantize, KeepsTheModelWithinALevel) {
+  const std::string task =
+      "[task]\nname = \"quadratic\"\nprecision = \"float64\"\nclients = 6\ndimension = 20\n"
+      "[planner]\ncohort = 6\n[local]\nrate = 0.1\nsteps = 1\n";
+  const Federation parts = federation(task), rounded = federation("codec = \"quantize\"\n" + task);
+  const Played plain = play(parts, 60), quantized = play(rounded, 60);
+  const auto& quadratic = dynamic_cast<const Quadratic&>(*parts.task);
+  double largest = 0;
+  for (std::int64_t client = 0; client < 6; ++client) {
+    std::vector<double> optimum(20);
+    quadratic.optimum(ClientId{client}, optimum.data());
+    for (const Played* played : {&plain, &quantized}) {
+      for (const at::Tensor& params : played->params) {
+        const std::vector<double> model = numbers(params);
+        for (std::size_t j = 0; j < 20; ++j) largest = std::max(largest, std::abs(optimum[j] - model[j]));
+      }
+      for (const double value : optimum) largest = std::max(largest, std::abs(value));  // the start is 0
+    }
+  }
+  double apart = 0;
+  for (std::size_t round = 0; round < 60; ++round) {
+    const std::vector<double> a = numbers(plain.params[round]), b = numbers(quantized.params[round]);
+    for (std::size_t j = 0; j < 20; ++j) apart = std::max(apart, std::abs(a[j] - b[j]));
+  }
+  EXPECT_LT(apart, largest / 127);
+  EXPECT_GT(apart, 0);
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ TEST(TopK, GoesBeforeTheCodecsThatChangeValues) {
   EXPECT_THAT(refusal("task = \"quadratic\"\ncodec = [\"quantize\", \"top_k\"]\n"),
               testing::HasSubstr("'top_k' chooses among plain values"));
   EXPECT_THAT(refusal("task = \"quadratic\"\ncodec = [\"top_k\", \"top_k\"]\n"), testing::HasSubstr("top_k"));
-  EXPECT_EQ(refusal("task = \"quadratic\"\ncodec = [\"top_k\", \"quantize\"]\n"), "(none)");
+  EXPECT_EQ(refusal("task = \"quadratic\"\ncodec = [\"top_k\", \"quantize\"]\n"), "accepted");
   EXPECT_THAT(refusal("task = \"quadratic\"\ncodec = {name = \"top_k\", keep = 1}\n"),
               testing::HasSubstr("leaves nothing to remember"));
 }
