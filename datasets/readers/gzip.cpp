@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/error.hpp"
+#include "sim/files/inputs.hpp"
 #include "sim/files/read_file.hpp"
 
 namespace shoal::readers {
@@ -116,7 +117,11 @@ Bytes read_unpacked(const std::string& path, std::int64_t limit) {
   // Packed data can be a little larger than what it unpacks to.
   const std::string text = read_file(path, limit + 4096);
   const std::span content(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
-  if (is_gzip(content)) return gunzip(content, path, limit);
+  if (is_gzip(content)) {
+    Bytes unpacked = gunzip(content, path, limit);
+    note_input(path, std::as_bytes(std::span(unpacked)));  // not how it was packed
+    return unpacked;
+  }
   if (std::ssize(content) > limit) refuse_size(path, std::ssize(content), limit);
   return {content.begin(), content.end()};
 }

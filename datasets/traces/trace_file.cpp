@@ -20,6 +20,7 @@
 #include <filesystem>
 
 #include "sim/digest.hpp"
+#include "sim/files/inputs.hpp"
 #include "sim/files/replace_file.hpp"
 #include "sim/record/hdf5_file.hpp"
 
@@ -111,6 +112,7 @@ MappedTrace map_arrays(const std::string& path) {
     const auto written = mapping.array<std::int64_t>(find_array(file, "digest", 1), "digest");
     if (!std::ranges::equal(written, digest_of(trace.view))) system_error("it is damaged: its digest differs");
   }
+  note_input(path, std::span(mapping.bytes.get(), mapping.size));
   return trace;
 }
 

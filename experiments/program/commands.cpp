@@ -10,6 +10,7 @@
 #include "datasets/traces/convert.hpp"
 #include "datasets/traces/trace_file.hpp"
 #include "experiments/program/calibrate.hpp"
+#include "experiments/program/check.hpp"
 #include "experiments/program/exit_codes.hpp"
 #include "experiments/program/explain.hpp"
 #include "experiments/program/export.hpp"
@@ -92,6 +93,12 @@ Action declare_verify(CLI::App& app, const Arguments& arguments) {
   return [command, arguments] { return run(*command, arguments); };
 }
 
+Action declare_check(CLI::App& app, const Arguments&) {
+  const auto files = std::make_shared<std::vector<std::string>>();
+  app.add_option("RUN.h5", *files, "run files")->required();
+  return [files] { return check_files(*files); };
+}
+
 void plan(const RunCommand& command) {
   const Settings experiment = load_experiment(command.file, command.sets);
   const PlanOptions options{.ranks = std::max(1, command.ranks)};
@@ -142,6 +149,9 @@ struct ExportOptions {
 
 void export_files(const ExportOptions& options) {
   const RunContents run = read_run(options.file);
+  if (!run.sealed) {
+    fmt::print(stderr, "shoal: '{}' has no valid seal: another program has written or changed it\n", options.file);
+  }
   std::string folder = options.folder;
   if (folder.empty()) folder = std::filesystem::path(options.file).replace_extension().string() + "-export";
   for (const std::string& path : export_run(run, folder, options.cell)) fmt::print("{}\n", path);
@@ -171,7 +181,8 @@ void convert_trace(const TraceOptions& options) {
   if (options.layout != "fedscale" && options.layout != "flash") {
     user_error("there is no layout of traces called '{}'. Use fedscale or flash.", options.layout);
   }
-  check_writable(options.out);
+  check_output(options.out, {"\x89HDF\r\n\x1a\n", "HDF5 file"}, {options.in});
+  if (std::filesystem::exists(options.out)) map_trace(options.out);  // the HDF5 file of another is not replaced
   const Trace trace = options.layout == "flash" ? convert_flash(options.in) : convert_fedscale(options.in);
   write_trace(trace, options.out);
   fmt::print("{}: {} devices, {} intervals of availability\n", options.out, trace.devices(), trace.intervals.size());
@@ -192,7 +203,8 @@ struct CalibrateCommand {
 
 void calibrate_machine(const CalibrateCommand& command) {
   BlockTable table = command.blocks.empty() ? BlockTable::built_in() : BlockTable::load(command.blocks);
-  if (!command.out.empty()) check_writable(command.out);
+  if (!command.out.empty())
+    check_output(command.out, {table.toml().substr(0, 40), "table of blocks"}, {command.blocks});
   const std::vector<CalibratedCase> cases = calibrate(command.options);
   fmt::print("{}", calibration_text(cases, product_rate()));
   if (command.out.empty()) {
@@ -271,6 +283,9 @@ constexpr Command table[] = {
      "  shoal export results/quickstart.h5 --out quickstart --cell 0", declare_export},
     {"verify", "Run a run file's cells again and compare the hashes", "  shoal verify results/quickstart.h5 --ranks 3",
      declare_verify},
+    {"check", "Compare run files' hashes and totals with their rows and models, without training",
+     "  shoal check results/*.h5\n  a hash is no signature: a consistent forgery passes, and fails 'shoal verify'",
+     declare_check},
     {"trace", "Convert a recording of clients' availability to a trace file",
      "  shoal trace fedscale behaviour.json trace.h5\n  shoal trace flash state_traces.json trace.h5\n"
      "  then, in an experiment: population.availability = {name = \"trace\", file = \"trace.h5\"}",

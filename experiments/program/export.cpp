@@ -34,7 +34,11 @@ std::string csv_field(double value) {
 
 std::string csv_field(std::int64_t value) { return std::to_string(value); }
 
-std::string csv_field(const std::string& text) {
+// A spreadsheet takes a text that begins like a formula for one, unless an apostrophe is before it.
+std::string csv_field(const std::string& formula_or_text) {
+  const bool formula =
+      !formula_or_text.empty() && std::string_view("=+-@\t\r").find(formula_or_text[0]) != std::string_view::npos;
+  const std::string text = (formula ? "'" : "") + formula_or_text;
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {

@@ -22,7 +22,7 @@ namespace shoal {
 std::vector<std::string> export_run(const RunContents& run, const std::string& folder,
                                     std::optional<std::int64_t> cell = {});
 
-/// RFC 4180, CRLF line ends. Reals in the shortest form that reads back to the same bits; NaN is an empty field, which
+/// RFC 4180, CRLF line ends. A text that begins like a formula gets an apostrophe before it. Reals in the shortest form that reads back to the same bits; NaN is an empty field, which
 /// pandas reads as NaN (to the same bits: read_csv(..., float_precision="round_trip")).
 /// `further`: columns after those of Row, with a row for each of `rows`.
 template <class Row>

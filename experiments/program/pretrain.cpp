@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "experiments/program/run/progress.hpp"
 #include "sim/files/replace_file.hpp"
 
@@ -67,8 +69,12 @@ void pretrain_transformer(const PretrainCommand& command) {
   const Pretraining& options = command.options;
   const bool trains = command.measured.empty();
   at::Tensor params;
+  if (!command.out.empty()) {
+    refuse_input_as_output(command.out, {command.measured});
+    check_writable(command.out);
+    if (std::filesystem::exists(command.out)) read_safetensors(command.out);  // a file of another kind is not replaced
+  }
   if (trains) {
-    if (!command.out.empty()) check_writable(command.out);
     params = layout.random_parameters(random_key(command.options.seed, "model/initial_parameters"));
   } else {
     params = transformer_parameters(command.shape, read_safetensors(command.measured), command.measured);

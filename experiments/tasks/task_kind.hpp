@@ -6,6 +6,7 @@
 #include <string>
 
 #include "experiments/program/run/block_table.hpp"
+#include "sim/files/inputs.hpp"
 #include "sim/round/process.hpp"
 #include "sim/settings/part.hpp"
 #include "sim/task/data.hpp"
@@ -20,7 +21,11 @@ class Datasets {
   std::size_t count() const { return loaded_.size(); }
 
  private:
-  std::map<std::string, std::shared_ptr<const Dataset>> loaded_;
+  struct Loaded {
+    std::shared_ptr<const Dataset> data;
+    InputFiles files;  // files from which it was read
+  };
+  std::map<std::string, Loaded> loaded_;
 };
 
 /// Everything that a process needs and the settings of its cell do not say.

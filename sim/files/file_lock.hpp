@@ -17,4 +17,7 @@ class FileLock {
   int file_ = -1;
 };
 
+/// Whether a living process holds the lock at `path`.
+bool is_locked(const std::string& path);
+
 }  // namespace shoal

@@ -71,7 +71,7 @@ bool has_head(std::FILE* file, const std::string& path) {
 }  // namespace
 
 Journal::Journal(std::string path, int flags)
-    : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0666)) {
+    : path_(std::move(path)), file_(::open(path_.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC | flags, 0666)) {
   if (file_ < 0) system_error("cannot open journal '{}': {}", path_, std::strerror(errno));
 }
 

@@ -15,7 +15,7 @@ namespace shoal {
 /// The writing side. Nothing is buffered: once `append` returns, the record survives the death of this process.
 class Journal {
  public:
-  /// Replaces what is at `path`. SystemError if it cannot be created.
+  /// Replaces what is at `path`, never through a symbolic link. SystemError if it cannot be created.
   static Journal create(std::string path);
   /// Cuts the file to `length`, the end of one of its records, and continues there. UserError if no record ends there.
   static Journal resume(std::string path, std::uint64_t length);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "sim/error.hpp"
+#include "sim/files/inputs.hpp"
 
 namespace shoal {
 namespace {
@@ -33,10 +34,12 @@ MappedFile::MappedFile(const std::string& path) {
   if (file.number < 0 || fstat(file.number, &about) != 0) refuse(path, std::strerror(errno));
   if (!S_ISREG(about.st_mode)) refuse(path, "it is not a regular file");
   size_ = about.st_size;
-  if (size_ == 0) return;  // cannot be mapped
-  void* mapped = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number, 0);
-  if (mapped == MAP_FAILED) refuse(path, std::strerror(errno));
-  data_ = static_cast<const std::uint8_t*>(mapped);
+  if (size_ > 0) {  // an empty file cannot be mapped
+    void* mapped = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number, 0);
+    if (mapped == MAP_FAILED) refuse(path, std::strerror(errno));
+    data_ = static_cast<const std::uint8_t*>(mapped);
+  }
+  note_input(path, std::as_bytes(bytes()));
 }
 
 MappedFile::~MappedFile() {

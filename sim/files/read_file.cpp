@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
 
 #include "sim/error.hpp"
+#include "sim/files/inputs.hpp"
 
 namespace shoal {
 namespace {
@@ -46,6 +48,7 @@ std::string read_file(const std::string& path, std::int64_t most) {
     refuse(path, fmt::format("only {} of its {} bytes could be read: another program may be writing it", content.size(),
                              about.st_size));
   }
+  note_input(path, std::as_bytes(std::span(content)));
   return content;
 }
 

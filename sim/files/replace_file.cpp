@@ -6,13 +6,24 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <random>
 
 #include "sim/error.hpp"
 
 namespace shoal {
 namespace {
 
-std::string partial_name(const std::string& path) { return path + ".partial"; }
+constexpr std::string_view partial_suffix = ".partial-";
+constexpr std::size_t random_letters = 6;
+
+std::string random_text() {
+  static constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  std::random_device random;
+  std::string text;
+  while (text.size() < random_letters) text += letters[random() % letters.size()];
+  return text;
+}
 
 std::string folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -26,11 +37,29 @@ struct OpenFile {
   }
 };
 
-// Removes a half-written file when an error leaves the scope.
-struct RemoveUnlessKept {
-  const std::string& path;
+// Opens a new file with a name of its own, which goes to `path`; -1 with errno when the system refuses.
+int open_new(const std::string& of, std::string& path) {
+  constexpr int attempts = 100;
+  int file = -1;
+  for (int i = 0; file < 0 && i < attempts; ++i) {
+    path = of + std::string(partial_suffix) + random_text();
+    file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0 && errno != EEXIST) break;
+  }
+  return file;
+}
+
+// A file that did not exist before, whoever else writes or has put a link there, as mkstemp makes it but with the usual
+// permissions. Removed when an error leaves the scope.
+struct PartialFile {
+  std::string path;
+  OpenFile file;
   bool kept = false;
-  ~RemoveUnlessKept() {
+
+  explicit PartialFile(const std::string& of) : file{open_new(of, path)} {
+    if (file.id < 0) system_error("cannot write '{}': {}", path, std::strerror(errno));
+  }
+  ~PartialFile() {
     if (!kept) ::unlink(path.c_str());
   }
 };
@@ -46,14 +75,6 @@ void write_all(int file, std::span<const std::byte> bytes, const std::string& pa
   }
 }
 
-void write_synced(const std::string& path, std::span<const std::byte> bytes, std::span<const std::byte> tail) {
-  const OpenFile file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
-  if (file.id < 0) system_error("cannot write '{}': {}", path, std::strerror(errno));
-  write_all(file.id, bytes, path);
-  write_all(file.id, tail, path);
-  if (::fsync(file.id) != 0) system_error("cannot sync '{}': {}", path, std::strerror(errno));
-}
-
 void sync_folder(const std::string& path) {
   const OpenFile folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   // Some file systems cannot sync folders, and say so with EINVAL.
@@ -65,14 +86,31 @@ void sync_folder(const std::string& path) {
 }  // namespace
 
 void replace_file(const std::string& path, std::span<const std::byte> bytes, std::span<const std::byte> tail) {
-  const std::string partial = partial_name(path);
-  RemoveUnlessKept guard{partial};
-  write_synced(partial, bytes, tail);
-  if (::rename(partial.c_str(), path.c_str()) != 0) {
-    system_error("cannot rename '{}' to '{}': {}", partial, path, std::strerror(errno));
+  PartialFile partial(path);
+  write_all(partial.file.id, bytes, partial.path);
+  write_all(partial.file.id, tail, partial.path);
+  if (::fsync(partial.file.id) != 0) system_error("cannot sync '{}': {}", partial.path, std::strerror(errno));
+  if (::rename(partial.path.c_str(), path.c_str()) != 0) {
+    system_error("cannot rename '{}' to '{}': {}", partial.path, path, std::strerror(errno));
   }
-  guard.kept = true;
+  partial.kept = true;
   sync_folder(folder_of(path));
+}
+
+bool is_partial_name(std::string_view name, std::string_view base) {
+  if (!name.starts_with(base)) return false;
+  name.remove_prefix(base.size());
+  return name.starts_with(partial_suffix) && name.size() == partial_suffix.size() + random_letters;
+}
+
+void remove_partial_files(const std::string& path) {
+  const std::string base = std::filesystem::path(path).filename().string();
+  std::vector<std::filesystem::path> left;
+  std::error_code ignored;  // a file that stays does no harm
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(path), ignored)) {
+    if (is_partial_name(entry.path().filename().string(), base)) left.push_back(entry.path());
+  }
+  for (const auto& partial : left) std::filesystem::remove(partial, ignored);
 }
 
 void check_writable(const std::string& path) {
@@ -83,11 +121,34 @@ void check_writable(const std::string& path) {
   if (path.empty() || path.ends_with('/') || std::filesystem::is_directory(path)) {
     user_error("'{}' is a folder. Add a file name.", path);
   }
+  if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
+    user_error("'{}' is no regular file, so it is not replaced. Choose another name.", path);
+  }
   // Checked by creating a file: permissions alone do not show that a file system is read-only.
-  const std::string trial = path + ".trial-" + std::to_string(::getpid());  // no other process uses this name
-  const OpenFile file{::open(trial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)};
+  std::string trial;
+  const OpenFile file{open_new(path, trial)};
   if (file.id < 0) user_error("'{}' cannot be written ({}). Choose another folder.", path, std::strerror(errno));
   ::unlink(trial.c_str());
+}
+
+void refuse_input_as_output(const std::string& path, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code missing;  // a file that is not there is no other one's name
+    if (!std::filesystem::equivalent(path, input, missing)) continue;
+    user_error("'{}' is read by this command ('{}'), so it is not replaced. Choose another name for what is written.",
+               path, input);
+  }
+}
+
+void check_output(const std::string& path, const OutputKind& kind, const std::vector<std::string>& inputs) {
+  refuse_input_as_output(path, inputs);
+  check_writable(path);
+  std::ifstream file(path, std::ios::binary);
+  std::string head(kind.begins.size(), '\0');
+  if (!file || file.peek() == std::ifstream::traits_type::eof()) return;  // new, or empty
+  file.read(head.data(), std::ssize(head));
+  if (head == kind.begins) return;
+  user_error("'{}' exists and is no {}, so it is not replaced. Choose another name, or remove it.", path, kind.name);
 }
 
 }  // namespace shoal

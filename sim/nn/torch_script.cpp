@@ -8,7 +8,9 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <mutex>
+#include <sstream>
 
+#include "sim/files/read_file.hpp"
 #include "sim/nn/autograd.hpp"
 
 namespace shoal {
@@ -130,8 +132,9 @@ class ScriptWorker final : public Worker {
 class TorchScript final : public Learnable {
  public:
   TorchScript(const std::string& path, const Form& form, at::Device device, double forward_flops) : form_(form) {
+    std::istringstream file(read_file(path));
     try {
-      module_ = torch::jit::load(path, at::kCPU);
+      module_ = torch::jit::load(file, at::kCPU);
     } catch (const std::exception& failure) {
       user_error("{} holds no TorchScript module ({}). Check the path, or write it with torch.jit.save.", path,
                  first_line(failure));

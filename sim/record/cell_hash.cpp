@@ -27,20 +27,26 @@ CellHash::CellHash() {
 }
 
 void CellHash::add(const RoundRows& rows) {
-  std::vector<std::byte> buffer;
-  for (const Field& field : fields<RoundRow>()) {
-    add_column(columns_.at(std::string("rounds/") + field.name), std::span(&rows.round, 1), field, buffer);
-  }
-  for (const Field& field : fields<ParticipationRow>()) {
-    add_column(columns_.at(std::string("clients/") + field.name), std::span(rows.participations), field, buffer);
-  }
-  for (const auto& [name, value] : rows.measures) {
-    columns_.at("measures/round").add(rows.round.round);
-    columns_.at("measures/name").add(name).add("\n");
-    columns_.at("measures/value").add(value);
-  }
+  add_rows(std::span(&rows.round, 1), rows.participations);
+  for (const auto& [name, value] : rows.measures) add_measure(rows.round.round, name, value);
   add_table("clients", rows.figures);
   for (const auto& [name, table] : rows.tables) add_table(name, table);
+}
+
+void CellHash::add_rows(std::span<const RoundRow> rounds, std::span<const ParticipationRow> participations) {
+  std::vector<std::byte> buffer;
+  for (const Field& field : fields<RoundRow>()) {
+    add_column(columns_.at(std::string("rounds/") + field.name), rounds, field, buffer);
+  }
+  for (const Field& field : fields<ParticipationRow>()) {
+    add_column(columns_.at(std::string("clients/") + field.name), participations, field, buffer);
+  }
+}
+
+void CellHash::add_measure(std::int64_t round, const std::string& name, double value) {
+  columns_.at("measures/round").add(round);
+  columns_.at("measures/name").add(name).add("\n");
+  columns_.at("measures/value").add(value);
 }
 
 void CellHash::add_table(const std::string& name, const Table& table) {
@@ -58,6 +64,15 @@ std::string CellHash::finish(std::span<const ModelParameter> model) {
     all.add("model/").add(parameter.name).add(" ").add(Digest().add(parameter.values).hex()).add("\n");
   }
   return all.hex();
+}
+
+std::string hash_of(const CellContents& cell) {
+  CellHash hash;
+  hash.add_rows(cell.rounds, cell.participations);
+  for (const MeasureRow& row : cell.measures) hash.add_measure(row.round, row.name, row.value);
+  hash.add_table("clients", cell.figures);
+  for (const auto& [name, table] : cell.tables) hash.add_table(name, table);
+  return hash.finish(cell.model);
 }
 
 }  // namespace shoal

@@ -7,6 +7,7 @@
 
 #include "sim/digest.hpp"
 #include "sim/files/safetensors.hpp"
+#include "sim/record/cell_journal.hpp"
 #include "sim/record/rows.hpp"
 
 namespace shoal {
@@ -30,9 +31,15 @@ class CellHash {
   std::string finish(std::span<const ModelParameter> model);
 
  private:
+  friend std::string hash_of(const CellContents& cell);
+  void add_rows(std::span<const RoundRow> rounds, std::span<const ParticipationRow> participations);
+  void add_measure(std::int64_t round, const std::string& name, double value);
   void add_table(const std::string& name, const Table& table);
 
   std::map<std::string, Digest> columns_;  // by TABLE/COLUMN
 };
+
+/// The same hash from a finished cell that was read back: from its rows and its model, whatever it states.
+std::string hash_of(const CellContents& cell);
 
 }  // namespace shoal

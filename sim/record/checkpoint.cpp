@@ -48,14 +48,21 @@ std::vector<std::byte> read_sealed(const std::string& path, std::string& hash) {
   return {content.begin(), content.end()};
 }
 
-// "STEM.round-12.state" gives 12; -1 for other files.
+// "STEM.round-12.state", "STEM.round-12.memory-3" and what a kill left of their writing give 12; -1 for other files.
 std::int64_t round_of(const std::string& stem_name, const std::string& file) {
   const std::string front = stem_name + ".round-";
   if (!file.starts_with(front)) return -1;
   std::int64_t round = -1;
-  const char* first = file.data() + front.size();
-  std::from_chars(first, file.data() + file.size(), round);
-  return round;
+  const char* const end = file.data() + file.size();
+  const char* rest = std::from_chars(file.data() + front.size(), end, round).ptr;
+  const std::string_view suffix(rest, end - rest);
+  if (suffix == ".state" || is_partial_name(suffix, ".state")) return round;
+  constexpr std::string_view memory = ".memory-";
+  if (!suffix.starts_with(memory)) return -1;
+  int rank = -1;
+  rest = std::from_chars(suffix.data() + memory.size(), end, rank).ptr;
+  const std::string_view shard(suffix.data(), rest - suffix.data());
+  return rank >= 0 && (rest == end || is_partial_name(suffix, shard)) ? round : -1;
 }
 
 // The rounds that have a state file, newest first.
@@ -206,6 +213,8 @@ Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, P
   resumed.journal_length.reset();
   return resumed;
 }
+
+bool is_checkpoint_name(const std::string& journal, const std::string& name) { return round_of(journal, name) >= 0; }
 
 void remove_checkpoints(const std::string& stem) {
   remove_rounds(stem, [](std::int64_t) { return true; });

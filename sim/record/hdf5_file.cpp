@@ -88,6 +88,16 @@ Handle::~Handle() {
   if (id_ >= 0) close_(id_);
 }
 
+Handle open_file(const std::string& path) {
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  if (file < 0) {
+    const std::string reason = innermost_error();
+    if (reason.find("unable to lock file") != std::string::npos) throw Locked(reason);
+    if (reason.find("already open for write") != std::string::npos) throw Locked(reason);
+  }
+  return {file, H5Fclose, "open it"};
+}
+
 MemoryFile::MemoryFile()
     : file_([] {
         const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "make a file in memory");

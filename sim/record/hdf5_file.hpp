@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/error.hpp"
 #include "sim/record/cell_journal.hpp"
 
 namespace shoal::hdf5 {
@@ -30,6 +31,11 @@ class QuietErrors {
 /// SystemError "cannot <what> (<innermost text of the HDF5 error stack>)" if `code` is negative.
 void check(herr_t code, std::string_view what);
 
+/// Another program has the file open for writing.
+struct Locked : SystemError {
+  using SystemError::SystemError;
+};
+
 /// Owns one HDF5 object.
 class Handle {
  public:
@@ -44,6 +50,9 @@ class Handle {
   hid_t id_;
   herr_t (*close_)(hid_t);
 };
+
+/// Opens a file for reading. Throws as `check` does, and Locked.
+Handle open_file(const std::string& path);
 
 /// A new file that HDF5 keeps in memory and never writes: HDF5 1.10 crashes at exit when the disk is full under an open
 /// file.

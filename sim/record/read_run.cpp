@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "sim/error.hpp"
+#include "sim/record/check_cell.hpp"
 #include "sim/settings/settings.hpp"
 
 namespace shoal {
@@ -16,14 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using Cells = std::map<std::int64_t, CellContents>;
-
-constexpr std::string_view journal_prefix = "cell-";
-
-bool is_journal(std::string_view name) {  // the folder holds checkpoints too
-  if (!name.starts_with(journal_prefix)) return false;
-  name.remove_prefix(journal_prefix.size());
-  return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
-}
 
 // None if the run was killed before the cell's first record was whole.
 std::optional<CellContents> read_started_cell(const std::string& journal) {
@@ -35,8 +28,9 @@ Cells read_journals(const std::string& folder) {
   Cells cells;
   std::error_code gone;
   for (const auto& entry : fs::directory_iterator(folder, gone)) {
-    if (!is_journal(entry.path().filename().string())) continue;
+    if (!is_journal_name(entry.path().filename().string())) continue;  // checkpoints
     if (auto cell = read_started_cell(entry.path().string())) {
+      check_cell(*cell, entry.path().string());
       cells.insert_or_assign(cell->header.index, std::move(*cell));
     }
   }
@@ -82,12 +76,6 @@ bool is_outdated(const RunContents& file, const Cells& journals) {
 
 }  // namespace
 
-std::string journal_folder(const std::string& run) { return run + ".journal"; }
-
-std::string journal_path(const std::string& run, std::int64_t cell) {
-  return fmt::format("{}/{}{:06d}", journal_folder(run), journal_prefix, cell);
-}
-
 RunContents read_run(const std::string& path) {
   Cells cells = read_journals_if_there(journal_folder(path));
   if (cells.empty()) return read_run_file(path);
@@ -96,6 +84,7 @@ RunContents read_run(const std::string& path) {
     RunContents file = read_run_file(path);
     if (!is_outdated(file, cells)) {
       run.info = file.info;
+      run.sealed = file.sealed;
       for (CellContents& cell : file.cells) {
         const auto journal = cells.find(cell.header.index);
         if (journal != cells.end() && reaches_further(journal->second, cell)) continue;

@@ -8,11 +8,13 @@
 // follows the HDF5 data; HDF5 does not see it, and removes it when another program changes the file.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "sim/files/replace_file.hpp"
 #include "sim/record/cell_journal.hpp"
+#include "sim/record/journal_folder.hpp"
 
 namespace shoal {
 
@@ -31,6 +33,7 @@ struct RunContents {
   std::int64_t schema_version = run_schema_version;  // the file's
   std::string hash;
   std::vector<CellContents> cells;  // sorted by index, with `length` 0
+  bool sealed = true;               // false: the file has no seal, since another program has changed or written it
 };
 
 /// The hash of a run, made of its cells' hashes in order; the hash of an unfinished cell is empty.
@@ -40,9 +43,18 @@ std::string run_hash(const std::vector<std::string>& cell_hashes);
 /// one. Unfinished cells get the status "unfinished". Takes as much memory as the file and one cell.
 void assemble_run_file(const std::string& path, const RunInfo& info, const std::vector<std::string>& journals);
 
-/// The folder beside the run file in which its cells keep their journals while they run, and the journal of one cell.
-std::string journal_folder(const std::string& run);
-std::string journal_path(const std::string& run, std::int64_t cell);
+/// The facts of a run file and its cells without their rows: quick to read.
+struct RunOutline {
+  struct Cell {
+    std::int64_t index = 0;
+    bool finished = false;
+    std::string config;                             // as in CellHeader
+    std::map<std::string, std::string> provenance;  // as there
+  };
+  std::vector<Cell> cells;  // sorted by index
+};
+/// Errors as in read_run_file.
+RunOutline read_outline(const std::string& path);
 
 /// UserError for a missing, foreign, truncated or damaged file, or one of an unknown schema version. In a file without
 /// a seal, damage is found only where HDF5 notices it.

@@ -60,7 +60,7 @@ def resumes(out, ranks, least):
     assert torn == 0, f"{torn} bytes of a torn record"
     rounds = b"".join(payload[: len(rows) // 40] for kind, payload in records if kind == program.ROUND)
     assert len(rounds) >= least * len(rows) // 40 and rows.startswith(rounds), len(rounds)
-    assert not list(Path(".").glob(f"{out}*/*.partial")) and not Path(f"{out}.partial").exists()
+    assert not list(Path(".").glob(f"{out}*/*.partial-*")) and not list(Path(".").glob(f"{out}.partial-*"))
     assert program.shoal("export", out, "--out", f"{out}.export").returncode == 0
     stdout = program.run("full.toml", "--out", out, "--resume", mpirun=ranks)
     assert program.result_hash(stdout) == expected
@@ -74,14 +74,14 @@ def test_full_under_the_journal():
 
 def test_full_under_a_checkpoint():
     whole()
-    ends_with_error(start("checkpoint.h5", *OFTEN, size=100_000), ".state.partial'")
+    ends_with_error(start("checkpoint.h5", *OFTEN, size=100_000), ".state.partial-")
     resumes("checkpoint.h5", 3, least=1)
 
 
 def test_full_under_the_run_file():
     whole()
     size = Path("whole.h5").stat().st_size
-    ends_with_error(start("run.h5", *SELDOM, size=size - 1), "run.h5.partial'")
+    ends_with_error(start("run.h5", *SELDOM, size=size - 1), "run.h5.partial-")
     resumes("run.h5", 2, least=40)
 
 

@@ -8,9 +8,14 @@ std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
   const std::unique_ptr<Source> source = make_part<Source>("data source", "optdigits", data);
   Settings described = data.clone();
   for (const char* use : {"validation", "test", "server", "transforms"}) described.erase(use);  // not of the source
-  std::shared_ptr<const Dataset>& entry = loaded_[described.canonical()];
-  if (!entry) entry = std::make_shared<const Dataset>(source->load());
-  return entry;
+  Loaded& entry = loaded_[described.canonical()];
+  if (!entry.data) {
+    const InputRecord record;
+    entry.data = std::make_shared<const Dataset>(source->load());
+    entry.files = record.files();
+  }
+  note_inputs(entry.files);
+  return entry.data;
 }
 
 std::unique_ptr<Process> compose(const Settings& settings, const Place& place) {

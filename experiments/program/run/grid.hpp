@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/files/inputs.hpp"
 #include "sim/settings/settings.hpp"
 #include "sim/task/block_choice.hpp"
 
@@ -17,6 +18,7 @@ struct Cell {
   std::string label;  // the values that vary, except the seed: "fed_avg", "alpha=0.3"; cells of one label are averaged
   std::int64_t seed = 1;
   Settings settings;
+  InputFiles inputs{};                 // files that the cell reads; known once it has been composed
   std::optional<BlockChoice> block{};  // as settled by an earlier run, when that run is verified or resumed
 };
 

@@ -27,6 +27,8 @@ void compare_models(const at::Tensor& params, std::int64_t round, Communicator& 
   }
 }
 
+}  // namespace
+
 CellHeader header_of(const Cell& cell, const Process& process, const CellRecording& recording, Communicator& comm) {
   CellHeader header{.index = cell.index,
                     .label = cell.label,
@@ -40,6 +42,8 @@ CellHeader header_of(const Cell& cell, const Process& process, const CellRecordi
   header.provenance["reproducible"] = process.reproducible() ? "yes" : "no (float sum)";
   return header;
 }
+
+namespace {
 
 // Another device gives other bits.
 void check_device(const CellHeader& earlier, const Process& process, const std::string& journal) {
@@ -87,6 +91,7 @@ void restore(Progression& to, Process& process, Communicator& comm, const CellRe
 }
 
 void save(Progression& progression, Process& process, Communicator& comm, const CellRecording& recording) {
+  if (recording.journal.empty()) return;
   if (progression.journal) progression.journal->sync();
   write_checkpoint(recording.journal, process, progression.journal ? progression.journal->length() : 0, comm);
   if (comm.rank() == 0) recording.saved();
@@ -109,7 +114,7 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
   Progression on;
   CellResult& result = on.result;
   if (recording.resume) restore(on, process, comm, recording);
-  if (comm.rank() == 0 && !on.journal) {
+  if (comm.rank() == 0 && !on.journal && !recording.journal.empty()) {
     remove_checkpoints(recording.journal);
     on.journal.emplace(recording.journal, header_of(cell, process, recording, comm));
   }

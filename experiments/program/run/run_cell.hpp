@@ -17,12 +17,15 @@ namespace shoal {
 
 /// Destination of a cell's record.
 struct CellRecording {
-  std::string journal;  // path; written by the group's first rank, with the checkpoints beside it
+  std::string journal;  // path; written by the group's first rank, with the checkpoints beside it; empty: no record
   std::map<std::string, std::string> provenance;  // facts of the whole run; the cell adds its own
   Progress* progress = nullptr;                   // at the group's first rank; null: silent
   bool resume = false;                            // continue from the journal and the newest checkpoint, if they exist
   std::function<void()> saved = [] {};            // called at the group's first rank after each checkpoint
 };
+
+/// The facts known before the first round; the same on every rank of the cell.
+CellHeader header_of(const Cell& cell, const Process& process, const CellRecording& recording, Communicator& comm);
 
 /// The block that the run which wrote `header` settled on; none in files of versions that did not record it.
 std::optional<BlockChoice> settled_block(const CellHeader& header);

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "experiments/program/device.hpp"
 #include "experiments/program/launch.hpp"
 #include "experiments/program/run/experiment.hpp"
+#include "experiments/program/run/output.hpp"
 #include "experiments/program/run/rank_groups.hpp"
 #include "experiments/program/run/run_cell.hpp"
 #include "sim/comm/device_comm.hpp"
@@ -17,14 +18,13 @@
 #include "sim/files/file_lock.hpp"
 #include "sim/files/journal.hpp"
 #include "sim/files/replace_file.hpp"
+#include "sim/record/check_cell.hpp"
 #include "sim/record/run_file.hpp"
 
 namespace shoal {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* lock_name = "lock";
 
 // The facts of the whole run. Ranks must be of one kind: other processors or libraries give other bits.
 std::map<std::string, std::string> provenance(Communicator& world, const RunOptions& options) {
@@ -61,6 +61,7 @@ Start start_of(const Cell& cell, const std::string& journal, const std::map<std:
         "or discard it with --anew.",
         journal, cell.index, cell.label);
   }
+  check_inputs(cell, earlier.header.provenance, journal);
   if (earlier.result) return Start::done;
   for (const char* fact : {"commit", "libtorch", "processor"}) {
     const auto was = earlier.header.provenance.find(fact);
@@ -71,13 +72,6 @@ Start start_of(const Cell& cell, const std::string& journal, const std::map<std:
         journal, fact, was->second, facts.at(fact));
   }
   return Start::resume;
-}
-
-// Discards what an earlier process left, but not the lock that this one holds.
-void remove_cells(const std::string& out) {
-  for (const auto& entry : fs::directory_iterator(journal_folder(out))) {
-    if (entry.path().filename() != lock_name) fs::remove(entry.path());
-  }
 }
 
 // How a cell starts; a resumed cell keeps the block that it started with, whatever the table says now.
@@ -91,7 +85,7 @@ std::vector<CellStart> starts_of(const Run& run, const RunOptions& options,
                                  const std::map<std::string, std::string>& facts, Communicator& world) {
   const std::size_t count = run.cells.size();
   std::vector<std::int64_t> how(count, 0), block_clients(count, 0), block_forms(count, 0);  // 0 at the other ranks
-  if (world.rank() == 0 && !options.resume) remove_cells(run.out);
+  if (world.rank() == 0 && !options.resume) remove_journals(run.out);
   for (std::size_t i = 0; world.rank() == 0 && options.resume && i < count; ++i) {
     const std::string journal = journal_path(run.out, run.cells[i].index);
     const Start start = start_of(run.cells[i], journal, facts);
@@ -114,30 +108,6 @@ std::vector<CellStart> starts_of(const Run& run, const RunOptions& options,
 ChooseBlock from_table(const RunOptions& options) {
   if (options.blocks.empty()) return built_in_choice;
   return [table = BlockTable::load(options.blocks)](const BlockCase& wanted) { return table.choose(wanted); };
-}
-
-// Whether an interrupted run has left more than the beginning of a journal.
-bool has_rounds(const Run& run) {
-  return std::ranges::any_of(run.cells, [&](const Cell& cell) {
-    const std::string path = journal_path(run.out, cell.index);
-    return fs::exists(path) && read_journal(path).records.size() > 1;
-  });
-}
-
-// Whether the run file holds every cell's result already; UserError when it holds those of other settings.
-bool is_complete(const Run& run) {
-  if (!fs::exists(run.out) || fs::exists(journal_folder(run.out))) return false;
-  const RunContents file = read_run_file(run.out);
-  bool same = file.cells.size() == run.cells.size();
-  for (std::size_t i = 0; same && i < run.cells.size(); ++i) {
-    same = file.cells[i].header.config == run.cells[i].settings.canonical();
-  }
-  if (!same) {
-    user_error(
-        "{}: holds a finished run of other settings. Choose another --out, or run without --resume to replace it.",
-        run.out);
-  }
-  return std::ranges::all_of(file.cells, [](const CellContents& cell) { return cell.result.has_value(); });
 }
 
 // Writes the run file as far as the cells have got, so that readers see a long run grow; rarely enough to cost little.
@@ -163,9 +133,41 @@ class PartialRunFile {
   std::chrono::steady_clock::duration cost_{};
 };
 
-// Runs the cells of this rank's group. Returns whether it was stopped before their end.
+std::map<std::string, std::string> with_inputs(std::map<std::string, std::string> facts, const InputFiles& files) {
+  facts[inputs_fact] = inputs_digest(files);
+  facts[input_files_fact] = inputs_text(files);
+  return facts;
+}
+
+// The results of all groups' cells, without rows and models. Collective; at every rank, in grid order.
+std::vector<CellContents> gather_results(const std::vector<CellContents>& own, Communicator& world) {
+  Packer packer;
+  for (const CellContents& cell : own) {
+    packer.number(cell.header.index).text(cell.result->status).text(cell.result->hash);
+    packer.number<std::uint64_t>(cell.header.provenance.size());
+    for (const auto& [name, text] : cell.header.provenance) packer.text(name).text(text);
+  }
+  std::vector<CellContents> all;
+  for (const Bytes& bytes : world.gather_all(Bytes(packer.bytes().begin(), packer.bytes().end()))) {
+    for (Unpacker unpacker(bytes, "the results of the ranks"); !unpacker.empty();) {
+      CellContents& cell = all.emplace_back();
+      cell.header.index = unpacker.number<std::int64_t>();
+      cell.result.emplace().status = unpacker.text();
+      cell.result->hash = unpacker.text();
+      for (auto left = unpacker.number<std::uint64_t>(); left > 0; --left) {
+        std::string name = unpacker.text();
+        cell.header.provenance[std::move(name)] = unpacker.text();
+      }
+    }
+  }
+  std::ranges::sort(all, {}, [](const CellContents& cell) { return cell.header.index; });
+  return all;
+}
+
+// Runs the cells of this rank's group. Returns whether it was stopped before their end; `results` gets those of a run
+// that keeps no record, at the group's first rank.
 bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std::string, std::string>& facts,
-                   const std::vector<CellStart>& starts, Communicator& world) {
+                   const std::vector<CellStart>& starts, Communicator& world, std::vector<CellContents>& results) {
   const ChooseBlock table = from_table(options);
   const RankGroups groups = rank_groups(world.size(), std::ssize(run.cells), options.ranks_per_cell);
   const std::int64_t mine = groups.group_of(world.rank());
@@ -179,6 +181,7 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
     if (starts[i].how == Start::done) continue;
     if (interruption.next(*group) == Action::save_and_stop) return true;
     const std::optional<BlockChoice> settled = starts[i].block;
+    const InputRecord inputs;
     const std::unique_ptr<Process> process =
         compose(cell.settings, *datasets, [&](const BlockCase& wanted) { return settled ? *settled : table(wanted); });
     const at::Device device = process->device();
@@ -191,14 +194,28 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
     // On a terminal only rank 0 draws its line; elsewhere every group reports its evaluations.
     const bool reports = group->rank() == 0 && (world.rank() == 0 || !on_terminal());
     Progress progress(title, process->schedule().rounds, on_terminal(), stdout);
-    CellRecording recording{.journal = journal_path(run.out, cell.index),
-                            .provenance = facts,
+    CellRecording recording{.journal = run.kept ? journal_path(run.out, cell.index) : "",
+                            .provenance = with_inputs(facts, inputs.files()),
                             .progress = reports ? &progress : nullptr,
                             .resume = starts[i].how == Start::resume};
     if (world.rank() == 0) recording.saved = [&] { partial.write(); };
-    if (run_cell(cell, *process, *group, options.threads, interruption, recording).status == stopped) return true;
+    const CellResult result = run_cell(cell, *process, *group, options.threads, interruption, recording);
+    if (result.status == stopped) return true;
+    if (run.kept || group->rank() > 0) continue;
+    results.push_back({.header = header_of(cell, *process, recording, *group), .result = result});
   }
   return false;
+}
+
+// A line for every file about which something is odd.
+void print_doubts(const Run& run) {
+  std::set<std::string> printed;
+  for (const Cell& cell : run.cells) {
+    for (const InputFile& file : cell.inputs) {
+      if (file.doubt.empty() || !printed.insert(file.path).second) continue;
+      fmt::print(stderr, "shoal: warning: file '{}' {}\n", file.path, file.doubt);
+    }
+  }
 }
 
 // Merges the journals of all cells into the run file, and removes them if the run is over.
@@ -215,18 +232,8 @@ RunResult merge_cells(const Run& run, bool was_stopped) {
   }
   result.hash = run_hash(hashes);
   assemble_run_file(run.out, {.name = run.name, .program = SHOAL_VERSION}, journals);
-  if (!was_stopped) fs::remove_all(journal_folder(run.out));
+  if (!was_stopped) remove_journal_folder(run.out);
   return result;
-}
-
-// Only a run file may be replaced: a mistyped --out could name an experiment or data.
-void require_run_file(const std::string& path) {
-  if (!fs::exists(path) || fs::is_directory(path)) return;  // check_writable tells of folders
-  constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
-  std::string head(signature.size(), '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (fs::is_regular_file(path) && file.read(head.data(), std::ssize(head)) && head == signature) return;
-  user_error("{}: exists and is no run file, so it is not replaced. Choose another --out, or remove it.", path);
 }
 
 }  // namespace
@@ -242,28 +249,40 @@ Settings load_experiment(const std::string& file, const std::vector<std::string>
   return experiment;
 }
 
+void compose_cells(Run& run, const ChooseBlock& choose_block) {
+  auto datasets = std::make_shared<Datasets>();
+  for (Cell& cell : run.cells) {
+    const InputRecord inputs;
+    compose(cell.settings.clone(), *datasets, choose_block);
+    cell.inputs = inputs.files();
+  }
+  if (datasets->count() == 1) run.datasets = std::move(datasets);  // with several, a rank may not need all
+}
+
+std::string inputs_digest(const Run& run) {
+  InputFiles all;
+  for (const Cell& cell : run.cells) all.insert(all.end(), cell.inputs.begin(), cell.inputs.end());
+  return inputs_digest(all);
+}
+
 Run check_experiment(const Settings& experiment, const RunOptions& options) {
   Run run;
   run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
   run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
   run.cells = expand_grid(experiment);
-  auto datasets = std::make_shared<Datasets>();
-  const ChooseBlock table = from_table(options);
-  for (const Cell& cell : run.cells) compose(cell.settings.clone(), *datasets, table);
-  if (datasets->count() == 1) run.datasets = std::move(datasets);  // with several, a rank may not need all
+  for (const char c : run.name) {
+    if (is_printable(std::string_view(&c, 1))) continue;
+    user_error("'name' has a control character (code {}). Use letters, digits and punctuation.", static_cast<int>(c));
+  }
+  compose_cells(run, from_table(options));
 
   if (options.out.empty() && run.name.find('/') != std::string::npos) {
     user_error("'name' \"{}\" would be a path. Remove the '/', or give the path with --out.", run.name);
   }
-  if (!options.resume && !options.anew && has_rounds(run)) {
-    user_error("{}: holds an interrupted run. Use --resume to continue it or --anew to discard it.",
-               journal_folder(run.out));
-  }
-  require_run_file(run.out);
-  run.complete = options.resume && is_complete(run);
-  std::error_code ignored;  // check_writable reports the error
+  std::error_code ignored;  // check_out reports the error
   if (options.out.empty()) fs::create_directories("results", ignored);
-  check_writable(run.out);
+  check_out(run, options);
+  run.complete = options.resume && is_complete(run);
   return run;
 }
 
@@ -273,13 +292,23 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     return {.cells = std::move(file.cells), .hash = file.hash};
   }
   const std::map<std::string, std::string> facts = provenance(world, options);
+  if (world.rank() == 0) print_doubts(run);
+  std::vector<CellContents> results;
+  if (!run.kept) {
+    std::vector<CellStart> starts;
+    for (const Cell& cell : run.cells) starts.push_back({.block = cell.block});
+    std::vector<std::int64_t> stops = {run_own_cells(run, options, facts, starts, world, results) ? 1 : 0};
+    world.sum(stops);
+    return {.cells = gather_results(results, world), .hash = "", .stopped = stops[0] > 0};
+  }
   std::optional<FileLock> lock;
   if (world.rank() == 0) {
-    fs::create_directories(journal_folder(run.out));
-    lock.emplace(fmt::format("{}/{}", journal_folder(run.out), lock_name));
+    make_journal_folder(run.out);
+    lock.emplace(journal_lock(run.out));
+    remove_partial_files(run.out);
   }
   const std::vector<CellStart> starts = starts_of(run, options, facts, world);
-  std::vector<std::int64_t> stops = {run_own_cells(run, options, facts, starts, world) ? 1 : 0};
+  std::vector<std::int64_t> stops = {run_own_cells(run, options, facts, starts, world, results) ? 1 : 0};
   world.sum(stops);  // after this, the journals of all groups are complete
   const bool was_stopped = stops[0] > 0;
   return world.rank() == 0 ? merge_cells(run, was_stopped) : RunResult{.stopped = was_stopped};

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/program/run/block_table.hpp"
 #include "experiments/program/run/grid.hpp"
 #include "experiments/program/run/interruption.hpp"
 #include "sim/comm/communicator.hpp"
@@ -29,12 +30,23 @@ class Datasets;
 struct Run {
   std::string name, out;
   std::vector<Cell> cells;
+  bool kept = true;                    // false: no file is written, only the cells' hashes are returned
   bool complete = false;               // with --resume: the run file holds all results already
   std::shared_ptr<Datasets> datasets;  // loaded by the check, if all cells use the same; may be null
 };
 
 /// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.
 Settings load_experiment(const std::string& file, const std::vector<std::string>& sets);
+
+/// Composes every cell once, which reads its files, and records them. UserError.
+void compose_cells(Run& run, const ChooseBlock& choose_block);
+
+/// One digest over all files that the cells of a composed run have read, in order; equal on all ranks that read the
+/// same.
+std::string inputs_digest(const Run& run);
+
+/// Facts of a cell's provenance: that digest for the cell, and the files with their hashes (inputs_text).
+inline constexpr const char *inputs_fact = "inputs", *input_files_fact = "input files";
 
 /// Expands the grid, composes every cell once and checks that the run file can be written: errors show before anything
 /// is trained. UserError.
@@ -48,7 +60,7 @@ struct RunResult {
 
 /// Runs all cells and merges their records in grid order into `run.out`. While it runs, and after a kill, the folder
 /// `run.out`.journal holds the cells' journals and checkpoints. Collective over the world; rank 0 returns the cells'
-/// contents and the hash of the whole.
+/// contents and the hash of the whole. Of a run that is not kept, every rank gets headers and results only.
 RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world);
 
 }  // namespace shoal

@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
+#include "experiments/program/check.hpp"
+#include "experiments/program/run/output.hpp"
 #include "experiments/program/run/run_cell.hpp"
 #include "sim/record/run_file.hpp"
 
@@ -9,13 +13,8 @@ namespace shoal {
 
 Run run_from_file(const std::string& path) {
   const RunContents file = read_run_file(path);
-  if (file.schema_version != run_schema_version) {
-    user_error(
-        "{}: has schema version {}, whose hashes are defined differently from those of version {}. Verify it with the "
-        "version of Shoal that wrote it, or run the experiment again.",
-        path, file.schema_version, run_schema_version);
-  }
-  Run run{.name = file.info.name, .out = path + ".verify"};
+  require_checkable(file, path);
+  Run run{.name = file.info.name, .kept = false};
   for (const CellContents& cell : file.cells) {
     if (!cell.result) continue;
     run.cells.push_back({.index = cell.header.index,
@@ -25,6 +24,11 @@ Run run_from_file(const std::string& path) {
                          .block = settled_block(cell.header)});
   }
   if (run.cells.empty()) user_error("{}: has no finished cell. Finish the run with --resume.", path);
+  compose_cells(run, built_in_choice);
+  for (const Cell& cell : run.cells) {
+    const auto of_cell = std::ranges::find(file.cells, cell.index, [](const auto& c) { return c.header.index; });
+    check_inputs(cell, of_cell->header.provenance, path);
+  }
   return run;
 }
 
@@ -36,11 +40,13 @@ std::string compare_with_file(const std::string& path, const RunResult& now, boo
   for (const CellContents& fresh : now.cells) {
     for (const CellContents& old : file.cells) {
       if (old.header.index != fresh.header.index) continue;
-      const bool same = old.result->hash == fresh.result->hash;
+      const std::vector<std::string> findings = contradictions(old);
+      const bool same = old.result->hash == fresh.result->hash && findings.empty();
       equal = equal && same;
       text += fmt::format("{}  cell {}, {} seed {}: {}\n", same ? "same     " : "DIFFERENT", old.header.index,
                           old.header.label, old.header.seed,
                           same ? old.result->hash : old.result->hash + " in the file, " + fresh.result->hash + " now");
+      for (const std::string& finding : findings) text += fmt::format("  {}\n", finding);
       for (const char* fact :
            {"program", "commit", "compiler", "libtorch", "processor", "device", "data", "reproducible"}) {
         const auto was = old.header.provenance.find(fact), is = fresh.header.provenance.find(fact);

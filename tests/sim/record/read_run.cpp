@@ -30,7 +30,8 @@ class ReadRunTest : public testing::Test {
                                                      .config = "name = \"digits\"\n" + more,
                                                      .provenance = {{"commit", "abc"}, {"program", "0.1.0"}}});
     for (std::int64_t round = 1; round <= rounds; ++round) {
-      journal.round({{.round = round, .bytes_up = 7, .accuracy = 0.5}, std::vector<ParticipationRow>(2)});
+      journal.round(
+          {{.round = round, .bytes_up = 7, .accuracy = 0.5}, std::vector<ParticipationRow>(2, {.round = round})});
     }
     if (finished) journal.finish({.status = "finished", .hash = "f" + std::to_string(index), .rounds = rounds}, {});
     return journal_path(path_, index);

@@ -1,0 +1,20 @@
+#pragma once
+// `shoal check`: whether run files are what they state, without training.
+
+#include <string>
+#include <vector>
+
+#include "sim/record/run_file.hpp"
+
+namespace shoal {
+
+/// What a finished cell states and its rows and model contradict: its hash, its totals, its status. Empty: nothing.
+std::vector<std::string> contradictions(const CellContents& cell);
+
+/// UserError for a file of an older schema, whose hashes cannot be computed from its rows.
+void require_checkable(const RunContents& run, const std::string& path);
+
+/// Checks and prints each file; returns the exit code. A consistent forgery passes: a hash is no signature.
+int check_files(const std::vector<std::string>& paths);
+
+}  // namespace shoal
