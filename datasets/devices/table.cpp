@@ -7,6 +7,7 @@
 
 #include <sstream>
 
+#include "datasets/readers/csv.hpp"
 #include "sim/clients/devices.hpp"
 #include "sim/clients/shares.hpp"
 #include "sim/files/read_file.hpp"
@@ -17,14 +18,10 @@ namespace {
 const std::vector<std::string> columns = {"gflops", "down_mbytes", "up_mbytes",    "dropout",
                                           "watts",  "share",       "memory_mbytes"};
 
-std::vector<std::string> cells(std::string line) {
-  if (!line.empty() && line.back() == '\r') line.pop_back();
+std::vector<std::string> cells(const std::string& line) {
   std::vector<std::string> found;
   std::istringstream stream(line);
-  for (std::string cell; std::getline(stream, cell, ',');) {
-    const auto first = cell.find_first_not_of(" \t"), last = cell.find_last_not_of(" \t");
-    found.push_back(first == std::string::npos ? "" : cell.substr(first, last - first + 1));
-  }
+  for (std::string cell; std::getline(stream, cell, ',');) found.emplace_back(readers::csv_field(cell));
   return found;
 }
 
@@ -39,11 +36,14 @@ class Table final : public Devices {
   void open(const Opening& opening) override {
     key_ = random_key(opening.seed, "clients/tier");
     if (file_.empty()) user_error("{}: a table of devices without a file. Set 'file'.", where_);
-    std::istringstream stream(read_file(file_));
+    std::istringstream stream{std::string(readers::without_mark(read_file(file_)))};
     std::string line;
     std::getline(stream, line);
     const std::vector<std::string> header = cells(line);
     for (const std::string& name : header) {
+      if (std::ranges::count(header, name) > 1) {
+        user_error("'{}' has the column '{}' more than once. Remove all but one.", file_, name);
+      }
       if (std::ranges::find(columns, name) != columns.end()) continue;
       user_error("'{}' has a column '{}' (known are {}). Rename it.", file_, name, fmt::join(columns, ", "));
     }

@@ -15,6 +15,22 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+}  // namespace
+
+std::string_view csv_field(std::string_view text) {
+  text = trimmed(text);
+  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return text;
+  return trimmed(text.substr(1, text.size() - 2));
+}
+
+std::string_view without_mark(std::string_view text) {
+  constexpr std::string_view mark = "\xef\xbb\xbf";
+  if (text.starts_with(mark)) text.remove_prefix(mark.size());
+  return text;
+}
+
+namespace {
+
 // The field as an error shows it: short and printable, whatever the file holds.
 std::string shown(std::string_view field) {
   std::string text;
@@ -26,7 +42,7 @@ std::string shown(std::string_view field) {
 
 Table parse_csv(const Bytes& content, const std::string& name, std::int64_t columns) {
   ensure(columns >= 1, "table '{}' of {} columns", name, columns);
-  std::string_view rest(reinterpret_cast<const char*>(content.data()), content.size());
+  std::string_view rest = without_mark({reinterpret_cast<const char*>(content.data()), content.size()});
   if (rest.empty()) user_error("file '{}' is empty (expected rows of {} numbers). Download it again.", name, columns);
   Table table{.columns = columns, .values = {}};
   for (std::int64_t line = 1; !rest.empty(); ++line) {
@@ -42,7 +58,7 @@ Table parse_csv(const Bytes& content, const std::string& name, std::int64_t colu
     for (bool more = true; more;) {
       const std::size_t comma = row.find(',');
       more = comma != std::string_view::npos;
-      const std::string_view field = trimmed(row.substr(0, comma));
+      const std::string_view field = csv_field(row.substr(0, comma));
       row.remove_prefix(more ? comma + 1 : row.size());
       if (++found > columns) continue;  // counted for the message
       double number = 0;

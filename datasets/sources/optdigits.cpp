@@ -5,6 +5,7 @@
 
 #include "datasets/readers/csv.hpp"
 #include "datasets/sources/shared/contents.hpp"
+#include "datasets/sources/shared/published.hpp"
 #include "datasets/sources/shared/shipped.hpp"
 #include "sim/task/data.hpp"
 
@@ -29,7 +30,9 @@ Examples read_half(const std::string& folder, const Half& half) {
         "Repository, doi 10.24432/C50P49.",
         path, half.name, half.sha256);
   }
-  const readers::Table table = readers::read_csv(path, features + 1, 16 << 20);
+  const readers::Bytes content = readers::read_unpacked(path, 16 << 20);
+  check_published(path, half.sha256, std::as_bytes(std::span(content)));
+  const readers::Table table = readers::parse_csv(content, path, features + 1);
   if (table.rows() != half.rows) {
     user_error("file '{}' has {} rows (expected {}). Download it again.", path, table.rows(), half.rows);
   }

@@ -12,8 +12,10 @@ namespace {
 
 constexpr Publication publication = {"QMNIST", "qmnist", "https://github.com/facebookresearch/qmnist"};
 constexpr std::array<PublishedFile, 2> label_files = {
-    {{"qmnist-train-labels-idx2-int", "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f"},
-     {"qmnist-test-labels-idx2-int", "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06"}}};
+    {{"qmnist-train-labels-idx2-int", "2c05dc77f6b916b38e455e97ab129a42a444f3dbef09b278a366f82904e0dd9f",
+      "bb1b6e1ec7b04fd5696f1ed50b5f58f8ef195118edd5c93c81783df9740b8ac5"},
+     {"qmnist-test-labels-idx2-int", "9fbcbe594c3766fdf4f0b15c5165dc0d1e57ac604e01422608bb72c906030d06",
+      "92d0ccb8c25f9c6534270fb4be7e1d24a1c6d315edfc8a638bfbd31c70f362dd"}}};
 // Two of the eight columns; the others give the image's place in NIST's collection.
 constexpr std::int64_t class_column = 0, writer_column = 2, columns = 8;
 

@@ -10,6 +10,7 @@
 
 #include "datasets/readers/play.hpp"
 #include "datasets/sources/shared/contents.hpp"
+#include "datasets/sources/shared/published.hpp"
 #include "sim/task/token_store.hpp"
 
 namespace shoal::sources {
@@ -37,7 +38,9 @@ std::string found(std::string path) {
 // The text of each role, in the order of the file.
 std::map<std::string, std::string> roles_of(const std::string& path) {
   std::map<std::string, std::string> roles;
-  for (const readers::Speech& speech : readers::read_play(path, most_bytes)) roles[speech.speaker] += speech.text;
+  const readers::Bytes content = readers::read_unpacked(path, most_bytes);
+  check_published(path, sha256, std::as_bytes(std::span(content)));
+  for (const readers::Speech& speech : readers::parse_play(content, path)) roles[speech.speaker] += speech.text;
   return roles;
 }
 

@@ -54,7 +54,8 @@ std::int64_t parse_time(const std::string& text) {
       std::sscanf(text.c_str(), "%4d-%2d-%2d %2d:%2d:%2d%n", &year, &month, &date, &hours, &minutes, &second_of, &read);
   using namespace std::chrono;
   const year_month_day days{std::chrono::year(year), std::chrono::month(month), std::chrono::day(date)};
-  if (found != 6 || read != std::ssize(text) || !days.ok() || hours > 23 || minutes > 59 || second_of > 60) {
+  if (found != 6 || read != std::ssize(text) || !days.ok() || hours < 0 || hours > 23 || minutes < 0 || minutes > 59 ||
+      second_of < 0 || second_of > 60) {
     return -1;
   }
   return (sys_days(days).time_since_epoch().count() * 24 + hours) * 3600 + minutes * 60 + second_of;

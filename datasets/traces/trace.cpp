@@ -12,6 +12,7 @@ void Trace::add(Row row, const std::vector<Interval>& own) {
 }
 
 void TraceView::check(const std::string& origin) const {
+  constexpr std::int64_t longest = 4'000'000'000'000'000'000;  // as virtual time: sums must not overflow
   const auto fail = [&](std::size_t device, const std::string& what) {
     user_error("{}: device {} {}. Mend the trace and convert it again.", origin, device, what);
   };
@@ -23,7 +24,7 @@ void TraceView::check(const std::string& origin) const {
   }
   for (std::size_t d = 0; d < rows.size(); ++d) {
     const auto [period, begins] = rows[d];
-    if (period <= 0) fail(d, fmt::format("has a period of {} us", period));
+    if (period <= 0 || period > longest) fail(d, fmt::format("has a period of {} us", period));
     if (begins < 0 || begins >= period) fail(d, fmt::format("begins its period at {} us of {} us", begins, period));
     std::int64_t last = 0;
     for (std::int64_t i = offsets[d]; i < offsets[d + 1]; ++i) {

@@ -174,6 +174,18 @@ TEST(Devices, ReadACsvTable) {
   EXPECT_EQ(by_id.device(ClientId{1}).flops_per_second, 5e8);
 }
 
+TEST(Devices, ReadWhatSpreadsheetsWrite) {
+  const Folder folder;
+  for (const char* content : {"\xef\xbb\xbfgflops,watts\r\n5,2\r\n", "\"gflops\",\"watts\"\n\"5\",\"2\"\n",
+                              "\xef\xbb\xbf\"gflops\", watts\n5,\" 2\"\n"}) {
+    const std::string file = folder.write("d.csv", bytes(content));
+    const Device device =
+        population(fmt::format("devices = {{name = \"table\", file = '{}'}}", file), 1).device(ClientId{0});
+    EXPECT_EQ(device.flops_per_second, 5e9) << content;
+    EXPECT_EQ(device.training_watts, 2) << content;
+  }
+}
+
 TEST(Devices, RefuseBadTables) {
   const Folder folder;
   const auto error = [&](const std::string& content, const std::string& more = "", std::int64_t clients = 5) {
@@ -183,6 +195,10 @@ TEST(Devices, RefuseBadTables) {
   EXPECT_THAT(user_error_of("devices = \"table\""), HasSubstr("Set 'file'."));
   EXPECT_THAT(user_error_of("devices = {name = \"table\", file = \"none.csv\"}"), HasSubstr("cannot read 'none.csv'"));
   EXPECT_THAT(error("gflop\n1\n"), HasSubstr("has a column 'gflop' (known are gflops, down_mbytes"));
+  EXPECT_THAT(error("gflops,share,gflops\n1,2,3\n"), HasSubstr("has the column 'gflops' more than once"));
+  EXPECT_THAT(error("share,\"share\"\n1,2\n"), HasSubstr("has the column 'share' more than once"));
+  EXPECT_THAT(error("watts, watts \n1,1\n"), HasSubstr("has the column 'watts' more than once"));
+  EXPECT_THAT(error("gflops\n\"1,5\"\n"), HasSubstr("line 2: 2 values for 1 columns"));
   EXPECT_THAT(error("gflops,share\n1\n"), HasSubstr("line 2: 1 values for 2 columns"));
   EXPECT_THAT(error("gflops\n1\n-2\n"), HasSubstr("line 3: 'gflops' is not a rate (found '-2')"));
   EXPECT_THAT(error("gflops\n1x\n"), HasSubstr("found '1x'"));

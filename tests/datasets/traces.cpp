@@ -159,6 +159,10 @@ TEST(Traces, RefuseBadFedScale) {
   EXPECT_TRUE(contains(device("[0, 50]", "[60, 70]", "100"), "client '7'"));
   EXPECT_TRUE(contains(device("[0, 50]", "[60, 70]", "100"), "overlaps the time before, until 60000000 us"));
   EXPECT_TRUE(contains(device("[-5]", "[10]", "100"), "before its trace begins"));
+  EXPECT_TRUE(contains(device("[-1e-6, 5]", "[3, 10]", "100"), "before its trace begins"));
+  EXPECT_TRUE(contains(device("[5]", "[-10]", "100"), "which is empty"));
+  EXPECT_TRUE(contains(device("[5]", "[10]", "-100"), "a period of -100000000 us"));
+  EXPECT_TRUE(contains(device("[5]", "[10]", "1e300"), "a period of"));
   EXPECT_TRUE(contains(device("[10]", "[5]", "100"), "which is empty"));
   EXPECT_TRUE(contains(device("[50, 0]", "[60, 10]", "100"), "overlaps"));  // not in order
   EXPECT_TRUE(contains(device("[5]", "[500]", "100"), "ends after its period"));
@@ -180,6 +184,10 @@ TEST(Traces, RefuseBadFlash) {
   EXPECT_TRUE(contains(error("2020-01-03 10:00:00\\tscreen_lock\\n2020-01-03 10:00:10\\tbroken\\n"), "message 2"));
   EXPECT_TRUE(contains(error("2020-01-33 10:00:00\\tscreen_lock\\n"), "is not a time, a tab and an event"));
   EXPECT_TRUE(contains(error("2020-01-03 10:00:00 screen_lock\\n"), "is not a time, a tab and an event"));
+  for (const char* time :
+       {"2020-01-03 -1:00:00", "2020-01-03 10:-5:00", "2020-01-03 10:00:-1", "1960-01-03 10:00:00"}) {
+    EXPECT_TRUE(contains(error(std::string(time) + "\\tscreen_lock\\n"), "is not a time, a tab and an event")) << time;
+  }
   EXPECT_TRUE(contains(error("2020-01-03 10:00:09\\tscreen_lock\\n2020-01-03 10:00:00\\twifi\\n"),
                        "earlier than the message before"));
 }

@@ -51,6 +51,25 @@ TEST(Csv, TakesAFlippedBitAsErrorOrNumber) {
   }
 }
 
+TEST(Csv, TakesWhatSpreadsheetsWrite) {
+  const std::vector<double> values = {0, 1.5, -2, 3};
+  for (const char* text : {"\xef\xbb\xbf"
+                           "0,1.5\n-2,3\n",
+                           "\"0\",\"1.5\"\r\n\"-2\",\"3\"\r\n", "\xef\xbb\xbf\"0\" , 1.5\n \" -2\",3\n"}) {
+    EXPECT_EQ(parse_csv(bytes(text), "t.csv", 2).values, values) << text;
+  }
+  const auto error = [](const std::string& text) { return user_error_of([&] { parse_csv(bytes(text), "t.csv", 2); }); };
+  EXPECT_TRUE(contains(error("\"1,5\",2\n"), "line 1, column 1 is '\"1'"));  // a comma between quotes
+  EXPECT_TRUE(contains(error("1,\"\"\n"), "column 2 is ''"));
+  EXPECT_TRUE(contains(error("1,\"\n"), "column 2 is '\"'"));
+  EXPECT_TRUE(contains(error("1,\xef\xbb\xbf"
+                             "2\n"),
+                       "column 2 is '???2'"));  // the mark elsewhere
+  EXPECT_TRUE(contains(error("\xff\xfe"
+                             "1\n"),
+                       "column 1 is '??1'"));  // the mark of UTF-16
+}
+
 TEST(Csv, SaysWhatIsWrongAndWhere) {
   const auto error = [](const std::string& text) { return user_error_of([&] { parse_csv(bytes(text), "t.csv", 2); }); };
   EXPECT_TRUE(contains(error(""), "file 't.csv' is empty"));
