@@ -65,6 +65,7 @@ void fill(LabelSummary& s) {
   s.abandoned = over_cells(s, abandoned_rounds);
   s.diverged = status("diverged");
   s.unfinished = status("unfinished");
+  s.nothing_accepted = status("nothing accepted");
 }
 
 std::string reached_text(const LabelSummary& s, const std::string& mean) {
@@ -159,8 +160,12 @@ std::string time_to_target_text(const LabelSummary& s) {
 
 std::string status_text(const LabelSummary& s) {
   std::string text;
-  if (s.diverged > 0) text = fmt::format("{} diverged", s.diverged);
-  if (s.unfinished > 0) text += fmt::format("{}{} unfinished", text.empty() ? "" : ", ", s.unfinished);
+  const auto add = [&](std::int64_t cells, const char* status) {
+    if (cells > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", cells, status);
+  };
+  add(s.diverged, "diverged");
+  add(s.nothing_accepted, "nothing accepted");
+  add(s.unfinished, "unfinished");
   return text.empty() ? "finished" : text;
 }
 

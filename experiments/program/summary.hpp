@@ -30,7 +30,7 @@ struct LabelSummary {
   Spread rounds_to_target, seconds_to_target;                      // virtual; over the cells that reached the target
   Spread rounds, seconds;                                          // virtual
   Spread bytes_down, bytes_up, dropouts, rejected, abandoned;
-  std::int64_t diverged = 0, unfinished = 0;  // cells
+  std::int64_t diverged = 0, unfinished = 0, nothing_accepted = 0;  // cells
 };
 
 /// One summary per label, in the order in which labels appear first. `cells` must outlive it.

@@ -113,7 +113,7 @@ std::string cell_row(const LabelSummary& s, std::size_t i, std::size_t style, co
   const std::int64_t abandoned = abandoned_rounds(*s.cells[i]);
   html += cell(std::to_string(r.dropouts)) + alarming(std::to_string(r.rejected), r.rejected > 0);
   html += alarming(std::to_string(abandoned), abandoned > 0);
-  html += alarming(r.status, r.status == "diverged" || r.status == "unfinished");
+  html += alarming(r.status, r.status == "diverged" || r.status == "unfinished" || r.status == "nothing accepted");
   html += cell(s.cells[i]->result ? duration_text(r.wall_seconds) : "-");
   return html + fmt::format("<td class=\"hash text\">{}</td></tr>\n", r.hash.empty() ? "-" : escaped(r.hash));
 }

@@ -16,7 +16,7 @@ bool has_gradient(const Objective& objective, double advantage) {
   const std::array<double, 3> teacher{std::log(0.2), std::log(0.5), std::log(0.3)};
   const Position position{.token = 1, .count = 1, .current = policy.data(), .old = policy.data(), .rolled = policy[1]};
   const double* hinted = teacher.data();
-  Sample sample{.signals = {.reward = 1, .advantage = advantage, .hints = 1},
+  Sample sample{.signals = {.reward = 1, .advantage = advantage, .hints = 1, .judged = true},
                 .vocabulary = 3,
                 .positions = {&position, 1},
                 .teachers = {&hinted, 1},

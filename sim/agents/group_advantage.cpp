@@ -24,12 +24,15 @@ std::vector<std::vector<double>> step_advantages(const std::vector<std::vector<d
   for (std::size_t step = 0; step < longest; ++step) {
     std::vector<std::size_t> who;
     std::vector<double> bucket;
+    std::int64_t reached = 0;
     for (std::size_t i = 0; i < rewards.size(); ++i) {
       if (step >= rewards[i].size()) continue;
+      ++reached;
+      if (std::isnan(rewards[i][step])) continue;
       who.push_back(i);
       bucket.push_back(rewards[i][step]);
     }
-    if (bucket.size() == 1) continue;
+    if (reached == 1) continue;
     const std::vector<double> standardised = group_advantages(bucket);
     for (std::size_t i = 0; i < who.size(); ++i)
       advantages[who[i]][step] = standardised.empty() ? std::numeric_limits<double>::quiet_NaN() : standardised[i];
@@ -44,7 +47,8 @@ double integrated_reward(double outcome, std::span<const double> votes, double w
     sum += vote;
     ++valid;
   }
-  return valid > 0 ? outcome + weight * sum / valid : outcome;
+  if (weight == 0) return outcome;
+  return valid > 0 ? outcome + weight * sum / valid : std::numeric_limits<double>::quiet_NaN();
 }
 
 double wrong_answer_reward(std::int64_t calls) { return std::min(-0.6, -1 + 0.05 * (calls - 2)); }

@@ -15,9 +15,10 @@ namespace shoal {
 
 /// Signals about a reply.
 struct Signals {
-  double reward = 0;     // the judge's majority vote: +1, -1; 0: no vote, or a tie
+  double reward = 0;     // the judge's majority vote: +1, -1; 0: a tie, or no verdict
   double advantage = 0;  // from a comparison with other rollouts of the task, where there are any
   int hints = 0;         // number of valid hints, each a text that says what should have been different
+  bool judged = false;   // whether there is a verdict. Without one the reward says nothing and must not count as 0
 };
 
 /// One position of a reply, or `count` identical positions. Pointers are to log-probabilities over the whole vocabulary

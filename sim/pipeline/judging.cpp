@@ -102,6 +102,7 @@ void Judging::decide(Running& running) {
   }
   JudgedReply& sample = running.order.turn.sample;
   sample.signals.reward = judgement.reward;
+  sample.signals.judged = judgement.valid > 0;
   const std::optional<talk::Rule>& said = running.order.state->said;
   if (judgement.hint == Hint::none || !said) return;
   ++counters_.hints;

@@ -63,7 +63,7 @@ void fields(Io& io, T& reply) {
 template <class Io, Is<JudgedReply> T>
 void fields(Io& io, T& s) {
   io(s.prompt, s.reply.tokens, s.reply.log_probs, s.temperature, s.signals.reward, s.signals.advantage, s.signals.hints,
-     s.hinted, s.draw, s.version);
+     s.signals.judged, s.hinted, s.draw, s.version);
 }
 template <class Io, Is<Turn> T>
 void fields(Io& io, T& turn) {

@@ -103,16 +103,18 @@ bool Training::full() {
 
 std::vector<JudgedReply> Training::take_batch(Outbox& out) {
   std::vector<JudgedReply> batch;
-  bool negative = true;  // all votes so far
+  bool judged = false, negative = true;  // whether there is a verdict, and all verdicts so far are negative
   while (std::ssize(batch) < learning_.batch) {
     Turn turn = queue_.pop();
     count_staleness(turn);
     ++ledger_.consumed;
-    negative = negative && turn.sample.signals.reward < 0;
+    const Signals& signals = turn.sample.signals;
+    judged = judged || signals.judged;
+    negative = negative && (!signals.judged || signals.reward < 0);
     batch.push_back(std::move(turn.sample));
     note({out.now(), TraceEntry::Kind::consumed, turn.key, version_, std::move(turn.versions), {}}, out);
   }
-  if (negative) ++counters_.all_negative;
+  if (judged && negative) ++counters_.all_negative;
   if (settings_.drops_leftover) {
     queue_.remove_if([&](const Turn&) {
       ledger_.drop(Reason::leftover);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sim/round/prelude.hpp"
+#include "sim/round/resolution.hpp"
 
 namespace shoal {
 namespace {
@@ -158,6 +159,7 @@ void Federation::check() const {
     for (const RoundPart* part : all.parts) part->check(all);
     check_privacy(all);
     refuse_waiting(*this, all);
+    require_resolution(*this, all);
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);

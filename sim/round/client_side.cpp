@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sim/round/federation.hpp"
+#include "sim/round/in_part.hpp"
 
 namespace shoal {
 namespace {
@@ -94,7 +95,10 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
                                std::vector<ClientRecord> memory, Trainer& trainer) const {
   const LocalSettings local = federation_.local->at(block.front().round);
   ClientBlock clients(block, local, *federation_.task, trainer, memory_, std::move(memory), strategy_section_);
-  UpdateBlock update = federation_.strategy->client_update(message, clients);
+  const Strategy& strategy = *federation_.strategy;
+  const std::int64_t round = block.front().round;
+  UpdateBlock update =
+      in_part(strategy, "client_update", round, [&] { return strategy.client_update(message, clients); });
   ensure(std::ssize(clients.last().figures) == clients.count(),
          "a strategy returned updates of clients that it did not train");
   ensure(update.groups.empty() || std::ssize(update.groups) == clients.count(),
@@ -104,10 +108,14 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
            "a client of variant {} has chosen group {} of {}", block.front().variant, group, variant_of_.size());
   }
   if (!update.groups.empty() && variant_of_.size() > 1) refuse_sending_stages(message, stages_);
-  update.channels.resize(channels().size());
+  const std::vector<Channel>& declared = channels(block.front().group);
+  require_shapes(update.channels, std::span(declared).first(strategy_channels_), clients.count(), strategy, round);
+  update.channels.resize(declared.size());
   for (std::size_t s = 0; s < stages_.size(); ++s) {
+    const Stage& stage = *federation_.stages[s];
     clients.open_memory(stages_[s].section);
-    federation_.stages[s]->client_side(message, clients, update, context(stages_[s].section, stages_[s].key, block));
+    in_part(stage, "client_side", round,
+            [&] { stage.client_side(message, clients, update, context(stages_[s].section, stages_[s].key, block)); });
   }
 
   if (federation_.attack != nullptr) {

@@ -1,9 +1,11 @@
 #include "sim/round/federation.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "sim/digest.hpp"
 #include "sim/round/server_rows.hpp"
+#include "sim/task/loss_sum.hpp"
 
 namespace shoal {
 namespace {
@@ -205,15 +207,19 @@ Evaluation evaluate(const at::Tensor& params, std::string_view set, const Task& 
     const std::int64_t chunk = comm.rank() + i * comm.size();
     results[i] = trainer.evaluate(params, {.set = std::string(set), .index = chunk});
   });
-  std::vector<std::int64_t> total(4, 0);
+  std::vector<std::int64_t> total(3, 0);
+  LossSum loss;
   for (const Evaluation& part : results) {
     total[0] += part.examples;
     total[1] += std::max<std::int64_t>(part.correct, 0);
-    total[2] += part.loss;
-    total[3] += part.correct < 0 ? 1 : 0;
+    total[2] += part.correct < 0 ? 1 : 0;
+    loss += LossSum::of_code(part.loss);
   }
+  total.insert(total.end(), loss.words().begin(), loss.words().end());
   comm.sum(total);
-  return {.examples = total[0], .correct = total[3] > 0 ? -1 : total[1], .loss = total[2]};
+  std::array<std::int64_t, LossSum::size> words{};
+  std::copy(total.begin() + 3, total.end(), words.begin());
+  return {.examples = total[0], .correct = total[2] > 0 ? -1 : total[1], .loss = LossSum(words).code()};
 }
 
 std::string digest(const at::Tensor& tensor) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 #include <map>
 
@@ -64,10 +65,12 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   }
   const LocalSettings local = federation.local->at(std::max<std::int64_t>(state.round, 1));
   const std::string section = federation.sections().front().name;
+  // Examples, correct answers and the bits of the mean loss of each client, from the rank that has evaluated it.
   std::vector<std::int64_t> results(3 * clients.size(), 0);
   trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
     const Evaluation seen = evaluate_client(federation, state, *own[i], local, section, clients[mine[i]], set, trainer);
-    std::ranges::copy(std::array{seen.examples, seen.correct, seen.loss}, &results[3 * mine[i]]);
+    const auto loss = std::bit_cast<std::int64_t>(seen.mean_loss());
+    std::ranges::copy(std::array{seen.examples, seen.correct, loss}, &results[3 * mine[i]]);
   });
   comm.sum(results);
 
@@ -75,10 +78,10 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   std::vector<double> accuracies;
   double accuracy = 0, loss = 0;  // every rank adds them in the order of the permutation
   for (std::size_t i = 0; i < results.size(); i += 3) {
-    const Evaluation one{.examples = results[i], .correct = results[i + 1], .loss = results[i + 2]};
+    const Evaluation one{.examples = results[i], .correct = results[i + 1]};
     if (one.examples == 0) continue;
     ++total.clients;
-    loss += one.mean_loss();
+    loss += std::bit_cast<double>(results[i + 2]);
     if (one.correct < 0) continue;
     accuracies.push_back(one.accuracy());
     accuracy += one.accuracy();

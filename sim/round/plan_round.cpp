@@ -7,6 +7,7 @@
 
 #include "sim/round/next_available.hpp"
 #include "sim/round/plan_sums.hpp"
+#include "sim/round/resolution.hpp"
 
 namespace shoal {
 namespace {
@@ -84,6 +85,7 @@ AggregationPlan plan_session(const PlannedRound& round, const Federation& federa
     session.group_wires.push_back(side.wires(g));
   }
   session.key = round_key(federation, federation.section_of(*federation.aggregator), session.round);
+  require_resolution(session, federation);
   return session;
 }
 

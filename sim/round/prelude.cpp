@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sim/round/plan_sums.hpp"
+#include "sim/round/resolution.hpp"
 #include "sim/round/round_blocks.hpp"
 
 namespace shoal {
@@ -41,6 +42,7 @@ AggregationPlan plan_exchange(std::span<const Channel> channels, std::span<const
   plan.round = round;
   plan.groups = federation.groups();
   plan.key = round_key(federation, scoped(federation.section_of(*federation.aggregator), "prelude"), round);
+  require_resolution(plan, federation);
   return plan;
 }
 

@@ -1,5 +1,8 @@
 #include "sim/round/probe.hpp"
 
+#include <bit>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "sim/round/placement.hpp"
@@ -27,13 +30,15 @@ std::vector<Probe> probe_losses(const std::vector<ClientId>& clients, const Fede
   trainers.for_each(mine.size(), [&](int, std::size_t i, Trainer& trainer) {
     const Evaluation seen = trainer.evaluate_own(params[i], clients[mine[i]], "train");
     results[2 * mine[i]] = seen.examples;
-    results[2 * mine[i] + 1] = seen.loss;
+    results[2 * mine[i] + 1] = std::bit_cast<std::int64_t>(seen.mean_loss());
   });
   comm.sum(results);
   std::vector<Probe> probes;
   for (std::size_t i = 0; i < clients.size(); ++i) {
-    const Evaluation seen{.examples = results[2 * i], .loss = results[2 * i + 1]};
-    probes.push_back({clients[i], seen.examples == 0 ? 0 : seen.mean_loss()});
+    const auto loss = std::bit_cast<double>(results[2 * i + 1]);
+    // A loss that is not a number cannot be ranked. A model that has one is as bad as can be.
+    const double ranked = std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss;
+    probes.push_back({clients[i], results[2 * i] == 0 ? 0 : ranked});
   }
   return probes;
 }

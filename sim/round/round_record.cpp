@@ -66,8 +66,8 @@ RoundRecord describe_round(const PlannedRound& round, std::span<const ClientFigu
   double loss = 0;
   for (std::size_t i = 0; i < figures.size(); ++i) {
     record.clients.push_back(committed_row(round.committed[i], plan.commits[i], figures[i], world));
-    record.examples += figures[i].examples;
     if (figures[i].accepted) {
+      record.examples += figures[i].examples;
       ++record.committed;
       loss += figures[i].loss;
     } else {

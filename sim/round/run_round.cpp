@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "sim/round/finish_session.hpp"
+#include "sim/round/in_part.hpp"
 #include "sim/round/prelude.hpp"
 #include "sim/round/probe.hpp"
 #include "sim/round/server_data.hpp"
@@ -134,7 +135,10 @@ void update_server(const Federation& federation, const RoundTraining& training, 
   context.prelude = prelude.groups;
   std::optional<ServerRows> rows;
   if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
-  federation.strategy->server_update(state.strategy(), session.groups, context);
+  const Strategy& strategy = *federation.strategy;
+  in_part(strategy, "server_update", state.round,
+          [&] { strategy.server_update(state.strategy(), session.groups, context); });
+  require_parameters(state.strategy().params(), federation.task->layout(), strategy, state.round);
   state.version = Version{value(state.version) + 1};
 }
 
@@ -175,6 +179,15 @@ void report(const Federation& federation, const FederationState& state, RoundRec
       if (own != state.sections.end()) add(section, own->second, fmt::format("_group_{}", g));
     }
   }
+}
+
+// Why a round can have rejected all updates. The same in all rounds, so that it is said once.
+std::string rejection(const Federation& federation) {
+  return fmt::format(
+      "no update was accepted: all have values that are not finite or beyond their bound ('bound' = {:g} in "
+      "[aggregator]), and the learning rate of the clients is {:g} ('rate' in [local]). Lower the rate, or raise the "
+      "bound",
+      federation.sums.bound, federation.local->at(1).rate);
 }
 
 }  // namespace
@@ -220,6 +233,7 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
     record.diverged = !at::isfinite(state.strategy().params()).all().item<bool>();
   } else {
     record.verdict = Verdict::abandoned;
+    if (record.reason.empty() && record.rejected > 0) record.reason = rejection(federation);
   }
   record.version = state.version;
   return record;

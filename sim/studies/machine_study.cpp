@@ -161,7 +161,7 @@ class MachineStudy::Replicate {
     const std::vector<double> current = log_p(step.observation);
     const Position position{
         .token = step.action, .current = current.data(), .old = step.log_p.data(), .rolled = step.log_p[step.action]};
-    const Sample sample{.signals = {.reward = step.advantage, .advantage = step.advantage},
+    const Sample sample{.signals = {.reward = step.advantage, .advantage = step.advantage, .judged = true},
                         .vocabulary = machine_.actions(),
                         .positions = {&position, 1},
                         .teachers = {},
@@ -196,8 +196,7 @@ MachineStudy::MachineStudy(const Settings& s, std::unique_ptr<Environment> machi
       rollouts_(s.integer("rollouts", 8, "rollouts of each task, which form a group", between(2, 10'000))),
       steps_(s.integer("steps", 2, "optimizer steps on the rollouts of an update", between(1, 64))),
       votes_(s.integer("votes", 1, "votes of the judge on each step; their mean counts", between(1, 1000))) {
-  const Signals nothing;
-  if (!objective_->takes(nothing)) {
+  if (!objective_->takes({.judged = true})) {
     user_error(
         "{}: the objective needs signals that machines do not give (hints, votes on replies). Set objective = "
         "\"grpo\".",

@@ -180,7 +180,8 @@ class Replicate {
   }
 
   void collect(Turn turn, const Judgement& judgement) {
-    turn.signals = {.reward = judgement.reward, .hints = judgement.hint == Hint::none ? 0 : 1};
+    turn.signals = {
+        .reward = judgement.reward, .hints = judgement.hint == Hint::none ? 0 : 1, .judged = judgement.valid > 0};
     ++outcome_.judged;
     if (turn.signals.reward != 0) ++outcome_.voted;
     if (turn.signals.hints > 0) ++outcome_.hinted;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <optional>
 
+#include "sim/settings/without_effect.hpp"
+
 namespace shoal {
 
 std::int64_t LocalSettings::local_steps(std::int64_t examples, double fraction) const {
@@ -45,6 +47,11 @@ LocalTraining::LocalTraining(const Settings& settings) {
   decay_ = settings.number("decay", 1, "factor of the rate per period (exponential, step)", between(0, 1));
   period_ = settings.integer(
       "period", 1, "rounds per decay (exponential, step), or time scale in rounds (inverse_sqrt)", at_least(1));
+  if (schedule_ == Schedule::constant) {
+    refuse_without_effect(settings, {"decay", "period"}, "the learning rate has no schedule");
+  } else if (schedule_ == Schedule::inverse_sqrt) {
+    refuse_without_effect(settings, {"decay"}, "the schedule \"inverse_sqrt\" has none");
+  }
   if ((schedule_ == Schedule::exponential || schedule_ == Schedule::step) && decay_ == 1) {
     user_error("{}: schedule \"{}\" with a decay of 1 changes nothing. Set 'decay' below 1.", settings.where(),
                schedule_ == Schedule::step ? "step" : "exponential");

@@ -15,6 +15,7 @@
 
 #include "sim/task/local_batches.hpp"
 #include "sim/task/local_step.hpp"
+#include "sim/task/loss_sum.hpp"
 
 namespace shoal {
 namespace {
@@ -268,6 +269,7 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
   const std::vector<std::int32_t> positions = task_.holdout().indices(client, set);
   Lane& alone = lane_of(params, client);
   Evaluation total;
+  LossSum loss;
   for (std::size_t first = 0; first < positions.size(); first += SupervisedTask::chunk_size) {
     const auto piece = std::span(positions).subspan(
         first, std::min<std::size_t>(SupervisedTask::chunk_size, positions.size() - first));
@@ -275,8 +277,9 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
     const Evaluation part = score(alone, task_.train(), piece, std::bit_ceil(piece.size()));
     total.examples += part.examples;
     total.correct += part.correct;
-    total.loss += part.loss;
+    loss += LossSum::of_code(part.loss);
   }
+  total.loss = loss.code();
   return total;
 }
 

@@ -29,6 +29,18 @@ std::int64_t bytes_of(const ExampleStore* examples) {
   return bytes;
 }
 
+// Shares that are rounded to nothing for every client would make evaluations silently empty.
+void refuse_empty_holdout(const Holdout& holdout, std::string_view set) {
+  if (!holdout.holds_out(set)) return;
+  for (std::int64_t client = 0; client < holdout.clients(); ++client) {
+    if (holdout.count(ClientId{client}, set) > 0) return;
+  }
+  user_error(
+      "[data] '{}' holds out a share of each client's examples, and no client has enough of them for one. Raise the "
+      "share, or use fewer clients.",
+      set);
+}
+
 }  // namespace
 
 SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_ptr<ClientExamples> clients,
@@ -53,6 +65,7 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
     const std::int64_t tokens = data_->train->targets(holdout_.indices(ClientId{client}, "train"));
     tokens_.push_back(examples > 0 ? 1.0 * tokens / examples : 0);
   }
+  for (const char* set : {"validation", "test"}) refuse_empty_holdout(holdout_, set);
   const ExampleStore& tests = has_test_set() ? *data_->test : *data_->train;
   const bool tested = has_test_set() || holdout_.holds_out("test");
   add_set("train", *data_->train);

@@ -1,8 +1,9 @@
 #include "sim/task/task.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+
+#include "sim/task/loss_sum.hpp"
 
 namespace shoal {
 
@@ -37,15 +38,11 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
   return work.flops_per_example * visited;
 }
 
-std::int64_t Evaluation::to_units(double loss) {
-  constexpr double most = 0x1p53;
-  const double units = loss / loss_unit;
-  return units <= most ? std::llround(units) : static_cast<std::int64_t>(most);  // NaN fails the comparison too
-}
+std::int64_t Evaluation::to_units(double loss) { return LossSum(loss).code(); }
 
 double Evaluation::mean_loss() const {
   if (examples == 0) return std::numeric_limits<double>::quiet_NaN();
-  return loss * loss_unit / examples;
+  return LossSum::of_code(loss).value() / examples;
 }
 
 double Evaluation::accuracy() const {

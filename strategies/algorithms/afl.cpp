@@ -10,6 +10,7 @@
 #include <cmath>
 #include <functional>
 
+#include "sim/round/sends_gradient.hpp"
 #include "sim/round/strategy.hpp"
 
 namespace shoal::algorithms {
@@ -30,7 +31,7 @@ void project_onto_simplex(std::span<double> values) {
 
 constexpr std::int64_t most_clients = 100'000;
 
-class Afl final : public Strategy {
+class Afl final : public Strategy, public SendsGradient {
  public:
   explicit Afl(const Settings& s)
       : rate_(s.number("rate", 0.1, "learning rate of the model", server_rate())),

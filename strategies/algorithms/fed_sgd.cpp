@@ -1,12 +1,13 @@
 // FedSGD: clients return the gradient over all their examples and the server takes one step. McMahan et al., AISTATS
 // 2017 (arXiv 1602.05629), section 2. If all clients take part, this is gradient descent on the union of their data.
 
+#include "sim/round/sends_gradient.hpp"
 #include "sim/round/strategy.hpp"
 
 namespace shoal::algorithms {
 namespace {
 
-class FedSgd final : public Strategy {
+class FedSgd final : public Strategy, public SendsGradient {
  public:
   explicit FedSgd(const Settings& s)
       : rate_(s.number("rate", 0.1, "learning rate of the server's step", server_rate())) {}

@@ -1,6 +1,6 @@
 // Binary RL: every token of a reply gets the judge's vote as its advantage, without baseline. OpenClaw-RL
-// (arXiv 2603.10165), section 3.1: clipped policy gradient plus a penalty for leaving the old policy. Every judged
-// reply counts towards the batch; one with a tie has no gradient.
+// (arXiv 2603.10165), section 3.1: clipped policy gradient plus a penalty for leaving the old policy. Every reply
+// with a verdict counts towards the batch; a tie has no gradient.
 
 #include "sim/agents/surrogate.hpp"
 
@@ -13,7 +13,7 @@ class BinaryRl final : public Objective {
       : surrogate_(s),
         kl_(s.number("kl", 0, "weight of the k3 penalty against the policy before the update", at_least(0))) {}
 
-  bool takes(const Signals&) const override { return true; }
+  bool takes(const Signals& signals) const override { return signals.judged; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
     const double vote = sample.signals.reward;

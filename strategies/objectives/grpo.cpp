@@ -14,7 +14,7 @@ class Grpo final : public Objective {
       : surrogate_(s),
         kl_(s.number("kl", 0.01, "weight of the k3 penalty against the policy before the update", at_least(0))) {}
 
-  bool takes(const Signals&) const override { return true; }
+  bool takes(const Signals& signals) const override { return signals.judged; }
 
   double loss(const Sample& sample, RowView<double> gradient) const override {
     const double advantage = sample.signals.advantage;

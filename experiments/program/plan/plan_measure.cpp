@@ -16,7 +16,8 @@
 namespace shoal {
 namespace {
 
-constexpr double most_flops = 2e8;  // work of the longer measured training: 5 to 100 ms
+constexpr double most_flops = 2e8;     // work of the longer measured training: 5 to 100 ms
+constexpr double least_share = 1e-12;  // a single step
 
 // The block of clients around the median work.
 std::vector<Participation> median_clients(const RoundsPlan& rounds, const Task& task, const LocalSettings& local) {
@@ -87,6 +88,28 @@ double Measured::run_seconds(const Process& process, const RoundsPlan& rounds, s
   return rounds.to_all_rounds(rounds.seconds) + rounds.rounds * server_seconds + shared / ranks;
 }
 
+TrainingCost measure_training(const TrainShare& train, double full_flops, double seconds) {
+  // The fastest of a few calls; of a slow one, the first.
+  const auto timed = [&](double share, double limit) {
+    TimedTraining best = train(share);
+    for (double spent = best.seconds; spent < limit && spent < 3 * best.seconds;) {
+      const TimedTraining again = train(share);
+      spent += again.seconds;
+      if (again.seconds < best.seconds) best = again;
+    }
+    return best;
+  };
+  train(0);
+  const TimedTraining one_step = timed(0, seconds / 8);
+  if (one_step.seconds > seconds / 2 || one_step.flops >= full_flops) {
+    return fit_cost(one_step.flops, one_step.seconds, one_step.flops, one_step.seconds);
+  }
+  // Never the same number of steps: the cost of one step cannot be told from the fixed cost by another single step.
+  const double several = std::max(most_flops, 4 * one_step.flops);
+  const TimedTraining more = timed(std::min(1.0, several / full_flops), seconds / 2);
+  return fit_cost(one_step.flops, one_step.seconds, more.flops, more.seconds);
+}
+
 Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds) {
   const at::NoGradGuard no_gradients;
   const Task& task = *parts.task;
@@ -96,15 +119,10 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   Trainers trainers(task, 1);
   std::unique_ptr<Collector> collector;
   const std::vector<Participation> clients = median_clients(rounds, task, parts.local->at(1));
-  const std::vector<Participation> one_step = shortened(clients, 1e-12);
-  const std::vector<Participation> many_steps =
-      shortened(clients, std::min(1.0, most_flops / flops_of(clients, parts)));
-  const PlannedRound short_round = round_of(one_step, parts, state), long_round = round_of(many_steps, parts, state);
-  const Prelude prelude = run_prelude(parts, state, short_round, *comm, trainers);
-  const RoundTraining short_training(parts, state, short_round, *comm, 0, {}, prelude.messages);
-  const RoundTraining training(parts, state, long_round, *comm, 0, {}, prelude.messages);
+  const PlannedRound round = round_of(shortened(clients, least_share), parts, state);
+  const Prelude prelude = run_prelude(parts, state, round, *comm, trainers);
+  const RoundTraining training(parts, state, round, *comm, 0, {}, prelude.messages);
   const auto train = [&](const RoundTraining& which) {
-    run_prelude(parts, state, short_round, *comm, trainers);
     collector = parts.aggregator->open(which.sums());
     trainers.for_each(which.commits().size(), [&](int, std::size_t i, Trainer& trainer) {
       which.train(which.commits()[i], trainer, *collector);
@@ -112,10 +130,18 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   };
 
   Measured result;
-  const double short_seconds = time_of(seconds / 8, [&] { train(short_training); });
-  const double long_seconds = time_of(seconds / 2, [&] { train(training); });
-  result.client = fit_cost(flops_of(one_step, parts), short_seconds, flops_of(many_steps, parts), long_seconds);
+  const auto train_share = [&](double share) {
+    const std::vector<Participation> shorter = shortened(clients, std::max(share, least_share));
+    const PlannedRound planned = round_of(shorter, parts, state);
+    const RoundTraining which(parts, state, planned, *comm, 0, {}, prelude.messages);
+    const double begin = processor_seconds();
+    run_prelude(parts, state, round, *comm, trainers);
+    train(which);
+    return TimedTraining{flops_of(shorter, parts), processor_seconds() - begin};
+  };
+  result.client = measure_training(train_share, flops_of(clients, parts), seconds);
   result.client.fixed_seconds /= std::ssize(clients);
+  train(training);
 
   if (task.chunks(evaluated) > 0) {
     const ExampleChunk chunk{.set = std::string(evaluated), .index = 0};
@@ -131,7 +157,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   ServerContext context = server_context(parts, state, state.client_side.channels(), section, data);
   // Rows are gone once the session has ended.
   result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
-    SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
+    SessionResult session = finish_session(*collector, round, parts, state, *comm, trainers);
     if (!session.aborted.empty()) return;
     training.server_side(session.groups, state, data);
     std::optional<ServerRows> rows;

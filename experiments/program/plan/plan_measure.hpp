@@ -1,6 +1,8 @@
 #pragma once
 // Measures how fast this machine is at a cell's work: one piece of each kind of work, in this process.
 
+#include <functional>
+
 #include "experiments/program/plan/plan_rounds.hpp"
 
 namespace shoal {
@@ -14,6 +16,19 @@ struct TrainingCost {
 /// The line through two measured times. If they show no fixed part, the line through the longer one and zero.
 TrainingCost fit_cost(double short_flops, double short_seconds, double long_flops, double long_seconds);
 
+/// A piece of training: its work, and how long it took.
+struct TimedTraining {
+  double flops = 0, seconds = 0;
+};
+
+/// Trains the same clients for a share of their work, at least one step.
+using TrainShare = std::function<TimedTraining(double share)>;
+
+/// Finds the line with calls of `train` that take about `seconds` in all. The first call does not count: it makes
+/// buffers and loads libraries, which a run does once. Then a single step and several are timed, or the single step
+/// alone where it is slow.
+TrainingCost measure_training(const TrainShare& train, double full_flops, double seconds);
+
 struct Measured {
   TrainingCost client;              // per client, from its message to the sum
   double server_seconds = 0;        // per round: finishing the sum and the server's update
@@ -24,8 +39,8 @@ struct Measured {
   double run_seconds(const Process& process, const RoundsPlan& rounds, std::int64_t ranks) const;
 };
 
-/// Trains a block of clients of median work at two lengths, a single step and in full (or, where that takes long, a
-/// share of their steps), a few times each. Then finishes a round with it and evaluates one chunk of a set of examples.
+/// Trains a block of clients of median work at two lengths, a few times each (measure_training). Then finishes a round
+/// with it and evaluates one chunk of a set of examples.
 /// Takes about `seconds` in all. Needs commits in `rounds.first`.
 Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds);
 

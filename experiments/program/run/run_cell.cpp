@@ -57,6 +57,7 @@ void check_device(const CellHeader& earlier, const Process& process, const std::
 // A cell in progress: what run_cell changes besides the engine's state.
 struct Progression {
   CellResult result{.status = "finished"};
+  std::int64_t accepted = 0;  // updates
   CellHash hash;
   std::optional<CellJournal> journal;  // at the group's first rank
 };
@@ -86,6 +87,7 @@ void restore(Progression& to, Process& process, Communicator& comm, const CellRe
     const RoundRows rows = unpack_round(unpacker);
     if (rows.round.round > process.round()) break;
     to.hash.add(rows);
+    to.accepted += rows.round.committed;
     add_round(to.result, rows.round, process.schedule().target);
   }
 }
@@ -130,6 +132,7 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
     const RoundRows rows = round_rows(record);
     on.hash.add(rows);
     if (on.journal) on.journal->round(rows);
+    on.accepted += rows.round.committed;
     add_round(result, rows.round, schedule.target);
     if (record.diverged) result.status = "diverged";
     if (schedule.stop_at_target && result.rounds_to_target >= 0) result.status = "target reached";
@@ -144,6 +147,7 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
     if (action == Action::save_and_stop) result.status = stopped;
   }
 
+  if (result.status == "finished" && on.accepted == 0 && result.rejected > 0) result.status = "nothing accepted";
   const NamedModel learned = process.models().front();
   const std::vector<ModelParameter> model = model_parameters(*learned.layout, learned.params);
   result.hash = on.hash.finish(model);

@@ -2,10 +2,13 @@
 
 #include <fmt/ranges.h>
 
+#include "experiments/tasks/shared/memory.hpp"
 #include "experiments/tasks/shared/population.hpp"
 #include "sim/gossip/gossip_process.hpp"
 #include "sim/round/federated_process.hpp"
 #include "sim/round/next_available.hpp"
+#include "sim/round/sends_gradient.hpp"
+#include "sim/settings/without_effect.hpp"
 
 namespace shoal {
 namespace {
@@ -64,6 +67,20 @@ std::int64_t read_personal(const Settings& evaluate, const Federation& parts, co
         evaluate.where());
   }
   return wanted ? most : 0;
+}
+
+void refuse_ignored_settings(const Settings& root, const Federation& parts, const FederatedSettings& settings) {
+  if (dynamic_cast<const SendsGradient*>(parts.strategy.get()) != nullptr) {
+    refuse_without_effect(
+        root.section("local"),
+        {"epochs", "steps", "batch", "rate", "momentum", "nesterov", "weight_decay", "schedule", "decay", "period"},
+        fmt::format("the clients of '{}' send a gradient and take no steps", parts.strategy->name()));
+  }
+  const Settings evaluate = root.section("evaluate");
+  if (settings.schedule.target == 0) refuse_without_effect(evaluate, {"stop_at_target"}, "there is no 'target'");
+  if (settings.personal_clients == 0) {
+    refuse_without_effect(evaluate, {"personal_clients"}, "models of clients are not evaluated: 'personal' is false");
+  }
 }
 
 // The members that a Federation and a Gossip share.
@@ -141,11 +158,17 @@ std::uint64_t read_seed(const Settings& root) {
 }
 
 std::unique_ptr<Process> federated(const Settings& root, const Place& place, FederatedTask learned) {
+  const char* described_in = learned.steps_take_all ? "policy" : "task";
+  if (learned.model) described_in = "model";
+  if (!place.device.is_cuda()) {
+    require_memory(learned.task->layout(), root.section(described_in), available_memory());
+  }
   if (root.has("topology")) return decentralized(root, place, learned);
   FederatedSettings settings{.schedule = read_schedule(root), .data_digest = learned.data_digest};
   Federation parts = read_federation(root, learned, place.choose_block);
   settings.personal_clients = read_personal(root.section("evaluate"), parts, settings.schedule);
   root.finish();  // a misspelt key is the likelier cause of what does not fit
+  refuse_ignored_settings(root, parts, settings);
   check(parts, settings.schedule, root);
   return std::make_unique<FederatedProcess>(std::move(parts), std::move(settings));
 }

@@ -63,7 +63,7 @@ class RunningSession {
   }
 
   void judge(JudgedReply turn, const FollowUp& followed) {
-    Judgement judgement;  // neither vote nor hint where no state follows
+    Judgement judgement{.valid = 0};  // neither vote nor hint where no state follows
     if (!over_) judgement = judge_.judge(followed.evidence, session_.judging);
     turn.draw = session_.judging.uniform();
     if (!is_well_formed(judgement, turn.reply)) {
@@ -71,6 +71,7 @@ class RunningSession {
       return;
     }
     turn.signals.reward = judgement.reward;
+    turn.signals.judged = judgement.valid > 0;
     if (judgement.hint != Hint::none && followed.said) {
       const std::vector<Token> hint = talk::hint_tokens(judgement.hint, *followed.said, session_.judging);
       turn.signals.hints = 1;
@@ -79,11 +80,17 @@ class RunningSession {
     log_.replies.push_back(std::move(turn));
   }
 
+  // Replies without a verdict are not part of the group.
   static void compare(std::span<JudgedReply> group) {
+    std::vector<JudgedReply*> judged;
     std::vector<double> rewards;
-    for (const JudgedReply& reply : group) rewards.push_back(reply.signals.reward);
+    for (JudgedReply& reply : group) {
+      if (!reply.signals.judged) continue;
+      judged.push_back(&reply);
+      rewards.push_back(reply.signals.reward);
+    }
     const std::vector<double> advantages = group_advantages(rewards);
-    for (std::size_t i = 0; i < advantages.size(); ++i) group[i].signals.advantage = advantages[i];
+    for (std::size_t i = 0; i < advantages.size(); ++i) judged[i]->signals.advantage = advantages[i];
   }
 
   void next() {

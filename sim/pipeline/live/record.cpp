@@ -5,7 +5,7 @@
 namespace shoal::pipeline {
 namespace {
 
-constexpr std::string_view first_words = "shoal pipeline record 1";
+constexpr std::string_view first_words = "shoal pipeline record 2";
 
 // FNV-1a over words of 8 bytes, the last one filled up with zeros.
 std::uint64_t fingerprint(std::span<const std::byte> bytes) {

@@ -63,6 +63,7 @@ Settings settings_of(const AnyPart& part, const std::string& base, int block = 1
   Settings settings = Settings::parse(base, "test.toml");
   if (part.section == "partition") extra += ", clients = 20";
   settings.set(part.section, toml_of(part, extra));
+  if (part.name == "fed_sgd" || part.name == "afl") settings.erase("local");  // their clients take no steps
   if (block > 1) settings.set("local.block", std::to_string(block));
   return settings;
 }

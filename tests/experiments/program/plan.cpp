@@ -157,6 +157,42 @@ TEST(Plan, FitsFixedAndProportionalCost) {
   EXPECT_EQ(no_work.seconds_per_flop, 0);
 }
 
+// Training as it was seen of models of every kind: buffers are made in the first call, each call has a fixed cost, and
+// each step costs the same. The share of the work that fits into the time may be less than two steps.
+TEST(Plan, PredictsTrainingWithinAFactorOfTwo) {
+  struct Training {
+    const char* model;
+    std::int64_t steps;
+    double flops, seconds;  // per step
+    double fixed, first;    // seconds per call, and more for the first
+  };
+  for (const Training& real : {Training{"cnn_mcmahan", 300, 1.2e9, 0.016, 0.02, 2.4},
+                               {"cnn_fedjax", 300, 4e8, 0.008, 0.01, 1.0},
+                               {"resnet", 50, 3e10, 0.6, 0.02, 5.0},
+                               {"char_lstm", 80, 2e9, 0.07, 0.01, 1.5},
+                               {"mlp", 60, 1.2e7, 5e-4, 1e-3, 0.1},
+                               {"logistic_regression", 10, 5e4, 2e-5, 1e-4, 0.05},
+                               {"quadratic", 1'000'000, 4e3, 1e-6, 1e-5, 1e-3},
+                               {"agents", 10, 1e9, 0.5, 0.01, 3.0},
+                               {"full batch", 1, 1e10, 0.2, 0.01, 3.0}}) {
+    double spent = 0;
+    int calls = 0;
+    const auto train = [&](double share) {
+      const double steps = std::max<std::int64_t>(1, std::llround(real.steps * share));
+      const double seconds = real.fixed + steps * real.seconds + (calls++ == 0 ? real.first : 0);
+      spent += seconds;
+      return TimedTraining{steps * real.flops, seconds};
+    };
+    const double flops = real.steps * real.flops;
+    const TrainingCost cost = measure_training(train, flops, 0.4);
+    const double predicted = cost.fixed_seconds + flops * cost.seconds_per_flop;
+    const double took = real.fixed + real.steps * real.seconds;
+    EXPECT_GT(predicted, took / 2) << real.model;
+    EXPECT_LT(predicted, took * 2) << real.model;
+    EXPECT_LT(spent, real.first + 3 * real.seconds + 3) << real.model;
+  }
+}
+
 // A client's 10^9 steps of 4000 operations take far longer than this test; a share of them is measured.
 TEST(Plan, MeasuresAShareOfLongTraining) {
   const CellPlan plan =

@@ -107,6 +107,35 @@ TEST(Groups, OfEqualRewardsTeachGrpoNothing) {
   }
 }
 
+// A judge that is always content and fails for some replies: among the others all votes are equal, so there is nothing
+// to compare. Failures that counted as votes of 0 would be worse than the others.
+TEST(Groups, LeaveRepliesWithoutVerdictOut) {
+  for (const double failure : {0.0, 0.3, 0.9, 1.0}) {
+    const Federation parts = federation(fmt::format(
+        "judge = {{name = \"confusion\", false_positive = 1, failure = {}}}\n{}", failure, agents(4, "grpo")));
+    const AgentsTask& task = task_of(parts);
+    const auto trainer = task.trainer();
+    const LocalSettings local{.steps = 1, .batch = 0, .rate = 1};
+    std::int64_t judged = 0, unjudged = 0;
+    for (int client = 0; client < 20; ++client) {
+      const std::vector<Participation> block{participation(client, 10 + client)};
+      trainer->open(block, local);
+      EXPECT_EQ(trainer->fit(task.initial(), {}).figures[0].examples, 0) << failure;
+      for (const SessionLog& log : held(task, client)) {
+        for (const JudgedReply& reply : log.replies) {
+          const bool tool = reply.prompt[1] == talk::tool_token;
+          ++(reply.signals.judged ? judged : unjudged);
+          if (!tool) {
+            EXPECT_EQ(reply.signals.advantage, 0) << failure;
+          }
+        }
+      }
+    }
+    EXPECT_GT(unjudged, 0);  // at least the last turns of sessions
+    EXPECT_EQ(judged == 0, failure == 1);
+  }
+}
+
 TEST(Groups, LetGrpoLearn) {
   const auto rule_rate = [](const Federation& parts, const at::Tensor& params) {
     const auto trainer = parts.task->trainer();

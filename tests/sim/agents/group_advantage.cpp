@@ -43,8 +43,26 @@ TEST(GroupAdvantage, ComparesStepsOfOneIndex) {
 
 TEST(GroupAdvantage, IgnoresInvalidVotes) {
   EXPECT_DOUBLE_EQ(shoal::integrated_reward(0.5, std::vector<double>{1, invalid, -1, 1}, 1), 0.5 + 1.0 / 3);
-  EXPECT_DOUBLE_EQ(shoal::integrated_reward(0.5, std::vector<double>{invalid}, 1), 0.5);
-  EXPECT_DOUBLE_EQ(shoal::integrated_reward(0.5, {}, 1), 0.5);
+  EXPECT_DOUBLE_EQ(shoal::integrated_reward(0.5, std::vector<double>{invalid}, 0), 0.5);
+}
+
+// A judge that always votes +1 and often fails tells nothing: a step without a verdict is no step with a vote of 0.
+TEST(GroupAdvantage, LeavesStepsWithoutVerdictOut) {
+  const double judged = shoal::integrated_reward(1, std::vector<double>{invalid, 1}, 1);
+  const double none = shoal::integrated_reward(1, std::vector<double>{invalid, invalid}, 1);
+  EXPECT_EQ(judged, 2);
+  EXPECT_TRUE(std::isnan(none));
+  EXPECT_TRUE(std::isnan(shoal::integrated_reward(-1, {}, 0.5)));
+  for (const auto& advantages :
+       {shoal::step_advantages({{judged}, {judged}, {none}}), shoal::step_advantages({{judged}, {none}, {none}}),
+        shoal::step_advantages({{none}, {none}, {none}})}) {
+    for (const std::vector<double>& steps : advantages) EXPECT_TRUE(std::isnan(steps[0]));
+  }
+  const auto mixed = shoal::step_advantages({{2, none}, {none}, {0, 3}});
+  EXPECT_NEAR(mixed[0][0], 1, 1e-5);  // the mean of 2 and 0 is 1, their deviation 1
+  EXPECT_NEAR(mixed[2][0], -1, 1e-5);
+  EXPECT_TRUE(std::isnan(mixed[1][0]) && std::isnan(mixed[0][1]));
+  EXPECT_TRUE(std::isnan(mixed[2][1]));  // the other rollout that got there has no verdict
 }
 
 TEST(GroupAdvantage, PunishesWrongAnswersLessAfterMoreCalls) {

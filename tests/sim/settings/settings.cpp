@@ -1,4 +1,4 @@
-#include "sim/settings/settings.hpp"
+#include "sim/settings/without_effect.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -200,7 +200,7 @@ TEST(Settings, StringIsShortForNamedTable) {
             "a.toml:1: item 2 of 'stages' must be a table or a name (found 3). Write it like {name = \"...\"}.");
 }
 
-TEST(Settings, FinishNamesFirstUnreadKeyAndNearest) {
+TEST(Settings, FinishNamesAllUnreadKeysAndNearest) {
   const Settings s = parse(quickstart);
   s.integer("seed", 0, "");
   s.text("rounds", "", "");
@@ -208,8 +208,9 @@ TEST(Settings, FinishNamesFirstUnreadKeyAndNearest) {
   strategy.text("name", "", "");
   planner.text("name", "", "");
   planner.integer("cohort", 10, "");
-  // mu (line 10) and alpha (line 7) are unread as well.
-  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:6: unknown key 'cohrot' in [planner]. The nearest is 'cohort'.");
+  EXPECT_EQ(error_of([&] { s.finish(); }),
+            "a.toml:6: unknown key 'cohrot' in [planner]. The nearest is 'cohort'. a.toml:7: unknown key 'alpha' in "
+            "[planner]. a.toml:10: unknown key 'mu' in [strategy].");
   EXPECT_EQ(error_of([&] { strategy.finish(); }), "a.toml:10: unknown key 'mu' in [strategy]");
 }
 
@@ -217,9 +218,10 @@ TEST(Settings, FinishKnowsSections) {
   const Settings s = parse("seeed = 1\ncohort = 3\n[plannr]\nx = 1\n");
   s.section("planner").integer("cohort", 1, "");
   s.integer("seed", 0, "");
-  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:1: unknown key 'seeed'. The nearest is 'seed'.");
+  EXPECT_EQ(error_of([&] { s.finish(); }),
+            "a.toml:1: unknown key 'seeed'. The nearest is 'seed'. a.toml:2: unknown key 'cohort'. It may belong in "
+            "[planner]. a.toml:3: unknown section [plannr]. The nearest is 'planner'.");
   s.integer("seeed", 0, "");
-  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:2: unknown key 'cohort'. It may belong in [planner].");
   s.integer("cohort", 0, "");
   EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:3: unknown section [plannr]. The nearest is 'planner'.");
 }
@@ -227,15 +229,41 @@ TEST(Settings, FinishKnowsSections) {
 TEST(Settings, FinishFollowsTheOrderOfTheFile) {
   const Settings s = parse("zeta = 1\nalpha = 2\n[b]\nz = 1\n[a]\ny = 1\nx = {q = 1, p = 2}\n");
   EXPECT_EQ(s.keys(), (std::vector<std::string>{"zeta", "alpha", "b", "a"}));
-  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:1: unknown key 'zeta'");
+  EXPECT_EQ(error_of([&] { s.finish(); }),
+            "a.toml:1: unknown key 'zeta'. a.toml:2: unknown key 'alpha'. a.toml:3: unknown section [b]. a.toml:5: "
+            "unknown section [a].");
   s.integer("zeta", 0, "");
   s.integer("alpha", 0, "");
-  s.section("a").section("x");
-  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:3: unknown section [b]");
+  s.section("a").section("x").integer("p", 0, "");
   s.section("b").integer("z", 0, "");
-  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:6: unknown key 'y' in [a]");
-  s.section("a").integer("y", 0, "");
-  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:7: unknown key 'q' in [a.x]");
+  EXPECT_EQ(error_of([&] { s.finish(); }), "a.toml:6: unknown key 'y' in [a]. a.toml:7: unknown key 'q' in [a.x].");
+}
+
+TEST(Settings, FinishKnowsNamesOfOtherTools) {
+  const auto unknown = [](const std::string& toml) {
+    const Settings s = parse(toml);
+    s.integer("rounds", 1, "");
+    s.section("local").integer("batch", 1, "");
+    s.section("local").number("rate", 1, "");
+    s.section("strategy").number("rate", 1, "");
+    return error_of([&] { s.finish(); });
+  };
+  EXPECT_EQ(unknown("num_rounds = 5"), "a.toml:1: unknown key 'num_rounds'. It is called 'rounds' here.");
+  EXPECT_EQ(
+      unknown("lr = 5\n[local]\nbatch_size = 3\nbatch = 3"),
+      "a.toml:1: unknown key 'lr'. It is called 'local.rate' here. a.toml:3: unknown key 'batch_size' in [local]. "
+      "It is called 'local.batch' here.");
+  EXPECT_EQ(unknown("[strategy]\nLearningRate = 1"),
+            "a.toml:2: unknown key 'LearningRate' in [strategy]. It is called 'strategy.rate' here.");
+  EXPECT_EQ(unknown("clients_per_round = 1"), "a.toml:1: unknown key 'clients_per_round'");  // there is no planner
+}
+
+TEST(Settings, RefuseKeysWithoutEffect) {
+  const Settings s = parse("[local]\nschedule = \"constant\"\ndecay = 0.5\n");
+  const Settings local = s.section("local");
+  EXPECT_NO_THROW(refuse_without_effect(local, {"period", "rate"}, "a reason"));
+  EXPECT_EQ(error_of([&] { refuse_without_effect(local, {"period", "decay"}, "the schedule is constant"); }),
+            "a.toml, [local]: 'decay' has no effect (the schedule is constant). Leave it out.");
 }
 
 TEST(Settings, DeclaresWhatIsRead) {
@@ -339,7 +367,7 @@ TEST(Settings, CloneIsIndependentAndUnread) {
   copy.set("mu", "9");
   EXPECT_EQ(s.section("strategy").number("mu", 0, ""), 0.1);
   EXPECT_EQ(copy.number("mu", 0, ""), 9);
-  EXPECT_EQ(error_of([&] { s.clone().finish(); }), "a.toml:2: unknown key 'seed'");
+  EXPECT_TRUE(error_of([&] { s.clone().finish(); }).starts_with("a.toml:2: unknown key 'seed'. "));
   EXPECT_TRUE(s.clone().declared().empty());
 }
 

@@ -14,13 +14,13 @@ namespace {
 
 using namespace shoal::test;
 
-std::string two_clients(const std::string& strategy, const std::string& precision, const std::string& aggregator) {
+std::string two_clients(const std::string& strategy, const std::string& precision, const std::string& aggregator,
+                        const std::string& local = "[local]\nsteps = 5\nbatch = 0\nrate = 0.1\n") {
   return fmt::format(
       "strategy = {}\naggregator = \"{}\"\n"
       "[task]\nname = \"quadratic\"\ncurvatures = [1, 4]\noptima = [0, 1]\nstart = 2\nprecision = \"{}\"\n"
-      "[planner]\ncohort = 2\n"
-      "[local]\nsteps = 5\nbatch = 0\nrate = 0.1\n",
-      strategy, aggregator, precision);
+      "[planner]\ncohort = 2\n{}",
+      strategy, aggregator, precision, local);
 }
 
 struct Oracle {
@@ -69,7 +69,8 @@ INSTANTIATE_TEST_SUITE_P(Table, QuadraticOracle, ::testing::ValuesIn(oracles),
 
 // On any partition, FedSGD is gradient descent on the union: x -= rate mean h_i (x - b_i), which is 0.1 (2.5 x - 2).
 TEST(QuadraticOracles, FedSgdIsGradientDescentOnTheMean) {
-  const Played played = play(federation(two_clients("{name = \"fed_sgd\", rate = 0.1}", "float64", "exact_sum")), 20);
+  const Played played =
+      play(federation(two_clients("{name = \"fed_sgd\", rate = 0.1}", "float64", "exact_sum", "")), 20);
   double x = 2;
   for (const at::Tensor& params : played.params) {
     x -= 0.1 * (2.5 * x - 2);

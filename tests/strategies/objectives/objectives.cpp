@@ -68,9 +68,15 @@ TEST(Objectives, HintGapsClipRatios) {
 }
 
 TEST(Objectives, TakeWhatTheyCanUse) {
-  const shoal::Signals nothing{}, vote{.reward = 1}, rejected{.reward = -1}, hinted{.reward = -1, .hints = 1};
-  for (const char* all : {"binary_rl", "hybrid"})
-    EXPECT_TRUE(objective("name = '" + std::string(all) + "'")->takes(nothing));
+  const shoal::Signals nothing{}, vote{.reward = 1, .judged = true}, rejected{.reward = -1, .judged = true},
+      hinted{.reward = -1, .hints = 1, .judged = true}, tie{.judged = true}, hint_alone{.hints = 1};
+  for (const char* judged : {"binary_rl", "grpo", "hybrid"}) {
+    EXPECT_FALSE(objective("name = '" + std::string(judged) + "'")->takes(nothing)) << judged;
+    EXPECT_TRUE(objective("name = '" + std::string(judged) + "'")->takes(tie)) << judged;
+    EXPECT_TRUE(objective("name = '" + std::string(judged) + "'")->takes(rejected)) << judged;
+  }
+  EXPECT_TRUE(objective("name = 'hybrid'")->takes(hint_alone));
+  EXPECT_FALSE(objective("name = 'binary_rl'")->takes(hint_alone));
   for (const char* hints : {"opd_token", "opd_top_k", "opd_reverse_kl", "oel"}) {
     EXPECT_FALSE(objective("name = '" + std::string(hints) + "'")->takes(vote)) << hints;
     EXPECT_TRUE(objective("name = '" + std::string(hints) + "'")->takes(hinted)) << hints;
@@ -149,9 +155,9 @@ class EveryObjective : public testing::TestWithParam<const char*> {};
 TEST_P(EveryObjective, HasTheGradientOfItsLoss) {
   const auto part = objective(GetParam());
   for (unsigned seed = 1; seed <= 20; ++seed) {
-    for (const shoal::Signals signals : {shoal::Signals{.reward = 1, .advantage = -0.7, .hints = 3},
-                                         {.reward = -1, .advantage = 1.3, .hints = 1},
-                                         {.reward = 1},
+    for (const shoal::Signals signals : {shoal::Signals{.reward = 1, .advantage = -0.7, .hints = 3, .judged = true},
+                                         {.reward = -1, .advantage = 1.3, .hints = 1, .judged = true},
+                                         {.reward = 1, .judged = true},
                                          {.hints = 2}}) {
       if (!part->takes(signals)) continue;
       RandomReply reply(seed);
