@@ -1,0 +1,33 @@
+"""Runs of Shoal in Python: read them, compare them, draw them, start them.
+
+    run = shoal.read("results/quickstart.h5")
+    run.summary()                    a row per variant, over its seeds
+    shoal.plot.curves(run)           accuracy against rounds, with intervals
+    shoal.table.comparison(run)      paired tests between variants
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from .errors import ShoalError
+from .run_file import Run, read
+
+if TYPE_CHECKING:
+    from . import hashes as hashes
+
+__all__ = ["Run", "ShoalError", "hashes", "read"]
+__version__ = "0.1.0"
+
+# Imported at their first use: matplotlib and scipy take longer to load than a file to be read.
+_LAZY = {"hashes"}
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LAZY:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | _LAZY)
