@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from shoal.report import tables
-from shoal.report.figures import LOGARITHMIC_RATIO, Chart, Counter, Dot, Line, dot_figure, line_figure
+from shoal.report.figures import LOGARITHMIC_RATIO, Chart, Counter, Dot, Line, dot_figure, line_figure, rounded
 from shoal.report.text import LARGEST_DRAWN, Spread, clean, shortened
-from shoal.report.variants import Cell, Variant
+from shoal.report.variants import MOST_LINES, Cell, Variant
 
 MOST_POINTS = 150  # more than a chart has columns to show
-MOST_LINES = 8  # that one chart tells apart
 MOST_PANELS = 24
 FEWEST_EVALUATIONS = 3  # of which a line tells something
 START = 0.05  # this part of a curve, its steep start, may leave the picture
@@ -102,9 +101,8 @@ def y_range_of(lines: Sequence[Line], measure: Measure, high_x: float) -> tuple[
     low, high = extremes(-math.inf)
     is_share = measure.unit == "%"
     if not is_share and low > 0 and high > LOGARITHMIC_RATIO * low:
-        return True, None, "logarithmic"
+        return True, None, f"log {measure.name.split()[-1]}"
     shown = extremes(START * high_x)
-    from shoal.report.figures import rounded
     bottom, top = rounded(*shown)
     if is_share:
         bottom, top = max(0.0, bottom), min(100.0, top)
@@ -145,7 +143,7 @@ def curves(variants: Sequence[Variant], measure: Measure, against: Against, coun
     lowest = min(float(line.x[0]) for line in lines)
     x_log = against.logarithmic and lowest > 0 and high / unit > LONG_TIME * lowest
     y_log, y_range, note = y_range_of(lines, measure, high / unit if not x_log else -math.inf)
-    notes = [text for text in (note, "time on a logarithmic scale" if x_log else "") if text]
+    notes = [text for text in (note, "log time" if x_log else "") if text]
     title = title_of(measure, against)
     chart = Chart(
         title, against.title.format(unit_name), f"{measure.name} (%)" if measure.unit == "%" else measure.name, lines,
@@ -165,7 +163,7 @@ def panels(chart: Chart, counter: Counter) -> Markup:
     means = np.stack([np.interp(xs, line.x, line.y, left=math.nan) for line in chart.lines])
     measured = np.isfinite(means).any(axis=0)
     backdrop = Line("", 0, xs[measured], xs[measured], np.nanmin(means[:, measured], axis=0), np.nanmax(means[:, measured], axis=0))
-    figures = [line_figure(Chart(line.name, chart.x_name, chart.y_name, [line], x_log=chart.x_log, y_log=chart.y_log,
+    figures = [line_figure(Chart(line.name, chart.x_name, chart.y_name, [replace(line, style=0)], x_log=chart.x_log, y_log=chart.y_log,
                                  y_range=chart.y_range, target=chart.target, backdrop=backdrop, panel=True), counter)
                for line in chart.lines]
     note = f"{chart.y_name[0].upper()}{chart.y_name[1:]} by {chart.x_name}; grey: the range of all variants' means"

@@ -33,6 +33,7 @@ VARIABLES = {colour: f"var(--c{i})" for i, colour in enumerate(COLOURS)} | {
 WIDTH, HEIGHT, TEXT = 350, 240, 12
 PANEL_WIDTH, PANEL_HEIGHT = 172, 118
 MARKS_PER_LINE = 5
+STEPS = [1, 2, 2.5, 5, 10]  # between ticks
 LOGARITHMIC_RATIO = 100.0  # from this ratio on, a linear axis would hide low values
 
 STYLE = {
@@ -102,7 +103,7 @@ def ticks_of(low: float, high: float, logarithmic: bool, wanted: int) -> list[fl
                 return ticks
         stride = math.ceil(len(ticks) / wanted)
         return ticks[::stride]
-    return [float(t) for t in MaxNLocator(wanted).tick_values(low, high) if low - 1e-9 * abs(low) <= t <= high * (1 + 1e-9)]
+    return [float(t) for t in MaxNLocator(wanted, steps=STEPS).tick_values(low, high) if low - 1e-9 * abs(low) <= t <= high * (1 + 1e-9)]
 
 
 def set_axis(axes: Axes, which: str, low: float, high: float, logarithmic: bool, wanted: int) -> list[str]:
@@ -126,7 +127,7 @@ def rounded(low: float, high: float) -> tuple[float, float]:
     if not high - low > 1e-12 * max(abs(low), abs(high)):
         margin = 1 if low == 0 else abs(low) * 0.1
         low, high = low - margin, high + margin
-    ticks = MaxNLocator(5).tick_values(low, high)
+    ticks = MaxNLocator(5, steps=STEPS).tick_values(low, high)
     return min(low, ticks[0]), max(high, ticks[-1])
 
 
@@ -177,7 +178,7 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
     """Draws into the axes, which may be those of a paper's figure; returns the labels of the ticks of x and y."""
     xs = np.concatenate([line.x for line in lines] + [np.array([x for line in lines for x, _ in line.crosses])])
     low, high = float(xs.min()), float(xs.max())
-    if not chart.x_log and low > 0 and low < 0.3 * high:
+    if not chart.x_log and low > 0:
         low = 0.0
     few = chart.panel
     x_labels = set_axis(axes, "x", low, high, chart.x_log, 2 if few else 5)
@@ -196,8 +197,9 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
     if chart.target is not None:
         axes.axhline(chart.target, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
         if not few:
-            axes.annotate(f"target {plain(chart.target)}", (0.995, chart.target), (0, 3), color=SOFT,
-                          xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", va="bottom")
+            # On the left, where curves are still lower.
+            axes.annotate(f"target {plain(chart.target)}", (0.01, chart.target), (0, 3), color=SOFT,
+                          xycoords=("axes fraction", "data"), textcoords="offset points", ha="left", va="bottom")
     # A line along the edge of the axes is not cut in half.
     for artist in axes.lines:
         artist.set_clip_on(chart.y_range is not None)
@@ -275,7 +277,7 @@ def line_figure(chart: Chart, counter: Counter) -> Markup:
         top, bottom = (8, height - 20) if chart.panel else (24, height - 38)
         axes.set_position((left / width, 1 - bottom / height, (right - left) / width, (bottom - top) / height))
         if not chart.panel:
-            figure.text(4 / width, 1 - 12 / height, clean(chart.y_name), ha="left", va="baseline")
+            figure.text(0, 1 - 12 / height, clean(chart.y_name), ha="left", va="baseline")
             figure.text((left + right) / 2 / width, 7 / height, clean(chart.x_name), ha="center", va="baseline")
         svg = inline_svg(figure, counter.next(), chart.title)
     low, high = axes.get_xlim()

@@ -11,6 +11,8 @@ from shoal.report.figures import swatch
 from shoal.report.text import clean
 from shoal.report.variants import Variant
 
+MOST_ROWS = 24  # a longer table scrolls in a frame, below its head
+
 
 def cell(text: str, kind: str = "") -> Markup:
     """"94.40 ± 0.06 %" has its deviation in a softer colour. `kind` is a class of the page's style."""
@@ -26,6 +28,8 @@ def alarming(text: str, alarm: bool) -> Markup:
 
 
 def name(variant: Variant) -> Markup:
+    if not variant.is_drawn:
+        return Markup('<td class="name">{}</td>').format(clean(variant.label))
     return named(variant.label, variant.style)
 
 
@@ -35,13 +39,14 @@ def named(label: str, style: int) -> Markup:
 
 def table(head: Sequence[str], rows: Iterable[Iterable[Markup]], texts: int = 1, kind: str = "") -> Markup:
     """The first `texts` columns hold text. Empty without rows."""
-    body = Markup("").join(Markup("<tr>{}</tr>\n").format(Markup("").join(row)) for row in rows)
-    if not body:
+    lines = [Markup("<tr>{}</tr>\n").format(Markup("").join(row)) for row in rows]
+    if not lines:
         return Markup("")
+    frame = "wide tall" if len(lines) > MOST_ROWS else "wide"
     titles = Markup("").join(Markup('<th scope="col" class="{}">{}</th>').format("text" if i < texts else "", clean(title))
                              for i, title in enumerate(head))
-    return Markup('<div class="wide" tabindex="0"><table class="{}">\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n'
-                  ).format(kind, titles, body)
+    return Markup('<div class="{}" tabindex="0"><table class="{}">\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n'
+                  ).format(frame, kind, titles, Markup("").join(lines))
 
 
 def soft(text: str) -> Markup:

@@ -17,6 +17,7 @@ import pandas as pd
 from shoal.report.text import Spread
 from shoal.run_file import Run
 
+MOST_LINES = 8  # that one chart tells apart
 ABANDONED = 1  # a round's verdict
 
 
@@ -85,6 +86,7 @@ class Variant:
     label: str
     style: int  # number of its colour, dash and mark, the same on the whole page
     cells: list[Cell] = field(default_factory=list)
+    is_drawn: bool = True  # with its style; among many variants, none is known by its line
 
     @property
     def first(self) -> Cell:
@@ -150,6 +152,8 @@ def variants_of(runs: Sequence[Run]) -> list[Variant]:
         for cell in cells_of(run):
             label = f"{name}: {cell.label}" if runs_with[cell.label] > 1 else cell.label
             variants.setdefault(label, Variant(label, len(variants))).cells.append(cell)
+    for variant in variants.values():
+        variant.is_drawn = len(variants) <= MOST_LINES
     return list(variants.values())
 
 

@@ -6,9 +6,10 @@ from markupsafe import Markup
 
 from shoal.report import tables
 from shoal.report.page import Report
-from shoal.report.text import clean
+from shoal.report.text import clean, plural
 
 ORDER, TITLE = 85, "Configurations"
+MOST_SHOWN = 12  # more need a click
 
 
 def body(report: Report) -> Markup:
@@ -17,4 +18,5 @@ def body(report: Report) -> Markup:
         seeds = ", ".join(str(cell.seed) for cell in variant.cells)
         others = tables.soft(f"As run with seed {variant.first.seed}; the seeds are {seeds}.") if len(variant.cells) > 1 else ""
         made.append(tables.folded(variant.label, Markup("{}<pre>{}</pre>").format(others, clean(variant.first.config))))
-    return Markup("").join(made)
+    together = Markup("").join(made)
+    return together if len(made) <= MOST_SHOWN else tables.folded(plural(len(made), "variant"), together)

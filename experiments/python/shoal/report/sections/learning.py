@@ -14,7 +14,7 @@ from shoal.report.studies import Arm, Setting
 
 ORDER, TITLE = 26, "While agents learn"
 
-CHANCE_STYLE = 20  # grey and dotted
+CHANCE_STYLE = 34  # grey and dotted
 OPEN_FIGURES = 8  # figures of one kind that are shown; the others need a click
 MOST_LARGE = 3  # settings; more give small charts
 MOST_NAMES = 24  # in the legend

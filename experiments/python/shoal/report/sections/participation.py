@@ -9,11 +9,10 @@ import numpy as np
 from markupsafe import Markup
 
 from shoal.report import tables, text
-from shoal.report.curves import MOST_LINES
 from shoal.report.figures import Chart, Line, line_figure
 from shoal.report.page import Report
 from shoal.report.usage import Usage, usage_of
-from shoal.report.variants import Variant
+from shoal.report.variants import MOST_LINES, Variant
 
 ORDER, TITLE = 50, "Participation"
 
@@ -71,7 +70,7 @@ def by_hour(variant: Variant, use: Usage) -> Line | None:
 CHARTS = [
     (staleness, Chart("Staleness of contributions", "server updates between download and use", "contributions (%)", [])),
     (contributions, Chart("Who contributed", "clients, from the one that contributed least (%)", "their contributions (%)", [],
-                          note="the dotted diagonal is equality", y_range=(0, 100), diagonal=True)),
+                          note="dotted: equality", y_range=(0, 100), diagonal=True)),
     (by_hour, Chart("Clients at work over the virtual day", "hour of the day", "clients at work", [])),
 ]
 

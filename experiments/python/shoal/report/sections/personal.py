@@ -7,16 +7,16 @@ import numpy as np
 from markupsafe import Markup
 
 from shoal.report import tables, text
-from shoal.report.curves import FEWEST_EVALUATIONS, MOST_LINES, ROUNDS, Measure, curves, evaluations, last_values
+from shoal.report.curves import FEWEST_EVALUATIONS, ROUNDS, Measure, curves, evaluations, last_values
 from shoal.report.figures import Chart, Line, line_figure
 from shoal.report.page import Report
 from shoal.report.text import Spread
-from shoal.report.variants import Cell, Variant
+from shoal.report.variants import MOST_LINES, Cell, Variant
 
 ORDER, TITLE = 30, "Personal models"
 
 MEAN = Measure("personal_accuracy", "personal accuracy", "%", 100)
-WORST = Measure("personal_accuracy_p10", "accuracy of the worst-served tenth", "%", 100)
+WORST = Measure("personal_accuracy_p10", "worst-tenth accuracy", "%", 100)
 LOSS = Measure("personal_loss", "personal loss")
 
 

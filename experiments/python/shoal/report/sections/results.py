@@ -60,6 +60,8 @@ def cost(variants: Sequence[Variant]) -> Markup:
 
 
 def note(variants: Sequence[Variant]) -> Markup:
+    if all(len(variant.cells) == 1 for variant in variants):
+        return Markup("")
     measured = " and ".join(["Accuracy"] * any(v.spread("best_accuracy").count for v in variants)
                             + [loss_names(variants).removeprefix("final ")])
     words = f"{measured[0].upper()}{measured[1:]}: mean ± sample standard deviation over seeds. All else: means over seeds"

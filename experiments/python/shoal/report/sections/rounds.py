@@ -6,9 +6,10 @@ from markupsafe import Markup
 
 from shoal.report import tables
 from shoal.report.curves import (
-    FEWEST_EVALUATIONS, MOST_LINES, ROUNDS, Measure, common_target, curves, evaluated_on, evaluations, last_values,
+    FEWEST_EVALUATIONS, ROUNDS, Measure, common_target, curves, evaluated_on, evaluations, last_values,
     reading_note)
 from shoal.report.page import Report
+from shoal.report.variants import MOST_LINES
 
 ORDER, TITLE = 40, "Curves"
 

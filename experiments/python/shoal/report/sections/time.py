@@ -5,9 +5,10 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from shoal.report import tables
-from shoal.report.curves import BYTES, FEWEST_EVALUATIONS, MOST_LINES, TIME, common_target, curves, evaluations
+from shoal.report.curves import BYTES, FEWEST_EVALUATIONS, TIME, common_target, curves, evaluations
 from shoal.report.page import Report
 from shoal.report.sections.rounds import measures
+from shoal.report.variants import MOST_LINES
 
 ORDER, TITLE = 45, "Time and bytes"
 

@@ -11,7 +11,7 @@ from shoal.report.page import Report
 from shoal.report.studies import Arm, Setting, Studies, paired_difference
 from shoal.report.text import clean
 
-ORDER, TITLE = 20, "Which objective is best where"
+ORDER, TITLE = 5, "Which objective is best where"
 
 # The estimated place of OpenClaw-RL's setting (arXiv 2603.10165): 37 % of the failed turns were judged +1 in an
 # independent reproduction (github.com/maoumao34-design/OpenClaw-RL); the density of hints is an assumption.
@@ -100,6 +100,6 @@ def body(report: Report) -> Markup:
         return Markup("")
     metric = " or ".join(dict.fromkeys(arm.variant.loss_name for arm in report.studies.arms))
     return Markup("").join(drawn(found) + in_words(found) for found in maps) + tables.soft(
-        f"Each cell names the objective with the lowest {metric}, and gives it. Pale, with ≈: the paired 95 % interval of the "
+        f"Each cell names the objective with the lowest mean of {metric}, and gives it. Pale, with ≈: the paired 95 % interval of the "
         "difference to the second holds zero. Rows: how often users say what they want; columns: the judge's false-positive "
         "rate.")
