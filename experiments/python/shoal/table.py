@@ -99,6 +99,7 @@ def summary(run: Run) -> pd.DataFrame:
         columns[loss.replace("_", " ")] = shown(text.number, "metric_value")
     if has_target:
         columns["rounds to target"] = target
+        columns["time to target"] = [text.duration(time / 1e6) for time in rows["time_to_target_us"]]
     if (rows["time_us"] > 0).any():
         columns["virtual time"] = [text.duration(time / 1e6) for time in rows["time_us"]]
     if (rows["bytes_up"] > 0).any():
