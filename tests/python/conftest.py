@@ -8,7 +8,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 SOURCE = Path(os.environ.get("SHOAL_SOURCE", Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(SOURCE / "experiments/python"))  # the package of this checkout, whatever else is installed
+PACKAGE = str(SOURCE / "experiments/python")  # of this checkout, whatever else is installed
+sys.path.insert(0, PACKAGE)
+os.environ["PYTHONPATH"] = PACKAGE  # of programs that tests start
 
 import pytest  # noqa: E402
 

@@ -14,13 +14,13 @@ from .errors import ShoalError
 from .run_file import Run, read
 
 if TYPE_CHECKING:
-    from . import hashes as hashes, program as program, statistics as statistics, table as table
+    from . import hashes as hashes, plot as plot, program as program, statistics as statistics, table as table
 
-__all__ = ["Run", "ShoalError", "hashes", "program", "read", "statistics", "table"]
+__all__ = ["Run", "ShoalError", "hashes", "plot", "program", "read", "statistics", "table"]
 __version__ = "0.1.0"
 
 # Imported at their first use: matplotlib and scipy take longer to load than a file to be read.
-_LAZY = {"hashes", "program", "statistics", "table"}
+_LAZY = {"hashes", "plot", "program", "statistics", "table"}
 
 
 def __getattr__(name: str) -> ModuleType:
