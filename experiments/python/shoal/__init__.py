@@ -1,6 +1,6 @@
-"""Runs of Shoal in Python: read them, compare them, draw them, start them.
+"""Runs of Shoal in Python: start them, read them, compare them, draw them.
 
-    run = shoal.read("results/quickstart.h5")
+    run = shoal.run("experiments/quickstart.toml", ranks=2)    or shoal.read("results/quickstart.h5")
     run.summary()                    a row per variant, over its seeds
     shoal.plot.curves(run)           accuracy against rounds, with intervals
     shoal.table.comparison(run)      paired tests between variants
@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from .errors import ShoalError
 from .run_file import Run, read
+from .running import run
 
 if TYPE_CHECKING:
-    from . import hashes as hashes, plot as plot, program as program, statistics as statistics, table as table
+    from . import hashes as hashes, log as log, models as models, plot as plot, program as program, statistics as statistics
+    from . import table as table
 
-__all__ = ["Run", "ShoalError", "hashes", "plot", "program", "read", "statistics", "table"]
+__all__ = ["Run", "ShoalError", "hashes", "log", "models", "plot", "program", "read", "run", "statistics", "table"]
 __version__ = "0.1.0"
 
 # Imported at their first use: matplotlib and scipy take longer to load than a file to be read.
-_LAZY = {"hashes", "plot", "program", "statistics", "table"}
+_LAZY = {"hashes", "log", "models", "plot", "program", "report", "statistics", "table"}
 
 
 def __getattr__(name: str) -> ModuleType:
