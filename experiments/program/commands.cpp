@@ -6,7 +6,7 @@ namespace shoal {
 
 std::span<const Command> commands() {
   static const Command table[] = {
-      run_command(),   plan_command(),      report_command(),   export_command(), verify_command(),
+      run_command(),   plan_command(),      table_command(),    report_command(), export_command(),  verify_command(),
       trace_command(), calibrate_command(), pretrain_command(), list_command(),   explain_command(),
   };
   return table;

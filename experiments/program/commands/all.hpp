@@ -8,6 +8,7 @@ namespace shoal {
 Command run_command();
 Command verify_command();
 Command plan_command();
+Command table_command();
 Command report_command();
 Command export_command();
 Command trace_command();

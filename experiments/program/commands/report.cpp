@@ -1,12 +1,9 @@
 #include "experiments/program/commands/options.hpp"
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 
 #include "experiments/program/commands/all.hpp"
-#include "experiments/report/report.hpp"
-#include "sim/files/replace_file.hpp"
-#include "sim/record/run_file.hpp"
+#include "experiments/program/python.hpp"
 
 namespace shoal {
 namespace {
@@ -17,17 +14,9 @@ struct ReportOptions {
 };
 
 void write_report(const ReportOptions& options) {
-  for (const std::string& file : options.files) {
-    std::error_code missing;  // a file that is not there is no other one's name
-    if (!std::filesystem::equivalent(file, options.out, missing)) continue;
-    user_error("--out {}: is one of the run files. Choose another name for the page.", options.out);
-  }
-  check_writable(options.out);
-  std::vector<ReportedRun> runs;
-  for (const std::string& file : options.files) runs.push_back({file, read_run(file)});
-  const std::string page = report_page(runs);
-  replace_file(options.out, std::as_bytes(std::span(page)));
-  fmt::print("{}\n", options.out);
+  std::vector<std::string> arguments = options.files;
+  arguments.insert(arguments.end(), {"--out", options.out});
+  become_python("shoal.report", arguments);
 }
 
 CommandAction declare_report(CLI::App& app, const Arguments&) {
@@ -41,7 +30,7 @@ CommandAction declare_report(CLI::App& app, const Arguments&) {
 }  // namespace
 
 Command report_command() {
-  return {"report", "Write runs as one HTML page: tables, curves, configurations, provenance",
+  return {"report", "Write runs as one HTML page: tables, charts, configurations, provenance",
           "  shoal report results/quickstart.h5 --out quickstart.html", declare_report};
 }
 

@@ -178,3 +178,9 @@ def _written(content: str, path: str | PathLike[str] | None) -> str:
     if path is not None:
         Path(path).write_text(content, encoding="utf-8", newline="")
     return content
+
+
+if __name__ == "__main__":
+    from .console import main
+
+    raise SystemExit(main())

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from shoal.plot.curves import _band as band_of
 from shoal.report import tables
 from shoal.report.figures import LOGARITHMIC_RATIO, Chart, Counter, Dot, Line, dot_figure, line_figure, rounded
 from shoal.report.text import LARGEST_DRAWN, Spread, clean, shortened
@@ -68,17 +69,15 @@ def line_of(variant: Variant, measure: Measure, against: Against) -> Line | None
     series = [(cell, x, y) for cell, x, y in series if len(x)]
     if not series:
         return None
-    first = max(x[0] for _, x, _ in series)
-    xs = np.unique(np.concatenate([x for _, x, _ in series]))
-    xs = xs[xs >= first]
-    if len(xs) > MOST_POINTS:
-        xs = xs[np.linspace(0, len(xs) - 1, MOST_POINTS).round().astype(int)]
-    values = np.stack([np.interp(xs, x, y) for _, x, y in series])
+    band = band_of(variant.label, [pd.Series(y, index=x) for _, x, y in series], "range", 0.95, 0)
+    shown = np.arange(len(band.x))
+    if len(shown) > MOST_POINTS:
+        shown = np.linspace(0, len(band.x) - 1, MOST_POINTS).round().astype(int)
+    several = len(series) > 1
     seeds_end = min(x[-1] for _, x, _ in series)
-    band = len(series) > 1
     return Line(
-        variant.label, variant.style, xs, values.mean(axis=0), values.min(axis=0) if band else None,
-        values.max(axis=0) if band else None, faint_from=seeds_end if seeds_end < xs[-1] else math.inf,
+        variant.label, variant.style, band.x[shown], band.mean[shown], band.low[shown] if several else None,
+        band.high[shown] if several else None, faint_from=seeds_end if seeds_end < band.x[-1] else math.inf,
         crosses=[(float(x[-1]), float(y[-1])) for cell, x, y in series if cell.status == "diverged"])
 
 
@@ -183,9 +182,9 @@ def matrix(chart: Chart) -> Markup:
         if not math.isfinite(value):
             return tables.cell("-")
         depth = 0 if high == low else round(55 * (value - low) / (high - low))
-        return Markup('<td class="shaded hue0" style="--depth:{}%">{}</td>').format(depth, f"{value:.4g}")
+        return Markup('<td class="shaded hue0" style="--depth:{}%">{}</td>').format(depth, f"{value:.1f}" if chart.y_name.endswith("%)") else f"{value:.3g}")
 
-    rows = [[tables.named(line.name, line.style), *map(shaded, row)] for line, row in zip(chart.lines, means, strict=True)]
+    rows = [[Markup('<td class="name">{}</td>').format(clean(line.name)), *map(shaded, row)] for line, row in zip(chart.lines, means, strict=True)]
     note = f"{chart.y_name[0].upper()}{chart.y_name[1:]}: means over seeds, by {chart.x_name}."
     return Markup("<h3>{}</h3>\n").format(chart.title) + tables.soft(note) + tables.table(["", *(f"{x:.4g}" for x in xs)], rows)
 

@@ -18,16 +18,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from shoal.plot.style import COLOURS, DASHES, GROUND, INK, MARKS, RULE, SOFT, Theme
 from shoal.report.text import LARGEST_DRAWN, clean, shortened
 
-# Okabe and Ito's palette, told apart with any colour vision. The page's style gives each its shade on light and dark
-# ground. Together with dashes and marks, which have other periods, lines are told apart without colour.
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#b5588f", "#c98a00", "#3f9fd6", "#444444"]
-DASHES: list[Any] = ["-", (0, (6, 2)), (0, (2, 1.6)), (0, (7, 2, 1.5, 2))]
-MARKS = "os^DvPX*"
-INK, SOFT, RULE = "#1b1f24", "#59636e", "#d5dae0"
-VARIABLES = {colour: f"var(--c{i})" for i, colour in enumerate(COLOURS)} | {
-    INK: "var(--ink)", SOFT: "var(--soft)", RULE: "var(--rule)"}
+# Drawn in the colours of the light theme, which the page replaces by variables of its style.
+LIGHT = COLOURS["light"]
+INK_COLOUR, SOFT_COLOUR, RULE_COLOUR = INK["light"], SOFT["light"], RULE["light"]
+VARIABLES = {colour: f"var(--c{i})" for i, colour in enumerate(LIGHT)} | {
+    INK_COLOUR: "var(--ink)", SOFT_COLOUR: "var(--soft)", RULE_COLOUR: "var(--rule)"}
 
 # In the picture's units, which are pixels on a narrow phone: no text is smaller than there.
 WIDTH, HEIGHT, TEXT = 350, 240, 12
@@ -38,9 +36,9 @@ LOGARITHMIC_RATIO = 100.0  # from this ratio on, a linear axis would hide low va
 
 STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "shoal", "text.parse_math": False, "font.size": TEXT,
-    "font.family": "sans-serif", "axes.edgecolor": SOFT, "axes.labelcolor": INK, "text.color": INK, "xtick.color": SOFT,
-    "ytick.color": SOFT, "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
-    "grid.color": RULE, "axes.axisbelow": True, "lines.linewidth": 1.8, "lines.markersize": 5,
+    "font.family": "sans-serif", "axes.edgecolor": SOFT_COLOUR, "axes.labelcolor": INK_COLOUR, "text.color": INK_COLOUR, "xtick.color": SOFT_COLOUR,
+    "ytick.color": SOFT_COLOUR, "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
+    "grid.color": RULE_COLOUR, "axes.axisbelow": True, "lines.linewidth": 1.8, "lines.markersize": 5,
     "axes.unicode_minus": True,
 }
 
@@ -84,7 +82,7 @@ class Chart:
 
 
 def colour_of(style: int) -> str:
-    return COLOURS[style % len(COLOURS)]
+    return LIGHT[style % len(LIGHT)]
 
 
 def plain(value: float, _: object = None) -> str:
@@ -188,22 +186,29 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
     axes.tick_params(length=4, axis="x")
     low, high = axes.get_xlim()
     if chart.diagonal:
-        axes.plot(axes.get_xlim(), axes.get_ylim(), color=SOFT, linewidth=1, linestyle=(0, (1.5, 2)))
+        axes.plot(axes.get_xlim(), axes.get_ylim(), color=SOFT_COLOUR, linewidth=1, linestyle=(0, (1.5, 2)))
     if chart.backdrop is not None:
-        axes.fill_between(chart.backdrop.x, chart.backdrop.low, chart.backdrop.high, color=SOFT, alpha=0.15, linewidth=0)
+        axes.fill_between(chart.backdrop.x, chart.backdrop.low, chart.backdrop.high, color=SOFT_COLOUR, alpha=0.15, linewidth=0)
     for rank, line in enumerate(lines):
         marks = None if few else mark_places(line, low, high, chart.x_log, rank, len(lines))
         draw_line(axes, line, marks, has_band=True)
     if chart.target is not None:
-        axes.axhline(chart.target, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
+        axes.axhline(chart.target, color=SOFT_COLOUR, linewidth=1, linestyle=(0, (2, 3)))
         if not few:
             # On the left, where curves are still lower.
-            axes.annotate(f"target {plain(chart.target)}", (0.01, chart.target), (0, 3), color=SOFT,
+            axes.annotate(f"target {plain(chart.target)}", (0.01, chart.target), (0, 3), color=SOFT_COLOUR,
                           xycoords=("axes fraction", "data"), textcoords="offset points", ha="left", va="bottom")
     # A line along the edge of the axes is not cut in half.
     for artist in axes.lines:
         artist.set_clip_on(chart.y_range is not None)
     return x_labels, y_labels
+
+
+def palette(theme: Theme) -> str:
+    """The variables of the page's style that pictures and text share."""
+    named = {"ground": GROUND[theme], "ink": INK[theme], "soft": SOFT[theme], "rule": RULE[theme]}
+    named |= {f"c{i}": colour for i, colour in enumerate(COLOURS[theme])}
+    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
 
 
 class Counter:
@@ -224,11 +229,11 @@ def inline_svg(figure: Figure, prefix: str, title: str) -> Markup:
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
     width, height = (72 * side for side in figure.get_size_inches())
-    svg = re.sub(r"<svg[^>]*>", f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" '
-                 f'xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 {width:g} {height:g}" role="img" '
-                 f'aria-label="{escape(title)}">', svg, count=1)
+    opening = (f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+               f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(clean(title))}">')
+    svg = opening + svg[svg.index(">") + 1 :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="\w*">', "<g>", svg)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda match: VARIABLES.get(match[0], match[0]), svg)
     svg = re.sub(r'\bid="(\w+)"', rf'id="{prefix}-\1"', svg)
     svg = re.sub(r'(href="#|url\(#)(\w+)', rf"\g<1>{prefix}-\2", svg)
@@ -286,7 +291,7 @@ def line_figure(chart: Chart, counter: Counter) -> Markup:
         "box": [round(side, 1) for side in (left, top, right, bottom)],
         "x": [low, high, int(chart.x_log)], "y": [bottom_value, top_value, int(chart.y_log)],
         "xname": clean(chart.x_name), "yname": clean(chart.y_name),
-        "lines": [{"name": clean(line.name), "c": line.style % len(COLOURS), "x": short(line.x), "y": short(line.y)}
+        "lines": [{"name": clean(line.name), "c": line.style % len(LIGHT), "x": short(line.x), "y": short(line.y)}
                   | ({} if line.low is None or line.high is None else {"low": short(line.low), "high": short(line.high)})
                   for line in lines]}
     kind = "panel" if chart.panel else "chart"
@@ -336,6 +341,6 @@ def dot_figure(title: str, x_name: str, dots: Sequence[Dot], counter: Counter, n
 
 def swatch(style: int) -> Markup:
     """A short piece of a variant's line with its mark, for tables and legends."""
-    colour, dash, mark = style % len(COLOURS), style % len(DASHES), style % len(MARKS)
+    colour, dash, mark = style % len(LIGHT), style % len(DASHES), style % len(MARKS)
     return Markup(f'<svg class="swatch" viewBox="0 0 30 10" aria-hidden="true"><line class="c{colour} d{dash}" x1="1" '
                   f'y1="5" x2="29" y2="5"/><use href="#mark{mark}" class="c{colour} mark" x="15" y="5"/></svg>')

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from shoal.errors import ShoalError
 from shoal.report import sections
-from shoal.report.figures import Counter
+from shoal.report.figures import Counter, palette
 from shoal.report.studies import Studies, studies_of
 from shoal.report.text import clean, plural
 from shoal.report.variants import Variant, variants_of
@@ -66,6 +66,13 @@ def warnings(runs: Sequence[Run]) -> list[str]:
     return found
 
 
+def style() -> str:
+    light, dark = palette("light"), palette("dark")
+    colours = (f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+               f"@media print {{ :root {{ {light} }} }}\n")
+    return colours + (files("shoal.report") / "page.css").read_text("utf-8")
+
+
 def page(runs: Sequence[Run]) -> str:
     """One HTML page of these runs; it loads nothing."""
     report = Report(runs, variants_of(runs))
@@ -76,5 +83,5 @@ def page(runs: Sequence[Run]) -> str:
     return template.render(
         title=clean(", ".join(dict.fromkeys(run.name for run in runs))), counts=counts(report),
         hash=clean(runs[0].hash) if len(runs) == 1 else "", warnings=[clean(text) for text in warnings(runs)],
-        sections=sections_of(report), style=Markup((folder / "page.css").read_text("utf-8")),
+        sections=sections_of(report), style=Markup(style()),
         script=Markup((folder / "page.js").read_text("utf-8")))

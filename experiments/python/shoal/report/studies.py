@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from shoal import statistics
 from shoal.report.variants import STUDIES, Variant
 
-CONFIDENCE, POWER = 0.95, 0.90
+POWER = 0.90
 DEFAULT_DIRECTIVE = 0.8  # of users, where the setting is omitted
 
 
@@ -99,8 +99,9 @@ class PairedDifference:
         """Pairs with which a two-sided test at 95 % finds this difference with probability 90 %; infinite if it is 0."""
         if self.mean == 0:
             return math.inf
-        z = stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER)
-        return math.ceil((z * self.deviation / self.mean) ** 2)
+        if self.deviation == 0:
+            return 2
+        return statistics.pairs_needed(abs(self.mean) / self.deviation, POWER)
 
 
 def paired_difference(first: Arm, second: Arm) -> PairedDifference:
@@ -111,7 +112,7 @@ def paired_difference(first: Arm, second: Arm) -> PairedDifference:
     if pairs == 0:
         return PairedDifference(0, 0.0, 0.0, math.inf)
     deviation = float(found.std(ddof=1)) if pairs > 1 else 0.0
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, pairs - 1)) * deviation / math.sqrt(pairs) if pairs > 2 else math.inf
+    half = float(statistics.half_width(deviation, pairs)) if pairs > 2 else math.inf
     return PairedDifference(pairs, float(found.mean()), deviation, half)
 
 

@@ -8,19 +8,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shoal import text
+from shoal.text import duration, size
+
+__all__ = ["LARGEST_DRAWN", "Spread", "clean", "count", "duration", "energy", "loss", "number", "percent", "plural", "share",
+           "shortened", "size"]
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Control characters, halves of surrogate pairs, and marks that turn the direction of the text after them.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 LARGEST_DRAWN = 1e100  # a larger number is written, but not drawn: scales of charts would overflow
 
 
-def clean(text: str) -> str:
+def clean(words: str) -> str:
     """The text with what no page can show replaced."""
-    return UNPRINTABLE.sub(REPLACEMENT, text)
+    return UNPRINTABLE.sub(REPLACEMENT, words)
 
 
-def shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+def shortened(words: str, most: int) -> str:
+    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,13 @@ class Spread:
             return cls(float(finite.mean()), deviation, len(finite))
 
 
+    @property
+    def shown_deviation(self) -> float:
+        return self.deviation if self.count > 1 else math.nan
+
+
 def percent(spread: Spread) -> str:
-    if spread.count == 0:
-        return "-"
-    if spread.count == 1:
-        return f"{100 * spread.mean:.2f} %"
-    return f"{100 * spread.mean:.2f} ± {100 * spread.deviation:.2f} %"
+    return text.percent(spread.mean, spread.shown_deviation)
 
 
 def share(value: float) -> str:
@@ -59,51 +66,11 @@ def number(value: float) -> str:
 
 
 def loss(spread: Spread) -> str:
-    """As many decimals as show two digits of the deviation."""
-    if spread.count == 0:
-        return "-"
-    if spread.count == 1 or spread.deviation == 0 or abs(spread.mean) >= 1e6 or not math.isfinite(spread.deviation):
-        return f"{spread.mean:.4g}"
-    decimals = min(max(1 - math.floor(math.log10(spread.deviation)), 0), 8)
-    return f"{spread.mean:.{decimals}f} ± {spread.deviation:.{decimals}f}"
+    return text.number(spread.mean, spread.shown_deviation)
 
 
 def count(spread: Spread) -> str:
-    """Small means with two digits, so that one event in several seeds does not round to 0."""
-    if spread.count == 0:
-        return "-"
-    return f"{spread.mean:.2g}" if spread.mean < 10 else f"{spread.mean:.0f}"
-
-
-def duration(seconds: float) -> str:
-    if not 0 <= seconds <= 1e11:
-        return "unknown"
-    if seconds < 9.95:
-        return f"{seconds:.{2 if seconds < 0.995 else 1}f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
-
-
-def scaled(value: float, units: list[str]) -> str:
-    if not math.isfinite(value):
-        return "-"
-    if abs(value) < 1000:
-        return f"{value:.0f} {units[0]}"
-    for unit in units[1:]:
-        value /= 1000
-        if abs(value) < 999.95:
-            break
-    return f"{value:.1f} {unit}"
-
-
-def size(count_of_bytes: float) -> str:
-    return scaled(count_of_bytes, ["B", "kB", "MB", "GB", "TB", "PB", "EB"])
+    return text.count(spread.mean)
 
 
 def energy(joules: float) -> str:
