@@ -1,6 +1,7 @@
 """Drives headless Chromium over its debugging pipe: pages as readers see them."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -20,11 +21,18 @@ class Browser:
         self.profile = tempfile.TemporaryDirectory(prefix="shoal-chromium-", ignore_cleanup_errors=True)
         to_read, self.to = os.pipe()
         self.back, to_write = os.pipe()
-        # Chromium reads its commands from descriptor 3 and answers on 4.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
+
+        def place() -> None:  # Chromium reads its commands from descriptor 3 and answers on 4
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
         self.process = subprocess.Popen(
-            ["sh", "-c", f'exec 3<&{to_read} 4>&{to_write}; exec "$0" "$@"', str(found()), "--headless", "--no-sandbox",
-             "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={self.profile.name}",
-             "--remote-debugging-pipe"], pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [str(found()), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+             f"--user-data-dir={self.profile.name}", "--remote-debugging-pipe"], preexec_fn=place, pass_fds=(3, 4),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for end in ends:
+            os.close(end)
         os.close(to_read)
         os.close(to_write)
         self.count, self.buffer, self.session = 0, b"", None
