@@ -57,7 +57,7 @@ def closed_gate(studies: Studies) -> Markup:
         gain = arm.outcome("hint_gain")
         if len(gain) == 3 and not gain[1] > LEAST_HINT_GAIN:
             return Markup(
-                "<p><b>No claim about hints can be made from {}</b>: to its untrained policy a hint is worth {} nats a reply "
+                "<p><strong>No claim about hints can be made from {}</strong>: to its untrained policy a hint is worth {} nats a reply "
                 "(95 % interval {} to {}), and the interval must lie above {}.</p>\n").format(
                     clean(arm.variant.label), *(f"{value:.2f}" for value in gain), LEAST_HINT_GAIN)
     return Markup("")

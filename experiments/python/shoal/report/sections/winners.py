@@ -77,7 +77,7 @@ def drawn(found: WinnerMap) -> Markup:
     rows = [[tables.cell(f"{directive:g}"),
              *(tile(found.winners.get((directive, rate)), (directive, rate) == here) for rate in found.false_positive)]
             for directive in reversed(found.directive)]
-    return tables.table(["hint density ↓\nfalse positives →", *(f"{rate:g}" for rate in found.false_positive)], rows, kind="map")
+    return tables.table(["hints ↓\nfalse positives →", *(f"{rate:g}" for rate in found.false_positive)], rows, kind="map")
 
 
 def in_words(found: WinnerMap) -> Markup:
