@@ -14,19 +14,19 @@ from shoal import statistics, table
 HOSTILE = pd.DataFrame({"label": ["a_b & 50 % #1", "x^2 ~ {y} \\z $", "<b>|c|</b>", "two\nlines\x07"], "value": [1.5, np.nan, 2, 3]})
 
 
-def test_by_seed(run):
-    values = table.by_seed(run)
+def test_by_repetition(run):
+    values = table.by_repetition(run)
     assert list(values.columns) == run.labels and list(values.index) == [1, 2, 3, 4]
     for cell in run.cells.itertuples():
         assert values.at[cell.seed, cell.label] == cell.final_accuracy
     # The last value that a cell has of a column of rounds.
-    assert table.by_seed(run, "accuracy").equals(values)
-    reached = table.by_seed(run, "rounds_to_target")
+    assert table.by_repetition(run, "accuracy").equals(values)
+    reached = table.by_repetition(run, "rounds_to_target")
     assert not (reached < 0).any().any()
 
 
-def test_comparison_is_paired_by_seed(run):
-    values = table.by_seed(run)
+def test_comparison_is_paired_by_repetition(run):
+    values = table.by_repetition(run)
     frame = table.comparison(run, baseline=run.labels[0])
     assert list(frame["a"]) == run.labels[1:] and set(frame["b"]) == {run.labels[0]} and (frame["pairs"] == 4).all()
     for row in frame.itertuples():

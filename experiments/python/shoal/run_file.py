@@ -66,6 +66,14 @@ class Run:
         return str(self.cells["metric"][self.cells["label"] == label].iloc[0])
 
     @property
+    def main_value(self) -> str:
+        """What variants are compared by: "accuracy" where it was measured, "loss", or the measure of a study."""
+        if self.rounds["accuracy"].notna().any():
+            return "accuracy"
+        metric = list(dict.fromkeys(self.cells["metric"]))
+        return metric[0] if len(metric) == 1 else "loss"
+
+    @property
     def versions(self) -> pd.DataFrame:
         """The server's models: the round and time at which each came to be, and how many participations began with it."""
         keys = [*KEYS, "version"]

@@ -90,6 +90,8 @@ def _start(arguments: list[str], progress: bool, out: Path | None, loggers: Sequ
     """Returns the path of the run file."""
     if loggers and out is None:
         raise ShoalError("loggers need to know where the run is. Give out=.")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     with tempfile.TemporaryFile("w+", errors="replace") as errors, _Following(out, loggers, log_every):
         process = subprocess.Popen([program.find(), *arguments], env=program.environment({"NO_COLOR": "1"}), text=True,

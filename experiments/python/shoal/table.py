@@ -1,7 +1,7 @@
 """Tables of runs: intervals, paired tests between variants, and LaTeX, CSV and Markdown of any frame.
 
     shoal.table.summary(run)                         what `shoal run` prints
-    shoal.table.intervals(run, "final_accuracy")     mean and 95 % limits by variant
+    shoal.table.intervals(run, "best_accuracy")      mean and 95 % limits by variant
     shoal.table.comparison(run, baseline="fed_avg")  differences on the same seeds, with Holm's p values
     print(shoal.table.latex(shoal.table.summary(run)))
 """
@@ -18,12 +18,17 @@ from .errors import ShoalError
 from .run_file import Run
 from .statistics import Method, Test
 
-__all__ = ["by_seed", "comparison", "comparison_text", "csv", "intervals", "latex", "markdown", "seeds_needed", "summary"]
+__all__ = ["by_repetition", "comparison", "comparison_text", "csv", "intervals", "latex", "markdown", "seeds_needed", "summary"]
 
 
-def by_seed(run: Run, value: str = "final_accuracy") -> pd.DataFrame:
+def by_repetition(run: Run, value: str | None = None) -> pd.DataFrame:
     """A row per seed and a column per variant: a column of `run.cells`, or the last value that each cell has of a column
-    of `run.rounds` or of a measure."""
+    of `run.rounds` or of a measure (None: `run.main_value`). Of a study, a row per seed and replicate."""
+    value = value or run.main_value
+    replicates = run.tables.get("replicates", pd.DataFrame())
+    if value in replicates.columns:
+        frame = replicates.pivot(index=["seed", "replicate"], columns="label", values=value).astype(float)
+        return frame.reindex(columns=run.labels)
     if value in run.cells.columns:
         cells = run.cells.reset_index()[["cell", "label", "seed", value]]
         cells = cells.assign(**{value: pd.to_numeric(cells[value], errors="coerce")})
@@ -38,21 +43,21 @@ def by_seed(run: Run, value: str = "final_accuracy") -> pd.DataFrame:
     return frame.reindex(columns=run.labels)
 
 
-def intervals(run: Run, value: str = "final_accuracy", method: Method = "t", confidence: float = 0.95) -> pd.DataFrame:
-    """By variant: seeds, mean, sd, low, high."""
+def intervals(run: Run, value: str | None = None, method: Method = "t", confidence: float = 0.95) -> pd.DataFrame:
+    """By variant: repetitions, mean, sd, low, high."""
     rows = {}
-    for label, values in by_seed(run, value).items():
+    for label, values in by_repetition(run, value).items():
         found = statistics.interval(values, method, confidence)
-        rows[label] = {"seeds": int(np.isfinite(values).sum()), "mean": found.mean, "sd": values.std(ddof=1),
+        rows[label] = {"repetitions": int(np.isfinite(values).sum()), "mean": found.mean, "sd": values.std(ddof=1),
                        "low": found.low, "high": found.high}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("label")
 
 
-def comparison(run: Run, value: str = "final_accuracy", baseline: str | None = None, test: Test = "t",
+def comparison(run: Run, value: str | None = None, baseline: str | None = None, test: Test = "t",
                confidence: float = 0.95) -> pd.DataFrame:
-    """Paired differences a - b on the same seeds: of every variant against `baseline`, or of all pairs. `p_holm` accounts
+    """Paired differences a - b on the same seeds (of a study, the same replicates): of every variant against `baseline`, or of all pairs. `p_holm` accounts
     for all rows of the table; the limits of the differences do not."""
-    values = by_seed(run, value)
+    values = by_repetition(run, value)
     if baseline is not None and baseline not in values.columns:
         raise ShoalError(f"{run.path}: has no variant '{baseline}'. Choose one of: {', '.join(run.labels)}.")
     pairs = (list(combinations(values.columns, 2)) if baseline is None
@@ -66,11 +71,11 @@ def comparison(run: Run, value: str = "final_accuracy", baseline: str | None = N
     return frame.assign(p_holm=statistics.holm(frame["p"].to_numpy()))
 
 
-def seeds_needed(run: Run, a: str, b: str, difference: float, value: str = "final_accuracy", power: float = 0.8,
+def seeds_needed(run: Run, a: str, b: str, difference: float, value: str | None = None, power: float = 0.8,
                  level: float = 0.05) -> int:
-    """How many seeds show a true difference of this size with this probability, if differences between a and b spread over
+    """How many seeds (of a study, replicates) show a true difference of this size with this probability, if differences between a and b spread over
     seeds as they did in the run. A guess: the spread of few seeds is uncertain itself."""
-    values = by_seed(run, value)
+    values = by_repetition(run, value)
     spread = (values[a] - values[b]).std(ddof=1)
     if not spread > 0:
         raise ShoalError(f"the differences of '{a}' and '{b}' have no spread to plan with. Run them with more seeds.")

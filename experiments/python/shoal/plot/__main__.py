@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--out", required=True, help="the picture: .svg, .pdf or .png")
     parser.add_argument("--dark", metavar="OUT", help="the same picture for dark pages")
     parser.add_argument("--x", choices=["round", "time", "bytes"], default="round", help="the horizontal axis")
-    parser.add_argument("--value", default="accuracy", help="a column of rounds or a measure (default: accuracy)")
+    parser.add_argument("--value", help="a column of rounds or a measure (default: the main value)")
     parser.add_argument("--interval", choices=["t", "bootstrap", "sd", "range"], default="t", help="of the band (default: t)")
     parser.add_argument("--skip", type=float, default=0, metavar="SHARE",
                         help="the vertical axis need not show what is in this first share of the horizontal one (default: 0)")

@@ -38,14 +38,16 @@ class Band:
     diverged: int
 
 
-def bands(runs: Run | Sequence[Run], value: str = "accuracy", x: Against = "round", interval: Method = "t",
+def bands(runs: Run | Sequence[Run], value: str | None = None, x: Against = "round", interval: Method = "t",
           confidence: float = 0.95) -> list[Band]:
     """The curves as numbers. Equal labels of several runs are pooled. Seeds that were evaluated at other times are
     interpolated; one that ends earlier counts with its own last value from there on."""
     found: dict[str, list[pd.Series]] = {}
     diverged: dict[str, int] = {}
     column = {"round": "round", "time": "time_us", "bytes": "bytes"}[x]
-    for run in [runs] if isinstance(runs, Run) else runs:
+    together = [runs] if isinstance(runs, Run) else list(runs)
+    value = value or together[0].main_value
+    for run in together:
         series = run.series(value)
         for cell, rows in series.groupby("cell", sort=False):
             label = str(run.cells.at[cell, "label"])
@@ -74,16 +76,17 @@ def _band(label: str, curves: list[pd.Series], interval: Method, confidence: flo
     return Band(label, x, mean, low, high, last, len(curves), diverged)
 
 
-def curves(runs: Run | Sequence[Run], value: str = "accuracy", x: Against = "round", interval: Method = "t",
+def curves(runs: Run | Sequence[Run], value: str | None = None, x: Against = "round", interval: Method = "t",
            confidence: float = 0.95, title: str | None = None, theme: Theme = "light", axes: Axes | None = None,
            skip: float = 0) -> Figure:
-    """A line per variant: the mean over its seeds with an interval. `value` is a column of `run.rounds` or a measure.
-    More than eight variants have a small picture each; with fewer than three evaluations the last values are drawn as dots.
+    """A line per variant: the mean over its seeds with an interval. `value` is a column of `run.rounds` or a measure
+    (None: `run.main_value`). More than eight variants have a small picture each; with fewer than three evaluations the last values are drawn as dots.
     `skip`: the vertical axis need not show what is in this first share of the horizontal one."""
+    first = runs if isinstance(runs, Run) else runs[0]
+    value = value or first.main_value
     found = bands(runs, value, x, interval, confidence)
     if not found:
         raise ShoalError(f"there is no value of '{value}' to draw. Choose another column of rounds, or a measure.")
-    first = runs if isinstance(runs, Run) else runs[0]
     title = first.name if title is None else title
     if max(len(band.x) for band in found) < FEWEST_EVALUATIONS:
         return dots(runs, value, interval, confidence, title=title, theme=theme, axes=axes)

@@ -1,5 +1,7 @@
 """A value over two settings of a grid, readable without colour: every field has its number."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,14 +34,16 @@ def setting(run: Run, cell: int, key: str) -> str | int | float | bool:
 
 
 def heat_map(data: pd.DataFrame | Run, rows: str = "", columns: str = "", value: str = "final_accuracy",
-             title: str | None = None, theme: Theme = "light", axes: Axes | None = None) -> Figure:
-    """Of a run, over two of its settings; or of a frame of numbers. The best value of each column is framed."""
+             better: Literal["higher", "lower"] | None = None, title: str | None = None, theme: Theme = "light", axes: Axes | None = None) -> Figure:
+    """Of a run, over two of its settings; or of a frame of numbers, whose name is then `value`. The best value of each
+    column is framed: the highest of accuracies and frames, the lowest of anything else, unless `better` says which."""
     factor, name, rises = 1.0, value, True
     if isinstance(data, Run):
         shown = quantity(value, data)
         factor, name, rises = shown.factor, shown.name, shown.rises
         title = data.name if title is None else title
         data = over_settings(data, rows, columns, value)
+    rises = rises if better is None else better == "higher"
     values = factor * data.to_numpy(dtype=float)
     if not np.isfinite(values).any():
         raise ShoalError(f"there is no value of '{name}' to draw. Choose another.")

@@ -1,5 +1,6 @@
 """How every picture looks: variants told apart by colour, dashes and marks, on light and dark ground."""
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,9 +58,18 @@ def themed(theme: Theme) -> Iterator[None]:
         yield
 
 
+class Picture(Figure):
+    """A figure that notebooks show."""
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        self.savefig(out, format="png", facecolor=self.get_facecolor())
+        return out.getvalue()
+
+
 def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.2, 4.5), **how: Any) -> tuple[Figure, np.ndarray]:
     """A figure without a window and without a trace in pyplot; axes as an array of rows and columns."""
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Picture(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **how)
 
 
