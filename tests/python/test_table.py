@@ -51,8 +51,9 @@ def test_summary_is_the_programs(run, program, run_path, tmp_path):
 
 def test_csv_reads_back(run):
     frame = table.intervals(run)
-    again = pd.read_csv(io.StringIO(table.csv(frame)), index_col="label", float_precision="round_trip")
-    pd.testing.assert_frame_equal(again, frame, check_exact=True)
+    again = pd.read_csv(io.StringIO(table.csv(frame)), index_col="label", dtype=str)
+    for label, row in frame.iterrows():
+        assert [float(value) for value in again.loc[label]] == list(row)
 
 
 def test_markdown():

@@ -9,6 +9,8 @@ import pandas as pd
 from . import program
 from .run_file import Run, joined, labelled, read_file, with_last_values
 
+# Reals have the shortest form that reads back to the same bits, which later versions of pandas do without being told.
+_EXACT = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 _KNOWN = ("rounds", "clients", "measures")
 
 
@@ -45,5 +47,5 @@ def read_journals(path: Path) -> Run:
 
 def _csv(path: Path) -> pd.DataFrame:
     texts = dict.fromkeys(("label", "status", "hash", "name"), str)
-    frame = pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""], dtype=texts)
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts, **_EXACT)
     return frame.fillna({name: "" for name in texts if name in frame.columns})

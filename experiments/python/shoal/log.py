@@ -136,7 +136,7 @@ class WandB(Logger):
 
     def end(self, opened: Any, results: dict[str, float], status: str) -> None:
         opened.summary.update({**results, "status": status})
-        opened.finish(quiet=True)
+        opened.finish()
 
 
 class MLflow(Logger):

@@ -163,7 +163,7 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     """The index as a first column if it says something; texts without control characters."""
     frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     frame = frame.rename(columns=lambda name: text.plain(str(name)))
-    return frame.apply(lambda column: column.map(text.plain) if column.dtype == object else column)
+    return frame.apply(lambda column: column if pd.api.types.is_numeric_dtype(column.dtype) else column.map(text.plain))
 
 
 def _cell(value: object) -> str:
