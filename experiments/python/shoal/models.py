@@ -96,7 +96,7 @@ def load_into(target: "torch.nn.Module", path: Source, cell: int | None = None, 
 
 
 def module(path: Source, cell: int | None = None, label: str | None = None, seed: int | None = None) -> "torch.nn.Module":
-    """A module with a cell's weights, for the models "mlp" and "logistic_regression": from flat examples to scores. Of
+    """A module with a cell's weights, for the models "mlp" and "logistic_regression": from examples of any shape to scores. Of
     other models, build the module and use `load_into`."""
     torch = _torch()
     with h5py.File(path) as file:
@@ -107,7 +107,7 @@ def module(path: Source, cell: int | None = None, label: str | None = None, seed
     if name not in ("mlp", "logistic_regression"):
         raise ShoalError(f"{path}: the model '{name}' has no module here. Build it in PyTorch and use shoal.models.load_into.")
     found = state_dict(path, cell, label, seed)
-    layers: OrderedDict[str, Any] = OrderedDict()
+    layers: OrderedDict[str, Any] = OrderedDict(flatten=torch.nn.Flatten())
     linear = [name.removesuffix(".weight") for name in found if name.endswith(".weight")]
     for number, layer in enumerate(linear):
         outputs, inputs = found[f"{layer}.weight"].shape
