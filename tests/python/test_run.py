@@ -1,10 +1,12 @@
 """Experiments started from Python give the runs that the command line gives."""
 
+import os
+import subprocess
 import tomllib
 
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import SOURCE, TINY
 
 import shoal
 from shoal.running import toml
@@ -61,6 +63,14 @@ def test_the_program_is_found(program, monkeypatch, tmp_path):
     (tmp_path / "shoal").unlink()
     with pytest.raises(shoal.ShoalError, match="not found. Build it"):
         shoal.program.find()
+
+
+def test_the_environment_starts_the_program(program):
+    script = SOURCE / ".venv/bin/shoal"
+    if not script.exists():
+        pytest.skip("no .venv/bin/shoal: experiments/setup has not run here")
+    done = subprocess.run([script, "--version"], env={**os.environ, "SHOAL_PROGRAM": str(program)}, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == shoal.program.call("--version")
 
 
 class Kept:
