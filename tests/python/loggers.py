@@ -1,11 +1,11 @@
-"""What loggers write is what the trackers' own readers read. Started by tests/loggers, in an environment that has them."""
+"""What loggers write is what the trackers' own readers read. Started by tests/loggers, in an environment that has
+them."""
 
 import math
 import struct
 import threading
 
 import pytest
-
 import shoal
 
 VALUES = ("accuracy", "loss", "train_loss", "dropouts", "bytes_up")
@@ -13,7 +13,9 @@ VALUES = ("accuracy", "loss", "train_loss", "dropouts", "bytes_up")
 
 def expected(run: shoal.Run, cell: int, name: str) -> dict[int, float]:
     rows = run.rounds[run.rounds["cell"] == cell]
-    return {int(step): float(value) for step, value in zip(rows["round"], rows[name], strict=True) if math.isfinite(value)}
+    return {
+        int(step): float(value) for step, value in zip(rows["round"], rows[name], strict=True) if math.isfinite(value)
+    }
 
 
 def read_scalars(folder, names) -> dict[str, dict[int, float]]:
@@ -23,8 +25,10 @@ def read_scalars(folder, names) -> dict[str, dict[int, float]]:
 
     events = reader.EventAccumulator(str(folder), size_guidance={reader.TENSORS: 0})
     events.Reload()
-    return {name: {event.step: float(tensor_util.make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
-            for name in names}
+    return {
+        name: {event.step: float(tensor_util.make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
+        for name in names
+    }
 
 
 def test_tensorboard(run, tmp_path):
@@ -67,7 +71,9 @@ def records(data: bytes) -> list[bytes]:
             continue
         length, kind = struct.unpack_from("<HB", data, at + 4)
         piece = data[at + 7 : at + 7 + length]
-        found = [*found, piece] if kind in (1, 2) else [*found[:-1], found[-1] + piece]  # whole or first; else a later part
+        found = (
+            [*found, piece] if kind in (1, 2) else [*found[:-1], found[-1] + piece]
+        )  # whole or first; else a later part
         at += 7 + length
     return found
 
@@ -97,7 +103,9 @@ def test_wandb_offline(run, tmp_path):
 def test_while_it_runs(run, program, folder, tmp_path):
     """`follow` writes a run that another process makes, and ends with it."""
     out = tmp_path / "followed.h5"
-    other = threading.Thread(target=shoal.run, args=(folder / "tiny.toml",), kwargs={"out": out, "progress": False, "rounds": 60})
+    other = threading.Thread(
+        target=shoal.run, args=(folder / "tiny.toml",), kwargs={"out": out, "progress": False, "rounds": 60}
+    )
     other.start()
     found = shoal.log.follow(out, shoal.log.TensorBoard(tmp_path / "logs"), every=0.1)
     other.join()

@@ -4,9 +4,8 @@ import json
 import os
 
 import pytest
-from conftest import SOURCE
-
 import shoal
+from conftest import SOURCE
 
 NOTEBOOKS = sorted((SOURCE / "experiments/notebooks").glob("*.ipynb"))
 

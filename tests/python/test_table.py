@@ -7,11 +7,12 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-
 import shoal
 from shoal import statistics, table
 
-HOSTILE = pd.DataFrame({"label": ["a_b & 50 % #1", "x^2 ~ {y} \\z $", "<b>|c|</b>", "two\nlines\x07"], "value": [1.5, np.nan, 2, 3]})
+HOSTILE = pd.DataFrame(
+    {"label": ["a_b & 50 % #1", "x^2 ~ {y} \\z $", "<b>|c|</b>", "two\nlines\x07"], "value": [1.5, np.nan, 2, 3]}
+)
 
 
 def test_by_repetition(run):
@@ -45,7 +46,15 @@ def test_summary_is_the_programs(run, program, run_path, tmp_path):
     frame = table.summary(run)
     for label, row in frame.iterrows():
         line = next(line for line in printed.splitlines() if line.startswith(f"{label} ") and "±" in line)
-        for name in ("final accuracy", "best accuracy", "loss", "rounds to target", "time to target", "upload", "status"):
+        for name in (
+            "final accuracy",
+            "best accuracy",
+            "loss",
+            "rounds to target",
+            "time to target",
+            "upload",
+            "status",
+        ):
             assert row[name] in line, (name, row[name], line)
 
 
@@ -70,11 +79,20 @@ def test_latex_escapes():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here (pdflatex is not found)")
 def test_latex_compiles(run, tmp_path):
-    tables = [table.latex(HOSTILE), table.latex(table.summary(run), caption="All & more"),
-              table.latex(table.comparison_text(table.comparison(run), 100))]
+    tables = [
+        table.latex(HOSTILE),
+        table.latex(table.summary(run), caption="All & more"),
+        table.latex(table.comparison_text(table.comparison(run), 100)),
+    ]
     content = "\n\n".join(tables)
     (tmp_path / "page.tex").write_text(
-        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + content + "\n\\end{document}\n")
-    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"], cwd=tmp_path,
-                          capture_output=True, text=True, errors="replace")
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + content + "\n\\end{document}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
     assert done.returncode == 0, done.stdout[-2000:]

@@ -35,14 +35,27 @@ def read_journals(path: Path) -> Run:
     together = {name: joined(frames) for name, frames in parts.items()}
     cells = cells.drop(columns=["files", "abandoned"])
     return Run(
-        path=path, name=last.name if last else path.stem, program=last.program if last else "", schema=last.schema if last else 3,
-        hash="", sealed=False, in_progress=True,
-        cells=with_last_values(cells, together["rounds"], together["measures"],
-                               {int(index): values for index, values in provenance.items()}),
-        rounds=together["rounds"], clients=together["clients"], measures=together["measures"],
+        path=path,
+        name=last.name if last else path.stem,
+        program=last.program if last else "",
+        schema=last.schema if last else 3,
+        hash="",
+        sealed=False,
+        in_progress=True,
+        cells=with_last_values(
+            cells,
+            together["rounds"],
+            together["measures"],
+            {int(index): values for index, values in provenance.items()},
+        ),
+        rounds=together["rounds"],
+        clients=together["clients"],
+        measures=together["measures"],
         tables={name: frame for name, frame in together.items() if name not in _KNOWN},
-        provenance=last.provenance if last else pd.DataFrame(index=cells["cell"]), configs=configs,
-        units=last.units if last else {})
+        provenance=last.provenance if last else pd.DataFrame(index=cells["cell"]),
+        configs=configs,
+        units=last.units if last else {},
+    )
 
 
 def _csv(path: Path) -> pd.DataFrame:

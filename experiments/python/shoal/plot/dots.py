@@ -12,12 +12,20 @@ from ..run_file import Run
 from ..statistics import Method
 from ..table import by_repetition
 from .quantities import quantity
-from .style import SOFT, Theme, finish, looks, new_figure, themed
+from .style import SOFT, Theme, figure_of, finish, looks, new_figure, themed
 
 
-def dots(runs: Run | Sequence[Run], value: str | None = None, interval: Method = "t", confidence: float = 0.95,
-         title: str | None = None, theme: Theme = "light", axes: Axes | None = None) -> Figure:
-    """The mean over seeds with its interval, and each repetition as a small dot. `value` as in `shoal.table.by_repetition`."""
+def dots(
+    runs: Run | Sequence[Run],
+    value: str | None = None,
+    interval: Method = "t",
+    confidence: float = 0.95,
+    title: str | None = None,
+    theme: Theme = "light",
+    axes: Axes | None = None,
+) -> Figure:
+    """The mean over seeds with its interval, and each repetition as a small dot. `value` as in
+    `shoal.table.by_repetition`."""
     together = [runs] if isinstance(runs, Run) else list(runs)
     value = value or together[0].main_value
     values: dict[str, list[float]] = {}
@@ -44,4 +52,4 @@ def dots(runs: Run | Sequence[Run], value: str | None = None, interval: Method =
         axes.set_ylim(len(values) - 0.5, -0.5)
         axes.grid(True, axis="x", linewidth=0.8)
         axes.margins(x=0.05)
-    return axes.get_figure()
+    return figure_of(axes)
