@@ -13,7 +13,6 @@ sys.path.insert(0, PACKAGE)
 os.environ["PYTHONPATH"] = PACKAGE  # of programs that tests start
 
 import pytest  # noqa: E402
-
 import shoal  # noqa: E402
 
 TINY = """

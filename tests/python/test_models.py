@@ -1,11 +1,12 @@
 """Weights go from a run file to PyTorch and back to a file that the program starts from."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
-from conftest import SOURCE
-
 import shoal
+from conftest import SOURCE
 
 try:
     import torch
@@ -37,7 +38,7 @@ def test_export_and_save_agree(run_path, tmp_path):
     shoal.models.save(ours, tmp_path / "again.safetensors", shoal.models.metadata(exported))
     assert shoal.models.metadata(tmp_path / "again.safetensors") == shoal.models.metadata(exported)
     values = sum(value.nbytes for value in ours.values())
-    assert (tmp_path / "again.safetensors").read_bytes()[-values:] == open(exported, "rb").read()[-values:]
+    assert (tmp_path / "again.safetensors").read_bytes()[-values:] == Path(exported).read_bytes()[-values:]
     both = {"a": np.float32([1, 2, 3]), "b": np.array(4.0), "c": np.zeros((0, 2), np.float32)}
     shoal.models.save(both, tmp_path / "both.safetensors")
     again = shoal.models.weights(tmp_path / "both.safetensors")
@@ -57,12 +58,19 @@ def test_a_policy_starts_from_saved_weights(program, tmp_path):
     shoal.program.call("pretrain", *options, "--out", first)
     state = shoal.models.weights(first)
     shoal.models.save(state, second, shoal.models.metadata(first))
-    run = {"name": "policy", "rounds": 1, "planner": {"name": "uniform", "cohort": 2}, "local": {"steps": 1, "rate": 0.1},
-           "task": {"name": "agents", "users": 4, "sessions": 1, "test_users": 4}}
+    run = {
+        "name": "policy",
+        "rounds": 1,
+        "planner": {"name": "uniform", "cohort": 2},
+        "local": {"steps": 1, "rate": 0.1},
+        "task": {"name": "agents", "users": 4, "sessions": 1, "test_users": 4},
+    }
     policy = {"name": "transformer", "width": 8, "layers": 1, "heads": 2}
     hashes = []
     for number, file in enumerate((first, second)):
-        made = shoal.run({**run, "policy": {**policy, "weights": str(file)}}, out=tmp_path / f"{number}.h5", progress=False)
+        made = shoal.run(
+            {**run, "policy": {**policy, "weights": str(file)}}, out=tmp_path / f"{number}.h5", progress=False
+        )
         hashes.append(made.hash)
     assert hashes[0] == hashes[1]
     name = next(iter(state))
@@ -99,7 +107,17 @@ def test_the_program_starts_from_a_script(run, run_path, folder, tmp_path):
     from conftest import TINY
 
     shoal.models.save_script(shoal.models.module(run_path, cell=0), tmp_path / "start.pt")
-    experiment = {**tomllib.loads(TINY.split("[grid]")[0]), "model": {"name": "torch_script", "file": str(tmp_path / "start.pt")}}
-    made = shoal.run(experiment, out=tmp_path / "from.h5", progress=False, rounds=1, seed=1, evaluate={"every": 1},
-                     local={"rate": 1e-9})
+    experiment = {
+        **tomllib.loads(TINY.split("[grid]")[0]),
+        "model": {"name": "torch_script", "file": str(tmp_path / "start.pt")},
+    }
+    made = shoal.run(
+        experiment,
+        out=tmp_path / "from.h5",
+        progress=False,
+        rounds=1,
+        seed=1,
+        evaluate={"every": 1},
+        local={"rate": 1e-9},
+    )
     assert made.cells.at[0, "final_accuracy"] == pytest.approx(run.cells.at[0, "final_accuracy"], abs=2.5 / 1797)

@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from matplotlib.colors import to_rgb
-
 import shoal
+from matplotlib.colors import to_rgb
 from shoal import plot
 from shoal.plot import style
 
 
 def several(run: shoal.Run, times: int) -> shoal.Run:
     """The run's first variants under `times` other labels."""
+
     def again(frame):
-        return pd.concat([frame.assign(cell=frame["cell"] + 100 * i, label=f"{i} $x_{{1}}$") for i in range(times)],
-                         ignore_index=True)
+        return pd.concat(
+            [frame.assign(cell=frame["cell"] + 100 * i, label=f"{i} $x_{{1}}$") for i in range(times)],
+            ignore_index=True,
+        )
 
     cells = again(run.cells[run.cells["label"] == run.labels[0]].reset_index()).set_index("cell")
     return dataclasses.replace(run, cells=cells, rounds=again(run.rounds[run.rounds["label"] == run.labels[0]]))
@@ -126,13 +128,33 @@ def test_colours_stand_out(theme):
 
 def test_the_command_draws_the_same_bytes(run_path, tmp_path):
     for name in ("a", "b"):
-        done = subprocess.run([sys.executable, "-m", "shoal.plot", run_path, "--out", f"{name}.svg", "--dark", f"{name}-dark.svg",
-                               "--x", "time", "--skip", "0.1"], cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "shoal.plot",
+                run_path,
+                "--out",
+                f"{name}.svg",
+                "--dark",
+                f"{name}-dark.svg",
+                "--x",
+                "time",
+                "--skip",
+                "0.1",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
         assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes() != (tmp_path / "a-dark.svg").read_bytes()
+    assert (
+        (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes() != (tmp_path / "a-dark.svg").read_bytes()
+    )
     assert xml.parse(tmp_path / "a.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    done = subprocess.run([sys.executable, "-m", "shoal.plot", "none.h5", "--out", "a.svg"], cwd=tmp_path, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "shoal.plot", "none.h5", "--out", "a.svg"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 2 and done.stderr.startswith("plot: none.h5: no such file")
     with pytest.raises(shoal.ShoalError, match="ending"):
         plot.save(None, tmp_path / "a.gif")

@@ -10,9 +10,8 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SOURCE, TINY
-
 import shoal
+from conftest import SOURCE, TINY
 
 
 def test_rows_are_those_of_the_file(run, run_path):
@@ -44,7 +43,8 @@ def test_summary_of_seeds(run):
         assert rows.at[label, "reached"] == len(reached)
         assert rows.at[label, "rounds_to_target"] == pytest.approx(np.mean(reached) if reached else np.nan, nan_ok=True)
         assert rows.at[label, "time_us"] == pytest.approx(
-            np.mean([run.rounds[run.rounds["cell"] == cell]["time_us"].iloc[-1] for cell in mine.index]))
+            np.mean([run.rounds[run.rounds["cell"] == cell]["time_us"].iloc[-1] for cell in mine.index])
+        )
 
 
 def test_versions_and_series(run):
@@ -81,8 +81,12 @@ def test_damage_is_an_error(run_path, tmp_path):
     (tmp_path / "text.h5").write_text("no HDF5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.attrs["schema"] = "other"
-    for name, message in (("flipped", "damaged"), ("text", "not an HDF5 file"), ("other", "not a run file"),
-                          ("none", "no such file")):
+    for name, message in (
+        ("flipped", "damaged"),
+        ("text", "not an HDF5 file"),
+        ("other", "not a run file"),
+        ("none", "no such file"),
+    ):
         with pytest.raises(shoal.ShoalError, match=message):
             shoal.read(tmp_path / f"{name}.h5")
 
@@ -100,7 +104,10 @@ def test_a_run_in_progress(run, program, folder):
     for _ in range(20):  # the run may be over before it is killed
         process = subprocess.Popen(
             [program, "run", folder / "tiny.toml", "--out", out, "--anew", "--checkpoint-every", "0.02"],
-            env=shoal.program.environment(), stdout=subprocess.DEVNULL, start_new_session=True)
+            env=shoal.program.environment(),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         while process.poll() is None and not any(Path(f"{out}.journal").glob("*.state")):
             time.sleep(0.002)
         os.killpg(process.pid, signal.SIGKILL)
@@ -119,7 +126,8 @@ def test_a_run_in_progress(run, program, folder):
 def test_labels_that_look_like_numbers(program, folder):
     """A label of digits is a text, from the file and from journals."""
     (folder / "digits.toml").write_text(
-        TINY.split("[grid]")[0] + '[grid]\nvariants = [{rounds = 2, label = "01"}, {rounds = 3, label = "1e3"}]\n')
+        TINY.split("[grid]")[0] + '[grid]\nvariants = [{rounds = 2, label = "01"}, {rounds = 3, label = "1e3"}]\n'
+    )
     shoal.program.call("run", folder / "digits.toml", "--out", folder / "digits.h5")
     assert shoal.read(folder / "digits.h5").labels == ["01", "1e3"]
     Path(folder, "digits.h5.journal").mkdir()

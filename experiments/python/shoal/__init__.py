@@ -1,9 +1,9 @@
 """Runs of Shoal in Python: start them, read them, compare them, draw them.
 
-    run = shoal.run("experiments/quickstart.toml", ranks=2)    or shoal.read("results/quickstart.h5")
-    run.summary()                    a row per variant, over its seeds
-    shoal.plot.curves(run)           accuracy against rounds, with intervals
-    shoal.table.comparison(run)      paired tests between variants
+run = shoal.run("experiments/quickstart.toml", ranks=2)    or shoal.read("results/quickstart.h5")
+run.summary()                    a row per variant, over its seeds
+shoal.plot.curves(run)           accuracy against rounds, with intervals
+shoal.table.comparison(run)      paired tests between variants
 """
 
 from importlib import import_module
@@ -15,7 +15,12 @@ from .run_file import Run, read
 from .running import run
 
 if TYPE_CHECKING:
-    from . import hashes as hashes, log as log, models as models, plot as plot, program as program, statistics as statistics
+    from . import hashes as hashes
+    from . import log as log
+    from . import models as models
+    from . import plot as plot
+    from . import program as program
+    from . import statistics as statistics
     from . import table as table
 
 __all__ = ["Run", "ShoalError", "hashes", "log", "models", "plot", "program", "read", "run", "statistics", "table"]

@@ -9,6 +9,8 @@ import pandas as pd
 from . import program
 from .run_file import Run, joined, labelled, read_file, with_last_values
 
+# Reals have the shortest form that reads back to the same bits, which later versions of pandas do without being told.
+_EXACT = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 _KNOWN = ("rounds", "clients", "measures")
 
 
@@ -33,17 +35,30 @@ def read_journals(path: Path) -> Run:
     together = {name: joined(frames) for name, frames in parts.items()}
     cells = cells.drop(columns=["files", "abandoned"])
     return Run(
-        path=path, name=last.name if last else path.stem, program=last.program if last else "", schema=last.schema if last else 3,
-        hash="", sealed=False, in_progress=True,
-        cells=with_last_values(cells, together["rounds"], together["measures"],
-                               {int(index): values for index, values in provenance.items()}),
-        rounds=together["rounds"], clients=together["clients"], measures=together["measures"],
+        path=path,
+        name=last.name if last else path.stem,
+        program=last.program if last else "",
+        schema=last.schema if last else 3,
+        hash="",
+        sealed=False,
+        in_progress=True,
+        cells=with_last_values(
+            cells,
+            together["rounds"],
+            together["measures"],
+            {int(index): values for index, values in provenance.items()},
+        ),
+        rounds=together["rounds"],
+        clients=together["clients"],
+        measures=together["measures"],
         tables={name: frame for name, frame in together.items() if name not in _KNOWN},
-        provenance=last.provenance if last else pd.DataFrame(index=cells["cell"]), configs=configs,
-        units=last.units if last else {})
+        provenance=last.provenance if last else pd.DataFrame(index=cells["cell"]),
+        configs=configs,
+        units=last.units if last else {},
+    )
 
 
 def _csv(path: Path) -> pd.DataFrame:
     texts = dict.fromkeys(("label", "status", "hash", "name"), str)
-    frame = pd.read_csv(path, float_precision="round_trip", keep_default_na=False, na_values=[""], dtype=texts)
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts, **_EXACT)
     return frame.fillna({name: "" for name in texts if name in frame.columns})

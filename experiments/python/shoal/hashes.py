@@ -2,8 +2,8 @@
 
     python -m shoal.hashes results/quickstart.h5
 
-prints a line per cell, its hash as computed here, and whether it is the one that the file states. The exit code is 1 when
-one differs.
+prints a line per cell, its hash as computed here, and whether it is the one that the file states. The exit code is 1
+when one differs.
 """
 
 import hashlib
@@ -42,7 +42,9 @@ def parameters(cell: h5py.Group) -> list[tuple[str, h5py.Dataset]]:
     """The tensors of a cell's model in the order of the model's parameters."""
     found: list[tuple[str, h5py.Dataset]] = []
     if "model" in cell:
-        cell["model"].visititems(lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None)
+        cell["model"].visititems(
+            lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None
+        )
     return sorted(found, key=lambda entry: int(entry[1].attrs["position"]))
 
 

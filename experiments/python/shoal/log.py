@@ -2,10 +2,10 @@
 
     shoal.log.TensorBoard("logs").update(shoal.read("results/quickstart.h5"))
     shoal.run("experiments/quickstart.toml", out="q.h5", loggers=[shoal.log.TensorBoard("logs")])
-    shoal.log.follow("results/quickstart.h5", shoal.log.MLflow("sqlite:///mlflow.db"))    of a run that was started elsewhere
+    shoal.log.follow("results/other.h5", shoal.log.MLflow("sqlite:///mlflow.db"))    of a run that was started elsewhere
 
-Each cell of the grid is a run there, named LABEL-seedSEED. The step is the round; values are the columns of rounds that were
-measured, and the measures. Loggers are extras: pip install 'experiments/python[tensorboard]', [wandb], [mlflow].
+Each cell of the grid is a run there, named LABEL-seedSEED. The step is the round; values are the columns of rounds that
+were measured, and the measures. Loggers are extras: pip install 'experiments/python[tensorboard]', [wandb], [mlflow].
 """
 
 import math
@@ -23,8 +23,17 @@ from .run_file import Run, read
 
 _REALS = ("accuracy", "loss", "train_loss", "personal_accuracy", "personal_accuracy_p10", "personal_loss")
 _COUNTS = ("committed", "dropouts", "rejected", "bytes_down", "bytes_up")
-_RESULTS = ("final_accuracy", "best_accuracy", "rounds", "rounds_to_target", "time_to_target_us", "bytes_down", "bytes_up",
-            "dropouts", "rejected")
+_RESULTS = (
+    "final_accuracy",
+    "best_accuracy",
+    "rounds",
+    "rounds_to_target",
+    "time_to_target_us",
+    "bytes_down",
+    "bytes_up",
+    "dropouts",
+    "rejected",
+)
 
 
 class Logger(ABC):
@@ -42,7 +51,11 @@ class Logger(ABC):
             name = f"{row['label']}-seed{row['seed']}"
             if cell in self._closed:
                 continue
-            steps = [(step, time_us, values) for step, time_us, values in scalars(run, cell) if step > self._written.get(cell, 0)]
+            steps = [
+                (step, time_us, values)
+                for step, time_us, values in scalars(run, cell)
+                if step > self._written.get(cell, 0)
+            ]
             ended = row["status"] != "unfinished"
             if cell not in self._open and (steps or ended):
                 self._open[cell] = self.begin(run, cell, name)
@@ -74,7 +87,11 @@ def scalars(run: Run, cell: int) -> Iterator[tuple[int, int, dict[str, float]]]:
         measured.setdefault(int(number), {})[str(name)] = float(value)
     for row in rounds.to_dict("records"):
         values = {name: float(row[name]) for name in (*_REALS, *_COUNTS)} | measured.get(row["round"], {})
-        yield int(row["round"]), int(row["time_us"]), {name: value for name, value in values.items() if math.isfinite(value)}
+        yield (
+            int(row["round"]),
+            int(row["time_us"]),
+            {name: value for name, value in values.items() if math.isfinite(value)},
+        )
 
 
 def follow(path: str | os.PathLike[str], *loggers: Logger, every: float = 10.0) -> Run:
@@ -122,25 +139,33 @@ class TensorBoard(Logger):
 class WandB(Logger):
     """A run of Weights & Biases for each cell, grouped by label; `mode="offline"` writes to `folder` alone."""
 
-    def __init__(self, project: str, folder: str | os.PathLike[str] | None = None, mode: str = "online", **further: Any) -> None:
+    def __init__(
+        self, project: str, folder: str | os.PathLike[str] | None = None, mode: str = "online", **further: Any
+    ) -> None:
         super().__init__()
         self.wandb = needed("wandb")
         self.arguments = {"project": project, "dir": None if folder is None else str(folder), "mode": mode, **further}
 
     def begin(self, run: Run, cell: int, name: str) -> Any:
-        return self.wandb.init(name=name, group=str(run.cells.at[cell, "label"]), config=flat(run.settings(cell)), reinit="create_new",
-                               **self.arguments)
+        return self.wandb.init(
+            name=name,
+            group=str(run.cells.at[cell, "label"]),
+            config=flat(run.settings(cell)),
+            reinit="create_new",
+            **self.arguments,
+        )
 
     def write(self, opened: Any, step: int, time_us: int, values: dict[str, float]) -> None:
         opened.log({**values, "virtual_seconds": time_us / 1e6}, step=step)
 
     def end(self, opened: Any, results: dict[str, float], status: str) -> None:
         opened.summary.update({**results, "status": status})
-        opened.finish(quiet=True)
+        opened.finish()
 
 
 class MLflow(Logger):
-    """A run of MLflow for each cell, in the experiment of the run's name; `uri` is the tracking server, data base or folder."""
+    """A run of MLflow for each cell, in the experiment of the run's name; `uri` is the tracking server, data base or
+    folder."""
 
     def __init__(self, uri: str | None = None, experiment: str | None = None) -> None:
         super().__init__()
@@ -152,7 +177,9 @@ class MLflow(Logger):
         title = self.experiment or run.name
         found = self.client.get_experiment_by_name(title)
         number = found.experiment_id if found else self.client.create_experiment(title)
-        opened = self.client.create_run(number, run_name=name, tags={"label": str(run.cells.at[cell, "label"])}).info.run_id
+        opened = self.client.create_run(
+            number, run_name=name, tags={"label": str(run.cells.at[cell, "label"])}
+        ).info.run_id
         parameters = [self.mlflow.entities.Param(key, str(value)) for key, value in flat(run.settings(cell)).items()]
         self.client.log_batch(opened, params=parameters)
         return opened
@@ -160,12 +187,16 @@ class MLflow(Logger):
     def write(self, opened: str, step: int, time_us: int, values: dict[str, float]) -> None:
         now = int(time.time() * 1000)
         values = {**values, "virtual_seconds": time_us / 1e6}
-        self.client.log_batch(opened, metrics=[self.mlflow.entities.Metric(name, value, now, step) for name, value in values.items()])
+        self.client.log_batch(
+            opened, metrics=[self.mlflow.entities.Metric(name, value, now, step) for name, value in values.items()]
+        )
 
     def end(self, opened: str, results: dict[str, float], status: str) -> None:
         now = int(time.time() * 1000)
-        self.client.log_batch(opened, metrics=[self.mlflow.entities.Metric(f"result.{name}", value, now, 0)
-                                               for name, value in results.items()])
+        self.client.log_batch(
+            opened,
+            metrics=[self.mlflow.entities.Metric(f"result.{name}", value, now, 0) for name, value in results.items()],
+        )
         self.client.set_tag(opened, "status", status)
         self.client.set_terminated(opened, "FAILED" if status == "diverged" else "FINISHED")
 
@@ -179,4 +210,6 @@ def needed(package: str) -> ModuleType:
     try:
         return import_module(package)
     except ImportError:
-        raise ShoalError(f"the package {package} is not installed. Use: pip install 'experiments/python[{package}]'.") from None
+        raise ShoalError(
+            f"the package {package} is not installed. Use: pip install 'experiments/python[{package}]'."
+        ) from None

@@ -12,8 +12,13 @@ from .errors import ShoalError
 CHECKOUT = Path(__file__).resolve().parents[3]  # the repository, if the package is used from there
 BUILD = Path("build/release/experiments/shoal")
 # mpirun refuses to run as root, or more ranks than cores, unless told to. One thread a library: more would change bits.
-_ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-                "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_ENVIRONMENT = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
 
 
 def find() -> Path:
@@ -28,12 +33,14 @@ def find() -> Path:
             return folder / BUILD
     # The script of this package has the same name and would start itself.
     scripts = {Path(sys.argv[0]).resolve(), Path(sys.executable).with_name("shoal").resolve()}
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        found = shutil.which("shoal", path=folder) if folder else None
+    for entry in os.environ.get("PATH", "").split(os.pathsep):
+        found = shutil.which("shoal", path=entry) if entry else None
         if found and Path(found).resolve() not in scripts:
             return Path(found)
-    raise ShoalError("the program 'shoal' is not found. Build it (cmake --preset release && cmake --build --preset release "
-                     "--target shoal) or set SHOAL_PROGRAM to its path.")
+    raise ShoalError(
+        "the program 'shoal' is not found. Build it (cmake --preset release && cmake --build --preset release "
+        "--target shoal) or set SHOAL_PROGRAM to its path."
+    )
 
 
 def environment(further: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -43,8 +50,14 @@ def environment(further: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def call(*arguments: str | os.PathLike[str]) -> str:
     """What a command of the program prints. ShoalError with its message if it fails."""
-    done = subprocess.run([find(), *arguments], env=environment(), text=True, errors="replace", capture_output=True,
-                          stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [find(), *arguments],
+        env=environment(),
+        text=True,
+        errors="replace",
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
     if done.returncode != 0:
         raise ShoalError(done.stderr.strip() or f"shoal {arguments[0]} ended with exit code {done.returncode}.")
     return done.stdout

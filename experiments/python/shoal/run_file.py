@@ -66,8 +66,17 @@ class Run:
         return str(self.cells["metric"][self.cells["label"] == label].iloc[0])
 
     @property
+    def main_value(self) -> str:
+        """What variants are compared by: "accuracy" where it was measured, "loss", or the measure of a study."""
+        if self.rounds["accuracy"].notna().any():
+            return "accuracy"
+        metric = list(dict.fromkeys(self.cells["metric"]))
+        return metric[0] if len(metric) == 1 else "loss"
+
+    @property
     def versions(self) -> pd.DataFrame:
-        """The server's models: the round and time at which each came to be, and how many participations began with it."""
+        """The server's models: the round and time at which each came to be, and how many participations began with
+        it."""
         keys = [*KEYS, "version"]
         first = self.rounds.drop_duplicates(["cell", "version"])[[*keys, "round", "time_us"]]
         start = first.drop_duplicates("cell").assign(version=0, round=0, time_us=0)
@@ -113,13 +122,16 @@ class Run:
         for name in values:
             table[name], table[f"{name}_sd"] = mean[name], spread[name]
         for status in ("finished", "diverged", "target reached", "unfinished"):
-            table[status.replace(" ", "_")] = groups["status"].agg(lambda found, wanted=status: int((found == wanted).sum()))
+            is_status = cells["status"] == status
+            table[status.replace(" ", "_")] = is_status.groupby(cells["label"], sort=False).sum()
         return table
 
     def __repr__(self) -> str:
         state = ", in progress" if self.in_progress else "" if self.sealed else ", without a seal"
-        return (f"<Run '{self.name}': {len(self.cells)} cells of {len(self.labels)} variants, {len(self.rounds)} rounds, "
-                f"{len(self.clients)} participations{state}>")
+        return (
+            f"<Run '{self.name}': {len(self.cells)} cells of {len(self.labels)} variants, {len(self.rounds)} rounds, "
+            f"{len(self.clients)} participations{state}>"
+        )
 
 
 def read(path: str | os.PathLike[str]) -> Run:
@@ -149,8 +161,9 @@ def read_file(path: Path) -> Run:
             raise ShoalError(f"{path}: an HDF5 file, but not a run file of Shoal. Give a run file.")
         schema = int(file.attrs.get("schema_version", 0))
         if schema not in SCHEMAS:
-            raise ShoalError(f"{path}: has schema {schema}, and this package reads {SCHEMAS}. Install the package of that "
-                             "version.")
+            raise ShoalError(
+                f"{path}: has schema {schema}, and this package reads {SCHEMAS}. Install the package of that version."
+            )
         try:
             return _run(path, file, schema, sealed)
         except (KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
@@ -159,7 +172,10 @@ def read_file(path: Path) -> Run:
 
 
 def _run(path: Path, file: h5py.File, schema: int, sealed: bool) -> Run:
-    cells, configs, provenance, units = [], {}, {}, {}
+    cells: list[dict[str, Any]] = []
+    configs: dict[int, str] = {}
+    provenance: dict[int, dict[str, str]] = {}
+    units: dict[str, dict[str, str]] = {}
     parts: dict[str, list[pd.DataFrame]] = {"rounds": [], "clients": [], "measures": []}
     for index in sorted(int(name) for name in file["cells"]):
         group = file[f"cells/{index}"]
@@ -173,21 +189,37 @@ def _run(path: Path, file: h5py.File, schema: int, sealed: bool) -> Run:
         for name, frame in frames.items():
             parts.setdefault(name, []).append(frame)
             units.setdefault(name.removeprefix("tables/"), _units(tables[name]))
-        cells.append(keys | {"status": _text(stated["status"]), "hash": _text(stated["hash"])}
-                     | {name: float(stated[name]) for name in _REALS} | {name: int(stated[name]) for name in _COUNTS})
+        cells.append(
+            keys
+            | {"status": _text(stated["status"]), "hash": _text(stated["hash"])}
+            | {name: float(stated[name]) for name in _REALS}
+            | {name: int(stated[name]) for name in _COUNTS}
+        )
     together = {name: joined(frames) for name, frames in parts.items()}
     return Run(
-        path=path, name=_text(file.attrs["name"]) or path.stem, program=_text(file.attrs["program"]), schema=schema,
-        hash=_text(file.attrs["hash"]), sealed=sealed, in_progress=False,
+        path=path,
+        name=_text(file.attrs["name"]) or path.stem,
+        program=_text(file.attrs["program"]),
+        schema=schema,
+        hash=_text(file.attrs["hash"]),
+        sealed=sealed,
+        in_progress=False,
         cells=with_last_values(pd.DataFrame(cells), together["rounds"], together["measures"], provenance),
-        rounds=together["rounds"], clients=together["clients"], measures=together["measures"],
+        rounds=together["rounds"],
+        clients=together["clients"],
+        measures=together["measures"],
         tables={name.removeprefix("tables/"): frame for name, frame in together.items() if name.startswith("tables/")},
-        provenance=pd.DataFrame.from_dict(provenance, orient="index").rename_axis("cell"), configs=configs, units=units)
+        provenance=pd.DataFrame.from_dict(provenance, orient="index").rename_axis("cell"),
+        configs=configs,
+        units=units,
+    )
 
 
-def with_last_values(cells: pd.DataFrame, rounds: pd.DataFrame, measures: pd.DataFrame,
-                     provenance: Mapping[int, Mapping[str, str]]) -> pd.DataFrame:
-    """Adds what follows from the rows: each cell's own last values, abandoned rounds, and the number it is compared by."""
+def with_last_values(
+    cells: pd.DataFrame, rounds: pd.DataFrame, measures: pd.DataFrame, provenance: Mapping[int, Mapping[str, str]]
+) -> pd.DataFrame:
+    """Adds what follows from the rows: each cell's own last values, abandoned rounds, and the number it is compared
+    by."""
     cells = cells.set_index("cell")
     rounds_of = rounds.groupby("cell")
     for name in _PERSONAL:
@@ -196,10 +228,15 @@ def with_last_values(cells: pd.DataFrame, rounds: pd.DataFrame, measures: pd.Dat
     cells["time_us"] = rounds_of["time_us"].last()
     cells[["abandoned", "time_us"]] = cells[["abandoned", "time_us"]].fillna(0).astype("int64")
     cells["metric"] = [provenance.get(index, {}).get("metric", "") or "loss" for index in cells.index]
-    last = measures.dropna(subset="value").drop_duplicates(["cell", "name"], keep="last").set_index(["cell", "name"])["value"]
+    last = (
+        measures.dropna(subset="value")
+        .drop_duplicates(["cell", "name"], keep="last")
+        .set_index(["cell", "name"])["value"]
+    )
     cells["metric_value"] = [
         cells.at[index, "final_loss"] if name == "loss" else float(last.get((index, name), np.nan))
-        for index, name in cells["metric"].items()]
+        for index, name in cells["metric"].items()
+    ]
     return cells
 
 
@@ -213,7 +250,11 @@ def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def labelled(frame: pd.DataFrame, keys: Mapping[str, Any]) -> pd.DataFrame:
-    return pd.concat([pd.DataFrame(dict(keys), index=frame.index), frame], axis=1)
+    """Adds the first columns; a column of the table that has one of their names gets an underscore."""
+    frame = frame.rename(columns={name: f"{name}_" for name in keys})
+    for position, (name, value) in enumerate(keys.items()):
+        frame.insert(position, name, value)
+    return frame
 
 
 def _frame(table: h5py.Dataset, keys: Mapping[str, Any], schema: int) -> pd.DataFrame:
@@ -255,6 +296,8 @@ def _seal(path: Path) -> bool:
         while left > 0 and (piece := file.read(min(left, 1 << 20))):
             digest.update(piece)
             left -= len(piece)
-    if seal[len(_SEAL):].decode(errors="replace") != digest.hexdigest():
-        raise ShoalError(f"{path}: is damaged (its content does not match its seal). Restore it or run the experiment again.")
+    if seal[len(_SEAL) :].decode(errors="replace") != digest.hexdigest():
+        raise ShoalError(
+            f"{path}: is damaged (its content does not match its seal). Restore it or run the experiment again."
+        )
     return True

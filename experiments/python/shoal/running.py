@@ -24,18 +24,29 @@ _PROGRESS = re.compile(r"^(?:\[(?P<cell>\d+)/(?P<cells>\d+)\])?.*?: round (?P<ro
 _VALUE = re.compile(r"(\w+) (-?\d+\.\d+)")
 
 
-def run(experiment: str | os.PathLike[str] | Mapping[str, Any], *, out: str | os.PathLike[str] | None = None,
-        ranks: int | None = None, threads: int | None = None, resume: bool = False, anew: bool = False, progress: bool = True,
-        options: Sequence[str] = (), loggers: Sequence["Logger"] = (), log_every: float = 10.0, **settings: Any) -> Run:
+def run(
+    experiment: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    ranks: int | None = None,
+    threads: int | None = None,
+    resume: bool = False,
+    anew: bool = False,
+    progress: bool = True,
+    options: Sequence[str] = (),
+    loggers: Sequence["Logger"] = (),
+    log_every: float = 10.0,
+    **settings: Any,
+) -> Run:
     """Runs an experiment file, or an experiment as a dictionary, and reads its run.
 
         shoal.run("experiments/quickstart.toml", ranks=2, rounds=50, planner={"cohort": 20})
         shoal.run({"name": "two", "strategy": "scaffold", "grid": {"seed": [1, 2]}}, out="two.h5")
 
-    `settings` change the experiment's, as --set does: a mapping with a "name" replaces a section, one without changes single
-    settings of it. A dotted name is written **{"planner.cohort": 20}. `options` are further arguments of `shoal run`;
-    `loggers` (shoal.log) get new rounds every `log_every` seconds while it runs. An interrupt saves and stops the run, and
-    `resume=True` continues it.
+    `settings` change the experiment's, as --set does: a mapping with a "name" replaces a section, one without changes
+    single settings of it. A dotted name is written **{"planner.cohort": 20}. `options` are further arguments of `shoal
+    run`; `loggers` (shoal.log) get new rounds every `log_every` seconds while it runs. An interrupt saves and stops the
+    run, and `resume=True` continues it.
     """
     with tempfile.TemporaryDirectory(prefix="shoal-") as folder:
         if isinstance(experiment, Mapping):
@@ -86,14 +97,25 @@ def _value(value: Any) -> str:
     raise ShoalError(f"{value!r} is no setting. Give numbers, texts, truth values, lists or dictionaries.")
 
 
-def _start(arguments: list[str], progress: bool, out: Path | None, loggers: Sequence["Logger"], log_every: float) -> Path:
+def _start(
+    arguments: list[str], progress: bool, out: Path | None, loggers: Sequence["Logger"], log_every: float
+) -> Path:
     """Returns the path of the run file."""
     if loggers and out is None:
         raise ShoalError("loggers need to know where the run is. Give out=.")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     with tempfile.TemporaryFile("w+", errors="replace") as errors, _Following(out, loggers, log_every):
-        process = subprocess.Popen([program.find(), *arguments], env=program.environment({"NO_COLOR": "1"}), text=True,
-                                   errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        process = subprocess.Popen(
+            [program.find(), *arguments],
+            env=program.environment({"NO_COLOR": "1"}),
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
         try:
             _watch(process.stdout, lines, progress)
             process.wait()

@@ -1,4 +1,5 @@
-"""Intervals, tests and power for a handful of repetitions, by scipy. Functions of arrays; `table` applies them to runs."""
+"""Intervals, tests and power for a handful of repetitions, by scipy. Functions of arrays; `table` applies them to
+runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ class PairedTest:
 
 
 def interval(values: ArrayLike, method: Method = "t", confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Of the mean: Student's t; bias-corrected and accelerated bootstrap (Efron 1987), whose draws `seed` decides; or the
-    description of the sample, mean ± standard deviation ("sd") or lowest to highest ("range")."""
+    """Of the mean: Student's t; bias-corrected and accelerated bootstrap (Efron 1987), whose draws `seed` decides; or
+    the description of the sample, mean ± standard deviation ("sd") or lowest to highest ("range")."""
     finite = _finite(values)
     if len(finite) == 0:
         return Interval(np.nan, np.nan, np.nan)
@@ -49,8 +50,9 @@ def interval(values: ArrayLike, method: Method = "t", confidence: float = 0.95, 
     if spread == 0:
         return Interval(mean, mean, mean)
     if method == "bootstrap":
-        found = scipy.stats.bootstrap((finite,), np.mean, confidence_level=confidence, method="BCa",
-                                      rng=np.random.default_rng(seed)).confidence_interval
+        found = scipy.stats.bootstrap(
+            (finite,), np.mean, confidence_level=confidence, method="BCa", rng=np.random.default_rng(seed)
+        ).confidence_interval
         return Interval(mean, float(found.low), float(found.high))
     half = half_width(spread, len(finite), confidence)
     return Interval(mean, mean - half, mean + half)
@@ -63,9 +65,9 @@ def half_width(deviation: ArrayLike, count: ArrayLike, confidence: float = 0.95)
 
 
 def paired(a: ArrayLike, b: ArrayLike, test: Test = "t", confidence: float = 0.95) -> PairedTest:
-    """Whether a and b, measured on the same seeds, differ: the paired t test, or Wilcoxon's signed ranks, which asks for
-    symmetric differences alone but cannot give a p value below 2^(1 - pairs). The limits are those of the t test. Where all
-    differences are the same number, the t test knows no spread: p and limits are NaN."""
+    """Whether a and b, measured on the same seeds, differ: the paired t test, or Wilcoxon's signed ranks, which asks
+    for symmetric differences alone but cannot give a p value below 2^(1 - pairs). The limits are those of the t test.
+    Where all differences are the same number, the t test knows no spread: p and limits are NaN."""
     differences = _finite(np.asarray(a, dtype=float) - np.asarray(b, dtype=float))
     if len(differences) < 2:
         return PairedTest(len(differences), interval(differences), np.nan)
@@ -82,7 +84,8 @@ def paired(a: ArrayLike, b: ArrayLike, test: Test = "t", confidence: float = 0.9
 
 
 def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Holm's (1979) adjusted p values, which keep the probability of any false finding below the level. NaN stays NaN."""
+    """Holm's (1979) adjusted p values, which keep the probability of any false finding below the level. NaN stays
+    NaN."""
     p = np.asarray(p, dtype=float)
     adjusted = np.full(len(p), np.nan)
     order = np.argsort(p)[: np.isfinite(p).sum()]  # NaN is sorted to the end

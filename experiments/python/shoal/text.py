@@ -48,11 +48,12 @@ def size(amount: float) -> str:
         return NONE
     if amount < 1000:
         return f"{amount:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
+    units = ["kB", "MB", "GB", "TB", "PB", "EB"]
+    amount /= 1000
+    while amount >= 999.95 and len(units) > 1:
         amount /= 1000
-        if amount < 999.95:
-            break
-    return f"{amount:.1f} {unit}"
+        units.pop(0)
+    return f"{amount:.1f} {units[0]}"
 
 
 def p_value(p: float) -> str:

@@ -1,8 +1,8 @@
 """Pictures of runs by matplotlib. Every function takes runs and returns a figure; with `axes=` it draws into yours.
 
-    shoal.plot.curves(run, x="time")             shoal.plot.lorenz(run)
-    shoal.plot.dots(run, "rounds_to_target")     shoal.plot.heat_map(run, "planner.dropout", "strategy.name")
-    shoal.plot.save(figure, "accuracy.pdf")      the same bytes for the same run
+shoal.plot.curves(run, x="time")             shoal.plot.lorenz(run)
+shoal.plot.dots(run, "rounds_to_target")     shoal.plot.heat_map(run, "planner.dropout", "strategy.name")
+shoal.plot.save(figure, "accuracy.pdf")      the same bytes for the same run
 """
 
 from os import PathLike, fspath
@@ -17,7 +17,19 @@ from .heat_map import heat_map, over_settings
 from .lorenz import lorenz, shares
 from .style import Theme, themed
 
-__all__ = ["Band", "Theme", "bands", "curves", "dots", "heat_map", "lorenz", "over_settings", "save", "shares", "themed"]
+__all__ = [
+    "Band",
+    "Theme",
+    "bands",
+    "curves",
+    "dots",
+    "heat_map",
+    "lorenz",
+    "over_settings",
+    "save",
+    "shares",
+    "themed",
+]
 
 # What would differ between two files of one picture.
 _WITHOUT_DATES = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {"Software": None}}

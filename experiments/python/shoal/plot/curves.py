@@ -15,7 +15,7 @@ from ..run_file import Run
 from ..statistics import Method
 from .dots import dots
 from .quantities import Quantity, quantity, scaled_bytes, scaled_time
-from .style import RULE, SOFT, Look, Theme, finish, looks, marks_at, new_figure, themed
+from .style import RULE, SOFT, Look, Theme, figure_of, finish, looks, marks_at, new_figure, themed
 
 Against = Literal["round", "time", "bytes"]
 
@@ -38,14 +38,21 @@ class Band:
     diverged: int
 
 
-def bands(runs: Run | Sequence[Run], value: str = "accuracy", x: Against = "round", interval: Method = "t",
-          confidence: float = 0.95) -> list[Band]:
+def bands(
+    runs: Run | Sequence[Run],
+    value: str | None = None,
+    x: Against = "round",
+    interval: Method = "t",
+    confidence: float = 0.95,
+) -> list[Band]:
     """The curves as numbers. Equal labels of several runs are pooled. Seeds that were evaluated at other times are
     interpolated; one that ends earlier counts with its own last value from there on."""
     found: dict[str, list[pd.Series]] = {}
     diverged: dict[str, int] = {}
     column = {"round": "round", "time": "time_us", "bytes": "bytes"}[x]
-    for run in [runs] if isinstance(runs, Run) else runs:
+    together = [runs] if isinstance(runs, Run) else list(runs)
+    value = value or together[0].main_value
+    for run in together:
         series = run.series(value)
         for cell, rows in series.groupby("cell", sort=False):
             label = str(run.cells.at[cell, "label"])
@@ -74,16 +81,26 @@ def _band(label: str, curves: list[pd.Series], interval: Method, confidence: flo
     return Band(label, x, mean, low, high, last, len(curves), diverged)
 
 
-def curves(runs: Run | Sequence[Run], value: str = "accuracy", x: Against = "round", interval: Method = "t",
-           confidence: float = 0.95, title: str | None = None, theme: Theme = "light", axes: Axes | None = None,
-           skip: float = 0) -> Figure:
-    """A line per variant: the mean over its seeds with an interval. `value` is a column of `run.rounds` or a measure.
-    More than eight variants have a small picture each; with fewer than three evaluations the last values are drawn as dots.
-    `skip`: the vertical axis need not show what is in this first share of the horizontal one."""
+def curves(
+    runs: Run | Sequence[Run],
+    value: str | None = None,
+    x: Against = "round",
+    interval: Method = "t",
+    confidence: float = 0.95,
+    title: str | None = None,
+    theme: Theme = "light",
+    axes: Axes | None = None,
+    skip: float = 0,
+) -> Figure:
+    """A line per variant: the mean over its seeds with an interval. `value` is a column of `run.rounds` or a measure
+    (None: `run.main_value`). More than eight variants have a small picture each; with fewer than three evaluations the
+    last values are drawn as dots. `skip`: the vertical axis need not show what is in this first share of the horizontal
+    one."""
+    first = runs if isinstance(runs, Run) else runs[0]
+    value = value or first.main_value
     found = bands(runs, value, x, interval, confidence)
     if not found:
         raise ShoalError(f"there is no value of '{value}' to draw. Choose another column of rounds, or a measure.")
-    first = runs if isinstance(runs, Run) else runs[0]
     title = first.name if title is None else title
     if max(len(band.x) for band in found) < FEWEST_EVALUATIONS:
         return dots(runs, value, interval, confidence, title=title, theme=theme, axes=axes)
@@ -119,43 +136,61 @@ def curves(runs: Run | Sequence[Run], value: str = "accuracy", x: Against = "rou
         for each in drawn:
             if logarithmic:
                 each.set_xscale("log")
-    return drawn[0].get_figure()
+    return figure_of(drawn[0])
 
 
 def _line(axes: Axes, band: Band, look: Look, shown: Quantity, x_unit: float, rank: int, count: int) -> None:
     last = shown.text(band.last)
     note = f"; {band.diverged} of {band.seeds} diverged" if band.diverged else ""
     x = band.x / x_unit
-    axes.plot(x, shown.factor * band.mean, color=look.colour, linestyle=look.dash, linewidth=look.width, marker=look.mark,
-              markersize=5, markevery=marks_at(x, x[0], x[-1], rank, count),
-              label=text.plain(f"{band.label}  ({last}{note})"))
+    axes.plot(
+        x,
+        shown.factor * band.mean,
+        color=look.colour,
+        linestyle=look.dash,
+        linewidth=look.width,
+        marker=look.mark,
+        markersize=5,
+        markevery=marks_at(x, x[0], x[-1], rank, count),
+        label=text.plain(f"{band.label}  ({last}{note})"),
+    )
     if np.isfinite(band.low).any():
-        axes.fill_between(x, shown.factor * band.low, shown.factor * band.high, color=look.colour, alpha=0.14, linewidth=0)
+        axes.fill_between(
+            x, shown.factor * band.low, shown.factor * band.high, color=look.colour, alpha=0.14, linewidth=0
+        )
 
 
 def _limits(found: list[Band], shown: Quantity, skip: float) -> tuple[float, float]:
     begin = skip * max(band.x[-1] for band in found)
-    values = [shown.factor * row[band.x >= begin] for band in found for row in (band.mean, band.low, band.high)]
-    values = np.concatenate(values)
+    rows = [row[band.x >= begin] for band in found for row in (band.mean, band.low, band.high)]
+    values = shown.factor * np.concatenate(rows)
     low, high = np.nanmin(values), np.nanmax(values)
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin
 
 
-def _panels(found: list[Band], look: dict[str, Look], shown: Quantity, x_unit: float, theme: Theme) -> tuple[Figure, np.ndarray]:
+def _panels(
+    found: list[Band], look: dict[str, Look], shown: Quantity, x_unit: float, theme: Theme
+) -> tuple[Figure, np.ndarray]:
     """Each variant before the others in grey, all with the same axes."""
     columns = 4 if len(found) > 9 else 3
     rows = -(-len(found) // columns)
     figure, grid = new_figure(rows, columns, (2.6 * columns, 1.9 * rows + 0.6), sharex=True, sharey=True)
     for axes, band in zip(grid.flat, found, strict=False):
         for other in found:
-            axes.plot(other.x / x_unit, shown.factor * other.mean, color=RULE[theme] if other is not band else SOFT[theme],
-                      linewidth=0.8)
+            axes.plot(
+                other.x / x_unit,
+                shown.factor * other.mean,
+                color=RULE[theme] if other is not band else SOFT[theme],
+                linewidth=0.8,
+            )
         colour = look[band.label].colour
-        axes.fill_between(band.x / x_unit, shown.factor * band.low, shown.factor * band.high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(
+            band.x / x_unit, shown.factor * band.low, shown.factor * band.high, color=colour, alpha=0.2, linewidth=0
+        )
         axes.plot(band.x / x_unit, shown.factor * band.mean, color=colour, linewidth=1.8)
         finish(axes, title=f"{band.label}  ({shown.text(band.last)})", small=True)
-    for axes in grid.flat[len(found):]:
+    for axes in grid.flat[len(found) :]:
         axes.remove()
     return figure, grid.flat[: len(found)]
 
@@ -163,6 +198,10 @@ def _panels(found: list[Band], look: dict[str, Look], shown: Quantity, x_unit: f
 def _note(seeds: int, interval: Method, confidence: float) -> str:
     if seeds < 2:
         return ""
-    kind = {"t": f"{100 * confidence:g} % interval (t)", "bootstrap": f"{100 * confidence:g} % interval (bootstrap)",
-            "sd": "± standard deviation", "range": "from lowest to highest"}[interval]
+    kind = {
+        "t": f"{100 * confidence:g} % interval (t)",
+        "bootstrap": f"{100 * confidence:g} % interval (bootstrap)",
+        "sd": "± standard deviation",
+        "range": "from lowest to highest",
+    }[interval]
     return f"mean of {seeds} seeds, band: {kind}; mean of last values in brackets"

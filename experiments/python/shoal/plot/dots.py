@@ -10,18 +10,27 @@ from .. import statistics, text
 from ..errors import ShoalError
 from ..run_file import Run
 from ..statistics import Method
-from ..table import by_seed
+from ..table import by_repetition
 from .quantities import quantity
-from .style import SOFT, Theme, finish, looks, new_figure, themed
+from .style import SOFT, Theme, figure_of, finish, looks, new_figure, themed
 
 
-def dots(runs: Run | Sequence[Run], value: str = "final_accuracy", interval: Method = "t", confidence: float = 0.95,
-         title: str | None = None, theme: Theme = "light", axes: Axes | None = None) -> Figure:
-    """The mean over seeds with its interval, and each seed as a small dot. `value` as in `shoal.table.by_seed`."""
+def dots(
+    runs: Run | Sequence[Run],
+    value: str | None = None,
+    interval: Method = "t",
+    confidence: float = 0.95,
+    title: str | None = None,
+    theme: Theme = "light",
+    axes: Axes | None = None,
+) -> Figure:
+    """The mean over seeds with its interval, and each repetition as a small dot. `value` as in
+    `shoal.table.by_repetition`."""
     together = [runs] if isinstance(runs, Run) else list(runs)
+    value = value or together[0].main_value
     values: dict[str, list[float]] = {}
     for run in together:
-        for label, column in by_seed(run, value).items():
+        for label, column in by_repetition(run, value).items():
             values.setdefault(str(label), []).extend(column.dropna())
     values = {label: found for label, found in values.items() if found}
     if not values:
@@ -43,4 +52,4 @@ def dots(runs: Run | Sequence[Run], value: str = "final_accuracy", interval: Met
         axes.set_ylim(len(values) - 0.5, -0.5)
         axes.grid(True, axis="x", linewidth=0.8)
         axes.margins(x=0.05)
-    return axes.get_figure()
+    return figure_of(axes)

@@ -1,5 +1,7 @@
 """A value over two settings of a grid, readable without colour: every field has its number."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,7 +11,7 @@ from .. import text
 from ..errors import ShoalError
 from ..run_file import Run
 from .quantities import quantity
-from .style import Theme, finish, new_figure, themed
+from .style import Theme, figure_of, finish, new_figure, themed
 
 
 def over_settings(run: Run, rows: str, columns: str, value: str = "final_accuracy") -> pd.DataFrame:
@@ -19,8 +21,8 @@ def over_settings(run: Run, rows: str, columns: str, value: str = "final_accurac
 
 
 def setting(run: Run, cell: int, key: str) -> str | int | float | bool:
-    """Of one cell, by its dotted name. A section that is its part's name alone, as in strategy = "fed_avg", has no other
-    settings."""
+    """Of one cell, by its dotted name. A section that is its part's name alone, as in strategy = "fed_avg", has no
+    other settings."""
     found = run.settings(cell)
     for name in key.split("."):
         if isinstance(found, str) and name == "name":
@@ -28,18 +30,34 @@ def setting(run: Run, cell: int, key: str) -> str | int | float | bool:
         if not isinstance(found, dict) or name not in found:
             raise ShoalError(f"cell {cell} has no setting '{key}'. Choose one that the experiment sets in every cell.")
         found = found[name]
-    return found["name"] if isinstance(found, dict) and "name" in found else str(found) if isinstance(found, (dict, list)) else found
+    return (
+        found["name"]
+        if isinstance(found, dict) and "name" in found
+        else str(found)
+        if isinstance(found, (dict, list))
+        else found
+    )
 
 
-def heat_map(data: pd.DataFrame | Run, rows: str = "", columns: str = "", value: str = "final_accuracy",
-             title: str | None = None, theme: Theme = "light", axes: Axes | None = None) -> Figure:
-    """Of a run, over two of its settings; or of a frame of numbers. The best value of each column is framed."""
+def heat_map(
+    data: pd.DataFrame | Run,
+    rows: str = "",
+    columns: str = "",
+    value: str = "final_accuracy",
+    better: Literal["higher", "lower"] | None = None,
+    title: str | None = None,
+    theme: Theme = "light",
+    axes: Axes | None = None,
+) -> Figure:
+    """Of a run, over two of its settings; or of a frame of numbers, whose name is then `value`. The best value of each
+    column is framed: the highest of accuracies and frames, the lowest of anything else, unless `better` says which."""
     factor, name, rises = 1.0, value, True
     if isinstance(data, Run):
         shown = quantity(value, data)
         factor, name, rises = shown.factor, shown.name, shown.rises
         title = data.name if title is None else title
         data = over_settings(data, rows, columns, value)
+    rises = rises if better is None else better == "higher"
     values = factor * data.to_numpy(dtype=float)
     if not np.isfinite(values).any():
         raise ShoalError(f"there is no value of '{name}' to draw. Choose another.")
@@ -55,13 +73,21 @@ def heat_map(data: pd.DataFrame | Run, rows: str = "", columns: str = "", value:
                 r, g, b, _ = image.cmap(image.norm(values[i, j]))
                 ink = "#000000" if 0.2126 * r**2.2 + 0.7152 * g**2.2 + 0.0722 * b**2.2 > 0.18 else "#ffffff"
                 best = np.nanmax(values[:, j]) if rises else np.nanmin(values[:, j])
-                frame = {"boxstyle": "round,pad=0.25", "fill": False, "edgecolor": ink} if values[i, j] == best else None
+                frame = (
+                    {"boxstyle": "round,pad=0.25", "fill": False, "edgecolor": ink} if values[i, j] == best else None
+                )
                 axes.text(j, i, f"{values[i, j]:.{decimals}f}", ha="center", va="center", color=ink, bbox=frame)
-        finish(axes, str(data.columns.name or ""), str(data.index.name or ""), title or "", f"{name}; framed: best of its column")
+        finish(
+            axes,
+            str(data.columns.name or ""),
+            str(data.index.name or ""),
+            title or "",
+            f"{name}; framed: best of its column",
+        )
         axes.grid(False)
         axes.set_xticks(range(data.shape[1]), [text.plain(str(label)) for label in data.columns])
         axes.set_yticks(range(data.shape[0]), [text.plain(str(label)) for label in data.index])
         axes.tick_params(length=0)
         axes.margins(0)
         axes.spines[:].set_visible(False)
-    return axes.get_figure()
+    return figure_of(axes)

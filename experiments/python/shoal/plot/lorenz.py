@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from .. import text
 from ..errors import ShoalError
 from ..run_file import Run
-from .style import SOFT, Theme, finish, looks, marks_at, new_figure, themed
+from .style import SOFT, Theme, figure_of, finish, looks, marks_at, new_figure, themed
 
 Share = Literal["participations", "accepted", "examples", "steps", "bytes_up"]
 
@@ -30,8 +30,9 @@ def shares(run: Run, label: str, of: Share = "participations") -> tuple[np.ndarr
     return x, y, float(1 - ((y[1:] + y[:-1]) / clients).sum())
 
 
-def lorenz(run: Run, of: Share = "participations", title: str | None = None, theme: Theme = "light",
-           axes: Axes | None = None) -> Figure:
+def lorenz(
+    run: Run, of: Share = "participations", title: str | None = None, theme: Theme = "light", axes: Axes | None = None
+) -> Figure:
     """A curve per variant with the diagonal of perfect equality. Lines that coincide differ by their marks' places."""
     with themed(theme):
         if axes is None:
@@ -40,12 +41,25 @@ def lorenz(run: Run, of: Share = "participations", title: str | None = None, the
         axes.plot([0, 100], [0, 100], color=SOFT[theme], linewidth=1, linestyle=(0, (1.5, 2)), label="equal shares")
         for rank, (label, look) in enumerate(looks(run.labels, theme).items()):
             x, y, gini = shares(run, label, of)
-            axes.plot(100 * x, 100 * y, color=look.colour, linestyle=look.dash, linewidth=look.width, marker=look.mark,
-                      markersize=5, markevery=marks_at(x, 0, 1, rank, len(run.labels)),
-                      label=text.plain(f"{label}  (Gini {gini:.2f})"))
-        finish(axes, "clients, from the least active (%)", f"{of.replace('_', ' ')} (%)", run.name if title is None else title)
+            axes.plot(
+                100 * x,
+                100 * y,
+                color=look.colour,
+                linestyle=look.dash,
+                linewidth=look.width,
+                marker=look.mark,
+                markersize=5,
+                markevery=marks_at(x, 0, 1, rank, len(run.labels)),
+                label=text.plain(f"{label}  (Gini {gini:.2f})"),
+            )
+        finish(
+            axes,
+            "clients, from the least active (%)",
+            f"{of.replace('_', ' ')} (%)",
+            run.name if title is None else title,
+        )
         axes.set_aspect("equal")
         axes.set_xlim(0, 100)
         axes.set_ylim(0, 100)
         axes.legend(loc="upper left")
-    return axes.get_figure()
+    return figure_of(axes)

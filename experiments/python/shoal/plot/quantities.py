@@ -6,10 +6,17 @@ from .. import text
 from ..run_file import Run
 
 _NAMES = {
-    "accuracy": "test accuracy (%)", "personal_accuracy": "personal accuracy, mean over clients (%)",
-    "personal_accuracy_p10": "personal accuracy, worst decile of clients (%)", "loss": "test loss (nats per example)",
-    "train_loss": "training loss", "personal_loss": "personal loss, mean over clients", "final_accuracy": "final accuracy (%)",
-    "best_accuracy": "best accuracy (%)", "final_loss": "final loss", "rounds_to_target": "rounds to target"}
+    "accuracy": "test accuracy (%)",
+    "personal_accuracy": "personal accuracy, mean over clients (%)",
+    "personal_accuracy_p10": "personal accuracy, worst decile of clients (%)",
+    "loss": "test loss (nats per example)",
+    "train_loss": "training loss",
+    "personal_loss": "personal loss, mean over clients",
+    "final_accuracy": "final accuracy (%)",
+    "best_accuracy": "best accuracy (%)",
+    "final_loss": "final loss",
+    "rounds_to_target": "rounds to target",
+}
 
 
 @dataclass(frozen=True)
