@@ -48,7 +48,7 @@ std::string python_for(const fs::path& home) {
 void become_python(const std::string& module, const std::vector<std::string>& arguments) {
   const fs::path program = fs::read_symlink("/proc/self/exe"), home = checkout(program);
   const std::string python = python_for(home);
-  setenv("SHOAL_PROGRAM", program.c_str(), 1);  // what the package starts to read journals
+  setenv("SHOAL_PROGRAM", program.c_str(), 1);  // the program that reads journals for the package
   setenv("PYTHONSAFEPATH", "1", 1);             // modules in the working folder are other people's
   if (!home.empty()) {
     const char* further = std::getenv("PYTHONPATH");

@@ -9,13 +9,45 @@ from typing import Any
 import h5py
 import numpy as np
 
-INTEGERS = ("round", "version", "time_us", "started", "committed", "dropouts", "rejected", "examples", "bytes_down", "bytes_up")
-ROUND = [(name, "<i8") for name in INTEGERS] + [(name, "<f8") for name in ("train_loss", "accuracy", "loss")] + [
-    ("verdict", "<i8")] + [(f"personal_{name}", "<f8") for name in ("accuracy", "accuracy_p10", "loss")] + [("task", "<i8")]
-CLIENT = [(name, "<i8") for name in ("round", "participation", "client", "version", "start_us", "finish_us", "outcome", "committed",
-                                     "accepted")] + [("weight", "<f8"), ("loss", "<f8")] + [
-    (name, "<i8") for name in ("steps", "bytes_down", "bytes_up")] + [("fraction", "<f8"), ("joules", "<f8")] + [
-    (name, "<i8") for name in ("tier", "examples", "rejected_examples", "task", "group", "variant")]
+INTEGERS = (
+    "round",
+    "version",
+    "time_us",
+    "started",
+    "committed",
+    "dropouts",
+    "rejected",
+    "examples",
+    "bytes_down",
+    "bytes_up",
+)
+ROUND = (
+    [(name, "<i8") for name in INTEGERS]
+    + [(name, "<f8") for name in ("train_loss", "accuracy", "loss")]
+    + [("verdict", "<i8")]
+    + [(f"personal_{name}", "<f8") for name in ("accuracy", "accuracy_p10", "loss")]
+    + [("task", "<i8")]
+)
+CLIENT = (
+    [
+        (name, "<i8")
+        for name in (
+            "round",
+            "participation",
+            "client",
+            "version",
+            "start_us",
+            "finish_us",
+            "outcome",
+            "committed",
+            "accepted",
+        )
+    ]
+    + [("weight", "<f8"), ("loss", "<f8")]
+    + [(name, "<i8") for name in ("steps", "bytes_down", "bytes_up")]
+    + [("fraction", "<f8"), ("joules", "<f8")]
+    + [(name, "<i8") for name in ("tier", "examples", "rejected_examples", "task", "group", "variant")]
+)
 MEASURE = [("round", "<i8"), ("name", "S32"), ("value", "<f8")]
 REALS = ("final_accuracy", "best_accuracy", "final_loss", "wall_seconds")
 
@@ -51,19 +83,41 @@ def evaluated(accuracies: Sequence[float], every: int = 10, target: float = 0.9,
     count = len(accuracies)
     numbers = every * np.arange(1, count + 1)
     accuracy = np.array(accuracies, dtype=float)
-    rounds = table(ROUND, count, round=numbers, version=numbers, time_us=1_000_000 * numbers, bytes_down=2_000 * every,
-                   bytes_up=1_000 * every, accuracy=accuracy, loss=1 - accuracy)
+    rounds = table(
+        ROUND,
+        count,
+        round=numbers,
+        version=numbers,
+        time_us=1_000_000 * numbers,
+        bytes_down=2_000 * every,
+        bytes_up=1_000 * every,
+        accuracy=accuracy,
+        loss=1 - accuracy,
+    )
     reached = np.flatnonzero(accuracy >= target)
-    totals = {"final_accuracy": accuracy[-1], "best_accuracy": np.nanmax(accuracy), "final_loss": 1 - accuracy[-1],
-              "rounds": int(numbers[-1]), "bytes_down": 2_000 * every * count, "bytes_up": 1_000 * every * count}
+    totals = {
+        "final_accuracy": accuracy[-1],
+        "best_accuracy": np.nanmax(accuracy),
+        "final_loss": 1 - accuracy[-1],
+        "rounds": int(numbers[-1]),
+        "bytes_down": 2_000 * every * count,
+        "bytes_up": 1_000 * every * count,
+    }
     if len(reached):
-        totals |= {"rounds_to_target": int(numbers[reached[0]]), "time_to_target_us": int(1_000_000 * numbers[reached[0]])}
+        totals |= {
+            "rounds_to_target": int(numbers[reached[0]]),
+            "time_to_target_us": int(1_000_000 * numbers[reached[0]]),
+        }
     return CellFile(**{"rounds": rounds, "config": f"[evaluate]\ntarget = {target}\n", "totals": totals} | more)
 
 
-def write_run(path: Path, cells: Sequence[CellFile], name: str = "digits", run_hash: str = "cafe", sealed: bool = True) -> Path:
+def write_run(
+    path: Path, cells: Sequence[CellFile], name: str = "digits", run_hash: str = "cafe", sealed: bool = True
+) -> Path:
     with h5py.File(path, "w") as file:
-        file.attrs.update({"schema": "shoal-run", "schema_version": 3, "name": name, "program": "0.1.0", "hash": run_hash})
+        file.attrs.update(
+            {"schema": "shoal-run", "schema_version": 3, "name": name, "program": "0.1.0", "hash": run_hash}
+        )
         file.create_group("cells")
         for index, cell in enumerate(cells):
             group = file.create_group(f"cells/{index}")

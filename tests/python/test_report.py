@@ -82,14 +82,27 @@ def page_of(folder: Path, cells: list[CellFile], **how: object) -> Page:
 
 def test_shows_numbers_computed_by_hand(tmp_path: Path) -> None:
     # 0.92, 0.94, 0.96: mean 0.94, sample deviation 0.02. Two of three reach 90 % at round 20, one at round 10.
-    seen = page_of(tmp_path, [evaluated([0.5, 0.92], seed=1), evaluated([0.95, 0.94], seed=2), evaluated([0.7, 0.96], seed=3),
-                              evaluated([0.5], label="b")])
-    for wanted in ("94.00 ± 2.00 %",  # final
-                   "94.33 ± 2.08 %",  # best: 0.92, 0.95, 0.96
-                   "0.060 ± 0.020",  # loss: 0.08, 0.06, 0.04
-                   "17 (3 of 3)", "17 s (3 of 3)",  # (20 + 10 + 20) / 3
-                   "50.00 %",  # one seed: no deviation
-                   "not reached", "40.0 kB", "20.0 kB", "rounds to 90 %"):
+    seen = page_of(
+        tmp_path,
+        [
+            evaluated([0.5, 0.92], seed=1),
+            evaluated([0.95, 0.94], seed=2),
+            evaluated([0.7, 0.96], seed=3),
+            evaluated([0.5], label="b"),
+        ],
+    )
+    for wanted in (
+        "94.00 ± 2.00 %",  # final
+        "94.33 ± 2.08 %",  # best: 0.92, 0.95, 0.96
+        "0.060 ± 0.020",  # loss: 0.08, 0.06, 0.04
+        "17 (3 of 3)",
+        "17 s (3 of 3)",  # (20 + 10 + 20) / 3
+        "50.00 %",  # one seed: no deviation
+        "not reached",
+        "40.0 kB",
+        "20.0 kB",
+        "rounds to 90 %",
+    ):
         assert wanted in seen.cells, wanted
     for wanted in ("digits", "cafe", "target = 0.9", "2 variants, 4 cells"):
         assert wanted in seen.text, wanted
@@ -108,7 +121,9 @@ def test_names_failures(tmp_path: Path) -> None:
 
 def test_each_seed_ends_with_its_own_last_value(tmp_path: Path) -> None:
     # One seed ends after 20 virtual seconds with 60 %, the other after 40 with 90 %: the mean of the last values is 75 %.
-    run = shoal.read(write_run(tmp_path / "a.h5", [evaluated([0.5, 0.6], seed=1), evaluated([0.5, 0.6, 0.8, 0.9], seed=2)]))
+    run = shoal.read(
+        write_run(tmp_path / "a.h5", [evaluated([0.5, 0.6], seed=1), evaluated([0.5, 0.6, 0.8, 0.9], seed=2)])
+    )
     for against in (ROUNDS, TIME):
         line = line_of(variants_of([run])[0], ACCURACY, against)
         assert line is not None and line.low is not None and line.high is not None
@@ -150,10 +165,26 @@ def test_sections_stay_away(tmp_path: Path) -> None:
     assert not plain.ids & {"personal", "participation", "winners", "comparisons", "outcomes", "learning"}
     personal = evaluated([0.5, 0.8, 0.92])
     personal.rounds["personal_accuracy"], personal.rounds["personal_accuracy_p10"] = [0.6, 0.7, 0.815], [0.3, 0.4, 0.55]
-    clients = table(CLIENT, 30, round=np.repeat([10, 20, 30], 10), client=np.arange(30), accepted=1, committed=1, finish_us=10, joules=1)
+    clients = table(
+        CLIENT,
+        30,
+        round=np.repeat([10, 20, 30], 10),
+        client=np.arange(30),
+        accepted=1,
+        committed=1,
+        finish_us=10,
+        joules=1,
+    )
     personal.clients, personal.provenance = clients, {"clients": "60"}
-    personal.tables = {"personal": table([("round", "<i8"), ("client", "<i8"), ("accuracy", "<f8")], 4, round=[20, 30, 30, 30],
-                                         client=[0, 0, 1, 2], accuracy=[0.1, 0.5, 0.7, 0.9])}
+    personal.tables = {
+        "personal": table(
+            [("round", "<i8"), ("client", "<i8"), ("accuracy", "<f8")],
+            4,
+            round=[20, 30, 30, 30],
+            client=[0, 0, 1, 2],
+            accuracy=[0.1, 0.5, 0.7, 0.9],
+        )
+    }
     seen = page_of(tmp_path, [personal])
     assert {"personal", "participation"} <= seen.ids
     # At the last evaluation: mean and tenth as recorded; of the clients 50, 70, 90 %: deviation 20, worst 50.
@@ -163,11 +194,22 @@ def test_sections_stay_away(tmp_path: Path) -> None:
 
 def test_calls_a_metric_by_its_name(tmp_path: Path) -> None:
     def study(label: str, sessions: float) -> CellFile:
-        return CellFile(label=label, config=f'objective = "{label}"\n[task]\nname = "rules"\n', rounds=table(ROUND, 1, round=1),
-                        measures=table(MEASURE, 1, round=1, name=b"sessions", value=sessions), provenance={"metric": "sessions"},
-                        tables={"replicates": table([("replicate", "<i8"), ("sessions", "<f8")], 2, replicate=[0, 1],
-                                                    sessions=[sessions - 1, sessions + 1])},
-                        model={"survival": np.array([1.0, 0.5, 0.25])})
+        return CellFile(
+            label=label,
+            config=f'objective = "{label}"\n[task]\nname = "rules"\n',
+            rounds=table(ROUND, 1, round=1),
+            measures=table(MEASURE, 1, round=1, name=b"sessions", value=sessions),
+            provenance={"metric": "sessions"},
+            tables={
+                "replicates": table(
+                    [("replicate", "<i8"), ("sessions", "<f8")],
+                    2,
+                    replicate=[0, 1],
+                    sessions=[sessions - 1, sessions + 1],
+                )
+            },
+            model={"survival": np.array([1.0, 0.5, 0.25])},
+        )
 
     seen = page_of(tmp_path, [study("binary_rl", 18.4), study("hybrid", 16.7)])
     assert "final sessions" in seen.cells and "18.4" in seen.cells and "loss" not in seen.text
@@ -195,13 +237,31 @@ def test_needs_a_cell(tmp_path: Path) -> None:
         page([shoal.read(write_run(tmp_path / "a.h5", []))])
 
 
-HOSTILE = ["<script>alert(1)</script> & 'x' \"y\"", "$\\frac{1}{0}$ \\1 \\g<0>", "=HYPERLINK(\"http://x\",1)", "_hidden", "a\x01b\x1b[31mc",
-           "\u202eesrever", "</script><img src=x onerror=alert(1)>", "x" * 5000, "", "漢 😀 µ\n\tb", "{{ 7 * 7 }}{% raw %}"]
+HOSTILE = [
+    "<script>alert(1)</script> & 'x' \"y\"",
+    "$\\frac{1}{0}$ \\1 \\g<0>",
+    '=HYPERLINK("http://x",1)',
+    "_hidden",
+    "a\x01b\x1b[31mc",
+    "\u202eesrever",
+    "</script><img src=x onerror=alert(1)>",
+    "x" * 5000,
+    "",
+    "漢 😀 µ\n\tb",
+    "{{ 7 * 7 }}{% raw %}",
+]
 
 
 def test_hostile_labels_are_text(tmp_path: Path) -> None:
-    cells = [evaluated([0.5, 0.6, 0.7], label=label, config=f"# {label!r} </pre><script>alert(2)</script>",
-                       provenance={"processor": label, "clients": label}) for label in HOSTILE]
+    cells = [
+        evaluated(
+            [0.5, 0.6, 0.7],
+            label=label,
+            config=f"# {label!r} </pre><script>alert(2)</script>",
+            provenance={"processor": label, "clients": label},
+        )
+        for label in HOSTILE
+    ]
     for some in (cells[:4], cells[4:8], cells):  # in charts and in small multiples
         seen = page_of(tmp_path, some, name="<b>bold</b>", run_hash="<i>")
         assert "<b>bold</b>" in seen.text and seen.tags.count("script") == 1 + seen.classes.count("values")
@@ -221,10 +281,27 @@ def test_absurd_numbers(tmp_path: Path, column: str) -> None:
     for seed, value in enumerate(ENDS if column in ("time_us", "bytes_up", "round", "version") else ABSURD):
         cell = evaluated([0.5, 0.6, 0.7, 0.8], seed=seed, label=f"v{seed % 3}")
         cell.rounds[column][2] = value
-        cell.totals = {**cell.totals, "final_accuracy": value, "final_loss": value, "bytes_up": 2**63 - 1, "wall_seconds": value}
-        cell.clients = table(CLIENT, 4, round=[10, 20, 30, 99], client=[0, 2**63 - 1, -5, 1], start_us=[0, -(2**62), 5, 2**62],
-                             finish_us=[2**62, 1, 2, -(2**62)], accepted=1, committed=1, version=[-(2**63), 2**63 - 1, 0, 5],
-                             steps=[0, -1, 2**62, 1], joules=[np.inf, -1e308, 1e308, np.nan], tier=[0, 2**62, -1, 3])
+        cell.totals = {
+            **cell.totals,
+            "final_accuracy": value,
+            "final_loss": value,
+            "bytes_up": 2**63 - 1,
+            "wall_seconds": value,
+        }
+        cell.clients = table(
+            CLIENT,
+            4,
+            round=[10, 20, 30, 99],
+            client=[0, 2**63 - 1, -5, 1],
+            start_us=[0, -(2**62), 5, 2**62],
+            finish_us=[2**62, 1, 2, -(2**62)],
+            accepted=1,
+            committed=1,
+            version=[-(2**63), 2**63 - 1, 0, 5],
+            steps=[0, -1, 2**62, 1],
+            joules=[np.inf, -1e308, 1e308, np.nan],
+            tier=[0, 2**62, -1, 3],
+        )
         cell.provenance = {"clients": "9" * 30, "cell ranks": "3", "block": "0"}
         cells.append(cell)
     try:
@@ -234,7 +311,12 @@ def test_absurd_numbers(tmp_path: Path, column: str) -> None:
 
 
 def start(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "shoal.report", *arguments], text=True, capture_output=True, env={**os.environ, **environment})
+    return subprocess.run(
+        [sys.executable, "-m", "shoal.report", *arguments],
+        text=True,
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
 
 
 def test_never_replaces_a_run(tmp_path: Path) -> None:
@@ -267,25 +349,54 @@ def seconds_and_kilobytes(run: Path) -> tuple[float, float]:
 def long_rounds(count: int) -> np.ndarray:
     rounds = np.arange(1, count + 1)
     accuracy = 0.9 - 0.8 * np.exp(-rounds / 300)
-    return table(ROUND, count, round=rounds, version=rounds, time_us=1_000_000 * rounds, bytes_up=1000, accuracy=accuracy, loss=1 - accuracy)
+    return table(
+        ROUND,
+        count,
+        round=rounds,
+        version=rounds,
+        time_us=1_000_000 * rounds,
+        bytes_up=1000,
+        accuracy=accuracy,
+        loss=1 - accuracy,
+    )
 
 
 def attempts(count: int, rounds: int) -> np.ndarray:
     number = np.arange(count)
     begun = 1 + number * rounds // count
-    return table(CLIENT, count, round=begun, participation=number, client=number * 7919 % 100_003, version=np.maximum(begun - 1 - number % 5, 0),
-                 start_us=1_000_000 * begun, finish_us=1_000_000 * begun + 1000 * (number % 997), accepted=number % 10 > 0, committed=1,
-                 steps=number % 50, bytes_up=1000, joules=1, tier=number % 3)
+    return table(
+        CLIENT,
+        count,
+        round=begun,
+        participation=number,
+        client=number * 7919 % 100_003,
+        version=np.maximum(begun - 1 - number % 5, 0),
+        start_us=1_000_000 * begun,
+        finish_us=1_000_000 * begun + 1000 * (number % 997),
+        accepted=number % 10 > 0,
+        committed=1,
+        steps=number % 50,
+        bytes_up=1000,
+        joules=1,
+        tier=number % 3,
+    )
 
 
 @pytest.mark.parametrize("variants", [20, 60])
 def test_large_grid_is_quick(tmp_path: Path, variants: int) -> None:
     """60 cells of 2,000 rounds: 8 seconds of a processor."""
-    cells = [CellFile(label=f"v{i % variants}", seed=i, rounds=long_rounds(2000), clients=attempts(2000, 2000)) for i in range(60)]
+    cells = [
+        CellFile(label=f"v{i % variants}", seed=i, rounds=long_rounds(2000), clients=attempts(2000, 2000))
+        for i in range(60)
+    ]
     assert seconds_and_kilobytes(write_run(tmp_path / "grid.h5", cells))[0] < 8
 
 
 def test_a_million_participations_are_quick(tmp_path: Path) -> None:
-    cell = CellFile(rounds=long_rounds(2000), clients=attempts(1_000_000, 2000), provenance={"clients": "200000", "cell ranks": "4", "block": "8"})
+    cell = CellFile(
+        rounds=long_rounds(2000),
+        clients=attempts(1_000_000, 2000),
+        provenance={"clients": "200000", "cell ranks": "4", "block": "8"},
+    )
     seconds, kilobytes = seconds_and_kilobytes(write_run(tmp_path / "million.h5", [cell]))
     assert seconds < 15 and kilobytes < 2e6

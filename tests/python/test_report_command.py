@@ -13,7 +13,12 @@ import shoal
 
 
 def start(program: Path, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program, *arguments], text=True, capture_output=True, env={**os.environ, "SHOAL_PYTHON": sys.executable, **environment})
+    return subprocess.run(
+        [program, *arguments],
+        text=True,
+        capture_output=True,
+        env={**os.environ, "SHOAL_PYTHON": sys.executable, **environment},
+    )
 
 
 def test_report_has_the_numbers_of_the_run(program: Path, run_path: Path, tmp_path: Path) -> None:
@@ -40,8 +45,23 @@ def test_table_prints_what_run_printed(program: Path, folder: Path, run_path: Pa
 
 def test_shows_a_run_that_was_killed(program: Path, folder: Path, run_path: Path, tmp_path: Path) -> None:
     """It never ends by itself: killed once two rounds are evaluated, it can be reported from its journals alone."""
-    endless = subprocess.Popen([program, "run", folder / "tiny.toml", "--out", tmp_path / "a.h5", "--set", "rounds=1000000000",
-                                "--set", "grid.seed=[1]", "--set", "grid.strategy=['fed_avg']"], stdout=subprocess.PIPE, text=True)
+    endless = subprocess.Popen(
+        [
+            program,
+            "run",
+            folder / "tiny.toml",
+            "--out",
+            tmp_path / "a.h5",
+            "--set",
+            "rounds=1000000000",
+            "--set",
+            "grid.seed=[1]",
+            "--set",
+            "grid.strategy=['fed_avg']",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert endless.stdout is not None
     for _ in range(2):
         assert "round" in endless.stdout.readline()
@@ -56,9 +76,14 @@ def test_shows_a_run_that_was_killed(program: Path, folder: Path, run_path: Path
 
 def test_bad_input_is_one_line(program: Path, run_path: Path, tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("no HDF5")
-    for arguments in (["report", tmp_path / "nowhere.h5", "--out", tmp_path / "x.html"], ["report", tmp_path / "text.h5", "--out", tmp_path / "x.html"],
-                      ["report", run_path, "--out", "/nowhere/x.html"], ["report", run_path, "--out", run_path],
-                      ["table", tmp_path / "nowhere.h5"], ["table", tmp_path / "text.h5"]):
+    for arguments in (
+        ["report", tmp_path / "nowhere.h5", "--out", tmp_path / "x.html"],
+        ["report", tmp_path / "text.h5", "--out", tmp_path / "x.html"],
+        ["report", run_path, "--out", "/nowhere/x.html"],
+        ["report", run_path, "--out", run_path],
+        ["table", tmp_path / "nowhere.h5"],
+        ["table", tmp_path / "text.h5"],
+    ):
         done = start(program, *arguments)
         assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, done
         assert done.stderr.startswith("shoal: ") and not (tmp_path / "x.html").exists()
@@ -69,16 +94,33 @@ def test_python_is_looked_for(program: Path, run_path: Path, tmp_path: Path) -> 
     assert done.returncode == 2 and "cannot start '/nowhere/python'" in done.stderr and "SHOAL_PYTHON" in done.stderr
     # Modules in the working folder are not the package's.
     (tmp_path / "shoal.py").write_text("raise SystemExit('a module of the working folder')")
-    done = subprocess.run([program, "table", run_path], cwd=tmp_path, text=True, capture_output=True, env={**os.environ, "SHOAL_PYTHON": sys.executable})
+    done = subprocess.run(
+        [program, "table", run_path],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "SHOAL_PYTHON": sys.executable},
+    )
     assert done.returncode == 0 and "fed_avg" in done.stdout
 
 
 def test_missing_packages_are_named(program: Path, run_path: Path, tmp_path: Path) -> None:
     bare = Path(sys.base_prefix) / "bin/python3"
-    if not bare.exists() or subprocess.run([bare, "-c", "import h5py, jinja2, pandas, scipy, matplotlib"], capture_output=True).returncode == 0:
+    if (
+        not bare.exists()
+        or subprocess.run(
+            [bare, "-c", "import h5py, jinja2, pandas, scipy, matplotlib"], capture_output=True
+        ).returncode
+        == 0
+    ):
         pytest.skip("there is no Python without the packages")
     done = start(program, "report", run_path, "--out", tmp_path / "x.html", SHOAL_PYTHON=str(bare))
-    assert done.returncode == 2 and "has no package" in done.stderr and "pip install" in done.stderr and done.stderr.count("\n") == 1
+    assert (
+        done.returncode == 2
+        and "has no package" in done.stderr
+        and "pip install" in done.stderr
+        and done.stderr.count("\n") == 1
+    )
 
 
 def test_an_installed_program_finds_python(program: Path, run_path: Path, tmp_path: Path) -> None:

@@ -15,14 +15,15 @@ import shoal
 from shoal.report import page
 
 SOURCE = Path(__file__).resolve().parents[2]
-SEEDS = 'grid.seed=[1, 2]'
+SEEDS = "grid.seed=[1, 2]"
 RUNS = {  # experiment and what shortens it
     "quickstart": ["experiments/quickstart.toml", "rounds=30", SEEDS],
     "ditto": ["experiments/federated/ditto_personal.toml", "rounds=30", SEEDS],
     "async": ["experiments/federated/async_fedbuff.toml", "evaluate.target=0.8", SEEDS],
     "agents": ["experiments/agents/agent_rules.toml", "task.replicates=40"],
     "federated_agents": ["experiments/agents/agent_federation.toml", "rounds=12", "evaluate.every=3", SEEDS],
-    "map": ["map.toml", "task.replicates=40"]}
+    "map": ["map.toml", "task.replicates=40"],
+}
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="there is no Chromium (Debian's package chromium)")
 
@@ -40,7 +41,9 @@ def written(request: pytest.FixtureRequest, program: Path, tmp_path_factory: pyt
     text = (SOURCE / "experiments/agents/agent_rules_map.toml").read_text().replace("0.5, 0.7]", "0.5]")  # 5 x 5
     (folder / "map.toml").write_text(text)
     path = folder / "map.toml" if experiment == "map.toml" else SOURCE / experiment
-    shoal.program.call("run", path, "--out", folder / "run.h5", *(word for setting in settings for word in ("--set", setting)))
+    shoal.program.call(
+        "run", path, "--out", folder / "run.h5", *(word for setting in settings for word in ("--set", setting))
+    )
     out = folder / f"{request.param}.html"
     out.write_text(page([shoal.read(folder / "run.h5")]), encoding="utf-8")
     return out
@@ -116,7 +119,9 @@ def test_nothing_overflows_or_is_empty(written: Path, chromium: browser.Browser,
 @pytest.fixture(scope="module")
 def small(chromium: browser.Browser, tmp_path_factory: pytest.TempPathFactory) -> browser.Browser:
     folder = tmp_path_factory.mktemp("small")
-    cells = [evaluated([0.5, 0.6, 0.7], label='=SUM(A1, "x")', seed=seed) for seed in (1, 2)] + [evaluated([0.4, 0.5, 0.8], label="b_&")]
+    cells = [evaluated([0.5, 0.6, 0.7], label='=SUM(A1, "x")', seed=seed) for seed in (1, 2)] + [
+        evaluated([0.4, 0.5, 0.8], label="b_&")
+    ]
     (folder / "a.html").write_text(page([shoal.read(write_run(folder / "a.h5", cells))]), encoding="utf-8")
     chromium.open(folder / "a.html", 1280, "light")
     return chromium

@@ -14,14 +14,34 @@ from shoal.report.variants import variants_of
 SECOND, HOUR = 1_000_000, 3_600_000_000
 
 
-def usage(folder: Path, attempts: Sequence[tuple[int, int, int, bool]], clients: int, end: int, round_version: int = 1,
-          provenance: dict[str, str] | None = None, **more: Sequence[int]) -> Usage:
+def usage(
+    folder: Path,
+    attempts: Sequence[tuple[int, int, int, bool]],
+    clients: int,
+    end: int,
+    round_version: int = 1,
+    provenance: dict[str, str] | None = None,
+    **more: Sequence[int],
+) -> Usage:
     """Attempts are client, start, finish and whether it was accepted."""
     client, start, finish, accepted = (np.array(column) for column in zip(*attempts, strict=True))
-    values = {"round": 1, "client": client, "start_us": start, "finish_us": finish, "outcome": np.where(accepted, 0, 2),
-              "committed": accepted, "accepted": accepted, "bytes_down": 100, "bytes_up": np.where(accepted, 50, 0), "joules": 2}
-    cell = CellFile(rounds=table(ROUND, 1, round=1, version=round_version, time_us=end),
-                    clients=table(CLIENT, len(attempts), **{**values, **more}), provenance={"clients": str(clients), **(provenance or {})})
+    values = {
+        "round": 1,
+        "client": client,
+        "start_us": start,
+        "finish_us": finish,
+        "outcome": np.where(accepted, 0, 2),
+        "committed": accepted,
+        "accepted": accepted,
+        "bytes_down": 100,
+        "bytes_up": np.where(accepted, 50, 0),
+        "joules": 2,
+    }
+    cell = CellFile(
+        rounds=table(ROUND, 1, round=1, version=round_version, time_us=end),
+        clients=table(CLIENT, len(attempts), **{**values, **more}),
+        provenance={"clients": str(clients), **(provenance or {})},
+    )
     return usage_of(variants_of([shoal.read(write_run(folder / "a.h5", [cell]))])[0])
 
 
@@ -35,20 +55,33 @@ def test_counts_time_bytes_and_energy(tmp_path: Path) -> None:
 
 def test_measures_the_share_of_busy_places(tmp_path: Path) -> None:
     # Two at a time at most: 4 + 6 + 6 s of work in 2 places of 10 s. One that ends makes place for one that starts.
-    use = usage(tmp_path, [(0, 0, 4 * SECOND, True), (1, 0, 6 * SECOND, False), (2, 4 * SECOND, 10 * SECOND, True)], 9, 10 * SECOND)
+    use = usage(
+        tmp_path,
+        [(0, 0, 4 * SECOND, True), (1, 0, 6 * SECOND, False), (2, 4 * SECOND, 10 * SECOND, True)],
+        9,
+        10 * SECOND,
+    )
     assert use.most_at_work == 2 and use.busy == pytest.approx(16 / 20) and np.isnan(use.busiest_rank)
 
 
-@pytest.mark.parametrize(("steps", "rounds", "block", "expected"), [
-    # Longest first on two ranks: 3, 2 | 3, 2, 2 makes 7 on one, 5 on the other; the mean is 6.
-    ([3, 3, 2, 2, 2], [1] * 5, 1, 7 / 6),
-    # A second round of one client leaves a rank idle: 4 against 2.
-    ([3, 3, 2, 2, 2, 4], [1] * 5 + [2], 1, (7 + 4) / (6 + 2)),
-    # In blocks of two, 6 + 4 + 2 steps: 6 against 6.
-    ([3, 3, 2, 2, 2], [1] * 5, 2, 1)])
-def test_finds_the_busiest_rank(tmp_path: Path, steps: list[int], rounds: list[int], block: int, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("steps", "rounds", "block", "expected"),
+    [
+        # Longest first on two ranks: 3, 2 | 3, 2, 2 makes 7 on one, 5 on the other; the mean is 6.
+        ([3, 3, 2, 2, 2], [1] * 5, 1, 7 / 6),
+        # A second round of one client leaves a rank idle: 4 against 2.
+        ([3, 3, 2, 2, 2, 4], [1] * 5 + [2], 1, (7 + 4) / (6 + 2)),
+        # In blocks of two, 6 + 4 + 2 steps: 6 against 6.
+        ([3, 3, 2, 2, 2], [1] * 5, 2, 1),
+    ],
+)
+def test_finds_the_busiest_rank(
+    tmp_path: Path, steps: list[int], rounds: list[int], block: int, expected: float
+) -> None:
     attempts = [(i, 0, SECOND, True) for i in range(len(steps))]
-    use = usage(tmp_path, attempts, 9, SECOND, provenance={"cell ranks": "2", "block": str(block)}, steps=steps, round=rounds)
+    use = usage(
+        tmp_path, attempts, 9, SECOND, provenance={"cell ranks": "2", "block": str(block)}, steps=steps, round=rounds
+    )
     assert use.busiest_rank == pytest.approx(expected)
 
 

@@ -29,29 +29,54 @@ def lines(run: Run) -> list[list[str]]:
 
         reached = row["reached"] > 0
         return [
-            (True, "", text.plain(label)), (True, "seeds", f"{row['seeds']:.0f}"),
+            (True, "", text.plain(label)),
+            (True, "seeds", f"{row['seeds']:.0f}"),
             (has["best_accuracy"], "final accuracy", shown(text.percent, "final_accuracy")),
             (has["best_accuracy"], "best accuracy", shown(text.percent, "best_accuracy")),
             (True, " or ".join(metrics), shown(text.number, "metric_value")),
             (has["personal_accuracy"], "personal accuracy", shown(text.percent, "personal_accuracy")),
             (has["personal_accuracy"], "10th percentile", shown(text.percent, "personal_accuracy_p10")),
-            (has["personal_loss"] and not has["personal_accuracy"], "personal loss", shown(text.number, "personal_loss")),
-            (has_target, "rounds to target",
-             f"{row['rounds_to_target']:.0f} ({row['reached']:.0f} of {row['seeds']:.0f})" if reached else "not reached"),
+            (
+                has["personal_loss"] and not has["personal_accuracy"],
+                "personal loss",
+                shown(text.number, "personal_loss"),
+            ),
+            (
+                has_target,
+                "rounds to target",
+                f"{row['rounds_to_target']:.0f} ({row['reached']:.0f} of {row['seeds']:.0f})"
+                if reached
+                else "not reached",
+            ),
             (has_target, "virtual time", text.duration(row["time_to_target_us"] / 1e6) if reached else text.NONE),
-            (has_clients, "upload", text.size(row["bytes_up"])), (has_clients, "dropouts", text.count(row["dropouts"])),
-            (True, "rejected", text.count(row["rejected"])), (has_abandoned, "abandoned", text.count(row["abandoned"])),
-            (True, "status", ", ".join(f"{row[state]:.0f} {state}" for state in ("diverged", "unfinished") if row[state])
-             or "finished")]
+            (has_clients, "upload", text.size(row["bytes_up"])),
+            (has_clients, "dropouts", text.count(row["dropouts"])),
+            (True, "rejected", text.count(row["rejected"])),
+            (has_abandoned, "abandoned", text.count(row["abandoned"])),
+            (
+                True,
+                "status",
+                ", ".join(f"{row[state]:.0f} {state}" for state in ("diverged", "unfinished") if row[state])
+                or "finished",
+            ),
+        ]
 
     described = [[cell for cell in cells(str(label), row) if cell[0]] for label, row in rows.iterrows()]
-    return [[name for _, name, _ in described[0]], *([value for _, _, value in row] for row in described)] if described else []
+    return (
+        [[name for _, name, _ in described[0]], *([value for _, _, value in row] for row in described)]
+        if described
+        else []
+    )
 
 
 def rendered(table_lines: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*table_lines, strict=True)]
-    made = ["   ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))])
-            for line in table_lines]
+    made = [
+        "   ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in table_lines
+    ]
     rule = "-" * (sum(widths) + 3 * (len(widths) - 1))
     return "\n".join([made[0], rule, *made[1:]]) + "\n"
 

@@ -38,8 +38,13 @@ def replace(out: Path, text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="shoal report", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="RUN.h5",
-                        help="run files; for an interrupted run, the journals beside it are read too")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="RUN.h5",
+        help="run files; for an interrupted run, the journals beside it are read too",
+    )
     parser.add_argument("--out", required=True, type=Path, help="page to write (HTML)")
     options = parser.parse_args(arguments)
     try:

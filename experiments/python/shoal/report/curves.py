@@ -43,9 +43,15 @@ class Against:
 
 
 ROUNDS = Against("rounds", "round", lambda rounds: rounds["round"].to_numpy(dtype=float))
-TIME = Against("virtual time", "virtual time ({})", lambda rounds: 1e-6 * rounds["time_us"].to_numpy(dtype=float), TIME_UNITS, True)
-BYTES = Against("uploaded bytes", "uploaded by all clients ({})",
-                lambda rounds: np.cumsum(rounds["bytes_up"].to_numpy(dtype=float)), BYTE_UNITS)
+TIME = Against(
+    "virtual time", "virtual time ({})", lambda rounds: 1e-6 * rounds["time_us"].to_numpy(dtype=float), TIME_UNITS, True
+)
+BYTES = Against(
+    "uploaded bytes",
+    "uploaded by all clients ({})",
+    lambda rounds: np.cumsum(rounds["bytes_up"].to_numpy(dtype=float)),
+    BYTE_UNITS,
+)
 
 
 def series_of(cell: Cell, measure: Measure, against: Against) -> tuple[np.ndarray, np.ndarray]:
@@ -76,9 +82,15 @@ def line_of(variant: Variant, measure: Measure, against: Against) -> Line | None
     several = len(series) > 1
     seeds_end = min(x[-1] for _, x, _ in series)
     return Line(
-        variant.label, variant.style, band.x[shown], band.mean[shown], band.low[shown] if several else None,
-        band.high[shown] if several else None, faint_from=seeds_end if seeds_end < band.x[-1] else math.inf,
-        crosses=[(float(x[-1]), float(y[-1])) for cell, x, y in series if cell.status == "diverged"])
+        variant.label,
+        variant.style,
+        band.x[shown],
+        band.mean[shown],
+        band.low[shown] if several else None,
+        band.high[shown] if several else None,
+        faint_from=seeds_end if seeds_end < band.x[-1] else math.inf,
+        crosses=[(float(x[-1]), float(y[-1])) for cell, x, y in series if cell.status == "diverged"],
+    )
 
 
 def unit_for(most: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]:
@@ -88,6 +100,7 @@ def unit_for(most: float, units: Sequence[tuple[float, str]]) -> tuple[float, st
 
 def y_range_of(lines: Sequence[Line], measure: Measure, high_x: float) -> tuple[bool, tuple[float, float] | None, str]:
     """Whether the axis is logarithmic; its range if the steep start leaves it; and a note about that."""
+
     def extremes(start: float) -> tuple[float, float]:
         low, high = math.inf, -math.inf
         for line in lines:
@@ -113,8 +126,16 @@ def y_range_of(lines: Sequence[Line], measure: Measure, high_x: float) -> tuple[
 
 
 def scaled(line: Line, unit: float) -> Line:
-    return Line(line.name, line.style, line.x / unit, line.y, line.low, line.high, line.faint_from / unit,
-                [(x / unit, y) for x, y in line.crosses])
+    return Line(
+        line.name,
+        line.style,
+        line.x / unit,
+        line.y,
+        line.low,
+        line.high,
+        line.faint_from / unit,
+        [(x / unit, y) for x, y in line.crosses],
+    )
 
 
 def title_of(measure: Measure, against: Against) -> str:
@@ -131,7 +152,9 @@ def evaluations(variants: Sequence[Variant], measure: Measure) -> int:
     return max((len(series_of(cell, measure, ROUNDS)[0]) for variant in variants for cell in variant.cells), default=0)
 
 
-def curves(variants: Sequence[Variant], measure: Measure, against: Against, counter: Counter, target: float = 0) -> Markup:
+def curves(
+    variants: Sequence[Variant], measure: Measure, against: Against, counter: Counter, target: float = 0
+) -> Markup:
     """A chart; several small ones or a matrix if it would have too many lines; empty if there is nothing to draw."""
     lines = lines_of(variants, measure, against)
     high = max((float(line.x[-1]) for line in lines), default=0)
@@ -145,9 +168,16 @@ def curves(variants: Sequence[Variant], measure: Measure, against: Against, coun
     notes = [text for text in (note, "log time" if x_log else "") if text]
     title = title_of(measure, against)
     chart = Chart(
-        title, against.title.format(unit_name), f"{measure.name} (%)" if measure.unit == "%" else measure.name, lines,
-        note="; ".join(notes), x_log=x_log, y_log=y_log, y_range=y_range,
-        target=target if target and (not y_range or y_range[0] < target <= y_range[1]) else None)
+        title,
+        against.title.format(unit_name),
+        f"{measure.name} (%)" if measure.unit == "%" else measure.name,
+        lines,
+        note="; ".join(notes),
+        x_log=x_log,
+        y_log=y_log,
+        y_range=y_range,
+        target=target if target and (not y_range or y_range[0] < target <= y_range[1]) else None,
+    )
     if len(lines) <= MOST_LINES:
         return line_figure(chart, counter)
     if len(lines) <= MOST_PANELS:
@@ -161,12 +191,33 @@ def panels(chart: Chart, counter: Counter) -> Markup:
     xs = np.geomspace(low_x, high_x, 60) if chart.x_log else np.linspace(low_x, high_x, 60)
     means = np.stack([np.interp(xs, line.x, line.y, left=math.nan) for line in chart.lines])
     measured = np.isfinite(means).any(axis=0)
-    backdrop = Line("", 0, xs[measured], xs[measured], np.nanmin(means[:, measured], axis=0), np.nanmax(means[:, measured], axis=0))
-    figures = [line_figure(Chart(line.name, chart.x_name, chart.y_name, [replace(line, style=0)], x_log=chart.x_log, y_log=chart.y_log,
-                                 y_range=chart.y_range, target=chart.target, backdrop=backdrop, panel=True), counter)
-               for line in chart.lines]
+    backdrop = Line(
+        "", 0, xs[measured], xs[measured], np.nanmin(means[:, measured], axis=0), np.nanmax(means[:, measured], axis=0)
+    )
+    figures = [
+        line_figure(
+            Chart(
+                line.name,
+                chart.x_name,
+                chart.y_name,
+                [replace(line, style=0)],
+                x_log=chart.x_log,
+                y_log=chart.y_log,
+                y_range=chart.y_range,
+                target=chart.target,
+                backdrop=backdrop,
+                panel=True,
+            ),
+            counter,
+        )
+        for line in chart.lines
+    ]
     note = f"{chart.y_name[0].upper()}{chart.y_name[1:]} by {chart.x_name}; grey: the range of all variants' means"
-    return Markup("<h3>{}</h3>\n").format(chart.title) + tables.soft("; ".join(filter(None, [note, chart.note])) + ".") + tables.charts(figures, "panels")
+    return (
+        Markup("<h3>{}</h3>\n").format(chart.title)
+        + tables.soft("; ".join(filter(None, [note, chart.note])) + ".")
+        + tables.charts(figures, "panels")
+    )
 
 
 def matrix(chart: Chart) -> Markup:
@@ -178,15 +229,25 @@ def matrix(chart: Chart) -> Markup:
         xs = np.unique(xs.round())
     means = np.stack([np.interp(xs, line.x, line.y, left=math.nan) for line in chart.lines])
     low, high = float(np.nanmin(means)), float(np.nanmax(means))
+
     def shaded(value: float) -> Markup:
         if not math.isfinite(value):
             return tables.cell("-")
         depth = 0 if high == low else round(55 * (value - low) / (high - low))
-        return Markup('<td class="shaded hue0" style="--depth:{}%">{}</td>').format(depth, f"{value:.1f}" if chart.y_name.endswith("%)") else f"{value:.3g}")
+        return Markup('<td class="shaded hue0" style="--depth:{}%">{}</td>').format(
+            depth, f"{value:.1f}" if chart.y_name.endswith("%)") else f"{value:.3g}"
+        )
 
-    rows = [[Markup('<td class="name">{}</td>').format(clean(line.name)), *map(shaded, row)] for line, row in zip(chart.lines, means, strict=True)]
+    rows = [
+        [Markup('<td class="name">{}</td>').format(clean(line.name)), *map(shaded, row)]
+        for line, row in zip(chart.lines, means, strict=True)
+    ]
     note = f"{chart.y_name[0].upper()}{chart.y_name[1:]}: means over seeds, by {chart.x_name}."
-    return Markup("<h3>{}</h3>\n").format(chart.title) + tables.soft(note) + tables.table(["", *(f"{x:.4g}" for x in xs)], rows)
+    return (
+        Markup("<h3>{}</h3>\n").format(chart.title)
+        + tables.soft(note)
+        + tables.table(["", *(f"{x:.4g}" for x in xs)], rows)
+    )
 
 
 def last_values(variants: Sequence[Variant], measure: Measure, counter: Counter) -> Markup:
@@ -197,8 +258,11 @@ def last_values(variants: Sequence[Variant], measure: Measure, counter: Counter)
         last = [value for value in last if math.isfinite(value)]
         spread = Spread.of(last)
         if last:
-            text = f"{spread.mean:.4g}" + (f" ± {spread.deviation:.2g}, {min(last):.4g} to {max(last):.4g} over {len(last)} seeds"
-                                           if len(last) > 1 else "")
+            text = f"{spread.mean:.4g}" + (
+                f" ± {spread.deviation:.2g}, {min(last):.4g} to {max(last):.4g} over {len(last)} seeds"
+                if len(last) > 1
+                else ""
+            )
             dots.append(Dot(variant.label, variant.style, spread.mean, min(last), max(last), text))
     name = f"{measure.name} (%)" if measure.unit == "%" else measure.name
     return dot_figure(f"{measure.name[0].upper()}{measure.name[1:]} at the last evaluation", name, dots, counter)
@@ -216,7 +280,7 @@ def reading_note(variants: Sequence[Variant]) -> Markup:
 
 
 def evaluated_on(variants: Sequence[Variant]) -> str:
-    """"test " of "test accuracy": the examples of the evaluation, if they are the same in all cells."""
+    """ "test " of "test accuracy": the examples of the evaluation, if they are the same in all cells."""
     sets = {str(variant.first.setting("evaluate", "on", "test")) for variant in variants}
     return shortened(clean(sets.pop()), 24) + " " if len(sets) == 1 else ""
 

@@ -25,7 +25,10 @@ from shoal.report.text import LARGEST_DRAWN, clean, shortened
 LIGHT = COLOURS["light"]
 INK_COLOUR, SOFT_COLOUR, RULE_COLOUR = INK["light"], SOFT["light"], RULE["light"]
 VARIABLES = {colour: f"var(--c{i})" for i, colour in enumerate(LIGHT)} | {
-    INK_COLOUR: "var(--ink)", SOFT_COLOUR: "var(--soft)", RULE_COLOUR: "var(--rule)"}
+    INK_COLOUR: "var(--ink)",
+    SOFT_COLOUR: "var(--soft)",
+    RULE_COLOUR: "var(--rule)",
+}
 
 # In the picture's units, which are pixels on a narrow phone: no text is smaller than there.
 WIDTH, HEIGHT, TEXT = 350, 240, 12
@@ -35,10 +38,23 @@ STEPS = [1, 2, 2.5, 5, 10]  # between ticks
 LOGARITHMIC_RATIO = 100.0  # from this ratio on, a linear axis would hide low values
 
 STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "shoal", "text.parse_math": False, "font.size": TEXT,
-    "font.family": "sans-serif", "axes.edgecolor": SOFT_COLOUR, "axes.labelcolor": INK_COLOUR, "text.color": INK_COLOUR, "xtick.color": SOFT_COLOUR,
-    "ytick.color": SOFT_COLOUR, "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
-    "grid.color": RULE_COLOUR, "axes.axisbelow": True, "lines.linewidth": 1.8, "lines.markersize": 5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "shoal",
+    "text.parse_math": False,
+    "font.size": TEXT,
+    "font.family": "sans-serif",
+    "axes.edgecolor": SOFT_COLOUR,
+    "axes.labelcolor": INK_COLOUR,
+    "text.color": INK_COLOUR,
+    "xtick.color": SOFT_COLOUR,
+    "ytick.color": SOFT_COLOUR,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "grid.color": RULE_COLOUR,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
     "axes.unicode_minus": True,
 }
 
@@ -58,9 +74,16 @@ class Line:
 
     def drawable(self) -> Line:
         """Without points that are not finite or beyond what an axis can show."""
-        keep = np.isfinite(self.x) & (np.abs(self.x) < LARGEST_DRAWN) & np.isfinite(self.y) & (np.abs(self.y) < LARGEST_DRAWN)
-        bounded = [None if band is None else np.clip(np.nan_to_num(band, nan=0), -LARGEST_DRAWN, LARGEST_DRAWN)[keep]
-                   for band in (self.low, self.high)]
+        keep = (
+            np.isfinite(self.x)
+            & (np.abs(self.x) < LARGEST_DRAWN)
+            & np.isfinite(self.y)
+            & (np.abs(self.y) < LARGEST_DRAWN)
+        )
+        bounded = [
+            None if band is None else np.clip(np.nan_to_num(band, nan=0), -LARGEST_DRAWN, LARGEST_DRAWN)[keep]
+            for band in (self.low, self.high)
+        ]
         crosses = [(x, y) for x, y in self.crosses if abs(x) < LARGEST_DRAWN and abs(y) < LARGEST_DRAWN]
         return Line(self.name, self.style, self.x[keep], self.y[keep], *bounded, self.faint_from, crosses)
 
@@ -101,7 +124,11 @@ def ticks_of(low: float, high: float, logarithmic: bool, wanted: int) -> list[fl
                 return ticks
         stride = math.ceil(len(ticks) / wanted)
         return ticks[::stride]
-    return [float(t) for t in MaxNLocator(wanted, steps=STEPS).tick_values(low, high) if low - 1e-9 * abs(low) <= t <= high * (1 + 1e-9)]
+    return [
+        float(t)
+        for t in MaxNLocator(wanted, steps=STEPS).tick_values(low, high)
+        if low - 1e-9 * abs(low) <= t <= high * (1 + 1e-9)
+    ]
 
 
 def set_axis(axes: Axes, which: str, low: float, high: float, logarithmic: bool, wanted: int) -> list[str]:
@@ -134,7 +161,9 @@ def mark_places(line: Line, low: float, high: float, logarithmic: bool, rank: in
     if len(line.x) < 2 * MARKS_PER_LINE:
         return list(range(len(line.x)))
     scale = np.log if logarithmic else np.asarray
-    wanted = scale(low) + (np.arange(MARKS_PER_LINE) + (rank + 0.5) / count) / MARKS_PER_LINE * (scale(high) - scale(low))
+    wanted = scale(low) + (np.arange(MARKS_PER_LINE) + (rank + 0.5) / count) / MARKS_PER_LINE * (
+        scale(high) - scale(low)
+    )
     places = np.abs(scale(line.x)[None, :] - wanted[:, None]).argmin(axis=1)
     return sorted(set(int(place) for place in places))
 
@@ -188,7 +217,9 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
     if chart.diagonal:
         axes.plot(axes.get_xlim(), axes.get_ylim(), color=SOFT_COLOUR, linewidth=1, linestyle=(0, (1.5, 2)))
     if chart.backdrop is not None:
-        axes.fill_between(chart.backdrop.x, chart.backdrop.low, chart.backdrop.high, color=SOFT_COLOUR, alpha=0.15, linewidth=0)
+        axes.fill_between(
+            chart.backdrop.x, chart.backdrop.low, chart.backdrop.high, color=SOFT_COLOUR, alpha=0.15, linewidth=0
+        )
     for rank, line in enumerate(lines):
         marks = None if few else mark_places(line, low, high, chart.x_log, rank, len(lines))
         draw_line(axes, line, marks, has_band=True)
@@ -196,8 +227,16 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
         axes.axhline(chart.target, color=SOFT_COLOUR, linewidth=1, linestyle=(0, (2, 3)))
         if not few:
             # On the left, where curves are still lower.
-            axes.annotate(f"target {plain(chart.target)}", (0.01, chart.target), (0, 3), color=SOFT_COLOUR,
-                          xycoords=("axes fraction", "data"), textcoords="offset points", ha="left", va="bottom")
+            axes.annotate(
+                f"target {plain(chart.target)}",
+                (0.01, chart.target),
+                (0, 3),
+                color=SOFT_COLOUR,
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="left",
+                va="bottom",
+            )
     # A line along the edge of the axes is not cut in half.
     for artist in axes.lines:
         artist.set_clip_on(chart.y_range is not None)
@@ -229,8 +268,10 @@ def inline_svg(figure: Figure, prefix: str, title: str) -> Markup:
     svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
     width, height = (72 * side for side in figure.get_size_inches())
-    opening = (f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-               f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(clean(title))}">')
+    opening = (
+        f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(clean(title))}">'
+    )
     svg = opening + svg[svg.index(">") + 1 :]
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
@@ -289,11 +330,16 @@ def line_figure(chart: Chart, counter: Counter) -> Markup:
     bottom_value, top_value = axes.get_ylim()
     data = {
         "box": [round(side, 1) for side in (left, top, right, bottom)],
-        "x": [low, high, int(chart.x_log)], "y": [bottom_value, top_value, int(chart.y_log)],
-        "xname": clean(chart.x_name), "yname": clean(chart.y_name),
-        "lines": [{"name": clean(line.name), "c": line.style % len(LIGHT), "x": short(line.x), "y": short(line.y)}
-                  | ({} if line.low is None or line.high is None else {"low": short(line.low), "high": short(line.high)})
-                  for line in lines]}
+        "x": [low, high, int(chart.x_log)],
+        "y": [bottom_value, top_value, int(chart.y_log)],
+        "xname": clean(chart.x_name),
+        "yname": clean(chart.y_name),
+        "lines": [
+            {"name": clean(line.name), "c": line.style % len(LIGHT), "x": short(line.x), "y": short(line.y)}
+            | ({} if line.low is None or line.high is None else {"low": short(line.low), "high": short(line.high)})
+            for line in lines
+        ],
+    }
     kind = "panel" if chart.panel else "chart"
     return Markup('<figure class="{}">{}{}{}</figure>\n').format(kind, caption(chart), svg, as_script(data))
 
@@ -320,7 +366,9 @@ def dot_figure(title: str, x_name: str, dots: Sequence[Dot], counter: Counter, n
     left, right = 10, WIDTH - 18
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
-        axes = figure.add_axes((left / WIDTH, foot / height, (right - left) / WIDTH, row * len(dots) / height), facecolor="none")
+        axes = figure.add_axes(
+            (left / WIDTH, foot / height, (right - left) / WIDTH, row * len(dots) / height), facecolor="none"
+        )
         low, high = rounded(min(dot.low for dot in dots), max(dot.high for dot in dots))
         set_axis(axes, "x", low, high, False, 5)
         axes.set_ylim(len(dots), 0)
@@ -330,11 +378,16 @@ def dot_figure(title: str, x_name: str, dots: Sequence[Dot], counter: Counter, n
             colour = colour_of(dot.style)
             axes.plot([dot.low, dot.high], [i + 0.72] * 2, color=colour, linewidth=2.4, alpha=0.6)
             axes.plot([dot.value], [i + 0.72], MARKS[dot.style % len(MARKS)], color=colour, markersize=7)
-            name = figure.text(left / WIDTH, (foot + row * (len(dots) - i) - 14) / height, shortened(clean(dot.name), 48))
+            name = figure.text(
+                left / WIDTH, (foot + row * (len(dots) - i) - 14) / height, shortened(clean(dot.name), 48)
+            )
             name.set_fontsize(TEXT)
         figure.text(0.5, 8 / height, clean(x_name), ha="center", va="baseline")
         svg = inline_svg(figure, counter.next(), title)
-    rows = [{"at": round(top + row * (i + 0.72), 1), "name": clean(dot.name), "text": clean(dot.text)} for i, dot in enumerate(dots)]
+    rows = [
+        {"at": round(top + row * (i + 0.72), 1), "name": clean(dot.name), "text": clean(dot.text)}
+        for i, dot in enumerate(dots)
+    ]
     head = caption(Chart(title, "", "", [], note))
     return Markup('<figure class="chart">{}{}{}</figure>\n').format(head, svg, as_script({"rows": rows}))
 
@@ -342,5 +395,7 @@ def dot_figure(title: str, x_name: str, dots: Sequence[Dot], counter: Counter, n
 def swatch(style: int) -> Markup:
     """A short piece of a variant's line with its mark, for tables and legends."""
     colour, dash, mark = style % len(LIGHT), style % len(DASHES), style % len(MARKS)
-    return Markup(f'<svg class="swatch" viewBox="0 0 30 10" aria-hidden="true"><line class="c{colour} d{dash}" x1="1" '
-                  f'y1="5" x2="29" y2="5"/><use href="#mark{mark}" class="c{colour} mark" x="15" y="5"/></svg>')
+    return Markup(
+        f'<svg class="swatch" viewBox="0 0 30 10" aria-hidden="true"><line class="c{colour} d{dash}" x1="1" '
+        f'y1="5" x2="29" y2="5"/><use href="#mark{mark}" class="c{colour} mark" x="15" y="5"/></svg>'
+    )

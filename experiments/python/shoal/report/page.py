@@ -43,7 +43,9 @@ class Section:
 
 def sections_of(report: Report) -> list[Section]:
     """Every module in sections/ that has something to show, by its ORDER. A module has TITLE and body(report)."""
-    modules = [import_module(f"{sections.__name__}.{module.name}") for module in pkgutil.iter_modules(sections.__path__)]
+    modules = [
+        import_module(f"{sections.__name__}.{module.name}") for module in pkgutil.iter_modules(sections.__path__)
+    ]
     modules.sort(key=lambda module: (module.ORDER, module.__name__))
     made = [Section(module.__name__.rpartition(".")[2], module.TITLE, module.body(report)) for module in modules]
     return [section for section in made if section.body]
@@ -68,8 +70,10 @@ def warnings(runs: Sequence[Run]) -> list[str]:
 
 def style() -> str:
     light, dark = palette("light"), palette("dark")
-    colours = (f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
-               f"@media print {{ :root {{ {light} }} }}\n")
+    colours = (
+        f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+        f"@media print {{ :root {{ {light} }} }}\n"
+    )
     return colours + (files("shoal.report") / "page.css").read_text("utf-8")
 
 
@@ -81,7 +85,11 @@ def page(runs: Sequence[Run]) -> str:
     folder = files("shoal.report")
     template = Environment(autoescape=True, trim_blocks=True).from_string((folder / "page.html.j2").read_text("utf-8"))
     return template.render(
-        title=clean(", ".join(dict.fromkeys(run.name for run in runs))), counts=counts(report),
-        hash=clean(runs[0].hash) if len(runs) == 1 else "", warnings=[clean(text) for text in warnings(runs)],
-        sections=sections_of(report), style=Markup(style()),
-        script=Markup((folder / "page.js").read_text("utf-8")))
+        title=clean(", ".join(dict.fromkeys(run.name for run in runs))),
+        counts=counts(report),
+        hash=clean(runs[0].hash) if len(runs) == 1 else "",
+        warnings=[clean(text) for text in warnings(runs)],
+        sections=sections_of(report),
+        style=Markup(style()),
+        script=Markup((folder / "page.js").read_text("utf-8")),
+    )

@@ -129,14 +129,22 @@ def arm_of(variant: Variant) -> Arm:
     task = cell.name_of("task", "supervised")
     told_apart = {"seed", "objective", *(["task.rewards"] if task == "machines" else [])}
     axes = {"judge.false_positive", "task.directive"}
-    lines = sorted((key, f"{key} = {value!r}") for key, value in leaves(cell.settings)
-                   if key not in told_apart and not key.startswith("objective."))
+    lines = sorted(
+        (key, f"{key} = {value!r}")
+        for key, value in leaves(cell.settings)
+        if key not in told_apart and not key.startswith("objective.")
+    )
     return Arm(
-        variant, task, cell.name_of("objective", "grpo" if task == "machines" else "binary_rl"),
+        variant,
+        task,
+        cell.name_of("objective", "grpo" if task == "machines" else "binary_rl"),
         false_positive=float(cell.setting("judge", "false_positive", 0)),
-        directive=float(cell.setting("task", "directive", DEFAULT_DIRECTIVE)), learns=cell.setting("task", "rate", 1) != 0,
-        takes_notes=bool(cell.setting("task", "memory", False)), setting=tuple(line for _, line in lines),
-        elsewhere=tuple(line for key, line in lines if key not in axes))
+        directive=float(cell.setting("task", "directive", DEFAULT_DIRECTIVE)),
+        learns=cell.setting("task", "rate", 1) != 0,
+        takes_notes=bool(cell.setting("task", "memory", False)),
+        setting=tuple(line for _, line in lines),
+        elsewhere=tuple(line for key, line in lines if key not in axes),
+    )
 
 
 def name_arms(setting: Setting) -> None:

@@ -15,7 +15,7 @@ MOST_ROWS = 24  # a longer table scrolls in a frame, below its head
 
 
 def cell(text: str, kind: str = "") -> Markup:
-    """"94.40 ± 0.06 %" has its deviation in a softer colour. `kind` is a class of the page's style."""
+    """ "94.40 ± 0.06 %" has its deviation in a softer colour. `kind` is a class of the page's style."""
     opening = Markup('<td class="{}">').format(kind) if kind else Markup("<td>")
     parts = re.split(r"( ± [^ ]+)", clean(text), maxsplit=1)
     if len(parts) == 1:
@@ -43,10 +43,13 @@ def table(head: Sequence[str], rows: Iterable[Iterable[Markup]], texts: int = 1,
     if not lines:
         return Markup("")
     frame = "wide tall" if len(lines) > MOST_ROWS else "wide"
-    titles = Markup("").join(Markup('<th scope="col" class="{}">{}</th>').format("text" if i < texts else "", clean(title))
-                             for i, title in enumerate(head))
-    return Markup('<div class="{}" tabindex="0"><table class="{}">\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n'
-                  ).format(frame, kind, titles, Markup("").join(lines))
+    titles = Markup("").join(
+        Markup('<th scope="col" class="{}">{}</th>').format("text" if i < texts else "", clean(title))
+        for i, title in enumerate(head)
+    )
+    return Markup(
+        '<div class="{}" tabindex="0"><table class="{}">\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n'
+    ).format(frame, kind, titles, Markup("").join(lines))
 
 
 def soft(text: str) -> Markup:
@@ -65,4 +68,5 @@ def legend(entries: Iterable[tuple[str, int]]) -> Markup:
 
 def folded(summary: str, body: Markup, is_open: bool = False) -> Markup:
     return Markup("<details{}><summary>{}</summary>\n{}</details>\n").format(
-        Markup(" open") if is_open else "", clean(summary), body)
+        Markup(" open") if is_open else "", clean(summary), body
+    )

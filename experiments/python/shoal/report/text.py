@@ -11,8 +11,21 @@ import numpy as np
 from shoal import text
 from shoal.text import duration, size
 
-__all__ = ["LARGEST_DRAWN", "Spread", "clean", "count", "duration", "energy", "loss", "number", "percent", "plural", "share",
-           "shortened", "size"]
+__all__ = [
+    "LARGEST_DRAWN",
+    "Spread",
+    "clean",
+    "count",
+    "duration",
+    "energy",
+    "loss",
+    "number",
+    "percent",
+    "plural",
+    "share",
+    "shortened",
+    "size",
+]
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Control characters, halves of surrogate pairs, and marks that turn the direction of the text after them.
@@ -46,7 +59,6 @@ class Spread:
         with np.errstate(over="ignore", invalid="ignore"):
             deviation = float(finite.std(ddof=1)) if len(finite) > 1 else 0.0
             return cls(float(finite.mean()), deviation, len(finite))
-
 
     @property
     def shown_deviation(self) -> float:

@@ -34,7 +34,9 @@ class Usage:
     mean_work: float = 0.0  # of the mean rank; 0 on one rank
     staleness: np.ndarray = field(default_factory=lambda: np.zeros(0))  # accepted ones by server updates since download
     tiers: dict[int, tuple[int, int]] = field(default_factory=dict)  # attempts and accepted ones by tier
-    lorenz: list[np.ndarray] = field(default_factory=list)  # of each cell: share made by the lowest i/100 of all clients
+    lorenz: list[np.ndarray] = field(
+        default_factory=list
+    )  # of each cell: share made by the lowest i/100 of all clients
     ginis: list[float] = field(default_factory=list)
     worked: np.ndarray = field(default_factory=lambda: np.zeros(24))  # microseconds in each hour of the day
     passed: np.ndarray = field(default_factory=lambda: np.zeros(24))
@@ -84,6 +86,7 @@ def lorenz(ascending: np.ndarray, clients: int) -> np.ndarray:
 
 def hours_of(start: np.ndarray, finish: np.ndarray) -> np.ndarray:
     """The time that all intervals [start, finish) spend in each hour of the day."""
+
     def until(times: np.ndarray) -> np.ndarray:
         """Summed over the times: what lies in each hour between 0 and them."""
         days, rest = np.divmod(times, DAY)
@@ -114,6 +117,7 @@ def longest_first(costs: np.ndarray, ranks: int) -> float:
 
 def rank_work(cell: Cell, clients: pd.DataFrame) -> tuple[float, float]:
     """Steps of the busiest rank and of the mean one. Training ahead, which evens out small rounds, is left out."""
+
     def number(name: str) -> int:
         text = cell.provenance.get(name, "1")
         return max(1, int(text)) if text.isdecimal() else 1

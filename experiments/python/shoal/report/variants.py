@@ -138,8 +138,19 @@ class Variant:
         return self.status != "finished"
 
 
-TOTALS = ("rounds", "rounds_to_target", "time_to_target_us", "bytes_down", "bytes_up", "dropouts", "rejected",
-          "final_accuracy", "best_accuracy", "final_loss", "wall_seconds")
+TOTALS = (
+    "rounds",
+    "rounds_to_target",
+    "time_to_target_us",
+    "bytes_down",
+    "bytes_up",
+    "dropouts",
+    "rejected",
+    "final_accuracy",
+    "best_accuracy",
+    "final_loss",
+    "wall_seconds",
+)
 STUDIES = ("rules", "machines", "talk")  # tasks whose model is the named results of replicates
 
 
@@ -164,23 +175,40 @@ def short_names(runs: Sequence[Run]) -> list[str]:
 
 
 def cells_of(run: Run) -> list[Cell]:
-    rows = {name: dict(list(frame.groupby("cell", sort=False))) if "cell" in frame else {}
-            for name, frame in {"rounds": run.rounds, "clients": run.clients, "measures": run.measures, **run.tables}.items()}
+    rows = {
+        name: dict(list(frame.groupby("cell", sort=False))) if "cell" in frame else {}
+        for name, frame in {
+            "rounds": run.rounds,
+            "clients": run.clients,
+            "measures": run.measures,
+            **run.tables,
+        }.items()
+    }
     outcomes = outcomes_of(run)
     cells = []
     for index, stated in zip(run.cells.index, run.cells.to_dict("records"), strict=True):
+
         def part(name: str, of: pd.DataFrame, index: int = index) -> pd.DataFrame:
             return rows[name].get(index, of.iloc[:0])
 
         provenance = run.provenance.loc[index].dropna().to_dict() if index in run.provenance.index else {}
-        cells.append(Cell(
-            index=index, label=str(stated["label"]), seed=int(stated["seed"]), status=str(stated["status"]),
-            hash=str(stated["hash"]), config=run.configs.get(index, ""),
-            provenance={str(name): str(value) for name, value in provenance.items()},
-            totals={name: float(stated[name]) for name in TOTALS}, rounds=part("rounds", run.rounds),
-            clients=part("clients", run.clients), measures=part("measures", run.measures),
-            tables={name: part(name, table) for name, table in run.tables.items() if index in rows[name]},
-            outcomes=outcomes.get(index, {})))
+        cells.append(
+            Cell(
+                index=index,
+                label=str(stated["label"]),
+                seed=int(stated["seed"]),
+                status=str(stated["status"]),
+                hash=str(stated["hash"]),
+                config=run.configs.get(index, ""),
+                provenance={str(name): str(value) for name, value in provenance.items()},
+                totals={name: float(stated[name]) for name in TOTALS},
+                rounds=part("rounds", run.rounds),
+                clients=part("clients", run.clients),
+                measures=part("measures", run.measures),
+                tables={name: part(name, table) for name, table in run.tables.items() if index in rows[name]},
+                outcomes=outcomes.get(index, {}),
+            )
+        )
     return cells
 
 
@@ -193,8 +221,11 @@ def outcomes_of(run: Run) -> dict[int, dict[str, np.ndarray]]:
     with h5py.File(run.path, "r") as file:
         for index in studies:
             model = file.get(f"cells/{index}/model", {})
-            found[index] = {name: np.asarray(values[()], dtype=float).ravel() for name, values in model.items()
-                            if isinstance(values, h5py.Dataset)}
+            found[index] = {
+                name: np.asarray(values[()], dtype=float).ravel()
+                for name, values in model.items()
+                if isinstance(values, h5py.Dataset)
+            }
     return found
 
 

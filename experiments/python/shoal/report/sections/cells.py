@@ -22,19 +22,29 @@ def value(number: float, scale: float = 1, unit: str = "") -> Markup:
 
 def row(variant: Variant, cell: Cell, has_accuracy: bool, has_target: bool, has_clients: bool) -> list[Markup]:
     totals = cell.totals
-    made = [Markup('<td class="name">{}</td>').format(f"{cell.index}"), tables.name(variant), tables.cell(str(cell.seed))]
+    made = [
+        Markup('<td class="name">{}</td>').format(f"{cell.index}"),
+        tables.name(variant),
+        tables.cell(str(cell.seed)),
+    ]
     if has_accuracy:
         made += [value(totals["final_accuracy"], 100, " %"), value(totals["best_accuracy"], 100, " %")]
     made.append(value(cell.last_measure(variant.metric) if variant.metric else totals["final_loss"]))
     if has_target:
         reached = totals["rounds_to_target"] >= 0
-        made += [tables.cell(f"{totals['rounds_to_target']:.0f}" if reached else "-"),
-                 tables.cell(text.duration(1e-6 * totals["time_to_target_us"]) if reached else "-")]
+        made += [
+            tables.cell(f"{totals['rounds_to_target']:.0f}" if reached else "-"),
+            tables.cell(text.duration(1e-6 * totals["time_to_target_us"]) if reached else "-"),
+        ]
     if has_clients:
-        made += [tables.cell(f"{totals['rounds']:.0f}"), tables.cell(text.size(totals["bytes_down"])),
-                 tables.cell(text.size(totals["bytes_up"])), tables.cell(f"{totals['dropouts']:.0f}"),
-                 tables.alarming(f"{totals['rejected']:.0f}", totals["rejected"] > 0),
-                 tables.alarming(str(cell.abandoned), cell.abandoned > 0)]
+        made += [
+            tables.cell(f"{totals['rounds']:.0f}"),
+            tables.cell(text.size(totals["bytes_down"])),
+            tables.cell(text.size(totals["bytes_up"])),
+            tables.cell(f"{totals['dropouts']:.0f}"),
+            tables.alarming(f"{totals['rejected']:.0f}", totals["rejected"] > 0),
+            tables.alarming(str(cell.abandoned), cell.abandoned > 0),
+        ]
     made.append(tables.alarming(cell.status, cell.status in ("diverged", "unfinished")))
     made.append(tables.cell(text.duration(totals["wall_seconds"]) if cell.finished else "-"))
     return [*made, tables.cell(cell.hash or "-", "hash text")]

@@ -40,8 +40,13 @@ PROGRESSES = [
     Progress("kl", "Divergence from the untrained policy", "updates", "KL per token (nats)", percent=False),
     Progress("entropy", "Entropy of the policy", "updates", "nats per token", percent=False),
     Progress("length", "Length of replies", "updates", "tokens", percent=False),
-    Progress("staleness", "Age of what was learned from", "updates between serving and learning (the last: or more)",
-             "share (%)", share=True),
+    Progress(
+        "staleness",
+        "Age of what was learned from",
+        "updates between serving and learning (the last: or more)",
+        "share (%)",
+        share=True,
+    ),
 ]
 
 
@@ -65,8 +70,15 @@ def chart_of(setting: Setting, report: Report, what: Progress, is_panel: bool) -
     found = [line for line in lines if line is not None]
     extremes = [0.0, *(float(line.y.min()) for line in found)], [0.0, *(float(line.y.max()) for line in found)]
     title, note = (setting.title or what.title, "") if is_panel else (what.title, setting.title)
-    return Chart(title, what.x_name, what.y_name, found, note=note, panel=is_panel,
-                 y_range=(0.0, 100.0) if what.percent and not what.share else rounded(min(extremes[0]), max(extremes[1])))
+    return Chart(
+        title,
+        what.x_name,
+        what.y_name,
+        found,
+        note=note,
+        panel=is_panel,
+        y_range=(0.0, 100.0) if what.percent and not what.share else rounded(min(extremes[0]), max(extremes[1])),
+    )
 
 
 def drawn(report: Report, what: Progress) -> Markup:
@@ -75,7 +87,9 @@ def drawn(report: Report, what: Progress) -> Markup:
     found = [line_figure(chart, report.counter) for chart in charts if chart is not None]
     if not is_panel or not found:
         return Markup("").join(found)
-    head = Markup("<h3>{}</h3>\n").format(what.title) + tables.soft(f"{what.y_name[0].upper()}{what.y_name[1:]} by {what.x_name}.")
+    head = Markup("<h3>{}</h3>\n").format(what.title) + tables.soft(
+        f"{what.y_name[0].upper()}{what.y_name[1:]} by {what.x_name}."
+    )
     rest = found[OPEN_FIGURES:]
     more = tables.folded(f"{len(rest)} more settings", tables.charts(rest, "panels")) if rest else Markup("")
     return head + tables.charts(found[:OPEN_FIGURES], "panels") + more
@@ -90,5 +104,10 @@ def body(report: Report) -> Markup:
     if studies.chance is not None:
         names.append(("no learning", CHANCE_STYLE))
     all_figures = Markup("").join(figures) if len(studies.settings) > MOST_LARGE else tables.charts(figures)
-    return tables.legend(names) + all_figures + tables.soft(
-        "Means over replicates. Against updates, a replicate that ended early counts with its last value.")
+    return (
+        tables.legend(names)
+        + all_figures
+        + tables.soft(
+            "Means over replicates. Against updates, a replicate that ended early counts with its last value."
+        )
+    )

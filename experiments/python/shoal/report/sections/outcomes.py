@@ -19,8 +19,19 @@ LEAST_HINT_GAIN = 0.25  # sim/agents/language/hint_gain.hpp
 TITLES = {"sessions": "sessions, by user", "censored": "never content", "hint_gain": "hint gain, 95 %"}
 YIELD = ["sessions", "censored", "judged", "voted", "hinted", "taken", "dropped", "produced", "consumed"]
 YIELD_LATER = ["resident", "updates_per_session", "first_success"]
-WAITING = ["requests", "refused", "pauses", "stall_seconds", "serving_latency", "queue_longest", "idle_serving", "idle_judge",
-           "idle_trainer", "updates", "hours"]
+WAITING = [
+    "requests",
+    "refused",
+    "pauses",
+    "stall_seconds",
+    "serving_latency",
+    "queue_longest",
+    "idle_serving",
+    "idle_judge",
+    "idle_trainer",
+    "updates",
+    "hours",
+]
 
 
 def number(value: float) -> str:
@@ -41,7 +52,10 @@ def table(studies: Studies, wanted: list[str], title: str, note: str) -> Markup:
     if not columns:
         return Markup("")
     head = [TITLES.get(name, name.replace("_", " ")).replace(" ", "\n") for name in columns]
-    rows = [[tables.named(arm.variant.label, arm.style), *(values(arm.outcome(name)) for name in columns)] for arm in studies.arms]
+    rows = [
+        [tables.named(arm.variant.label, arm.style), *(values(arm.outcome(name)) for name in columns)]
+        for arm in studies.arms
+    ]
     return Markup("<h3>{}</h3>\n").format(title) + tables.table(["", *head], rows) + tables.soft(note)
 
 
@@ -58,8 +72,8 @@ def closed_gate(studies: Studies) -> Markup:
         if len(gain) == 3 and not gain[1] > LEAST_HINT_GAIN:
             return Markup(
                 "<p><strong>No claim about hints can be made from {}</strong>: to its untrained policy a hint is worth {} nats a reply "
-                "(95 % interval {} to {}), and the interval must lie above {}.</p>\n").format(
-                    clean(arm.variant.label), *(f"{value:.2f}" for value in gain), LEAST_HINT_GAIN)
+                "(95 % interval {} to {}), and the interval must lie above {}.</p>\n"
+            ).format(clean(arm.variant.label), *(f"{value:.2f}" for value in gain), LEAST_HINT_GAIN)
     return Markup("")
 
 
@@ -68,7 +82,8 @@ def chance_note(studies: Studies) -> Markup:
         return Markup("")
     variant = studies.chance.variant
     return Markup("<p>Without learning (label {}) the mean of {} is {}: the chance level of the measure.</p>\n").format(
-        clean(variant.label), clean(variant.loss_name), f"{variant.final_loss.mean:.4g}")
+        clean(variant.label), clean(variant.loss_name), f"{variant.final_loss.mean:.4g}"
+    )
 
 
 def body(report: Report) -> Markup:
@@ -80,13 +95,23 @@ def body(report: Report) -> Markup:
     others = [name for name in single(studies) if name not in {*of_yield, *WAITING}]
     note = "Means over replicates."
     if "judged" in counted:
-        note += (" Judged = taken + dropped, per session: voted had a vote that was no tie, hinted a hint; taken went into a "
-                 "batch; dropped lacked the signal that the objective learns from.")
+        note += (
+            " Judged = taken + dropped, per session: voted had a vote that was no tie, hinted a hint; taken went into a "
+            "batch; dropped lacked the signal that the objective learns from."
+        )
     if "produced" in counted:
         note += " Produced = consumed + dropped + resident."
     if "first_success" in counted:
         note += " First success: updates until half of the episodes succeed."
-    return closed_gate(studies) + chance_note(studies) + table(studies, of_yield, "Yield", note) + table(
-        studies, WAITING, "Queues and waiting",
-        "Means over replicates: times in virtual seconds unless hours are said, idle as shares of the time.") + table(
-            studies, others, "What else was counted", "Means over replicates.")
+    return (
+        closed_gate(studies)
+        + chance_note(studies)
+        + table(studies, of_yield, "Yield", note)
+        + table(
+            studies,
+            WAITING,
+            "Queues and waiting",
+            "Means over replicates: times in virtual seconds unless hours are said, idle as shares of the time.",
+        )
+        + table(studies, others, "What else was counted", "Means over replicates.")
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 from markupsafe import Markup
 
@@ -31,17 +30,31 @@ def accuracies(cell: Cell) -> np.ndarray:
 
 def summary(variants: list[Variant]) -> Markup:
     has_clients = any(len(accuracies(cell)) for variant in variants for cell in variant.cells)
-    head = ["", "seeds", "global model,\nfinal accuracy", "personal models,\nmean over clients", "worst-served\ntenth",
-            *(["standard deviation\nover clients", "worst client"] if has_clients else []), "personal loss"]
+    head = [
+        "",
+        "seeds",
+        "global model,\nfinal accuracy",
+        "personal models,\nmean over clients",
+        "worst-served\ntenth",
+        *(["standard deviation\nover clients", "worst client"] if has_clients else []),
+        "personal loss",
+    ]
     rows = []
     for variant in variants:
-        row = [tables.name(variant), tables.cell(str(len(variant.cells))),
-               tables.cell(text.percent(variant.spread("final_accuracy")))]
+        row = [
+            tables.name(variant),
+            tables.cell(str(len(variant.cells))),
+            tables.cell(text.percent(variant.spread("final_accuracy"))),
+        ]
         row += [tables.cell(text.percent(variant.spread_of_last(measure.column))) for measure in (MEAN, WORST)]
         if has_clients:
             of_cells = [values for values in map(accuracies, variant.cells) if len(values)]
-            row += [tables.cell(text.percent(Spread.of(values.std(ddof=1) if len(values) > 1 else 0 for values in of_cells))),
-                    tables.cell(text.percent(Spread.of(values[0] for values in of_cells)))]
+            row += [
+                tables.cell(
+                    text.percent(Spread.of(values.std(ddof=1) if len(values) > 1 else 0 for values in of_cells))
+                ),
+                tables.cell(text.percent(Spread.of(values[0] for values in of_cells))),
+            ]
         rows.append([*row, tables.cell(text.loss(variant.spread_of_last(LOSS.column)))])
     return tables.table(head, rows)
 
@@ -56,8 +69,10 @@ def spread_over_clients(report: Report) -> Markup:
             lines.append(Line(variant.label, variant.style, places, 100 * quantiles))
     if not lines or len(lines) > MOST_LINES:
         return Markup("")
-    return line_figure(Chart("Clients from the worst served to the best", "clients (%)", "accuracy on own examples (%)", lines),
-                       report.counter)
+    return line_figure(
+        Chart("Clients from the worst served to the best", "clients (%)", "accuracy on own examples (%)", lines),
+        report.counter,
+    )
 
 
 def body(report: Report) -> Markup:
@@ -70,8 +85,15 @@ def body(report: Report) -> Markup:
         drawn = [curves(report.variants, measure, ROUNDS, report.counter) for measure in measured[:2]]
     entries = [(variant.label, variant.style) for variant in report.variants]
     head = Markup("") if len(entries) > MOST_LINES else tables.legend(entries)
-    figures = (tables.charts([*drawn, spread_over_clients(report)]) if len(entries) <= MOST_LINES
-               else Markup("").join(drawn))
-    return (summary(report.variants) + tables.soft(
-        "Each client's own model on its own held-out examples, at the last evaluation; the mean is over clients, then "
-        "over seeds. The worst-served tenth: the accuracy that nine in ten clients reach.") + head + figures)
+    figures = (
+        tables.charts([*drawn, spread_over_clients(report)]) if len(entries) <= MOST_LINES else Markup("").join(drawn)
+    )
+    return (
+        summary(report.variants)
+        + tables.soft(
+            "Each client's own model on its own held-out examples, at the last evaluation; the mean is over clients, then "
+            "over seeds. The worst-served tenth: the accuracy that nine in ten clients reach."
+        )
+        + head
+        + figures
+    )

@@ -40,8 +40,10 @@ def quality(variants: Sequence[Variant]) -> Markup:
             row += [tables.cell(text.percent(variant.spread(total))) for total in ("final_accuracy", "best_accuracy")]
         row.append(tables.cell(text.loss(variant.final_loss)))
         if has_target:
-            row += [tables.cell(reached(variant, "rounds_to_target", 1, lambda mean: f"{mean:.0f}")),
-                    tables.cell(reached(variant, "time_to_target_us", 1e-6, text.duration))]
+            row += [
+                tables.cell(reached(variant, "rounds_to_target", 1, lambda mean: f"{mean:.0f}")),
+                tables.cell(reached(variant, "time_to_target_us", 1e-6, text.duration)),
+            ]
         rows.append([*row, tables.alarming(variant.status, variant.failed)])
     return tables.table([*head, "ended"], rows)
 
@@ -50,21 +52,34 @@ def cost(variants: Sequence[Variant]) -> Markup:
     rows = []
     for variant in variants:
         rejected, abandoned = variant.spread("rejected"), text.Spread.of(cell.abandoned for cell in variant.cells)
-        rows.append([
-            tables.name(variant), tables.cell(text.count(variant.spread("rounds"))),
-            tables.cell(text.duration(variant.seconds.mean)), tables.cell(text.size(variant.spread("bytes_down").mean)),
-            tables.cell(text.size(variant.spread("bytes_up").mean)), tables.cell(text.count(variant.spread("dropouts"))),
-            tables.alarming(text.count(rejected), rejected.mean > 0), tables.alarming(text.count(abandoned), abandoned.mean > 0)])
-    return tables.table(["", "rounds", "virtual time", "bytes down", "bytes up", "dropouts", "updates\nrejected",
-                         "rounds\nabandoned"], rows)
+        rows.append(
+            [
+                tables.name(variant),
+                tables.cell(text.count(variant.spread("rounds"))),
+                tables.cell(text.duration(variant.seconds.mean)),
+                tables.cell(text.size(variant.spread("bytes_down").mean)),
+                tables.cell(text.size(variant.spread("bytes_up").mean)),
+                tables.cell(text.count(variant.spread("dropouts"))),
+                tables.alarming(text.count(rejected), rejected.mean > 0),
+                tables.alarming(text.count(abandoned), abandoned.mean > 0),
+            ]
+        )
+    return tables.table(
+        ["", "rounds", "virtual time", "bytes down", "bytes up", "dropouts", "updates\nrejected", "rounds\nabandoned"],
+        rows,
+    )
 
 
 def note(variants: Sequence[Variant]) -> Markup:
     if all(len(variant.cells) == 1 for variant in variants):
         return Markup("")
-    measured = " and ".join(["Accuracy"] * any(v.spread("best_accuracy").count for v in variants)
-                            + [loss_names(variants).removeprefix("final ")])
-    words = f"{measured[0].upper()}{measured[1:]}: mean ± sample standard deviation over seeds. All else: means over seeds"
+    measured = " and ".join(
+        ["Accuracy"] * any(v.spread("best_accuracy").count for v in variants)
+        + [loss_names(variants).removeprefix("final ")]
+    )
+    words = (
+        f"{measured[0].upper()}{measured[1:]}: mean ± sample standard deviation over seeds. All else: means over seeds"
+    )
     if any(variant.target > 0 for variant in variants):
         words += "; rounds and time to the target: over the seeds that reached it"
     words += "."

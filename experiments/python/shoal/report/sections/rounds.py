@@ -6,8 +6,16 @@ from markupsafe import Markup
 
 from shoal.report import tables
 from shoal.report.curves import (
-    FEWEST_EVALUATIONS, ROUNDS, Measure, common_target, curves, evaluated_on, evaluations, last_values,
-    reading_note)
+    FEWEST_EVALUATIONS,
+    ROUNDS,
+    Measure,
+    common_target,
+    curves,
+    evaluated_on,
+    evaluations,
+    last_values,
+    reading_note,
+)
 from shoal.report.page import Report
 from shoal.report.variants import MOST_LINES
 
@@ -26,12 +34,17 @@ def body(report: Report) -> Markup:
     if not measured:
         return Markup("") if report.studies.settings else Markup("<p>No round was evaluated.</p>\n")
     if evaluations(report.variants, measured[0]) < FEWEST_EVALUATIONS:
-        return (tables.charts([last_values(report.variants, measure, report.counter) for measure in measured])
-                + tables.soft("There are too few evaluations for a curve. Marks are means over seeds, lines reach from the "
-                              "lowest to the highest seed."))
+        return tables.charts(
+            [last_values(report.variants, measure, report.counter) for measure in measured]
+        ) + tables.soft(
+            "There are too few evaluations for a curve. Marks are means over seeds, lines reach from the "
+            "lowest to the highest seed."
+        )
     target = 100 * common_target(report.variants)
-    drawn = [curves(report.variants, measure, ROUNDS, report.counter, target if measure.unit == "%" else 0)
-             for measure in measured]
+    drawn = [
+        curves(report.variants, measure, ROUNDS, report.counter, target if measure.unit == "%" else 0)
+        for measure in measured
+    ]
     if len(report.variants) > MOST_LINES:
         return Markup("").join(drawn)
     entries = [(variant.label, variant.style) for variant in report.variants]

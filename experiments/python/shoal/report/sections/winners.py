@@ -68,22 +68,36 @@ def tile(winner: Winner | None, here: bool) -> Markup:
     title = f"{arm.name} {arm.metric:.2f}" + (f", then {second.name} {second.metric:.2f}" if second else "")
     sign = "" if winner.told_apart else "≈ "
     return Markup('<td class="shaded hue{}{}" style="--depth:{}%" title="{}">{}<br><small>{}{}</small></td>').format(
-        arm.style % 7, " here" if here else "", 42 if winner.told_apart else 14, clean(title), clean(arm.name), sign,
-        f"{arm.metric:.2f}" if arm.metric < 10 else f"{arm.metric:.1f}")
+        arm.style % 7,
+        " here" if here else "",
+        42 if winner.told_apart else 14,
+        clean(title),
+        clean(arm.name),
+        sign,
+        f"{arm.metric:.2f}" if arm.metric < 10 else f"{arm.metric:.1f}",
+    )
 
 
 def drawn(found: WinnerMap) -> Markup:
     here = nearest(found.directive, PAPER_DIRECTIVE), nearest(found.false_positive, PAPER_FALSE_POSITIVE)
-    rows = [[tables.cell(f"{directive:g}"),
-             *(tile(found.winners.get((directive, rate)), (directive, rate) == here) for rate in found.false_positive)]
-            for directive in reversed(found.directive)]
-    return tables.table(["hints ↓\nfalse positives →", *(f"{rate:g}" for rate in found.false_positive)], rows, kind="map")
+    rows = [
+        [
+            tables.cell(f"{directive:g}"),
+            *(tile(found.winners.get((directive, rate)), (directive, rate) == here) for rate in found.false_positive),
+        ]
+        for directive in reversed(found.directive)
+    ]
+    return tables.table(
+        ["hints ↓\nfalse positives →", *(f"{rate:g}" for rate in found.false_positive)], rows, kind="map"
+    )
 
 
 def in_words(found: WinnerMap) -> Markup:
     directive, rate = nearest(found.directive, PAPER_DIRECTIVE), nearest(found.false_positive, PAPER_FALSE_POSITIVE)
-    text = (f"The setting of OpenClaw-RL is estimated to lie at a false-positive rate of {PAPER_FALSE_POSITIVE:g} and a hint "
-            f"density of {PAPER_DIRECTIVE:g}; the framed cell ({rate:g}, {directive:g}) is the nearest here")
+    text = (
+        f"The setting of OpenClaw-RL is estimated to lie at a false-positive rate of {PAPER_FALSE_POSITIVE:g} and a hint "
+        f"density of {PAPER_DIRECTIVE:g}; the framed cell ({rate:g}, {directive:g}) is the nearest here"
+    )
     winner = found.winners.get((directive, rate))
     if winner is None:
         return Markup("<p>{} and was not measured.</p>\n").format(text)
@@ -102,4 +116,5 @@ def body(report: Report) -> Markup:
     return Markup("").join(drawn(found) + in_words(found) for found in maps) + tables.soft(
         f"Each cell names the objective with the lowest mean of {metric}, and gives it. Pale, with ≈: the paired 95 % interval of the "
         "difference to the second holds zero. Rows: how often users say what they want; columns: the judge's false-positive "
-        "rate.")
+        "rate."
+    )
