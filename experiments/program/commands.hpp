@@ -12,12 +12,16 @@ class App;
 
 namespace shoal {
 
-/// One command. To add one, write a function like those in commands.cpp and a line in the table below them.
+/// Runs a command whose options have been parsed; returns the exit code.
+using CommandAction = std::function<int()>;
+
+/// One command. To add one, write a file in commands/ like the others there, and a line in commands/all.hpp and in the
+/// table of commands.cpp.
 struct Command {
   const char *name, *about, *examples;  // the texts of --help
-  /// Adds the options of the command to `app`. Call the result after parsing: it runs the command and returns the exit
-  /// code. `arguments` are those of this process, without its name.
-  std::function<int()> (*declare)(CLI::App& app, const std::vector<std::string>& arguments);
+  /// Adds the options of the command to `app`. Call the result after parsing. `arguments` are those of this process,
+  /// without its name.
+  CommandAction (*declare)(CLI::App& app, const std::vector<std::string>& arguments);
 };
 
 /// All commands, in the order of --help.

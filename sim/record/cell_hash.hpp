@@ -19,7 +19,7 @@ namespace shoal {
 ///
 /// HASH is the BLAKE2b-128 of the values in the order of the rows, in hexadecimal: int64 and float64 values as their 8
 /// bytes, float32 values as their 4 bytes, all little-endian; of a text column, each text and a line feed. Every line
-/// ends with a line feed. `experiments/report/hash_of_run.py` computes it from a run file.
+/// ends with a line feed. `experiments/python/shoal/hashes.py` computes it from a run file.
 ///
 /// Equal results have equal hashes on any number of ranks and after any restart. Wall time is not part of it.
 class CellHash {

@@ -124,6 +124,7 @@ def test_help():
                      "--resume", "--anew", "--checkpoint-every", "--time-limit",
                      "shoal run experiments/quickstart.toml --ranks 2", "mpirun -n 4 shoal run"],
              "plan": ["FILE", "--set KEY=VALUE", "--ranks", "shoal plan experiments/quickstart.toml"],
+             "table": ["RUN.h5", "--format", "--out", "shoal table results/quickstart.h5"],
              "report": ["RUN.h5", "--out", "shoal report results/quickstart.h5 --out"],
              "export": ["RUN.h5", "--out", "--cell", "shoal export results/quickstart.h5"],
              "verify": ["RUN.h5", "--ranks", "shoal verify results/quickstart.h5"],

@@ -174,11 +174,12 @@ def test_hashes():
         assert len(set(hashes)) == 4 and all(len(text) == 32 for text in hashes)
         assert file.attrs["hash"] == program.result_hash(Path("printed").read_text())
         run_hash = file.attrs["hash"]
-    # The shipped script knows the definition of the hash and the file, none of the program's code.
-    script = program.SOURCE / "experiments/report/hash_of_run.py"
-    lines = subprocess.run([sys.executable, script, "run.h5"], capture_output=True, text=True, check=True).stdout.split("\n")
+    # The package knows the definition of the hash and the file, none of the program's code.
+    command = [sys.executable, "-m", "shoal.hashes", "run.h5"]
+    lines = subprocess.run(command, env=program.environment(PYTHONPATH=str(program.SOURCE / "experiments/python")),
+                           capture_output=True, text=True, check=True).stdout.split("\n")
     assert lines[:4] == [f"cell {index}  {text}  as stated" for index, text in enumerate(hashes)], lines
-    assert lines[4] == f"run  {run_hash}"
+    assert lines[4] == f"run  {run_hash}  as stated"
     assert not Path("run.h5.journal").exists() and not list(Path(".").glob("run.h5.partial*"))
 
 

@@ -58,15 +58,16 @@ def test_under_two_minutes():
 
 def test_picture():
     run()
-    plot = program.SOURCE / "experiments/report/plot.py"
-    done = subprocess.run([sys.executable, plot, "quickstart.h5", "--out", "quickstart.svg"], text=True,
-                          capture_output=True, timeout=program.LIMIT)
+    done = subprocess.run([sys.executable, "-m", "shoal.plot", "quickstart.h5", "--out", "light.svg", "--dark", "dark.svg",
+                           "--interval", "range", "--skip", "0.1"], text=True, capture_output=True, timeout=program.LIMIT,
+                          env=program.environment(PYTHONPATH=str(program.SOURCE / "experiments/python")))
     assert done.returncode == 0, done.stderr
-    root = xml.parse("quickstart.svg").getroot()
-    assert root.tag == "{http://www.w3.org/2000/svg}svg", root.tag
-    text = Path("quickstart.svg").read_text()
-    assert len(root.findall(".//{http://www.w3.org/2000/svg}path")) > 20
-    assert all(label in text for label in LABELS), "a strategy is missing in the picture"
+    for name in ("light", "dark"):
+        root = xml.parse(f"{name}.svg").getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg", root.tag
+        text = Path(f"{name}.svg").read_text()
+        assert len(root.findall(".//{http://www.w3.org/2000/svg}path")) > 20
+        assert all(label in text for label in LABELS), "a strategy is missing in the picture"
 
 
 program.main(globals())

@@ -1,0 +1,24 @@
+#include "experiments/program/commands/options.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "experiments/program/commands/all.hpp"
+#include "experiments/program/explain.hpp"
+
+namespace shoal {
+namespace {
+
+CommandAction declare_list(CLI::App& app, const Arguments&) {
+  const auto markdown = std::make_shared<bool>(false);
+  app.add_flag("--markdown", *markdown, "print a Markdown page with a table for each kind");
+  return action<bool>(markdown, [](const bool& page) { fmt::print("{}", page ? parts_page() : list_parts()); });
+}
+
+}  // namespace
+
+Command list_command() {
+  return {"list", "List all parts by kind", "  shoal list\n  shoal list --markdown > experiments/parts.md",
+          declare_list};
+}
+
+}  // namespace shoal

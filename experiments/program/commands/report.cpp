@@ -1,0 +1,37 @@
+#include "experiments/program/commands/options.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "experiments/program/commands/all.hpp"
+#include "experiments/program/python.hpp"
+
+namespace shoal {
+namespace {
+
+struct ReportOptions {
+  std::vector<std::string> files;
+  std::string out;
+};
+
+void write_report(const ReportOptions& options) {
+  std::vector<std::string> arguments = options.files;
+  arguments.insert(arguments.end(), {"--out", options.out});
+  become_python("shoal.report", arguments);
+}
+
+CommandAction declare_report(CLI::App& app, const Arguments&) {
+  const auto options = std::make_shared<ReportOptions>();
+  app.add_option("RUN.h5", options->files, "run files; for an interrupted run, the journals beside it are read too")
+      ->required();
+  app.add_option("--out", options->out, "page to write (HTML)")->required();
+  return action(options, write_report);
+}
+
+}  // namespace
+
+Command report_command() {
+  return {"report", "Write runs as one HTML page: tables, charts, configurations, provenance",
+          "  shoal report results/quickstart.h5 --out quickstart.html", declare_report};
+}
+
+}  // namespace shoal

@@ -1,0 +1,50 @@
+#include "experiments/program/commands/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+
+#include "experiments/program/commands/all.hpp"
+#include "experiments/program/run/run_command.hpp"
+
+namespace shoal {
+namespace {
+
+CLI::Validator finite_seconds() {
+  const auto problem = [](const std::string& text) -> std::string {
+    double seconds = 0;
+    const bool is_number = CLI::detail::lexical_cast(text, seconds);
+    return is_number && std::isfinite(seconds) && seconds >= 0 ? "" : fmt::format("{} is no time in seconds", text);
+  };
+  return CLI::Validator(problem, "SECONDS");
+}
+
+CommandAction declare_run(CLI::App& app, const Arguments& arguments) {
+  const auto command = std::make_shared<RunCommand>();
+  add_experiment_options(app, *command);
+  app.add_option("--out", command->options.out, "run file to write (HDF5); default: results/NAME.h5");
+  add_rank_options(app, *command);
+  add_table_option(app, command->options.blocks);
+  CLI::Option* resume = app.add_flag("--resume", command->options.resume,
+                                     "continue an interrupted run of the same experiment, or start it");
+  app.add_flag("--anew", command->options.anew, "discard an interrupted run")->excludes(resume);
+  app.add_option("--checkpoint-every", command->options.limits.checkpoint_every,
+                 "seconds between checkpoints (default 60); SIGUSR1 and SIGTERM save and stop")
+      ->check(finite_seconds());
+  app.add_option("--time-limit", command->options.limits.stop_after,
+                 "save and stop (exit code 75) before this many seconds have passed; 0: never")
+      ->check(finite_seconds());
+  return [command, arguments] { return run(*command, arguments); };
+}
+
+}  // namespace
+
+Command run_command() {
+  return {"run", "Run an experiment file: every cell of its grid, into one run file",
+          "  shoal run experiments/quickstart.toml --ranks 2\n"
+          "  shoal run experiments/quickstart.toml --set planner.cohort=20 --set 'grid.seed=[1, 2]' --out c20.h5\n"
+          "  mpirun -n 4 shoal run experiments/quickstart.toml --ranks-per-cell 2\n"
+          "  shoal run experiments/quickstart.toml --time-limit 3600 --resume",
+          declare_run};
+}
+
+}  // namespace shoal

@@ -1,0 +1,61 @@
+"""Writes runs as one HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from shoal.errors import ShoalError
+from shoal.report.page import page
+from shoal.run_file import read
+
+
+def check_out(out: Path, files: list[Path]) -> None:
+    if not out.parent.is_dir():
+        raise ShoalError(f"--out {out}: the folder '{out.parent}' does not exist. Make it, or choose another place.")
+    if out.is_dir():
+        raise ShoalError(f"--out {out}: is a folder. Choose another name for the page.")
+    for file in files:
+        if file.exists() and out.exists() and os.path.samefile(file, out):
+            raise ShoalError(f"--out {out}: is one of the run files. Choose another name for the page.")
+
+
+def replace(out: Path, text: str) -> None:
+    """The whole page or none of it."""
+    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, out)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="shoal report", description=__doc__)
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="RUN.h5",
+        help="run files; for an interrupted run, the journals beside it are read too",
+    )
+    parser.add_argument("--out", required=True, type=Path, help="page to write (HTML)")
+    options = parser.parse_args(arguments)
+    try:
+        check_out(options.out, options.files)
+        replace(options.out, page([read(file) for file in options.files]))
+    except (ShoalError, OSError) as error:
+        print(f"shoal: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    print(options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Experiments started from Python give the runs that the command line gives."""
+
+import os
+import subprocess
+import tomllib
+
+import numpy as np
+import pytest
+import shoal
+from conftest import SOURCE, TINY
+from shoal.running import toml
+
+
+def test_a_dictionary_is_an_experiment(run, program, tmp_path):
+    experiment = tomllib.loads(TINY)
+    again = shoal.run(experiment, out=tmp_path / "again.h5", progress=False)
+    assert again.hash == run.hash and again.path == tmp_path / "again.h5"
+
+
+def test_settings_change_the_experiment(run, program, folder, tmp_path):
+    changed = shoal.run(
+        folder / "tiny.toml",
+        out=tmp_path / "changed.h5",
+        progress=False,
+        rounds=3,
+        planner={"cohort": 5},
+        local={"rate": np.float64(0.25)},
+        **{"planner.dropout": 0},
+    )
+    settings = changed.settings(0)
+    assert (settings["rounds"], settings["planner"], settings["local"]["rate"]) == (
+        3,
+        {"name": "uniform", "cohort": 5, "dropout": 0},
+        0.25,
+    )
+    one = shoal.run(
+        tomllib.loads(TINY.split("[grid]")[0]),
+        out=tmp_path / "one.h5",
+        progress=False,
+        rounds=2,
+        strategy={"name": "fed_prox", "mu": 0.5},
+    )
+    assert one.settings(0)["strategy"] == {"name": "fed_prox", "mu": 0.5} and len(one.cells) == 1
+
+
+def test_toml_holds_any_text():
+    settings = {
+        "name": 'quo"te\\ \n\x7f\u00e9',
+        "grid": {"planner.dropout": [0, 0.1], "strategy": ["a", {"name": "b", "on": True}]},
+        "small": 1e-7,
+        "numbers": range(3),
+    }
+    assert tomllib.loads(toml(settings)) == {**settings, "numbers": [0, 1, 2]}
+    with pytest.raises(shoal.ShoalError, match="no setting"):
+        toml({"name": object()})
+
+
+def test_errors_are_those_of_the_program(program, tmp_path):
+    with pytest.raises(shoal.ShoalError, match="unknown key 'cohrt'.*cohort"):
+        shoal.run({"name": "x", "planner": {"name": "uniform", "cohrt": 5}}, out=tmp_path / "x.h5", progress=False)
+    with pytest.raises(shoal.ShoalError, match="loggers"):
+        shoal.run({"name": "x"}, loggers=[object()])
+
+
+def test_progress_counts_all_rounds(run, program, folder, tmp_path, capsys):
+    shoal.run(folder / "tiny.toml", out=tmp_path / "bar.h5")
+    assert "144/144" in capsys.readouterr().err
+
+
+def test_the_program_is_found(program, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHOAL_PROGRAM", str(tmp_path / "none"))
+    with pytest.raises(shoal.ShoalError, match="SHOAL_PROGRAM is"):
+        shoal.program.find()
+    # In PATH, if no checkout has a build.
+    (tmp_path / "shoal").symlink_to(program)
+    monkeypatch.delenv("SHOAL_PROGRAM")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shoal.program, "CHECKOUT", tmp_path)
+    assert shoal.program.find().resolve() == program.resolve()
+    (tmp_path / "shoal").unlink()
+    with pytest.raises(shoal.ShoalError, match="not found. Build it"):
+        shoal.program.find()
+
+
+def test_the_environment_starts_the_program(program):
+    script = SOURCE / ".venv/bin/shoal"
+    if not script.exists():
+        pytest.skip("no .venv/bin/shoal: experiments/setup has not run here")
+    done = subprocess.run(
+        [script, "--version"], env={**os.environ, "SHOAL_PROGRAM": str(program)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout == shoal.program.call("--version")
+
+
+class Kept:
+    """A logger that keeps what it is given."""
+
+    def __init__(self):
+        self.seen = []
+
+    def update(self, run):
+        self.seen.append((run.in_progress, len(run.rounds)))
+
+
+def test_loggers_follow_the_run(program, folder, tmp_path):
+    kept = Kept()
+    shoal.run(
+        folder / "tiny.toml", out=tmp_path / "logged.h5", progress=False, loggers=[kept], log_every=0.02, rounds=60
+    )
+    assert kept.seen[-1] == (False, 720)
+    counts = [count for _, count in kept.seen]
+    assert counts == sorted(counts) and kept.seen[0][0], "nothing was seen while it ran"

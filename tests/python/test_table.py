@@ -1,0 +1,98 @@
+"""Tables of a run: the numbers, and texts that LaTeX and Markdown take whatever a label holds."""
+
+import io
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import shoal
+from shoal import statistics, table
+
+HOSTILE = pd.DataFrame(
+    {"label": ["a_b & 50 % #1", "x^2 ~ {y} \\z $", "<b>|c|</b>", "two\nlines\x07"], "value": [1.5, np.nan, 2, 3]}
+)
+
+
+def test_by_repetition(run):
+    values = table.by_repetition(run)
+    assert list(values.columns) == run.labels and list(values.index) == [1, 2, 3, 4]
+    for cell in run.cells.itertuples():
+        assert values.at[cell.seed, cell.label] == cell.final_accuracy
+    # The last value that a cell has of a column of rounds.
+    assert table.by_repetition(run, "accuracy").equals(values)
+    reached = table.by_repetition(run, "rounds_to_target")
+    assert not (reached < 0).any().any()
+
+
+def test_comparison_is_paired_by_repetition(run):
+    values = table.by_repetition(run)
+    frame = table.comparison(run, baseline=run.labels[0])
+    assert list(frame["a"]) == run.labels[1:] and set(frame["b"]) == {run.labels[0]} and (frame["pairs"] == 4).all()
+    for row in frame.itertuples():
+        expected = statistics.paired(values[row.a], values[row.b])
+        assert row.p == expected.p and row.difference == pytest.approx((values[row.a] - values[row.b]).mean())
+    assert list(frame["p_holm"]) == list(statistics.holm(frame["p"].to_numpy()))
+    assert len(table.comparison(run)) == 3
+    with pytest.raises(shoal.ShoalError, match="has no variant 'sgd'. Choose one of"):
+        table.comparison(run, baseline="sgd")
+    assert table.seeds_needed(run, run.labels[0], run.labels[2], 0.01) > 1
+
+
+def test_summary_is_the_programs(run, program, run_path, tmp_path):
+    """The same texts as in the table that `shoal run` prints."""
+    printed = shoal.program.call("run", run_path.with_suffix(".toml"), "--out", tmp_path / "again.h5", "--anew")
+    frame = table.summary(run)
+    for label, row in frame.iterrows():
+        line = next(line for line in printed.splitlines() if line.startswith(f"{label} ") and "±" in line)
+        for name in (
+            "final accuracy",
+            "best accuracy",
+            "loss",
+            "rounds to target",
+            "time to target",
+            "upload",
+            "status",
+        ):
+            assert row[name] in line, (name, row[name], line)
+
+
+def test_csv_reads_back(run):
+    frame = table.intervals(run)
+    again = pd.read_csv(io.StringIO(table.csv(frame)), index_col="label", dtype=str)
+    for label, row in frame.iterrows():
+        assert [float(value) for value in again.loc[label]] == list(row)
+
+
+def test_markdown():
+    lines = table.markdown(HOSTILE).splitlines()
+    assert lines[0] == "| label | value |" and lines[1] == "| --- | ---: |" and len(lines) == 6
+    assert lines[4] == "| <b>\\|c\\|</b> | 2 |" and lines[3].endswith("| - |") and lines[5] == "| two lines  | 3 |"
+
+
+def test_latex_escapes():
+    text = table.latex(HOSTILE, caption="50 % of a_b", label="tab:x")
+    assert r"a\_b \& 50 \% \#1 & 1.5 \\" in text and "$<$b$>$$|$c$|$" in text and r"\caption{50 \% of a\_b}" in text
+    assert "\x07" not in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here (pdflatex is not found)")
+def test_latex_compiles(run, tmp_path):
+    tables = [
+        table.latex(HOSTILE),
+        table.latex(table.summary(run), caption="All & more"),
+        table.latex(table.comparison_text(table.comparison(run), 100)),
+    ]
+    content = "\n\n".join(tables)
+    (tmp_path / "page.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + content + "\n\\end{document}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
