@@ -47,14 +47,22 @@ class ClientSide {
   Contribution contribute(const AggregationPlan& plan, TrainedBlock& done, std::span<const Participation> block,
                           std::span<const double> factors) const;
   /// Recovers the means of a group's channels from those of the words. `section_of(name)` is the State of a part's
-  /// section.
-  template <class SectionOf>
-  void decode(Aggregate& sums, std::int32_t group, const SectionOf& section_of) const {
+  /// section. Where a codec settles, `settle(work)` is called with what has to be done for each client of the group:
+  /// work(record).
+  template <class SectionOf, class Settle>
+  void decode(Aggregate& sums, std::int32_t group, const SectionOf& section_of, const Settle& settle) const {
     const Form& own = form(group);
     for (std::size_t c = 0; c < own.channels.size(); ++c) {
       if (own.channels[c].needs_mean) continue;
       for (std::size_t i = codecs_.size(); i-- > 0;) {
-        sums.means[c] = codec(i).decode_sum(std::move(sums.means[c]), section_of(codecs_[i].section), own.wires[i][c]);
+        const std::string& section = codecs_[i].section;
+        State& state = section_of(section);
+        sums.means[c] = codec(i).decode_sum(std::move(sums.means[c]), state, own.wires[i][c]);
+        if (!codec(i).settles()) continue;
+        settle([&](ClientRecord& record) {
+          WrittenMemory written(memory_, record, section);
+          codec(i).settle(written, sums.means[c], state, own.wires[i][c]);
+        });
       }
     }
   }

@@ -106,7 +106,7 @@ void share_groups(const std::vector<BlockOutcome>& outcomes, std::int32_t groups
 }
 
 // Copies the tensors of the newest messages if participations in flight still need them: they share them with the
-// state, and the strategy may change them in place.
+// state, and the parts may change them in place.
 void protect_newest_messages(FederationState& state) {
   for (auto& [id, message] : state.messages) {
     if (id.version != state.version) continue;
@@ -127,7 +127,6 @@ void note_downloads(const PlannedRound& round, Board& board) {
 // Makes the next version of the model with the stages and the strategy.
 void update_server(const Federation& federation, const RoundTraining& training, const Prelude& prelude,
                    SessionResult& session, FederationState& state, const ServerData* server) {
-  protect_newest_messages(state);
   training.server_side(session.groups, state, server);
   const std::string section = federation.sections().front().name;
   ServerContext context = server_context(federation, state, state.client_side.channels(), section, server);
@@ -208,12 +207,16 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   share_groups(trained.commits, federation.groups(), round.committed, comm);
   state.feedback = feedback_of(round.committed, figures);
   training.observe(state);
-  training.store_memory(state.memory, figures, trained.commits, comm);
-
   RoundRecord record = describe_round(round, figures);
+  const bool steps = record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients);
   note_downloads(round, state.board);
   end_participations(round.plan, state);
-  if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
+  if (steps) {
+    protect_newest_messages(state);
+    training.decode(session.groups, state, trained.commits, trainers.pool());
+  }
+  training.store_memory(state.memory, figures, trained.commits, comm);
+  if (steps) {
     const std::optional<ServerData> server = server_data(*federation.task, comm, trainers);
     update_server(federation, training, prelude, session, state, server ? &*server : nullptr);
     report(federation, state, record);

@@ -79,18 +79,41 @@ void RoundTraining::observe(FederationState& state) const {
   }
 }
 
-void RoundTraining::server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server) const {
+bool RoundTraining::is_left_out(const Aggregate& group, std::size_t groups) const {
+  return groups > 1 && group.clients == 0 && !round_.world.steps_without_clients;
+}
+
+void RoundTraining::decode(std::span<Aggregate> groups, FederationState& state, std::span<BlockOutcome> outcomes,
+                           ThreadPool& pool) const {
   const ClientSide& side = state.client_side;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     Aggregate& group = groups[i];
     const auto g = static_cast<std::int32_t>(i);
-    if (groups.size() > 1 && group.clients == 0 && !round_.world.steps_without_clients) {
+    if (is_left_out(group, groups.size())) {
       for (std::size_t c = 0; c < group.means.size(); ++c) {
         group.means[c] = at::zeros({side.channels(g)[c].size}, group.means[c].options());
       }
       continue;
     }
-    side.decode(group, g, [&](std::string_view section) -> State& { return state.section(section, g); });
+    const auto section_of = [&](std::string_view section) -> State& { return state.section(section, g); };
+    side.decode(group, g, section_of, [&](const auto& settle) {
+      pool.for_each(outcomes.size(), [&](int, std::size_t b) {
+        BlockOutcome& block = outcomes[b];
+        for (std::size_t k = 0; k < block.written.size(); ++k) {
+          const bool is_in_group = round_.committed[block.positions[k]].group == g;
+          if (is_in_group && block.figures[k].accepted) settle(block.written[k]);
+        }
+      });
+    });
+  }
+}
+
+void RoundTraining::server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server) const {
+  const ClientSide& side = state.client_side;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    Aggregate& group = groups[i];
+    const auto g = static_cast<std::int32_t>(i);
+    if (is_left_out(group, groups.size())) continue;
     for (std::size_t s = federation_.stages.size(); s-- > 0;) {
       const std::string& section = side.stage_section(s);
       federation_.stages[s]->server_side(state.section(section, g), group,

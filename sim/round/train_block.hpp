@@ -48,6 +48,10 @@ class RoundTraining {
   BlockOutcome train(const OwnBlock& block, Trainer& trainer, Collector& collector) const;
   /// The same without the sum. The result owns its memory.
   TrainedBlock train_ahead(const OwnBlock& block, Trainer& trainer) const;
+  /// Recovers the means of each group's updates from those of the words, and lets codecs complete what clients have
+  /// remembered. Where there are several groups, parts see those that have updates, unless they step without clients.
+  void decode(std::span<Aggregate> groups, FederationState& state, std::span<BlockOutcome> outcomes,
+              ThreadPool& pool) const;
   /// Sends the memory of accepted clients to its home ranks. A client that is committed twice keeps the later of its
   /// two records in the plan's order, whichever ranks trained it. `figures` has an entry for each commit of the round,
   /// `outcomes` one for each block of `commits()`. Collective.
@@ -55,13 +59,12 @@ class RoundTraining {
                     Communicator& comm) const;
   /// Tells the stages which updates of the round were accepted.
   void observe(FederationState& state) const;
-  /// Recovers the means of each group's updates from those of the words, then runs the server side of the stages in
-  /// reverse order. Where there are several groups, parts see those that have updates, unless they step without
-  /// clients.
+  /// Runs the server side of the stages in reverse order, for the same groups as `decode`.
   void server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server = nullptr) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;
+  bool is_left_out(const Aggregate& group, std::size_t groups) const;
 
   const Federation& federation_;
   const FederationState& state_;

@@ -95,6 +95,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   const std::unique_ptr<Communicator> comm = single_rank();
   Trainers trainers(task, 1);
   std::unique_ptr<Collector> collector;
+  std::vector<BlockOutcome> outcomes;
   const std::vector<Participation> clients = median_clients(rounds, task, parts.local->at(1));
   const std::vector<Participation> one_step = shortened(clients, 1e-12);
   const std::vector<Participation> many_steps =
@@ -106,8 +107,9 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   const auto train = [&](const RoundTraining& which) {
     run_prelude(parts, state, short_round, *comm, trainers);
     collector = parts.aggregator->open(which.sums());
-    trainers.for_each(which.commits().size(), [&](int, std::size_t i, Trainer& trainer) {
-      which.train(which.commits()[i], trainer, *collector);
+    outcomes.resize(which.commits().size());
+    trainers.for_each(outcomes.size(), [&](int, std::size_t i, Trainer& trainer) {
+      outcomes[i] = which.train(which.commits()[i], trainer, *collector);
     });
   };
 
@@ -133,6 +135,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
     SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
     if (!session.aborted.empty()) return;
+    training.decode(session.groups, state, outcomes, trainers.pool());
     training.server_side(session.groups, state, data);
     std::optional<ServerRows> rows;
     context.prelude = prelude.groups;
