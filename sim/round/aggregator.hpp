@@ -98,6 +98,9 @@ class Aggregator : public RoundPart {
   /// drop out in them: Outcome numbers them after the upload, in this order. A client that drops out in a binding one
   /// is not committed.
   virtual std::vector<ProtocolPhase> phases(std::span<const Wire>, double /*expected_cohort*/) const { return {}; }
+  /// The bytes that each client sends for these wires where they do not follow from the codecs: under masks every value
+  /// is a word of the ring, whatever the codecs have left of it. The clock, the plan and the record then count these.
+  virtual std::optional<std::int64_t> bytes_up(std::span<const Wire>, double /*expected_cohort*/) const { return {}; }
   /// The reason why a session of these participations cannot succeed, or empty. Asked before training: the round is
   /// then abandoned, and no client's memory changes.
   virtual std::string refuses(const AggregationPlan&) const { return {}; }

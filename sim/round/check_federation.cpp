@@ -79,7 +79,7 @@ void refuse_waiting(const Federation& federation, const Composition& all) {
   const double expected = federation.planner->sampling(all).expected;
   std::vector<ProtocolPhase> phases = federation.aggregator->phases(all.wires, expected);
   const std::size_t of_aggregator = phases.size();
-  add_prelude(phases, *federation.strategy, federation.task->layout());
+  add_prelude(phases, federation, expected);
   const RoundPart& part = phases.size() == of_aggregator ? static_cast<const RoundPart&>(*federation.aggregator)
                                                          : static_cast<const RoundPart&>(*federation.strategy);
   for (const ProtocolPhase& phase : phases) {

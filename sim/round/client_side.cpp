@@ -65,6 +65,8 @@ ClientSide::ClientSide(const Federation& federation)
     if (!form.wires.empty()) continue;
     form.channels = federation.channels(g);
     form.wires = federation.wires(form.channels, g);
+    form.bytes_up = federation.aggregator->bytes_up(form.wires.back(), expected_cohort_);
+    form.expected_bytes_up = form.bytes_up.value_or(expected_bytes(form.wires.back()));
   }
   for (const auto& [section, part] : federation.sections()) {
     if (part == federation.strategy.get()) strategy_section_ = section;
@@ -170,6 +172,8 @@ void ClientSide::encode(const Message& message, ClientBlock& clients, UpdateBloc
     }
     done.channels.push_back(std::move(sent.words));
   }
+  if (!own_form.bytes_up) return;
+  for (ClientFigures& client : done.figures) client.bytes_up = *own_form.bytes_up;
 }
 
 Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& done,

@@ -2,6 +2,7 @@
 // The client's side of a federation: everything that happens between a download and the sum.
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ class ClientSide {
   /// The section of stage `s`, counted from 0.
   const std::string& stage_section(std::size_t s) const { return stages_[s].section; }
   double expected_cohort() const { return expected_cohort_; }
+  /// Bytes that one client of the group is expected to send.
+  std::int64_t expected_bytes_up(std::int32_t group = 0) const { return form(group).expected_bytes_up; }
 
   /// Takes a block from its message through local training, stages, attack and codecs. `memory` holds each client's
   /// memory. Clients whose update is not finite or exceeds its channel's bound are marked as rejected. The result
@@ -72,6 +75,8 @@ class ClientSide {
   struct Form {
     std::vector<Channel> channels;
     std::vector<std::vector<Wire>> wires;  // before each codec and after the last, per channel
+    std::optional<std::int64_t> bytes_up;  // the bytes of every client, if the aggregator says them
+    std::int64_t expected_bytes_up = 0;
   };
   // A part that works on single channels: its place among its kind, its section and its keys, one per channel.
   struct ChannelKeys {

@@ -187,7 +187,7 @@ World make_world(const Federation& federation, FederationState& state, const Loc
   const Message& message = newest_message(federation, state);
   std::vector<ProtocolPhase> protocol =
       federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort());
-  add_prelude(protocol, *federation.strategy, federation.task->layout());
+  add_prelude(protocol, federation, state.client_side.expected_cohort());
   return {.task = *federation.task,
           .population = *federation.population,
           .local = local,
@@ -197,7 +197,7 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .version = state.version,
           .message_bytes = download_bytes(federation, message),
           .bytes_since = message.bytes_since,
-          .bytes_up = expected_bytes(state.client_side.wires()),
+          .bytes_up = state.client_side.expected_bytes_up(),
           .in_flight = state.in_flight,
           .feedback = state.feedback,
           .protocol = std::move(protocol),
