@@ -63,10 +63,14 @@ void refuse_missing_means(const Federation& federation) {
 }
 
 void refuse_missing_rows(const Federation& federation) {
-  if (!federation.wants_rows() || federation.aggregator->gives_rows()) return;
+  // Rules are content with rows that belong to no client.
+  const bool wants_clients =
+      federation.strategy->wants_rows() || (federation.attack != nullptr && federation.attack->wants_rows());
+  const Aggregator& aggregator = *federation.aggregator;
+  if (!federation.wants_rows() || (aggregator.gives_rows() && (aggregator.needs_rows() || !wants_clients))) return;
   const RoundPart* compares = federation.strategy.get();
   if (federation.attack != nullptr && federation.attack->wants_rows()) compares = federation.attack.get();
-  if (!federation.rules.empty()) compares = federation.rules.front().get();
+  if (!federation.rules.empty() && !aggregator.gives_rows()) compares = federation.rules.front().get();
   const RoundPart& part = *compares;
   user_error(
       "'{}' compares the clients' updates, and the aggregator '{}' does not give them. Leave out the name in "
@@ -165,7 +169,7 @@ void Federation::check() const {
   refuse_rules_beside_rows(*this);
   refuse_prelude(*this);
   for (const auto& codec : codecs) {
-    if (!aggregator->needs_rows() || codec->decodes_rows()) continue;
+    if (!(aggregator->needs_rows() || aggregator->gives_rows()) || codec->decodes_rows()) continue;
     user_error(
         "[aggregator] compares the clients' updates, and the codec '{}' can only decode their sum. Use an aggregator "
         "that adds updates or a codec that decodes each of them.",

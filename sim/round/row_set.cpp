@@ -62,6 +62,27 @@ RowSet::RowSet(std::vector<KeptRow> kept, std::vector<std::int64_t> widths, at::
   exchange_columns(kept, places);
 }
 
+RowSet::RowSet(std::span<const SharedRow> rows, std::vector<std::int64_t> widths, at::ScalarType type,
+               Communicator& comm, ThreadPool& pool)
+    : comm_(&comm),
+      pool_(&pool),
+      widths_(std::move(widths)),
+      width_(std::accumulate(widths_.begin(), widths_.end(), std::int64_t{0})),
+      rows_(std::ssize(rows)),
+      weights_(widths_.size()) {
+  begin_ = range_of(comm.rank()).begin;
+  columns_ = at::empty({rows_, own_count()}, at::TensorOptions(type));
+  for (std::int64_t i = 0; i < rows_; ++i) {
+    ensure(rows[i].values.numel() == width_ && rows[i].values.scalar_type() == type &&
+               rows[i].weights.size() == widths_.size(),
+           "a row has {} values and {} weights, expected {} and {}", rows[i].values.numel(), rows[i].weights.size(),
+           width_, widths_.size());
+    columns_[i].copy_(rows[i].values.narrow(0, begin_, own_count()));
+    groups_.push_back(rows[i].group);
+    for (std::size_t c = 0; c < widths_.size(); ++c) weights_[c].push_back(rows[i].weights[c]);
+  }
+}
+
 RowSet::Range RowSet::range_of(int rank) const {
   const std::int64_t chunks = (width_ + gram_chunk - 1) / gram_chunk, ranks = comm_->size();
   return {std::min(width_, chunks * rank / ranks * gram_chunk),
@@ -173,7 +194,7 @@ void RowSet::forget_clients(std::int64_t count) {
 }
 
 RowSet RowSet::of_group(std::int32_t group) const {
-  ensure(std::ssize(groups_) == rows_, "rows that belong to no client have no group");
+  ensure(std::ssize(groups_) == rows_, "rows that a rule has made have no group");
   RowSet chosen = *this;
   std::vector<std::int64_t> which;
   for (std::int64_t i = 0; i < rows_; ++i) {
@@ -185,9 +206,10 @@ RowSet RowSet::of_group(std::int32_t group) const {
     for (std::size_t i = 0; i < which.size(); ++i) chosen.weights_[c][i] = weights_[c][which[i]];
   }
   for (const std::int64_t i : which) {
+    chosen.groups_.push_back(group);
+    if (clients_.empty()) continue;
     chosen.clients_.push_back(clients_[i]);
     chosen.ids_.push_back(ids_[i]);
-    chosen.groups_.push_back(group);
   }
   const at::Tensor index = at::tensor(which, at::kLong);
   if (map_.defined()) {
