@@ -135,15 +135,11 @@ SessionResult finish_session(Collector& collector, const PlannedRound& round, co
   SessionResult result{.groups = std::move(intake.sums), .aborted = std::move(intake.aborted)};
   if (!intake.rows || !result.aborted.empty()) return result;
 
-  if (result.groups.size() == 1) {
-    finish_group(*intake.rows, 0, result.groups[0], round, federation, state, comm, trainers);
-    if (federation.strategy->wants_rows()) result.rows = std::move(intake.rows);
-    return result;
-  }
   for (std::size_t g = 0; g < result.groups.size(); ++g) {
     const auto group = static_cast<std::int32_t>(g);
-    RowSet own = intake.rows->of_group(group);
+    RowSet own = result.groups.size() == 1 ? std::move(*intake.rows) : intake.rows->of_group(group);
     finish_group(own, group, result.groups[g], round, federation, state, comm, trainers);
+    if (federation.strategy->wants_rows()) result.rows.push_back(std::move(own));
   }
   return result;
 }

@@ -1,7 +1,7 @@
 #pragma once
 // The end of a round's session: the sums, or the rows after the attack and the rules.
 
-#include <optional>
+#include <vector>
 
 #include "sim/round/plan_round.hpp"
 
@@ -11,7 +11,7 @@ namespace shoal {
 struct SessionResult {
   std::vector<Aggregate> groups;  // with all means
   std::string aborted{};          // why the session has failed, or empty
-  std::optional<RowSet> rows{};   // those of all groups after the attack, if the strategy wants them
+  std::vector<RowSet> rows{};     // those of each group after the attack, if the strategy wants them
 };
 
 /// Ends the session that `collector` holds this rank's share of. If the aggregator gives rows, the attack changes those

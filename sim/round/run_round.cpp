@@ -132,7 +132,7 @@ void update_server(const Federation& federation, const RoundTraining& training, 
   ServerContext context = server_context(federation, state, state.client_side.channels(), section, server);
   context.prelude = prelude.groups;
   std::optional<ServerRows> rows;
-  if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
+  if (!session.rows.empty()) context.rows = &rows.emplace(std::move(session.rows), state.memory, section);
   federation.strategy->server_update(state.strategy(), session.groups, context);
   state.version = Version{value(state.version) + 1};
 }

@@ -139,7 +139,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
     training.server_side(session.groups, state, data);
     std::optional<ServerRows> rows;
     context.prelude = prelude.groups;
-    if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
+    if (!session.rows.empty()) context.rows = &rows.emplace(std::move(session.rows), state.memory, section);
     parts.strategy->server_update(state.strategy(), session.groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);
