@@ -78,6 +78,15 @@ void refuse_missing_rows(const Federation& federation) {
       part.name(), federation.aggregator->name(), part.name());
 }
 
+// The rows of others change while a client is in flight.
+void refuse_sending_rows(const Federation& federation) {
+  if (!federation.strategy->sends_others() || federation.planner->waits_for_all()) return;
+  user_error(
+      "'{}' sends clients the models of others, and '{}' does not wait for all of its clients. Use a planner that "
+      "waits for its whole cohort.",
+      federation.strategy->name(), federation.planner->name());
+}
+
 // If clients wait for each other, the fates of all must be known when they start.
 void refuse_waiting(const Federation& federation, const Composition& all) {
   const double expected = federation.planner->sampling(all).expected;
@@ -165,6 +174,7 @@ void Federation::check() const {
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);
+  refuse_sending_rows(*this);
   refuse_mixed_groups(*this);
   refuse_rules_beside_rows(*this);
   refuse_prelude(*this);

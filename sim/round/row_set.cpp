@@ -356,6 +356,29 @@ at::Tensor RowSet::row(std::int64_t i) {
   return whole(combined(map_.narrow(0, i, 1).contiguous(), {0, own_count()})[0]);
 }
 
+at::Tensor RowSet::channel(std::size_t c) {
+  const std::int64_t begin = std::accumulate(widths_.begin(), widths_.begin() + c, std::int64_t{0});
+  const at::Tensor mine = columns();
+  const auto part_of = [&](int rank) {  // the columns of the channel that a rank has
+    const Range all = range_of(rank);
+    return Range{std::clamp(begin, all.begin, all.end), std::clamp(begin + widths_[c], all.begin, all.end)};
+  };
+  const Range own = part_of(comm_->rank());
+  const at::Tensor sent = mine.narrow(1, own.begin - begin_, own.count()).contiguous();
+  const auto* bytes = static_cast<const std::byte*>(sent.const_data_ptr());
+  const std::vector<Bytes> all = comm_->gather_all({bytes, bytes + sent.nbytes()});
+  at::Tensor found = at::empty({rows_, widths_[c]}, mine.options());
+  for (int r = 0; r < comm_->size(); ++r) {
+    const Range theirs = part_of(r);
+    if (theirs.count() == 0 || rows_ == 0) continue;
+    at::Tensor part = at::empty({rows_, theirs.count()}, mine.options());
+    ensure(all[r].size() == part.nbytes(), "rank {} has sent {} bytes of a channel", r, all[r].size());
+    std::memcpy(part.mutable_data_ptr(), all[r].data(), part.nbytes());
+    found.narrow(1, theirs.begin - begin, theirs.count()).copy_(part);
+  }
+  return found;
+}
+
 at::Tensor RowSet::mean() {
   const auto counts = [](const std::vector<double>& weights) { return weights[0] > 0; };
   if (rows_ == 1 && std::ranges::all_of(weights_, counts)) return row(0);

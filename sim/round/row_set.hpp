@@ -95,6 +95,9 @@ class RowSet {
   std::vector<at::Tensor> rows_at(std::span<const int> owners);
   /// Row i [d], on every rank; collective.
   at::Tensor row(std::int64_t i);
+  /// The values of one channel of all rows [n, size], on every rank, which sends its columns of them: for channels of a
+  /// few values. Collective.
+  at::Tensor channel(std::size_t c);
   /// The weighted mean of the rows [d], channel by channel; 0 where all weights are. On every rank; collective.
   at::Tensor mean();
 

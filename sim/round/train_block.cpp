@@ -2,6 +2,10 @@
 
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
+#include "sim/round/server_rows.hpp"
+
 namespace shoal {
 
 RoundTraining::RoundTraining(const Federation& federation, const FederationState& state, const PlannedRound& round,
@@ -15,6 +19,7 @@ RoundTraining::RoundTraining(const Federation& federation, const FederationState
   std::vector<TrainingBlock> blocks = blocks_of_round(round, state, *federation.task, joined_.empty() ? lanes : 0);
   const std::vector<Assignment> assignments = assign(blocks, state.ahead, comm.size());
   std::vector<std::vector<ClientRecord>> memory = fetch_memory(blocks, assignments, state.memory, comm);
+  if (federation.strategy->sends_others()) fetch_rows(comm, assignments, blocks);
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     OwnBlock block{std::move(blocks[b]), std::move(memory[b])};
     const bool is_ahead = block.block.positions.empty();
@@ -43,13 +48,53 @@ TrainedBlock RoundTraining::train_ahead(const OwnBlock& block, Trainer& trainer)
 }
 
 TrainedBlock RoundTraining::client_side(const OwnBlock& block, Trainer& trainer) const {
-  const std::vector<Participation>& participations = block.participations();
-  const Participation& first = participations.front();  // the others need the same message
-  const auto joined = joined_.find(first.group);
-  const Message& message = joined != joined_.end() ? joined->second : state_.messages.at({first.version, first.group});
+  const Message& message = message_of(block.participations().front());  // the others need the same
+  if (rows_.empty()) return train_with(message, block, trainer);
+  Message own = message;
+  for (const Participation& p : block.participations()) own.rows.emplace(p.client, rows_.at(p.client));
+  return train_with(own, block, trainer);
+}
+
+TrainedBlock RoundTraining::train_with(const Message& message, const OwnBlock& block, Trainer& trainer) const {
   const ClientSide& side = state_.client_side;
-  return train_clients_ ? train_clients_(side, message, participations, block.memory, trainer)
-                        : side.train(message, participations, block.memory, trainer);
+  return train_clients_ ? train_clients_(side, message, block.participations(), block.memory, trainer)
+                        : side.train(message, block.participations(), block.memory, trainer);
+}
+
+const Message& RoundTraining::message_of(const Participation& first) const {
+  const auto joined = joined_.find(first.group);
+  return joined != joined_.end() ? joined->second : state_.messages.at({first.version, first.group});
+}
+
+// Brings the rows of others that clients download to the ranks that train these clients.
+void RoundTraining::fetch_rows(Communicator& comm, std::span<const Assignment> assignments,
+                               std::span<const TrainingBlock> blocks) {
+  const std::string section = federation_.sections().front().name;
+  std::vector<std::size_t> kept;
+  for (const MemorySlot& row : federation_.strategy->rows(federation_.task->layout())) {
+    kept.push_back(slot_of(state_.memory.slots(), scoped(section, kept_row(row.name))));
+  }
+  std::vector<std::vector<ClientId>> wanted(comm.size());
+  std::vector<ClientId> receivers;  // the client that gets each row of this rank
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    const int rank = assignments[b].rank;
+    for (const Participation& p : blocks[b].participations) {
+      if (rank == comm.rank()) rows_[p.client];
+      for (const ClientId of : federation_.strategy->sends(state_.strategy(), p.client)) {
+        wanted[rank].push_back(of);
+        if (rank == comm.rank()) receivers.push_back(p.client);
+      }
+    }
+  }
+  const std::vector<ClientRecord> records = state_.memory.fetch(wanted, comm, kept);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    SentRows sent{.of = wanted[comm.rank()][i]};
+    for (const std::size_t slot : kept) {
+      ensure(records[i][slot].defined(), "a strategy sends a row of client {} that it has not kept", value(sent.of));
+      sent.rows.push_back(records[i][slot].to(federation_.task->layout().device));
+    }
+    rows_.at(receivers[i]).push_back(std::move(sent));
+  }
 }
 
 void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFigures> figures,

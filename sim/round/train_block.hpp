@@ -64,6 +64,9 @@ class RoundTraining {
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;
+  TrainedBlock train_with(const Message& message, const OwnBlock& block, Trainer& trainer) const;
+  const Message& message_of(const Participation& first) const;
+  void fetch_rows(Communicator& comm, std::span<const Assignment> assignments, std::span<const TrainingBlock> blocks);
   bool is_left_out(const Aggregate& group, std::size_t groups) const;
 
   const Federation& federation_;
@@ -73,6 +76,7 @@ class RoundTraining {
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
   std::map<std::int32_t, Message> joined_;
+  std::map<ClientId, std::vector<SentRows>> rows_;  // kept rows of others, for the clients of this rank's blocks
 };
 
 }  // namespace shoal
