@@ -78,6 +78,25 @@ void refuse_missing_rows(const Federation& federation) {
       part.name(), federation.aggregator->name(), part.name());
 }
 
+// The update that the server makes itself, for rules that want one.
+void refuse_missing_reference(const Federation& federation) {
+  for (const auto& rule : federation.rules) {
+    if (!rule->wants_reference()) continue;
+    if (!federation.task->server_trains()) {
+      user_error(
+          "the rule '{}' compares updates with one that the server makes on examples of its own, and it has none. Set "
+          "'server' in [data], or use another rule.",
+          rule->name());
+    }
+    if (federation.groups() > 1) {
+      user_error(
+          "the rule '{}' compares updates with the one that the server makes, and '{}' has {} groups of clients. Use "
+          "another rule or strategy.",
+          rule->name(), federation.strategy->name(), federation.groups());
+    }
+  }
+}
+
 // The rows of others change while a client is in flight.
 void refuse_sending_rows(const Federation& federation) {
   if (!federation.strategy->sends_others() || federation.planner->waits_for_all()) return;
@@ -174,6 +193,7 @@ void Federation::check() const {
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);
+  refuse_missing_reference(*this);
   refuse_sending_rows(*this);
   refuse_mixed_groups(*this);
   refuse_rules_beside_rows(*this);

@@ -45,6 +45,9 @@ class ClientSide {
   /// shares memory of the trainer until its next block.
   TrainedBlock train(const Message& message, std::span<const Participation> block, std::vector<ClientRecord> memory,
                      Trainer& trainer) const;
+  /// The update that the server makes on its own examples, as a participation of its own (Task::server_client): local
+  /// training and stages, in the layout of a row. On the host.
+  at::Tensor train_reference(const Message& message, const Participation& server, Trainer& trainer) const;
   /// The block's contribution to the sums of `plan`; `done.channels` are moved there. `factors` are the commits'
   /// weights. Rejects clients whose weight is not finite or outside its channel's limits.
   Contribution contribute(const AggregationPlan& plan, TrainedBlock& done, std::span<const Participation> block,
@@ -89,6 +92,7 @@ class ClientSide {
   const Form& form(std::int32_t group) const { return forms_[variant_of_[group]]; }
   ChannelKeys keys_of(std::size_t place, const std::string& section) const;
   PartContext context(const std::string& section, RandomKey key, std::span<const Participation> block) const;
+  UpdateBlock update_of(const Message& message, ClientBlock& clients) const;
   void encode(const Message& message, ClientBlock& clients, UpdateBlock& update, TrainedBlock& done) const;
   void add_in_ring(const AggregationPlan& plan, Contribution& contribution, std::span<const Participation> block) const;
 

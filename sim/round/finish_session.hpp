@@ -17,8 +17,10 @@ struct SessionResult {
 /// Ends the session that `collector` holds this rank's share of. If the aggregator gives rows, the attack changes those
 /// of malicious clients, the rules are applied one after the other, and the weighted mean of the rows that are left is
 /// the aggregate; a session without rows gives means 0. The weight of an aggregate is that of the rows that came in. A
-/// round that has been abandoned has no session and no aggregates. Collective.
+/// round that has been abandoned has no session and no aggregates. `reference` is the server's own update, for rules
+/// that want one. Collective.
 SessionResult finish_session(Collector& collector, const PlannedRound& round, const Federation& federation,
-                             FederationState& state, Communicator& comm, Trainers& trainers);
+                             FederationState& state, Communicator& comm, Trainers& trainers,
+                             const at::Tensor& reference = {});
 
 }  // namespace shoal

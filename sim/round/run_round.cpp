@@ -22,6 +22,7 @@ namespace {
 struct Trained {
   std::vector<BlockOutcome> commits;     // in the order of RoundTraining::commits
   std::vector<TrainedBlock> ahead;       // in the order of RoundTraining::ahead
+  at::Tensor reference{};                // the server's own update, if a rule wants it: the same on every rank
   std::unique_ptr<Collector> collector;  // holds the contributions of all threads
 };
 
@@ -42,11 +43,14 @@ Trained train(const RoundTraining& training, const Aggregator& aggregator, Train
                   .ahead = std::vector<TrainedBlock>(training.ahead().size())};
   std::vector<std::unique_ptr<Collector>> collectors(trainers.size());
   for (std::unique_ptr<Collector>& collector : collectors) collector = aggregator.open(training.sums());
-  trainers.for_each(commits + trained.ahead.size(), [&](int worker, std::size_t i, Trainer& trainer) {
+  const std::size_t all = commits + trained.ahead.size();
+  trainers.for_each(all + (training.wants_reference() ? 1 : 0), [&](int worker, std::size_t i, Trainer& trainer) {
     if (i < commits) {
       trained.commits[i] = training.train(training.commits()[i], trainer, *collectors[worker]);
-    } else {
+    } else if (i < all) {
       trained.ahead[i - commits] = training.train_ahead(training.ahead()[i - commits], trainer);
+    } else {
+      trained.reference = training.train_reference(trainer);
     }
   });
   for (std::size_t w = 1; w < collectors.size(); ++w) collectors[0]->merge(*collectors[w]);
@@ -197,7 +201,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   keep_ahead(training, trained.ahead, state.ahead);
 
   // One reduction for the sums and one for the clients' figures; afterwards every rank knows the same.
-  SessionResult session = finish_session(*trained.collector, round, federation, state, comm, trainers);
+  SessionResult session =
+      finish_session(*trained.collector, round, federation, state, comm, trainers, trained.reference);
   if (!session.aborted.empty()) {
     trained.commits.clear();
     abandon(round, session.aborted);

@@ -97,6 +97,20 @@ void RoundTraining::fetch_rows(Communicator& comm, std::span<const Assignment> a
   }
 }
 
+bool RoundTraining::wants_reference() const {
+  const auto wants = [](const auto& rule) { return rule->wants_reference(); };
+  return !round_.committed.empty() && std::ranges::any_of(federation_.rules, wants);
+}
+
+at::Tensor RoundTraining::train_reference(Trainer& trainer) const {
+  // The server takes part once a round, so the round's number is the participation's.
+  const Participation server{.id = ParticipationId{state_.round},
+                             .client = federation_.task->server_client(),
+                             .version = state_.version,
+                             .round = state_.round};
+  return state_.client_side.train_reference(message_of(server), server, trainer);
+}
+
 void RoundTraining::store_memory(ClientMemory& memory, std::span<const ClientFigures> figures,
                                  std::vector<BlockOutcome>& outcomes, Communicator& comm) const {
   if (memory.empty()) return;

@@ -48,6 +48,10 @@ class RoundTraining {
   BlockOutcome train(const OwnBlock& block, Trainer& trainer, Collector& collector) const;
   /// The same without the sum. The result owns its memory.
   TrainedBlock train_ahead(const OwnBlock& block, Trainer& trainer) const;
+  /// Whether a rule compares updates with one that is trained on examples of the server, and that update [d], in the
+  /// layout of a row on the host. Every rank trains the same.
+  bool wants_reference() const;
+  at::Tensor train_reference(Trainer& trainer) const;
   /// Recovers the means of each group's updates from those of the words, and lets codecs complete what clients have
   /// remembered. Where there are several groups, parts see those that have updates, unless they step without clients.
   void decode(std::span<Aggregate> groups, FederationState& state, std::span<BlockOutcome> outcomes,

@@ -95,6 +95,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   const std::unique_ptr<Communicator> comm = single_rank();
   Trainers trainers(task, 1);
   std::unique_ptr<Collector> collector;
+  at::Tensor reference;
   std::vector<BlockOutcome> outcomes;
   const std::vector<Participation> clients = median_clients(rounds, task, parts.local->at(1));
   const std::vector<Participation> one_step = shortened(clients, 1e-12);
@@ -110,6 +111,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
     outcomes.resize(which.commits().size());
     trainers.for_each(outcomes.size(), [&](int, std::size_t i, Trainer& trainer) {
       outcomes[i] = which.train(which.commits()[i], trainer, *collector);
+      if (i == 0 && which.wants_reference()) reference = which.train_reference(trainer);
     });
   };
 
@@ -133,7 +135,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   ServerContext context = server_context(parts, state, state.client_side.channels(), section, data);
   // Rows are gone once the session has ended.
   result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
-    SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
+    SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers, reference);
     if (!session.aborted.empty()) return;
     training.decode(session.groups, state, outcomes, trainers.pool());
     training.server_side(session.groups, state, data);
