@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -12,8 +13,9 @@
 #include "experiments/program/run/experiment.hpp"
 #include "experiments/program/run/rank_groups.hpp"
 #include "experiments/program/run/run_cell.hpp"
+#include "experiments/program/run/stop_letters.hpp"
 #include "sim/comm/device_comm.hpp"
-#include "sim/comm/gather_text.hpp"
+#include "sim/digest.hpp"
 #include "sim/files/file_lock.hpp"
 #include "sim/files/journal.hpp"
 #include "sim/files/replace_file.hpp"
@@ -26,26 +28,17 @@ namespace fs = std::filesystem;
 
 constexpr const char* lock_name = "lock";
 
-// The facts of the whole run. Ranks must be of one kind: other processors or libraries give other bits.
-std::map<std::string, std::string> provenance(Communicator& world, const RunOptions& options) {
-  std::map<std::string, std::string> facts{{"program", SHOAL_VERSION},
-                                           {"commit", SHOAL_COMMIT},
-                                           {"compiler", SHOAL_COMPILER},
-                                           {"libtorch", SHOAL_TORCH_VERSION},
-                                           {"mpi", MpiSession::library()},
-                                           {"processor", processor()},
-                                           {"ranks", std::to_string(world.size())},
-                                           {"threads", std::to_string(options.threads)}};
-  const std::string kind = facts["processor"] + "; LibTorch " + facts["libtorch"];
-  const std::vector<std::string> kinds = gather_text(world, kind);
-  for (std::size_t r = 0; r < kinds.size(); ++r) {
-    if (kinds[r] == kind) continue;
-    user_error(
-        "ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use "
-        "nodes of one kind.",
-        world.rank(), r, kind, kinds[r]);
-  }
-  return facts;
+// The facts of the whole run.
+std::map<std::string, std::string> provenance(const Run& run, const Communicator& world, const RunOptions& options) {
+  return {{"program", SHOAL_VERSION},
+          {"commit", SHOAL_COMMIT},
+          {"compiler", SHOAL_COMPILER},
+          {"libtorch", SHOAL_TORCH_VERSION},
+          {"mpi", MpiSession::library()},
+          {"processor", processor()},
+          {"environment", run.agreed.at("environment")},
+          {"ranks", std::to_string(world.size())},
+          {"threads", std::to_string(options.threads)}};
 }
 
 enum class Start : std::int64_t { anew, resume, done };
@@ -62,7 +55,7 @@ Start start_of(const Cell& cell, const std::string& journal, const std::map<std:
         journal, cell.index, cell.label);
   }
   if (earlier.result) return Start::done;
-  for (const char* fact : {"commit", "libtorch", "processor"}) {
+  for (const char* fact : {"commit", "libtorch", "processor", "environment"}) {
     const auto was = earlier.header.provenance.find(fact);
     if (was == earlier.header.provenance.end() || was->second == facts.at(fact)) continue;
     user_error(
@@ -171,7 +164,9 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
   const std::int64_t mine = groups.group_of(world.rank());
   const std::unique_ptr<Communicator> group = world.split(static_cast<int>(mine));
   PartialRunFile partial(run);
-  Interruption interruption(options.limits);
+  std::optional<StopLetters> letters;
+  if (groups.count > 1) letters.emplace(world, group->rank() == 0);
+  Interruption interruption(options.limits, letters ? &*letters : nullptr);
   const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
   for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) {
@@ -242,15 +237,35 @@ Settings load_experiment(const std::string& file, const std::vector<std::string>
   return experiment;
 }
 
+void compose_cells(Run& run, const RunOptions& options) {
+  auto datasets = std::make_shared<Datasets>();
+  const ChooseBlock table = from_table(options);
+  std::map<std::string, Digest> facts;
+  for (const Cell& cell : run.cells) {
+    const std::unique_ptr<Process> process = compose(cell.settings.clone(), *datasets, [&](const BlockCase& wanted) {
+      return cell.block ? *cell.block : table(wanted);
+    });
+    facts["settings"].add(cell.label).add(cell.settings.canonical());
+    for (const auto& [name, value] : process->provenance()) facts[name].add(value).add("\n");
+  }
+  if (datasets->count() == 1) run.datasets = std::move(datasets);  // with several, a rank may not need all
+  for (auto& [name, digest] : facts) run.agreed[name] = digest.hex();
+  run.agreed["options"] = fmt::format("--out {} --ranks-per-cell {}{}", run.out, options.ranks_per_cell,
+                                      run.complete     ? ", finished"
+                                      : options.resume ? " --resume"
+                                                       : "");
+  run.agreed["commit"] = SHOAL_COMMIT;
+  run.agreed["LibTorch"] = SHOAL_TORCH_VERSION;
+  run.agreed["processor"] = processor();
+  run.agreed["environment"] = rounding_environment([](const char* name) { return std::getenv(name); });
+}
+
 Run check_experiment(const Settings& experiment, const RunOptions& options) {
   Run run;
   run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
   run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
   run.cells = expand_grid(experiment);
-  auto datasets = std::make_shared<Datasets>();
-  const ChooseBlock table = from_table(options);
-  for (const Cell& cell : run.cells) compose(cell.settings.clone(), *datasets, table);
-  if (datasets->count() == 1) run.datasets = std::move(datasets);  // with several, a rank may not need all
+  compose_cells(run, options);
 
   if (options.out.empty() && run.name.find('/') != std::string::npos) {
     user_error("'name' \"{}\" would be a path. Remove the '/', or give the path with --out.", run.name);
@@ -272,7 +287,7 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     RunContents file = read_run_file(run.out);
     return {.cells = std::move(file.cells), .hash = file.hash};
   }
-  const std::map<std::string, std::string> facts = provenance(world, options);
+  const std::map<std::string, std::string> facts = provenance(run, world, options);
   std::optional<FileLock> lock;
   if (world.rank() == 0) {
     fs::create_directories(journal_folder(run.out));
