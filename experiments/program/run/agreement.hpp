@@ -10,7 +10,7 @@
 
 namespace shoal {
 
-/// What must be the same on every rank, by name: digests and short texts.
+/// Facts that must be the same on every rank, by name: digests and short texts.
 using Agreed = std::map<std::string, std::string>;
 
 /// The first difference between a rank and rank 0, with the names of their hosts; empty if all agree. The same text on

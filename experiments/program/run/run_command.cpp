@@ -19,11 +19,7 @@ namespace {
 
 // The part that a rank does without the others: everything in which the user's errors show.
 Run prepare(const RunCommand& command) {
-  if (command.verify) {
-    Run run = run_from_file(command.file);
-    compose_cells(run, command.options);
-    return run;
-  }
+  if (command.verify) return run_from_file(command.file);
   return check_experiment(load_experiment(command.file, command.sets), command.options);
 }
 
@@ -95,7 +91,8 @@ int take_part(const RunCommand& command, const Launch& launch, StarterLink* star
     if (first - problems.begin() == world->rank() && speaks) complain(problem.text);
     return problem.code == 0 ? user_error_code : problem.code;
   }
-  if (const std::string difference = disagreement(*world, run.agreed, host_name()); !difference.empty()) {
+  if (const std::string difference = disagreement(*world, agreed_facts(run, command.options), host_name());
+      !difference.empty()) {
     if (world->rank() == 0) complain(difference);
     return user_error_code;
   }

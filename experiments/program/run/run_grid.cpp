@@ -29,14 +29,14 @@ namespace fs = std::filesystem;
 constexpr const char* lock_name = "lock";
 
 // The facts of the whole run.
-std::map<std::string, std::string> provenance(const Run& run, const Communicator& world, const RunOptions& options) {
+std::map<std::string, std::string> provenance(const Communicator& world, const RunOptions& options) {
   return {{"program", SHOAL_VERSION},
           {"commit", SHOAL_COMMIT},
           {"compiler", SHOAL_COMPILER},
           {"libtorch", SHOAL_TORCH_VERSION},
           {"mpi", MpiSession::library()},
           {"processor", processor()},
-          {"environment", run.agreed.at("environment")},
+          {"environment", rounding_environment([](const char* name) { return std::getenv(name); })},
           {"ranks", std::to_string(world.size())},
           {"threads", std::to_string(options.threads)}};
 }
@@ -237,27 +237,33 @@ Settings load_experiment(const std::string& file, const std::vector<std::string>
   return experiment;
 }
 
-void compose_cells(Run& run, const RunOptions& options) {
+void compose_cells(Run& run, const ChooseBlock& choose_block) {
   auto datasets = std::make_shared<Datasets>();
-  const ChooseBlock table = from_table(options);
   std::map<std::string, Digest> facts;
-  for (const Cell& cell : run.cells) {
+  for (Cell& cell : run.cells) {
     const std::unique_ptr<Process> process = compose(cell.settings.clone(), *datasets, [&](const BlockCase& wanted) {
-      return cell.block ? *cell.block : table(wanted);
+      return cell.block ? *cell.block : choose_block(wanted);
     });
-    facts["settings"].add(cell.label).add(cell.settings.canonical());
     for (const auto& [name, value] : process->provenance()) facts[name].add(value).add("\n");
   }
   if (datasets->count() == 1) run.datasets = std::move(datasets);  // with several, a rank may not need all
-  for (auto& [name, digest] : facts) run.agreed[name] = digest.hex();
-  run.agreed["options"] = fmt::format("--out {} --ranks-per-cell {}{}", run.out, options.ranks_per_cell,
-                                      run.complete     ? ", finished"
-                                      : options.resume ? " --resume"
-                                                       : "");
-  run.agreed["commit"] = SHOAL_COMMIT;
-  run.agreed["LibTorch"] = SHOAL_TORCH_VERSION;
-  run.agreed["processor"] = processor();
-  run.agreed["environment"] = rounding_environment([](const char* name) { return std::getenv(name); });
+  for (auto& [name, digest] : facts) run.composed[name] = digest.hex();
+}
+
+Agreed agreed_facts(const Run& run, const RunOptions& options) {
+  Agreed facts = run.composed;
+  Digest settings;
+  for (const Cell& cell : run.cells) settings.add(cell.label).add("\n").add(cell.settings.canonical());
+  facts["settings"] = settings.hex();
+  facts["options"] = fmt::format("--out {} --ranks-per-cell {}{}", run.out, options.ranks_per_cell,
+                                 run.complete     ? ", finished"
+                                 : options.resume ? " --resume"
+                                                  : "");
+  facts["commit"] = SHOAL_COMMIT;
+  facts["LibTorch"] = SHOAL_TORCH_VERSION;
+  facts["processor"] = processor();
+  facts["environment"] = rounding_environment([](const char* name) { return std::getenv(name); });
+  return facts;
 }
 
 Run check_experiment(const Settings& experiment, const RunOptions& options) {
@@ -265,7 +271,7 @@ Run check_experiment(const Settings& experiment, const RunOptions& options) {
   run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
   run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
   run.cells = expand_grid(experiment);
-  compose_cells(run, options);
+  compose_cells(run, from_table(options));
 
   if (options.out.empty() && run.name.find('/') != std::string::npos) {
     user_error("'name' \"{}\" would be a path. Remove the '/', or give the path with --out.", run.name);
@@ -287,7 +293,7 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     RunContents file = read_run_file(run.out);
     return {.cells = std::move(file.cells), .hash = file.hash};
   }
-  const std::map<std::string, std::string> facts = provenance(run, world, options);
+  const std::map<std::string, std::string> facts = provenance(world, options);
   std::optional<FileLock> lock;
   if (world.rank() == 0) {
     fs::create_directories(journal_folder(run.out));

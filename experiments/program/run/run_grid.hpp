@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "experiments/program/run/agreement.hpp"
+#include "experiments/program/run/block_table.hpp"
 #include "experiments/program/run/grid.hpp"
 #include "experiments/program/run/interruption.hpp"
 #include "sim/comm/communicator.hpp"
@@ -32,15 +33,17 @@ struct Run {
   std::vector<Cell> cells;
   bool complete = false;               // with --resume: the run file holds all results already
   std::shared_ptr<Datasets> datasets;  // loaded by the check, if all cells use the same; may be null
-  Agreed agreed;                       // facts that every rank must have found alike
+  Agreed composed;                     // digests of what composing the cells has found: data, blocks
 };
 
 /// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.
 Settings load_experiment(const std::string& file, const std::vector<std::string>& sets);
 
-/// Composes every cell once, so that errors show before anything is trained, and notes what all ranks must agree about:
-/// settings, data, blocks, libraries, processor. UserError.
-void compose_cells(Run& run, const RunOptions& options);
+/// Composes every cell once. UserError.
+void compose_cells(Run& run, const ChooseBlock& choose_block);
+
+/// The facts that every rank must have found alike: settings, data, blocks, options, build, processor, environment.
+Agreed agreed_facts(const Run& run, const RunOptions& options);
 
 /// Expands the grid, composes every cell once and checks that the run file can be written: errors show before anything
 /// is trained. UserError.

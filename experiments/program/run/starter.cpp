@@ -98,7 +98,7 @@ void report_death(const std::string& name, int status, const std::string& again)
   const int number = ending_signal(status);
   const std::string how = number > 0 ? fmt::format("was ended by signal {} ({})", number, strsignal(number))
                                      : std::string("ended without giving a reason");
-  const std::string why = number == SIGKILL ? " Where nobody sent it, memory has run out." : "";
+  const std::string why = number == SIGKILL ? " Unless it was sent on purpose, memory has run out." : "";
   complain(fmt::format("{} {}.{} All records up to then are kept. Continue with: {}", name, how, why, again));
 }
 
@@ -174,7 +174,7 @@ int start_ranks(int ranks, const std::vector<std::string>& arguments, const std:
       served = asked;
       if (asked == 1) watch.stop();
       if (asked > 1) {
-        err.discard();  // what MPI says about it
+        err.discard();  // MPI complains about its ranks
         watch.kill();
         kill(mpirun, SIGTERM);
       }

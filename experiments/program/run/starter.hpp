@@ -1,5 +1,5 @@
 #pragma once
-// What the process does that the user started with --ranks: it stays, as the parent of mpirun and its ranks.
+// The process that the user started with --ranks: it stays, as the parent of mpirun and its ranks.
 //
 //     shoal run FILE --ranks 3          passes on signals and output, watches, reports, and returns the run's exit code
 //       mpirun                          in a process group of its own, so that a terminal's Ctrl-C does not reach it
@@ -16,7 +16,7 @@ int most_ranks(int cores);
 /// UserError if the machine has far too few cores for `ranks`, unless a batch system or a host file names others.
 void check_cores(int ranks);
 
-/// What a user types to get the same command; `more` follows its arguments.
+/// The line that a user types to get the same command; `more` follows its arguments.
 std::string command_line(const std::vector<std::string>& arguments, const std::string& more);
 
 /// Runs `mpirun -n ranks program arguments` to its end. The first SIGINT, SIGTERM or SIGHUP asks every rank to save and

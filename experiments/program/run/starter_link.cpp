@@ -16,6 +16,7 @@
 #include <cstring>
 #include <string>
 
+#include "experiments/program/run/agreement.hpp"
 #include "experiments/program/run/interruption.hpp"
 #include "sim/error.hpp"
 
@@ -63,18 +64,14 @@ double silence_limit() {
 }
 
 int open_starter_socket() {
+  // A rank on another machine, which may have got the variable, must not find another program under this name.
+  const std::string name =
+      fmt::format("shoal-{}-{}-{}", host_name(), getpid(), std::chrono::steady_clock::now().time_since_epoch().count());
+  const AbstractName address(name);
   const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  // The kernel finds a free name if it is given none but the family.
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  socklen_t size = sizeof(sa_family_t);
-  if (listener < 0 || bind(listener, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      listen(listener, SOMAXCONN) != 0) {
+  if (listener < 0 || bind(listener, address.get(), address.size) != 0 || listen(listener, SOMAXCONN) != 0) {
     system_error("cannot open a local socket for the ranks: {}", std::strerror(errno));
   }
-  size = sizeof address;
-  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  const std::string name(address.sun_path + 1, size - offsetof(sockaddr_un, sun_path) - 1);
   setenv(starter_variable, name.c_str(), 1);
   return listener;
 }
@@ -99,7 +96,7 @@ StarterLink::StarterLink(int rank) : pause_(std::min(1.0, silence_limit() / 4)) 
 }
 
 StarterLink::~StarterLink() {
-  end(1);  // an exception that nobody has told yet
+  end(1);  // left by an exception, which is printed further up
   if (stream_ >= 0) close(stream_);
 }
 

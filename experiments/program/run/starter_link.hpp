@@ -15,7 +15,7 @@ inline constexpr const char* silence_variable = "SHOAL_SILENCE";
 /// Seconds that the starter waits for a beat. UserError if the environment demands no positive number.
 double silence_limit();
 
-/// What a rank sends: its number as an int, then bytes.
+/// The bytes that a rank sends: its number as an int, then bytes.
 enum class Beat : char { alive = '.', done = 'd', failed = 'f' };
 
 /// Opens a local socket for the starter, at an address of its own, which it notes in the environment. SystemError.

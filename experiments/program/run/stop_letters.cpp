@@ -23,7 +23,7 @@ void StopLetters::send() {
     try {
       mailbox_->send({.from = own, .to = Endpoint{rank}, .kind = stop, .body = nullptr, .due = mailbox_->now()});
     } catch (const NoSuchEndpoint&) {
-      // That group has finished its cells.
+      // The group has finished its cells.
     }
   }
 }

@@ -25,6 +25,7 @@ Run run_from_file(const std::string& path) {
                          .block = settled_block(cell.header)});
   }
   if (run.cells.empty()) user_error("{}: has no finished cell. Finish the run with --resume.", path);
+  compose_cells(run, built_in_choice);
   return run;
 }
 
@@ -41,8 +42,8 @@ std::string compare_with_file(const std::string& path, const RunResult& now, boo
       text += fmt::format("{}  cell {}, {} seed {}: {}\n", same ? "same     " : "DIFFERENT", old.header.index,
                           old.header.label, old.header.seed,
                           same ? old.result->hash : old.result->hash + " in the file, " + fresh.result->hash + " now");
-      for (const char* fact :
-           {"program", "commit", "compiler", "libtorch", "processor", "device", "data", "reproducible"}) {
+      for (const char* fact : {"program", "commit", "compiler", "libtorch", "processor", "environment", "device",
+                               "data", "reproducible"}) {
         const auto was = old.header.provenance.find(fact), is = fresh.header.provenance.find(fact);
         if (was == old.header.provenance.end() || was->second == is->second) continue;
         differences[fact] = fmt::format("{}: {} in the file, {} here\n", fact, was->second, is->second);

@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// What each rank says if rank `odd` of `ranks` has other facts than the rest.
+// The text at each rank if rank `odd` of `ranks` has other facts than the rest.
 std::vector<std::string> said(int ranks, int odd, const Agreed& usual, const Agreed& other) {
   std::vector<std::string> texts(ranks);
   run_on_threads(ranks, [&](Communicator& world) {

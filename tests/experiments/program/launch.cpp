@@ -1,4 +1,4 @@
-// Which launcher a process believes in, and when that contradicts MPI or the user.
+// The launcher that a process believes in, and when that contradicts MPI or the user.
 
 #include "experiments/program/launch.hpp"
 

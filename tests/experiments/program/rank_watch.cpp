@@ -1,4 +1,4 @@
-// What the starter knows of its ranks: processes that die, say goodbye, stand still or are asked to stop.
+// The starter's knowledge of its ranks: processes that die, say goodbye, stand still or are asked to stop.
 
 #include "experiments/program/run/rank_watch.hpp"
 

@@ -26,7 +26,7 @@ struct Ends {
 
 void write_all(int to, const std::string& text) { ASSERT_EQ(write(to, text.data(), text.size()), std::ssize(text)); }
 
-// What comes out if `text` goes in.
+// The output if `text` goes in.
 std::string relayed(const std::string& text, Relay::Content content) {
   Ends in, out;
   Relay relay(in.read, out.write, content);
