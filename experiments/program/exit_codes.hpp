@@ -16,6 +16,9 @@ inline constexpr int stopped_code = 75;  // EX_TEMPFAIL: saved, run again with -
 /// The first line of a message: LibTorch appends a stack trace to its own.
 inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+/// One line on stderr. It never throws: whether anyone can read it changes nothing.
+inline void complain(const std::string& text) { std::fputs(("shoal: " + text + '\n').c_str(), stderr); }
+
 /// Runs `body` and prints what it throws as one line; `prefix` tells which rank it is. Returns the exit code.
 template <class Body>
 int guarded(const std::string& prefix, Body&& body) {
@@ -23,13 +26,13 @@ int guarded(const std::string& prefix, Body&& body) {
     body();
     return 0;
   } catch (const UserError& error) {
-    fmt::print(stderr, "shoal: {}{}\n", prefix, error.what());
+    complain(prefix + error.what());
     return user_error_code;
   } catch (const BrokenInvariant& error) {
-    fmt::print(stderr, "shoal: {}this is a defect of the program, please report it: {}\n", prefix, error.what());
+    complain(prefix + "this is a defect of the program, please report it: " + error.what());
     return other_error_code;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "shoal: {}{}\n", prefix, first_line(error.what()));
+    complain(prefix + first_line(error.what()));
     return other_error_code;
   }
 }

@@ -1,13 +1,32 @@
 #pragma once
-// How the program starts its ranks, and the machine it runs on.
+// How this process was started, as its environment tells, and the machine it runs on.
 
+#include <functional>
 #include <string>
-#include <vector>
 
 namespace shoal {
 
-/// True in a process that mpirun, srun or another launcher started as a rank.
-bool under_launcher();
+/// The value of an environment variable, or null: `std::getenv`, or a table in tests.
+using Environment = std::function<const char*(const char*)>;
+
+/// The launcher that started this process as one of several ranks, as its environment tells. Ask before MPI starts,
+/// which sets such variables itself.
+struct Launch {
+  std::string variable;  // by which it is known; empty: no launcher
+  int size = 0;          // ranks that it started; 0: it does not say
+  int rank = -1;         // this one's number; -1: it does not say
+  bool has_mpi = false;  // false: no launcher, or srun without PMI, so that MPI cannot connect the ranks
+};
+
+/// The innermost launcher: mpirun inside a step of srun counts, the step does not. SLURM_NTASKS is the allocation's and
+/// decides nothing.
+Launch find_launch(const Environment& environment);
+
+/// Refuses a start in which every process would be a world of its own. UserError.
+void check_launch(const Launch& launch);
+
+/// Compares the world that MPI found with `launch` and with --ranks (0: not given). UserError.
+void check_world(const Launch& launch, int asked, int world_size, int world_rank);
 
 /// True in one of the processes that were started together: the one that prints what concerns all of them.
 bool speaks_for_all();
@@ -18,8 +37,8 @@ void note_terminal();
 /// Whether the user sees a terminal, as noted; false for ranks that another launcher started.
 bool on_terminal();
 
-/// Replaces this process by `mpirun -n ranks program arguments`. Throws SystemError when mpirun cannot be started.
-[[noreturn]] void launch_ranks(int ranks, const std::vector<std::string>& arguments);
+/// The path of this program's file.
+std::string own_path();
 
 /// The processor's name, as recorded in the run's provenance.
 std::string processor();

@@ -1,12 +1,14 @@
 // The program `shoal`: its command line.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <csignal>
+#include <cstdio>
 
 #include "experiments/program/commands.hpp"
 #include "experiments/program/exit_codes.hpp"
@@ -31,7 +33,7 @@ int reject_arguments(const CLI::ParseError& error, const std::vector<std::string
     problem = fmt::format("there is no command '{}'", first);
     if (const std::string near = nearest(first, names); !near.empty()) help = near;
   }
-  if (speaks_for_all()) fmt::print(stderr, "shoal: {}. Try 'shoal {}'.\n", problem, help);
+  if (speaks_for_all()) complain(fmt::format("{}. Try 'shoal {}'.", problem, help));
   return user_error_code;
 }
 
@@ -41,6 +43,16 @@ void open_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) < 0) open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY);
   }
+}
+
+// Output that could not be written is an error, unless its reader has gone on purpose, as `head` does.
+int finish_output(int code) {
+  const bool whole = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  pollfd out{STDOUT_FILENO, 0, 0};
+  const bool has_reader = poll(&out, 1, 0) <= 0 || (out.revents & POLLERR) == 0;
+  if (whole || !has_reader || code != 0) return code;
+  complain("the standard output could not be written completely. Make room on its disk.");
+  return other_error_code;
 }
 
 }  // namespace
@@ -78,5 +90,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return error.get_exit_code() == 0 ? app.exit(error) : reject_arguments(error, arguments);  // 0: --help
   }
-  return chosen();
+  return finish_output(chosen());
 }

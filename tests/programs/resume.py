@@ -145,6 +145,8 @@ def stop_by(signal_number):
     assert again.returncode == 2 and "--resume" in again.stderr, again.stderr
     other = shoal("run", EXPERIMENT, *SMALL, "--set", "local.rate=0.2", "--out", out, "--resume")
     assert other.returncode == 2 and "other settings" in other.stderr, other.stderr
+    other = shoal("run", EXPERIMENT, *SMALL, "--out", out, "--resume", variables={"MKL_CBWR": "COMPATIBLE"})
+    assert other.returncode == 2 and "MKL_CBWR=COMPATIBLE" in other.stderr, other.stderr
     resumes(out, 2)
 
 

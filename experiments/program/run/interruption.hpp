@@ -3,13 +3,21 @@
 
 #include <chrono>
 
+#include "experiments/program/run/stop_letters.hpp"
 #include "sim/comm/communicator.hpp"
 
 namespace shoal {
 
-/// From now on SIGUSR1 and SIGTERM do not end the process but ask it to save and stop (`Interruption::next`) after
-/// the current round. A second signal ends it at once.
+/// Lets `handler` take the signals by which users and schedulers end programs: SIGINT, SIGTERM, SIGHUP and SIGUSR1. One
+/// that this process was told to ignore stays ignored, as nohup wants.
+void on_stop_signals(void (*handler)(int));
+
+/// From now on these signals do not end the process but ask it to save and stop (`Interruption::next`) after the
+/// current round. A second signal ends it at once.
 void catch_signals();
+
+/// Asks for the same from within the process; from any thread.
+void request_stop();
 
 /// Limits that the user set, in seconds of wall time.
 struct WallLimits {
@@ -23,7 +31,8 @@ enum class Action { proceed, save, save_and_stop };
 /// One group's clock. Wall time decides when to save, never what is computed.
 class Interruption {
  public:
-  explicit Interruption(WallLimits limits);
+  /// `letters` reach the other groups; null if there are none.
+  explicit Interruption(WallLimits limits, StopLetters* letters = nullptr);
 
   /// Call it after each round and before a cell. Collective: all ranks of the group get the same answer, though clocks
   /// and signals differ.
@@ -31,6 +40,7 @@ class Interruption {
 
  private:
   WallLimits limits_;
+  StopLetters* letters_;
   std::chrono::steady_clock::time_point last_save_, last_call_;
   double longest_round_ = 0;
 };

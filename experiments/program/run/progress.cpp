@@ -29,6 +29,12 @@ std::string shortened(const std::string& text, std::size_t width) {
   return text.substr(0, width);
 }
 
+// Progress never ends a run: what cannot be written, to a full disk or for a reader who has gone, is left out.
+template <class... Args>
+void put(std::FILE* out, fmt::format_string<Args...> format, Args&&... args) {
+  std::fputs(fmt::format(format, std::forward<Args>(args)...).c_str(), out);
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -81,7 +87,7 @@ void Progress::round(const RoundRow& row, const Measures& measures) {
   if (is_terminal_) {
     if (clock_() - last_shown_ >= shortest_pause) show();
   } else if (evaluated || !measures.empty()) {
-    fmt::print(out_, "{}: {}\n", label_, numbers());
+    put(out_, "{}: {}\n", label_, numbers());
     std::fflush(out_);
   }
 }
@@ -89,16 +95,16 @@ void Progress::round(const RoundRow& row, const Measures& measures) {
 void Progress::abandoned(std::int64_t round, const std::string& reason) {
   if (reason == reason_) return;
   reason_ = reason;
-  fmt::print(out_, "{}{}: round {} was abandoned: {}\n", is_terminal_ ? "\r\x1b[K" : "", label_, round, reason);
+  put(out_, "{}{}: round {} was abandoned: {}\n", is_terminal_ ? "\r\x1b[K" : "", label_, round, reason);
   std::fflush(out_);
 }
 
 void Progress::finish(const std::string& status) {
   if (is_terminal_) {
     show();
-    fmt::print(out_, "\n");
+    put(out_, "\n");
   }
-  fmt::print(out_, "{}: {} after {} rounds, {}\n", label_, status, row_.round, duration_text(clock_() - start_));
+  put(out_, "{}: {} after {} rounds, {}\n", label_, status, row_.round, duration_text(clock_() - start_));
   std::fflush(out_);
 }
 
@@ -127,9 +133,9 @@ void Progress::show() {
   const std::string label = numbers.size() + 2 >= width ? "" : shortened(label_, width - numbers.size() - 2);
   const std::string_view gap = label.empty() ? "" : "  ";
   if (colour_) {
-    fmt::print(out_, "\r\x1b[K{}{}\x1b[36m{}\x1b[0m", numbers, gap, label);
+    put(out_, "\r\x1b[K{}{}\x1b[36m{}\x1b[0m", numbers, gap, label);
   } else {
-    fmt::print(out_, "\r\x1b[K{}{}{}", numbers, gap, label);
+    put(out_, "\r\x1b[K{}{}{}", numbers, gap, label);
   }
   std::fflush(out_);
 }

@@ -1,10 +1,14 @@
 #include "experiments/program/run/run_command.hpp"
 
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
 #include <optional>
 
 #include "experiments/program/exit_codes.hpp"
 #include "experiments/program/launch.hpp"
+#include "experiments/program/run/starter.hpp"
+#include "experiments/program/run/starter_link.hpp"
 #include "experiments/program/run/verify.hpp"
 #include "experiments/program/table.hpp"
 #include "sim/comm/gather_text.hpp"
@@ -18,81 +22,132 @@ Run prepare(const RunCommand& command) {
   return check_experiment(load_experiment(command.file, command.sets), command.options);
 }
 
+// Output that cannot be written, to a full disk or for a reader who has gone, does not end a run whose file is whole.
+template <class... Args>
+void put(fmt::format_string<Args...> format, Args&&... args) {
+  std::fputs(fmt::format(format, std::forward<Args>(args)...).c_str(), stdout);
+}
+
 // Returns the exit code.
 int report(const RunCommand& command, const Run& run, const RunResult& result) {
   if (command.verify && result.stopped) {
-    fmt::print("\nnot verified: stopped before the end\n");
+    put("\nnot verified: stopped before the end\n");
     return stopped_code;
   }
   if (command.verify) {
     bool equal = false;
-    fmt::print("\n{}", compare_with_file(command.file, result, equal));
-    fmt::print("{}\n", equal ? "verified: every hash is the same" : "not verified");
+    put("\n{}", compare_with_file(command.file, result, equal));
+    put("{}\n", equal ? "verified: every hash is the same" : "not verified");
     return equal ? 0 : other_error_code;
   }
   if (result.stopped) {
-    fmt::print("\nstopped and saved; continue with: shoal run {} --out {} --resume (and the same --set)\n",
-               command.file, run.out);
+    put("\nstopped and saved; continue with: shoal run {} --out {} --resume (and the same --set)\n", command.file,
+        run.out);
     return stopped_code;
   }
-  fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);
+  put("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);
   return 0;
+}
+
+// An error before the run begins, and its exit code; empty text: none.
+struct Problem {
+  std::string text;
+  int code = 0;
+};
+
+template <class Body>
+Problem problem_of(Body&& body) {
+  try {
+    body();
+    return {};
+  } catch (const UserError& error) {
+    return {error.what(), user_error_code};
+  } catch (const std::exception& error) {
+    return {first_line(error.what()), other_error_code};
+  }
 }
 
 // One process per rank. Errors in the user's input show on every rank alike, so the first of these ranks reports for
 // all; once the run is under way, a failing rank ends the others.
-int take_part(const RunCommand& command) {
+int take_part(const RunCommand& command, const Launch& launch, StarterLink* starter) {
   // A process of its own needs no MPI, whose daemon and connections would take longer than a small run.
   std::optional<MpiSession> session;
-  if (under_launcher()) session.emplace(nullptr, nullptr);
+  if (launch.has_mpi) session.emplace(nullptr, nullptr);
   const std::unique_ptr<Communicator> world = session ? session->world() : single_rank();
-  std::string problem;
   Run run;
-  int code = 0;
-  try {
+  Problem problem = problem_of([&] {
+    if (launch.has_mpi) check_world(launch, command.ranks, world->size(), world->rank());
     run = prepare(command);
-  } catch (const UserError& error) {
-    problem = error.what();
-    code = user_error_code;
-  } catch (const std::exception& error) {
-    problem = first_line(error.what());
-    code = other_error_code;
-  }
-  const std::vector<std::string> problems = gather_text(*world, problem);
+  });
+  const std::vector<std::string> problems = gather_text(*world, problem.text);
   const auto first = std::ranges::find_if(problems, [](const std::string& text) { return !text.empty(); });
   if (first != problems.end()) {
-    if (first - problems.begin() == world->rank()) fmt::print(stderr, "shoal: {}\n", problem);
-    return code == 0 ? user_error_code : code;
+    // Processes that a launcher started, but MPI did not connect, are each alone in their world.
+    const bool speaks = world->size() > 1 || launch.size == 0 || launch.rank <= 0;
+    if (first - problems.begin() == world->rank() && speaks) complain(problem.text);
+    return problem.code == 0 ? user_error_code : problem.code;
+  }
+  if (const std::string difference = disagreement(*world, agreed_facts(run, command.options), host_name());
+      !difference.empty()) {
+    if (world->rank() == 0) complain(difference);
+    return user_error_code;
   }
 
   const std::string prefix = world->size() > 1 ? fmt::format("rank {} of {}: ", world->rank(), world->size()) : "";
   catch_signals();
   int outcome = 0;
-  code = guarded(prefix, [&] {
+  const int code = guarded(prefix, [&] {
     const RunResult result = run_cells(run, command.options, *world);
     if (result.stopped) outcome = stopped_code;
     if (world->rank() == 0) outcome = report(command, run, result);
   });
+  // mpirun ends the other ranks as soon as one has returned a code, whatever they still have to write.
+  std::fflush(stdout);
+  if (starter != nullptr) starter->end(code != 0 ? code : outcome);
   if (code != 0 && world->size() > 1) world->abort(code);
   return code != 0 ? code : outcome;
 }
 
-int run_as_rank(const RunCommand& command) {
+int run_as_rank(const RunCommand& command, const Launch& launch) {
   int outcome = 0;
-  const int code = guarded("", [&] { outcome = take_part(command); });
+  const int code = guarded("", [&] {
+    std::optional<StarterLink> starter;
+    if (launch.has_mpi) {
+      catch_signals();  // before the starter can send one
+      starter.emplace(launch.rank);
+    }
+    outcome = take_part(command, launch, starter ? &*starter : nullptr);
+    if (starter) starter->end(outcome);
+  });
   return code != 0 ? code : outcome;
+}
+
+// The command that continues this one if it is interrupted.
+std::string again(const RunCommand& command, std::vector<std::string> arguments) {
+  std::erase(arguments, "--anew");
+  return command_line(arguments, command.verify || command.options.resume ? "" : "--resume");
 }
 
 }  // namespace
 
 int run(const RunCommand& command, const std::vector<std::string>& arguments) {
-  const bool is_rank = under_launcher();  // asked before MPI starts, which sets these variables too
-  if (!is_rank) note_terminal();
-  if (command.ranks == 0 || is_rank) return run_as_rank(command);
-  return guarded("", [&] {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader who stops reading, as `head` does, does not end a run
+  // Asked before MPI starts, which sets these variables too.
+  const Launch launch = find_launch([](const char* name) { return std::getenv(name); });
+  if (!launch.has_mpi) {
+    const Problem problem = problem_of([&] { check_launch(launch); });
+    if (launch.rank <= 0 && problem.code != 0) complain(problem.text);
+    if (problem.code != 0) return problem.code;
+    note_terminal();
+  }
+  if (command.ranks == 0 || launch.has_mpi) return run_as_rank(command, launch);
+  int outcome = 0;
+  const int code = guarded("", [&] {
+    check_cores(command.ranks);
     prepare(command);  // errors show here, once and before any rank starts
-    launch_ranks(command.ranks, arguments);
+    outcome = start_ranks(command.ranks, arguments, again(command, arguments));
   });
+  return code != 0 ? code : outcome;
 }
 
 }  // namespace shoal

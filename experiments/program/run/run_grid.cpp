@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -13,8 +14,9 @@
 #include "experiments/program/run/output.hpp"
 #include "experiments/program/run/rank_groups.hpp"
 #include "experiments/program/run/run_cell.hpp"
+#include "experiments/program/run/stop_letters.hpp"
 #include "sim/comm/device_comm.hpp"
-#include "sim/comm/gather_text.hpp"
+#include "sim/digest.hpp"
 #include "sim/files/file_lock.hpp"
 #include "sim/files/journal.hpp"
 #include "sim/files/replace_file.hpp"
@@ -26,26 +28,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The facts of the whole run. Ranks must be of one kind: other processors or libraries give other bits.
-std::map<std::string, std::string> provenance(Communicator& world, const RunOptions& options) {
-  std::map<std::string, std::string> facts{{"program", SHOAL_VERSION},
-                                           {"commit", SHOAL_COMMIT},
-                                           {"compiler", SHOAL_COMPILER},
-                                           {"libtorch", SHOAL_TORCH_VERSION},
-                                           {"mpi", MpiSession::library()},
-                                           {"processor", processor()},
-                                           {"ranks", std::to_string(world.size())},
-                                           {"threads", std::to_string(options.threads)}};
-  const std::string kind = facts["processor"] + "; LibTorch " + facts["libtorch"];
-  const std::vector<std::string> kinds = gather_text(world, kind);
-  for (std::size_t r = 0; r < kinds.size(); ++r) {
-    if (kinds[r] == kind) continue;
-    user_error(
-        "ranks {} and {} run on different processors or libraries ({}; {}), which give different bits. Use "
-        "nodes of one kind.",
-        world.rank(), r, kind, kinds[r]);
-  }
-  return facts;
+// The facts of the whole run.
+std::map<std::string, std::string> provenance(const Communicator& world, const RunOptions& options) {
+  return {{"program", SHOAL_VERSION},
+          {"commit", SHOAL_COMMIT},
+          {"compiler", SHOAL_COMPILER},
+          {"libtorch", SHOAL_TORCH_VERSION},
+          {"mpi", MpiSession::library()},
+          {"processor", processor()},
+          {"environment", rounding_environment([](const char* name) { return std::getenv(name); })},
+          {"ranks", std::to_string(world.size())},
+          {"threads", std::to_string(options.threads)}};
 }
 
 enum class Start : std::int64_t { anew, resume, done };
@@ -63,7 +56,7 @@ Start start_of(const Cell& cell, const std::string& journal, const std::map<std:
   }
   check_inputs(cell, earlier.header.provenance, journal);
   if (earlier.result) return Start::done;
-  for (const char* fact : {"commit", "libtorch", "processor"}) {
+  for (const char* fact : {"commit", "libtorch", "processor", "environment"}) {
     const auto was = earlier.header.provenance.find(fact);
     if (was == earlier.header.provenance.end() || was->second == facts.at(fact)) continue;
     user_error(
@@ -173,7 +166,9 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
   const std::int64_t mine = groups.group_of(world.rank());
   const std::unique_ptr<Communicator> group = world.split(static_cast<int>(mine));
   PartialRunFile partial(run);
-  Interruption interruption(options.limits);
+  std::optional<StopLetters> letters;
+  if (groups.count > 1) letters.emplace(world, group->rank() == 0);
+  Interruption interruption(options.limits, letters ? &*letters : nullptr);
   const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
   for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) {
@@ -251,18 +246,40 @@ Settings load_experiment(const std::string& file, const std::vector<std::string>
 
 void compose_cells(Run& run, const ChooseBlock& choose_block) {
   auto datasets = std::make_shared<Datasets>();
+  std::map<std::string, Digest> facts;
   for (Cell& cell : run.cells) {
     const InputRecord inputs;
-    compose(cell.settings.clone(), *datasets, choose_block);
+    const std::unique_ptr<Process> process = compose(cell.settings.clone(), *datasets, [&](const BlockCase& wanted) {
+      return cell.block ? *cell.block : choose_block(wanted);
+    });
+    for (const auto& [name, value] : process->provenance()) facts[name].add(value).add("\n");
     cell.inputs = inputs.files();
   }
   if (datasets->count() == 1) run.datasets = std::move(datasets);  // with several, a rank may not need all
+  for (auto& [name, digest] : facts) run.composed[name] = digest.hex();
 }
 
 std::string inputs_digest(const Run& run) {
   InputFiles all;
   for (const Cell& cell : run.cells) all.insert(all.end(), cell.inputs.begin(), cell.inputs.end());
   return inputs_digest(all);
+}
+
+Agreed agreed_facts(const Run& run, const RunOptions& options) {
+  Agreed facts = run.composed;
+  Digest settings;
+  for (const Cell& cell : run.cells) settings.add(cell.label).add("\n").add(cell.settings.canonical());
+  facts["settings"] = settings.hex();
+  facts["options"] = fmt::format("--out {} --ranks-per-cell {}{}", run.out, options.ranks_per_cell,
+                                 run.complete     ? ", finished"
+                                 : options.resume ? " --resume"
+                                                  : "");
+  facts["inputs"] = inputs_digest(run);
+  facts["commit"] = SHOAL_COMMIT;
+  facts["LibTorch"] = SHOAL_TORCH_VERSION;
+  facts["processor"] = processor();
+  facts["environment"] = rounding_environment([](const char* name) { return std::getenv(name); });
+  return facts;
 }
 
 Run check_experiment(const Settings& experiment, const RunOptions& options) {

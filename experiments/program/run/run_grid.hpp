@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/program/run/agreement.hpp"
 #include "experiments/program/run/block_table.hpp"
 #include "experiments/program/run/grid.hpp"
 #include "experiments/program/run/interruption.hpp"
@@ -33,6 +34,7 @@ struct Run {
   bool kept = true;                    // false: no file is written, only the cells' hashes are returned
   bool complete = false;               // with --resume: the run file holds all results already
   std::shared_ptr<Datasets> datasets;  // loaded by the check, if all cells use the same; may be null
+  Agreed composed;                     // digests of what composing the cells has found: data, blocks
 };
 
 /// Reads the experiment and applies `sets` (KEY=VALUE each): what every command starts with. UserError.
@@ -47,6 +49,9 @@ std::string inputs_digest(const Run& run);
 
 /// Facts of a cell's provenance: that digest for the cell, and the files with their hashes (inputs_text).
 inline constexpr const char *inputs_fact = "inputs", *input_files_fact = "input files";
+
+/// The facts that every rank must have found alike: settings, data, blocks, options, build, processor, environment.
+Agreed agreed_facts(const Run& run, const RunOptions& options);
 
 /// Expands the grid, composes every cell once and checks that the run file can be written: errors show before anything
 /// is trained. UserError.

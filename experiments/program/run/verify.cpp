@@ -47,8 +47,8 @@ std::string compare_with_file(const std::string& path, const RunResult& now, boo
                           old.header.label, old.header.seed,
                           same ? old.result->hash : old.result->hash + " in the file, " + fresh.result->hash + " now");
       for (const std::string& finding : findings) text += fmt::format("  {}\n", finding);
-      for (const char* fact :
-           {"program", "commit", "compiler", "libtorch", "processor", "device", "data", "reproducible"}) {
+      for (const char* fact : {"program", "commit", "compiler", "libtorch", "processor", "environment", "device",
+                               "data", "reproducible"}) {
         const auto was = old.header.provenance.find(fact), is = fresh.header.provenance.find(fact);
         if (was == old.header.provenance.end() || was->second == is->second) continue;
         differences[fact] = fmt::format("{}: {} in the file, {} here\n", fact, was->second, is->second);
