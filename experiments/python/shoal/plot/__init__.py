@@ -41,4 +41,5 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
     if ending not in _WITHOUT_DATES:
         raise ShoalError(f"{fspath(path)}: the ending must be .svg, .pdf or .png. Choose one of these.")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata=_WITHOUT_DATES[ending], facecolor=figure.get_facecolor())
+    with themed("light"):  # for the ids inside of an SVG; colours are in the figure
+        figure.savefig(path, metadata=_WITHOUT_DATES[ending], facecolor=figure.get_facecolor())

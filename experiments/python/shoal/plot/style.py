@@ -83,12 +83,7 @@ def themed(theme: Theme) -> Iterator[None]:
 
 
 class Picture(Figure):
-    """A figure that notebooks show, and whose texts are never read as formulas: labels are the user's."""
-
-    def savefig(self, *arguments: Any, **how: Any) -> None:
-        # Names of ticks are made only now.
-        with matplotlib.rc_context({"text.parse_math": False, "svg.hashsalt": "shoal"}):
-            super().savefig(*arguments, **how)
+    """A figure that notebooks show."""
 
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
