@@ -1,6 +1,7 @@
 """Pictures show the numbers of the run: read back from matplotlib's artists and compared with other computations."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -10,17 +11,18 @@ import pandas as pd
 import pytest
 import scipy.stats
 import shoal
+from conftest import SOURCE
 from matplotlib.colors import to_rgb
 from shoal import plot
 from shoal.plot import style
 
 
-def several(run: shoal.Run, times: int) -> shoal.Run:
+def several(run: shoal.Run, times: int, name: str = "$x_{1}$") -> shoal.Run:
     """The run's first variants under `times` other labels."""
 
     def again(frame):
         return pd.concat(
-            [frame.assign(cell=frame["cell"] + 100 * i, label=f"{i} $x_{{1}}$") for i in range(times)],
+            [frame.assign(cell=frame["cell"] + 100 * i, label=f"{i} {name}") for i in range(times)],
             ignore_index=True,
         )
 
@@ -158,3 +160,22 @@ def test_the_command_draws_the_same_bytes(run_path, tmp_path):
     assert done.returncode == 2 and done.stderr.startswith("plot: none.h5: no such file")
     with pytest.raises(shoal.ShoalError, match="ending"):
         plot.save(None, tmp_path / "a.gif")
+
+
+def test_labels_are_no_formulas(run, tmp_path):
+    """A label that would be a wrong formula is drawn as it is, wherever it stands."""
+    hostile = several(run, 2, "$\\frac{$ <b>\n\x07")
+    for number, figure in enumerate((plot.curves(hostile), plot.dots(hostile))):
+        assert figure._repr_png_().startswith(b"\x89PNG")
+        figure.savefig(tmp_path / f"{number}.svg")
+        assert xml.parse(tmp_path / f"{number}.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize(("theme", "name"), [("light", "quickstart.svg"), ("dark", "quickstart-dark.svg")])
+def test_the_front_page_shows_four_lines(theme, name):
+    """Their colours, dashes and marks differ, on the ground of its theme."""
+    text = (SOURCE / "experiments" / name).read_text()
+    assert f"fill: {style.GROUND[theme]}" in text
+    lines = re.findall(r'<path d="[^"]{400,}" clip-path="[^"]*" style="([^"]*stroke-width: (?:2\.6|1\.7)[^"]*)"', text)
+    assert [re.search(r"stroke: (#\w+)", line)[1] for line in lines] == style.COLOURS[theme][:4]
+    assert len({re.sub(r"stroke: #\w+|stroke-width: [\d.]+", "", line) for line in lines}) == 4

@@ -1,14 +1,18 @@
 """Experiments started from Python give the runs that the command line gives."""
 
 import os
+import signal
 import subprocess
+import sys
+import time
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import shoal
 from conftest import SOURCE, TINY
-from shoal.running import toml
+from shoal.running import Rounds, toml
 
 
 def test_a_dictionary_is_an_experiment(run, program, tmp_path):
@@ -93,6 +97,27 @@ def test_the_environment_starts_the_program(program):
     assert done.returncode == 0 and done.stdout == shoal.program.call("--version")
 
 
+INTERRUPTED = """
+import sys, shoal
+shoal.run(sys.argv[1], out=sys.argv[2], progress=False, rounds=100, options=["--checkpoint-every", "0.05"])
+"""
+
+
+def test_an_interrupt_saves_the_run(program, folder, tmp_path):
+    """As in a notebook, whose interrupt reaches Python alone."""
+    whole = shoal.run(folder / "tiny.toml", out=tmp_path / "whole.h5", progress=False, rounds=100)
+    out = tmp_path / "stopped.h5"
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, folder / "tiny.toml", out], stderr=subprocess.PIPE)
+    while process.poll() is None and not any(Path(f"{out}.journal").glob("*.state")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    assert b"KeyboardInterrupt" in process.communicate()[1]
+    begun = shoal.read(out)
+    assert begun.in_progress and 0 < len(begun.rounds) < len(whole.rounds)
+    resumed = shoal.run(folder / "tiny.toml", out=out, progress=False, rounds=100, resume=True)
+    assert resumed.hash == whole.hash
+
+
 class Kept:
     """A logger that keeps what it is given."""
 
@@ -111,3 +136,20 @@ def test_loggers_follow_the_run(program, folder, tmp_path):
     assert kept.seen[-1] == (False, 720)
     counts = [count for _, count in kept.seen]
     assert counts == sorted(counts) and kept.seen[0][0], "nothing was seen while it ran"
+
+
+def test_rounds_of_all_cells():
+    """Lines may be rare, and ranks run cells side by side: the end of a cell counts all of its rounds."""
+    rounds = Rounds()
+    said = {
+        "[1/2] a: b seed 1: round 5/30  accuracy 0.6811  loss 1.5087  133.4 rounds/s": (5, 60),
+        "[2/2] a: b seed 2: round 10/30  accuracy 0.7  loss 1.2  all cells 25 %": (15, 60),
+        "[1/2] a: b seed 1: finished after 30 rounds, 0.13 s, accuracy 0.9": (40, 60),
+        "[2/2] a: b seed 2: target reached after 20 rounds, 0.1 s": (50, 60),
+    }
+    for line, expected in said.items():
+        assert rounds.read(line) and (rounds.done, rounds.total) == expected
+    assert rounds.values == {"accuracy": "0.9", "loss": "1.2"}
+    assert not rounds.read("run file   results/x.h5") and not rounds.read("")
+    alone = Rounds()
+    assert alone.read("fed_prox: round 2/4  accuracy 0.1402  loss 2.2212") and (alone.done, alone.total) == (2, 4)
