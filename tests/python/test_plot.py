@@ -15,12 +15,12 @@ from shoal import plot
 from shoal.plot import style
 
 
-def several(run: shoal.Run, times: int) -> shoal.Run:
+def several(run: shoal.Run, times: int, name: str = "$x_{1}$") -> shoal.Run:
     """The run's first variants under `times` other labels."""
 
     def again(frame):
         return pd.concat(
-            [frame.assign(cell=frame["cell"] + 100 * i, label=f"{i} $x_{{1}}$") for i in range(times)],
+            [frame.assign(cell=frame["cell"] + 100 * i, label=f"{i} {name}") for i in range(times)],
             ignore_index=True,
         )
 
@@ -158,3 +158,12 @@ def test_the_command_draws_the_same_bytes(run_path, tmp_path):
     assert done.returncode == 2 and done.stderr.startswith("plot: none.h5: no such file")
     with pytest.raises(shoal.ShoalError, match="ending"):
         plot.save(None, tmp_path / "a.gif")
+
+
+def test_labels_are_no_formulas(run, tmp_path):
+    """A label that would be a wrong formula is drawn as it is, wherever it stands."""
+    hostile = several(run, 2, "$\\frac{$ <b>\n\x07")
+    for number, figure in enumerate((plot.curves(hostile), plot.dots(hostile))):
+        assert figure._repr_png_().startswith(b"\x89PNG")
+        figure.savefig(tmp_path / f"{number}.svg")
+        assert xml.parse(tmp_path / f"{number}.svg").getroot().tag.endswith("svg")

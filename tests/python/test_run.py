@@ -1,8 +1,12 @@
 """Experiments started from Python give the runs that the command line gives."""
 
 import os
+import signal
 import subprocess
+import sys
+import time
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +95,27 @@ def test_the_environment_starts_the_program(program):
         [script, "--version"], env={**os.environ, "SHOAL_PROGRAM": str(program)}, capture_output=True, text=True
     )
     assert done.returncode == 0 and done.stdout == shoal.program.call("--version")
+
+
+INTERRUPTED = """
+import sys, shoal
+shoal.run(sys.argv[1], out=sys.argv[2], progress=False, rounds=100, options=["--checkpoint-every", "0.05"])
+"""
+
+
+def test_an_interrupt_saves_the_run(program, folder, tmp_path):
+    """As in a notebook, whose interrupt reaches Python alone."""
+    whole = shoal.run(folder / "tiny.toml", out=tmp_path / "whole.h5", progress=False, rounds=100)
+    out = tmp_path / "stopped.h5"
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, folder / "tiny.toml", out], stderr=subprocess.PIPE)
+    while process.poll() is None and not any(Path(f"{out}.journal").glob("*.state")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    assert b"KeyboardInterrupt" in process.communicate()[1]
+    begun = shoal.read(out)
+    assert begun.in_progress and 0 < len(begun.rounds) < len(whole.rounds)
+    resumed = shoal.run(folder / "tiny.toml", out=out, progress=False, rounds=100, resume=True)
+    assert resumed.hash == whole.hash
 
 
 class Kept:

@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import shoal
 from shoal import statistics, table
 
@@ -38,6 +39,21 @@ def test_comparison_is_paired_by_repetition(run):
     with pytest.raises(shoal.ShoalError, match="has no variant 'sgd'. Choose one of"):
         table.comparison(run, baseline="sgd")
     assert table.seeds_needed(run, run.labels[0], run.labels[2], 0.01) > 1
+
+
+def test_replicates_of_a_study_are_paired(program, tmp_path):
+    grid = {"objective": ["binary_rl", "opd_token"], "seed": [1, 2]}
+    study = {"name": "study", "task": {"name": "rules", "replicates": 12}, "grid": grid}
+    run = shoal.run(study, out=tmp_path / "study.h5", progress=False)
+    assert run.main_value == "sessions"
+    values = table.by_repetition(run)
+    assert values.shape == (24, 2) and list(values.columns) == run.labels
+    # The study's measure is the mean of its replicates.
+    for cell in run.cells.itertuples():
+        assert values.loc[cell.seed][cell.label].mean() == pytest.approx(cell.metric_value, rel=1e-6)
+    (row,) = table.comparison(run).itertuples()
+    difference = values[run.labels[0]] - values[run.labels[1]]
+    assert row.pairs == 24 and row.p == pytest.approx(scipy.stats.ttest_1samp(difference, 0).pvalue)
 
 
 def test_summary_is_the_programs(run, program, run_path, tmp_path):

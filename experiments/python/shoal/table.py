@@ -35,6 +35,11 @@ def by_repetition(run: Run, value: str | None = None) -> pd.DataFrame:
     """A row per seed and a column per variant: a column of `run.cells`, or the last value that each cell has of a
     column of `run.rounds` or of a measure (None: `run.main_value`). Of a study, a row per seed and replicate."""
     value = value or run.main_value
+    repeated = run.cells[run.cells.duplicated(["label", "seed"])]
+    if len(repeated):
+        raise ShoalError(
+            f"{run.path}: two cells have the label '{repeated['label'].iloc[0]}' and one seed. Label them."
+        )
     replicates = run.tables.get("replicates", pd.DataFrame())
     if value in replicates.columns:
         frame = replicates.pivot(index=["seed", "replicate"], columns="label", values=value).astype(float)
@@ -46,11 +51,6 @@ def by_repetition(run: Run, value: str | None = None) -> pd.DataFrame:
             cells[value] = cells[value].where(cells[value] >= 0)
     else:
         cells = run.series(value).drop_duplicates("cell", keep="last")
-    repeated = cells[cells.duplicated(["label", "seed"])]
-    if len(repeated):
-        raise ShoalError(
-            f"{run.path}: two cells have the label '{repeated['label'].iloc[0]}' and one seed. Give them labels."
-        )
     frame = cells.pivot(index="seed", columns="label", values=value).astype(float)
     return frame.reindex(columns=run.labels)
 
