@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 from shoal.errors import ShoalError
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", required=True, type=Path, help="page to write (HTML)")
     options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore", RuntimeWarning)  # of absurd numbers in a file: the page shows them as they are
     try:
         check_out(options.out, options.files)
         replace(options.out, page([read(file) for file in options.files]))

@@ -228,7 +228,7 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
         if not few:
             # On the left, where curves are still lower.
             axes.annotate(
-                f"target {plain(chart.target)}",
+                f"target {plain(chart.target)}{' %' if chart.y_name.endswith('(%)') else ''}",
                 (0.01, chart.target),
                 (0, 3),
                 color=SOFT_COLOUR,
@@ -376,16 +376,16 @@ def dot_figure(title: str, x_name: str, dots: Sequence[Dot], counter: Counter, n
         axes.grid(True, axis="x", linewidth=1)
         for i, dot in enumerate(dots):
             colour = colour_of(dot.style)
-            axes.plot([dot.low, dot.high], [i + 0.72] * 2, color=colour, linewidth=2.4, alpha=0.6)
-            axes.plot([dot.value], [i + 0.72], MARKS[dot.style % len(MARKS)], color=colour, markersize=7)
+            axes.plot([dot.low, dot.high], [i + 0.64] * 2, color=colour, linewidth=2.4, alpha=0.6, clip_on=False)
+            axes.plot([dot.value], [i + 0.64], MARKS[dot.style % len(MARKS)], color=colour, markersize=7, clip_on=False)
             name = figure.text(
-                left / WIDTH, (foot + row * (len(dots) - i) - 14) / height, shortened(clean(dot.name), 48)
+                left / WIDTH, (foot + row * (len(dots) - i) - 12) / height, shortened(clean(dot.name), 48)
             )
             name.set_fontsize(TEXT)
         figure.text(0.5, 8 / height, clean(x_name), ha="center", va="baseline")
         svg = inline_svg(figure, counter.next(), title)
     rows = [
-        {"at": round(top + row * (i + 0.72), 1), "name": clean(dot.name), "text": clean(dot.text)}
+        {"at": round(top + row * (i + 0.64), 1), "name": clean(dot.name), "text": clean(dot.text)}
         for i, dot in enumerate(dots)
     ]
     head = caption(Chart(title, "", "", [], note))
