@@ -20,6 +20,9 @@ class Strategy : public RoundPart {
  public:
   /// The local training as planners and records count it: its steps, and the share of them that is done.
   virtual LocalSettings work(const LocalSettings& local) const { return local; }
+  /// False if clients take no step of their own but return a gradient at the model that they have downloaded. Nothing
+  /// of [local] then decides anything but the block and its form, and experiments that set more are refused.
+  virtual bool takes_local_steps() const { return true; }
   /// The floating-point operations that a client's device is charged for on the virtual clock, for `fraction` of the
   /// training that `work` describes; by default those of one `train`.
   virtual double operations(const ClientWork& work, const LocalSettings& local, double fraction) const {

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <functional>
 
-#include "sim/round/sends_gradient.hpp"
 #include "sim/round/strategy.hpp"
 
 namespace shoal::algorithms {
@@ -31,7 +30,7 @@ void project_onto_simplex(std::span<double> values) {
 
 constexpr std::int64_t most_clients = 100'000;
 
-class Afl final : public Strategy, public SendsGradient {
+class Afl final : public Strategy {
  public:
   explicit Afl(const Settings& s)
       : rate_(s.number("rate", 0.1, "learning rate of the model", server_rate())),
@@ -43,6 +42,7 @@ class Afl final : public Strategy, public SendsGradient {
     user_error("[strategy] afl with {} clients (it keeps and records a weight for each). Use at most {}.",
                all.task.clients(), most_clients);
   }
+  bool takes_local_steps() const override { return false; }
   bool uses_feedback() const override { return true; }
   std::vector<Channel> channels(const ParameterLayout& layout) const override {
     return {{.name = "gradient", .size = layout.size, .weighting = Weighting::uniform}};

@@ -7,7 +7,6 @@
 #include "sim/gossip/gossip_process.hpp"
 #include "sim/round/federated_process.hpp"
 #include "sim/round/next_available.hpp"
-#include "sim/round/sends_gradient.hpp"
 #include "sim/settings/without_effect.hpp"
 
 namespace shoal {
@@ -70,7 +69,7 @@ std::int64_t read_personal(const Settings& evaluate, const Federation& parts, co
 }
 
 void refuse_ignored_settings(const Settings& root, const Federation& parts, const FederatedSettings& settings) {
-  if (dynamic_cast<const SendsGradient*>(parts.strategy.get()) != nullptr) {
+  if (!parts.strategy->takes_local_steps()) {
     refuse_without_effect(
         root.section("local"),
         {"epochs", "steps", "batch", "rate", "momentum", "nesterov", "weight_decay", "schedule", "decay", "period"},

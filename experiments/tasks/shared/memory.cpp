@@ -32,8 +32,20 @@ double left_on_machine() {
   return unlimited;
 }
 
+// Pages of files that the kernel gives back on demand.
+double reclaimable_in_group() {
+  std::ifstream file("/sys/fs/cgroup/memory.stat");
+  double bytes = 0;
+  for (std::string name; file >> name >> bytes;) {
+    if (name == "inactive_file") return bytes;
+  }
+  return 0;
+}
+
 double left_in_group() {
-  return number_in("/sys/fs/cgroup/memory.max") - std::min(number_in("/sys/fs/cgroup/memory.current"), 1e18);
+  const double most = number_in("/sys/fs/cgroup/memory.max");
+  if (most == unlimited) return unlimited;
+  return most - (number_in("/sys/fs/cgroup/memory.current") - reclaimable_in_group());
 }
 
 double left_in_address_space() {
