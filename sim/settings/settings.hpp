@@ -89,8 +89,8 @@ class Settings {
   Settings clone() const;
   /// The section as TOML text, keys sorted; equal settings give equal text.
   std::string canonical() const;
-  /// Throws UserError naming the first key, here or in a section below, that was never read, and the nearest declared
-  /// one.
+  /// Throws UserError naming all keys, here and in the sections below, that were never read, each with the nearest
+  /// declared one.
   void finish() const;
   /// Settings read so far from this section, in the order of the first read.
   std::vector<Declared> declared() const;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
+#include <ctime>
 #include <limits>
 
 #include "kernels/fixed_point.hpp"
@@ -43,14 +43,19 @@ std::vector<std::string> StudyProcess::notes() const {
 }
 
 double StudyProcess::measure(double seconds) const {
-  const auto begin = std::chrono::steady_clock::now();
+  // Processor time, which other processes on the machine do not lengthen.
+  const auto now = [] { return 1.0 * std::clock() / CLOCKS_PER_SEC; };
+  const auto timed = [&](std::int64_t replicate) {
+    const double begin = now();
+    study_->run(seed_, replicate);
+    return now() - begin;
+  };
+  // The first replicate also makes buffers and loads libraries, so it counts only if it is the only one.
+  const double first = timed(0);
   double took = 0;
-  std::int64_t done = 0;
-  while (done < replicates_ && (done == 0 || took < seconds)) {
-    study_->run(seed_, done++);
-    took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  }
-  return took * replicates_ / done;
+  std::int64_t more = 0;
+  while (more + 1 < replicates_ && first + took < seconds) took += timed(++more);
+  return replicates_ * (more > 0 ? took / more : first);
 }
 
 StudyProcess::Batch StudyProcess::run(std::int64_t first, std::int64_t count, Communicator& comm,

@@ -35,14 +35,14 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
 
 /// Sums over evaluated examples, as integers so that any split over ranks adds up to the same.
 struct Evaluation {
-  static constexpr double loss_unit = 1.0 / (1 << 30);  // unit of `loss`; a chunk's sum is rounded to it once
+  static constexpr double loss_unit = 1.0 / (1 << 30);  // that of LossSum
 
   std::int64_t examples = 0;
   std::int64_t correct = 0;  // -1 in a task without correct answers
-  std::int64_t loss = 0;
+  std::int64_t loss = 0;  // LossSum::code
 
-  /// A chunk's loss in units. A loss beyond 2^-10 of the range (of a diverged model) counts as that, so that sums over
-  /// chunks cannot overflow.
+  /// The code of a chunk's loss, which may be infinite or NaN: LossSum adds codes, since not all are multiples of the
+  /// unit.
   static std::int64_t to_units(double loss);
   /// Means over the examples; NaN where there are none, or no correct answers.
   double mean_loss() const;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "sim/round/federated_process.hpp"
+
 namespace shoal {
 namespace {
 
@@ -35,7 +37,9 @@ void plan_federation(CellPlan& plan, const Process& process, const PlanOptions& 
   plan.clients = look_at_clients(*parts.task, parts.seed, parts.population.get());
   plan.rounds = plan_rounds(parts, schedule.rounds, share * options.planning_seconds);
   if (!plan.rounds.first.empty()) {
-    plan.measured = measure(parts, plan.rounds, evaluated, share * options.measuring_seconds);
+    const auto* federated = dynamic_cast<const FederatedProcess*>(&process);
+    plan.measured = measure(parts, plan.rounds, evaluated, share * options.measuring_seconds,
+                            federated != nullptr ? federated->settings().personal_clients : 0);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "sim/round/finish_session.hpp"
+#include "sim/round/personal.hpp"
 #include "sim/round/prelude.hpp"
 #include "sim/round/server_data.hpp"
 #include "sim/round/server_rows.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr double most_flops = 2e8;     // work of the longer measured training: 5 to 100 ms
 constexpr double least_share = 1e-12;  // a single step
+constexpr std::int64_t most_personal = 4;
 
 // The block of clients around the median work.
 std::vector<Participation> median_clients(const RoundsPlan& rounds, const Task& task, const LocalSettings& local) {
@@ -84,7 +86,7 @@ double Measured::run_seconds(const Process& process, const RoundsPlan& rounds, s
   const std::int64_t evaluations = (rounds.rounds + schedule.evaluate_every - 1) / schedule.evaluate_every;
   const std::int64_t chunks = evaluations * process.federation()->task->chunks(schedule.evaluate_on);
   const double training = rounds.committed * client.fixed_seconds + rounds.flops * client.seconds_per_flop;
-  const double shared = rounds.to_all_rounds(training) + chunks * evaluation_seconds;
+  const double shared = rounds.to_all_rounds(training) + chunks * evaluation_seconds + evaluations * personal_seconds;
   return rounds.to_all_rounds(rounds.seconds) + rounds.rounds * server_seconds + shared / ranks;
 }
 
@@ -110,7 +112,8 @@ TrainingCost measure_training(const TrainShare& train, double full_flops, double
   return fit_cost(one_step.flops, one_step.seconds, more.flops, more.seconds);
 }
 
-Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds) {
+Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds,
+                 std::int64_t personal_clients) {
   const at::NoGradGuard no_gradients;
   const Task& task = *parts.task;
   const std::int64_t before = resident_bytes();
@@ -153,6 +156,13 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
       trainers.for_each(
           1, [&](int, std::size_t, Trainer& trainer) { trainer.evaluate(state.strategy().params(), chunk); });
     });
+  }
+
+  personal_clients = std::min(personal_clients, task.clients_with_examples());
+  if (const std::int64_t timed = std::min(personal_clients, most_personal); timed > 0) {
+    const double took =
+        time_of(seconds / 4, [&] { evaluate_personal(parts, state, evaluated, timed, *comm, trainers); });
+    result.personal_seconds = took * personal_clients / timed;
   }
 
   const std::string section = parts.sections().front().name;

@@ -33,6 +33,7 @@ struct Measured {
   TrainingCost client;              // per client, from its message to the sum
   double server_seconds = 0;        // per round: finishing the sum and the server's update
   double evaluation_seconds = 0;    // per chunk of examples
+  double personal_seconds = 0;      // per evaluation of the models that clients use
   std::int64_t training_bytes = 0;  // growth of the process during the measurement
 
   /// Predicted seconds of all rounds on `ranks` free cores, with evenly divided work and free communication.
@@ -42,7 +43,9 @@ struct Measured {
 /// Trains a block of clients of median work at two lengths, a few times each (measure_training). Then finishes a round
 /// with it and evaluates one chunk of a set of examples.
 /// Takes about `seconds` in all. Needs commits in `rounds.first`.
-Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds);
+/// `personal_clients`: number of clients whose own models are evaluated too; some of them are timed.
+Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_view evaluated, double seconds,
+                 std::int64_t personal_clients = 0);
 
 /// Resident memory of this process.
 std::int64_t resident_bytes();

@@ -75,6 +75,10 @@ void refuse_ignored_settings(const Settings& root, const Federation& parts, cons
         {"epochs", "steps", "batch", "rate", "momentum", "nesterov", "weight_decay", "schedule", "decay", "period"},
         fmt::format("the clients of '{}' send a gradient and take no steps", parts.strategy->name()));
   }
+  if (!parts.aggregator->gives_means()) {
+    refuse_without_effect(root.section("aggregator"), {"weights"},
+                          fmt::format("'{}' gives no weighted mean", parts.aggregator->name()));
+  }
   const Settings evaluate = root.section("evaluate");
   if (settings.schedule.target == 0) refuse_without_effect(evaluate, {"stop_at_target"}, "there is no 'target'");
   if (settings.personal_clients == 0) {

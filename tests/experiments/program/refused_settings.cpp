@@ -50,6 +50,8 @@ TEST(SettingsWithoutEffect, AreRefusedWhereTheyNeedOthers) {
   EXPECT_THAT(refusal(quadratic + "local = {decay = 0.5}"), HasSubstr("'decay' has no effect"));
   EXPECT_THAT(refusal(quadratic + "local = {period = 5}"), HasSubstr("'period' has no effect"));
   EXPECT_THAT(refusal(quadratic + "local = {schedule = \"inverse_sqrt\", decay = 0.5}"), HasSubstr("'decay' has no"));
+  EXPECT_THAT(refusal(quadratic + "aggregator = {name = \"median\", weights = \"examples\"}"),
+              AllOf(HasSubstr("'weights' has no effect"), HasSubstr("'median'")));
   EXPECT_THAT(refusal(quadratic + "evaluate = {stop_at_target = true}"), HasSubstr("there is no 'target'"));
   EXPECT_THAT(refusal(quadratic + "evaluate = {personal_clients = 5}"), HasSubstr("'personal' is false"));
   EXPECT_EQ(refusal(quadratic + "local = {schedule = \"step\", decay = 0.5, period = 5}"), "accepted");

@@ -20,12 +20,13 @@ def test_agent_pipeline():
         assert math.isclose(outcome["produced"][0], total, rel_tol=1e-5), (mode, eta)
         assert (outcome["refused"][0] > 0) == (mode == "pause503"), (mode, eta)
         assert (outcome["stall_seconds"][0] > 0) == (mode != "swap"), (mode, eta)
-    # Stated: 0.84 and 1.15 h, 1.4 and 10.5 s, 14 to 15 and 22 to 23 sessions.
+    # Stated: 0.86 and 0.95 h, 1.4 and 8.5 s, 14 to 15 and 20 to 22 sessions, two turns in seven without a verdict.
     swap, barrier, strict = found["swap", 2], found["barrier", 1], found["swap", 0]
-    assert swap["hours"][0] < 0.85 * barrier["hours"][0]
+    assert swap["hours"][0] < 0.97 * barrier["hours"][0]
     assert swap["serving_latency"][0] < 0.2 * barrier["serving_latency"][0]
     assert abs(swap["sessions"].mean() - barrier["sessions"].mean()) < 3 < strict["sessions"].mean() - swap["sessions"].mean()
-    assert strict["dropped_stale"][0] > 0.5 * strict["produced"][0] and swap["dropped_stale"][0] < 0.15 * swap["produced"][0]
+    assert abs(swap["dropped_no_signal"][0] - 2 / 7 * swap["produced"][0]) < 0.02 * swap["produced"][0]
+    assert strict["dropped_stale"][0] > 0.3 * strict["produced"][0] and swap["dropped_stale"][0] < 0.15 * swap["produced"][0]
 
 
 program.main(globals())

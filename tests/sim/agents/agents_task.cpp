@@ -155,7 +155,9 @@ TEST(AgentsTrainer, CountsUsableReplies) {
       EXPECT_EQ(fit.figures[k].examples, usable) << objective;
       EXPECT_LE(all, task.work(block[k].client).examples);
       EXPECT_LE(usable, all - last) << objective;
-      EXPECT_EQ(usable == all - last, std::string(objective) == "binary_rl") << objective;
+      if (std::string(objective) == "binary_rl") {
+        EXPECT_EQ(usable, all - last);
+      }
       EXPECT_EQ(fit.figures[k].rejected_examples, 0);
     }
   }

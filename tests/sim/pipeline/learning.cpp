@@ -54,6 +54,33 @@ TEST(Pipeline, CountsInvalidLossesAndLargeGradients) {
   EXPECT_EQ(result.training.alarms, 3);  // the stamped policy's gradient is 1
 }
 
+// Takes what a judge has voted on, and counts it.
+class Judged final : public Objective {
+ public:
+  bool takes(const Signals& signals) const override { return signals.judged; }
+  double loss(const Sample& sample, RowView<double>) const override {
+    ++(sample.signals.reward == 0 ? ties : votes);
+    return 0;
+  }
+  mutable std::int64_t ties = 0, votes = 0;
+};
+
+// A judgement that fails is no vote of 0, and so is none for the last turn of a session: such turns are not trained on.
+TEST(Pipeline, TrainsOnVerdictsAlone) {
+  for (const double failure : {0.0, 0.3, 0.8}) {
+    Scene scene(std::make_unique<Stamped>(3), "rate = 1\nbatch = 4\n", fmt::format("judge_failure = {}", failure), 4,
+                6);
+    auto objective = std::make_unique<Judged>();
+    const Judged& seen = *objective;
+    scene.objective = std::move(objective);
+    const Result result = scene.run();
+    EXPECT_EQ(seen.votes, 24) << failure;
+    EXPECT_EQ(seen.ties, 0) << failure;
+    EXPECT_GT(dropped(result, Reason::no_signal), 0) << failure;
+    EXPECT_EQ(result.judging.failed > 0, failure > 0);
+  }
+}
+
 // Notes its evidence. Here replies fail twice, then a tool is called, which nothing follows. The rule of the second
 // user is broken, so it can be named; the first user only misses the answer.
 class Noting final : public Judge {

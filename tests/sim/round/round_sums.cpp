@@ -60,8 +60,8 @@ TEST(RoundSums, UseTheWeightingOfTheExperiment) {
 }
 
 TEST(RoundSums, StayExactAtTheBound) {
-  for (const double bound : {1e-30, 1.0, 1e30}) {
-    for (const std::int64_t many : {std::int64_t{1}, std::int64_t{1000003}, std::int64_t{1} << 40}) {
+  for (const double bound : {1e-30, 1.0, 100.0}) {
+    for (const std::int64_t many : {std::int64_t{1}, std::int64_t{1000003}, std::int64_t{1} << 30}) {
       for (const double sign : {1.0, -1.0}) {
         const auto strategy = std::make_shared<Scripted>();
         strategy->declared = {{.name = "value", .weighting = Weighting::examples, .bound = bound}};
@@ -69,8 +69,8 @@ TEST(RoundSums, StayExactAtTheBound) {
         const Played played =
             play(scripted(std::make_shared<UnequalTask>(std::vector<std::int64_t>(37, many)), strategy), 1, {3, 1});
         EXPECT_EQ(played.records[0].rejected, 0);
-        // Sums use at least 61 bits; the total weight, at most 37 2^40 < 2^46, leaves 15 of them for a value.
-        EXPECT_NEAR(numbers(played.strategy.tensor("mean 0"))[0] / (sign * bound), 1, 1e-4) << bound << ", " << many;
+        // Sums use at least 61 bits; the total weight, at most 37 2^30 < 2^36, leaves 25 of them for a value.
+        EXPECT_NEAR(numbers(played.strategy.tensor("mean 0"))[0] / (sign * bound), 1, 1e-7) << bound << ", " << many;
       }
     }
   }

@@ -31,10 +31,13 @@ struct Blocks {
 };
 
 std::string toml(const std::string& task, const std::string& strategy, const Blocks& block) {
+  const double momentum = strategy == "scaffold" || strategy == "mime" ? 0 : 0.5;
+  std::string steps = fmt::format("epochs = 3, batch = 4, momentum = {}, ", momentum);
+  if (strategy == "fed_sgd" || strategy == "afl") steps.clear();  // their clients take none
   return fmt::format(
       "strategy = \"{}\"\nstages = [{{name = \"clip\", bound = 0.4}}]\nplanner = {{cohort = 15, dropout = 0.2}}\n"
-      "local = {{epochs = 3, batch = 4, momentum = {}, block = {}, form = \"{}\"}}\n{}",
-      strategy, strategy == "scaffold" || strategy == "mime" ? 0 : 0.5, block.clients, block.form, task);
+      "local = {{{}block = {}, form = \"{}\"}}\n{}",
+      strategy, steps, block.clients, block.form, task);
 }
 
 // Strategies that need labels, outputs or data of the server refuse the first task.
