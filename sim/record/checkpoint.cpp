@@ -6,7 +6,7 @@
 #include "sim/digest.hpp"
 #include "sim/files/read_file.hpp"
 #include "sim/files/replace_file.hpp"
-#include "sim/record/journal_folder.hpp"
+#include "sim/record/checkpoint_name.hpp"
 #include "sim/round/pack_state.hpp"
 
 namespace shoal {

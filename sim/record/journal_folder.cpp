@@ -6,6 +6,7 @@
 
 #include "sim/error.hpp"
 #include "sim/files/replace_file.hpp"
+#include "sim/record/checkpoint_name.hpp"
 
 namespace shoal {
 namespace {
@@ -72,7 +73,7 @@ void make_journal_folder(const std::string& run) {
 
 void remove_journals(const std::string& run) {
   std::vector<fs::path> own;
-  std::error_code ignored;  // of a folder that is not there
+  std::error_code ignored;  // there may be no folder
   for (const auto& entry : fs::directory_iterator(journal_folder(run), ignored)) {
     if (is_own(entry.path().filename().string()) && !entry.is_directory(ignored)) own.push_back(entry.path());
   }

@@ -13,9 +13,6 @@ std::string journal_path(const std::string& run, std::int64_t cell);
 /// Whether a file of that name is a cell's journal.
 bool is_journal_name(std::string_view name);
 
-/// The round of a checkpoint's file, whole or partial, beside the journal called `journal`; -1 for other files.
-std::int64_t checkpoint_round(const std::string& journal, const std::string& file);
-
 /// UserError if something else has the folder's name, such as a symbolic link, behind which the files of another could
 /// lie.
 void check_journal_folder(const std::string& run);
