@@ -8,7 +8,7 @@
 
 namespace shoal {
 
-/// What a finished cell states and its rows and model contradict: its hash, its totals, its status. Empty: nothing.
+/// The statements of a finished cell that its rows and model contradict: of its hash, its totals, its status.
 std::vector<std::string> contradictions(const CellContents& cell);
 
 /// UserError for a file of an older schema, whose hashes cannot be computed from its rows.

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "sim/error.hpp"
+#include "sim/files/journal_reader.hpp"
 
 namespace shoal {
 namespace {
@@ -139,28 +140,47 @@ void Journal::sync() {
   if (::fdatasync(file_) != 0) system_error("cannot sync journal '{}': {}", path_, std::strerror(errno));
 }
 
-JournalContents read_journal(const std::string& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
+JournalReader::JournalReader(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rbe")) {
+  std::unique_ptr<std::FILE, CloseFile> guard(file_);
   struct stat status {};
-  if (!file || ::fstat(::fileno(file.get()), &status) != 0) {
+  if (!file_ || ::fstat(::fileno(file_), &status) != 0) {
     user_error("cannot read journal '{}' ({}). Check the path and its permissions.", path, std::strerror(errno));
   }
   if (!S_ISREG(status.st_mode)) user_error("journal '{}' is not a file. Check the path.", path);
-  const std::uint64_t size = status.st_size;
+  size_ = status.st_size;
+  if (has_head(file_, path)) length_ = sizeof(FileHead);
+  guard.release();
+}
 
-  JournalContents contents;
-  if (!has_head(file.get(), path)) return contents;
-  contents.length = sizeof(FileHead);
+JournalReader::~JournalReader() { std::fclose(file_); }
+
+bool JournalReader::next(JournalRecord& record) {
   RecordHead head{};
-  while (size - contents.length >= sizeof head && std::fread(&head, sizeof head, 1, file.get()) == 1) {
-    if (head.length > size - contents.length - sizeof head) break;
-    JournalRecord record{head.kind, contents.length + sizeof head + head.length, std::vector<std::byte>(head.length)};
-    if (head.length > 0 && std::fread(record.payload.data(), head.length, 1, file.get()) != 1) break;
-    if (hash_of(head.length, head.kind, record.payload) != head.hash) break;
-    contents.length = record.end;
-    contents.records.push_back(std::move(record));
+  if (length_ == 0 || size_ - length_ < sizeof head || std::fread(&head, sizeof head, 1, file_) != 1) {
+    if (std::ferror(file_)) system_error("cannot read journal '{}': {}", path_, std::strerror(errno));
+    return false;
   }
-  if (std::ferror(file.get())) system_error("cannot read journal '{}': {}", path, std::strerror(errno));
+  if (head.length > size_ - length_ - sizeof head) return false;
+  record.kind = head.kind;
+  record.payload.resize(head.length);
+  if (head.length > 0 && std::fread(record.payload.data(), head.length, 1, file_) != 1) {
+    if (std::ferror(file_)) system_error("cannot read journal '{}': {}", path_, std::strerror(errno));
+    return false;
+  }
+  if (hash_of(head.length, head.kind, record.payload) != head.hash) {
+    size_ = length_;  // nothing after it counts
+    return false;
+  }
+  record.end = length_ + sizeof head + head.length;
+  length_ = record.end;
+  return true;
+}
+
+JournalContents read_journal(const std::string& path) {
+  JournalReader reader(path);
+  JournalContents contents;
+  for (JournalRecord record; reader.next(record);) contents.records.push_back(record);
+  contents.length = reader.length();
   return contents;
 }
 

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "sim/error.hpp"
+#include "sim/files/partial_file.hpp"
 
 namespace shoal {
 namespace {
@@ -49,32 +50,6 @@ int open_new(const std::string& of, std::string& path) {
   return file;
 }
 
-// A file that did not exist before, whoever else writes or has put a link there, as mkstemp makes it but with the usual
-// permissions. Removed when an error leaves the scope.
-struct PartialFile {
-  std::string path;
-  OpenFile file;
-  bool kept = false;
-
-  explicit PartialFile(const std::string& of) : file{open_new(of, path)} {
-    if (file.id < 0) system_error("cannot write '{}': {}", path, std::strerror(errno));
-  }
-  ~PartialFile() {
-    if (!kept) ::unlink(path.c_str());
-  }
-};
-
-void write_all(int file, std::span<const std::byte> bytes, const std::string& path) {
-  for (auto left = bytes; !left.empty();) {
-    const ssize_t count = ::write(file, left.data(), left.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      system_error("cannot write {} bytes to '{}': {}", bytes.size(), path, std::strerror(count < 0 ? errno : ENOSPC));
-    }
-    left = left.subspan(count);
-  }
-}
-
 void sync_folder(const std::string& path) {
   const OpenFile folder{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   // Some file systems cannot sync folders, and say so with EINVAL.
@@ -85,16 +60,52 @@ void sync_folder(const std::string& path) {
 
 }  // namespace
 
+PartialFile::PartialFile(const std::string& of) : of_(of), file_(open_new(of, path_)) {
+  if (file_ < 0) system_error("cannot write '{}': {}", path_, std::strerror(errno));
+}
+
+PartialFile::~PartialFile() {
+  ::close(file_);
+  if (!kept_) ::unlink(path_.c_str());
+}
+
+void PartialFile::write(std::span<const std::byte> bytes) {
+  for (auto left = bytes; !left.empty();) {
+    const ssize_t count = ::write(file_, left.data(), left.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      system_error("cannot write {} bytes to '{}': {}", bytes.size(), path_, std::strerror(count < 0 ? errno : ENOSPC));
+    }
+    left = left.subspan(count);
+  }
+}
+
+void PartialFile::reserve(std::int64_t bytes) {
+  if (const int failure = ::posix_fallocate(file_, 0, bytes); failure != 0) {
+    system_error("cannot write {} bytes to '{}': {}", bytes, path_, std::strerror(failure));
+  }
+}
+
+void PartialFile::end_at(std::int64_t bytes) {
+  if (::ftruncate(file_, bytes) != 0 || ::lseek(file_, bytes, SEEK_SET) != bytes) {
+    system_error("cannot cut '{}': {}", path_, std::strerror(errno));
+  }
+}
+
+void PartialFile::replace() {
+  if (::fsync(file_) != 0) system_error("cannot sync '{}': {}", path_, std::strerror(errno));
+  if (::rename(path_.c_str(), of_.c_str()) != 0) {
+    system_error("cannot rename '{}' to '{}': {}", path_, of_, std::strerror(errno));
+  }
+  kept_ = true;
+  sync_folder(folder_of(of_));
+}
+
 void replace_file(const std::string& path, std::span<const std::byte> bytes, std::span<const std::byte> tail) {
   PartialFile partial(path);
-  write_all(partial.file.id, bytes, partial.path);
-  write_all(partial.file.id, tail, partial.path);
-  if (::fsync(partial.file.id) != 0) system_error("cannot sync '{}': {}", partial.path, std::strerror(errno));
-  if (::rename(partial.path.c_str(), path.c_str()) != 0) {
-    system_error("cannot rename '{}' to '{}': {}", partial.path, path, std::strerror(errno));
-  }
-  partial.kept = true;
-  sync_folder(folder_of(path));
+  partial.write(bytes);
+  partial.write(tail);
+  partial.replace();
 }
 
 bool is_partial_name(std::string_view name, std::string_view base) {

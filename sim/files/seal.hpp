@@ -14,6 +14,9 @@ constexpr std::int64_t seal_size = 48;  // bytes
 /// The text "shoal content is" and the Digest of `content` in 32 hexadecimal digits.
 std::string seal_of(std::span<const std::byte> content);
 
+/// The same for the first `content` bytes of a file. SystemError if it cannot be read.
+std::string seal_of_file(const std::string& path, std::int64_t content);
+
 enum class Seal : std::int8_t {
   none,    // the file does not end with a seal
   whole,   // the seal matches the content before it

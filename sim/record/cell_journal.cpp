@@ -1,6 +1,8 @@
 #include "sim/record/cell_journal.hpp"
 
 #include "sim/error.hpp"
+#include "sim/files/journal_reader.hpp"
+#include "sim/record/visit_cell.hpp"
 
 namespace shoal {
 namespace {
@@ -45,10 +47,20 @@ void pack_table(Packer& packer, const Table& table) {
   packer.array(std::span(table.values));
 }
 
+}  // namespace
+
+void require_same_columns(const std::vector<Column>& before, const std::vector<Column>& now, const std::string& table,
+                          std::int64_t round) {
+  if (before == now) return;
+  user_error("the columns of table '{}' change in round {}. A cell has the same in all of its rounds.", table, round);
+}
+
+namespace {
+
 // Rows of later rounds follow those of earlier ones.
 void append(Table& all, const Table& table, const std::string& name, std::int64_t round) {
   if (all.columns.empty()) all.columns = table.columns;
-  ensure(all.columns == table.columns, "the columns of table '{}' change in round {}", name, round);
+  require_same_columns(all.columns, table.columns, name, round);
   all.values.insert(all.values.end(), table.values.begin(), table.values.end());
 }
 
@@ -136,12 +148,10 @@ RoundRows unpack_round(Unpacker& unpacker) {
 
 std::vector<RoundRows> read_rounds(const std::string& path) {
   std::vector<RoundRows> rounds;
-  for (const JournalRecord& record : read_journal(path).records) {
-    if (record.kind != round_kind) continue;
-    Unpacker bytes(record.payload, path);
-    rounds.push_back(unpack_round(bytes));
-    bytes.finish();
-  }
+  visit_cell(path, {.header = [](const CellHeader&) {},
+                    .round = [&](RoundRows rows) { rounds.push_back(std::move(rows)); },
+                    .parameter = [](const ModelParameter&) {},
+                    .result = [](const CellResult&) {}});
   return rounds;
 }
 
@@ -152,7 +162,7 @@ void add_round(CellContents& cell, RoundRows rows) {
   }
   cell.rounds.push_back(rows.round);
   if (cell.rounds.size() > 1) {
-    ensure(cell.figures.columns == rows.figures.columns, "the figures of clients change in round {}", rows.round.round);
+    require_same_columns(cell.figures.columns, rows.figures.columns, "clients", rows.round.round);
   }
   append(cell.figures, rows.figures, "clients", rows.round.round);
   cell.participations.insert(cell.participations.end(), rows.participations.begin(), rows.participations.end());
@@ -178,37 +188,71 @@ void CellJournal::finish(const CellResult& result, std::span<const ModelParamete
   journal_.append(result_kind, bytes.bytes());
 }
 
-CellContents read_cell(const std::string& path) {
-  const JournalContents journal = read_journal(path);
-  CellContents cell;
-  cell.length = journal.length;
-  if (journal.records.empty() || journal.records.front().kind != header_kind) {
-    user_error(
-        "journal '{}' does not begin with a cell (a run killed at its start leaves this). Delete it and run again.",
-        path);
-  }
-  for (const JournalRecord& record : journal.records) {
+std::uint64_t visit_cell(const std::string& path, const CellVisitor& visitor, std::uint64_t most) {
+  JournalReader journal(path);
+  bool begun = false;
+  for (JournalRecord record; journal.length() < most && journal.next(record); begun = true) {
+    if (!begun && record.kind != header_kind) break;
     Unpacker bytes(record.payload, path);
     switch (record.kind) {
       case header_kind:
-        cell.header = take_header(bytes);
+        visitor.header(take_header(bytes));
         break;
       case round_kind:
-        add_round(cell, unpack_round(bytes));
+        visitor.round(unpack_round(bytes));
         break;
       case parameter_kind:
-        cell.model.push_back(take_parameter(bytes, path));
+        visitor.parameter(take_parameter(bytes, path));
         break;
       case result_kind:
-        cell.result = take_result(bytes);
+        visitor.result(take_result(bytes));
         break;
       default:
         user_error("journal '{}' has a record of unknown kind {}. Use the version that wrote it.", path, record.kind);
     }
     bytes.finish();
   }
+  if (!begun) {
+    user_error(
+        "journal '{}' does not begin with a cell (a run killed at its start leaves this). Delete it and run again.",
+        path);
+  }
+  return journal.length();
+}
+
+namespace {
+
+// `take`: changes a round before it is added.
+template <class Take>
+CellContents gather(const std::string& path, bool with_model, const Take& take) {
+  CellContents cell;
+  cell.length = visit_cell(path, {.header = [&](CellHeader header) { cell.header = std::move(header); },
+                                  .round =
+                                      [&](RoundRows rows) {
+                                        take(rows);
+                                        add_round(cell, std::move(rows));
+                                      },
+                                  .parameter =
+                                      [&](ModelParameter parameter) {
+                                        if (with_model) cell.model.push_back(std::move(parameter));
+                                      },
+                                  .result = [&](CellResult result) { cell.result = std::move(result); }});
   if (!cell.result) cell.model.clear();  // killed while the model was written
   return cell;
+}
+
+}  // namespace
+
+CellContents read_cell(const std::string& path) {
+  return gather(path, true, [](RoundRows&) {});
+}
+
+CellContents read_cell_rounds(const std::string& path) {
+  return gather(path, false, [](RoundRows& rows) {
+    rows.participations.clear();
+    rows.figures = {};
+    rows.tables.clear();
+  });
 }
 
 }  // namespace shoal

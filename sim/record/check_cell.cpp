@@ -18,12 +18,12 @@ struct Range {
   std::int64_t least, most;
 };
 
-// Of integer columns; all others are counts or numbers from 0.
+// Ranges of integer columns; all others are counts or numbers from 0.
 constexpr std::array column_ranges = {
     Range{"round", 1, most}, Range{"time_us", 0, latest}, Range{"start_us", 0, latest}, Range{"finish_us", 0, latest},
     Range{"verdict", 0, 2},  Range{"outcome", -2, 127},   Range{"committed", 0, most},  Range{"accepted", 0, 1},
 };
-// Of facts in the provenance; a cell need not have them.
+// Ranges of facts in the provenance; a cell need not have them.
 constexpr std::array fact_ranges = {
     Range{"ranks", 1, 1'000'000}, Range{"cell ranks", 1, 1'000'000}, Range{"threads", 1, 1024},
     Range{"block", 1, 4096},      Range{"clients", 0, most},         Range{"replicates", 0, most},

@@ -1,6 +1,6 @@
 #pragma once
 // Whether what a file says of a cell could have come from a run: files of strangers are checked once, when they are
-// read, so that nobody who uses the rows has to.
+// read, and not by each user of the rows.
 
 #include <string>
 #include <string_view>

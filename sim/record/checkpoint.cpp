@@ -1,12 +1,12 @@
 #include "sim/record/checkpoint.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "sim/digest.hpp"
 #include "sim/files/read_file.hpp"
 #include "sim/files/replace_file.hpp"
+#include "sim/record/checkpoint_name.hpp"
 #include "sim/round/pack_state.hpp"
 
 namespace shoal {
@@ -48,30 +48,13 @@ std::vector<std::byte> read_sealed(const std::string& path, std::string& hash) {
   return {content.begin(), content.end()};
 }
 
-// "STEM.round-12.state", "STEM.round-12.memory-3" and what a kill left of their writing give 12; -1 for other files.
-std::int64_t round_of(const std::string& stem_name, const std::string& file) {
-  const std::string front = stem_name + ".round-";
-  if (!file.starts_with(front)) return -1;
-  std::int64_t round = -1;
-  const char* const end = file.data() + file.size();
-  const char* rest = std::from_chars(file.data() + front.size(), end, round).ptr;
-  const std::string_view suffix(rest, end - rest);
-  if (suffix == ".state" || is_partial_name(suffix, ".state")) return round;
-  constexpr std::string_view memory = ".memory-";
-  if (!suffix.starts_with(memory)) return -1;
-  int rank = -1;
-  rest = std::from_chars(suffix.data() + memory.size(), end, rank).ptr;
-  const std::string_view shard(suffix.data(), rest - suffix.data());
-  return rank >= 0 && (rest == end || is_partial_name(suffix, shard)) ? round : -1;
-}
-
 // The rounds that have a state file, newest first.
 std::vector<std::int64_t> rounds_on_disk(const std::string& stem) {
   std::vector<std::int64_t> rounds;
   std::error_code missing;  // no folder means no checkpoints
   for (const auto& entry : fs::directory_iterator(fs::path(stem).parent_path(), missing)) {
     const std::string name = entry.path().filename().string();
-    const std::int64_t round = round_of(fs::path(stem).filename().string(), name);
+    const std::int64_t round = checkpoint_round(fs::path(stem).filename().string(), name);
     if (round >= 0 && name.ends_with(".state")) rounds.push_back(round);
   }
   std::ranges::sort(rounds, std::greater<>{});
@@ -84,7 +67,7 @@ void remove_rounds(const std::string& stem, const Predicate& unwanted) {
   std::vector<fs::path> doomed;
   std::error_code missing;
   for (const auto& entry : fs::directory_iterator(fs::path(stem).parent_path(), missing)) {
-    const std::int64_t round = round_of(fs::path(stem).filename().string(), entry.path().filename().string());
+    const std::int64_t round = checkpoint_round(fs::path(stem).filename().string(), entry.path().filename().string());
     if (round >= 0 && unwanted(round)) doomed.push_back(entry.path());
   }
   for (const fs::path& path : doomed) fs::remove(path, missing);
@@ -213,8 +196,6 @@ Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, P
   resumed.journal_length.reset();
   return resumed;
 }
-
-bool is_checkpoint_name(const std::string& journal, const std::string& name) { return round_of(journal, name) >= 0; }
 
 void remove_checkpoints(const std::string& stem) {
   remove_rounds(stem, [](std::int64_t) { return true; });

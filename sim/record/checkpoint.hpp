@@ -30,9 +30,6 @@ struct Resumed {
 /// home for the present number of ranks. Collective; the same on every rank.
 Resumed read_checkpoint(const std::string& stem, std::uint64_t journal_length, Process& process, Communicator& comm);
 
-/// Whether a file of that name is a checkpoint's, or what a kill left of one, beside the journal called `journal`.
-bool is_checkpoint_name(const std::string& journal, const std::string& name);
-
 /// Removes all checkpoints of a cell. Not collective.
 void remove_checkpoints(const std::string& stem);
 

@@ -97,6 +97,20 @@ RoundRows round_rows(const RoundRecord& record) {
   return rows;
 }
 
+void thin_out(RoundRows& rows, double share, RandomKey key) {
+  const std::size_t width = rows.figures.columns.size();
+  std::size_t kept = 0;
+  for (std::size_t r = 0; r < rows.participations.size(); ++r) {
+    const ParticipationRow& row = rows.participations[r];
+    if (RandomStream(key, row.client, row.participation).uniform() >= share) continue;
+    rows.participations[kept] = row;
+    for (std::size_t c = 0; c < width; ++c) rows.figures.values[kept * width + c] = rows.figures.values[r * width + c];
+    ++kept;
+  }
+  rows.participations.resize(kept);
+  rows.figures.values.resize(kept * width);
+}
+
 std::vector<ModelParameter> model_parameters(const ParameterLayout& layout, const at::Tensor& params) {
   ensure(params.numel() == layout.size, "a model of {} values (the layout has {})", params.numel(), layout.size);
   ensure(params.scalar_type() == at::kFloat || params.scalar_type() == at::kDouble, "model values are of type {}",

@@ -53,18 +53,6 @@ std::string units(const std::vector<Column>& columns) {
   return text;
 }
 
-// Rows of plain structs, each followed by its further columns.
-template <class Row>
-std::vector<std::byte> joined(const std::vector<Row>& rows, const Table& further) {
-  const std::size_t added = 8 * further.columns.size(), width = sizeof(Row) + added;
-  std::vector<std::byte> bytes(rows.size() * width);
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::memcpy(&bytes[r * width], &rows[r], sizeof(Row));
-    std::memcpy(&bytes[r * width + sizeof(Row)], &further.values[r * further.columns.size()], added);
-  }
-  return bytes;
-}
-
 // A measure's row: round, a name of `length` bytes, value.
 Handle measure_type(std::size_t length) {
   const Handle text(H5Tcopy(H5T_C_S1), H5Tclose, "make a text type");
@@ -82,23 +70,6 @@ Handle measure_type(std::size_t length) {
 void require_plausible(std::uint64_t bytes, hid_t data, const std::string& name) {
   const std::uint64_t stored = H5Dget_storage_size(data);
   if (bytes / 1100 > stored) system_error("'{}' claims {} bytes but stores {}", name, bytes, stored);
-}
-
-void write_rows(hid_t place, const std::string& name, const Handle& type, hsize_t count, const void* rows,
-                const std::string& units, const std::string& axes) {
-  const std::string what = "write table '" + name + "'";
-  const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose, what);
-  const Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, what);
-  if (count * H5Tget_size(type) > compressed_from) {
-    const hsize_t chunk = std::min(count, chunk_rows);
-    check(H5Pset_chunk(layout, 1, &chunk), what);
-    check(H5Pset_shuffle(layout), what);
-    check(H5Pset_deflate(layout, 4), what);
-  }
-  const Handle data(H5Dcreate2(place, name.c_str(), type, space, H5P_DEFAULT, layout, H5P_DEFAULT), H5Dclose, what);
-  if (count > 0) check(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows), what);
-  write_attribute(data, "units", units);
-  write_attribute(data, "axes", axes);
 }
 
 // A table that is being read; sizes are checked before memory is allocated.
@@ -171,20 +142,99 @@ ModelParameter read_parameter(hid_t group, const std::string& name) {
 
 }  // namespace
 
+TableWriter::TableWriter(hid_t place, const std::string& name, Handle type, std::int64_t count,
+                         const std::string& units, const std::string& axes)
+    : what_("write table '" + name + "'"),
+      type_(std::move(type)),
+      data_([&] {
+        const hsize_t rows = count;
+        const Handle space(H5Screate_simple(1, &rows, nullptr), H5Sclose, what_);
+        const Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, what_);
+        if (rows * H5Tget_size(type_) > compressed_from) {
+          const hsize_t chunk = std::min(rows, chunk_rows);
+          check(H5Pset_chunk(layout, 1, &chunk), what_);
+          check(H5Pset_shuffle(layout), what_);
+          check(H5Pset_deflate(layout, 4), what_);
+        }
+        return Handle(H5Dcreate2(place, name.c_str(), type_, space, H5P_DEFAULT, layout, H5P_DEFAULT), H5Dclose, what_);
+      }()),
+      width_(H5Tget_size(type_)),
+      count_(count) {
+  write_attribute(data_, "units", units);
+  write_attribute(data_, "axes", axes);
+}
+
 template <class Row>
-void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes,
-                 const Table& further) {
+TableWriter TableWriter::of_rows(hid_t place, const std::string& name, std::int64_t count, const std::string& axes,
+                                 const std::vector<Column>& further) {
+  Handle type = row_type(fields<Row>(), sizeof(Row) + 8 * further.size());
+  insert_columns(type, further, sizeof(Row));
   const std::string own = units(fields<Row>());
-  if (further.columns.empty()) {
-    write_rows(place, name, row_type(fields<Row>(), sizeof(Row)), rows.size(), rows.data(), own, axes);
-    return;
+  return {place, name, std::move(type), count, further.empty() ? own : own + "; " + units(further), axes};
+}
+
+TableWriter TableWriter::of_columns(hid_t place, const std::string& name, const std::vector<Column>& columns,
+                                    std::int64_t count, const std::string& axes) {
+  return {place, name, row_type(columns), count, units(columns), axes};
+}
+
+TableWriter TableWriter::of_measures(hid_t place, std::int64_t count, std::size_t length) {
+  return {place,
+          "measures",
+          measure_type(length),
+          count,
+          "round: count from 1; name: of the measure; value: see name",
+          "row: one measure of one round, in order"};
+}
+
+void TableWriter::add(std::span<const std::byte> rows) {
+  const std::size_t full = chunk_rows * width_;  // a chunk is compressed once
+  while (!rows.empty()) {
+    const std::size_t taken = std::min(rows.size(), full - piece_.size());
+    piece_.insert(piece_.end(), rows.begin(), rows.begin() + taken);
+    rows = rows.subspan(taken);
+    if (piece_.size() == full) write_piece();
   }
-  ensure(further.rows() == std::ssize(rows), "table '{}' has {} rows, and {} of further columns", name, rows.size(),
+}
+
+template <class Row>
+void TableWriter::add(const std::vector<Row>& rows, const Table& further) {
+  if (further.columns.empty()) return add(std::as_bytes(std::span(rows)));
+  const std::size_t width = further.columns.size();
+  ensure(further.rows() == std::ssize(rows), "{}: {} rows, and {} of further columns", what_, rows.size(),
          further.rows());
-  const Handle type = row_type(fields<Row>(), sizeof(Row) + 8 * further.columns.size());
-  insert_columns(type, further.columns, sizeof(Row));
-  const std::vector<std::byte> bytes = joined(rows, further);
-  write_rows(place, name, type, rows.size(), bytes.data(), own + "; " + units(further.columns), axes);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    add(std::as_bytes(std::span(&rows[r], 1)));
+    add(std::as_bytes(std::span(further.values).subspan(r * width, width)));
+  }
+}
+
+void TableWriter::add(const MeasureRow& measure) {
+  const std::size_t length = width_ - 16;
+  std::vector<std::byte> row(width_);
+  std::memcpy(row.data(), &measure.round, 8);
+  std::memcpy(row.data() + 8, measure.name.data(), std::min(length, measure.name.size()));
+  std::memcpy(row.data() + 8 + length, &measure.value, 8);
+  add(row);
+}
+
+void TableWriter::write_piece() {
+  const hsize_t first = written_, rows = piece_.size() / width_;
+  ensure(piece_.size() % width_ == 0 && written_ + static_cast<std::int64_t>(rows) <= count_, "{}: more than {} rows",
+         what_, count_);
+  if (rows > 0) {
+    const Handle file(H5Dget_space(data_), H5Sclose, what_),
+        memory(H5Screate_simple(1, &rows, nullptr), H5Sclose, what_);
+    check(H5Sselect_hyperslab(file, H5S_SELECT_SET, &first, nullptr, &rows, nullptr), what_);
+    check(H5Dwrite(data_, type_, memory, file, H5P_DEFAULT, piece_.data()), what_);
+  }
+  written_ += rows;
+  piece_.clear();
+}
+
+void TableWriter::finish() {
+  write_piece();
+  ensure(written_ == count_, "{}: {} rows of {}", what_, written_, count_);
 }
 
 template <class Row>
@@ -196,15 +246,14 @@ std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t s
   return rows;
 }
 
-template void write_table(hid_t, const std::string&, const std::vector<RoundRow>&, const std::string&, const Table&);
-template void write_table(hid_t, const std::string&, const std::vector<ParticipationRow>&, const std::string&,
-                          const Table&);
+template TableWriter TableWriter::of_rows<RoundRow>(hid_t, const std::string&, std::int64_t, const std::string&,
+                                                    const std::vector<Column>&);
+template TableWriter TableWriter::of_rows<ParticipationRow>(hid_t, const std::string&, std::int64_t, const std::string&,
+                                                            const std::vector<Column>&);
+template void TableWriter::add(const std::vector<RoundRow>&, const Table&);
+template void TableWriter::add(const std::vector<ParticipationRow>&, const Table&);
 template std::vector<RoundRow> read_table(hid_t, const std::string&, std::int64_t);
 template std::vector<ParticipationRow> read_table(hid_t, const std::string&, std::int64_t);
-
-void write_table(hid_t place, const std::string& name, const Table& table, const std::string& axes) {
-  write_rows(place, name, row_type(table.columns), table.rows(), table.values.data(), units(table.columns), axes);
-}
 
 Table read_table(hid_t place, const std::string& name) { return read_further_columns(place, name, {}); }
 
@@ -219,21 +268,6 @@ Table read_further_columns(hid_t place, const std::string& name, std::span<const
   table.values.resize(data.count(8 * table.columns.size()) * table.columns.size());
   data.read(row_type(table.columns), table.values.data());
   return table;
-}
-
-void write_measures(hid_t place, const std::vector<MeasureRow>& measures) {
-  std::size_t length = 1;
-  for (const MeasureRow& row : measures) length = std::max(length, row.name.size());
-  std::vector<std::byte> rows(measures.size() * (16 + length));
-  std::byte* to = rows.data();
-  for (const MeasureRow& row : measures) {
-    std::memcpy(to, &row.round, 8);
-    std::memcpy(to + 8, row.name.data(), row.name.size());
-    std::memcpy(to + 8 + length, &row.value, 8);
-    to += 16 + length;
-  }
-  write_rows(place, "measures", measure_type(length), measures.size(), rows.data(),
-             "round: count from 1; name: of the measure; value: see name", "row: one measure of one round, in order");
 }
 
 std::vector<MeasureRow> read_measures(hid_t place) {

@@ -115,6 +115,16 @@ std::span<const std::byte> MemoryFile::image() {
   return std::span(*static_cast<std::byte**>(place), size);
 }
 
+DiskFile::DiskFile(const std::string& path)
+    : file_(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, "make a file") {}
+
+std::int64_t DiskFile::flush() {
+  check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "flush a file");
+  haddr_t end = 0;
+  check(H5Fget_eoa(file_, &end), "find the end of a file");
+  return end;
+}
+
 void check_extent(hid_t file, std::uint64_t bytes) {
   haddr_t end = 0;
   check(H5Fget_eoa(file, &end), "find its end");

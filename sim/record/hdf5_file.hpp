@@ -67,6 +67,19 @@ class MemoryFile {
   Handle file_;
 };
 
+/// A new file on disk, in place of what is at `path`. HDF5 1.10 crashes at exit when the disk is full under an open
+/// file: room must have been reserved.
+class DiskFile {
+ public:
+  explicit DiskFile(const std::string& path);
+  hid_t id() const { return file_; }
+  /// Writes everything; returns the number of bytes of the file, which may be longer.
+  std::int64_t flush();
+
+ private:
+  Handle file_;
+};
+
 /// SystemError unless the data of an open file end after this many bytes.
 void check_extent(hid_t file, std::uint64_t bytes);
 
@@ -87,23 +100,50 @@ std::vector<std::string> member_names(hid_t group);
 void write_text(hid_t place, const std::string& name, const std::string& text);
 std::string read_text(hid_t place, const std::string& name);
 
-/// A one-dimensional compound data set with the attributes `units` and `axes`; above 64 KiB it is compressed in chunks.
-/// `further`: columns after those of Row, with a row for each of `rows`.
-template <class Row>
-void write_table(hid_t place, const std::string& name, const std::vector<Row>& rows, const std::string& axes,
-                 const Table& further = {});
+/// A one-dimensional compound data set with the attributes `units` and `axes`, written piece by piece; above 64 KiB it
+/// is compressed in chunks.
+class TableWriter {
+ public:
+  /// Columns of Row and then `further`; `count` rows will be added.
+  template <class Row>
+  static TableWriter of_rows(hid_t place, const std::string& name, std::int64_t count, const std::string& axes,
+                             const std::vector<Column>& further = {});
+  /// Columns that are chosen at run time.
+  static TableWriter of_columns(hid_t place, const std::string& name, const std::vector<Column>& columns,
+                                std::int64_t count, const std::string& axes);
+  /// Columns round, name (UTF-8 of `length` bytes, padded with zeros) and value.
+  static TableWriter of_measures(hid_t place, std::int64_t count, std::size_t length);
+
+  /// Adds rows in memory's layout, without gaps.
+  void add(std::span<const std::byte> rows);
+  template <class Row>
+  void add(const std::vector<Row>& rows, const Table& further);
+  void add(const Table& rows) { add(std::as_bytes(std::span(rows.values))); }
+  void add(const MeasureRow& measure);
+  /// Writes the last piece; all rows must have been added.
+  void finish();
+
+ private:
+  TableWriter(hid_t place, const std::string& name, Handle type, std::int64_t count, const std::string& units,
+              const std::string& axes);
+  void write_piece();
+
+  std::string what_;
+  Handle type_, data_;
+  std::size_t width_;
+  std::int64_t count_, written_ = 0;
+  std::vector<std::byte> piece_;
+};
+
 /// `schema`: version of the file; columns that it lacks keep their defaults.
 template <class Row>
 std::vector<Row> read_table(hid_t place, const std::string& name, std::int64_t schema);
 
-/// The same for a table whose columns are chosen at run time. Reading does not return the columns' units.
-void write_table(hid_t place, const std::string& name, const Table& table, const std::string& axes);
+/// The same for a table whose columns were chosen at run time, without their units.
 Table read_table(hid_t place, const std::string& name);
 /// The columns of a table that are not among `known`.
 Table read_further_columns(hid_t place, const std::string& name, std::span<const Field> known);
 
-/// Columns round, name (UTF-8 of fixed length, padded with zeros) and value.
-void write_measures(hid_t place, const std::vector<MeasureRow>& measures);
 std::vector<MeasureRow> read_measures(hid_t place);
 
 /// One data set of the parameter's shape under its name; slashes in the name make groups.

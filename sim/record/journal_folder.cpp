@@ -1,10 +1,12 @@
 #include "sim/record/journal_folder.hpp"
 
+#include <charconv>
 #include <filesystem>
 #include <vector>
 
 #include "sim/error.hpp"
-#include "sim/record/checkpoint.hpp"
+#include "sim/files/replace_file.hpp"
+#include "sim/record/checkpoint_name.hpp"
 
 namespace shoal {
 namespace {
@@ -15,7 +17,7 @@ constexpr std::string_view journal_prefix = "cell-";
 
 bool is_own(const std::string& name) {
   const std::string stem = name.substr(0, name.find('.'));
-  return is_journal_name(stem) && (name == stem || is_checkpoint_name(stem, name));
+  return is_journal_name(stem) && (name == stem || checkpoint_round(stem, name) >= 0);
 }
 
 }  // namespace
@@ -33,6 +35,23 @@ bool is_journal_name(std::string_view name) {
 }
 
 std::string journal_lock(const std::string& run) { return journal_folder(run) + "/lock"; }
+
+// "STEM.round-12.state", "STEM.round-12.memory-3" and what a kill left of their writing give 12; -1 for other files.
+std::int64_t checkpoint_round(const std::string& journal, const std::string& file) {
+  const std::string front = journal + ".round-";
+  if (!file.starts_with(front)) return -1;
+  std::int64_t round = -1;
+  const char* const end = file.data() + file.size();
+  const char* rest = std::from_chars(file.data() + front.size(), end, round).ptr;
+  const std::string_view suffix(rest, end - rest);
+  if (suffix == ".state" || is_partial_name(suffix, ".state")) return round;
+  constexpr std::string_view memory = ".memory-";
+  if (!suffix.starts_with(memory)) return -1;
+  int rank = -1;
+  rest = std::from_chars(suffix.data() + memory.size(), end, rank).ptr;
+  const std::string_view shard(suffix.data(), rest - suffix.data());
+  return rank >= 0 && (rest == end || is_partial_name(suffix, shard)) ? round : -1;
+}
 
 void check_journal_folder(const std::string& run) {
   const std::string folder = journal_folder(run);
@@ -54,7 +73,7 @@ void make_journal_folder(const std::string& run) {
 
 void remove_journals(const std::string& run) {
   std::vector<fs::path> own;
-  std::error_code ignored;  // of a folder that is not there
+  std::error_code ignored;  // there may be no folder
   for (const auto& entry : fs::directory_iterator(journal_folder(run), ignored)) {
     if (is_own(entry.path().filename().string()) && !entry.is_directory(ignored)) own.push_back(entry.path());
   }

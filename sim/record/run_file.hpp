@@ -39,8 +39,8 @@ struct RunContents {
 /// The hash of a run, made of its cells' hashes in order; the hash of an unfinished cell is empty.
 std::string run_hash(const std::vector<std::string>& cell_hashes);
 
-/// Builds the file in memory and writes it with `replace_file`: a reader of `path` sees the old file or the whole new
-/// one. Unfinished cells get the status "unfinished". Takes as much memory as the file and one cell.
+/// Builds the file beside `path`, piece by piece, and renames it: a reader sees the old file or the whole new one.
+/// Unfinished cells get the status "unfinished". Takes the memory of one round, and disk for the uncompressed rows.
 void assemble_run_file(const std::string& path, const RunInfo& info, const std::vector<std::string>& journals);
 
 /// The facts of a run file and its cells without their rows: quick to read.

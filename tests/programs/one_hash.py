@@ -64,7 +64,7 @@ def contents(path):
 
 def run(name, *arguments, **how):
     path = f"{name}.h5"
-    printed = program.result_hash(program.run("one.toml", "--out", path, *arguments, **how))
+    printed = program.result_hash(program.run("one.toml", "--out", path, "--anew", *arguments, **how))
     written, cells = contents(path)
     assert printed == written, f"{name}: prints {printed}, writes {written}"
     assert len(cells) == CELLS

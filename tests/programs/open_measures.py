@@ -243,7 +243,7 @@ def test_the_same_after_a_kill_on_other_ranks():
 def test_the_same_on_other_ranks_and_threads():
     for name in EXPERIMENTS:
         whole = run(name)
-        program.run(f"{name}.toml", "--out", "again.h5", "--threads", 2, mpirun=2)
+        program.run(f"{name}.toml", "--out", "again.h5", "--anew", "--threads", 2, mpirun=2)
         with h5py.File("again.h5") as file:
             assert file["cells/0"].attrs["hash"] == whole.attrs["hash"], name
             assert file["cells/0/clients"][()].tobytes() == whole["clients"][()].tobytes(), name

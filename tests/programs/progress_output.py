@@ -128,6 +128,7 @@ def test_help():
              "report": ["RUN.h5", "--out", "shoal report results/quickstart.h5 --out"],
              "export": ["RUN.h5", "--out", "--cell", "shoal export results/quickstart.h5"],
              "verify": ["RUN.h5", "--ranks", "shoal verify results/quickstart.h5"],
+             "check": ["RUN.h5", "shoal check results/*.h5", "a hash is no signature"],
              "trace": ["LAYOUT", "IN.json", "OUT.h5", "shoal trace flash"],
              "calibrate": ["--models", "--clients", "--seconds", "--out", "shoal calibrate --models"],
              "pretrain": ["--steps", "--width", "--seed", "--measure", "shoal pretrain --out"],

@@ -119,7 +119,7 @@ CASES = [
     ("twice the same", settings("grid={strategy=['fed_avg', 'fed_avg']}"), ["both called 'fed_avg'", "label"]),
     ("error in the last cell", settings("grid={strategy=['fed_avg', 'fed_porx']}"), ["'fed_porx'", "'fed_prox'"]),
     ("too many cells", settings(*[f"grid.{key}=[{','.join(map(str, range(1, 401)))}]" for key in ("seed", "rounds")]),
-     ["more than 100000 cells", "Shorten"]),
+     ["more than 20000 cells", "Shorten"]),
     # files
     ("missing file", ["run", "nowhere.toml"], ["'nowhere.toml'", "no such file", "Check the path"]),
     ("folder for a file", ["run", "."], ["'.'", "is a directory", "Check the path"]),

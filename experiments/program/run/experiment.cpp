@@ -18,7 +18,15 @@ std::shared_ptr<const Dataset> Datasets::load(const Settings& data) {
   return entry.data;
 }
 
+double recorded_share(const Settings& settings) {
+  return settings.section("record").number(
+      "participations", 1,
+      "share of the participations that get a row in the table of clients, drawn at random; 1: all, 0: none",
+      between(0, 1));
+}
+
 std::unique_ptr<Process> compose(const Settings& settings, const Place& place) {
+  recorded_share(settings);
   settings.text("name", "experiment", "name of the experiment, for tables and figures");
   const auto kind = make_part<TaskKind>("task", "supervised", settings.section("task"));
   std::unique_ptr<Process> process = kind->make(settings, place);

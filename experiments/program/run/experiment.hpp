@@ -11,6 +11,9 @@ namespace shoal {
 /// the end: an unknown one is a UserError.
 std::unique_ptr<Process> compose(const Settings& settings, const Place& place);
 
+/// The share of the participations with a row in the table of clients ([record] participations).
+double recorded_share(const Settings& settings);
+
 /// The same on the device that the settings choose. `choose_block` settles the block of clients if [local]
 /// leaves it open.
 std::unique_ptr<Process> compose(const Settings& settings, Datasets& datasets,

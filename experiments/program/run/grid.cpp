@@ -6,7 +6,7 @@
 namespace shoal {
 namespace {
 
-constexpr std::size_t most_cells = 100'000;
+constexpr std::size_t most_cells = 20'000;  // of about 30 kB each, in memory
 
 // One value along an axis of the grid: the keys it sets, in order, and its name in tables.
 struct Choice {

@@ -47,9 +47,10 @@ Action Interruption::next(Communicator& comm) {
   const auto now = std::chrono::steady_clock::now();
   longest_round_ = std::max(longest_round_, seconds_between(last_call_, now));
   last_call_ = now;
-  // Time for one more round, and as much again for writing: stopping early is better than being killed.
-  const bool late =
-      limits_.stop_after > 0 && seconds_between(limits_.start, now) + 2 * longest_round_ + 1 > limits_.stop_after;
+  // Time for one more round, as much again for the checkpoint, and for the run file: stopping early is better than
+  // being killed.
+  const double end = seconds_between(limits_.start, now) + 2 * longest_round_ + reserved_ + 1;
+  const bool late = limits_.stop_after > 0 && end > limits_.stop_after;
   const bool told = stop_requested || (letters_ != nullptr && letters_->arrived());
   std::array<std::int64_t, 3> votes = {told ? 1 : 0, late ? 1 : 0,
                                        seconds_between(last_save_, now) >= limits_.checkpoint_every ? 1 : 0};

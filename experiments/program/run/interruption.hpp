@@ -38,11 +38,14 @@ class Interruption {
   /// and signals differ.
   Action next(Communicator& comm);
 
+  /// Time that is needed after the last round, to be kept within the limit.
+  void reserve(double seconds) { reserved_ = seconds; }
+
  private:
   WallLimits limits_;
   StopLetters* letters_;
   std::chrono::steady_clock::time_point last_save_, last_call_;
-  double longest_round_ = 0;
+  double longest_round_ = 0, reserved_ = 0;
 };
 
 }  // namespace shoal

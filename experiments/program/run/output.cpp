@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "sim/files/file_lock.hpp"
-#include "sim/files/journal.hpp"
+#include "sim/files/journal_reader.hpp"
 #include "sim/files/replace_file.hpp"
 #include "sim/record/run_file.hpp"
 
@@ -23,13 +23,19 @@ bool has_journals(const Run& run) {
 bool has_rounds(const Run& run) {
   return std::ranges::any_of(run.cells, [&](const Cell& cell) {
     const std::string path = journal_path(run.out, cell.index);
-    return fs::exists(path) && read_journal(path).records.size() > 1;
+    if (!fs::exists(path)) return false;
+    JournalReader reader(path);
+    JournalRecord record;
+    return reader.next(record) && reader.next(record);
   });
 }
 
+// Whether the file is of this run. A run that was stopped may not have begun all of its cells; its folder is there.
 bool same_settings(const Run& run, const RunOutline& file) {
-  return std::ranges::equal(run.cells, file.cells, [](const Cell& now, const RunOutline::Cell& then) {
-    return now.settings.canonical() == then.config;
+  if (file.cells.size() != run.cells.size() && !fs::exists(journal_folder(run.out))) return false;
+  return std::ranges::all_of(file.cells, [&](const RunOutline::Cell& then) {
+    const auto now = std::ranges::find(run.cells, then.index, &Cell::index);
+    return now != run.cells.end() && now->settings.canonical() == then.config;
   });
 }
 
@@ -72,13 +78,15 @@ bool is_complete(const Run& run) {
         "replace it.",
         run.out);
   }
-  for (std::size_t i = 0; i < run.cells.size(); ++i) check_inputs(run.cells[i], file.cells[i].provenance, run.out);
-  return std::ranges::all_of(file.cells, &RunOutline::Cell::finished);
+  for (const RunOutline::Cell& then : file.cells) {
+    check_inputs(*std::ranges::find(run.cells, then.index, &Cell::index), then.provenance, run.out);
+  }
+  return file.cells.size() == run.cells.size() && std::ranges::all_of(file.cells, &RunOutline::Cell::finished);
 }
 
 void check_inputs(const Cell& cell, const std::map<std::string, std::string>& provenance, const std::string& run) {
   const auto earlier = provenance.find(input_files_fact);
-  if (earlier == provenance.end()) return;  // of a version that did not record them
+  if (earlier == provenance.end()) return;  // an older version did not record them
   require_same_inputs(parse_inputs(earlier->second), cell.inputs, run);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// What `shoal run --out` may write over: a new path, or a run file of Shoal.
+// The files that `shoal run --out` may write over: run files of Shoal.
 
 #include <string>
 

@@ -5,14 +5,17 @@
 #include <optional>
 
 #include "experiments/program/device.hpp"
+#include "experiments/program/run/experiment.hpp"
 #include "sim/comm/device_comm.hpp"
 #include "sim/comm/gather_text.hpp"
 #include "sim/digest.hpp"
 #include "sim/files/packing.hpp"
+#include "sim/random.hpp"
 #include "sim/record/cell_hash.hpp"
 #include "sim/record/checkpoint.hpp"
 #include "sim/record/from_round.hpp"
 #include "sim/record/totals.hpp"
+#include "sim/record/visit_cell.hpp"
 
 namespace shoal {
 namespace {
@@ -66,12 +69,10 @@ struct Progression {
 // rows are cut. Collective.
 void restore(Progression& to, Process& process, Communicator& comm, const CellRecording& recording) {
   std::uint64_t journal_length = 0;
-  Packer packer;
   if (comm.rank() == 0) {
-    const CellContents earlier = read_cell(recording.journal);
+    const CellContents earlier = read_cell_rounds(recording.journal);
     check_device(earlier.header, process, recording.journal);
     journal_length = earlier.length;
-    for (const RoundRows& rows : read_rounds(recording.journal)) pack(packer, rows);
   }
   const Resumed resumed = read_checkpoint(recording.journal, journal_length, process, comm);
   if (comm.rank() == 0) {
@@ -79,17 +80,38 @@ void restore(Progression& to, Process& process, Communicator& comm, const CellRe
       fmt::print(stderr, "shoal: {}; an earlier state is used\n", damage);
     if (resumed.journal_length) to.journal.emplace(CellJournal::resume(recording.journal, *resumed.journal_length));
   }
-  // Every rank needs the rows for the result, which is the same on each.
-  Bytes bytes(packer.bytes().begin(), packer.bytes().end());
-  comm.broadcast(bytes, 0);
-  Unpacker unpacker(bytes, recording.journal);
-  while (!unpacker.empty()) {
-    const RoundRows rows = unpack_round(unpacker);
-    if (rows.round.round > process.round()) break;
-    to.hash.add(rows);
-    to.accepted += rows.round.committed;
-    add_round(to.result, rows.round, process.schedule().target);
+  // Every rank needs the rows for the result, which is the same on each. They come in pieces, and an empty one is the
+  // end.
+  const auto take = [&](Bytes bytes) {
+    comm.broadcast(bytes, 0);
+    for (Unpacker unpacker(bytes, recording.journal); !unpacker.empty();) {
+      const RoundRows rows = unpack_round(unpacker);
+      to.hash.add(rows);
+      to.accepted += rows.round.committed;
+      add_round(to.result, rows.round, process.schedule().target);
+    }
+    return !bytes.empty();
+  };
+  if (comm.rank() > 0) {
+    while (take({})) {
+    }
+    return;
   }
+  constexpr std::size_t piece = 16 << 20;
+  Packer packer;
+  const auto send = [&] { return take({packer.bytes().begin(), packer.bytes().end()}); };
+  visit_cell(recording.journal, {.header = [](const CellHeader&) {},
+                                 .round =
+                                     [&](const RoundRows& rows) {
+                                       if (rows.round.round > process.round()) return;
+                                       pack(packer, rows);
+                                       if (packer.bytes().size() < piece) return;
+                                       send();
+                                       packer = {};
+                                     },
+                                 .parameter = [](const ModelParameter&) {},
+                                 .result = [](const CellResult&) {}});
+  if (send()) take({});
 }
 
 void save(Progression& progression, Process& process, Communicator& comm, const CellRecording& recording) {
@@ -113,6 +135,8 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
   const Schedule& schedule = process.schedule();
   const std::unique_ptr<ThreadPool> pool = make_thread_pool(threads, process.device());
   process.start(comm);
+  const double share = recorded_share(cell.settings.clone());
+  const RandomKey sampling = random_key(static_cast<std::uint64_t>(cell.seed), "record/participations");
   Progression on;
   CellResult& result = on.result;
   if (recording.resume) restore(on, process, comm, recording);
@@ -129,9 +153,13 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
     if (record.round % rounds_between_comparisons == 0 && comm.size() > 1 && process.reproducible()) {
       compare_models(process.models().front().params, record.round, comm);
     }
-    const RoundRows rows = round_rows(record);
+    RoundRows rows = round_rows(record);
+    if (share < 1) thin_out(rows, share, sampling);
     on.hash.add(rows);
-    if (on.journal) on.journal->round(rows);
+    if (on.journal) {
+      on.journal->round(rows);
+      interruption.reserve(recording.assembly(on.journal->length()));
+    }
     on.accepted += rows.round.committed;
     add_round(result, rows.round, schedule.target);
     if (record.diverged) result.status = "diverged";

@@ -22,6 +22,7 @@ struct CellRecording {
   Progress* progress = nullptr;                   // at the group's first rank; null: silent
   bool resume = false;                            // continue from the journal and the newest checkpoint, if they exist
   std::function<void()> saved = [] {};            // called at the group's first rank after each checkpoint
+  std::function<double(std::uint64_t)> assembly = [](std::uint64_t) { return 0.0; };  // seconds, by the journal's bytes
 };
 
 /// The facts known before the first round; the same on every rank of the cell.

@@ -18,10 +18,11 @@
 #include "sim/comm/device_comm.hpp"
 #include "sim/digest.hpp"
 #include "sim/files/file_lock.hpp"
-#include "sim/files/journal.hpp"
+#include "sim/files/journal_reader.hpp"
 #include "sim/files/replace_file.hpp"
 #include "sim/record/check_cell.hpp"
 #include "sim/record/run_file.hpp"
+#include "sim/record/visit_cell.hpp"
 
 namespace shoal {
 namespace {
@@ -46,8 +47,9 @@ enum class Start : std::int64_t { anew, resume, done };
 // How to start a cell, by what an earlier, interrupted process left of it.
 Start start_of(const Cell& cell, const std::string& journal, const std::map<std::string, std::string>& facts) {
   if (!fs::exists(journal)) return Start::anew;
-  if (read_journal(journal).records.empty()) return Start::anew;  // killed before its header was whole
-  const CellContents earlier = read_cell(journal);
+  JournalRecord first;
+  if (!JournalReader(journal).next(first)) return Start::anew;  // killed before its header was whole
+  const CellContents earlier = read_cell_rounds(journal);
   if (earlier.header.config != cell.settings.canonical()) {
     user_error(
         "{}: was written with other settings than cell {} ({}) has now. Resume with the same experiment and --set, "
@@ -84,7 +86,7 @@ std::vector<CellStart> starts_of(const Run& run, const RunOptions& options,
     const Start start = start_of(run.cells[i], journal, facts);
     how[i] = static_cast<std::int64_t>(start);
     if (start != Start::resume) continue;
-    if (const auto block = settled_block(read_cell(journal).header)) {
+    if (const auto block = settled_block(read_cell_rounds(journal).header)) {
       block_clients[i] = block->clients;
       block_forms[i] = static_cast<std::int64_t>(block->form);
     }
@@ -157,6 +159,9 @@ std::vector<CellContents> gather_results(const std::vector<CellContents>& own, C
   return all;
 }
 
+// Journals become the run file at more than this rate on one core, compressed and hashed.
+constexpr double assembled_bytes_per_second = 20e6;
+
 // Runs the cells of this rank's group. Returns whether it was stopped before their end; `results` gets those of a run
 // that keeps no record, at the group's first rank.
 bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std::string, std::string>& facts,
@@ -171,6 +176,7 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
   Interruption interruption(options.limits, letters ? &*letters : nullptr);
   const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
+  double finished_bytes = 0;
   for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) {
     const Cell& cell = run.cells[i];
     if (starts[i].how == Start::done) continue;
@@ -194,8 +200,15 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
                             .progress = reports ? &progress : nullptr,
                             .resume = starts[i].how == Start::resume};
     if (world.rank() == 0) recording.saved = [&] { partial.write(); };
+    // One rank assembles the journals of all groups, which are about as long as those of this one.
+    recording.assembly = [&](std::uint64_t journal) {
+      return (finished_bytes + journal) * groups.count / assembled_bytes_per_second;
+    };
     const CellResult result = run_cell(cell, *process, *group, options.threads, interruption, recording);
     if (result.status == stopped) return true;
+    std::error_code missing;
+    const double bytes = run.kept ? fs::file_size(recording.journal, missing) : 0;
+    if (!missing) finished_bytes += bytes;
     if (run.kept || group->rank() > 0) continue;
     results.push_back({.header = header_of(cell, *process, recording, *group), .result = result});
   }
@@ -221,7 +234,7 @@ RunResult merge_cells(const Run& run, bool was_stopped) {
     const std::string path = journal_path(run.out, cell.index);
     if (was_stopped && !fs::exists(path)) continue;
     journals.push_back(path);
-    result.cells.push_back(read_cell(path));
+    result.cells.push_back(read_cell_rounds(path));
     ensure(was_stopped || result.cells.back().result, "cell {} has no result", cell.index);
     hashes.push_back(result.cells.back().result ? result.cells.back().result->hash : "");
   }

@@ -10,7 +10,7 @@ FILES = {file.stem: file for file in (program.SOURCE / "experiments").rglob("*.t
 
 def run(name, *arguments):
     """The run file of an experiment, whose arguments may shorten it."""
-    program.run(FILES[name], "--out", f"{name}.h5", *arguments)
+    program.run(FILES[name], "--out", f"{name}.h5", "--anew", *arguments)
     return h5py.File(f"{name}.h5")
 
 
@@ -21,7 +21,7 @@ def run_on_mnist(name, out, *arguments, **how):
         raise program.Skip("SHOAL_DATA is not set; it names the folder with mnist/")
     if not os.path.isdir(os.path.join(data, "mnist")):
         raise program.Skip(f"SHOAL_DATA is {data}, which has no folder mnist")
-    return program.result_hash(program.run(FILES[name], *arguments, "--out", out, variables={"SHOAL_DATA": data}, **how))
+    return program.result_hash(program.run(FILES[name], *arguments, "--out", out, "--anew", variables={"SHOAL_DATA": data}, **how))
 
 
 def mean(file, label, attribute):

@@ -32,7 +32,7 @@ CellContents sound() {
 }
 
 struct Forgery {
-  const char* facts;  // that the error must tell
+  const char* facts;  // text that the error must contain
   std::function<void(CellContents&)> forge;
 };
 

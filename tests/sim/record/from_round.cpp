@@ -99,6 +99,38 @@ TEST(FromRound, MeansAreOfClientsWithTheFigure) {
   EXPECT_TRUE(other.measures.empty() && other.figures.empty());
 }
 
+TEST(FromRound, ThinsOutParticipations) {
+  RoundRows rows;
+  rows.figures.columns = {{"entropy"}, {"kl"}};
+  for (std::int64_t p = 0; p < 10'000; ++p) {
+    rows.participations.push_back({.round = 1, .participation = p, .client = p / 3});
+    for (const std::int64_t figure : {p, -p}) rows.figures.values.push_back(figure);
+  }
+  const RandomKey key = random_key(7, "record/participations");
+  RoundRows kept = rows;
+  thin_out(kept, 0.25, key);
+  const double count = std::ssize(kept.participations);
+  EXPECT_NEAR(count, 2500, 5 * std::sqrt(10'000 * 0.25 * 0.75));
+  ASSERT_EQ(kept.figures.rows(), std::ssize(kept.participations));
+  for (std::size_t r = 0; r < kept.participations.size(); ++r) {  // each with its own figures, in order
+    EXPECT_EQ(kept.figures.integer(r, 0), kept.participations[r].participation);
+    EXPECT_EQ(kept.figures.integer(r, 1), -kept.participations[r].participation);
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(kept.participations, {}, &ParticipationRow::participation));
+  // A participation stays or goes whatever is beside it.
+  RoundRows half = rows;
+  half.participations.resize(5000);
+  half.figures.values.resize(10'000);
+  thin_out(half, 0.25, key);
+  for (std::size_t r = 0; r < half.participations.size(); ++r) {
+    EXPECT_EQ(half.participations[r].participation, kept.participations[r].participation);
+  }
+  thin_out(kept, 0, key);
+  EXPECT_TRUE(kept.participations.empty() && kept.figures.values.empty());
+  thin_out(rows, 1, key);
+  EXPECT_EQ(rows.participations.size(), 10'000);
+}
+
 TEST(FromRound, CarriesTaskGroupAndVariant) {
   RoundRecord record;
   record.clients.resize(2);
