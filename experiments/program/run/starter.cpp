@@ -110,7 +110,7 @@ int outcome(int status, const RankWatch& watch, const std::string& again) {
   }
   if (WIFSIGNALED(status)) {
     report_death("mpirun", status, again);
-  } else if (const std::string dead = watch.first_dead(); !dead.empty()) {
+  } else if (const std::string& dead = watch.first_dead(); !dead.empty()) {
     report_death(dead, status, again);
   } else if (!watch.has_failed()) {
     complain(fmt::format("mpirun ended with exit code {} before all ranks had. Continue with: {}", code, again));
@@ -174,6 +174,7 @@ int start_ranks(int ranks, const std::vector<std::string>& arguments, const std:
       served = asked;
       if (asked == 1) watch.stop();
       if (asked > 1) {
+        out.discard();  // its reader may not be reading
         err.discard();  // MPI complains about its ranks
         watch.kill();
         kill(mpirun, SIGTERM);

@@ -23,7 +23,7 @@ void StopLetters::send() {
     try {
       mailbox_->send({.from = own, .to = Endpoint{rank}, .kind = stop, .body = nullptr, .due = mailbox_->now()});
     } catch (const NoSuchEndpoint&) {
-      // The group has finished its cells.
+      continue;  // the group has finished its cells
     }
   }
 }
