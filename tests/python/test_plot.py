@@ -1,6 +1,7 @@
 """Pictures show the numbers of the run: read back from matplotlib's artists and compared with other computations."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 import shoal
+from conftest import SOURCE
 from matplotlib.colors import to_rgb
 from shoal import plot
 from shoal.plot import style
@@ -167,3 +169,13 @@ def test_labels_are_no_formulas(run, tmp_path):
         assert figure._repr_png_().startswith(b"\x89PNG")
         figure.savefig(tmp_path / f"{number}.svg")
         assert xml.parse(tmp_path / f"{number}.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize(("theme", "name"), [("light", "quickstart.svg"), ("dark", "quickstart-dark.svg")])
+def test_the_front_page_shows_four_lines(theme, name):
+    """Their colours, dashes and marks differ, on the ground of its theme."""
+    text = (SOURCE / "experiments" / name).read_text()
+    assert f"fill: {style.GROUND[theme]}" in text
+    lines = re.findall(r'<path d="[^"]{400,}" clip-path="[^"]*" style="([^"]*stroke-width: (?:2\.6|1\.7)[^"]*)"', text)
+    assert [re.search(r"stroke: (#\w+)", line)[1] for line in lines] == style.COLOURS[theme][:4]
+    assert len({re.sub(r"stroke: #\w+|stroke-width: [\d.]+", "", line) for line in lines}) == 4

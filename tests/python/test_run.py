@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import shoal
 from conftest import SOURCE, TINY
-from shoal.running import toml
+from shoal.running import Rounds, toml
 
 
 def test_a_dictionary_is_an_experiment(run, program, tmp_path):
@@ -136,3 +136,20 @@ def test_loggers_follow_the_run(program, folder, tmp_path):
     assert kept.seen[-1] == (False, 720)
     counts = [count for _, count in kept.seen]
     assert counts == sorted(counts) and kept.seen[0][0], "nothing was seen while it ran"
+
+
+def test_rounds_of_all_cells():
+    """Lines may be rare, and ranks run cells side by side: the end of a cell counts all of its rounds."""
+    rounds = Rounds()
+    said = {
+        "[1/2] a: b seed 1: round 5/30  accuracy 0.6811  loss 1.5087  133.4 rounds/s": (5, 60),
+        "[2/2] a: b seed 2: round 10/30  accuracy 0.7  loss 1.2  all cells 25 %": (15, 60),
+        "[1/2] a: b seed 1: finished after 30 rounds, 0.13 s, accuracy 0.9": (40, 60),
+        "[2/2] a: b seed 2: target reached after 20 rounds, 0.1 s": (50, 60),
+    }
+    for line, expected in said.items():
+        assert rounds.read(line) and (rounds.done, rounds.total) == expected
+    assert rounds.values == {"accuracy": "0.9", "loss": "1.2"}
+    assert not rounds.read("run file   results/x.h5") and not rounds.read("")
+    alone = Rounds()
+    assert alone.read("fed_prox: round 2/4  accuracy 0.1402  loss 2.2212") and (alone.done, alone.total) == (2, 4)

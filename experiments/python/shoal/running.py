@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from .log import Logger
 
 STOPPED = 75  # exit code of a run that was told to save and stop
-_PROGRESS = re.compile(r"^(?:\[(?P<cell>\d+)/(?P<cells>\d+)\])?.*?: round (?P<round>\d+)/(?P<rounds>\d+)\b(?P<rest>.*)")
+# "[3/12] fed_avg seed 3: round 20/30  accuracy 0.90 ..." and "[3/12] fed_avg seed 3: finished after 30 rounds, 0.11 s"
+_PROGRESS = re.compile(
+    r"^(?:\[(?P<cell>\d+)/(?P<cells>\d+)\])?.*?: "
+    r"(?:round (?P<round>\d+)/(?P<rounds>\d+)|[a-z ]+ after (?P<last>\d+) rounds)\b(?P<rest>.*)"
+)
 _VALUE = re.compile(r"(\w+) (-?\d+\.\d+)")
 
 
@@ -133,22 +137,42 @@ def _start(
     return Path(where[-1]) if out is None else out
 
 
+class Rounds:
+    """The rounds of all cells together, from the lines that the program prints as it runs."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.values: dict[str, str] = {}  # last printed
+        self._by_cell: dict[int, int] = {}
+
+    @property
+    def done(self) -> int:
+        return sum(self._by_cell.values())
+
+    def read(self, line: str) -> bool:
+        """Whether the line is one of progress."""
+        found = _PROGRESS.match(line)
+        if found is None:
+            return False
+        reached = int(found["round"] or found["last"])
+        self.total = max(int(found["rounds"] or reached) * int(found["cells"] or 1), self.total)
+        self._by_cell[int(found["cell"] or 1)] = reached
+        self.values |= dict(_VALUE.findall(found["rest"])[:2])
+        return True
+
+
 def _watch(stream: IO[str] | None, lines: list[str], progress: bool) -> None:
-    """Keeps what the program prints behind its progress, and shows the rounds of all cells together."""
-    done: dict[int, int] = {}
+    """Keeps what the program prints behind its progress, and shows a bar."""
+    rounds = Rounds()
     with tqdm(unit="round", disable=not progress, dynamic_ncols=True) as bar:
         for line in stream or ():
-            found = _PROGRESS.match(line)
-            if not found:
+            if not rounds.read(line):
                 lines.append(line.rstrip("\n"))
                 continue
-            cell, rounds = int(found["cell"] or 1), int(found["rounds"])
-            bar.total = max(rounds * int(found["cells"] or 1), bar.total or 0)
-            bar.update(int(found["round"]) - done.get(cell, 0))
-            done[cell] = int(found["round"])
-            bar.set_postfix(dict(_VALUE.findall(found["rest"])[:2]), refresh=False)
-        if bar.total is not None:
-            bar.update(max(0, bar.total - bar.n))
+            bar.total = rounds.total
+            bar.update(rounds.done - bar.n)
+            bar.set_postfix(rounds.values, refresh=False)
+        bar.update(max(0, rounds.total - bar.n))  # of cells that ended before their last round
 
 
 class _Following:

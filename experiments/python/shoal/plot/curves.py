@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from .. import statistics, text
 from ..errors import ShoalError
@@ -136,6 +137,10 @@ def curves(
         for each in drawn:
             if logarithmic:
                 each.set_xscale("log")
+                each.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            if shown.factor == 100:  # a t interval may promise more than all, or less than nothing
+                low, high = each.get_ylim()
+                each.set_ylim(max(low, -2), min(high, 102))
     return figure_of(drawn[0])
 
 
