@@ -1,5 +1,5 @@
 #pragma once
-// What several commands declare alike, and how a command's function becomes its action.
+// Options that several commands share, and how a command's function becomes its action.
 
 #include <memory>
 #include <string>

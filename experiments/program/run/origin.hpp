@@ -1,12 +1,12 @@
 #pragma once
-// Where and when a run was started.
+// Facts about the start of a run.
 
 #include <map>
 #include <string>
 
 namespace shoal {
 
-/// Of this process: `date` (UTC), `command` as it would be typed, and `machine`.
+/// Facts about this process: `date` (UTC), `command` as it would be typed, and `machine`.
 std::map<std::string, std::string> origin();
 
 }  // namespace shoal
