@@ -368,7 +368,7 @@ def dot_figure(title: str, x_name: str, dots: Sequence[Dot], counter: Counter, n
         return Markup("")
     row, top, foot = 36, 6, 40
     height = top + row * len(dots) + foot
-    left, right = 10, WIDTH - 18
+    left, right = 16, WIDTH - 18
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
         axes = figure.add_axes(
