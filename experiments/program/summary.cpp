@@ -154,10 +154,6 @@ std::string rounds_to_target_text(const LabelSummary& s) {
   return reached_text(s, fmt::format("{:.0f}", s.rounds_to_target.mean));
 }
 
-std::string time_to_target_text(const LabelSummary& s) {
-  return reached_text(s, duration_text(s.seconds_to_target.mean));
-}
-
 std::string status_text(const LabelSummary& s) {
   std::string text;
   const auto add = [&](std::int64_t cells, const char* status) {

@@ -1,5 +1,5 @@
 #pragma once
-// The cells of each label, summarised over their seeds: the numbers of the table and of the report.
+// The cells of each label, summarised over their seeds: the numbers of the table.
 
 #include <cstdint>
 #include <span>
@@ -54,7 +54,6 @@ std::string count_text(const Spread& counts);
 std::string bytes_text(const Spread& bytes);
 /// "20 (3 of 3)": the mean, and how many of the seeds reached the target; or "not reached".
 std::string rounds_to_target_text(const LabelSummary& summary);
-std::string time_to_target_text(const LabelSummary& summary);
 /// "finished", "1 diverged, 2 unfinished".
 std::string status_text(const LabelSummary& summary);
 

@@ -82,10 +82,10 @@ RoundRecord GossipProcess::step(Communicator& comm, ThreadPool& pool) {
   return run_gossip(gossip_, *state_, comm, trainers(pool));
 }
 
-void GossipProcess::evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) {
+void GossipProcess::evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, RoundRecord& record) {
   const Evaluation seen = shoal::evaluate(state_->mean, set, *gossip_.task, comm, trainers(pool));
-  measures["accuracy"] = seen.accuracy();
-  measures["loss"] = seen.mean_loss();
+  record.measures["accuracy"] = seen.accuracy();
+  record.measures["loss"] = seen.mean_loss();
 }
 
 std::vector<NamedModel> GossipProcess::models() const {

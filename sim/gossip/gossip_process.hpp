@@ -32,7 +32,7 @@ class GossipProcess final : public Process {
   std::int64_t round() const override { return state_->round; }
   RoundRecord step(Communicator& comm, ThreadPool& pool) override;
   /// Measures "accuracy" and "loss" of the mean model.
-  void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) override;
+  void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, RoundRecord& record) override;
   std::vector<NamedModel> models() const override;
   std::vector<ClientMemory*> memories() override { return {&state_->memory}; }
   void pack(Packer& packer) const override;

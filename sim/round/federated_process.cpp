@@ -46,16 +46,17 @@ RoundRecord FederatedProcess::step(Communicator& comm, ThreadPool& pool) {
   return run_round(federation_, *state_, comm, trainers(pool));
 }
 
-void FederatedProcess::evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) {
+void FederatedProcess::evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, RoundRecord& record) {
   const Evaluation seen = shoal::evaluate(state_->strategy().params(), set, *federation_.task, comm, trainers(pool));
-  measures["accuracy"] = seen.accuracy();
-  measures["loss"] = seen.mean_loss();
+  record.measures["accuracy"] = seen.accuracy();
+  record.measures["loss"] = seen.mean_loss();
   if (settings_.personal_clients == 0) return;
   const PersonalEvaluation own =
       evaluate_personal(federation_, *state_, set, settings_.personal_clients, comm, trainers(pool));
-  measures["personal_accuracy"] = own.accuracy;
-  measures["personal_accuracy_p10"] = own.accuracy_p10;
-  measures["personal_loss"] = own.loss;
+  record.measures["personal_accuracy"] = own.accuracy;
+  record.measures["personal_accuracy_p10"] = own.accuracy_p10;
+  record.measures["personal_loss"] = own.loss;
+  record.tables["personal"] = personal_table(own, record.round);
 }
 
 std::vector<NamedModel> FederatedProcess::models() const {

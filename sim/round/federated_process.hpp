@@ -33,7 +33,7 @@ class FederatedProcess final : public Process {
   RoundRecord step(Communicator& comm, ThreadPool& pool) override;
   /// Measures "accuracy" and "loss" of the server's model and, with `personal_clients`, "personal_accuracy",
   /// "personal_accuracy_p10" and "personal_loss".
-  void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) override;
+  void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, RoundRecord& record) override;
   std::vector<NamedModel> models() const override;
   std::vector<ClientMemory*> memories() override;
   void pack(Packer& packer) const override;

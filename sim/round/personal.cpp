@@ -74,14 +74,16 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   });
   comm.sum(results);
 
-  PersonalEvaluation total{.accuracy = not_a_number, .accuracy_p10 = not_a_number, .loss = not_a_number};
+  PersonalEvaluation total{.accuracy = not_a_number, .accuracy_p10 = not_a_number, .loss = not_a_number, .each = {}};
   std::vector<double> accuracies;
   double accuracy = 0, loss = 0;  // every rank adds them in the order of the permutation
   for (std::size_t i = 0; i < results.size(); i += 3) {
     const Evaluation one{.examples = results[i], .correct = results[i + 1]};
     if (one.examples == 0) continue;
     ++total.clients;
-    loss += std::bit_cast<double>(results[i + 2]);
+    const auto mean_loss = std::bit_cast<double>(results[i + 2]);
+    loss += mean_loss;
+    total.each.push_back({clients[i / 3], one.examples, one.correct < 0 ? not_a_number : one.accuracy(), mean_loss});
     if (one.correct < 0) continue;
     accuracies.push_back(one.accuracy());
     accuracy += one.accuracy();
@@ -92,6 +94,18 @@ PersonalEvaluation evaluate_personal(const Federation& federation, const Federat
   std::ranges::sort(accuracies);
   total.accuracy_p10 = accuracies[(accuracies.size() + 9) / 10 - 1];
   return total;
+}
+
+Table personal_table(const PersonalEvaluation& evaluation, std::int64_t round) {
+  Table table{{{"round", FieldType::integer, "count from 1"},
+               {"client", FieldType::integer, "id"},
+               {"examples", FieldType::integer, "the client's own, of the set that is evaluated"},
+               {"accuracy", FieldType::real, "of the client's own model, NaN where the task has none"},
+               {"loss", FieldType::real, "mean over examples"}}};
+  for (const ClientEvaluation& one : evaluation.each) {
+    table.add({round, value(one.client), one.examples, one.accuracy, one.loss});
+  }
+  return table;
 }
 
 }  // namespace shoal

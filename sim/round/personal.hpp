@@ -5,6 +5,13 @@
 
 namespace shoal {
 
+/// The result of one client's own model on the client's own examples.
+struct ClientEvaluation {
+  ClientId client{};
+  std::int64_t examples = 0;
+  double accuracy = 0, loss = 0;  // accuracy: NaN if the task has none
+};
+
 /// Statistics over the clients with examples in the set, each with the same weight; NaN if there are none or the task
 /// has no accuracy.
 struct PersonalEvaluation {
@@ -12,6 +19,7 @@ struct PersonalEvaluation {
   double accuracy = 0;      // mean over clients
   double accuracy_p10 = 0;  // 10th percentile over clients, nearest rank: the best accuracy among the worst tenth
   double loss = 0;          // mean over clients
+  std::vector<ClientEvaluation> each;  // in the order of the permutation
 };
 
 /// Evaluates `Strategy::personal`, or what clients predict with it, for at most `most` clients, always the same ones:
@@ -20,5 +28,8 @@ struct PersonalEvaluation {
 /// and threads.
 PersonalEvaluation evaluate_personal(const Federation& federation, const FederationState& state, std::string_view set,
                                      std::int64_t most, Communicator& comm, Trainers& trainers);
+
+/// The table `personal` of a round's record: a row per client.
+Table personal_table(const PersonalEvaluation& evaluation, std::int64_t round);
 
 }  // namespace shoal

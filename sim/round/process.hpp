@@ -62,8 +62,8 @@ class Process {
   virtual std::int64_t round() const = 0;
   /// Runs one step. Collective; returns the same record on every rank.
   virtual RoundRecord step(Communicator& comm, ThreadPool& pool) = 0;
-  /// Evaluates on `set` and adds the results to `measures`. Collective.
-  virtual void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, Measures& measures) = 0;
+  /// Evaluates on `set` and adds the results to the measures and tables of the last step's record. Collective.
+  virtual void evaluate(std::string_view set, Communicator& comm, ThreadPool& pool, RoundRecord& record) = 0;
   /// The models learned so far. The first one is compared between ranks, hashed and saved.
   virtual std::vector<NamedModel> models() const = 0;
   /// The clients' memories. Each rank holds, packs and unpacks the records whose home it is.

@@ -23,7 +23,7 @@ class StudyProcess final : public Process {
   void start(const Communicator&) override {}
   std::int64_t round() const override { return round_; }
   RoundRecord step(Communicator& comm, ThreadPool& pool) override;
-  void evaluate(std::string_view, Communicator&, ThreadPool&, Measures&) override {}
+  void evaluate(std::string_view, Communicator&, ThreadPool&, RoundRecord&) override {}
   std::vector<NamedModel> models() const override;
   void pack(Packer& packer) const override;
   void unpack(Unpacker& unpacker) override;

@@ -1,5 +1,7 @@
 """A run file opens in pandas with five lines, and holds exactly what was run: settings, model, accuracy."""
 
+import datetime
+import re
 import subprocess
 import sys
 import tomllib
@@ -131,10 +133,13 @@ def test_provenance():
     with run() as file:
         for cell in file["cells"].values():
             facts = dict(cell["provenance"].attrs)
-            for name in ("program", "commit", "compiler", "libtorch", "mpi", "processor", "device", "data"):
+            for name in ("program", "commit", "compiler", "libtorch", "mpi", "processor", "device", "data", "machine"):
                 assert facts.get(name), f"no {name} in {facts}"
             assert (facts["ranks"], facts["threads"], facts["reproducible"]) == ("2", "1", "yes")
             assert len(facts["data"]) == 64, facts["data"]
+            started = datetime.datetime.strptime(facts["date"], "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=datetime.UTC)
+            assert abs((datetime.datetime.now(datetime.UTC) - started).total_seconds()) < 86400, facts["date"]
+            assert re.match(r"shoal run \S+\.toml ", facts["command"]), facts["command"]
 
 
 def test_model_layout():

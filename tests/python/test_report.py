@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from run_files import CLIENT, MEASURE, ROUND, CellFile, evaluated, table, write_run
-
 import shoal
+from run_files import CLIENT, MEASURE, ROUND, CellFile, evaluated, table, write_run
 from shoal.report import page
 from shoal.report.curves import ROUNDS, TIME, Measure, line_of
 from shoal.report.variants import variants_of
@@ -328,6 +328,34 @@ def test_never_replaces_a_run(tmp_path: Path) -> None:
         assert done.returncode == 2 and "is one of the run files" in done.stderr
     assert "folder" in start(run, "--out", "/nowhere/x.html").stderr
     assert run.read_bytes() == kept
+
+
+def without_joules(cell: CellFile) -> None:
+    cell.clients = table([column for column in CLIENT if column[0] != "joules"], 3, accepted=1)
+
+
+def odd_settings(cell: CellFile) -> None:
+    cell.config = "strategy = 3\n[task]\nname = 'rules'\ndirective = 'often'\n"
+
+
+def odd_rounds(cell: CellFile) -> None:
+    cell.rounds = table([("round", "<f8")], 3)
+
+
+def no_toml(cell: CellFile) -> None:
+    cell.config = "] not TOML ["
+
+
+@pytest.mark.parametrize("spoil", [without_joules, odd_settings, odd_rounds, no_toml])
+def test_odd_files_are_shown_or_refused(tmp_path: Path, spoil: Callable[[CellFile], None]) -> None:
+    cell = evaluated([0.5, 0.6, 0.7])
+    spoil(cell)
+    done = start(write_run(tmp_path / "a.h5", [cell]), "--out", tmp_path / "a.html")
+    if done.returncode == 0:
+        Page((tmp_path / "a.html").read_text())
+        return
+    assert done.returncode == 2 and done.stderr.startswith(f"shoal: {tmp_path / 'a.h5'}: "), done.stderr
+    assert done.stderr.count("\n") == 1 and not (tmp_path / "a.html").exists()
 
 
 LIMITS = """

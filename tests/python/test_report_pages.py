@@ -3,7 +3,9 @@
 SHOAL_SCREENSHOTS=FOLDER keeps the pictures.
 """
 
+import base64
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,3 +160,13 @@ def test_saves_charts(small: browser.Browser) -> None:
       image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(alone(document.querySelector("figure.chart")));
     })""")
     assert width == 350
+
+
+def test_prints_a_chart_alone(small: browser.Browser) -> None:
+    small.value("window.print = () => {}; savePdf(document.querySelector('figure.chart'))")
+    assert small.value("[...document.body.children].filter(child => child.getClientRects().length).length") > 1
+    printed = base64.b64decode(small.call("Page.printToPDF")["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1  # the whole page takes more
+    small.value("window.onafterprint()")
+    whole = base64.b64decode(small.call("Page.printToPDF")["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", whole)) > 1

@@ -34,7 +34,7 @@ class Resume : public testing::TestWithParam<std::string> {
         add_rows(all, round_rows(record));
         all.add(digest(process.models().front().params));
         if (parts.strategy->is_personal()) {
-          process.evaluate("test", comm, *pool, record.measures);
+          process.evaluate("test", comm, *pool, record);
           all.add(record.measures.at("personal_loss"));
         }
       }

@@ -149,7 +149,7 @@ CellResult run_cell(const Cell& cell, Process& process, Communicator& comm, int 
     RoundRecord record = process.step(comm, *pool);
     const bool is_last = record.round == schedule.rounds;
     const bool due = record.round % schedule.evaluate_every == 0 || is_last;
-    if (due && !record.diverged) process.evaluate(schedule.evaluate_on, comm, *pool, record.measures);
+    if (due && !record.diverged) process.evaluate(schedule.evaluate_on, comm, *pool, record);
     if (record.round % rounds_between_comparisons == 0 && comm.size() > 1 && process.reproducible()) {
       compare_models(process.models().front().params, record.round, comm);
     }

@@ -11,6 +11,7 @@
 #include "experiments/program/device.hpp"
 #include "experiments/program/launch.hpp"
 #include "experiments/program/run/experiment.hpp"
+#include "experiments/program/run/origin.hpp"
 #include "experiments/program/run/output.hpp"
 #include "experiments/program/run/rank_groups.hpp"
 #include "experiments/program/run/run_cell.hpp"
@@ -321,7 +322,8 @@ RunResult run_cells(const Run& run, const RunOptions& options, Communicator& wor
     RunContents file = read_run_file(run.out);
     return {.cells = std::move(file.cells), .hash = file.hash};
   }
-  const std::map<std::string, std::string> facts = provenance(world, options);
+  std::map<std::string, std::string> facts = provenance(world, options);
+  facts.merge(origin());
   if (world.rank() == 0) print_doubts(run);
   std::vector<CellContents> results;
   if (!run.kept) {

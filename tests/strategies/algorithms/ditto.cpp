@@ -79,6 +79,14 @@ TEST(PersonalEvaluation, IsTheMeanLossOfQuadratics) {
   EXPECT_EQ(at_start.clients, 2);
   EXPECT_NEAR(at_start.loss, (0.5 * 1 * 4 + 0.5 * 4 * 1) / 2, 1e-8);
   EXPECT_TRUE(std::isnan(at_start.accuracy));
+  const Table each = personal_table(at_start, 7);
+  ASSERT_EQ(each.rows(), 2);
+  for (std::int64_t row = 0; row < 2; ++row) {
+    const std::int64_t client = each.integer(row, 1);
+    EXPECT_EQ(each.integer(row, 0), 7);
+    EXPECT_TRUE(std::isnan(each.real(row, 3)));
+    EXPECT_NEAR(each.real(row, 4), client == 0 ? 0.5 * 1 * 4 : 0.5 * 4 * 1, 1e-8);
+  }
 
   run(parts, 3, 1, 1, [&](const RoundRecord&, const FederationState& state, Communicator& comm, Trainers& trainers) {
     const double v = state.memory.records().at(ClientId{0})[0].item<double>();

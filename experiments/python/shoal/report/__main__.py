@@ -55,6 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (ShoalError, OSError) as error:
         print(f"shoal: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        names = ", ".join(map(str, options.files))
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"shoal: {names}: holds what no page can show ({reason}). Run the experiment again.", file=sys.stderr)
+        return 2
     print(options.out)
     return 0
 

@@ -156,10 +156,13 @@ def rounded(low: float, high: float) -> tuple[float, float]:
     return min(low, ticks[0]), max(high, ticks[-1])
 
 
-def mark_places(line: Line, low: float, high: float, logarithmic: bool, rank: int, count: int) -> list[int]:
+def mark_places(line: Line, lines: Sequence[Line], low: float, high: float, logarithmic: bool) -> list[int]:
     """Indices of points that get a mark; those of other lines are elsewhere, so that equal lines both show."""
     if len(line.x) < 2 * MARKS_PER_LINE:
-        return list(range(len(line.x)))
+        same = [other for other in lines if len(other.y) == len(line.y) and np.allclose(other.y, line.y, rtol=0.01)]
+        turn = next(i for i, other in enumerate(same) if other is line)
+        return [i for i in range(len(line.x)) if i % len(same) == turn % len(line.x)]
+    rank, count = next(i for i, other in enumerate(lines) if other is line), len(lines)
     scale = np.log if logarithmic else np.asarray
     wanted = scale(low) + (np.arange(MARKS_PER_LINE) + (rank + 0.5) / count) / MARKS_PER_LINE * (
         scale(high) - scale(low)
@@ -220,8 +223,8 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
         axes.fill_between(
             chart.backdrop.x, chart.backdrop.low, chart.backdrop.high, color=SOFT_COLOUR, alpha=0.15, linewidth=0
         )
-    for rank, line in enumerate(lines):
-        marks = None if few else mark_places(line, low, high, chart.x_log, rank, len(lines))
+    for line in lines:
+        marks = None if few else mark_places(line, lines, low, high, chart.x_log)
         draw_line(axes, line, marks, has_band=True)
     if chart.target is not None:
         axes.axhline(chart.target, color=SOFT_COLOUR, linewidth=1, linestyle=(0, (2, 3)))
@@ -237,9 +240,11 @@ def draw(axes: Axes, chart: Chart, lines: Sequence[Line]) -> tuple[list[str], li
                 ha="left",
                 va="bottom",
             )
-    # A line along the edge of the axes is not cut in half.
+    # A line or mark on the edge of the axes is not cut in half.
+    bottom, top = axes.get_ylim()
+    is_cut = any(((line.y < bottom) | (line.y > top)).any() for line in lines)
     for artist in axes.lines:
-        artist.set_clip_on(chart.y_range is not None)
+        artist.set_clip_on(is_cut)
     return x_labels, y_labels
 
 
@@ -363,7 +368,7 @@ def dot_figure(title: str, x_name: str, dots: Sequence[Dot], counter: Counter, n
         return Markup("")
     row, top, foot = 36, 6, 40
     height = top + row * len(dots) + foot
-    left, right = 10, WIDTH - 18
+    left, right = 16, WIDTH - 18
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH / 72, height / 72), facecolor="none")
         axes = figure.add_axes(

@@ -16,8 +16,8 @@ from shoal.errors import ShoalError
 from shoal.report import sections
 from shoal.report.figures import Counter, palette
 from shoal.report.studies import Studies, studies_of
-from shoal.report.text import clean, plural
-from shoal.report.variants import Variant, variants_of
+from shoal.report.text import clean, plural, shortened
+from shoal.report.variants import LONGEST_LABEL, Variant, variants_of
 from shoal.run_file import Run
 
 
@@ -85,7 +85,7 @@ def page(runs: Sequence[Run]) -> str:
     folder = files("shoal.report")
     template = Environment(autoescape=True, trim_blocks=True).from_string((folder / "page.html.j2").read_text("utf-8"))
     return template.render(
-        title=clean(", ".join(dict.fromkeys(run.name for run in runs))),
+        title=shortened(clean(", ".join(dict.fromkeys(run.name for run in runs))), LONGEST_LABEL),
         counts=counts(report),
         hash=clean(runs[0].hash) if len(runs) == 1 else "",
         warnings=[clean(text) for text in warnings(runs)],

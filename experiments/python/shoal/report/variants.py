@@ -14,10 +14,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from shoal.report.text import Spread
+from shoal.report.text import Spread, shortened
 from shoal.run_file import FAILURES, Run
 
 MOST_LINES = 8  # that one chart tells apart
+LONGEST_LABEL = 160  # characters shown of one
 ABANDONED = 1  # a round's verdict
 
 
@@ -162,7 +163,7 @@ def variants_of(runs: Sequence[Run]) -> list[Variant]:
     for run, name in zip(runs, names, strict=True):
         for cell in cells_of(run):
             label = f"{name}: {cell.label}" if runs_with[cell.label] > 1 else cell.label
-            variants.setdefault(label, Variant(label, len(variants))).cells.append(cell)
+            variants.setdefault(label, Variant(shortened(label, LONGEST_LABEL), len(variants))).cells.append(cell)
     for variant in variants.values():
         variant.is_drawn = len(variants) <= MOST_LINES
     return list(variants.values())

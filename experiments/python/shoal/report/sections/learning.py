@@ -8,9 +8,11 @@ import numpy as np
 from markupsafe import Markup
 
 from shoal.report import tables
+from shoal.report.curves import panels
 from shoal.report.figures import Chart, Line, line_figure, rounded
 from shoal.report.page import Report
 from shoal.report.studies import Arm, Setting
+from shoal.report.variants import MOST_LINES
 
 ORDER, TITLE = 26, "While agents learn"
 
@@ -43,7 +45,7 @@ PROGRESSES = [
     Progress(
         "staleness",
         "Age of what was learned from",
-        "updates between serving and learning (the last: or more)",
+        "updates from serving to learning (last: or more)",
         "share (%)",
         share=True,
     ),
@@ -81,9 +83,16 @@ def chart_of(setting: Setting, report: Report, what: Progress, is_panel: bool) -
     )
 
 
+def has_many_arms(report: Report) -> bool:
+    """Too many for one chart."""
+    return any(len(setting.arms) > MOST_LINES for setting in report.studies.settings)
+
+
 def drawn(report: Report, what: Progress) -> Markup:
     is_panel = len(report.studies.settings) > MOST_LARGE
     charts = [chart_of(setting, report, what, is_panel) for setting in report.studies.settings]
+    if not is_panel and has_many_arms(report):
+        return Markup("").join(panels(chart, report.counter) for chart in charts if chart is not None)
     found = [line_figure(chart, report.counter) for chart in charts if chart is not None]
     if not is_panel or not found:
         return Markup("").join(found)
@@ -103,10 +112,11 @@ def body(report: Report) -> Markup:
     names = [(name, style) for style, name in enumerate(studies.names)][:MOST_NAMES]
     if studies.chance is not None:
         names.append(("no learning", CHANCE_STYLE))
-    all_figures = Markup("").join(figures) if len(studies.settings) > MOST_LARGE else tables.charts(figures)
+    is_grid = len(studies.settings) <= MOST_LARGE and not has_many_arms(report)
+    head = tables.legend(names) if is_grid or len(studies.settings) > MOST_LARGE else Markup("")
     return (
-        tables.legend(names)
-        + all_figures
+        head
+        + (tables.charts(figures) if is_grid else Markup("").join(figures))
         + tables.soft(
             "Means over replicates. Against updates, a replicate that ended early counts with its last value."
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from markupsafe import Markup
 
 from shoal.report import tables, text
-from shoal.report.figures import Chart, Line, line_figure
+from shoal.report.figures import Chart, Line, line_figure, rounded
 from shoal.report.page import Report
 from shoal.report.usage import Usage, usage_of
 from shoal.report.variants import MOST_LINES, Variant
@@ -127,12 +128,16 @@ def charts(report: Report, uses: Sequence[Usage]) -> Markup:
     for line_of, chart in CHARTS:
         lines = [line_of(variant, use) for variant, use in zip(report.variants, uses, strict=True)]
         found = [line for line in lines if line is not None and line.y[np.isfinite(line.y)].any()]
-        if found and len(report.variants) <= MOST_LINES:
-            figures.append(line_figure(Chart(**vars(chart) | {"lines": found}), report.counter))
-        elif found:
+        if not found:
+            continue
+        if chart.y_range is None:
+            chart = replace(chart, y_range=rounded(0, max(float(np.nanmax(line.y)) for line in found)))
+        if len(report.variants) <= MOST_LINES:
+            figures.append(line_figure(replace(chart, lines=found), report.counter))
+        else:
             panels = [
                 line_figure(
-                    Chart(**vars(chart) | {"title": line.name, "lines": [line], "panel": True, "note": ""}),
+                    replace(chart, title=line.name, lines=[line], panel=True, note=""),
                     report.counter,
                 )
                 for line in found
