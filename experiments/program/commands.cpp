@@ -6,8 +6,9 @@ namespace shoal {
 
 std::span<const Command> commands() {
   static const Command table[] = {
-      run_command(),   plan_command(),      report_command(),   export_command(), verify_command(),
-      trace_command(), calibrate_command(), pretrain_command(), list_command(),   explain_command(),
+      new_command(),    run_command(),     plan_command(),   report_command(),     export_command(),
+      verify_command(), diff_command(),    trace_command(),  calibrate_command(),  pretrain_command(),
+      list_command(),   explain_command(), schema_command(), completion_command(),
   };
   return table;
 }

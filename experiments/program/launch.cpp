@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "experiments/program/run/progress.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -39,7 +40,10 @@ bool speaks_for_all() {
   return true;
 }
 
-void note_terminal() { setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1); }
+void note_terminal() {
+  setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1);
+  setenv("COLUMNS", std::to_string(terminal_width(stdout)).c_str(), 1);  // a rank behind a pipe cannot find it out
+}
 
 // The rank's own stdout cannot answer this: it is a pipe or mpirun's pseudo-terminal.
 bool on_terminal() {

@@ -16,7 +16,7 @@ struct ReportOptions {
   std::string out;
 };
 
-void write_report(const ReportOptions& options) {
+Answer write_report(const ReportOptions& options) {
   for (const std::string& file : options.files) {
     std::error_code missing;  // a file that is not there is no other one's name
     if (!std::filesystem::equivalent(file, options.out, missing)) continue;
@@ -27,7 +27,7 @@ void write_report(const ReportOptions& options) {
   for (const std::string& file : options.files) runs.push_back({file, read_run(file)});
   const std::string page = report_page(runs);
   replace_file(options.out, std::as_bytes(std::span(page)));
-  fmt::print("{}\n", options.out);
+  return {.text = options.out + "\n", .json = {{"page", options.out}}};
 }
 
 CommandAction declare_report(CLI::App& app, const Arguments&) {
@@ -35,7 +35,7 @@ CommandAction declare_report(CLI::App& app, const Arguments&) {
   app.add_option("RUN.h5", options->files, "run files; for an interrupted run, the journals beside it are read too")
       ->required();
   app.add_option("--out", options->out, "page to write (HTML)")->required();
-  return action(options, write_report);
+  return action(app, options, write_report);
 }
 
 }  // namespace

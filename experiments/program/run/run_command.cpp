@@ -5,7 +5,10 @@
 #include <optional>
 
 #include "experiments/program/exit_codes.hpp"
+#include "experiments/program/json.hpp"
 #include "experiments/program/launch.hpp"
+#include "experiments/program/run/progress.hpp"
+#include "experiments/program/run/result_json.hpp"
 #include "experiments/program/run/verify.hpp"
 #include "experiments/program/table.hpp"
 #include "sim/comm/gather_text.hpp"
@@ -19,18 +22,44 @@ Run prepare(const RunCommand& command) {
   return check_experiment(load_experiment(command.file, command.sets), command.options);
 }
 
+// Removes the run that `verify` made, with its journals if it was stopped.
+void remove_run(const std::string& out) {
+  std::filesystem::remove(out);
+  std::filesystem::remove_all(out + ".journal");
+}
+
+const char* name_of(const RunCommand& command) { return command.verify ? "verify" : "run"; }
+
+// Prints the failure and returns its exit code.
+int fail(const RunCommand& command, const Failure& failure) {
+  fmt::print(stderr, "shoal: {}\n", failure.problem);
+  if (command.json) print_json_error(name_of(command), failure.problem, failure.code);
+  return failure.code;
+}
+
+// Returns the exit code.
+int report_json(const RunCommand& command, const Run& run, const RunResult& result) {
+  bool equal = true;
+  Json json = command.verify && !result.stopped ? verify_json(command.file, result, equal)
+                                                : result_json(result, command.verify ? command.file : run.out);
+  if (command.verify) remove_run(run.out);
+  print_json(name_of(command), json);
+  if (result.stopped) return stopped_code;
+  return equal ? 0 : other_error_code;
+}
+
 // Returns the exit code.
 int report(const RunCommand& command, const Run& run, const RunResult& result) {
+  if (command.json) return report_json(command, run, result);
   if (command.verify && result.stopped) {
-    std::filesystem::remove(run.out);
-    std::filesystem::remove_all(run.out + ".journal");
+    remove_run(run.out);
     fmt::print("\nnot verified: stopped before the end\n");
     return stopped_code;
   }
   if (command.verify) {
     bool equal = false;
     fmt::print("\n{}", compare_with_file(command.file, result, equal));
-    std::filesystem::remove(run.out);
+    remove_run(run.out);
     fmt::print("{}\n", equal ? "verified: every hash is the same" : "not verified");
     return equal ? 0 : other_error_code;
   }
@@ -39,7 +68,8 @@ int report(const RunCommand& command, const Run& run, const RunResult& result) {
                command.file, run.out);
     return stopped_code;
   }
-  fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);
+  const std::size_t width = on_terminal() ? terminal_width(stdout) : no_width_limit;
+  fmt::print("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells, width), run.out, result.hash);
   return 0;
 }
 
@@ -56,29 +86,32 @@ int take_part(const RunCommand& command) {
   try {
     run = prepare(command);
   } catch (const UserError& error) {
-    problem = error.what();
+    problem = printable(error.what());
     code = user_error_code;
   } catch (const std::exception& error) {
-    problem = first_line(error.what());
+    problem = printable(first_line(error.what()));
     code = other_error_code;
   }
   const std::vector<std::string> problems = gather_text(*world, problem);
   const auto first = std::ranges::find_if(problems, [](const std::string& text) { return !text.empty(); });
   if (first != problems.end()) {
-    if (first - problems.begin() == world->rank()) fmt::print(stderr, "shoal: {}\n", problem);
-    return code == 0 ? user_error_code : code;
+    code = code == 0 ? user_error_code : code;
+    return first - problems.begin() == world->rank() ? fail(command, {code, problem}) : code;
   }
 
   const std::string prefix = world->size() > 1 ? fmt::format("rank {} of {}: ", world->rank(), world->size()) : "";
   catch_signals();
   int outcome = 0;
-  code = guarded(prefix, [&] {
+  const Failure failure = caught([&] {
     const RunResult result = run_cells(run, command.options, *world);
     if (result.stopped) outcome = stopped_code;
     if (world->rank() == 0) outcome = report(command, run, result);
   });
-  if (code != 0 && world->size() > 1) world->abort(code);
-  return code != 0 ? code : outcome;
+  if (failure.code == 0) return outcome;
+  if (world->size() == 1) return fail(command, failure);
+  fmt::print(stderr, "shoal: {}{}\n", prefix, failure.problem);  // by every rank that fails, so it is no object
+  world->abort(failure.code);
+  return failure.code;
 }
 
 int run_as_rank(const RunCommand& command) {
@@ -93,10 +126,11 @@ int run(const RunCommand& command, const std::vector<std::string>& arguments) {
   const bool is_rank = under_launcher();  // asked before MPI starts, which sets these variables too
   if (!is_rank) note_terminal();
   if (command.ranks == 0 || is_rank) return run_as_rank(command);
-  return guarded("", [&] {
+  const Failure failure = caught([&] {
     prepare(command);  // errors show here, once and before any rank starts
     launch_ranks(command.ranks, arguments);
   });
+  return failure.code == 0 ? 0 : fail(command, failure);
 }
 
 }  // namespace shoal

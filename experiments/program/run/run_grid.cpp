@@ -174,6 +174,8 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
   Interruption interruption(options.limits);
   const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
+  GridProgress grid{.cells = 0, .log_every = options.log_every};
+  for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) grid.cells += starts[i].how != Start::done;
   for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) {
     const Cell& cell = run.cells[i];
     if (starts[i].how == Start::done) continue;
@@ -189,8 +191,9 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
                                   ? cell.label
                                   : fmt::format("[{}/{}] {} seed {}", i + 1, run.cells.size(), cell.label, cell.seed);
     // On a terminal only rank 0 draws its line; elsewhere every group reports its evaluations.
-    const bool reports = group->rank() == 0 && (world.rank() == 0 || !on_terminal());
-    Progress progress(title, process->schedule().rounds, on_terminal(), stdout);
+    const bool draws = on_terminal() && !options.quiet;
+    const bool reports = group->rank() == 0 && (world.rank() == 0 || !draws);
+    Progress progress(title, process->schedule().rounds, draws, options.quiet ? stderr : stdout, grid);
     CellRecording recording{.journal = journal_path(run.out, cell.index),
                             .provenance = facts,
                             .progress = reports ? &progress : nullptr,
@@ -245,6 +248,7 @@ Settings load_experiment(const std::string& file, const std::vector<std::string>
 Run check_experiment(const Settings& experiment, const RunOptions& options) {
   Run run;
   run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
+  check_name(run.name);
   run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
   run.cells = expand_grid(experiment);
   auto datasets = std::make_shared<Datasets>();
