@@ -208,4 +208,27 @@ std::string calibration_text(const std::vector<CalibratedCase>& cases, double pr
   return text;
 }
 
+Json calibration_json(const std::vector<CalibratedCase>& cases, double product_rate) {
+  const auto way = [](const BlockChoice& choice) -> Json {
+    return {{"clients", choice.clients}, {"form", name(choice.form)}};
+  };
+  Json list = Json::array();
+  for (const CalibratedCase& one : cases) {
+    Json measured = Json::array();
+    for (const MeasuredBlock& m : one.measured) {
+      measured.push_back(way(m.way));
+      measured.back()["seconds_per_client"] = json_real(m.seconds);
+    }
+    list.push_back({{"what", one.what},
+                    {"model", one.of.model},
+                    {"parameters", one.of.parameters},
+                    {"batch", one.of.batch},
+                    {"device", one.of.device},
+                    {"flops_per_client", json_real(one.flops)},
+                    {"measured", measured},
+                    {"chosen", way(one.best)}});
+  }
+  return {{"product_flops_per_second", json_real(product_rate)}, {"cases", list}, {"file", nullptr}};
+}
+
 }  // namespace shoal

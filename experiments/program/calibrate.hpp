@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/program/json.hpp"
 #include "experiments/program/run/block_table.hpp"
 
 namespace shoal {
@@ -48,5 +49,6 @@ double product_rate();
 
 /// Clients per second for each way, compared with one client at a time and with the bound; text for a terminal.
 std::string calibration_text(const std::vector<CalibratedCase>& cases, double product_rate);
+Json calibration_json(const std::vector<CalibratedCase>& cases, double product_rate);
 
 }  // namespace shoal

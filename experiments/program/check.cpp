@@ -20,28 +20,24 @@ void compare(std::vector<std::string>& found, const char* name, Number stated, N
   found.push_back(fmt::format("the file states {} = {}, its rows give {}", name, stated, counted));
 }
 
-// Prints the findings of one file; returns whether there are none.
-bool check_file(const std::string& path) {
+FileCheck check_file(const std::string& path) {
   const RunContents run = read_run_file(path);
   require_checkable(run, path);
-  std::vector<std::string> findings, hashes, unfinished;
+  FileCheck check{.file = path, .hash = run.hash, .sealed = run.sealed, .cells = std::ssize(run.cells)};
+  std::vector<std::string> hashes;
   for (const CellContents& cell : run.cells) {
     hashes.push_back(cell.result ? cell.result->hash : "");
-    if (!cell.result) unfinished.push_back(std::to_string(cell.header.index));
+    if (!cell.result) ++check.unfinished;
     for (const std::string& finding : contradictions(cell)) {
-      findings.push_back(
+      check.findings.push_back(
           fmt::format("cell {}, {} seed {}: {}", cell.header.index, cell.header.label, cell.header.seed, finding));
     }
   }
   if (run.hash != run_hash(hashes)) {
-    findings.push_back(
+    check.findings.push_back(
         fmt::format("the file states the hash {}, its cells' hashes give {}", run.hash, run_hash(hashes)));
   }
-  fmt::print("{}  {}  {}\n", findings.empty() ? "whole    " : "DIFFERENT", run.hash, path);
-  for (const std::string& finding : findings) fmt::print("  {}\n", finding);
-  if (!run.sealed) fmt::print("  without a seal: another program has written or changed this file\n");
-  if (!unfinished.empty()) fmt::print("  {} of {} cells are unfinished\n", unfinished.size(), run.cells.size());
-  return findings.empty();
+  return check;
 }
 
 }  // namespace
@@ -81,14 +77,17 @@ void require_checkable(const RunContents& run, const std::string& path) {
       path, run.schema_version, run_schema_version);
 }
 
-int check_files(const std::vector<std::string>& paths) {
-  int code = 0;
+std::vector<FileCheck> check_files(const std::vector<std::string>& paths) {
+  std::vector<FileCheck> checks;
   for (const std::string& path : paths) {
-    bool whole = true;
-    const int failure = guarded("", [&] { whole = check_file(path); });
-    code = std::max({code, failure, whole ? 0 : other_error_code});
+    FileCheck check{.file = path};
+    const Failure failure = caught([&] { check = check_file(path); });
+    check.problem = failure.problem;
+    check.code = failure.code;
+    if (failure.code == 0 && !check.findings.empty()) check.code = other_error_code;
+    checks.push_back(std::move(check));
   }
-  return code;
+  return checks;
 }
 
 }  // namespace shoal

@@ -1,81 +1,12 @@
 #include "experiments/program/explain.hpp"
 
+#include <algorithm>
 #include <vector>
 
-#include "experiments/program/part_list.hpp"
-#include "experiments/program/run/experiment.hpp"
+#include "experiments/program/vocabulary.hpp"
 
 namespace shoal {
 namespace {
-
-// A part or a section that can be named on the command line.
-struct Entry {
-  std::string kind, section, name, about;
-  std::function<std::vector<Declared>()> declared;  // its settings
-};
-
-// The settings that an experiment with this task reads in one of its sections, which may be a dotted path.
-std::vector<Declared> declared_in(std::string_view path, const std::string& task) {
-  Datasets datasets;
-  Settings root;
-  root.set("task", task);
-  compose(root, datasets);
-  Settings section = root;
-  while (!path.empty()) {
-    const std::size_t dot = std::min(path.find('.'), path.size());
-    section = section.section(path.substr(0, dot));
-    path.remove_prefix(std::min(dot + 1, path.size()));
-  }
-  return section.declared();
-}
-
-std::vector<Declared> declared_by(const AnyPart& part) {
-  if (part.kind == "task") return declared_in("task", std::string(part.name));
-  Settings settings;
-  part.make(settings);
-  return settings.declared();
-}
-
-// Sections that name no part, or that are read by more than the part they name.
-struct Section {
-  const char *path, *name, *about;
-  const char* task = "supervised";  // the task of experiments that have the section
-};
-constexpr Section sections[] = {
-    {"data", "data", "The examples, and how many of them every client holds out from training."},
-    {"local", "local", "How clients train: local SGD, the same for all strategies."},
-    {"evaluate", "evaluate", "When and on which examples the server's model is evaluated."},
-    {"population", "population",
-     "The clients: their devices and when they are available on the virtual clock. It contains devices (a form of "
-     "devices: plain, tiers, flash, ...), availability (a form of availability: always, diurnal, trace, ...), regions, "
-     "limits, consent and partial."},
-    {"population.regions", "regions", "Time zones, and outages that hit all clients of a zone at once."},
-    {"population.limits", "limits",
-     "Limits that users set on their devices: train only when charging, idle or on an unmetered network, and "
-     "only so often."},
-    {"population.consent", "consent",
-     "The clients that have agreed to take part, in general and in this task, and until when."},
-    {"population.partial", "partial",
-     "Clients that do only a part of their local work, as in FedProx's experiments. Li et al., MLSys 2020 (arXiv "
-     "1812.06127)."},
-    {"pipeline", "pipeline",
-     "Serving, rollout collection, judging and training of task \"talk\": how fast they are, and how new weights reach "
-     "serving.",
-     "talk"},
-};
-
-std::vector<Entry> all_entries() {
-  std::vector<Entry> entries;
-  for (const AnyPart& part : all_parts()) {
-    entries.push_back({std::string(part.kind), std::string(part.section), std::string(part.name),
-                       std::string(part.about), [part] { return declared_by(part); }});
-  }
-  for (const Section& section : sections) {
-    entries.push_back({"section", section.path, section.name, section.about,
-                       [section] { return declared_in(section.path, section.task); }});
-  }
-  return entries;
-}
 
 std::string first_sentence(std::string text) {
   for (char& c : text) c = c == '\n' ? ' ' : c;
@@ -83,24 +14,76 @@ std::string first_sentence(std::string text) {
   return end == std::string::npos ? text : text.substr(0, end + 1);
 }
 
+bool is_part(const Entry& entry) { return entry.kind != "section" && entry.kind != "key"; }
+
+// The entry on the command line and in a file.
+std::string example_of(const Entry& entry, const std::vector<Declared>& settings) {
+  if (entry.name == "grid") {
+    return "[grid]\nstrategy = [\"fed_avg\", {name = \"fed_prox\", mu = 0.1}]\n\"planner.dropout\" = [0, 0.1]\nseed = "
+           "[1, 2, 3]\n";
+  }
+  if (entry.kind == "key") return fmt::format("{} = {}\n", entry.name, settings.front().fallback);
+  const Declared* setting = nullptr;  // one to show: the first but the name
+  for (const Declared& one : settings) {
+    if (one.key != "name" && !setting) setting = &one;
+  }
+  const std::string assignment = setting ? fmt::format("{} = {}", setting->key, setting->fallback) : "";
+  if (!is_part(entry)) return fmt::format("[{}]\n{}\n", entry.section, assignment);
+  const std::string table =
+      setting ? fmt::format("{{name = \"{}\", {}}}", entry.name, assignment) : fmt::format("\"{}\"", entry.name);
+  return fmt::format("{} = {}\n", entry.section, takes_list(entry.section) ? "[" + table + "]" : table);
+}
+
 std::string describe(const Entry& entry) {
-  std::string text = fmt::format("{} ({})\n\n{}\n\n[{}]\n", entry.name, entry.kind, entry.about, entry.section);
-  const bool is_part = entry.kind != "section";
-  if (is_part) text += fmt::format("  {:<18} = {:<12}\n", "name", fmt::format("\"{}\"", entry.name));
-  for (const Declared& setting : entry.declared()) {
-    if (is_part && setting.key == "name") continue;
+  const std::vector<Declared> settings = entry.declared();
+  std::string text = fmt::format("{} ({})\n\n{}\n", entry.name, entry.kind, entry.about);
+  text += entry.kind == "key" ? "\n" : fmt::format("\n[{}]\n", entry.section);
+  if (is_part(entry)) text += fmt::format("  {:<18} = {:<12}\n", "name", fmt::format("\"{}\"", entry.name));
+  for (const Declared& setting : settings) {
+    if (is_part(entry) && setting.key == "name") continue;
     text += fmt::format("  {:<18} = {:<12} # {} ({})\n", setting.key, setting.fallback, setting.meaning, setting.type);
   }
-  return text;
+  text += "\nExample:\n\n";
+  std::string example = example_of(entry, settings);
+  for (std::size_t at = 0; at < example.size(); at = example.find('\n', at) + 1) example.insert(at, "  ");
+  return text + example;
+}
+
+std::vector<std::string> names_of(const Entry& entry) {
+  std::vector<std::string> names{entry.name};
+  if (entry.kind == "section" && entry.section != entry.name) names.push_back(entry.section);
+  return names;
+}
+
+// The entries with this name; of "local.rate" the section with this setting alone. UserError when there is none.
+std::vector<Entry> find_entries(const std::string& name) {
+  std::vector<Entry> found;
+  std::vector<std::string> known;
+  const std::size_t dot = name.rfind('.');
+  for (const Entry& entry : vocabulary()) {
+    const std::vector<std::string> own = names_of(entry);
+    known.insert(known.end(), own.begin(), own.end());
+    if (std::ranges::find(own, name) != own.end()) found.push_back(entry);
+    if (dot == std::string::npos || entry.section != name.substr(0, dot) || entry.kind == "key") continue;
+    std::vector<Declared> settings = entry.declared();
+    std::erase_if(settings, [&](const Declared& setting) { return setting.key != name.substr(dot + 1); });
+    if (settings.empty()) continue;
+    found.push_back(entry);
+    found.back().declared = [settings] { return settings; };
+  }
+  if (!found.empty()) return found;
+  const std::string near = nearest(name, known);
+  user_error("there is no part called '{}'. {}", name,
+             near.empty() ? "See 'shoal list'." : fmt::format("The nearest is '{}'.", near));
 }
 
 }  // namespace
 
 std::string list_parts() {
   std::string text, heading;
-  for (const Entry& entry : all_entries()) {
-    const std::string own =
-        entry.kind == "section" ? "section\n" : fmt::format("{}   [{}]\n", entry.kind, entry.section);
+  for (const Entry& entry : vocabulary()) {
+    if (!entry.is_listed) continue;
+    const std::string own = is_part(entry) ? fmt::format("{}   [{}]\n", entry.kind, entry.section) : entry.kind + "\n";
     if (own != heading) text += fmt::format("{}{}", text.empty() ? "" : "\n", own);
     heading = own;
     text += fmt::format("  {:<20} {}\n", entry.name, first_sentence(entry.about));
@@ -108,14 +91,24 @@ std::string list_parts() {
   return text + "\nshoal explain NAME shows a part's source and settings.\n";
 }
 
+Json parts_json() {
+  Json list = Json::array();
+  for (const Entry& entry : vocabulary()) {
+    if (!entry.is_listed) continue;
+    list.push_back({{"kind", entry.kind}, {"section", entry.section}, {"name", entry.name}, {"about", entry.about}});
+  }
+  return list;
+}
+
 std::string parts_page() {
   std::string text =
       "# Parts\n\nMade by `shoal list --markdown`. `shoal explain NAME` shows a part's source and all its settings.\n";
   std::string kind;
-  for (const Entry& entry : all_entries()) {
+  for (const Entry& entry : vocabulary()) {
+    if (!entry.is_listed) continue;
     if (entry.kind != kind) {
       text += fmt::format("\n## {}", entry.kind);
-      if (entry.kind != "section") text += fmt::format(", in `[{}]`", entry.section);
+      if (is_part(entry)) text += fmt::format(", in `[{}]`", entry.section);
       text += "\n\n| Name | What it is |\n|---|---|\n";
     }
     kind = entry.kind;
@@ -130,18 +123,31 @@ std::string parts_page() {
 }
 
 std::string explain(const std::string& name) {
-  std::vector<std::string> names;
   std::string text;
-  for (const Entry& entry : all_entries()) {
-    names.push_back(entry.name);
-    if (entry.name != name) continue;
+  for (const Entry& entry : find_entries(name)) {
     if (!text.empty()) text += '\n';
     text += describe(entry);
   }
-  if (!text.empty()) return text;
-  const std::string near = nearest(name, names);
-  user_error("there is no part called '{}'. {}", name,
-             near.empty() ? "See 'shoal list'." : fmt::format("The nearest is '{}'.", near));
+  return text;
+}
+
+Json explain_json(const std::string& name) {
+  Json list = Json::array();
+  for (const Entry& entry : find_entries(name)) {
+    Json settings = Json::array();
+    const std::vector<Declared> declared = entry.declared();
+    for (const Declared& setting : declared) {
+      settings.push_back(
+          {{"key", setting.key}, {"type", setting.type}, {"default", setting.fallback}, {"meaning", setting.meaning}});
+    }
+    list.push_back({{"kind", entry.kind},
+                    {"section", entry.section},
+                    {"name", entry.name},
+                    {"about", entry.about},
+                    {"settings", settings},
+                    {"example", example_of(entry, declared)}});
+  }
+  return list;
 }
 
 }  // namespace shoal

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <string_view>
 
 #include "experiments/program/summary.hpp"
@@ -76,8 +77,18 @@ std::string safe(const std::string& label) {
   return name.substr(0, longest_label);
 }
 
-std::string file_name(const CellHeader& header) {
-  return fmt::format("cell-{}-{}-seed{}", header.index, safe(header.label), header.seed);
+// The folder of each cell, by its label and seed; where two would have the same, the cell's number is added.
+std::map<std::int64_t, std::string> folder_names(const std::vector<CellContents>& cells) {
+  const auto name = [](const CellHeader& header) { return fmt::format("{}-seed{}", safe(header.label), header.seed); };
+  std::map<std::string, int> uses;
+  for (const CellContents& cell : cells) ++uses[name(cell.header)];
+  std::map<std::int64_t, std::string> names;
+  for (const CellContents& cell : cells) {
+    std::string own = name(cell.header);
+    if (uses[own] > 1) own += fmt::format("-cell{}", cell.header.index);
+    names[cell.header.index] = own;
+  }
+  return names;
 }
 
 template <class... Values>
@@ -92,17 +103,40 @@ std::string csv_line(const Values&... values) {
   return line;
 }
 
-std::string cells_csv(const std::vector<CellContents>& cells) {
+std::string cells_csv(const std::vector<CellContents>& cells, const std::map<std::int64_t, std::string>& folders) {
   std::string text =
       "cell,label,seed,status,final_accuracy,best_accuracy,final_loss,rounds,rounds_to_target,time_to_target_us,"
-      "bytes_down,bytes_up,dropouts,rejected,abandoned,wall_seconds,hash,files";
+      "bytes_down,bytes_up,dropouts,rejected,abandoned,wall_seconds,hash,folder";
   text += line_end;
   for (const CellContents& cell : cells) {
     const CellResult r = result_of(cell);
     text +=
         csv_line(cell.header.index, cell.header.label, cell.header.seed, r.status, r.final_accuracy, r.best_accuracy,
                  r.final_loss, r.rounds, r.rounds_to_target, r.time_to_target_us, r.bytes_down, r.bytes_up, r.dropouts,
-                 r.rejected, abandoned_rounds(cell), r.wall_seconds, r.hash, file_name(cell.header));
+                 r.rejected, abandoned_rounds(cell), r.wall_seconds, r.hash, folders.at(cell.header.index));
+  }
+  return text;
+}
+
+// Means and deviations over the seeds of each label, as the table at the end of a run shows them.
+std::string summary_csv(const std::vector<CellContents>& cells) {
+  std::string text = "cells,label,diverged,unfinished";
+  constexpr const char* names[] = {
+      "final_accuracy",   "best_accuracy",     "final_loss", "personal_accuracy", "personal_accuracy_p10",
+      "rounds_to_target", "seconds_to_target", "rounds",     "seconds",           "bytes_down",
+      "bytes_up",         "dropouts",          "rejected",   "abandoned"};
+  for (const char* name : names) text += fmt::format(",{},{}_sd", name, name);
+  text += line_end;
+  for (const LabelSummary& s : summarize(cells)) {
+    std::string line = csv_line(std::ssize(s.cells), s.label, s.diverged, s.unfinished);
+    line.resize(line.size() - line_end.size());
+    for (const Spread* spread : {&s.final_accuracy, &s.best_accuracy, &s.final_loss, &s.personal_accuracy,
+                                 &s.personal_accuracy_p10, &s.rounds_to_target, &s.seconds_to_target, &s.rounds,
+                                 &s.seconds, &s.bytes_down, &s.bytes_up, &s.dropouts, &s.rejected, &s.abandoned}) {
+      line += ',' + csv_field(spread->mean) + ',' + csv_field(spread->deviation);
+    }
+    text += line;
+    text += line_end;
   }
   return text;
 }
@@ -116,6 +150,12 @@ TensorMetadata metadata(const RunContents& run, const CellContents& cell) {
           {"seed", std::to_string(cell.header.seed)},
           {"status", result.status},
           {"hash", result.hash}};
+}
+
+void make_folder(const std::string& path) {
+  std::error_code problem;
+  std::filesystem::create_directories(path, problem);
+  if (problem) user_error("cannot make the folder '{}' ({}). Choose another place.", path, problem.message());
 }
 
 void write_text(const std::string& path, const std::string& text) {
@@ -180,24 +220,25 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
   if (wanted && cells.empty()) {
     user_error("there is no cell {} (the run has {}, counted from 0). Choose one of these.", *wanted, run.cells.size());
   }
-  std::error_code problem;
-  std::filesystem::create_directories(folder, problem);
-  if (problem) user_error("cannot make the folder '{}' ({}). Choose another place.", folder, problem.message());
+  make_folder(folder);
 
   std::vector<std::string> paths;
   const auto place = [&](const std::string& name) { return paths.emplace_back(folder + "/" + name); };
-  write_text(place("cells.csv"), cells_csv(run.cells));
+  const std::map<std::int64_t, std::string> folders = folder_names(run.cells);
+  write_text(place("summary.csv"), summary_csv(run.cells));
+  write_text(place("cells.csv"), cells_csv(run.cells, folders));
   for (const CellContents* cell : cells) {
-    const std::string name = file_name(cell->header);
-    if (cell->result) write_safetensors(place(name + ".safetensors"), cell->model, metadata(run, *cell));
-    write_text(place(name + ".rounds.csv"), csv_table(cell->rounds));
-    write_text(place(name + ".clients.csv"), csv_table(cell->participations, cell->figures));
-    if (!cell->measures.empty()) write_text(place(name + ".measures.csv"), csv_table(cell->measures));
+    const std::string name = folders.at(cell->header.index);
+    make_folder(folder + "/" + name);
+    if (cell->result) write_safetensors(place(name + "/model.safetensors"), cell->model, metadata(run, *cell));
+    write_text(place(name + "/rounds.csv"), csv_table(cell->rounds));
+    write_text(place(name + "/clients.csv"), csv_table(cell->participations, cell->figures));
+    if (!cell->measures.empty()) write_text(place(name + "/measures.csv"), csv_table(cell->measures));
     for (const auto& [table, rows] : cell->tables) {
-      write_text(place(fmt::format("{}.{}.csv", name, safe(table))), csv_table(rows));
+      write_text(place(fmt::format("{}/table-{}.csv", name, safe(table))), csv_table(rows));
     }
-    write_text(place(name + ".timeline.json"), timeline_json(*cell));
-    write_text(place(name + ".config.toml"), cell->header.config);
+    write_text(place(name + "/timeline.json"), timeline_json(*cell));
+    write_text(place(name + "/config.toml"), cell->header.config);
   }
   return paths;
 }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "experiments/program/run/progress.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -82,7 +83,10 @@ bool speaks_for_all() {
   return find_launch([](const char* name) { return std::getenv(name); }).rank <= 0;
 }
 
-void note_terminal() { setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1); }
+void note_terminal() {
+  setenv(terminal_variable, isatty(STDOUT_FILENO) == 1 ? "1" : "0", 1);
+  setenv("COLUMNS", std::to_string(terminal_width(stdout)).c_str(), 1);  // a rank behind a pipe cannot find it out
+}
 
 // The rank's own stdout cannot answer this: it is a pipe or mpirun's pseudo-terminal.
 bool on_terminal() {

@@ -12,6 +12,7 @@
 
 #include "experiments/program/commands.hpp"
 #include "experiments/program/exit_codes.hpp"
+#include "experiments/program/json.hpp"
 #include "experiments/program/launch.hpp"
 #include "experiments/program/pin_threads.hpp"
 #include "sim/error.hpp"
@@ -33,7 +34,11 @@ int reject_arguments(const CLI::ParseError& error, const std::vector<std::string
     problem = fmt::format("there is no command '{}'", first);
     if (const std::string near = nearest(first, names); !near.empty()) help = near;
   }
-  if (speaks_for_all()) complain(fmt::format("{}. Try 'shoal {}'.", problem, help));
+  if (!speaks_for_all()) return user_error_code;
+  problem = printable(problem + fmt::format(". Try 'shoal {}'.", help));
+  complain(problem);
+  const bool as_json = std::ranges::find(arguments, "--json") != arguments.end();
+  if (as_json) print_json_error(known ? first : "", problem, user_error_code);
   return user_error_code;
 }
 
@@ -71,6 +76,8 @@ int main(int argc, char** argv) {
       "  shoal report results/quickstart.h5 --out page.html  its tables and charts as a page\n"
       "  shoal export results/quickstart.h5                  its models as safetensors, its tables as CSV\n"
       "  shoal verify results/quickstart.h5                  run it again and compare the hashes\n"
+      "  shoal diff results/a.h5 results/b.h5                where two runs differ\n"
+      "  shoal new experiment.toml                           a commented experiment to start from\n"
       "  shoal calibrate                                     how many clients should train together here\n"
       "  shoal pretrain --out talk.safetensors               a language model as policy, for experiments with agents\n"
       "  shoal list                                          what strategies, planners, data sets ... there are\n"

@@ -46,8 +46,6 @@ at::Tensor pretrain_with_progress(const Policy& policy, const at::Tensor& start,
   return pretrain(policy, start, options, [&line](std::int64_t done) { line(done); });
 }
 
-}  // namespace
-
 std::string fluency_text(const Fluency& f) {
   std::string text =
       fmt::format("next-token loss          {:.3f} nats a token ({:.3f} for a unigram model)\n", f.loss, f.unigram);
@@ -64,7 +62,15 @@ std::string fluency_text(const Fluency& f) {
   return text;
 }
 
-void pretrain_transformer(const PretrainCommand& command) {
+Json per_rule(const Fluency::PerRule& shares) {
+  Json json;
+  for (std::size_t rule = 0; rule < shares.size(); ++rule) json[rule_names[rule]] = json_real(shares[rule]);
+  return json;
+}
+
+}  // namespace
+
+PretrainResult pretrain_transformer(const PretrainCommand& command) {
   const TransformerLayout layout(command.shape);
   const Pretraining& options = command.options;
   const bool trains = command.measured.empty();
@@ -80,20 +86,46 @@ void pretrain_transformer(const PretrainCommand& command) {
     params = transformer_parameters(command.shape, read_safetensors(command.measured), command.measured);
   }
   const std::unique_ptr<Policy> policy = transformer_policy(command.shape, params);
-  fmt::print("transformer: width {}, {} layers, {} heads, {} parameters\n", command.shape.width, command.shape.layers,
-             command.shape.heads, layout.parameters.size);
+  PretrainResult result{.parameters = layout.parameters.size};
   if (trains) {
     const double start = steady_seconds();
     params = pretrain_with_progress(*policy, params, options);
-    fmt::print("{} steps of {} lessons in {}\n", options.steps, options.batch, duration_text(steady_seconds() - start));
+    result.seconds = steady_seconds() - start;
   }
-  fmt::print("{}", fluency_text(fluency(*policy, params, options.seed)));
-  if (command.out.empty()) return;
+  result.fluency = fluency(*policy, params, options.seed);
+  if (command.out.empty()) return result;
   const std::string made_by = trains ? fmt::format("shoal pretrain --seed {} --steps {} --batch {} --rate {}",
                                                    options.seed, options.steps, options.batch, options.rate)
                                      : command.measured;
   replace_file(command.out, transformer_file(command.shape, params, {{"made by", made_by}}));
-  fmt::print("{}\n", command.out);
+  return result;
+}
+
+std::string pretrain_text(const PretrainCommand& command, const PretrainResult& result) {
+  const TransformerShape& shape = command.shape;
+  std::string text = fmt::format("transformer: width {}, {} layers, {} heads, {} parameters\n", shape.width,
+                                 shape.layers, shape.heads, result.parameters);
+  if (command.measured.empty()) {
+    text += fmt::format("{} steps of {} lessons in {}\n", command.options.steps, command.options.batch,
+                        duration_text(result.seconds));
+  }
+  text += fluency_text(result.fluency);
+  return command.out.empty() ? text : text + command.out + "\n";
+}
+
+Json pretrain_json(const PretrainCommand& command, const PretrainResult& result) {
+  const Fluency& f = result.fluency;
+  return {{"file", command.out.empty() ? Json() : Json(command.out)},
+          {"parameters", result.parameters},
+          {"seconds", json_real(result.seconds)},
+          {"loss", json_real(f.loss)},
+          {"unigram_loss", json_real(f.unigram)},
+          {"correct", json_real(f.correct)},
+          {"uninstructed", per_rule(f.uninstructed)},
+          {"corrected", per_rule(f.corrected)},
+          {"hinted", per_rule(f.hinted)},
+          {"hint_gain",
+           {{"mean", json_real(f.gain.mean)}, {"low", json_real(f.gain.low)}, {"high", json_real(f.gain.high)}}}};
 }
 
 }  // namespace shoal

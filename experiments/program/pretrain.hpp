@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "experiments/program/json.hpp"
 #include "sim/agents/language/pretraining.hpp"
 #include "sim/agents/language/transformer_policy.hpp"
 
@@ -15,10 +16,17 @@ struct PretrainCommand {
   std::string measured;  // file whose weights are evaluated instead of training some; empty: none
 };
 
-/// Trains, or reads `measured`; prints the evaluation and writes `out`.
-void pretrain_transformer(const PretrainCommand& command);
+struct PretrainResult {
+  std::int64_t parameters = 0;
+  double seconds = 0;  // duration of training
+  Fluency fluency;
+};
 
-/// The evaluation as text for a terminal.
-std::string fluency_text(const Fluency& fluency);
+/// Trains, or reads `measured`; evaluates and writes `out`. Progress goes to stderr if that is a terminal.
+PretrainResult pretrain_transformer(const PretrainCommand& command);
+
+/// The result as text for a terminal, and as JSON.
+std::string pretrain_text(const PretrainCommand& command, const PretrainResult& result);
+Json pretrain_json(const PretrainCommand& command, const PretrainResult& result);
 
 }  // namespace shoal

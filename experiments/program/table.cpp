@@ -16,23 +16,42 @@ std::size_t width(const std::string& text) {
   return std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; });
 }
 
-std::string render(const std::vector<Line>& lines) {
-  std::vector<std::size_t> widths(lines.front().size(), 0);
-  for (const Line& line : lines) {
-    for (std::size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
-  }
+// The lines as a table of these columns; the first holds the labels.
+std::string render(const std::vector<Line>& lines, const std::vector<std::size_t>& columns,
+                   const std::vector<std::size_t>& widths) {
   std::string text;
   for (std::size_t l = 0; l < lines.size(); ++l) {
-    for (std::size_t c = 0; c < lines[l].size(); ++c) {
+    for (const std::size_t c : columns) {
       const std::string padding(widths[c] - width(lines[l][c]), ' ');
       text += c == 0 ? lines[l][c] + padding : "   " + padding + lines[l][c];
     }
     text += '\n';
     if (l > 0) continue;
-    for (std::size_t c = 0; c < widths.size(); ++c) text += std::string(widths[c] + (c == 0 ? 0 : 3), '-');
+    for (const std::size_t c : columns) text += std::string(widths[c] + (c == 0 ? 0 : 3), '-');
     text += '\n';
   }
   return text;
+}
+
+// One table, or several below each other if it is wider than `limit`.
+std::string render(const std::vector<Line>& lines, std::size_t limit) {
+  std::vector<std::size_t> widths(lines.front().size(), 0);
+  for (const Line& line : lines) {
+    for (std::size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
+  }
+  std::string text;
+  std::vector<std::size_t> columns{0};
+  std::size_t used = widths[0];
+  for (std::size_t c = 1; c < widths.size(); ++c) {
+    if (columns.size() > 1 && used + 3 + widths[c] > limit) {
+      text += render(lines, columns, widths) + '\n';
+      columns = {0};
+      used = widths[0];
+    }
+    columns.push_back(c);
+    used += 3 + widths[c];
+  }
+  return text + render(lines, columns, widths);
 }
 
 // The columns to show: those without information are left out.
@@ -73,7 +92,7 @@ std::string loss_heading(const std::vector<LabelSummary>& summaries) {
 
 }  // namespace
 
-std::string comparison_table(std::span<const CellContents> cells) {
+std::string comparison_table(std::span<const CellContents> cells, std::size_t width) {
   const std::vector<LabelSummary> summaries = summarize(cells);
   Columns columns;
   for (const LabelSummary& s : summaries) {
@@ -97,7 +116,7 @@ std::string comparison_table(std::span<const CellContents> cells) {
   head.emplace_back("status");
   std::vector<Line> lines{head};
   for (const LabelSummary& s : summaries) lines.push_back(describe(s, columns));
-  return render(lines);
+  return render(lines, width);
 }
 
 }  // namespace shoal

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "sim/files/read_file.hpp"
+#include "sim/settings/declared_type.hpp"
 #include "sim/settings/settings_tree.hpp"
 
 namespace shoal {
@@ -30,21 +31,13 @@ const SettingsEntry* read(Node& node, std::string_view key, std::string type, st
   return entry;
 }
 
-std::string text_of(const Bounds& bounds) {
-  const bool below = std::isfinite(bounds.least), above = std::isfinite(bounds.most);
-  if (below && above && !bounds.least_excluded) return fmt::format("between {} and {}", bounds.least, bounds.most);
-  const std::string least = fmt::format("{} {}", bounds.least_excluded ? "greater than" : "at least", bounds.least);
-  if (below && above) return fmt::format("{} and at most {}", least, bounds.most);
-  return below ? least : fmt::format("at most {}", bounds.most);
-}
-
 // Returns `value` or throws; `what` is the key, or the key and the position in its list.
 template <class Number>
 Number within(Number value, const Bounds& bounds, const std::string& what) {
   const double number = value;
   const bool low = bounds.least_excluded ? number <= bounds.least : number < bounds.least;
-  if (low) user_error("{} must be {} (found {}). Raise it.", what, text_of(bounds), value);
-  if (number > bounds.most) user_error("{} must be {} (found {}). Lower it.", what, text_of(bounds), value);
+  if (low) user_error("{} must be {} (found {}). Raise it.", what, bounds_text(bounds), value);
+  if (number > bounds.most) user_error("{} must be {} (found {}). Lower it.", what, bounds_text(bounds), value);
   return value;
 }
 
@@ -108,13 +101,13 @@ Settings Settings::parse(std::string_view toml, std::string origin) { return Set
 Settings Settings::load(const std::string& path) { return parse(read_text(path), path); }
 
 double Settings::number(std::string_view key, double fallback, std::string_view meaning, Bounds bounds) const {
-  const auto* entry = read(*node_, key, "number", fmt::format("{}", fallback), meaning);
+  const auto* entry = read(*node_, key, type_text({"number", bounds}), fmt::format("{}", fallback), meaning);
   return entry ? to_number(entry->value, bounds, fmt::format("{}'{}'", node_->at(*entry), key)) : fallback;
 }
 
 std::int64_t Settings::integer(std::string_view key, std::int64_t fallback, std::string_view meaning,
                                Bounds bounds) const {
-  const auto* entry = read(*node_, key, "integer", fmt::format("{}", fallback), meaning);
+  const auto* entry = read(*node_, key, type_text({"integer", bounds}), fmt::format("{}", fallback), meaning);
   return entry ? to_integer(entry->value, bounds, fmt::format("{}'{}'", node_->at(*entry), key)) : fallback;
 }
 
@@ -142,7 +135,7 @@ std::string Settings::text(std::string_view key, std::string_view fallback, std:
 std::string Settings::choice(std::string_view key, std::string_view fallback, const std::vector<std::string>& options,
                              std::string_view meaning) const {
   const std::string listed = fmt::format("{}", fmt::join(options, ", "));
-  const auto* entry = read(*node_, key, "choice of " + listed, quoted(fallback), meaning);
+  const auto* entry = read(*node_, key, type_text({.kind = "choice", .options = options}), quoted(fallback), meaning);
   if (!entry) return std::string(fallback);
   const std::string value = text(key, fallback, meaning);
   if (std::find(options.begin(), options.end(), value) != options.end()) return value;
@@ -154,14 +147,16 @@ std::string Settings::choice(std::string_view key, std::string_view fallback, co
 std::vector<double> Settings::numbers(std::string_view key, std::vector<double> fallback, std::string_view meaning,
                                       Bounds bounds) const {
   constexpr auto kind = "list of numbers";
-  const auto* entry = read(*node_, key, kind, fmt::format("[{}]", fmt::join(fallback, ", ")), meaning);
+  const auto* entry =
+      read(*node_, key, type_text({kind, bounds}), fmt::format("[{}]", fmt::join(fallback, ", ")), meaning);
   return entry ? to_list<double>(*entry, node_->at(*entry), kind, bounds, to_number) : fallback;
 }
 
 std::vector<std::int64_t> Settings::integers(std::string_view key, std::vector<std::int64_t> fallback,
                                              std::string_view meaning, Bounds bounds) const {
   constexpr auto kind = "list of integers";
-  const auto* entry = read(*node_, key, kind, fmt::format("[{}]", fmt::join(fallback, ", ")), meaning);
+  const auto* entry =
+      read(*node_, key, type_text({kind, bounds}), fmt::format("[{}]", fmt::join(fallback, ", ")), meaning);
   return entry ? to_list<std::int64_t>(*entry, node_->at(*entry), kind, bounds, to_integer) : fallback;
 }
 

@@ -121,40 +121,46 @@ shoal("run", "experiment.toml", "--out", "run.h5")
 
 # --- export ---------------------------------------------------------------------------------------------------------
 printed = shoal("export", "run.h5", "--out", "export").stdout.splitlines()
-written = sorted(str(path) for path in pathlib.Path("export").iterdir())
-assert sorted(printed) == written and len(written) == 1 + 4 * 5, written
+written = sorted(str(path) for path in pathlib.Path("export").rglob("*") if path.is_file())
+assert sorted(printed) == written and len(written) == 2 + 4 * 5, written
+summary = pd.read_csv("export/summary.csv", float_precision="round_trip")
+assert list(summary["label"]) == ["fed_avg", LABEL] and list(summary["cells"]) == [2, 2]
 cells_csv = pd.read_csv("export/cells.csv", float_precision="round_trip")
-names = {f"cell-{i}-{label}-seed{seed}" for i, label, seed in
-         [(0, "fed_avg", 1), (1, "fed_avg", 2), (2, "rate_b_low_", 1), (3, "rate_b_low_", 2)]}
-assert set(cells_csv["files"]) == names, list(cells_csv["files"])
+names = {f"{label}-seed{seed}" for label in ("fed_avg", "rate_b_low_") for seed in (1, 2)}
+assert set(cells_csv["folder"]) == names, list(cells_csv["folder"])
+for _, row in summary.iterrows():  # by pandas, whose deviation is that of a sample too
+    for name in ("final_accuracy", "final_loss", "dropouts", "bytes_up"):
+        values = cells_csv[cells_csv["label"] == row["label"]][name]
+        assert math.isclose(row[name], values.mean(), rel_tol=1e-12), name
+        assert math.isclose(row[name + "_sd"], values.std(), rel_tol=1e-9, abs_tol=1e-12), name
 with h5py.File("run.h5") as run:
     for _, row in cells_csv.iterrows():
-        cell, stem = run["cells"][str(row["cell"])], f"export/{row['files']}"
+        cell, stem = run["cells"][str(row["cell"])], f"export/{row['folder']}"
         assert row["label"] == text(cell.attrs["label"]) and row["hash"] == text(cell.attrs["hash"])
         assert row["final_accuracy"] == cell.attrs["final_accuracy"] and row["dropouts"] == cell.attrs["dropouts"]
-        tensors, metadata = read_safetensors(pathlib.Path(stem + ".safetensors"))
+        tensors, metadata = read_safetensors(pathlib.Path(stem + "/model.safetensors"))
         model = datasets(cell["model"])
         assert tensors.keys() == model.keys() and len(model) == 4
         for name, value in model.items():
             assert tensors[name].shape == value.shape and tensors[name].tobytes() == value.tobytes(), name
         assert metadata["label"] == row["label"] and metadata["hash"] == row["hash"] and metadata["format"] == "pt"
-        same_table(pathlib.Path(stem + ".rounds.csv"), cell["rounds"][()])
-        same_table(pathlib.Path(stem + ".clients.csv"), cell["clients"][()])
-        config = pathlib.Path(stem + ".config.toml").read_text()
+        same_table(pathlib.Path(stem + "/rounds.csv"), cell["rounds"][()])
+        same_table(pathlib.Path(stem + "/clients.csv"), cell["clients"][()])
+        config = pathlib.Path(stem + "/config.toml").read_text()
         assert config == text(cell["config"][()]) and tomllib.loads(config)["rounds"] == 6
         assert cell["rounds"]["dropouts"].sum() == row["dropouts"] > 0
-        check_timeline(json.loads(pathlib.Path(stem + ".timeline.json").read_text()), cell)
+        check_timeline(json.loads(pathlib.Path(stem + "/timeline.json").read_text()), cell)
 
 shoal("export", "run.h5", "--cell", "2")
-assert len(list(pathlib.Path("run-export").glob("cell-2-*"))) == 5
-assert len(list(pathlib.Path("run-export").iterdir())) == 6
+assert len(list(pathlib.Path("run-export/rate_b_low_-seed1").iterdir())) == 5
+assert len(list(pathlib.Path("run-export").iterdir())) == 3
 assert "there is no cell 9" in shoal("export", "run.h5", "--cell", "9", code=2).stderr
 assert "run file 'nowhere.h5'" in shoal("export", "nowhere.h5", code=2).stderr
 
 # --- a run that was killed ------------------------------------------------------------------------------------------
 # It never ends by itself: killed once two rounds are evaluated, it can be exported from its journals alone.
 endless = subprocess.Popen(
-    [SHOAL, "run", "experiment.toml", "--out", "unfinished.h5", "--set", "rounds=1000000000", "--set", "grid.seed=[1]"],
+    [SHOAL, "run", "experiment.toml", "--out", "unfinished.h5", "--set", "rounds=1000000000", "--set", "grid.seed=[1]", "--log-every", "0"],
     stdout=subprocess.PIPE, text=True)
 for _ in range(2):
     assert "round" in endless.stdout.readline()

@@ -181,9 +181,8 @@ def exported(path, folder):
     done = program.shoal("export", path, "--out", folder)
     assert done.returncode == 0, done.stderr
     found = {}
-    for file in Path(folder).glob("cell-0-*.csv"):
-        # NAME.TABLE.csv, where the names of tables may have dots themselves.
-        found[file.name.split("-seed1.")[1].removesuffix(".csv")] = pd.read_csv(file, float_precision="round_trip")
+    for file in Path(folder).glob("*/*.csv"):
+        found[file.name.removesuffix(".csv").removeprefix("table-")] = pd.read_csv(file, float_precision="round_trip")
     return found
 
 

@@ -29,7 +29,7 @@ UPDATE, COLOUR = "\r\x1b[K", "\x1b[36m"
 
 def command(*arguments):
     Path("progress.toml").write_text(EXPERIMENT)
-    return ["run", "progress.toml", "--out", "progress.h5", *arguments]
+    return ["run", "progress.toml", "--out", "progress.h5", "--log-every", "0", *arguments]
 
 
 def on_terminal(*arguments, **variables):
@@ -59,11 +59,14 @@ def check_end(text):
     lines = text.rstrip("\n").splitlines()
     program.result_hash(text)
     assert lines[-1].startswith("hash ") and lines[-2].split() == ["run", "file", "progress.h5"], lines[-3:]
-    head = next(line for line in lines if line.lstrip().startswith("seeds"))
+    heads = [before for before, line in zip(lines, lines[1:]) if re.fullmatch("-{40,}", line)]  # several if it is narrow
+    head = "   ".join(heads)
     for column in ("seeds", "final accuracy", "best accuracy", "loss", "rounds to target", "upload", "status"):
         assert column in head, f"no column {column!r} in {head!r}"
-    row = next(line for line in lines if line.startswith("fed_avg "))
-    assert re.search(r"^fed_avg +2 +\d+\.\d\d ± \d+\.\d\d % ", row) and row.endswith("finished"), row
+    rows = [line for line in lines if line.startswith("fed_avg ")]
+    assert len(rows) == len(heads), rows
+    assert re.search(r"^fed_avg +2 +\d+\.\d\d ± \d+\.\d\d % ", rows[0]) and rows[-1].endswith("finished"), rows
+    return lines
 
 
 def check_lines(text):
@@ -74,7 +77,7 @@ def check_lines(text):
         assert len(lines) == len(EVALUATED) + 1, lines
         for line, at in zip(lines, EVALUATED):
             assert re.match(rf"round {at}/40  accuracy 0\.\d{{4}}  loss \d+\.\d{{4}}  [\d.]+ rounds/s", line), line
-            assert (" left" in line) == (at < 40), line
+            assert (" left" in line.split("  all cells")[0]) == (at < 40), line
         assert re.match(r"finished after 40 rounds, \d", lines[-1]), lines[-1]
     assert "\x1b" not in text and "\r" not in text, "control characters outside a terminal"
 
@@ -102,7 +105,14 @@ def test_updating_line_on_a_terminal():
         assert shown and all(len(update) < 80 for update in shown), shown
         assert any(re.match(r"round 40/40  accuracy 0\.\d{4}", update) for update in shown), shown
         assert "finished after 40 rounds" in text
-        check_end(text)
+        lines = check_end(text)
+        assert all(len(line) <= 80 for line in lines if "hash" not in line and "\x1b" not in line), "wider than the terminal"
+
+
+def test_few_lines_into_a_file():
+    """Unless told otherwise, one line in ten seconds, and one at the end of every cell."""
+    text = program.run(*command()[1:4])
+    assert 1 <= text.count(": round ") < 5 and text.count(": finished after 40 rounds") == 2, text
 
 
 def test_no_color():
@@ -129,6 +139,10 @@ def test_help():
              "export": ["RUN.h5", "--out", "--cell", "shoal export results/quickstart.h5"],
              "verify": ["RUN.h5", "--ranks", "shoal verify results/quickstart.h5"],
              "check": ["RUN.h5", "shoal check results/*.h5", "a hash is no signature"],
+             "diff": ["A.h5", "B.h5", "shoal diff results/a.h5"],
+             "new": ["FILE", "--task", "shoal new prox.toml"],
+             "schema": ["COMMAND", "shoal schema run"],
+             "completion": ["SHELL", "shoal completion bash"],
              "trace": ["LAYOUT", "IN.json", "OUT.h5", "shoal trace flash"],
              "calibrate": ["--models", "--clients", "--seconds", "--out", "shoal calibrate --models"],
              "pretrain": ["--steps", "--width", "--seed", "--measure", "shoal pretrain --out"],

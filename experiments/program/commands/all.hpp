@@ -15,6 +15,10 @@ Command export_command();
 Command trace_command();
 Command calibrate_command();
 Command pretrain_command();
+Command diff_command();
+Command new_command();
+Command schema_command();
+Command completion_command();
 Command list_command();
 Command explain_command();
 

@@ -11,7 +11,9 @@ namespace {
 CommandAction declare_explain(CLI::App& app, const Arguments&) {
   const auto part = std::make_shared<std::string>();
   app.add_option("PART", *part, "name of a part, as 'shoal list' prints it")->required();
-  return action<std::string>(part, [](const std::string& name) { fmt::print("{}", explain(name)); });
+  return action<std::string>(app, part, [](const std::string& name) -> Answer {
+    return {.text = explain(name), .json = {{"entries", explain_json(name)}}};
+  });
 }
 
 }  // namespace

@@ -11,7 +11,9 @@ namespace {
 CommandAction declare_list(CLI::App& app, const Arguments&) {
   const auto markdown = std::make_shared<bool>(false);
   app.add_flag("--markdown", *markdown, "print a Markdown page with a table for each kind");
-  return action<bool>(markdown, [](const bool& page) { fmt::print("{}", page ? parts_page() : list_parts()); });
+  return action<bool>(app, markdown, [](const bool& page) -> Answer {
+    return {.text = page ? parts_page() : list_parts(), .json = {{"parts", parts_json()}}};
+  });
 }
 
 }  // namespace

@@ -1,10 +1,45 @@
 #include "experiments/program/commands/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 
+#include "experiments/program/exit_codes.hpp"
 #include "experiments/program/run/run_command.hpp"
 
 namespace shoal {
+
+std::string name_of(const CLI::App& app) { return app.get_name(); }
+
+std::shared_ptr<bool> add_json_option(CLI::App& app) {
+  const auto given = std::make_shared<bool>(false);
+  app.add_flag("--json", *given, "print one JSON object instead of text; 'shoal schema' prints its schema");
+  return given;
+}
+
+int respond(const std::string& command, bool as_json, const std::function<Answer()>& body) {
+  Answer answer;
+  const Failure failure = caught([&] { answer = body(); });
+  if (failure.code != 0) {
+    fmt::print(stderr, "shoal: {}\n", failure.problem);
+    if (as_json) print_json_error(command, failure.problem, failure.code);
+    return failure.code;
+  }
+  if (as_json) {
+    print_json(command, answer.json);
+  } else {
+    fmt::print("{}", answer.text);
+  }
+  return answer.code;
+}
+
+CLI::Validator finite_number(const char* what, double least) {
+  const auto problem = [what, least](const std::string& text) -> std::string {
+    double number = 0;
+    if (CLI::detail::lexical_cast(text, number) && std::isfinite(number) && number >= least) return "";
+    return fmt::format("{} is no {}", text, what);
+  };
+  return CLI::Validator(problem, "NUMBER");
+}
 
 void add_experiment_options(CLI::App& app, RunCommand& command) {
   app.add_option("FILE", command.file, "experiment (TOML); see experiments/*.toml for examples")->required();

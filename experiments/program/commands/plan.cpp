@@ -9,10 +9,11 @@
 namespace shoal {
 namespace {
 
-void plan(const RunCommand& command) {
+Answer plan(const RunCommand& command) {
   const Settings experiment = load_experiment(command.file, command.sets);
   const PlanOptions options{.ranks = std::max(1, command.ranks)};
-  fmt::print("{}", plan_text(plan_experiment(experiment, options), options));
+  const std::vector<CellPlan> kinds = plan_experiment(experiment, options);
+  return {.text = plan_text(kinds, options), .json = plan_json(kinds, options)};
 }
 
 CommandAction declare_plan(CLI::App& app, const Arguments&) {
@@ -20,7 +21,7 @@ CommandAction declare_plan(CLI::App& app, const Arguments&) {
   add_experiment_options(app, *command);
   app.add_option("--ranks", command->ranks, "ranks of the run (default 1); none is started")
       ->check(CLI::Range(1, 1'000'000));
-  return action(command, plan);
+  return action(app, command, plan);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ CommandAction declare_pretrain(CLI::App& app, const Arguments&) {
   app.add_option("--batch", options.batch, fmt::format("lessons per step (default {})", options.batch))
       ->check(CLI::Range(1, 100'000));
   app.add_option("--rate", options.rate, fmt::format("peak learning rate (default {})", options.rate))
-      ->check(CLI::PositiveNumber);
+      ->check(finite_number("learning rate", 1e-12));
   TransformerShape& shape = command->shape;
   app.add_option("--width", shape.width, fmt::format("width of the residual stream (default {})", shape.width))
       ->check(CLI::Range(1, 4096));
@@ -28,7 +28,10 @@ CommandAction declare_pretrain(CLI::App& app, const Arguments&) {
   app.add_option("--heads", shape.heads,
                  fmt::format("attention heads; must divide the width (default {})", shape.heads))
       ->check(CLI::Range(1, 64));
-  return action(command, pretrain_transformer);
+  return action<PretrainCommand>(app, command, [](const PretrainCommand& given) -> Answer {
+    const PretrainResult result = pretrain_transformer(given);
+    return {.text = pretrain_text(given, result), .json = pretrain_json(given, result)};
+  });
 }
 
 }  // namespace

@@ -13,10 +13,10 @@ struct ReportOptions {
   std::string out;
 };
 
-void write_report(const ReportOptions& options) {
+Answer write_report(const ReportOptions& options) {
   std::vector<std::string> arguments = options.files;
   arguments.insert(arguments.end(), {"--out", options.out});
-  become_python("shoal.report", arguments);
+  return {.text = call_python("shoal.report", arguments), .json = {{"page", options.out}}};
 }
 
 CommandAction declare_report(CLI::App& app, const Arguments&) {
@@ -24,7 +24,7 @@ CommandAction declare_report(CLI::App& app, const Arguments&) {
   app.add_option("RUN.h5", options->files, "run files; for an interrupted run, the journals beside it are read too")
       ->required();
   app.add_option("--out", options->out, "page to write (HTML)")->required();
-  return action(options, write_report);
+  return action(app, options, write_report);
 }
 
 }  // namespace

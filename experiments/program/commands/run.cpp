@@ -1,22 +1,12 @@
 #include "experiments/program/commands/options.hpp"
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 
 #include "experiments/program/commands/all.hpp"
 #include "experiments/program/run/run_command.hpp"
 
 namespace shoal {
 namespace {
-
-CLI::Validator finite_seconds() {
-  const auto problem = [](const std::string& text) -> std::string {
-    double seconds = 0;
-    const bool is_number = CLI::detail::lexical_cast(text, seconds);
-    return is_number && std::isfinite(seconds) && seconds >= 0 ? "" : fmt::format("{} is no time in seconds", text);
-  };
-  return CLI::Validator(problem, "SECONDS");
-}
 
 CommandAction declare_run(CLI::App& app, const Arguments& arguments) {
   const auto command = std::make_shared<RunCommand>();
@@ -29,11 +19,19 @@ CommandAction declare_run(CLI::App& app, const Arguments& arguments) {
   app.add_flag("--anew", command->options.anew, "discard an interrupted run")->excludes(resume);
   app.add_option("--checkpoint-every", command->options.limits.checkpoint_every,
                  "seconds between checkpoints (default 60); SIGUSR1 and SIGTERM save and stop")
-      ->check(finite_seconds());
+      ->check(finite_number("time in seconds", 0));
   app.add_option("--time-limit", command->options.limits.stop_after,
                  "save and stop (exit code 75) before this many seconds have passed; 0: never")
-      ->check(finite_seconds());
-  return [command, arguments] { return run(*command, arguments); };
+      ->check(finite_number("time in seconds", 0));
+  app.add_option(
+         "--log-every", command->options.log_every,
+         "seconds between two lines of progress where stdout is no terminal (default 10); 0: one per evaluation")
+      ->check(finite_number("time in seconds", 0));
+  const std::shared_ptr<bool> json = add_json_option(app);
+  return [command, arguments, json] {
+    command->json = command->options.quiet = *json;
+    return run(*command, arguments);
+  };
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct TraceOptions {
   std::string layout, in, out;
 };
 
-void convert_trace(const TraceOptions& options) {
+Answer convert_trace(const TraceOptions& options) {
   if (options.layout != "fedscale" && options.layout != "flash") {
     user_error("there is no layout of traces called '{}'. Use fedscale or flash.", options.layout);
   }
@@ -23,7 +23,9 @@ void convert_trace(const TraceOptions& options) {
   if (std::filesystem::exists(options.out)) map_trace(options.out);  // the HDF5 file of another is not replaced
   const Trace trace = options.layout == "flash" ? convert_flash(options.in) : convert_fedscale(options.in);
   write_trace(trace, options.out);
-  fmt::print("{}: {} devices, {} intervals of availability\n", options.out, trace.devices(), trace.intervals.size());
+  return {.text = fmt::format("{}: {} devices, {} intervals of availability\n", options.out, trace.devices(),
+                              trace.intervals.size()),
+          .json = {{"file", options.out}, {"devices", trace.devices()}, {"intervals", trace.intervals.size()}}};
 }
 
 CommandAction declare_trace(CLI::App& app, const Arguments&) {
@@ -31,7 +33,7 @@ CommandAction declare_trace(CLI::App& app, const Arguments&) {
   app.add_option("LAYOUT", options->layout, "fedscale or flash")->required();
   app.add_option("IN.json", options->in, "recording, as JSON")->required();
   app.add_option("OUT.h5", options->out, "trace file to write")->required();
-  return action(options, convert_trace);
+  return action(app, options, convert_trace);
 }
 
 }  // namespace

@@ -13,7 +13,11 @@ CommandAction declare_verify(CLI::App& app, const Arguments& arguments) {
   command->verify = true;
   app.add_option("RUN.h5", command->file, "run file")->required();
   add_rank_options(app, *command);
-  return [command, arguments] { return run(*command, arguments); };
+  const std::shared_ptr<bool> json = add_json_option(app);
+  return [command, arguments, json] {
+    command->json = command->options.quiet = *json;
+    return run(*command, arguments);
+  };
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/program/json.hpp"
 #include "experiments/program/plan/plan_clients.hpp"
 #include "experiments/program/plan/plan_measure.hpp"
 #include "experiments/program/plan/plan_rounds.hpp"
@@ -49,7 +50,12 @@ struct CellPlan {
 /// Composes every cell (so that errors show) and plans one of each kind. UserError.
 std::vector<CellPlan> plan_experiment(const Settings& experiment, const PlanOptions& options);
 
+/// Predicted wall time of all cells, on that many free cores.
+double wall_seconds(std::span<const CellPlan> kinds, const PlanOptions& options);
+
 /// All of it as text for a terminal, ending in a line break.
 std::string plan_text(std::span<const CellPlan> kinds, const PlanOptions& options);
+/// The same as JSON; its schema is that of `shoal schema plan`.
+Json plan_json(std::span<const CellPlan> kinds, const PlanOptions& options);
 
 }  // namespace shoal

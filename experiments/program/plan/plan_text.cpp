@@ -164,23 +164,20 @@ std::string sections(std::span<const CellPlan> kinds, const Describe& describe) 
   return all;
 }
 
-std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& options) {
+std::int64_t cells_of(std::span<const CellPlan> kinds) {
   std::int64_t cells = 0;
-  double sum = 0, longest = 0;
+  for (const CellPlan& kind : kinds) cells += std::ssize(kind.seeds);
+  return cells;
+}
+
+std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& options) {
   std::size_t width = 0;
-  for (const CellPlan& kind : kinds) {
-    cells += std::ssize(kind.seeds);
-    sum += kind.cell_seconds * kind.seeds.size();
-    longest = std::max(longest, kind.cell_seconds);
-    width = std::max(width, kind.label.size());
-  }
-  const RankGroups groups = rank_groups(options.ranks, cells);
-  const double total = std::max(longest, sum / groups.count);
+  for (const CellPlan& kind : kinds) width = std::max(width, kind.label.size());
   std::string text = fmt::format(
       "predicted wall time: {} on {} free core{} like this one (measured: a block of clients, a chunk of "
       "evaluation; messages are free)\n",
-      duration_text(total), options.ranks, options.ranks == 1 ? "" : "s");
-  if (cells == 1) return text;
+      duration_text(wall_seconds(kinds, options)), options.ranks, options.ranks == 1 ? "" : "s");
+  if (cells_of(kinds) == 1) return text;
   for (const CellPlan& kind : kinds) {
     text += fmt::format("  {:<{}}  {} a cell\n", kind.label, width, duration_text(kind.cell_seconds));
   }
@@ -188,6 +185,15 @@ std::string wall_text(std::span<const CellPlan> kinds, const PlanOptions& option
 }
 
 }  // namespace
+
+double wall_seconds(std::span<const CellPlan> kinds, const PlanOptions& options) {
+  double sum = 0, longest = 0;
+  for (const CellPlan& kind : kinds) {
+    sum += kind.cell_seconds * kind.seeds.size();
+    longest = std::max(longest, kind.cell_seconds);
+  }
+  return std::max(longest, sum / rank_groups(options.ranks, cells_of(kinds)).count);
+}
 
 std::string plan_text(std::span<const CellPlan> kinds, const PlanOptions& options) {
   const std::string wall = wall_text(kinds, options);

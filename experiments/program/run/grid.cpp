@@ -96,6 +96,14 @@ bool replaces(const std::pair<std::string, std::string>& set, std::string_view o
 
 }  // namespace
 
+void check_name(const std::string& name) {
+  if (name.empty()) user_error("'name' is empty. Give the experiment a name.");
+  const bool has_controls = std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (has_controls) user_error("'name' \"{}\" has control characters. Leave them out.", name);
+  constexpr std::size_t most = 200;  // file systems take 255 bytes a name
+  if (name.size() > most) user_error("'name' has {} bytes. Shorten it to {} or less.", name.size(), most);
+}
+
 void refuse_overridden(const Settings& experiment, std::string_view key) {
   const Settings base = experiment.clone();
   if (!base.has("grid") || key == "grid" || key.starts_with("grid.")) return;

@@ -29,6 +29,9 @@ struct Cell {
 /// local.rate = 0.1}]` changes several keys at once, with an optional `label`.
 std::vector<Cell> expand_grid(const Settings& experiment);
 
+/// UserError if an experiment cannot have this name, which tables, pages and the run file show.
+void check_name(const std::string& name);
+
 /// UserError if the grid sets `key` in every cell, so that a value given for it on the command line has no effect.
 void refuse_overridden(const Settings& experiment, std::string_view key);
 

@@ -17,11 +17,6 @@ namespace {
 
 constexpr double shortest_pause = 0.1;  // seconds between two updates of the line
 
-std::size_t width_of(std::FILE* out) {
-  winsize size{};
-  return ::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
 // The first `width` bytes or a little less: no character of several bytes is cut in two.
 std::string shortened(const std::string& text, std::size_t width) {
   if (text.size() <= width) return text;
@@ -65,15 +60,27 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Progress::Progress(std::string label, std::int64_t total_rounds, bool is_terminal, std::FILE* out, double (*clock)())
+std::size_t terminal_width(std::FILE* out) {
+  winsize size{};
+  if (::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  const long stated = columns == nullptr ? 0 : std::strtol(columns, nullptr, 10);
+  return stated > 0 ? stated : 80;
+}
+
+Progress::Progress(std::string label, std::int64_t total_rounds, bool is_terminal, std::FILE* out, GridProgress& grid,
+                   double (*clock)())
     : label_(std::move(label)),
       total_(total_rounds),
       is_terminal_(is_terminal),
       colour_(wants_colour(is_terminal)),
       out_(out),
+      grid_(grid),
       clock_(clock),
       start_(clock()),
-      last_shown_(-std::numeric_limits<double>::infinity()) {}
+      last_shown_(-std::numeric_limits<double>::infinity()) {
+  if (grid_.start < 0) grid_.start = start_;
+}
 
 void Progress::round(const RoundRow& row, const Measures& measures) {
   ++rounds_here_;
@@ -86,7 +93,8 @@ void Progress::round(const RoundRow& row, const Measures& measures) {
   }
   if (is_terminal_) {
     if (clock_() - last_shown_ >= shortest_pause) show();
-  } else if (evaluated || !measures.empty()) {
+  } else if ((evaluated || !measures.empty()) && clock_() - grid_.last_line >= grid_.log_every) {
+    grid_.last_line = clock_();
     put(out_, "{}: {}\n", label_, numbers());
     std::fflush(out_);
   }
@@ -104,8 +112,13 @@ void Progress::finish(const std::string& status) {
     show();
     put(out_, "\n");
   }
-  put(out_, "{}: {} after {} rounds, {}\n", label_, status, row_.round, duration_text(clock_() - start_));
+  std::string last;
+  if (!std::isnan(accuracy_)) last += fmt::format(", accuracy {:.4f}", accuracy_);
+  if (!std::isnan(loss_)) last += fmt::format(", loss {:.4f}", loss_);
+  put(out_, "{}: {} after {} rounds, {}{}\n", label_, status, row_.round, duration_text(clock_() - start_), last);
   std::fflush(out_);
+  ++grid_.done;
+  grid_.worked += share_here();
 }
 
 // "round 20/100  accuracy 0.9012  loss 0.3456  8.3 rounds/s  9.6 s left"
@@ -117,17 +130,29 @@ std::string Progress::numbers() const {
     for (const auto& [name, value] : measures_) text += fmt::format("  {} {:.4f}", name, value);
   }
   const double elapsed = clock_() - start_;
-  if (rounds_here_ == 0 || elapsed <= 0) return text;
+  if (rounds_here_ == 0 || elapsed <= 0) return text + grid_numbers();
   const double rate = rounds_here_ / elapsed;
   text += fmt::format("  {:.{}f} rounds/s", rate, rate < 1 ? 3 : 1);
   const std::int64_t left = std::max<std::int64_t>(0, total_ - row_.round);
   if (left > 0) text += fmt::format("  {} left", duration_text(left / rate));
+  return text + grid_numbers();
+}
+
+double Progress::share_here() const { return total_ > 0 ? 1.0 * rounds_here_ / total_ : 1; }
+
+std::string Progress::grid_numbers() const {
+  if (grid_.cells < 2) return "";
+  const double here = total_ > 0 ? 1.0 * row_.round / total_ : 0;
+  const double worked = grid_.worked + share_here(), left = grid_.cells - grid_.done - here;
+  std::string text = fmt::format("  all cells {:.0f} %", 100 * (grid_.done + here) / grid_.cells);
+  const double elapsed = clock_() - grid_.start;
+  if (worked > 0 && elapsed > 0 && left > 0) text += fmt::format(", {} left", duration_text(elapsed / worked * left));
   return text;
 }
 
 void Progress::show() {
   last_shown_ = clock_();
-  const std::size_t width = width_of(out_) - 1;  // the last column would wrap in some terminals
+  const std::size_t width = terminal_width(out_) - 1;  // the last column would wrap in some terminals
   const std::string numbers = shortened(this->numbers(), width);
   // The label is shortened first: a line that wraps cannot be updated.
   const std::string label = numbers.size() + 2 >= width ? "" : shortened(label_, width - numbers.size() - 2);

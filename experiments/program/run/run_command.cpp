@@ -6,7 +6,10 @@
 #include <optional>
 
 #include "experiments/program/exit_codes.hpp"
+#include "experiments/program/json.hpp"
 #include "experiments/program/launch.hpp"
+#include "experiments/program/run/progress.hpp"
+#include "experiments/program/run/result_json.hpp"
 #include "experiments/program/run/starter.hpp"
 #include "experiments/program/run/starter_link.hpp"
 #include "experiments/program/run/verify.hpp"
@@ -22,6 +25,25 @@ Run prepare(const RunCommand& command) {
   return check_experiment(load_experiment(command.file, command.sets), command.options);
 }
 
+const char* name_of(const RunCommand& command) { return command.verify ? "verify" : "run"; }
+
+// Prints the failure and returns its exit code.
+int fail(const RunCommand& command, const Failure& failure) {
+  complain(failure.problem);
+  if (command.json) print_json_error(name_of(command), failure.problem, failure.code);
+  return failure.code;
+}
+
+// Returns the exit code.
+int report_json(const RunCommand& command, const Run& run, const RunResult& result) {
+  bool equal = true;
+  const Json json = command.verify && !result.stopped ? verify_json(command.file, result, equal)
+                                                      : result_json(result, command.verify ? command.file : run.out);
+  print_json(name_of(command), json);
+  if (result.stopped) return stopped_code;
+  return equal ? 0 : other_error_code;
+}
+
 // Output that cannot be written, to a full disk or for a reader who has gone, does not end a run whose file is whole.
 template <class... Args>
 void put(fmt::format_string<Args...> format, Args&&... args) {
@@ -30,6 +52,7 @@ void put(fmt::format_string<Args...> format, Args&&... args) {
 
 // Returns the exit code.
 int report(const RunCommand& command, const Run& run, const RunResult& result) {
+  if (command.json) return report_json(command, run, result);
   if (command.verify && result.stopped) {
     put("\nnot verified: stopped before the end\n");
     return stopped_code;
@@ -45,26 +68,9 @@ int report(const RunCommand& command, const Run& run, const RunResult& result) {
         run.out);
     return stopped_code;
   }
-  put("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells), run.out, result.hash);
+  const std::size_t width = on_terminal() ? terminal_width(stdout) : no_width_limit;
+  put("\n{}\nrun file   {}\nhash       {}\n", comparison_table(result.cells, width), run.out, result.hash);
   return 0;
-}
-
-// An error before the run begins, and its exit code; empty text: none.
-struct Problem {
-  std::string text;
-  int code = 0;
-};
-
-template <class Body>
-Problem problem_of(Body&& body) {
-  try {
-    body();
-    return {};
-  } catch (const UserError& error) {
-    return {error.what(), user_error_code};
-  } catch (const std::exception& error) {
-    return {first_line(error.what()), other_error_code};
-  }
 }
 
 // One process per rank. Errors in the user's input show on every rank alike, so the first of these ranks reports for
@@ -75,32 +81,34 @@ int take_part(const RunCommand& command, const Launch& launch, StarterLink* star
   if (launch.has_mpi) session.emplace(nullptr, nullptr);
   const std::unique_ptr<Communicator> world = session ? session->world() : single_rank();
   Run run;
-  Problem problem = problem_of([&] {
+  const Failure failure = caught([&] {
     if (launch.has_mpi) check_world(launch, command.ranks, world->size(), world->rank());
     run = prepare(command);
   });
-  const std::vector<std::string> problems = gather_text(*world, problem.text);
+  const std::vector<std::string> problems = gather_text(*world, failure.problem);
   const auto first = std::ranges::find_if(problems, [](const std::string& text) { return !text.empty(); });
   if (first != problems.end()) {
     // Processes that a launcher started, but MPI did not connect, are each alone in their world.
     const bool speaks = world->size() > 1 || launch.size == 0 || launch.rank <= 0;
-    if (first - problems.begin() == world->rank() && speaks) complain(problem.text);
-    return problem.code == 0 ? user_error_code : problem.code;
+    if (first - problems.begin() == world->rank() && speaks) return fail(command, failure);
+    return failure.code == 0 ? user_error_code : failure.code;
   }
   if (const std::string difference = disagreement(*world, agreed_facts(run, command.options), host_name());
       !difference.empty()) {
-    if (world->rank() == 0) complain(difference);
-    return user_error_code;
+    return world->rank() == 0 ? fail(command, {user_error_code, printable(difference)}) : user_error_code;
   }
 
   const std::string prefix = world->size() > 1 ? fmt::format("rank {} of {}: ", world->rank(), world->size()) : "";
   catch_signals();
   int outcome = 0;
-  const int code = guarded(prefix, [&] {
+  const Failure ended = caught([&] {
     const RunResult result = run_cells(run, command.options, *world);
     if (result.stopped) outcome = stopped_code;
     if (world->rank() == 0) outcome = report(command, run, result);
   });
+  const int code = ended.code;
+  if (code != 0 && world->size() == 1) fail(command, ended);
+  if (code != 0 && world->size() > 1) complain(prefix + ended.problem);  // by every rank that fails, so no object
   // mpirun ends the other ranks as soon as one has returned a code, whatever they still have to write.
   std::fflush(stdout);
   if (starter != nullptr) starter->end(code != 0 ? code : outcome);
@@ -135,19 +143,18 @@ int run(const RunCommand& command, const std::vector<std::string>& arguments) {
   // Asked before MPI starts, which sets these variables too.
   const Launch launch = find_launch([](const char* name) { return std::getenv(name); });
   if (!launch.has_mpi) {
-    const Problem problem = problem_of([&] { check_launch(launch); });
-    if (launch.rank <= 0 && problem.code != 0) complain(problem.text);
-    if (problem.code != 0) return problem.code;
+    const Failure failure = caught([&] { check_launch(launch); });
+    if (failure.code != 0) return launch.rank <= 0 ? fail(command, failure) : failure.code;
     note_terminal();
   }
   if (command.ranks == 0 || launch.has_mpi) return run_as_rank(command, launch);
   int outcome = 0;
-  const int code = guarded("", [&] {
+  const Failure failure = caught([&] {
     check_cores(command.ranks);
     prepare(command);  // errors show here, once and before any rank starts
     outcome = start_ranks(command.ranks, arguments, again(command, arguments));
   });
-  return code != 0 ? code : outcome;
+  return failure.code != 0 ? fail(command, failure) : outcome;
 }
 
 }  // namespace shoal

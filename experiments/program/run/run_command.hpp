@@ -14,6 +14,7 @@ struct RunCommand {
   RunOptions options;
   int ranks = 0;
   bool verify = false;
+  bool json = false;  // print one JSON object on stdout, and progress on stderr
 };
 
 /// Returns the exit code. `arguments` are those of this process, with which its ranks are started if --ranks is given.

@@ -178,6 +178,8 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
   const auto datasets = run.datasets ? run.datasets : std::make_shared<Datasets>();
   bool connected = false;  // the group's GPUs
   double finished_bytes = 0;
+  GridProgress grid{.cells = 0, .log_every = options.log_every};
+  for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) grid.cells += starts[i].how != Start::done;
   for (std::int64_t i = mine; i < std::ssize(run.cells); i += groups.count) {
     const Cell& cell = run.cells[i];
     if (starts[i].how == Start::done) continue;
@@ -194,8 +196,9 @@ bool run_own_cells(const Run& run, const RunOptions& options, const std::map<std
                                   ? cell.label
                                   : fmt::format("[{}/{}] {} seed {}", i + 1, run.cells.size(), cell.label, cell.seed);
     // On a terminal only rank 0 draws its line; elsewhere every group reports its evaluations.
-    const bool reports = group->rank() == 0 && (world.rank() == 0 || !on_terminal());
-    Progress progress(title, process->schedule().rounds, on_terminal(), stdout);
+    const bool draws = on_terminal() && !options.quiet;
+    const bool reports = group->rank() == 0 && (world.rank() == 0 || !draws);
+    Progress progress(title, process->schedule().rounds, draws, options.quiet ? stderr : stdout, grid);
     CellRecording recording{.journal = run.kept ? journal_path(run.out, cell.index) : "",
                             .provenance = with_inputs(facts, inputs.files()),
                             .progress = reports ? &progress : nullptr,
@@ -299,12 +302,9 @@ Agreed agreed_facts(const Run& run, const RunOptions& options) {
 Run check_experiment(const Settings& experiment, const RunOptions& options) {
   Run run;
   run.name = experiment.clone().text("name", "experiment", "name of the experiment, for tables and pictures");
+  check_name(run.name);
   run.out = options.out.empty() ? "results/" + run.name + ".h5" : options.out;
   run.cells = expand_grid(experiment);
-  for (const char c : run.name) {
-    if (is_printable(std::string_view(&c, 1))) continue;
-    user_error("'name' has a control character (code {}). Use letters, digits and punctuation.", static_cast<int>(c));
-  }
   compose_cells(run, from_table(options));
 
   if (options.out.empty() && run.name.find('/') != std::string::npos) {

@@ -22,6 +22,8 @@ struct RunOptions {
   int ranks_per_cell = 0;  // 0: one per cell if there are more cells than ranks, else an even share
   bool resume = false;     // continue an interrupted run
   bool anew = false;       // discard an interrupted run
+  double log_every = 10;   // seconds between two lines of progress outside a terminal; 0: a line per evaluation
+  bool quiet = false;      // stdout is for the result alone: progress goes to stderr, as lines
   WallLimits limits;
 };
 

@@ -1,5 +1,6 @@
 """The table that `shoal run` prints at its end, from a run file."""
 
+import json
 import math
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -83,14 +84,19 @@ def rendered(table_lines: Sequence[Sequence[str]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="shoal table", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, metavar="RUN.h5", help="run file, also of a run in progress")
-    parser.add_argument("--format", choices=["text", *FORMATS], default="text", help="default: text")
+    parser.add_argument("--format", choices=["text", "json", *FORMATS], default="text", help="default: text")
     parser.add_argument("--out", type=Path, help="file to write instead of printing")
     options = parser.parse_args(arguments)
     try:
         run = read(options.file)
         if run.cells.empty:
             raise ShoalError(f"{options.file}: there is no cell to tabulate. Start the run first.")
-        made = rendered(lines(run)) if options.format == "text" else FORMATS[options.format](table.summary(run))
+        if options.format == "text":
+            made = rendered(lines(run))
+        elif options.format == "json":  # the head, then the rows
+            made = json.dumps(lines(run), ensure_ascii=False) + "\n"
+        else:
+            made = FORMATS[options.format](table.summary(run))
         if options.out is None:
             print(made, end="")
         else:

@@ -76,7 +76,7 @@ TEST(Explain, WritesDefaultsAsInAFile) {
   EXPECT_THAT(text, HasSubstr("fed_prox (strategy)\n"));
   EXPECT_THAT(text, HasSubstr("arXiv 1812.06127"));
   EXPECT_THAT(text, HasSubstr("\n[strategy]\n"));
-  EXPECT_THAT(text, HasSubstr("mu                 = 0.01         # strength of the pull to the server model (number)"));
+  EXPECT_THAT(text, HasSubstr("mu                 = 0.01         # strength of the pull to the server model (number, at least 0)"));
   EXPECT_THAT(explain("clip"), HasSubstr("[stages]"));
 }
 

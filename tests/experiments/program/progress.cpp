@@ -16,11 +16,13 @@ double fake_clock() { return now; }
 
 // The output of `act`.
 template <class Act>
-std::string printed(bool is_terminal, Act&& act, const char* label = "fed_avg") {
+std::string printed(bool is_terminal, Act&& act, const char* label = "fed_avg", GridProgress grid = {}) {
   now = 100;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
-  Progress progress(label, 100, is_terminal, file.get(), fake_clock);
-  act(progress);
+  for (std::int64_t cell = grid.done; cell < grid.cells; ++cell) {
+    Progress progress(label, 100, is_terminal, file.get(), grid, fake_clock);
+    act(progress);
+  }
   std::string text(std::ftell(file.get()), ' ');
   EXPECT_EQ(std::fseek(file.get(), 0, SEEK_SET), 0);
   EXPECT_EQ(std::fread(text.data(), 1, text.size(), file.get()), text.size());
@@ -43,7 +45,48 @@ TEST(Progress, PrintsOneLinePerEvaluationIntoAFile) {
   EXPECT_EQ(text,
             "fed_avg: round 10/100  accuracy 0.6000  loss 1.2500  2.0 rounds/s  45 s left\n"
             "fed_avg: round 20/100  accuracy 0.7000  loss 1.2500  2.0 rounds/s  40 s left\n"
-            "fed_avg: finished after 20 rounds, 10 s\n");
+            "fed_avg: finished after 20 rounds, 10 s, accuracy 0.7000, loss 1.2500\n");
+}
+
+// An evaluation every second: the first is shown, then one every ten seconds, whatever cell it belongs to; and every
+// end.
+TEST(Progress, PrintsFewerLinesWhereTheyAreThrottled) {
+  const auto cell = [](Progress& progress) {
+    for (std::int64_t round = 1; round <= 15; ++round) {
+      progress.round({.round = round, .accuracy = 0.5});
+      now += 1;
+    }
+    progress.finish("finished");
+  };
+  const std::string text = printed(false, cell, "fed_avg", {.cells = 2, .log_every = 10});
+  std::vector<std::string> starts;
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+    starts.push_back(text.substr(at, text.find("  ", at) - at).substr(0, 26));
+  }
+  const std::vector<std::string> expected{"fed_avg: round 1/100", "fed_avg: round 11/100",
+                                          "fed_avg: finished after 15 ro", "fed_avg: round 6/100",
+                                          "fed_avg: finished after 15 ro"};
+  ASSERT_EQ(starts.size(), expected.size()) << text;
+  for (std::size_t i = 0; i < starts.size(); ++i) EXPECT_EQ(starts[i].substr(0, 20), expected[i].substr(0, 20)) << text;
+}
+
+// Three cells of 100 rounds at 10 rounds a second. In the middle of the second, half of all work is done in 15 s.
+TEST(Progress, PredictsTheEndOfTheWholeGrid) {
+  const auto cell = [](Progress& progress) {
+    for (std::int64_t round = 1; round <= 100; ++round) {
+      now += 0.1;
+      RoundRow row{.round = round};
+      if (round == 50) row.loss = 1;
+      progress.round(row);
+    }
+    progress.finish("finished");
+  };
+  const std::string text = printed(false, cell, "fed_avg", {.cells = 3});
+  EXPECT_NE(text.find("round 50/100  loss 1.0000  10.0 rounds/s  5.0 s left  all cells 17 %, 25 s left\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("  all cells 50 %, 15 s left\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("  all cells 83 %, 5.0 s left\n"), std::string::npos) << text;
 }
 
 TEST(Progress, SaysOnceWhyRoundsAreAbandoned) {

@@ -25,8 +25,8 @@ CellResult accuracy(double last, double best) {
   return {.status = "finished", .final_accuracy = last, .best_accuracy = best, .final_loss = 0.5};
 }
 
-std::vector<std::string> lines(const std::vector<CellContents>& cells) {
-  const std::string text = comparison_table(cells);
+std::vector<std::string> lines(const std::vector<CellContents>& cells, std::size_t width = no_width_limit) {
+  const std::string text = comparison_table(cells, width);
   EXPECT_TRUE(text.ends_with('\n'));
   std::istringstream in(text);
   std::vector<std::string> all;
@@ -125,6 +125,26 @@ TEST(Table, IsAlignedOnTheScreen) {
   // The labels are left-aligned, numbers right-aligned.
   EXPECT_TRUE(all[3].starts_with("short  "));
   EXPECT_EQ(letters(all[2].substr(0, all[2].find(" %"))), letters(all[3].substr(0, all[3].find(" %"))));
+}
+
+// A narrow terminal gets the same columns in several tables, each with the labels.
+TEST(Table, FoldsWhereTheTerminalIsNarrow) {
+  const std::vector<CellContents> cells{cell("fed_avg", accuracy(0.9, 0.95)), cell("scaffold", accuracy(0.5, 0.5))};
+  const auto whole = lines(cells);
+  for (const std::size_t width : {20, 60, 80, 500}) {
+    std::vector<std::string> heads, of_scaffold{"scaffold"};
+    const auto folded = lines(cells, width);
+    for (std::size_t l = 0; l < folded.size(); ++l) {
+      const bool one_column = columns(folded[l]).size() <= 2;
+      EXPECT_TRUE(letters(folded[l]) <= width || one_column) << folded[l];
+      const bool is_head = l + 1 < folded.size() && folded[l + 1].starts_with("----");
+      const auto found = columns(folded[l]);
+      if (is_head) heads.insert(heads.end(), found.begin(), found.end());
+      if (folded[l].starts_with("scaffold")) of_scaffold.insert(of_scaffold.end(), found.begin() + 1, found.end());
+    }
+    EXPECT_EQ(heads, columns(whole[0])) << width;
+    EXPECT_EQ(of_scaffold, columns(whole[3])) << width;
+  }
 }
 
 }  // namespace
