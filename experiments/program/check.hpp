@@ -14,7 +14,7 @@ std::vector<std::string> contradictions(const CellContents& cell);
 /// UserError for a file of an older schema, whose hashes cannot be computed from its rows.
 void require_checkable(const RunContents& run, const std::string& path);
 
-/// What `shoal check` has found in one file.
+/// The findings of `shoal check` in one file.
 struct FileCheck {
   std::string file, hash{};
   std::vector<std::string> findings{};  // contradictions; empty: the file is what it states

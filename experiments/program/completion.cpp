@@ -32,7 +32,7 @@ std::string explained_names() {
   return joined(names);
 }
 
-// What the words of a command are, by the names of its positional arguments.
+// The kinds of a command's words, by the names of its positional arguments.
 enum class Words { none, experiments, runs, names, commands };
 
 Words words_of(const CLI::App& command) {

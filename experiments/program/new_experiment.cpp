@@ -13,7 +13,7 @@
 namespace shoal {
 namespace {
 
-// What is worth setting first, by task. Comments come from the settings themselves.
+// Settings that are worth changing first, by task. Comments come from the settings themselves.
 const std::map<std::string, const char*> first_settings{
     {"supervised",
      "rounds = 100\ndata.name = \"optdigits\"\npartition = {name = \"dirichlet\", clients = 100, alpha = 0.3}\n"

@@ -6,7 +6,7 @@
 
 namespace shoal {
 
-/// What `python -m MODULE ARGUMENTS` prints; its warnings are printed too. Python is $SHOAL_PYTHON, that in .venv of
+/// The output of `python -m MODULE ARGUMENTS`; its warnings are printed too. Python is $SHOAL_PYTHON, that in .venv of
 /// the program's checkout, or python3; the package is that of the checkout, or the installed one. UserError if there is
 /// no Python, with what to install if the package is missing, and with the module's own message if it refuses its
 /// input.

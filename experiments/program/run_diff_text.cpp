@@ -1,4 +1,4 @@
-// What `shoal diff` prints.
+// The text that `shoal diff` prints.
 #include "experiments/program/run_diff.hpp"
 
 #include <fmt/format.h>

@@ -15,7 +15,7 @@ namespace {
 
 using Write = std::function<void(const std::string&)>;
 
-// What stands between the items of an object or a list.
+// The separator between the items of an object or a list.
 class Separator {
  public:
   std::string next() { return std::exchange(is_first_, false) ? "" : ","; }

@@ -35,7 +35,7 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
 
 /// Sums over evaluated examples, as integers so that any split over ranks adds up to the same.
 struct Evaluation {
-  static constexpr double loss_unit = 1.0 / (1 << 30);  // that of LossSum
+  static constexpr double loss_unit = 1.0 / (1 << 30);  // as in LossSum
 
   std::int64_t examples = 0;
   std::int64_t correct = 0;  // -1 in a task without correct answers

@@ -1,10 +1,10 @@
-#include "experiments/program/check.hpp"
+#include "experiments/program/commands/options.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "experiments/program/check.hpp"
 #include "experiments/program/commands/all.hpp"
-#include "experiments/program/commands/options.hpp"
 
 namespace shoal {
 namespace {
