@@ -121,6 +121,8 @@ def test_a_run_in_progress(run, program, folder):
         whole = run.rounds[run.rounds["cell"] == cell].iloc[: len(rows)]
         pd.testing.assert_frame_equal(rows.reset_index(drop=True), whole.reset_index(drop=True), check_exact=True)
     assert begun.settings(0) == run.settings(0)
+    assert begun.units["rounds"]["time_us"] == "virtual microseconds"
+    assert (begun.name, begun.provenance.at[0, "data"]) == (run.name, run.provenance.at[0, "data"])
 
 
 def test_labels_that_look_like_numbers(program, folder):

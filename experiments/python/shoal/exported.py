@@ -1,64 +1,59 @@
-"""Reads a run in progress: the program combines file and journals, and its export is read here."""
+"""Reads a run in progress: the program combines file and journals, and prints them as JSON (sim/record/README.md)."""
 
 import json
-import tempfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from . import program
-from .run_file import Run, joined, labelled, read_file, with_last_values
-
-# Reals have the shortest form that reads back to the same bits, which later versions of pandas do without being told.
-_EXACT = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
-_KNOWN = ("rounds", "clients", "measures")
+from .run_file import Run, joined, labelled, with_last_values
 
 
 def read_journals(path: Path) -> Run:
     """A run whose journals are there, with all rounds that have ended so far."""
-    with tempfile.TemporaryDirectory(prefix="shoal-") as folder:
-        written = [Path(line) for line in program.call("export", path, "--out", folder).splitlines() if line]
-        cells = _csv(Path(folder, "cells.csv"))
-        parts: dict[str, list[pd.DataFrame]] = {name: [] for name in _KNOWN}
-        configs = {}
-        for row in cells.itertuples():
-            keys = {"cell": row.cell, "label": row.label, "seed": row.seed}
-            for file in (file for file in written if file.name.startswith(f"{row.files}.")):
-                table, _, ending = file.name.removeprefix(f"{row.files}.").rpartition(".")
-                if ending == "csv":
-                    parts.setdefault(table, []).append(labelled(_csv(file), keys))
-                elif ending == "toml":
-                    configs[int(row.cell)] = file.read_text()
-    # The export has neither name nor provenance; the last file that a checkpoint wrote has both, if there is one.
-    last = read_file(path) if path.exists() else None
-    provenance = {} if last is None else json.loads(last.provenance.to_json(orient="index"))
+    found = json.loads(program.call("export", path, "--json"))
+    parts: dict[str, list[pd.DataFrame]] = {"rounds": [], "clients": [], "measures": []}
+    cells, configs, provenance, units = [], {}, {}, {}
+    for cell in found["cells"]:
+        keys = {"cell": cell["index"], "label": cell["label"], "seed": cell["seed"]}
+        for name, columns in cell["tables"].items():
+            frame = pd.DataFrame({column: _values(column, values) for column, values in columns.items()})
+            parts.setdefault(name, []).append(labelled(frame, keys))
+        configs[cell["index"]] = cell["config"]
+        provenance[cell["index"]] = cell["provenance"]
+        units |= {name.removeprefix("tables/"): of_columns for name, of_columns in cell["units"].items()}
+        others = ("index", "label", "seed", "abandoned", "config", "provenance", "units", "tables")
+        totals = {name: value for name, value in cell.items() if name not in others}
+        cells.append(keys | totals | {"hash": cell["hash"] or ""})
     together = {name: joined(frames) for name, frames in parts.items()}
-    cells = cells.drop(columns=["files", "abandoned"])
+    table = pd.DataFrame(cells)
+    reals = ["final_accuracy", "best_accuracy", "final_loss", "wall_seconds"]
+    table[reals] = table[reals].astype(float)
     return Run(
         path=path,
-        name=last.name if last else path.stem,
-        program=last.program if last else "",
-        schema=last.schema if last else 3,
-        hash="",
+        name=found["name"] or path.stem,
+        program=found["program"],
+        schema=found["schema_version"],
+        hash=found["hash"] or "",
         sealed=False,
         in_progress=True,
-        cells=with_last_values(
-            cells,
-            together["rounds"],
-            together["measures"],
-            {int(index): values for index, values in provenance.items()},
-        ),
+        cells=with_last_values(table, together["rounds"], together["measures"], provenance),
         rounds=together["rounds"],
         clients=together["clients"],
         measures=together["measures"],
-        tables={name: frame for name, frame in together.items() if name not in _KNOWN},
-        provenance=last.provenance if last else pd.DataFrame(index=cells["cell"]),
+        tables={name.removeprefix("tables/"): rows for name, rows in together.items() if name.startswith("tables/")},
+        provenance=pd.DataFrame.from_dict(provenance, orient="index").rename_axis("cell"),
         configs=configs,
-        units=last.units if last else {},
+        units=units,
     )
 
 
-def _csv(path: Path) -> pd.DataFrame:
-    texts = dict.fromkeys(("label", "status", "hash", "name"), str)
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts, **_EXACT)
-    return frame.fillna({name: "" for name in texts if name in frame.columns})
+def _values(column: str, values: list[Any]) -> np.ndarray:
+    """Texts, integers, or reals, of which null is NaN and infinite ones are texts."""
+    if column == "name":
+        return np.array(values, dtype=object)
+    if all(type(value) is int for value in values):
+        return np.array(values, dtype=np.int64)
+    return np.array([np.nan if value is None else float(value) for value in values])

@@ -279,8 +279,8 @@ def _units(table: h5py.Dataset) -> dict[str, str]:
     return dict(entry.split(": ", 1) for entry in _text(table.attrs.get("units", "")).split("; ") if ": " in entry)
 
 
-def _texts(values: np.ndarray) -> list[str]:
-    return [value.decode(errors="replace") for value in values.tolist()]
+def _texts(values: np.ndarray) -> np.ndarray:
+    return np.array([value.decode(errors="replace") for value in values.tolist()], dtype=object)
 
 
 def _text(value: Any) -> str:

@@ -58,7 +58,7 @@ def run(
             file.write_text(toml(experiment), encoding="utf-8")
         else:
             file = Path(experiment)
-        arguments = ["run", str(file), *options]
+        arguments = ["run", str(file), "--log-every", "0.3", *options]
         arguments += [part for key, value in _single(settings) for part in ("--set", f"{key}={value}")]
         for name, value in (("--out", out), ("--ranks", ranks), ("--threads", threads)):
             arguments += [name, str(value)] if value is not None else []
