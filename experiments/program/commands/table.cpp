@@ -10,10 +10,12 @@ namespace {
 
 struct TableOptions {
   std::string file, format = "text", out;
+  bool json = false;
 };
 
 void print_table(const TableOptions& options) {
   std::vector<std::string> arguments = {options.file, "--format", options.format};
+  if (options.json) arguments.emplace_back("--json");
   if (!options.out.empty()) arguments.insert(arguments.end(), {"--out", options.out});
   become_python("shoal.table", arguments);
 }
@@ -25,7 +27,8 @@ CommandAction declare_table(CLI::App& app, const Arguments&) {
   app.add_option("--format", options->format, "text, csv, latex or markdown (default text)")
       ->check(CLI::IsMember({"text", "csv", "latex", "markdown"}));
   app.add_option("--out", options->out, "file to write; default: print");
-  return action(options, print_table);
+  app.add_flag("--json", options->json, "print one JSON object instead of text");
+  return [options] { return guarded("", [&] { print_table(*options); }); };
 }
 
 }  // namespace

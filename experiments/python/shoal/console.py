@@ -1,8 +1,10 @@
 """The table that `shoal run` prints at its end, from a run file."""
 
+import json
 import math
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from . import table, text
 from .errors import ShoalError
 from .run_file import Run, read
 
+FAILURES = ("diverged", "nothing accepted", "unfinished")  # of a cell's statuses
 FORMATS = {"csv": table.csv, "latex": table.latex, "markdown": table.markdown}
 
 
@@ -28,6 +31,7 @@ def lines(run: Run) -> list[list[str]]:
             return form(row[name], row[f"{name}_sd"] if row["seeds"] > 1 else math.nan)
 
         reached = row["reached"] > 0
+        ended = Counter(run.cells["status"][run.cells["label"] == label])
         return [
             (True, "", text.plain(label)),
             (True, "seeds", f"{row['seeds']:.0f}"),
@@ -56,8 +60,7 @@ def lines(run: Run) -> list[list[str]]:
             (
                 True,
                 "status",
-                ", ".join(f"{row[state]:.0f} {state}" for state in ("diverged", "unfinished") if row[state])
-                or "finished",
+                ", ".join(f"{ended[state]} {state}" for state in FAILURES if ended[state]) or "finished",
             ),
         ]
 
@@ -86,17 +89,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="RUN.h5", help="run file, also of a run in progress")
     parser.add_argument("--format", choices=["text", *FORMATS], default="text", help="default: text")
     parser.add_argument("--out", type=Path, help="file to write instead of printing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args(arguments)
     try:
         run = read(options.file)
         if run.cells.empty:
             raise ShoalError(f"{options.file}: there is no cell to tabulate. Start the run first.")
-        made = rendered(lines(run)) if options.format == "text" else FORMATS[options.format](table.summary(run))
-        if options.out is None:
-            print(made, end="")
-        else:
-            options.out.write_text(made, encoding="utf-8")
+        made = lines(run)
+        shown = rendered(made) if options.format == "text" else FORMATS[options.format](table.summary(run))
+        if options.out is not None:
+            options.out.write_text(shown, encoding="utf-8")
     except (ShoalError, OSError) as error:
-        print(f"shoal: {' '.join(str(error).split())}", file=sys.stderr)
+        problem = " ".join(str(error).split())
+        print(f"shoal: {problem}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"command": "table", "error": problem, "exit_code": 2}))
         return 2
+    if options.json:
+        file = None if options.out is None else str(options.out)
+        print(json.dumps({"command": "table", "file": file, "head": made[0], "rows": made[1:]}))
+    elif options.out is None:
+        print(shown, end="")
+    else:
+        print(options.out)
     return 0

@@ -19,6 +19,7 @@ from shoal.run_file import Run
 
 MOST_LINES = 8  # that one chart tells apart
 LONGEST_LABEL = 160  # characters shown of one
+FAILURES = ("diverged", "nothing accepted", "unfinished")  # of a cell's statuses
 ABANDONED = 1  # a round's verdict
 
 
@@ -131,7 +132,7 @@ class Variant:
 
     @property
     def status(self) -> str:
-        failures = [f"{self.count(name)} {name}" for name in ("diverged", "unfinished") if self.count(name)]
+        failures = [f"{self.count(name)} {name}" for name in FAILURES if self.count(name)]
         return ", ".join(failures) or "finished"
 
     @property

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from shoal.report import tables, text
 from shoal.report.page import Report
 from shoal.report.sections.results import loss_names, target_name
-from shoal.report.variants import Cell, Variant
+from shoal.report.variants import FAILURES, Cell, Variant
 
 ORDER, TITLE = 80, "Cells"
 
@@ -45,7 +45,7 @@ def row(variant: Variant, cell: Cell, has_accuracy: bool, has_target: bool, has_
             tables.alarming(f"{totals['rejected']:.0f}", totals["rejected"] > 0),
             tables.alarming(str(cell.abandoned), cell.abandoned > 0),
         ]
-    made.append(tables.alarming(cell.status, cell.status in ("diverged", "unfinished")))
+    made.append(tables.alarming(cell.status, cell.status in FAILURES))
     made.append(tables.cell(text.duration(totals["wall_seconds"]) if cell.finished else "-"))
     return [*made, tables.cell(cell.hash or "-", "hash text")]
 
