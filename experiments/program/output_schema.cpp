@@ -169,7 +169,7 @@ const std::map<std::string, Named>& outputs() {
       {"run", run_output()},
       {"verify", verify_output()},
       {"plan", plan_output()},
-      {"table", {{"file", text()}, {"columns", list(text())}, {"rows", list(list(text()))}}},
+      {"table", {{"file", optional(text())}, {"head", list(text())}, {"rows", list(list(text()))}}},
       {"report", {{"page", text()}}},
       {"check", {{"files", list(checked)}}},
       {"export", export_output()},

@@ -1,6 +1,5 @@
 #include "experiments/program/python.hpp"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,9 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <memory>
 
-#include "experiments/program/exit_codes.hpp"
 #include "sim/error.hpp"
 
 namespace shoal {
@@ -46,7 +43,9 @@ std::string python_for(const fs::path& home) {
   return !home.empty() && access(own.c_str(), X_OK) == 0 ? own.string() : "python3";
 }
 
-[[noreturn]] void become_python(const std::string& module, const std::vector<std::string>& arguments) {
+}  // namespace
+
+void become_python(const std::string& module, const std::vector<std::string>& arguments) {
   const fs::path program = fs::read_symlink("/proc/self/exe"), home = checkout(program);
   const std::string python = python_for(home);
   setenv("SHOAL_PROGRAM", program.c_str(), 1);  // the program that reads journals for the package
@@ -65,54 +64,6 @@ std::string python_for(const fs::path& home) {
   execvp(argv[0], argv.data());
   user_error("cannot start '{}': {}. Install Python 3.11 or later, or set SHOAL_PYTHON to its path.", python,
              std::strerror(errno));
-}
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using TemporaryFile = std::unique_ptr<std::FILE, CloseFile>;
-
-TemporaryFile temporary_file() {
-  TemporaryFile file(std::tmpfile());
-  if (!file) system_error("cannot write a temporary file: {}", std::strerror(errno));
-  return file;
-}
-
-std::string contents(std::FILE* file) {
-  std::rewind(file);
-  std::string text;
-  char piece[4096];
-  for (std::size_t size = 0; (size = std::fread(piece, 1, sizeof piece, file)) > 0;) text.append(piece, size);
-  return text;
-}
-
-}  // namespace
-
-std::string call_python(const std::string& module, const std::vector<std::string>& arguments) {
-  const TemporaryFile out = temporary_file(), errors = temporary_file();
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child < 0) system_error("cannot start Python: {}", std::strerror(errno));
-  if (child == 0) {
-    dup2(fileno(out.get()), STDOUT_FILENO);
-    dup2(fileno(errors.get()), STDERR_FILENO);
-    const int code = guarded("", [&] { become_python(module, arguments); });
-    std::fflush(nullptr);
-    _exit(code);
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  std::string problem = contents(errors.get());
-  if (status == 0) {
-    std::fputs(problem.c_str(), stderr);  // warnings
-    return contents(out.get());
-  }
-  while (problem.ends_with('\n')) problem.pop_back();
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != user_error_code) {
-    system_error("'{}' in Python has failed: {}", module, problem);
-  }
-  user_error("{}", problem.starts_with("shoal: ") ? problem.substr(7) : problem);
 }
 
 }  // namespace shoal

@@ -1,5 +1,6 @@
 """`shoal report` and `shoal table` from outside: they start the package, or say what is missing."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -41,6 +42,19 @@ def test_table_prints_what_run_printed(program: Path, folder: Path, run_path: Pa
     assert len(printed.splitlines()) == 5 and printed in again
     latex = start(program, "table", run_path, "--format", "latex").stdout
     assert r"\toprule" in latex and r"fed\_avg" in latex
+
+
+def test_answers_in_json(program: Path, run_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    done = start(program, "report", run_path, "--out", out, "--json")
+    assert json.loads(done.stdout) == {"command": "report", "page": str(out)}
+    answer = json.loads(start(program, "table", run_path, "--json").stdout)
+    assert answer["head"][:2] == ["", "seeds"] and [row[:2] for row in answer["rows"]][0] == ["fed_avg", "4"]
+    assert answer["file"] is None
+    for command in (["report", tmp_path / "no.h5", "--out", out], ["table", tmp_path / "no.h5"]):
+        done = start(program, *command, "--json")
+        answer = json.loads(done.stdout)
+        assert done.returncode == answer["exit_code"] == 2 and f"shoal: {answer['error']}\n" == done.stderr
 
 
 def test_shows_a_run_that_was_killed(program: Path, folder: Path, run_path: Path, tmp_path: Path) -> None:

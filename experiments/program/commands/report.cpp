@@ -11,12 +11,14 @@ namespace {
 struct ReportOptions {
   std::vector<std::string> files;
   std::string out;
+  bool json = false;
 };
 
-Answer write_report(const ReportOptions& options) {
+void write_report(const ReportOptions& options) {
   std::vector<std::string> arguments = options.files;
   arguments.insert(arguments.end(), {"--out", options.out});
-  return {.text = call_python("shoal.report", arguments), .json = {{"page", options.out}}};
+  if (options.json) arguments.emplace_back("--json");
+  become_python("shoal.report", arguments);
 }
 
 CommandAction declare_report(CLI::App& app, const Arguments&) {
@@ -24,7 +26,8 @@ CommandAction declare_report(CLI::App& app, const Arguments&) {
   app.add_option("RUN.h5", options->files, "run files; for an interrupted run, the journals beside it are read too")
       ->required();
   app.add_option("--out", options->out, "page to write (HTML)")->required();
-  return action(app, options, write_report);
+  app.add_flag("--json", options->json, "print one JSON object instead of text");
+  return [options] { return guarded("", [&] { write_report(*options); }); };
 }
 
 }  // namespace

@@ -10,20 +10,14 @@ namespace {
 
 struct TableOptions {
   std::string file, format = "text", out;
+  bool json = false;
 };
 
-Answer table_text(const TableOptions& options) {
+void print_table(const TableOptions& options) {
   std::vector<std::string> arguments = {options.file, "--format", options.format};
+  if (options.json) arguments.emplace_back("--json");
   if (!options.out.empty()) arguments.insert(arguments.end(), {"--out", options.out});
-  return {.text = call_python("shoal.table", arguments)};
-}
-
-Answer table_object(const TableOptions& options) {
-  if (!options.out.empty()) user_error("--json prints the table, and --out writes it. Leave one of them out.");
-  Json lines = Json::parse(call_python("shoal.table", {options.file, "--format", "json"}));
-  Json columns = lines.empty() ? Json::array() : lines.front();
-  if (!lines.empty()) lines.erase(0);
-  return {.text = "", .json = {{"file", options.file}, {"columns", columns}, {"rows", lines}}};
+  become_python("shoal.table", arguments);
 }
 
 CommandAction declare_table(CLI::App& app, const Arguments&) {
@@ -33,9 +27,8 @@ CommandAction declare_table(CLI::App& app, const Arguments&) {
   app.add_option("--format", options->format, "text, csv, latex or markdown (default text)")
       ->check(CLI::IsMember({"text", "csv", "latex", "markdown"}));
   app.add_option("--out", options->out, "file to write; default: print");
-  return [command = name_of(app), json = add_json_option(app), options] {
-    return respond(command, *json, [&] { return *json ? table_object(*options) : table_text(*options); });
-  };
+  app.add_flag("--json", options->json, "print one JSON object instead of text");
+  return [options] { return guarded("", [&] { print_table(*options); }); };
 }
 
 }  // namespace

@@ -84,24 +84,29 @@ def rendered(table_lines: Sequence[Sequence[str]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="shoal table", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, metavar="RUN.h5", help="run file, also of a run in progress")
-    parser.add_argument("--format", choices=["text", "json", *FORMATS], default="text", help="default: text")
+    parser.add_argument("--format", choices=["text", *FORMATS], default="text", help="default: text")
     parser.add_argument("--out", type=Path, help="file to write instead of printing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args(arguments)
     try:
         run = read(options.file)
         if run.cells.empty:
             raise ShoalError(f"{options.file}: there is no cell to tabulate. Start the run first.")
-        if options.format == "text":
-            made = rendered(lines(run))
-        elif options.format == "json":  # the head, then the rows
-            made = json.dumps(lines(run), ensure_ascii=False) + "\n"
-        else:
-            made = FORMATS[options.format](table.summary(run))
-        if options.out is None:
-            print(made, end="")
-        else:
-            options.out.write_text(made, encoding="utf-8")
+        made = lines(run)
+        shown = rendered(made) if options.format == "text" else FORMATS[options.format](table.summary(run))
+        if options.out is not None:
+            options.out.write_text(shown, encoding="utf-8")
     except (ShoalError, OSError) as error:
-        print(f"shoal: {' '.join(str(error).split())}", file=sys.stderr)
+        problem = " ".join(str(error).split())
+        print(f"shoal: {problem}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"command": "table", "error": problem, "exit_code": 2}))
         return 2
+    if options.json:
+        file = None if options.out is None else str(options.out)
+        print(json.dumps({"command": "table", "file": file, "head": made[0], "rows": made[1:]}))
+    elif options.out is None:
+        print(shown, end="")
+    else:
+        print(options.out)
     return 0

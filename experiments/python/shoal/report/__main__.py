@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -47,20 +48,26 @@ def main(arguments: list[str] | None = None) -> int:
         help="run files; for an interrupted run, the journals beside it are read too",
     )
     parser.add_argument("--out", required=True, type=Path, help="page to write (HTML)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args(arguments)
+
+    def refuse(problem: str) -> int:
+        print(f"shoal: {problem}", file=sys.stderr)
+        if options.json:
+            print(json.dumps({"command": "report", "error": problem, "exit_code": 2}))
+        return 2
+
     warnings.simplefilter("ignore", RuntimeWarning)  # of absurd numbers in a file: the page shows them as they are
     try:
         check_out(options.out, options.files)
         replace(options.out, page([read(file) for file in options.files]))
     except (ShoalError, OSError) as error:
-        print(f"shoal: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return refuse(" ".join(str(error).split()))
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         names = ", ".join(map(str, options.files))
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        print(f"shoal: {names}: holds what no page can show ({reason}). Run the experiment again.", file=sys.stderr)
-        return 2
-    print(options.out)
+        return refuse(f"{names}: holds what no page can show ({reason}). Run the experiment again.")
+    print(json.dumps({"command": "report", "page": str(options.out)}) if options.json else options.out)
     return 0
 
 
