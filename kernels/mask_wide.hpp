@@ -9,7 +9,7 @@
 
 namespace shoal {
 
-inline constexpr std::size_t wide_bytes = 1024;  // of the key stream, and of the sum, in one step
+inline constexpr std::size_t wide_bytes = 1024;  // bytes of the stream and of the sum in one step
 
 /// Whether this processor can.
 bool has_wide_masks();

@@ -13,7 +13,7 @@ enum class ServerModel : std::int8_t {
   semi_malicious,  // deviates after the keys have been advertised
 };
 
-/// What has to hold: with probability 1 - 2^-40 no client's input is revealed, with probability 1 - 2^-20 the sum is.
+/// The demand: with probability 1 - 2^-40 no client's input is revealed, with probability 1 - 2^-20 the sum is.
 struct GraphDemand {
   std::int64_t clients = 0;
   double corrupt = 0;  // share of the clients that the server colludes with
@@ -32,9 +32,5 @@ struct GraphRule {
 /// The smallest even degree that does, and its threshold. Nothing if none does. UserError if the numbers are outside
 /// their ranges.
 std::optional<GraphRule> graph_rule(const GraphDemand& demand);
-
-/// log Pr[X = x] for the number X of marked members among `drawn` that are drawn from `population` of which `marked`
-/// are marked; -infinity where that is impossible.
-double log_hypergeometric(std::int64_t population, std::int64_t marked, std::int64_t drawn, std::int64_t x);
 
 }  // namespace shoal

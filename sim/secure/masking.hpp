@@ -40,7 +40,7 @@ struct RefusedMessage : std::runtime_error {
 
 struct AdvertisedKeys {
   Party party = 0;
-  Key256 sealing{}, masking{};  // of the keys that seal shares, and that make masks
+  Key256 sealing{}, masking{};  // keys that seal shares, and that make masks
 };
 Bytes pack(const AdvertisedKeys& keys);
 AdvertisedKeys unpack_keys(std::span<const std::byte> message);

@@ -1,5 +1,5 @@
 #pragma once
-// What a masked sum costs one client, in bytes and operations: closed forms that equal the messages to the byte.
+// Costs of a masked sum for one client, in bytes and operations: closed forms that equal the messages to the byte.
 
 #include <cstdint>
 
@@ -9,7 +9,7 @@ namespace shoal {
 struct MaskingSize {
   std::int64_t neighbours = 0, holders = 0, threshold = 0;  // holders of shares of one secret
   std::int64_t words = 0;
-  int bits = 32;  // of a word that travels
+  int bits = 32;  // width of a word that travels
 };
 
 struct MaskingCosts {
@@ -26,7 +26,7 @@ MaskingCosts share_costs(const MaskingSize& size);
 std::int64_t words_bytes(const MaskingSize& size);
 /// It gets one bit for each holder whose secret it shares, and sends one share of each.
 MaskingCosts answer_costs(const MaskingSize& size);
-/// Answers of the server in all, expansions of masks: one for each client that has sent words, and one for each pair of
+/// Masks that the server makes: one for each client that has sent words, and one for each pair of
 /// a client that was lost and one that was not.
 double server_expansions(double clients, double dropout, double neighbours);
 

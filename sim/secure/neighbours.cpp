@@ -6,9 +6,9 @@
 namespace shoal {
 
 NeighbourGraph::NeighbourGraph(std::int64_t parties, std::int64_t degree, RandomKey key)
-    : degree_(std::min(degree, parties - 1)), order_(parties), place_(parties) {
-  ensure(parties >= 1 && degree >= 0, "a graph of {} parties of degree {}", parties, degree);
-  ensure(degree_ % 2 == 0 || degree_ == parties - 1, "an odd degree of {}", degree_);
+    : degree_(std::min(degree, std::max<std::int64_t>(0, parties - 1))), order_(parties), place_(parties) {
+  ensure(degree_ >= 0 && (degree_ % 2 == 0 || degree_ == parties - 1), "a graph of {} parties of degree {}", parties,
+         degree);
   std::iota(order_.begin(), order_.end(), 0);
   RandomStream random(key, 0);
   shuffle<std::int32_t>(order_, random);

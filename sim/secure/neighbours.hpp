@@ -1,5 +1,5 @@
 #pragma once
-// Who shares masks and secrets with whom in secure aggregation.
+// The graph of those who share masks and secrets with each other in secure aggregation.
 
 #include <cstdint>
 #include <vector>

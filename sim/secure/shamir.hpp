@@ -34,7 +34,7 @@ class SharedSecret {
   Limbs share(std::uint32_t x) const;
 
  private:
-  std::vector<Limbs> coefficients_;  // of x^0, x^1, ...
+  std::vector<Limbs> coefficients_;  // factors of x^0, x^1, ...
 };
 
 /// Rebuilds what polynomials are at 0 from their values at some points, which are distinct and not 0.

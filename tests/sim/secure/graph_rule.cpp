@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cmath>
+#include <vector>
 
 #include "sim/error.hpp"
 
@@ -18,7 +18,7 @@ constexpr GraphRule none{};
 struct Row {
   double corrupt, dropout;
   ServerModel server;
-  std::array<GraphRule, 6> rules;  // of 10, 100, ..., 1,000,000 clients
+  std::array<GraphRule, 6> rules;  // for 10, 100, ..., 1,000,000 clients
 };
 
 // google-parfait/federated-compute, fcp/secagg/server/graph_parameter_finder_test.cc.
@@ -72,17 +72,6 @@ TEST(GraphRule, CountsTheCorruptClientsOfAGroup) {
   EXPECT_EQ(in_group(20, 13), (GraphRule{16, 14}));
   EXPECT_EQ(in_group(50, 19), (GraphRule{22, 20}));
   EXPECT_EQ(in_group(100, 25), (GraphRule{28, 23}));
-}
-
-TEST(Hypergeometric, CountsChoices) {
-  // 2 of 5 marked, 3 drawn: 1, 6 and 3 of the 10 choices hold 0, 1 and 2 of them.
-  for (const auto& [x, choices] : {std::pair{0, 1}, {1, 6}, {2, 3}}) {
-    EXPECT_NEAR(std::exp(log_hypergeometric(5, 2, 3, x)), choices / 10.0, 1e-12);
-  }
-  EXPECT_EQ(std::exp(log_hypergeometric(5, 2, 3, 3)), 0);
-  double sum = 0;
-  for (int x = 0; x <= 62; ++x) sum += std::exp(log_hypergeometric(10'000, 500, 62, x));
-  EXPECT_NEAR(sum, 1, 1e-9);
 }
 
 }  // namespace
