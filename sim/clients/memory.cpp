@@ -60,16 +60,21 @@ void ClientMemory::set(ClientId client, std::size_t slot, at::Tensor values) {
   records_.try_emplace(client, slots_.size()).first->second[slot] = std::move(values);
 }
 
-std::vector<ClientRecord> ClientMemory::fetch(const std::vector<std::vector<ClientId>>& wanted,
-                                              Communicator& comm) const {
+std::vector<ClientRecord> ClientMemory::fetch(const std::vector<std::vector<ClientId>>& wanted, Communicator& comm,
+                                              std::span<const std::size_t> only) const {
   // Every rank knows which records every other rank wants, so homes send without a request.
   std::vector<Bytes> to_each(wanted.size());
   const ClientRecord nothing(slots_.size());
+  ClientRecord some(slots_.size());
+  const auto part_of = [&](const ClientRecord& record) -> const ClientRecord& {
+    for (const std::size_t s : only) some[s] = record[s];
+    return only.empty() ? record : some;
+  };
   for (std::size_t r = 0; r < wanted.size(); ++r) {
     for (const ClientId client : wanted[r]) {
       if (home(client) != rank_) continue;
       const auto found = records_.find(client);
-      append(to_each[r], found == records_.end() ? nothing : found->second);
+      append(to_each[r], found == records_.end() ? nothing : part_of(found->second));
     }
   }
   const std::vector<Bytes> from_each = comm.exchange(to_each);

@@ -40,8 +40,10 @@ class ClientMemory {
   int home(ClientId client) const;
 
   /// Brings the records of the clients that each rank trains to that rank. Collective; `wanted[r]` (the same on every
-  /// rank) lists rank r's clients. Returns the records of this rank's clients, in that order.
-  std::vector<ClientRecord> fetch(const std::vector<std::vector<ClientId>>& wanted, Communicator& comm) const;
+  /// rank) lists rank r's clients. Returns the records of this rank's clients, in that order. Of those, only the slots
+  /// at the places `only` are sent, unless it is empty.
+  std::vector<ClientRecord> fetch(const std::vector<std::vector<ClientId>>& wanted, Communicator& comm,
+                                  std::span<const std::size_t> only = {}) const;
   /// Sends records back to their home ranks. Collective; an undefined tensor leaves that slot as it was.
   void store(const std::vector<std::pair<ClientId, ClientRecord>>& written, Communicator& comm);
 

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view magic = "shoal checkpoint 5\n";
+constexpr std::string_view magic = "shoal checkpoint 6\n";
 constexpr std::size_t digest_length = 32;
 constexpr std::size_t kept = 2;
 

@@ -36,6 +36,11 @@ struct AggregationPlan {
   at::ScalarType type = at::kFloat;  // type of the means
   at::Device device = at::kCPU;      // device of the sums and the means
 
+  // Sums of each group that are kept apart as rows for rules, and the bucket of each member of `cohort`: a random
+  // choice, as even as possible. Empty where there is one.
+  std::int64_t buckets = 1;
+  std::vector<std::int64_t> bucket{};
+
   std::vector<std::vector<Wire>> group_wires{};  // per group, where groups train different variants of the model
 
   const std::vector<Wire>& wires_of(std::int32_t group) const {
@@ -89,6 +94,9 @@ class Aggregator : public RoundPart {
   virtual bool needs_rows() const { return false; }
   /// True if a session ends with rows, which attacks and rules then change.
   virtual bool gives_rows() const { return false; }
+  /// The number of buckets into which a session divides its cohort (AggregationPlan::bucket) and whose sums it keeps
+  /// apart, each a row that belongs to no client: rules then work although no single update is seen.
+  virtual std::int64_t buckets(double /*expected_cohort*/) const { return 1; }
   /// True if a session keeps the sums of several groups apart, or the rows say whose they are.
   virtual bool keeps_groups() const { return false; }
   /// False if the aggregate of a channel is not its weighted mean.
@@ -98,6 +106,9 @@ class Aggregator : public RoundPart {
   /// drop out in them: Outcome numbers them after the upload, in this order. A client that drops out in a binding one
   /// is not committed.
   virtual std::vector<ProtocolPhase> phases(std::span<const Wire>, double /*expected_cohort*/) const { return {}; }
+  /// The bytes that each client sends for these wires where they do not follow from the codecs: under masks every value
+  /// is a word of the ring, whatever the codecs have left of it. The clock, the plan and the record then count these.
+  virtual std::optional<std::int64_t> bytes_up(std::span<const Wire>, double /*expected_cohort*/) const { return {}; }
   /// The reason why a session of these participations cannot succeed, or empty. Asked before training: the round is
   /// then abandoned, and no client's memory changes.
   virtual std::string refuses(const AggregationPlan&) const { return {}; }

@@ -18,6 +18,13 @@
 
 namespace shoal {
 
+/// The rows that the server keeps for a client (Strategy::rows), in the order of their declaration, as another client
+/// downloads them.
+struct SentRows {
+  ClientId of{};
+  std::vector<at::Tensor> rows;  // [size] each
+};
+
 /// A client's download: one version of the model and everything else that the parts broadcast with it. Immutable: while
 /// a participation still needs the version, the engine copies its tensors before a strategy changes the state in place.
 struct Message {
@@ -31,6 +38,8 @@ struct Message {
   // are added.
   std::map<Version, std::int64_t> bytes_since{};
   std::int32_t group = 0;  // the group of clients that it is for
+  // Kept rows of others that single clients of a block download with it (Strategy::sends).
+  std::map<ClientId, std::vector<SentRows>> rows{};
 
   const at::Tensor& params() const { return tensors.at("params"); }
   /// The size of one download.

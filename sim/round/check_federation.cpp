@@ -63,10 +63,14 @@ void refuse_missing_means(const Federation& federation) {
 }
 
 void refuse_missing_rows(const Federation& federation) {
-  if (!federation.wants_rows() || federation.aggregator->gives_rows()) return;
+  // Rules are content with rows that belong to no client.
+  const bool wants_clients =
+      federation.strategy->wants_rows() || (federation.attack != nullptr && federation.attack->wants_rows());
+  const Aggregator& aggregator = *federation.aggregator;
+  if (!federation.wants_rows() || (aggregator.gives_rows() && (aggregator.needs_rows() || !wants_clients))) return;
   const RoundPart* compares = federation.strategy.get();
   if (federation.attack != nullptr && federation.attack->wants_rows()) compares = federation.attack.get();
-  if (!federation.rules.empty()) compares = federation.rules.front().get();
+  if (!federation.rules.empty() && !aggregator.gives_rows()) compares = federation.rules.front().get();
   const RoundPart& part = *compares;
   user_error(
       "'{}' compares the clients' updates, and the aggregator '{}' does not give them. Leave out the name in "
@@ -74,12 +78,40 @@ void refuse_missing_rows(const Federation& federation) {
       part.name(), federation.aggregator->name(), part.name());
 }
 
+// The update that the server makes itself, for rules that want one.
+void refuse_missing_reference(const Federation& federation) {
+  for (const auto& rule : federation.rules) {
+    if (!rule->wants_reference()) continue;
+    if (!federation.task->server_trains()) {
+      user_error(
+          "the rule '{}' compares updates with one that the server makes on examples of its own, and it has none. Set "
+          "'server' in [data], or use another rule.",
+          rule->name());
+    }
+    if (federation.groups() > 1) {
+      user_error(
+          "the rule '{}' compares updates with the one that the server makes, and '{}' has {} groups of clients. Use "
+          "another rule or strategy.",
+          rule->name(), federation.strategy->name(), federation.groups());
+    }
+  }
+}
+
+// The rows of others change while a client is in flight.
+void refuse_sending_rows(const Federation& federation) {
+  if (!federation.strategy->sends_others() || federation.planner->waits_for_all()) return;
+  user_error(
+      "'{}' sends clients the models of others, and '{}' does not wait for all of its clients. Use a planner that "
+      "waits for its whole cohort.",
+      federation.strategy->name(), federation.planner->name());
+}
+
 // If clients wait for each other, the fates of all must be known when they start.
 void refuse_waiting(const Federation& federation, const Composition& all) {
   const double expected = federation.planner->sampling(all).expected;
   std::vector<ProtocolPhase> phases = federation.aggregator->phases(all.wires, expected);
   const std::size_t of_aggregator = phases.size();
-  add_prelude(phases, *federation.strategy, federation.task->layout());
+  add_prelude(phases, federation, expected);
   const RoundPart& part = phases.size() == of_aggregator ? static_cast<const RoundPart&>(*federation.aggregator)
                                                          : static_cast<const RoundPart&>(*federation.strategy);
   for (const ProtocolPhase& phase : phases) {
@@ -161,11 +193,13 @@ void Federation::check() const {
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);
+  refuse_missing_reference(*this);
+  refuse_sending_rows(*this);
   refuse_mixed_groups(*this);
   refuse_rules_beside_rows(*this);
   refuse_prelude(*this);
   for (const auto& codec : codecs) {
-    if (!aggregator->needs_rows() || codec->decodes_rows()) continue;
+    if (!(aggregator->needs_rows() || aggregator->gives_rows()) || codec->decodes_rows()) continue;
     user_error(
         "[aggregator] compares the clients' updates, and the codec '{}' can only decode their sum. Use an aggregator "
         "that adds updates or a codec that decodes each of them.",

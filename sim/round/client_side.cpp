@@ -1,5 +1,8 @@
 #include "sim/round/client_side.hpp"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -65,6 +68,8 @@ ClientSide::ClientSide(const Federation& federation)
     if (!form.wires.empty()) continue;
     form.channels = federation.channels(g);
     form.wires = federation.wires(form.channels, g);
+    form.bytes_up = federation.aggregator->bytes_up(form.wires.back(), expected_cohort_);
+    form.expected_bytes_up = form.bytes_up.value_or(expected_bytes(form.wires.back()));
   }
   for (const auto& [section, part] : federation.sections()) {
     if (part == federation.strategy.get()) strategy_section_ = section;
@@ -94,21 +99,7 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
                                std::vector<ClientRecord> memory, Trainer& trainer) const {
   const LocalSettings local = federation_.local->at(block.front().round);
   ClientBlock clients(block, local, *federation_.task, trainer, memory_, std::move(memory), strategy_section_);
-  UpdateBlock update = federation_.strategy->client_update(message, clients);
-  ensure(std::ssize(clients.last().figures) == clients.count(),
-         "a strategy returned updates of clients that it did not train");
-  ensure(update.groups.empty() || std::ssize(update.groups) == clients.count(),
-         "a strategy has chosen groups for {} of {} clients", update.groups.size(), clients.count());
-  for (const std::int32_t group : update.groups) {
-    ensure(group >= 0 && group < std::ssize(variant_of_) && variant_of_[group] == block.front().variant,
-           "a client of variant {} has chosen group {} of {}", block.front().variant, group, variant_of_.size());
-  }
-  if (!update.groups.empty() && variant_of_.size() > 1) refuse_sending_stages(message, stages_);
-  update.channels.resize(channels().size());
-  for (std::size_t s = 0; s < stages_.size(); ++s) {
-    clients.open_memory(stages_[s].section);
-    federation_.stages[s]->client_side(message, clients, update, context(stages_[s].section, stages_[s].key, block));
-  }
+  UpdateBlock update = update_of(message, clients);
 
   if (federation_.attack != nullptr) {
     clients.open_memory(attack_.section);
@@ -125,6 +116,42 @@ TrainedBlock ClientSide::train(const Message& message, std::span<const Participa
     done.figures[k].accepted &= is_finite(done.written[k]);
   }
   return done;
+}
+
+at::Tensor ClientSide::train_reference(const Message& message, const Participation& server, Trainer& trainer) const {
+  const LocalSettings local = federation_.local->at(server.round);
+  std::vector<ClientRecord> nothing(1, ClientRecord(memory_.size()));
+  ClientBlock only(std::span(&server, 1), local, *federation_.task, trainer, memory_, std::move(nothing),
+                   strategy_section_);
+  UpdateBlock update = update_of(message, only);
+  const std::vector<Channel>& all = channels(server.group);
+  std::vector<at::Tensor> values;
+  for (std::size_t c = 0; c < all.size(); ++c) {
+    if (!all[c].needs_mean) values.push_back(update.channels[c].dense()[0]);
+  }
+  const at::TensorOptions options = federation_.task->layout().options().device(at::kCPU);
+  return values.empty() ? at::empty({0}, options) : at::cat(values).to(options);
+}
+
+// Local training and stages.
+UpdateBlock ClientSide::update_of(const Message& message, ClientBlock& clients) const {
+  const std::span<const Participation> block = clients.participations();
+  UpdateBlock update = federation_.strategy->client_update(message, clients);
+  ensure(std::ssize(clients.last().figures) == clients.count(),
+         "a strategy returned updates of clients that it did not train");
+  ensure(update.groups.empty() || std::ssize(update.groups) == clients.count(),
+         "a strategy has chosen groups for {} of {} clients", update.groups.size(), clients.count());
+  for (const std::int32_t group : update.groups) {
+    ensure(group >= 0 && group < std::ssize(variant_of_) && variant_of_[group] == block.front().variant,
+           "a client of variant {} has chosen group {} of {}", block.front().variant, group, variant_of_.size());
+  }
+  if (!update.groups.empty() && variant_of_.size() > 1) refuse_sending_stages(message, stages_);
+  update.channels.resize(channels().size());
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    clients.open_memory(stages_[s].section);
+    federation_.stages[s]->client_side(message, clients, update, context(stages_[s].section, stages_[s].key, block));
+  }
+  return update;
 }
 
 PartContext ClientSide::context(const std::string& section, RandomKey key, std::span<const Participation> block) const {
@@ -170,6 +197,8 @@ void ClientSide::encode(const Message& message, ClientBlock& clients, UpdateBloc
     }
     done.channels.push_back(std::move(sent.words));
   }
+  if (!own_form.bytes_up) return;
+  for (ClientFigures& client : done.figures) client.bytes_up = *own_form.bytes_up;
 }
 
 Contribution ClientSide::contribute(const AggregationPlan& plan, TrainedBlock& done,

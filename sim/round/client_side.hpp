@@ -2,6 +2,7 @@
 // The client's side of a federation: everything that happens between a download and the sum.
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,25 +37,38 @@ class ClientSide {
   /// The section of stage `s`, counted from 0.
   const std::string& stage_section(std::size_t s) const { return stages_[s].section; }
   double expected_cohort() const { return expected_cohort_; }
+  /// Bytes that one client of the group is expected to send.
+  std::int64_t expected_bytes_up(std::int32_t group = 0) const { return form(group).expected_bytes_up; }
 
   /// Takes a block from its message through local training, stages, attack and codecs. `memory` holds each client's
   /// memory. Clients whose update is not finite or exceeds its channel's bound are marked as rejected. The result
   /// shares memory of the trainer until its next block.
   TrainedBlock train(const Message& message, std::span<const Participation> block, std::vector<ClientRecord> memory,
                      Trainer& trainer) const;
+  /// The update that the server makes on its own examples, as a participation of its own (Task::server_client): local
+  /// training and stages, in the layout of a row. On the host.
+  at::Tensor train_reference(const Message& message, const Participation& server, Trainer& trainer) const;
   /// The block's contribution to the sums of `plan`; `done.channels` are moved there. `factors` are the commits'
   /// weights. Rejects clients whose weight is not finite or outside its channel's limits.
   Contribution contribute(const AggregationPlan& plan, TrainedBlock& done, std::span<const Participation> block,
                           std::span<const double> factors) const;
   /// Recovers the means of a group's channels from those of the words. `section_of(name)` is the State of a part's
-  /// section.
-  template <class SectionOf>
-  void decode(Aggregate& sums, std::int32_t group, const SectionOf& section_of) const {
+  /// section. Where a codec settles, `settle(work)` is called with what has to be done for each client of the group:
+  /// work(record).
+  template <class SectionOf, class Settle>
+  void decode(Aggregate& sums, std::int32_t group, const SectionOf& section_of, const Settle& settle) const {
     const Form& own = form(group);
     for (std::size_t c = 0; c < own.channels.size(); ++c) {
       if (own.channels[c].needs_mean) continue;
       for (std::size_t i = codecs_.size(); i-- > 0;) {
-        sums.means[c] = codec(i).decode_sum(std::move(sums.means[c]), section_of(codecs_[i].section), own.wires[i][c]);
+        const std::string& section = codecs_[i].section;
+        State& state = section_of(section);
+        sums.means[c] = codec(i).decode_sum(std::move(sums.means[c]), state, own.wires[i][c]);
+        if (!codec(i).settles()) continue;
+        settle([&](ClientRecord& record) {
+          WrittenMemory written(memory_, record, section);
+          codec(i).settle(written, sums.means[c], state, own.wires[i][c]);
+        });
       }
     }
   }
@@ -64,6 +78,8 @@ class ClientSide {
   struct Form {
     std::vector<Channel> channels;
     std::vector<std::vector<Wire>> wires;  // before each codec and after the last, per channel
+    std::optional<std::int64_t> bytes_up;  // the bytes of every client, if the aggregator says them
+    std::int64_t expected_bytes_up = 0;
   };
   // A part that works on single channels: its place among its kind, its section and its keys, one per channel.
   struct ChannelKeys {
@@ -76,6 +92,7 @@ class ClientSide {
   const Form& form(std::int32_t group) const { return forms_[variant_of_[group]]; }
   ChannelKeys keys_of(std::size_t place, const std::string& section) const;
   PartContext context(const std::string& section, RandomKey key, std::span<const Participation> block) const;
+  UpdateBlock update_of(const Message& message, ClientBlock& clients) const;
   void encode(const Message& message, ClientBlock& clients, UpdateBlock& update, TrainedBlock& done) const;
   void add_in_ring(const AggregationPlan& plan, Contribution& contribution, std::span<const Participation> block) const;
 

@@ -8,6 +8,7 @@
 #include "sim/round/client_block.hpp"
 #include "sim/round/part.hpp"
 #include "sim/round/wire.hpp"
+#include "sim/round/written_memory.hpp"
 
 namespace shoal {
 
@@ -31,6 +32,14 @@ class Codec : public RoundPart {
   /// Recovers the mean of the rows [before.channel.size] from the mean of the words. `before` is the wire of the rows
   /// before this codec, `state` the codec's section.
   virtual at::Tensor decode_sum(at::Tensor mean, State& /*state*/, const Wire& /*before*/) const { return mean; }
+  /// Whether what clients remember depends on the round's sum: `settle` is then called.
+  virtual bool settles() const { return false; }
+  /// Completes what one client has remembered for this codec, such as a residual against the decoded mean, before it is
+  /// stored: `decoded` is what `decode_sum` has returned for the rows before this codec, which must not change, and
+  /// `state` the codec's section after it. Called for each accepted client, for different clients at the same time. A
+  /// real client would have to receive what is used here, so a codec broadcasts it, which counts it as download.
+  virtual void settle(WrittenMemory& /*client*/, const at::Tensor& /*decoded*/, const State& /*state*/,
+                      const Wire& /*before*/) const {}
   /// True if the words are rows of the update already, as robust rules need them; false if only sums can be decoded.
   virtual bool decodes_rows() const { return true; }
   /// True if rows pass unchanged, so that the engine checks them once.

@@ -182,12 +182,16 @@ const Message& newest_message(const Federation& federation, FederationState& sta
   return state.messages.emplace(newest, make_message(federation, state, group)).first->second;
 }
 
-std::int64_t download_bytes(const Federation& federation, const Message& message) {
-  std::int64_t bytes = message.bytes();
+std::int64_t kept_row_bytes(const Federation& federation) {
+  std::int64_t bytes = 0;
   for (const MemorySlot& row : federation.strategy->rows(federation.task->layout())) {
     bytes += row.size * static_cast<std::int64_t>(at::elementSize(row.type));
   }
   return bytes;
+}
+
+std::int64_t download_bytes(const Federation& federation, const Message& message) {
+  return message.bytes() + (federation.strategy->sends_others() ? 0 : kept_row_bytes(federation));
 }
 
 std::int64_t expected_bytes(std::span<const Wire> wires) {

@@ -133,7 +133,10 @@ ServerContext server_context(const Federation& federation, FederationState& stat
 Message make_message(const Federation& federation, const FederationState& state, std::int32_t group = 0);
 /// The same message, made once per version and group, when it is first needed, and kept in `state.messages`.
 const Message& newest_message(const Federation& federation, FederationState& state, std::int32_t group = 0);
-/// Bytes of one download of the message, together with the rows that the server keeps for each client.
+/// Bytes of the rows that the server keeps for one client.
+std::int64_t kept_row_bytes(const Federation& federation);
+/// Bytes of one download of the message, together with the rows that the server keeps for the client, but not with
+/// those of others.
 std::int64_t download_bytes(const Federation& federation, const Message& message);
 /// Bytes that one client is expected to send.
 std::int64_t expected_bytes(std::span<const Wire> wires);

@@ -1,6 +1,6 @@
 #include "sim/round/finish_session.hpp"
 
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/isfinite.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,9 +19,9 @@ struct RuleStates {
 // The rules of a federation in one round, for the rows of one group.
 class Rules {
  public:
-  Rules(const Federation& federation, FederationState& state, std::int32_t group, Communicator& comm,
-        Trainers& trainers)
-      : federation_(federation), round_(state.round) {
+  Rules(const Federation& federation, FederationState& state, std::int32_t group, const at::Tensor& reference,
+        Communicator& comm, Trainers& trainers)
+      : federation_(federation), round_(state.round), reference_(reference) {
     for (const auto& rule : federation.rules) {
       sections_.push_back(section_of_group(federation.section_of(*rule), group));
     }
@@ -44,6 +44,7 @@ class Rules {
       rule.apply(rows, *states.sections[r],
                  {.round = round_,
                   .key = round_key(federation_, sections_[r], round_),
+                  .reference = rule.wants_reference() ? &reference_ : nullptr,
                   .board = states.board,
                   .evidence = evidence,
                   .evaluate = evaluate_});
@@ -70,6 +71,7 @@ class Rules {
  private:
   const Federation& federation_;
   std::int64_t round_;
+  const at::Tensor& reference_;
   std::vector<std::string> sections_;
   std::function<Evaluation(const at::Tensor&, std::string_view)> evaluate_;
 };
@@ -104,13 +106,14 @@ void fill_means(Aggregate& aggregate, const at::Tensor& mean, std::span<const do
 // Lets the attack and the rules change the rows of one group; the mean of the rows that are left completes its
 // aggregate.
 void finish_group(RowSet& rows, std::int32_t group, Aggregate& aggregate, const PlannedRound& round,
-                  const Federation& federation, FederationState& state, Communicator& comm, Trainers& trainers) {
+                  const Federation& federation, FederationState& state, const at::Tensor& reference, Communicator& comm,
+                  Trainers& trainers) {
   std::vector<double> totals;
   for (std::size_t c = 0; c < rows.channels(); ++c) {
     totals.push_back(std::accumulate(rows.weights(c).begin(), rows.weights(c).end(), 0.0));
   }
   if (rows.count() > 0) {
-    const Rules rules(federation, state, group, comm, trainers);
+    const Rules rules(federation, state, group, reference, comm, trainers);
     if (federation.attack != nullptr && federation.attack->wants_rows()) {
       const std::string section = section_of_group(federation.section_of(*federation.attack), group);
       AttackContext context{.round = state.round, .key = round_key(federation, section, state.round)};
@@ -128,22 +131,22 @@ void finish_group(RowSet& rows, std::int32_t group, Aggregate& aggregate, const 
 }  // namespace
 
 SessionResult finish_session(Collector& collector, const PlannedRound& round, const Federation& federation,
-                             FederationState& state, Communicator& comm, Trainers& trainers) {
+                             FederationState& state, Communicator& comm, Trainers& trainers,
+                             const at::Tensor& reference) {
   if (round.plan.verdict == Verdict::abandoned) return {};
+  if (reference.defined() && !at::isfinite(reference).all().item<bool>()) {
+    return {.groups = {}, .aborted = "the update on examples of the server is not finite"};
+  }
   State& own = state.section(federation.section_of(*federation.aggregator));
   Intake intake = collector.finish(comm, trainers.pool(), own);
   SessionResult result{.groups = std::move(intake.sums), .aborted = std::move(intake.aborted)};
   if (!intake.rows || !result.aborted.empty()) return result;
 
-  if (result.groups.size() == 1) {
-    finish_group(*intake.rows, 0, result.groups[0], round, federation, state, comm, trainers);
-    if (federation.strategy->wants_rows()) result.rows = std::move(intake.rows);
-    return result;
-  }
   for (std::size_t g = 0; g < result.groups.size(); ++g) {
     const auto group = static_cast<std::int32_t>(g);
-    RowSet own = intake.rows->of_group(group);
-    finish_group(own, group, result.groups[g], round, federation, state, comm, trainers);
+    RowSet own = result.groups.size() == 1 ? std::move(*intake.rows) : intake.rows->of_group(group);
+    finish_group(own, group, result.groups[g], round, federation, state, reference, comm, trainers);
+    if (federation.strategy->wants_rows()) result.rows.push_back(std::move(own));
   }
   return result;
 }

@@ -17,7 +17,7 @@ std::int32_t Groups::of(ClientId client) const {
   return group;
 }
 
-std::int64_t Groups::bytes_up(std::int32_t group) const { return expected_bytes(state_.client_side.wires(group)); }
+std::int64_t Groups::bytes_up(std::int32_t group) const { return state_.client_side.expected_bytes_up(group); }
 
 std::int64_t Groups::bytes(std::int32_t group) const {
   if (bytes_[group] < 0) {

@@ -75,6 +75,14 @@ void pack(Packer& packer, const Message& message) {
     packer.text(name);
     pack_tensor(packer, tensor);
   }
+  packer.number<std::uint64_t>(message.rows.size());
+  for (const auto& [client, sent] : message.rows) {
+    packer.number(value(client)).number<std::uint64_t>(sent.size());
+    for (const SentRows& of : sent) {
+      packer.number(value(of.of));
+      pack_record(packer, of.rows);
+    }
+  }
 }
 
 Message unpack_message(Unpacker& unpacker) {
@@ -89,6 +97,14 @@ Message unpack_message(Unpacker& unpacker) {
   for (std::size_t n = unpack_count(unpacker); n > 0; --n) {
     const std::string name = unpacker.text();
     message.tensors.insert_or_assign(name, unpack_tensor(unpacker));
+  }
+  for (std::size_t n = unpack_count(unpacker); n > 0; --n) {
+    std::vector<SentRows>& sent = message.rows[ClientId{unpacker.number<std::int64_t>()}];
+    for (std::size_t m = unpack_count(unpacker); m > 0; --m) {
+      SentRows& of = sent.emplace_back();
+      of.of = ClientId{unpacker.number<std::int64_t>()};
+      of.rows = unpack_record(unpacker);
+    }
   }
   return message;
 }

@@ -32,6 +32,14 @@ std::vector<Participation> dropouts_of(const RoundPlan& plan, const FederationSt
   return dropouts;
 }
 
+// The buckets of the members of a cohort: a random order, dealt in turns.
+std::vector<std::int64_t> draw_buckets(std::int64_t members, std::int64_t buckets, RandomKey key) {
+  const KeyedPermutation order(key, 0, members);
+  std::vector<std::int64_t> bucket;
+  for (std::int64_t i = 0; i < members; ++i) bucket.push_back(static_cast<std::int64_t>(order(i)) % buckets);
+  return bucket;
+}
+
 // Multiplies the commits' weights by the clients' scores, if there are such.
 void weigh_by_score(std::vector<Commit>& commits, const FederationState& state) {
   if (!state.board.has(Board::weight)) return;
@@ -84,6 +92,8 @@ AggregationPlan plan_session(const PlannedRound& round, const Federation& federa
     session.group_wires.push_back(side.wires(g));
   }
   session.key = round_key(federation, federation.section_of(*federation.aggregator), session.round);
+  session.buckets = federation.aggregator->buckets(side.expected_cohort());
+  if (session.buckets > 1) session.bucket = draw_buckets(std::ssize(session.cohort), session.buckets, session.key);
   return session;
 }
 

@@ -28,13 +28,17 @@ std::vector<Participation> cohort_of(const PlannedRound& round) {
   return cohort;
 }
 
-AggregationPlan plan_exchange(std::span<const Channel> channels, std::span<const Participation> cohort,
-                              const Federation& federation, std::int64_t round) {
+std::vector<Wire> wires_of(std::span<const Channel> channels, const Federation& federation) {
   std::vector<Wire> wires;
   for (const Channel& channel : channels) wires.push_back(plain_wire(channel, federation.task->layout().type));
+  return wires;
+}
+
+AggregationPlan plan_exchange(std::span<const Channel> channels, std::span<const Participation> cohort,
+                              const Federation& federation, std::int64_t round) {
   RoundPlan all;
   for (const Participation& p : cohort) all.commits.push_back({p.id});
-  AggregationPlan plan = plan_sums(wires, all, cohort, *federation.task);
+  AggregationPlan plan = plan_sums(wires_of(channels, federation), all, cohort, *federation.task);
   plan.cohort.assign(cohort.begin(), cohort.end());
   std::ranges::sort(plan.cohort, {}, &Participation::id);
   for (std::size_t i = 0; i < plan.cohort.size(); ++i) plan.contributing.push_back(i);
@@ -96,16 +100,15 @@ std::vector<Channel> prelude_channels(const Federation& federation) {
   return channels;
 }
 
-void add_prelude(std::vector<ProtocolPhase>& protocol, const Strategy& strategy, const ParameterLayout& layout) {
-  const std::vector<Channel> channels = strategy.prelude(layout);
-  if (channels.empty()) return;
-  std::int64_t values = 0;
-  for (const Channel& channel : channels) values += channel.size;
-  const std::int64_t bytes = values * at::elementSize(layout.type);
+void add_prelude(std::vector<ProtocolPhase>& protocol, const Federation& federation, double expected_cohort) {
+  const std::vector<Wire> wires = wires_of(prelude_channels(federation), federation);
+  if (wires.empty()) return;
+  const std::int64_t bytes = expected_bytes(wires);
+  const std::int64_t up = federation.aggregator->bytes_up(wires, expected_cohort).value_or(bytes);
   const auto place = ProtocolPhase::Place::before_download;
   protocol.insert(
       protocol.begin() + std::ranges::count_if(protocol, is_before_download),
-      {ProtocolPhase{.name = "values of the first exchange", .place = place, .bytes_up = bytes, .passes = 1},
+      {ProtocolPhase{.name = "values of the first exchange", .place = place, .bytes_up = up, .passes = 1},
        ProtocolPhase{.name = "means of the first exchange", .place = place, .bytes_down = bytes, .waits = true}});
 }
 

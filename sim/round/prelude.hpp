@@ -21,7 +21,7 @@ std::vector<Channel> prelude_channels(const Federation& federation);
 
 /// Adds the first exchange to the phases of a protocol, as the last two before the download: one pass over the client's
 /// examples and the bytes up; then, once all have sent, the bytes down.
-void add_prelude(std::vector<ProtocolPhase>& protocol, const Strategy& strategy, const ParameterLayout& layout);
+void add_prelude(std::vector<ProtocolPhase>& protocol, const Federation& federation, double expected_cohort);
 
 /// The first exchange, with all that are committed and with those that drop out after it. The same bits on any number
 /// of ranks. Collective.

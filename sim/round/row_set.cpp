@@ -62,6 +62,27 @@ RowSet::RowSet(std::vector<KeptRow> kept, std::vector<std::int64_t> widths, at::
   exchange_columns(kept, places);
 }
 
+RowSet::RowSet(std::span<const SharedRow> rows, std::vector<std::int64_t> widths, at::ScalarType type,
+               Communicator& comm, ThreadPool& pool)
+    : comm_(&comm),
+      pool_(&pool),
+      widths_(std::move(widths)),
+      width_(std::accumulate(widths_.begin(), widths_.end(), std::int64_t{0})),
+      rows_(std::ssize(rows)),
+      weights_(widths_.size()) {
+  begin_ = range_of(comm.rank()).begin;
+  columns_ = at::empty({rows_, own_count()}, at::TensorOptions(type));
+  for (std::int64_t i = 0; i < rows_; ++i) {
+    ensure(rows[i].values.numel() == width_ && rows[i].values.scalar_type() == type &&
+               rows[i].weights.size() == widths_.size(),
+           "a row has {} values and {} weights, expected {} and {}", rows[i].values.numel(), rows[i].weights.size(),
+           width_, widths_.size());
+    columns_[i].copy_(rows[i].values.narrow(0, begin_, own_count()));
+    groups_.push_back(rows[i].group);
+    for (std::size_t c = 0; c < widths_.size(); ++c) weights_[c].push_back(rows[i].weights[c]);
+  }
+}
+
 RowSet::Range RowSet::range_of(int rank) const {
   const std::int64_t chunks = (width_ + gram_chunk - 1) / gram_chunk, ranks = comm_->size();
   return {std::min(width_, chunks * rank / ranks * gram_chunk),
@@ -173,7 +194,7 @@ void RowSet::forget_clients(std::int64_t count) {
 }
 
 RowSet RowSet::of_group(std::int32_t group) const {
-  ensure(std::ssize(groups_) == rows_, "rows that belong to no client have no group");
+  ensure(std::ssize(groups_) == rows_, "rows that a rule has made have no group");
   RowSet chosen = *this;
   std::vector<std::int64_t> which;
   for (std::int64_t i = 0; i < rows_; ++i) {
@@ -185,9 +206,10 @@ RowSet RowSet::of_group(std::int32_t group) const {
     for (std::size_t i = 0; i < which.size(); ++i) chosen.weights_[c][i] = weights_[c][which[i]];
   }
   for (const std::int64_t i : which) {
+    chosen.groups_.push_back(group);
+    if (clients_.empty()) continue;
     chosen.clients_.push_back(clients_[i]);
     chosen.ids_.push_back(ids_[i]);
-    chosen.groups_.push_back(group);
   }
   const at::Tensor index = at::tensor(which, at::kLong);
   if (map_.defined()) {
@@ -332,6 +354,29 @@ at::Tensor RowSet::row(std::int64_t i) {
   ensure(i >= 0 && i < rows_, "there is no row {} among {}", i, rows_);
   if (!map_.defined()) return whole(columns_[i].contiguous());
   return whole(combined(map_.narrow(0, i, 1).contiguous(), {0, own_count()})[0]);
+}
+
+at::Tensor RowSet::channel(std::size_t c) {
+  const std::int64_t begin = std::accumulate(widths_.begin(), widths_.begin() + c, std::int64_t{0});
+  const at::Tensor mine = columns();
+  const auto part_of = [&](int rank) {  // the columns of the channel that a rank has
+    const Range all = range_of(rank);
+    return Range{std::clamp(begin, all.begin, all.end), std::clamp(begin + widths_[c], all.begin, all.end)};
+  };
+  const Range own = part_of(comm_->rank());
+  const at::Tensor sent = mine.narrow(1, own.begin - begin_, own.count()).contiguous();
+  const auto* bytes = static_cast<const std::byte*>(sent.const_data_ptr());
+  const std::vector<Bytes> all = comm_->gather_all({bytes, bytes + sent.nbytes()});
+  at::Tensor found = at::empty({rows_, widths_[c]}, mine.options());
+  for (int r = 0; r < comm_->size(); ++r) {
+    const Range theirs = part_of(r);
+    if (theirs.count() == 0 || rows_ == 0) continue;
+    at::Tensor part = at::empty({rows_, theirs.count()}, mine.options());
+    ensure(all[r].size() == part.nbytes(), "rank {} has sent {} bytes of a channel", r, all[r].size());
+    std::memcpy(part.mutable_data_ptr(), all[r].data(), part.nbytes());
+    found.narrow(1, theirs.begin - begin, theirs.count()).copy_(part);
+  }
+  return found;
 }
 
 at::Tensor RowSet::mean() {

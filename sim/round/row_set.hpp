@@ -23,6 +23,13 @@ struct KeptRow {
   at::Tensor values;            // the values of all channels, one after the other, on the host, contiguous
 };
 
+/// A row that belongs to no single client, such as the mean of a bucket of clients under masks; the same on every rank.
+struct SharedRow {
+  std::int32_t group = 0;
+  std::vector<double> weights;  // per channel, at least 0
+  at::Tensor values;            // as in KeptRow
+};
+
 /// n rows of d values, sorted by client and participation. Each rank holds all rows of a range of whole chunks of
 /// `gram_chunk` columns: n d / R values on R ranks. Whatever concerns single columns is computed there without
 /// messages; products of rows are exact sums over chunks (`add_products`). So all results have the same bits on any
@@ -38,6 +45,10 @@ class RowSet {
   RowSet(std::vector<KeptRow> kept, std::vector<std::int64_t> widths, at::ScalarType type, Communicator& comm,
          ThreadPool& pool);
 
+  /// Rows that every rank has, in their order; sends no messages.
+  RowSet(std::span<const SharedRow> rows, std::vector<std::int64_t> widths, at::ScalarType type, Communicator& comm,
+         ThreadPool& pool);
+
   std::int64_t count() const { return rows_; }   // n
   std::int64_t width() const { return width_; }  // d
   std::size_t channels() const { return widths_.size(); }
@@ -49,7 +60,7 @@ class RowSet {
   std::span<const ParticipationId> ids() const { return ids_; }
   /// The weight of each row in the mean of a channel.
   std::span<const double> weights(std::size_t channel = 0) const { return weights_[channel]; }
-  /// The rows of one group, while rows belong to clients.
+  /// The rows of one group, as long as no rule has made others of them.
   RowSet of_group(std::int32_t group) const;
 
   /// Inner products of the rows, then of the vectors `extra` (d values each, the same on every rank): [n + extra]^2,
@@ -84,6 +95,9 @@ class RowSet {
   std::vector<at::Tensor> rows_at(std::span<const int> owners);
   /// Row i [d], on every rank; collective.
   at::Tensor row(std::int64_t i);
+  /// The values of one channel of all rows [n, size], on every rank, which sends its columns of them: for channels of a
+  /// few values. Collective.
+  at::Tensor channel(std::size_t c);
   /// The weighted mean of the rows [d], channel by channel; 0 where all weights are. On every rank; collective.
   at::Tensor mean();
 

@@ -16,7 +16,7 @@ namespace shoal {
 struct RuleContext {
   std::int64_t round = 1;
   RandomKey key{};                        // belongs to this rule and round
-  const at::Tensor* reference = nullptr;  // [d], an update trained on data of the server; null where there are none
+  const at::Tensor* reference = nullptr;  // [d], for a rule that wants one: an update trained on data of the server
   Board* board = nullptr;                 // scores of clients; null where a rule is tried without a server
   std::span<double> evidence{};           // one per row that comes in, which the rule may fill; or empty
   /// The model's evaluation on a set of examples; collective. Empty where there is no model.
@@ -27,6 +27,9 @@ struct RuleContext {
 /// depend on the order in which rows arrived; equal rows are told apart by the order of the clients.
 class Rule : public RoundPart {
  public:
+  /// Whether the rule compares the rows with a reference: the update that the server makes in each round on examples of
+  /// its own, from the clients' message and with their settings and stages, as a client without memory.
+  virtual bool wants_reference() const { return false; }
   /// Changes the rows, usually to fewer; collective.
   virtual void apply(RowSet& rows, State& state, const RuleContext& context) const = 0;
 };

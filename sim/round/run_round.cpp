@@ -22,6 +22,7 @@ namespace {
 struct Trained {
   std::vector<BlockOutcome> commits;     // in the order of RoundTraining::commits
   std::vector<TrainedBlock> ahead;       // in the order of RoundTraining::ahead
+  at::Tensor reference{};                // the server's own update, if a rule wants it: the same on every rank
   std::unique_ptr<Collector> collector;  // holds the contributions of all threads
 };
 
@@ -42,11 +43,14 @@ Trained train(const RoundTraining& training, const Aggregator& aggregator, Train
                   .ahead = std::vector<TrainedBlock>(training.ahead().size())};
   std::vector<std::unique_ptr<Collector>> collectors(trainers.size());
   for (std::unique_ptr<Collector>& collector : collectors) collector = aggregator.open(training.sums());
-  trainers.for_each(commits + trained.ahead.size(), [&](int worker, std::size_t i, Trainer& trainer) {
+  const std::size_t all = commits + trained.ahead.size();
+  trainers.for_each(all + (training.wants_reference() ? 1 : 0), [&](int worker, std::size_t i, Trainer& trainer) {
     if (i < commits) {
       trained.commits[i] = training.train(training.commits()[i], trainer, *collectors[worker]);
-    } else {
+    } else if (i < all) {
       trained.ahead[i - commits] = training.train_ahead(training.ahead()[i - commits], trainer);
+    } else {
+      trained.reference = training.train_reference(trainer);
     }
   });
   for (std::size_t w = 1; w < collectors.size(); ++w) collectors[0]->merge(*collectors[w]);
@@ -106,7 +110,7 @@ void share_groups(const std::vector<BlockOutcome>& outcomes, std::int32_t groups
 }
 
 // Copies the tensors of the newest messages if participations in flight still need them: they share them with the
-// state, and the strategy may change them in place.
+// state, and the parts may change them in place.
 void protect_newest_messages(FederationState& state) {
   for (auto& [id, message] : state.messages) {
     if (id.version != state.version) continue;
@@ -127,13 +131,12 @@ void note_downloads(const PlannedRound& round, Board& board) {
 // Makes the next version of the model with the stages and the strategy.
 void update_server(const Federation& federation, const RoundTraining& training, const Prelude& prelude,
                    SessionResult& session, FederationState& state, const ServerData* server) {
-  protect_newest_messages(state);
   training.server_side(session.groups, state, server);
   const std::string section = federation.sections().front().name;
   ServerContext context = server_context(federation, state, state.client_side.channels(), section, server);
   context.prelude = prelude.groups;
   std::optional<ServerRows> rows;
-  if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
+  if (!session.rows.empty()) context.rows = &rows.emplace(std::move(session.rows), state.memory, section);
   federation.strategy->server_update(state.strategy(), session.groups, context);
   state.version = Version{value(state.version) + 1};
 }
@@ -198,7 +201,8 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   keep_ahead(training, trained.ahead, state.ahead);
 
   // One reduction for the sums and one for the clients' figures; afterwards every rank knows the same.
-  SessionResult session = finish_session(*trained.collector, round, federation, state, comm, trainers);
+  SessionResult session =
+      finish_session(*trained.collector, round, federation, state, comm, trainers, trained.reference);
   if (!session.aborted.empty()) {
     trained.commits.clear();
     abandon(round, session.aborted);
@@ -208,12 +212,16 @@ RoundRecord run_round(const Federation& federation, FederationState& state, Comm
   share_groups(trained.commits, federation.groups(), round.committed, comm);
   state.feedback = feedback_of(round.committed, figures);
   training.observe(state);
-  training.store_memory(state.memory, figures, trained.commits, comm);
-
   RoundRecord record = describe_round(round, figures);
+  const bool steps = record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients);
   note_downloads(round, state.board);
   end_participations(round.plan, state);
-  if (record.verdict == Verdict::commit && (record.committed > 0 || round.world.steps_without_clients)) {
+  if (steps) {
+    protect_newest_messages(state);
+    training.decode(session.groups, state, trained.commits, trainers.pool());
+  }
+  training.store_memory(state.memory, figures, trained.commits, comm);
+  if (steps) {
     const std::optional<ServerData> server = server_data(*federation.task, comm, trainers);
     update_server(federation, training, prelude, session, state, server ? &*server : nullptr);
     report(federation, state, record);

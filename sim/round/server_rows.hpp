@@ -20,17 +20,19 @@ std::string kept_row(std::string_view row);
 /// what a client in flight has downloaded does not change.
 class ServerRows {
  public:
-  /// `memory` is the clients', `section` the strategy's; both must outlive the object.
-  ServerRows(RowSet updates, ClientMemory& memory, std::string_view section)
+  /// `updates` are those of each group, `memory` is the clients', `section` the strategy's; the last two must outlive
+  /// the object.
+  ServerRows(std::vector<RowSet> updates, ClientMemory& memory, std::string_view section)
       : updates_(std::move(updates)), memory_(memory), section_(section) {}
 
-  /// One row for each accepted update, sorted by client. Copies are cheap and may be mixed.
-  const RowSet& updates() const { return updates_; }
-  /// Keeps row i for the client of update i, in place of what was kept before. Collective.
-  void keep(std::string_view row, RowSet rows);
+  /// One row for each accepted update of a group, sorted by client. Copies are cheap and may be mixed.
+  const RowSet& updates(std::int32_t group = 0) const { return updates_.at(group); }
+  /// Keeps the first values of row i, as many as the strategy has declared, for the client of update i of the group, in
+  /// place of what was kept before. Collective.
+  void keep(std::string_view row, RowSet rows, std::int32_t group = 0);
 
  private:
-  RowSet updates_;
+  std::vector<RowSet> updates_;
   ClientMemory& memory_;
   std::string section_;
 };

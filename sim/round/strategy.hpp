@@ -54,6 +54,12 @@ class Strategy : public RoundPart {
   /// Rows that the server keeps for each client and sends to it with the message, where they count as download. Set by
   /// ServerRows::keep, read by ClientBlock::received.
   virtual std::vector<MemorySlot> rows(const ParameterLayout&) const { return {}; }
+  /// Whether clients download kept rows of others. The planner must then wait for its whole cohort, since rows change
+  /// while a client is in flight.
+  virtual bool sends_others() const { return false; }
+  /// The clients whose kept rows a client downloads then, if it starts now, in place of its own: Message::rows. The
+  /// server must have kept a row for each. The same on every rank; asked often, so it should be cheap.
+  virtual std::vector<ClientId> sends(const State&, ClientId /*client*/) const { return {}; }
   /// Makes the next version of the model from one aggregate per group; that of a group without updates has means 0,
   /// weights 0 and 0 clients. Every rank has the same inputs, hence the same bits. May change the state's tensors in
   /// place.

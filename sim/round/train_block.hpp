@@ -48,6 +48,14 @@ class RoundTraining {
   BlockOutcome train(const OwnBlock& block, Trainer& trainer, Collector& collector) const;
   /// The same without the sum. The result owns its memory.
   TrainedBlock train_ahead(const OwnBlock& block, Trainer& trainer) const;
+  /// Whether a rule compares updates with one that is trained on examples of the server, and that update [d], in the
+  /// layout of a row on the host. Every rank trains the same.
+  bool wants_reference() const;
+  at::Tensor train_reference(Trainer& trainer) const;
+  /// Recovers the means of each group's updates from those of the words, and lets codecs complete what clients have
+  /// remembered. Where there are several groups, parts see those that have updates, unless they step without clients.
+  void decode(std::span<Aggregate> groups, FederationState& state, std::span<BlockOutcome> outcomes,
+              ThreadPool& pool) const;
   /// Sends the memory of accepted clients to its home ranks. A client that is committed twice keeps the later of its
   /// two records in the plan's order, whichever ranks trained it. `figures` has an entry for each commit of the round,
   /// `outcomes` one for each block of `commits()`. Collective.
@@ -55,13 +63,15 @@ class RoundTraining {
                     Communicator& comm) const;
   /// Tells the stages which updates of the round were accepted.
   void observe(FederationState& state) const;
-  /// Recovers the means of each group's updates from those of the words, then runs the server side of the stages in
-  /// reverse order. Where there are several groups, parts see those that have updates, unless they step without
-  /// clients.
+  /// Runs the server side of the stages in reverse order, for the same groups as `decode`.
   void server_side(std::span<Aggregate> groups, FederationState& state, const ServerData* server = nullptr) const;
 
  private:
   TrainedBlock client_side(const OwnBlock& block, Trainer& trainer) const;
+  TrainedBlock train_with(const Message& message, const OwnBlock& block, Trainer& trainer) const;
+  const Message& message_of(const Participation& first) const;
+  void fetch_rows(Communicator& comm, std::span<const Assignment> assignments, std::span<const TrainingBlock> blocks);
+  bool is_left_out(const Aggregate& group, std::size_t groups) const;
 
   const Federation& federation_;
   const FederationState& state_;
@@ -70,6 +80,7 @@ class RoundTraining {
   std::vector<OwnBlock> commits_, ahead_;
   std::map<ParticipationId, int> ahead_owners_;
   std::map<std::int32_t, Message> joined_;
+  std::map<ClientId, std::vector<SentRows>> rows_;  // kept rows of others, for the clients of this rank's blocks
 };
 
 }  // namespace shoal

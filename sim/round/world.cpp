@@ -75,6 +75,10 @@ std::int64_t World::bytes_in_group(ClientId client) const { return groups->bytes
 
 std::int64_t World::bytes_up_in_group(ClientId client) const { return groups->bytes_up(groups->of(client)); }
 
+std::int64_t World::bytes_of_rows(ClientId client) const {
+  return row_bytes * std::ssize(strategy->sends(*sender, client));
+}
+
 std::int64_t World::bytes_since_held(ClientId client) const {
   const double held = score(Board::held, client, -1);
   const auto found = held < 0 ? bytes_since.end() : bytes_since.find(Version{static_cast<std::int64_t>(held)});
@@ -187,7 +191,7 @@ World make_world(const Federation& federation, FederationState& state, const Loc
   const Message& message = newest_message(federation, state);
   std::vector<ProtocolPhase> protocol =
       federation.aggregator->phases(state.client_side.wires(), state.client_side.expected_cohort());
-  add_prelude(protocol, *federation.strategy, federation.task->layout());
+  add_prelude(protocol, federation, state.client_side.expected_cohort());
   return {.task = *federation.task,
           .population = *federation.population,
           .local = local,
@@ -197,14 +201,16 @@ World make_world(const Federation& federation, FederationState& state, const Loc
           .version = state.version,
           .message_bytes = download_bytes(federation, message),
           .bytes_since = message.bytes_since,
-          .bytes_up = expected_bytes(state.client_side.wires()),
+          .bytes_up = state.client_side.expected_bytes_up(),
           .in_flight = state.in_flight,
           .feedback = state.feedback,
           .protocol = std::move(protocol),
           .board = &state.board,
           .steps_without_clients = federation.steps_without_clients(),
           .strategy = federation.strategy.get(),
-          .groups = federation.groups() > 1 ? std::make_shared<Groups>(federation, state) : nullptr};
+          .groups = federation.groups() > 1 ? std::make_shared<Groups>(federation, state) : nullptr,
+          .sender = federation.strategy->sends_others() ? &state.strategy() : nullptr,
+          .row_bytes = federation.strategy->sends_others() ? kept_row_bytes(federation) : 0};
 }
 
 }  // namespace shoal

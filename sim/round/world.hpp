@@ -11,6 +11,7 @@
 #include "sim/clients/fate.hpp"
 #include "sim/round/board.hpp"
 #include "sim/round/protocol.hpp"
+#include "sim/state.hpp"
 #include "sim/task/task.hpp"
 
 namespace shoal {
@@ -54,6 +55,8 @@ struct World {
   const Strategy* strategy = nullptr;      // says what devices are charged for; null: for one training
   std::shared_ptr<const Groups> groups{};  // those of the clients and their downloads; null: one group
   bool downloads = true;                   // false: the clients hold their messages already
+  const State* sender = nullptr;           // the strategy's, where clients download kept rows of others; or null
+  std::int64_t row_bytes = 0;              // size of the rows that are kept for one client
 
   /// Floating-point operations of `fraction` of a client's local work.
   double operations(ClientId client, double fraction) const;
@@ -70,9 +73,12 @@ struct World {
   /// says so (Message::bytes_since).
   std::int64_t bytes_down(ClientId client) const {
     if (!downloads) return 0;
-    if (groups != nullptr) return bytes_in_group(client);
-    return bytes_since.empty() ? message_bytes : bytes_since_held(client);
+    const std::int64_t rows = sender == nullptr ? 0 : bytes_of_rows(client);
+    if (groups != nullptr) return bytes_in_group(client) + rows;
+    return (bytes_since.empty() ? message_bytes : bytes_since_held(client)) + rows;
   }
+  /// The bytes of other clients' rows in the client's download.
+  std::int64_t bytes_of_rows(ClientId client) const;
   /// Bytes that the client is expected to send.
   std::int64_t bytes_sent(ClientId client) const { return groups == nullptr ? bytes_up : bytes_up_in_group(client); }
   std::int64_t bytes_up_in_group(ClientId client) const;

@@ -68,7 +68,7 @@ void StackedTrainer::open(std::span<const Participation> block, const LocalSetti
   examples_.clear();
   for (const Participation& p : block_) {
     ensure(p.variant == variant_, "a block of the variants {} and {}", variant_, p.variant);
-    examples_.push_back(task_.holdout().indices(p.client, "train"));
+    examples_.push_back(task_.examples_of(p.client, "train"));
   }
 }
 
@@ -265,7 +265,7 @@ StackedTrainer::Lane& StackedTrainer::lane_of(const at::Tensor& params, ClientId
 
 Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId client, std::string_view set) {
   const at::NoGradGuard no_grad;
-  const std::vector<std::int32_t> positions = task_.holdout().indices(client, set);
+  const std::vector<std::int32_t> positions = task_.examples_of(client, set);
   Lane& alone = lane_of(params, client);
   Evaluation total;
   for (std::size_t first = 0; first < positions.size(); first += SupervisedTask::chunk_size) {
@@ -282,7 +282,7 @@ Evaluation StackedTrainer::evaluate_own(const at::Tensor& params, ClientId clien
 
 ExampleOutputs StackedTrainer::outputs_own(const at::Tensor& params, ClientId client, std::string_view set) {
   const at::NoGradGuard no_grad;
-  return outputs(lane_of(params, client), task_.holdout().indices(client, set));
+  return outputs(lane_of(params, client), task_.examples_of(client, set));
 }
 
 ExampleOutputs StackedTrainer::server_outputs(const at::Tensor& params, std::span<const std::int32_t> positions) {

@@ -53,6 +53,9 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
     const std::int64_t tokens = data_->train->targets(holdout_.indices(ClientId{client}, "train"));
     tokens_.push_back(examples > 0 ? 1.0 * tokens / examples : 0);
   }
+  if (model_->form().targets == Form::Targets::tokens && server_trains()) {
+    tokens_.push_back(1.0 * data_->train->targets(extras_.server) / extras_.server.size());
+  }
   const ExampleStore& tests = has_test_set() ? *data_->test : *data_->train;
   const bool tested = has_test_set() || holdout_.holds_out("test");
   add_set("train", *data_->train);
@@ -67,7 +70,7 @@ SupervisedTask::SupervisedTask(std::shared_ptr<const Dataset> data, std::unique_
 
 ClientWork SupervisedTask::work(ClientId client) const {
   return {
-      .examples = holdout_.count(client, "train"),
+      .examples = client == server_client() ? std::ssize(extras_.server) : holdout_.count(client, "train"),
       .flops_per_example = model(variant(client)).flops_per_example() * (tokens_.empty() ? 1 : tokens_[value(client)])};
 }
 
@@ -139,12 +142,17 @@ ClientLabels SupervisedTask::client_labels(ClientId client) const {
   const std::span<const std::int32_t> of_example = data_->train->labels(), from = data_->train->groups();
   ClientLabels labels{.examples = std::vector<std::int64_t>(data_->train->form().classes)};
   std::set<std::int32_t> groups;
-  for (const std::int32_t i : holdout_.indices(client, "train")) {
+  for (const std::int32_t i : examples_of(client, "train")) {
     if (!of_example.empty()) ++labels.examples[of_example[i]];
     if (!from.empty()) groups.insert(from[i]);
   }
   labels.groups = std::ssize(groups);
   return labels;
+}
+
+std::vector<std::int32_t> SupervisedTask::examples_of(ClientId client, std::string_view set) const {
+  if (client != server_client()) return holdout_.indices(client, set);
+  return set == "train" ? extras_.server : std::vector<std::int32_t>();
 }
 
 std::vector<std::int32_t> SupervisedTask::server_examples(std::span<const std::int32_t> which) const {

@@ -40,7 +40,7 @@ class SupervisedTask final : public Task {
   const ParameterLayout& layout() const override { return model_->layout(); }
   std::int32_t variants() const override { return model_->variants(); }
   std::int32_t variant(ClientId client) const override {
-    return extras_.variants.empty() ? 0 : extras_.variants[value(client)];
+    return extras_.variants.empty() || client == server_client() ? 0 : extras_.variants[value(client)];
   }
   const ParameterLayout& layout(std::int32_t variant) const override { return model(variant).layout(); }
   std::int64_t clients() const override { return holdout_.clients(); }
@@ -52,6 +52,7 @@ class SupervisedTask final : public Task {
   std::vector<std::string> sets() const override;
   std::int64_t chunks(std::string_view set) const override;
   bool has_outputs() const override { return true; }
+  bool server_trains() const override { return !extras_.server.empty(); }
   bool clients_have(std::string_view set) const override { return holdout_.holds_out(set); }
   std::int64_t data_bytes() const override;
   std::int64_t evaluated_examples(std::string_view set) const override;
@@ -59,6 +60,8 @@ class SupervisedTask final : public Task {
 
   const Learnable& model(std::int32_t variant = 0) const { return model_->variant(variant); }
   const Holdout& holdout() const { return holdout_; }
+  /// Positions in `train` of the examples of one set that a client has, or the server as a client.
+  std::vector<std::int32_t> examples_of(ClientId client, std::string_view set) const;
   std::uint64_t seed() const { return seed_; }
   const ExampleStore& train() const { return *data_->train; }
   std::span<const KeyedTransform> transforms() const { return extras_.transforms; }
@@ -92,7 +95,7 @@ class SupervisedTask final : public Task {
   std::shared_ptr<const Dataset> data_;
   Holdout holdout_;
   std::shared_ptr<const Learnable> model_;
-  std::vector<double> tokens_;  // each client's mean of a training example; empty unless these are the targets
+  std::vector<double> tokens_;  // each client's mean of a training example, then the server's; empty for other targets
   std::uint64_t seed_;
   TaskExtras extras_;
   std::int64_t clients_with_examples_ = 0;

@@ -153,6 +153,10 @@ class Task {
   /// trainer fills all of them or, without any, allocates nothing.
   virtual std::vector<std::string> figures() const { return {}; }
 
+  /// The number under which the server's own examples are trained on like those of a client, where a task lets it.
+  ClientId server_client() const { return ClientId{clients()}; }
+  virtual bool server_trains() const { return false; }
+
   // Variants of the model, from tasks that have smaller ones for clients that cannot train the whole.
   /// Number 0 is the whole model.
   virtual std::int32_t variants() const { return 1; }

@@ -95,6 +95,8 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   const std::unique_ptr<Communicator> comm = single_rank();
   Trainers trainers(task, 1);
   std::unique_ptr<Collector> collector;
+  at::Tensor reference;
+  std::vector<BlockOutcome> outcomes;
   const std::vector<Participation> clients = median_clients(rounds, task, parts.local->at(1));
   const std::vector<Participation> one_step = shortened(clients, 1e-12);
   const std::vector<Participation> many_steps =
@@ -106,8 +108,10 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   const auto train = [&](const RoundTraining& which) {
     run_prelude(parts, state, short_round, *comm, trainers);
     collector = parts.aggregator->open(which.sums());
-    trainers.for_each(which.commits().size(), [&](int, std::size_t i, Trainer& trainer) {
-      which.train(which.commits()[i], trainer, *collector);
+    outcomes.resize(which.commits().size());
+    trainers.for_each(outcomes.size(), [&](int, std::size_t i, Trainer& trainer) {
+      outcomes[i] = which.train(which.commits()[i], trainer, *collector);
+      if (i == 0 && which.wants_reference()) reference = which.train_reference(trainer);
     });
   };
 
@@ -131,12 +135,13 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   ServerContext context = server_context(parts, state, state.client_side.channels(), section, data);
   // Rows are gone once the session has ended.
   result.server_seconds = time_of(parts.aggregator->needs_rows() ? 0 : seconds / 4, [&] {
-    SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers);
+    SessionResult session = finish_session(*collector, long_round, parts, state, *comm, trainers, reference);
     if (!session.aborted.empty()) return;
+    training.decode(session.groups, state, outcomes, trainers.pool());
     training.server_side(session.groups, state, data);
     std::optional<ServerRows> rows;
     context.prelude = prelude.groups;
-    if (session.rows) context.rows = &rows.emplace(std::move(*session.rows), state.memory, section);
+    if (!session.rows.empty()) context.rows = &rows.emplace(std::move(session.rows), state.memory, section);
     parts.strategy->server_update(state.strategy(), session.groups, context);
   });
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);

@@ -208,13 +208,31 @@ TEST(FailedSessions, AbandonTheRound) {
   }
 }
 
-// The bytes of the phases follow from the cohort that is expected.
-TEST(MaskedSums, CountTheBytesOfTheirPhases) {
-  const Federation parts = with(personal, std::make_shared<MaskedSum>(1));
-  const RoundRecord record = play(parts, 1).records[0];
-  ASSERT_EQ(record.committed, 4);
-  EXPECT_EQ(record.bytes_down, 4 * (3 * 8 + 32 * 4));
-  EXPECT_EQ(record.bytes_up, 4 * (3 * 8 + 32 + 16 * 4));
+// The bytes of the phases follow from the cohort that is expected, those of the upload from the ring: 3 words of 32
+// bits for 3 doubles, also where a codec has left one of them.
+TEST(MaskedSums, CountTheBytesOfTheirWords) {
+  for (const std::string codec : {"", "codec = {name = \"top_k\", keep = 0.3}\n"}) {
+    const Federation parts = with(codec + personal, std::make_shared<MaskedSum>(1));
+    const RoundRecord record = play(parts, 1).records[0];
+    ASSERT_EQ(record.committed, 4);
+    EXPECT_EQ(record.bytes_down, 4 * (3 * 8 + 32 * 4));
+    EXPECT_EQ(record.bytes_up, 4 * (3 * 4 + 32 + 16 * 4));
+    for (const ClientRow& row : record.clients) EXPECT_EQ(row.figures.bytes_up, 3 * 4 + 32 + 16 * 4);
+    FederationState state(parts, 1, 0);
+    EXPECT_EQ(make_world(parts, state, parts.local->at(1)).bytes_sent(ClientId{0}), 3 * 4);
+  }
+}
+
+// So do those of a first exchange.
+TEST(MaskedSums, CountTheWordsOfAFirstExchange) {
+  std::string mime = personal;
+  mime.replace(mime.find("ditto"), 5, "mime");
+  const Federation parts = with(mime, std::make_shared<MaskedSum>(1));
+  FederationState state(parts, 1, 0);
+  const World world = make_world(parts, state, parts.local->at(1));
+  ASSERT_EQ(world.protocol.size(), 4U);
+  EXPECT_EQ(world.protocol[1].bytes_up, 3 * 4);
+  EXPECT_EQ(world.protocol[2].bytes_down, 3 * 8);
 }
 
 }  // namespace

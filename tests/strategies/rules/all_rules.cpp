@@ -64,7 +64,11 @@ TEST_P(AllRules, GiveEvidenceOfEveryRowOrNone) {
   with_rows(some_rows(7, at::kDouble), {.ranks = 2}, [&](RowSet& rows, Communicator&) {
     State state;
     std::vector<double> evidence(7, std::nan(""));
-    rules_of(list())[0]->apply(rows, state, {.evidence = evidence});
+    const auto rule = std::move(rules_of(list())[0]);
+    const at::Tensor reference = rows.mean();
+    RuleContext context = context_of(*rule, reference);
+    context.evidence = evidence;
+    rule->apply(rows, state, context);
     const auto given = std::ranges::count_if(evidence, [](double value) { return std::isfinite(value); });
     EXPECT_TRUE(given == 0 || given == 7) << given;
     return at::zeros({1});

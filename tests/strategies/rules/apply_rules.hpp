@@ -19,16 +19,25 @@ inline std::vector<std::unique_ptr<Rule>> rules_of(const std::string& list) {
   return rules;
 }
 
-/// The mean of the rows that the rules leave, in each of some rounds with the same rows, [rounds, d].
+/// The context of a round; rules that want a reference get this one.
+inline RuleContext context_of(const Rule& rule, const at::Tensor& reference, std::int64_t round = 1) {
+  return {.round = round, .reference = rule.wants_reference() ? &reference : nullptr};
+}
+
+/// The mean of the rows that the rules leave, with the mean of all rows as the reference of those that want one, in
+/// each of some rounds with the same rows, [rounds, d].
 inline at::Tensor aggregate(const std::string& list, const at::Tensor& rows, const Arrival& arrival = {},
                             int rounds = 1) {
   return with_rows(rows, arrival, [&](RowSet& set, Communicator&) {
     const auto rules = rules_of(list);
     std::vector<State> states(rules.size());
     std::vector<at::Tensor> found;
+    const at::Tensor reference = set.mean();
     for (int round = 1; round <= rounds; ++round) {
       RowSet left = set;
-      for (std::size_t r = 0; r < rules.size(); ++r) rules[r]->apply(left, states[r], {.round = round});
+      for (std::size_t r = 0; r < rules.size(); ++r) {
+        rules[r]->apply(left, states[r], context_of(*rules[r], reference, round));
+      }
       found.push_back(left.mean());
     }
     return at::stack(found);
