@@ -35,6 +35,12 @@ void require_ranges(const GraphDemand& demand) {
 
 }  // namespace
 
+std::int64_t most_corrupt(std::int64_t group, std::int64_t cohort, double corrupt) {
+  const auto marked = static_cast<std::int64_t>(std::floor((corrupt + guard) * static_cast<double>(cohort)));
+  const double groups = static_cast<double>(cohort) / static_cast<double>(group);
+  return Hypergeometric(cohort, marked, group).exceeded_at_most(std::exp2(-(security_bits + 1)) / groups);
+}
+
 std::optional<GraphRule> graph_rule(const GraphDemand& demand) {
   require_ranges(demand);
   const bool semi_malicious = demand.server == ServerModel::semi_malicious;

@@ -29,6 +29,10 @@ struct GraphRule {
   bool operator==(const GraphRule&) const = default;
 };
 
+/// The most corrupt clients that any of the random groups of so many clients holds, but for a probability of 2^-41,
+/// where a share of `corrupt` of the whole cohort is corrupt.
+std::int64_t most_corrupt(std::int64_t group, std::int64_t cohort, double corrupt);
+
 /// The smallest even degree that does, and its threshold. Nothing if none does. UserError if the numbers are outside
 /// their ranges.
 std::optional<GraphRule> graph_rule(const GraphDemand& demand);

@@ -17,7 +17,7 @@ using Coefficient = std::uint64_t;
 
 inline constexpr std::int64_t lattice_degree = 2048;
 inline constexpr Coefficient lattice_modulus = 18'014'398'509'404'161;  // 2^54 - 77,823
-inline constexpr int lattice_bits = 54;                                 // of a coefficient that travels
+inline constexpr int lattice_bits = 54;                                 // width of a coefficient that travels
 
 inline Coefficient add_mod(Coefficient a, Coefficient b, Coefficient q = lattice_modulus) {
   const Coefficient sum = a + b;
@@ -37,7 +37,7 @@ class NumberTransform {
  public:
   /// `root` is a primitive 2 `degree`-th root of unity modulo `q`, which is below 2^62; `degree` is a power of two.
   NumberTransform(std::int64_t degree, Coefficient q, Coefficient root);
-  /// That of the lattice.
+  /// The transform of the lattice.
   static const NumberTransform& of_lattice();
 
   void forward(std::span<Coefficient> values) const;

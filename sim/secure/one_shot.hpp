@@ -24,15 +24,15 @@ struct OneShotTerms {
   Committee committee;
   std::vector<Key256> decryptors;  // their keys for agreement
   std::vector<Key256> identities;  // and for signatures
-  std::int64_t blocks = 0;         // of 2048 words
-  int bits = 32;                   // of a word
+  std::int64_t blocks = 0;         // number of them, of 2048 words each
+  int bits = 32;                   // width of a word
   std::int64_t minimum = 10;       // fewest messages whose sum is opened
 };
 
 /// Facts about a message that the decryptors see and that are part of what it authenticates.
 struct OneShotLeaf {
   Party client = 0;
-  std::int64_t counter = 0;  // of this client's messages; a pair is never served twice
+  std::int64_t counter = 0;  // number of the message among this client's; a pair is never served twice
   Key256 ciphertext{};       // digest
   Key256 model{};            // digest of the message that the client has downloaded
   std::int32_t weight = 1;   // a public factor, such as that of a staleness
@@ -54,7 +54,7 @@ OneShotMessage one_shot_message(const OneShotTerms& terms, std::span<const Coeff
                                 const PackedShares& shares, const OneShotLeaf& leaf, const Key256& seed,
                                 std::span<const std::uint32_t> words);
 
-/// What the server announces of one message to one decryptor.
+/// A message as the server announces it to one decryptor.
 struct Announced {
   OneShotLeaf leaf;
   Key256 open{};

@@ -11,7 +11,7 @@
 
 namespace shoal {
 
-inline constexpr std::int64_t share_words = lattice_degree / packed_coefficients;  // of one key, for one member
+inline constexpr std::int64_t share_words = lattice_degree / packed_coefficients;  // words of one key for one member
 
 class PackedShares {
  public:

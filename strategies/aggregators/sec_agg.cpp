@@ -3,6 +3,7 @@
 // let the server remove what is left when clients are lost. Bonawitz et al., CCS 2017, for a server that reads
 // everything and follows the protocol. Costs grow with the square of the cohort; sec_agg_plus is for large ones.
 // Try: planner.cohort = 10, aggregator.minimum = 2
+// Try: planner.cohort = 12, aggregator.minimum = 2, aggregator.groups = 4
 
 #include "strategies/aggregators/shared/masked_sums.hpp"
 
@@ -22,7 +23,7 @@ class SecAgg final : public MaskedAggregator {
                             between(0, 0.99))) {}
 
  protected:
-  std::optional<GraphRule> rule(std::int64_t clients) const override {
+  std::optional<GraphRule> rule(std::int64_t clients, std::int64_t /*cohort*/) const override {
     if (clients < 2) return std::nullopt;
     const auto more_than = static_cast<std::int64_t>(std::floor(threshold_ * static_cast<double>(clients)));
     return GraphRule{.degree = clients - 1, .threshold = std::max<std::int64_t>(more_than + 1, 2)};

@@ -20,8 +20,10 @@ class SecAggPlus final : public MaskedAggregator {
                          "whether the server follows the protocol, or deviates once keys have been exchanged")) {}
 
  protected:
-  std::optional<GraphRule> rule(std::int64_t clients) const override {
-    return graph_rule({.clients = clients, .corrupt = corrupt_, .dropout = dropout_, .server = server_});
+  std::optional<GraphRule> rule(std::int64_t clients, std::int64_t cohort) const override {
+    GraphDemand demand{.clients = clients, .corrupt = corrupt_, .dropout = dropout_, .server = server_};
+    if (clients < cohort) demand.corrupt_clients = most_corrupt(clients, cohort, corrupt_);
+    return graph_rule(demand);
   }
   std::string demand() const override {
     return fmt::format("({} corrupt, {} lost, a {} server)", corrupt_, dropout_,

@@ -1,6 +1,6 @@
 #include "strategies/aggregators/shared/masked_sums.hpp"
 
-#include <ATen/ops/empty.h>
+#include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,19 +13,12 @@
 #include "sim/round/strategy.hpp"
 #include "sim/round/thread_pool.hpp"
 #include "sim/task/task.hpp"
+#include "strategies/aggregators/shared/ring_words.hpp"
 
 namespace shoal {
 namespace {
 
 enum Phase : std::size_t { advertise, share, unmask };  // in the order of `phases`
-
-std::int64_t words_of(std::span<const Wire> wires) {
-  // Beside its values, each channel has the client's term of the divisor: the total weight is the server's to know, not
-  // the single one.
-  std::int64_t words = 0;
-  for (const Wire& wire : wires) words += wire.channel.size + 1;
-  return words;
-}
 
 // How far a participation gets. Those who contribute have sent their words, whatever happens to them later.
 Reached reached_by(const Participation& p, bool contributes) {
@@ -43,131 +36,125 @@ std::vector<Reached> reached_in(const AggregationPlan& plan) {
   return reached;
 }
 
-// Everything that the parties of a session must agree on, the version of the model among it.
-Key256 context_of(const AggregationPlan& plan) {
+// Everything that the parties of a group must agree on, the version of the model among it.
+Key256 context_of(const AggregationPlan& plan, const std::vector<std::size_t>& places) {
   Transcript all("masked sum");
   all.add(plan.key.word0).add(plan.key.word1).add(plan.round);
-  for (const Participation& p : plan.cohort) all.add(value(p.client)).add(value(p.id)).add(value(p.version));
+  for (const std::size_t place : places) {
+    const Participation& p = plan.cohort[place];
+    all.add(value(p.client)).add(value(p.id)).add(value(p.version));
+  }
   return all.hash();
 }
 
-// The words of a ring of `bits` bits, in memory words that are as wide or wider: what is above is cut off in the end.
 template <class Word>
 class MaskedSums final : public Collector {
  public:
-  MaskedSums(const AggregationPlan& plan, std::shared_ptr<OpenMasking> session, int bits)
+  MaskedSums(const AggregationPlan& plan, std::shared_ptr<OpenMasking> session, int bits, bool executed)
       : plan_(plan),
         session_(std::move(session)),
-        spare_bits_(std::numeric_limits<Word>::digits - bits),
-        sum_(words_of(plan.wires), 0),
-        own_(sum_.size()),
-        sent_(plan.cohort.size(), 0) {
-    constexpr int width = std::numeric_limits<Word>::digits;
-    for (std::size_t c = 0; c < plan.wires.size(); ++c) {
-      // A round that is refused opens its session too, whatever its weights.
-      const double total =
-          std::clamp(plan.total_weight[c] / plan.scales[c].weight_unit, 1.0, std::ldexp(1.0, width - 2));
-      exponents_.push_back(ring_exponent<Word>(total, *plan.wires[c].channel.bound) - spare_bits_);
-    }
-  }
+        executed_(executed),
+        ring_(plan, bits),
+        own_(ring_words(plan.wires)),
+        sums_(session_->groups() * own_.size(), 0),
+        sent_(plan.cohort.size(), 0) {}
 
   void add(const Contribution& contribution) override {
-    std::vector<at::Tensor> rows;
-    for (const Rows& channel : contribution.channels) rows.push_back(channel.to(at::kCPU).dense().contiguous());
+    const std::vector<at::Tensor> rows = RingWords<Word>::rows_of(contribution);
     for (std::size_t k = 0; k < contribution.accepted.size(); ++k) {
       if (!contribution.accepted[k]) continue;
       const auto found = std::ranges::lower_bound(plan_.cohort, contribution.block[k].id, {}, &Participation::id);
-      const auto party = static_cast<Party>(found - plan_.cohort.begin());
-      std::size_t at = 0;
-      for (std::size_t c = 0; c < rows.size(); ++c) {
-        const std::size_t size = plan_.wires[c].channel.size;
-        encode(std::span(own_).subspan(at, size), rows[c], k, contribution.weights[c][k], exponents_[c]);
-        own_[at + size] = static_cast<Word>(contribution.shares[c][k]);
-        at += size + 1;
-      }
-      if (session_->executed) add_masks<Word>(own_, session_->session.masks(party, session_->reached));
-      ring_add<Word>(sum_, own_);
-      sent_[party] = 1;
+      const std::size_t place = found - plan_.cohort.begin();
+      ring_.encode(own_, rows, contribution, k);
+      if (executed_) add_masks<Word>(own_, session_->masks(place));
+      ring_add<Word>(sum_of(session_->group_of(place)), own_);
+      sent_[place] = 1;
     }
   }
 
   void merge(Collector& other) override {
     const auto& theirs = static_cast<MaskedSums&>(other);
-    ring_add<Word>(sum_, theirs.sum_);
+    ring_add<Word>(sums_, theirs.sums_);
     for (std::size_t i = 0; i < sent_.size(); ++i) sent_[i] += theirs.sent_[i];
   }
 
   Intake finish(Communicator& comm, ThreadPool& pool, State& state) override {
     comm.sum(sent_);
-    std::vector<Reached> reached = session_->reached;
+    std::vector<Reached> reached = session_->reached();
     for (std::size_t i = 0; i < reached.size(); ++i) {
       if (sent_[i] == 0) reached[i] = std::min(reached[i], Reached::shared);  // rejected
     }
     if (std::string failure = session_->failure(reached); !failure.empty()) return {.aborted = std::move(failure)};
-    if (session_->executed) remove_masks(reached, comm, pool);
-    comm.sum(std::span<Word>(sum_));
-    for (Word& word : sum_) word <<= spare_bits_;
+    if (executed_) remove_masks(reached, comm, pool);
+    comm.sum(std::span<Word>(sums_));
     ++state.integer("sessions");
     state.integer("recovered") += std::ranges::count(reached, Reached::shared);
 
-    Aggregate total{.clients = std::accumulate(sent_.begin(), sent_.end(), std::int64_t{0})};
-    std::size_t at = 0;
+    std::vector<Word> all = sums_;
+    all.resize(own_.size());
+    for (std::int64_t g = 1; g < session_->groups(); ++g) ring_add<Word>(all, sum_of(g));
+    Intake intake{.sums = {Aggregate{.clients = std::accumulate(sent_.begin(), sent_.end(), std::int64_t{0})}}};
     for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
-      const std::size_t size = plan_.wires[c].channel.size;
-      const double weight = static_cast<double>(sum_[at + size] >> spare_bits_);
-      const double unit = plan_.scales[c].weight_unit;
-      total.means.push_back(mean_of(std::span<const Word>(sum_).subspan(at, size), weight, exponents_[c]));
-      total.weights.push_back(weight * unit);
-      at += size + 1;
+      const bool in_rows = session_->groups() > 1 && !plan_.wires[c].channel.needs_mean;
+      intake.sums[0].means.push_back(in_rows ? at::Tensor() : ring_.mean(all, c).to(plan_.device));
+      intake.sums[0].weights.push_back(ring_.weight(all, c));
     }
-    return {.sums = {std::move(total)}};
+    if (session_->groups() > 1) intake.rows = rows(comm, pool);
+    return intake;
   }
 
  private:
-  static void encode(std::span<Word> words, const at::Tensor& rows, std::size_t k, std::int64_t weight, int exponent) {
-    if (rows.scalar_type() == at::kDouble) {
-      const double* row = rows.const_data_ptr<double>() + k * words.size();
-      ring_encode<Word, double>(words, {row, words.size()}, weight, exponent);
-    } else {
-      const float* row = rows.const_data_ptr<float>() + k * words.size();
-      ring_encode<Word, float>(words, {row, words.size()}, weight, exponent);
-    }
-  }
-
   // The server's part, shared by the ranks: each rebuilds the secrets of some clients and removes their masks from its
   // own part of the sum.
   void remove_masks(std::span<const Reached> reached, Communicator& comm, ThreadPool& pool) {
-    std::vector<std::vector<Mask>> of_party(reached.size());
+    const std::vector<std::vector<Reached>> by_group = session_->by_group(reached);
+    std::vector<std::vector<Mask>> of_place(reached.size());
     pool.for_each(reached.size(), [&](int, std::size_t i) {
-      if (static_cast<int>(i) % comm.size() != comm.rank()) return;
-      of_party[i] = session_->session.removal(static_cast<Party>(i), reached);
+      if (static_cast<int>(i) % comm.size() == comm.rank()) of_place[i] = session_->removal(i, by_group);
     });
-    std::vector<Mask> all;
-    for (const std::vector<Mask>& masks : of_party) all.insert(all.end(), masks.begin(), masks.end());
+    std::vector<std::vector<Mask>> of_group(session_->groups());
+    for (std::size_t i = 0; i < of_place.size(); ++i) {
+      std::vector<Mask>& all = of_group[session_->group_of(i)];
+      all.insert(all.end(), of_place[i].begin(), of_place[i].end());
+    }
     constexpr std::size_t piece = 4096;
-    pool.for_each((sum_.size() + piece - 1) / piece, [&](int, std::size_t i) {
-      const std::size_t first = i * piece;
-      add_masks<Word>(std::span(sum_).subspan(first, std::min(piece, sum_.size() - first)), all, first);
+    const std::size_t pieces = (own_.size() + piece - 1) / piece;
+    pool.for_each(pieces * of_group.size(), [&](int, std::size_t i) {
+      const std::size_t first = i % pieces * piece;
+      const std::span<Word> sum = sum_of(i / pieces);
+      add_masks<Word>(sum.subspan(first, std::min(piece, sum.size() - first)), of_group[i / pieces], first);
     });
   }
 
-  at::Tensor mean_of(std::span<const Word> words, double weight, int exponent) const {
-    at::Tensor mean = at::empty({std::ssize(words)}, at::TensorOptions(plan_.type));
-    if (weight == 0) return mean.zero_().to(plan_.device);
-    const int shifted = exponent + spare_bits_;
-    if (plan_.type == at::kDouble) {
-      ring_decode<Word, double>({mean.mutable_data_ptr<double>(), words.size()}, words, shifted, weight);
-    } else {
-      ring_decode<Word, float>({mean.mutable_data_ptr<float>(), words.size()}, words, shifted, weight);
+  std::span<Word> sum_of(std::size_t group) { return std::span(sums_).subspan(group * own_.size(), own_.size()); }
+
+  // The mean of each group.
+  RowSet rows(Communicator& comm, ThreadPool& pool) {
+    std::vector<std::int64_t> widths;
+    for (const Wire& wire : plan_.wires) {
+      if (!wire.channel.needs_mean) widths.push_back(wire.channel.size);
     }
-    return mean.to(plan_.device);
+    std::vector<SharedRow> all;
+    for (std::int64_t g = 0; g < session_->groups(); ++g) {
+      SharedRow row;
+      std::vector<at::Tensor> means;
+      for (std::size_t c = 0; c < plan_.wires.size(); ++c) {
+        if (plan_.wires[c].channel.needs_mean) continue;
+        row.weights.push_back(ring_.weight(sum_of(g), c));
+        means.push_back(ring_.mean(sum_of(g), c));
+      }
+      row.values = at::cat(means);
+      all.push_back(std::move(row));
+    }
+    return {all, std::move(widths), plan_.type, comm, pool};
   }
 
   const AggregationPlan& plan_;
   std::shared_ptr<OpenMasking> session_;
-  int spare_bits_;
-  std::vector<int> exponents_;      // per channel
-  std::vector<Word> sum_, own_;     // all channels one after the other, each followed by its divisor
+  bool executed_;
+  RingWords<Word> ring_;
+  std::vector<Word> own_;           // the words of one client
+  std::vector<Word> sums_;          // the sum of each group
   std::vector<std::int64_t> sent_;  // per participation of the cohort: 1 if its words are in the sum
 };
 
@@ -194,30 +181,62 @@ std::int64_t expected_cohort(const Composition& all) {
 
 }  // namespace
 
-OpenMasking::OpenMasking(const AggregationPlan& plan, const GraphRule& rule, bool everyone, std::int64_t least,
-                         bool is_executed)
-    : session({.threshold = rule.threshold, .context = context_of(plan)},
-              NeighbourGraph(std::ssize(plan.cohort), rule.degree, plan.key), everyone,
-              [key = plan.key, cohort = plan.cohort](Party party) {
-                const Participation& p = cohort[party];
-                Transcript seed("secrets of a client");
-                return seed.add(key.word0).add(key.word1).add(value(p.client)).add(value(p.id)).hash();
-              }),
-      reached(reached_in(plan)),
-      key(plan.key),
-      minimum(least),
-      executed(is_executed) {}
+OpenMasking::OpenMasking(const AggregationPlan& plan, const Rule& rule, bool everyone, std::int64_t minimum)
+    : key_(plan.key), minimum_(minimum), reached_(reached_in(plan)) {
+  std::vector<std::vector<std::size_t>> places(plan.buckets);
+  for (std::size_t i = 0; i < plan.cohort.size(); ++i) {
+    const std::size_t group = plan.bucket.empty() ? 0 : plan.bucket[i];
+    seats_.push_back({group, static_cast<Party>(places[group].size())});
+    places[group].push_back(i);
+  }
+  for (std::uint32_t g = 0; g < places.size(); ++g) {
+    std::vector<Key256> seeds;
+    for (const std::size_t place : places[g]) {
+      const Participation& p = plan.cohort[place];
+      Transcript seed("secrets of a client");
+      seeds.push_back(seed.add(key_.word0).add(key_.word1).add(value(p.client)).add(value(p.id)).hash());
+    }
+    const GraphRule graph = rule(std::ssize(places[g]));
+    sessions_.push_back(std::make_unique<MaskingSession>(
+        MaskingTerms{.threshold = graph.threshold, .context = context_of(plan, places[g])},
+        NeighbourGraph(std::ssize(places[g]), graph.degree, {key_.word0, key_.word1 + g}), everyone,
+        [all = std::move(seeds)](Party party) { return all[party]; }));
+  }
+  reached_by_group_ = by_group(reached_);
+}
 
-std::string OpenMasking::failure(std::span<const Reached> now) const {
-  const auto sent = std::ranges::count_if(now, [](Reached r) { return r >= Reached::sent; });
-  if (sent < minimum) return fmt::format("a sum of {} clients is not released ({} are the minimum)", sent, minimum);
-  return session.failure(now);
+std::vector<std::vector<Reached>> OpenMasking::by_group(std::span<const Reached> reached) const {
+  std::vector<std::vector<Reached>> all(sessions_.size());
+  for (std::size_t i = 0; i < reached.size(); ++i) all[seats_[i].group].push_back(reached[i]);
+  return all;
+}
+
+std::string OpenMasking::failure(std::span<const Reached> reached) const {
+  const std::vector<std::vector<Reached>> all = by_group(reached);
+  for (std::size_t g = 0; g < all.size(); ++g) {
+    const auto sent = std::ranges::count_if(all[g], [](Reached r) { return r >= Reached::sent; });
+    if (sent < minimum_) return fmt::format("a sum of {} clients is not released ({} are the minimum)", sent, minimum_);
+    if (std::string reason = sessions_[g]->failure(all[g]); !reason.empty()) return reason;
+  }
+  return {};
+}
+
+std::vector<Mask> OpenMasking::masks(std::size_t place) {
+  const Seat seat = seats_[place];
+  return sessions_[seat.group]->masks(seat.party, reached_by_group_[seat.group]);
+}
+
+std::vector<Mask> OpenMasking::removal(std::size_t place, const std::vector<std::vector<Reached>>& by_group) {
+  const Seat seat = seats_[place];
+  return sessions_[seat.group]->removal(seat.party, by_group[seat.group]);
 }
 
 MaskedAggregator::MaskedAggregator(const Settings& settings, bool everyone)
     : everyone_(everyone),
       bits_(static_cast<int>(settings.integer("bits", 32, "width of the words that clients send", between(8, 64)))),
       minimum_(settings.integer("minimum", 10, "fewest clients whose sum is released", at_least(2))),
+      groups_(settings.integer(
+          "groups", 1, "random groups of clients whose sums are kept apart, as rows for robust rules", at_least(1))),
       executed_(settings.choice("work", true, {{"real", true}, {"counted", false}},
                                 "whether the cryptography runs, or only its costs and failures are counted")),
       where_(settings.where()) {}
@@ -226,7 +245,7 @@ MaskingSize MaskedAggregator::size(std::span<const Wire> wires, const GraphRule&
   return {.neighbours = rule.degree,
           .holders = rule.degree + (everyone_ ? 1 : 0),
           .threshold = rule.threshold,
-          .words = words_of(wires),
+          .words = ring_words(wires),
           .bits = bits_};
 }
 
@@ -268,14 +287,15 @@ void MaskedAggregator::check(const Composition& all) const {
         "another planner.",
         where_);
   }
-  if (clients < minimum_) {
-    user_error("{}: a cohort of {} and sums of at least {} clients. Make the cohort larger, or 'minimum' smaller.",
-               where_, clients, minimum_);
+  const std::int64_t grouped = group_size(clients);
+  if (grouped < minimum_) {
+    user_error(
+        "{}: groups of {} clients and sums of at least {}. Make the cohort larger, or 'groups' or 'minimum' smaller.",
+        where_, grouped, minimum_);
   }
-  const std::optional<GraphRule> graph = rule(clients);
-  if (!graph) {
+  if (!rule(grouped, clients)) {
     user_error("{}: no graph of {} clients is secure and correct {}. Make the cohort larger, or these smaller.", where_,
-               clients, demand());
+               grouped, demand());
   }
   for (const Wire& wire : all.wires) {
     const double total = clients * largest_weight(wire.channel, all), bound = *wire.channel.bound;
@@ -298,11 +318,11 @@ void MaskedAggregator::check(const Composition& all) const {
 
 std::vector<std::string> MaskedAggregator::notes(const Composition& all) const {
   const std::int64_t clients = expected_cohort(all);
-  const GraphRule graph = rule(clients).value();
+  const GraphRule graph = rule(group_size(clients), clients).value();
   const MaskingSize own = size(all.wires, graph);
   const MaskingCosts keys = key_costs(own), shares = share_costs(own), answers = answer_costs(own);
   std::vector<std::string> lines = {
-      fmt::format("masks: {} clients with {} neighbours each, {} of {} shares rebuild a secret {}", clients,
+      fmt::format("masks: {} clients with {} neighbours each, {} of {} shares rebuild a secret {}", group_size(clients),
                   graph.degree, graph.threshold, own.holders, demand()),
       fmt::format("bytes of the protocol for each client: {} up and {} down before the download, {} up and {} down "
                   "after the upload of {}",
@@ -318,6 +338,7 @@ std::vector<std::string> MaskedAggregator::notes(const Composition& all) const {
     lines.emplace_back(
         "warning: two neighbours together can open a client's update; expect corrupt clients, or use more");
   }
+  if (groups_ > 1) lines.push_back(fmt::format("{} such groups, the mean of each a row for rules", groups_));
   if (!executed_) lines.emplace_back("the cryptography is counted, not executed");
   return lines;
 }
@@ -329,7 +350,8 @@ void MaskedAggregator::report(const State& state, Measures& measures, Tables&) c
 }
 
 std::vector<ProtocolPhase> MaskedAggregator::phases(std::span<const Wire> wires, double expected) const {
-  const std::optional<GraphRule> graph = rule(std::max<std::int64_t>(1, std::llround(expected)));
+  const std::int64_t cohort = std::llround(expected);
+  const std::optional<GraphRule> graph = rule(std::max<std::int64_t>(1, group_size(cohort)), cohort);
   if (!graph) return {};  // refused when the parts are composed
   const MaskingSize own = size(wires, *graph);
   const auto phase = [](const char* name, const MaskingCosts& costs) {
@@ -348,34 +370,40 @@ std::vector<ProtocolPhase> MaskedAggregator::phases(std::span<const Wire> wires,
   return all;
 }
 
+std::optional<std::int64_t> MaskedAggregator::bytes_up(std::span<const Wire> wires, double) const {
+  return words_bytes({.words = ring_words(wires), .bits = bits_});
+}
+
 std::shared_ptr<OpenMasking> MaskedAggregator::session_of(const AggregationPlan& plan) const {
   const std::lock_guard lock(mutex_);
-  if (std::shared_ptr<OpenMasking> newest = newest_.lock(); newest != nullptr && newest->key.word0 == plan.key.word0 &&
-                                                            newest->key.word1 == plan.key.word1 &&
-                                                            newest->reached == reached_in(plan)) {
+  if (std::shared_ptr<OpenMasking> newest = newest_.lock();
+      newest != nullptr && newest->key().word0 == plan.key.word0 && newest->key().word1 == plan.key.word1 &&
+      newest->reached() == reached_in(plan)) {
     return newest;
   }
-  // A round that is refused opens its session too.
-  const GraphRule graph = rule(std::ssize(plan.cohort)).value_or(GraphRule{.degree = 0, .threshold = 2});
-  auto made = std::make_shared<OpenMasking>(plan, graph, everyone_, minimum_, executed_);
+  const auto graph = [&](std::int64_t clients) {
+    // A round that is refused opens its session too.
+    return rule(clients, std::ssize(plan.cohort)).value_or(GraphRule{.degree = 0, .threshold = 2});
+  };
+  auto made = std::make_shared<OpenMasking>(plan, graph, everyone_, minimum_);
   newest_ = made;
   return made;
 }
 
 std::string MaskedAggregator::refuses(const AggregationPlan& plan) const {
-  const std::int64_t clients = std::ssize(plan.cohort);
-  if (!rule(clients)) return fmt::format("no graph of {} clients is secure and correct {}", clients, demand());
+  const std::int64_t cohort = std::ssize(plan.cohort), clients = group_size(cohort);
+  if (!rule(clients, cohort)) return fmt::format("no graph of {} clients is secure and correct {}", clients, demand());
   for (std::size_t c = 0; c < plan.wires.size(); ++c) {
     if (plan.total_weight[c] / plan.scales[c].weight_unit < std::ldexp(1.0, bits_ - 2)) continue;
     return fmt::format("a total weight of {} does not fit words of {} bits", plan.total_weight[c], bits_);
   }
   const std::shared_ptr<OpenMasking> session = session_of(plan);
-  return session->failure(session->reached);
+  return session->failure(session->reached());
 }
 
 std::unique_ptr<Collector> MaskedAggregator::open(const AggregationPlan& plan) const {
-  if (bits_ <= 32) return std::make_unique<MaskedSums<std::uint32_t>>(plan, session_of(plan), bits_);
-  return std::make_unique<MaskedSums<std::uint64_t>>(plan, session_of(plan), bits_);
+  if (bits_ <= 32) return std::make_unique<MaskedSums<std::uint32_t>>(plan, session_of(plan), bits_, executed_);
+  return std::make_unique<MaskedSums<std::uint64_t>>(plan, session_of(plan), bits_, executed_);
 }
 
 }  // namespace shoal

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "sim/error.hpp"
@@ -68,6 +69,9 @@ TEST(GraphRule, CountsTheCorruptClientsOfAGroup) {
   const auto in_group = [](std::int64_t clients, std::int64_t corrupt) {
     return graph_rule({.clients = clients, .dropout = .05, .corrupt_clients = corrupt});
   };
+  for (const auto& [clients, corrupt] : {std::pair{10, 10}, {20, 13}, {50, 19}, {100, 25}}) {
+    EXPECT_EQ(most_corrupt(clients, 1000, .05), corrupt);
+  }
   EXPECT_EQ(in_group(10, 10), std::nullopt);
   EXPECT_EQ(in_group(20, 13), (GraphRule{16, 14}));
   EXPECT_EQ(in_group(50, 19), (GraphRule{22, 20}));

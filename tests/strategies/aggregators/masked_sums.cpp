@@ -145,7 +145,26 @@ TEST(MaskedSums, CountTheBytesOfTheirPhases) {
   ASSERT_EQ(record.committed, 12);
   // Keys, sealed shares and answers; a bit for each neighbour, in whole bytes.
   EXPECT_EQ(record.bytes_down, 12 * (3 * 8 + k * 68 + k * 96 + (k + 7) / 8));
-  EXPECT_EQ(record.bytes_up, 12 * (3 * 8 + 68 + k * 96 + k * 44));
+  EXPECT_EQ(record.bytes_up, 12 * (4 + 4 * 4 + 68 + k * 96 + k * 44));
+}
+
+// The median over the means of three groups withstands a client that would spoil the mean.
+TEST(MaskedSums, GiveRowsOfGroupsToRules) {
+  const std::string base =
+      "rules = [\"median\"]\nplanner = {cohort = 15}\nlocal = {steps = 2}\n"
+      "[task]\nname = \"quadratic\"\nclients = 15\ndimension = 5\nprecision = \"float64\"\n";
+  const std::string grouped = "aggregator = {name = \"sec_agg\", groups = 3, minimum = 2, bits = 64}\n";
+  const std::string attack = "attack = {name = \"sign_flip\", malicious = 1, scale = 100}\n";
+  const Played honest = play(federation(grouped + base), 4), attacked = play(federation(attack + grouped + base), 4);
+  const Played mean =
+      play(federation(attack + "planner = {cohort = 15}\naggregator = {name = \"sec_agg\", minimum = 2, "
+                               "bits = 64}\nlocal = {steps = 2}\n[task]\nname = \"quadratic\"\nclients = "
+                               "15\ndimension = 5\nprecision = \"float64\"\n"),
+           4);
+  const auto distance = [&](const Played& played) { return (played.last() - honest.last()).norm().item<double>(); };
+  EXPECT_EQ(attacked.records[3].committed, 15);
+  EXPECT_LT(5 * distance(attacked), distance(mean));
+  EXPECT_EQ(play(federation(attack + grouped + base), 4, {3, 2}).bits, attacked.bits);
 }
 
 TEST(MaskedSums, RefuseWhatDoesNotFit) {
@@ -156,7 +175,7 @@ TEST(MaskedSums, RefuseWhatDoesNotFit) {
   EXPECT_EQ(error(masked + "planner = {cohort = 12}"), "accepted");
   EXPECT_THAT(error(masked + "planner = \"fed_buff\""), HasSubstr("masks of pairs need the whole cohort"));
   EXPECT_THAT(error(masked + "planner = {name = \"power_of_choice\", cohort = 12}"), HasSubstr("what they report"));
-  EXPECT_THAT(error(masked + "planner = {cohort = 9}"), HasSubstr("sums of at least 10 clients"));
+  EXPECT_THAT(error(masked + "planner = {cohort = 9}"), HasSubstr("sums of at least 10."));
   EXPECT_THAT(error(masked + "planner = {cohort = 12}\ncodec = \"top_k\""), HasSubstr("under masks all are"));
   EXPECT_THAT(error(masked + "planner = {cohort = 12}\nstrategy = \"mime\""), HasSubstr("first exchange"));
   EXPECT_THAT(error("planner = {cohort = 12}\naggregator = {name = \"sec_agg_plus\", corrupt = 0.7, dropout = 0.25}"),
