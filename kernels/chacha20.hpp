@@ -1,7 +1,7 @@
 #pragma once
 // The ChaCha20 block function for host and device: the cipher of RFC 8439, section 2.3, as a generator of key streams.
-// Nir, Langley: ChaCha20 and Poly1305 for IETF protocols, 2018. The device runs this code; the host uses libsodium,
-// which is faster (mask.cpp). Both must give the same bits.
+// Nir, Langley: ChaCha20 and Poly1305 for IETF protocols, 2018. The device runs this code; the host uses libsodium and
+// mask_wide.cpp, which are faster (mask.cpp). All must give the same bits.
 
 #include <cstdint>
 

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/mask_wide.hpp"
+
 namespace shoal {
 namespace {
 
@@ -55,16 +57,22 @@ Mask mask(std::span<const std::uint8_t, 32> seed, std::span<const std::uint8_t, 
 
 template <class Word>
 void add_masks(std::span<Word> sum, std::span<const Mask> masks, std::uint64_t first) {
+  constexpr std::size_t per_block = block_bytes / sizeof(Word), per_piece = piece_bytes / sizeof(Word);
   if (first > mask_words<Word> || sum.size() > mask_words<Word> - first)
     throw std::invalid_argument("mask of " + std::to_string(sum.size()) + " words from word " + std::to_string(first) +
                                 " (a key stream has " + std::to_string(mask_words<Word>) + ")");
   choose_fast_implementation();
-  constexpr std::size_t per_block = block_bytes / sizeof(Word), per_piece = piece_bytes / sizeof(Word);
+  constexpr std::size_t per_step = wide_bytes / sizeof(Word);
   alignas(64) Word piece[per_piece];
   for (std::size_t begin = 0; begin < sum.size();) {
     const std::uint64_t word = first + begin;
     const std::size_t skipped = word % per_block;  // nonzero only at the start: the stream is generated in whole blocks
     const std::size_t n = std::min(per_piece - skipped, sum.size() - begin);
+    if (const std::size_t steps = skipped == 0 && has_wide_masks() ? n / per_step : 0; steps > 0) {
+      for (const Mask& one : masks) add_mask_wide(sum.data() + begin, steps, one, word / per_block);
+      begin += steps * per_step;
+      continue;
+    }
     for (const Mask& one : masks) {
       generate(piece, skipped + n, one.stream, word - skipped);
       add(sum.data() + begin, piece + skipped, n, one.sign);

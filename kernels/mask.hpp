@@ -31,8 +31,9 @@ template <class Word>
 inline constexpr std::uint64_t mask_words = (std::uint64_t{64} << 32) / sizeof(Word);
 
 /// sum[i] += the sum over masks of sign * mask word (first + i), modulo 2^32 or 2^64; Word = std::uint32_t or
-/// std::uint64_t. Costs one pass over `sum` whatever the number of masks, and the library's ChaCha20 for each.
-/// Throws std::invalid_argument when the range passes mask_words.
+/// std::uint64_t. Costs one pass over `sum` whatever the number of masks, and for each a key stream: on processors with
+/// AVX-512 from registers (mask_wide.hpp), otherwise the library's. Throws std::invalid_argument when the range passes
+/// mask_words.
 template <class Word>
 void add_masks(std::span<Word> sum, std::span<const Mask> masks, std::uint64_t first = 0);
 

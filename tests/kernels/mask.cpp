@@ -106,6 +106,24 @@ TYPED_TEST(Masks, DoNotDependOnHowTheVectorIsCut) {
   }
 }
 
+// Steps of a kilobyte and what is left at either end, in all their combinations.
+TYPED_TEST(Masks, EqualTheLibrarysStreams) {
+  using Word = TypeParam;
+  std::mt19937_64 random(6);
+  for (int trial = 0; trial < 10'000; ++trial) {
+    const Mask mask = random_mask(random, trial % 2 == 0 ? MaskSign::plus : MaskSign::minus);
+    const std::size_t n = random() % 1'200, first = trial % 3 == 0 ? 0 : random() % 600;
+    std::vector<Word> sum(n);
+    shoal::add_masks<Word>(sum, {&mask, 1}, first);
+    std::vector<Word> expected = stream<Word>(mask, first + n);
+    expected.erase(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(first));
+    if (mask.sign == MaskSign::minus) {
+      for (Word& word : expected) word = Word{0} - word;
+    }
+    ASSERT_EQ(sum, expected) << n << " words from " << first;
+  }
+}
+
 TYPED_TEST(Masks, EndWithTheBlockCounter) {
   using Word = TypeParam;
   std::mt19937_64 random(5);

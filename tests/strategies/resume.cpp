@@ -123,6 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
         "[planner]\ncohort = 9\ndropout = 0.2\n[[codec]]\nname = \"top_k\"\n[[codec]]\nname = \"quantize\"\n"
         "[[stages]]\nname = \"top_k_download\"\nkeep = 0.3\n",
         "[planner]\ncohort = 9\n[codec]\nname = \"count_sketch\"\ncolumns = 3\nkeep = 4\n",
+        "[planner]\ncohort = 12\ndropout = 0.2\n[aggregator]\nname = \"sec_agg\"\nminimum = 5\n",
         // The radius is small, so the aggregate of the round before decides much of the next.
         "[planner]\ncohort = 9\ndropout = 0.2\n[[rules]]\nname = \"nnm\"\n[[rules]]\nname = \"centered_clipping\"\n"
         "radius = 0.05\n[attack]\nname = \"alie\"\nmalicious = 20\n",
