@@ -57,7 +57,7 @@ double GossipProcess::measure(double seconds) const {
   const double share = flops > 0 ? all_flops / flops : 1.0 * nodes / block.size();
   const std::unique_ptr<Communicator> comm = single_rank();
   double round = best * share;
-  // Where a whole round is short, it is timed: nodes also exchange and mix their models.
+  // A whole round is timed if it is short: nodes also exchange and mix their models.
   for (int attempt = 0; attempt < 2 && round <= seconds; ++attempt) {
     round = time_of([&] { run_gossip(gossip_, state, *comm, trainers); });
   }
