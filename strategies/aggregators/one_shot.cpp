@@ -45,11 +45,11 @@ struct Term {
   }
 };
 
-// The members that answer in a round, in their order: each is lost with the probability `dropout`.
-std::vector<std::int32_t> answering(const AggregationPlan& plan, const Committee& committee, double dropout) {
+// The members that answer in a round, in their order.
+std::vector<std::int32_t> answering(const AggregationPlan& plan, const Committee& committee, double lost) {
   std::vector<std::int32_t> members;
   for (std::int32_t member = 0; member < committee.members; ++member) {
-    if (RandomStream(plan.key, member).uniform() >= dropout) members.push_back(member);
+    if (RandomStream(plan.key, member).uniform() >= lost) members.push_back(member);
   }
   return members;
 }
@@ -209,17 +209,18 @@ class OneShot final : public Aggregator {
   explicit OneShot(const Settings& s)
       : bits_(static_cast<int>(s.integer("bits", 32, "width of the words that are encrypted", between(8, 32)))),
         minimum_(s.integer("minimum", 10, "fewest clients whose sum is released", at_least(2))),
-        dropout_(s.number("dropout", 0.05, "share of the decryptors that are lost in a round", between(0, 0.9))),
+        lost_(s.number("lost", 0.05, "probability with which each decryptor is lost in a round", between(0, 1))),
         where_(s.where()) {
     const std::int64_t enrolled =
         s.integer("enrolled", 1000, "parties from which the committee of decryptors is drawn", at_least(1));
     const double corrupt = s.number("corrupt", 0.05, "share of them that collude with the server", between(0, 0.9));
-    const std::optional<Committee> committee = committee_rule(enrolled, corrupt, dropout_);
+    const double dropout = s.number("dropout", 0.05, "share of them that may be lost", between(0, 0.9));
+    const std::optional<Committee> committee = committee_rule(enrolled, corrupt, dropout);
     if (!committee) {
       user_error(
           "{}: no committee of {} enrolled parties is secure and correct ({} corrupt, {} lost). Enrol more, or make "
           "these smaller.",
-          where_, enrolled, corrupt, dropout_);
+          where_, enrolled, corrupt, dropout);
     }
     committee_ = *committee;
   }
@@ -265,7 +266,7 @@ class OneShot final : public Aggregator {
     return (ring_words(wires) + lattice_degree - 1) / lattice_degree;
   }
   std::unique_ptr<OneShotSums> sums(const AggregationPlan& plan) const {
-    return std::make_unique<OneShotSums>(plan, term_of(blocks(plan.wires)), answering(plan, committee_, dropout_));
+    return std::make_unique<OneShotSums>(plan, term_of(blocks(plan.wires)), answering(plan, committee_, lost_));
   }
   // The committee stays in office for the whole run; all threads of a rank use one.
   std::shared_ptr<const Term> term_of(std::int64_t blocks) const {
@@ -278,7 +279,7 @@ class OneShot final : public Aggregator {
 
   int bits_;
   std::int64_t minimum_;
-  double dropout_;
+  double lost_;
   std::string where_;
   Committee committee_;
   mutable std::mutex mutex_;
