@@ -1,5 +1,5 @@
-// One-shot secure aggregation: every client speaks once, and nobody has to know the cohort before. A client encrypts
-// its update under a fresh key that adds up, and shares the key with a committee of decryptors, who together open the
+// One-shot secure aggregation: every client speaks once, and the cohort need not be known before. A client encrypts its
+// update under a fresh key that adds up, and shares the key with a committee of decryptors, who together open the
 // sum of the keys and with it the sum of the updates. The idea is that of OPA (arXiv 2410.22303) and Willow (Bell-Clark
 // et al., CRYPTO 2025). Works with asynchronous planners whose staleness weights are 1. Bytes are those of the clients;
 // time and traffic of the committee are not on the clock.
@@ -26,7 +26,7 @@ struct Term {
   OneShotTerms terms;
   std::vector<Coefficient> polynomials;
   PackedShares shares;
-  std::vector<Key256> seeds;  // of the decryptors
+  std::vector<Key256> seeds;  // secrets of the decryptors
 
   Term(const Committee& committee, std::int64_t blocks, int bits, std::int64_t minimum)
       : terms{.session = Transcript("one-shot term").hash(),
@@ -54,7 +54,7 @@ std::vector<std::int32_t> answering(const AggregationPlan& plan, const Committee
   return members;
 }
 
-// What a message brings to one decryptor, in the order of `Announced`.
+// The facts of a message that all decryptors see, in the order of `Announced`.
 struct Heading {
   OneShotLeaf leaf;
   Key256 open;
@@ -199,7 +199,7 @@ class OneShotSums final : public Collector {
   std::vector<std::int32_t> answering_, opening_;  // the first of those who answer open the sum
   RingWords<Word> ring_;
   std::vector<Word> own_;
-  std::vector<Coefficient> sum_;  // of ciphertexts
+  std::vector<Coefficient> sum_;  // the sum of the ciphertexts
   std::vector<Heading> headings_;
   std::vector<Bytes> sealed_;  // [messages][opening members]
 };
