@@ -1,5 +1,5 @@
-// One-shot secure aggregation: every client speaks once, and nobody has to know the cohort before. A client encrypts
-// its update under a fresh key that adds up, and shares the key with a committee of decryptors, who together open the
+// One-shot secure aggregation: every client speaks once, and the cohort need not be known before. A client encrypts its
+// update under a fresh key that adds up, and shares the key with a committee of decryptors, who together open the
 // sum of the keys and with it the sum of the updates. The idea is that of OPA (arXiv 2410.22303) and Willow (Bell-Clark
 // et al., CRYPTO 2025). Works with asynchronous planners whose staleness weights are 1. Bytes are those of the clients;
 // time and traffic of the committee are not on the clock.
@@ -26,7 +26,7 @@ struct Term {
   OneShotTerms terms;
   std::vector<Coefficient> polynomials;
   PackedShares shares;
-  std::vector<Key256> seeds;  // of the decryptors
+  std::vector<Key256> seeds;  // secrets of the decryptors
 
   Term(const Committee& committee, std::int64_t blocks, int bits, std::int64_t minimum)
       : terms{.session = Transcript("one-shot term").hash(),
@@ -45,16 +45,16 @@ struct Term {
   }
 };
 
-// The members that answer in a round, in their order: each is lost with the probability `dropout`.
-std::vector<std::int32_t> answering(const AggregationPlan& plan, const Committee& committee, double dropout) {
+// The members that answer in a round, in their order.
+std::vector<std::int32_t> answering(const AggregationPlan& plan, const Committee& committee, double lost) {
   std::vector<std::int32_t> members;
   for (std::int32_t member = 0; member < committee.members; ++member) {
-    if (RandomStream(plan.key, member).uniform() >= dropout) members.push_back(member);
+    if (RandomStream(plan.key, member).uniform() >= lost) members.push_back(member);
   }
   return members;
 }
 
-// What a message brings to one decryptor, in the order of `Announced`.
+// The facts of a message that all decryptors see, in the order of `Announced`.
 struct Heading {
   OneShotLeaf leaf;
   Key256 open;
@@ -199,7 +199,7 @@ class OneShotSums final : public Collector {
   std::vector<std::int32_t> answering_, opening_;  // the first of those who answer open the sum
   RingWords<Word> ring_;
   std::vector<Word> own_;
-  std::vector<Coefficient> sum_;  // of ciphertexts
+  std::vector<Coefficient> sum_;  // the sum of the ciphertexts
   std::vector<Heading> headings_;
   std::vector<Bytes> sealed_;  // [messages][opening members]
 };
@@ -209,17 +209,18 @@ class OneShot final : public Aggregator {
   explicit OneShot(const Settings& s)
       : bits_(static_cast<int>(s.integer("bits", 32, "width of the words that are encrypted", between(8, 32)))),
         minimum_(s.integer("minimum", 10, "fewest clients whose sum is released", at_least(2))),
-        dropout_(s.number("dropout", 0.05, "share of the decryptors that are lost in a round", between(0, 0.9))),
+        lost_(s.number("lost", 0.05, "probability with which each decryptor is lost in a round", between(0, 1))),
         where_(s.where()) {
     const std::int64_t enrolled =
         s.integer("enrolled", 1000, "parties from which the committee of decryptors is drawn", at_least(1));
     const double corrupt = s.number("corrupt", 0.05, "share of them that collude with the server", between(0, 0.9));
-    const std::optional<Committee> committee = committee_rule(enrolled, corrupt, dropout_);
+    const double dropout = s.number("dropout", 0.05, "share of them that may be lost", between(0, 0.9));
+    const std::optional<Committee> committee = committee_rule(enrolled, corrupt, dropout);
     if (!committee) {
       user_error(
           "{}: no committee of {} enrolled parties is secure and correct ({} corrupt, {} lost). Enrol more, or make "
           "these smaller.",
-          where_, enrolled, corrupt, dropout_);
+          where_, enrolled, corrupt, dropout);
     }
     committee_ = *committee;
   }
@@ -265,7 +266,7 @@ class OneShot final : public Aggregator {
     return (ring_words(wires) + lattice_degree - 1) / lattice_degree;
   }
   std::unique_ptr<OneShotSums> sums(const AggregationPlan& plan) const {
-    return std::make_unique<OneShotSums>(plan, term_of(blocks(plan.wires)), answering(plan, committee_, dropout_));
+    return std::make_unique<OneShotSums>(plan, term_of(blocks(plan.wires)), answering(plan, committee_, lost_));
   }
   // The committee stays in office for the whole run; all threads of a rank use one.
   std::shared_ptr<const Term> term_of(std::int64_t blocks) const {
@@ -278,7 +279,7 @@ class OneShot final : public Aggregator {
 
   int bits_;
   std::int64_t minimum_;
-  double dropout_;
+  double lost_;
   std::string where_;
   Committee committee_;
   mutable std::mutex mutex_;

@@ -32,7 +32,7 @@ class RingWords {
   double divisor(std::span<const Word> sum, std::size_t c) const;
 
   const AggregationPlan& plan_;
-  int spare_bits_;              // of a memory word
+  int spare_bits_;              // bits of a memory word above the ring
   std::vector<int> exponents_;  // per channel
 };
 

@@ -58,8 +58,8 @@ struct World {
 
 struct Leak {
   std::size_t honest = 0;      // clients whose words have arrived
-  std::size_t dimensions = 0;  // of the space of sums that the adversary can compute
-  bool only_the_sum = false;   // that space is spanned by the sum of all
+  std::size_t dimensions = 0;  // dimensions of the space of sums that the adversary can compute
+  bool only_the_sum = false;   // whether the sum of all spans that space
 };
 
 Leak leak(const World& world) {
