@@ -59,7 +59,7 @@ void read_idx(Bytes bytes) {
   for (const int dimensions : {1, 2, 3}) {
     try {
       readers::parse_idx(copy(bytes), "fuzzed", {.dimensions = dimensions});
-    } catch (const UserError&) {  // of another shape
+    } catch (const UserError&) {  // another shape
     }
   }
   readers::parse_idx(copy(bytes), "fuzzed", {.type = readers::IdxType::int32, .dimensions = 2});

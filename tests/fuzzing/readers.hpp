@@ -8,7 +8,7 @@
 namespace shoal::fuzzing {
 
 struct Reader {
-  const char* name;  // of the folder of its examples in tests/fuzzing/corpus
+  const char* name;  // the folder of its examples in tests/fuzzing/corpus
   void (*read)(std::span<const std::uint8_t> bytes);
 };
 
