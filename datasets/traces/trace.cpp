@@ -28,7 +28,7 @@ void TraceView::check(const std::string& origin) const {
     if (begins < 0 || begins >= period) fail(d, fmt::format("begins its period at {} us of {} us", begins, period));
     std::int64_t last = 0;
     for (std::int64_t i = offsets[d]; i < offsets[d + 1]; ++i) {
-      const auto [begin, end] = intervals[i];
+      const std::int64_t begin = intervals[i].begin, end = intervals[i].end;
       const auto named = [&](const char* problem) {
         return fmt::format("is available from {} us to {} us, which {}", begin, end, problem);
       };

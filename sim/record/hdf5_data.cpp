@@ -260,9 +260,9 @@ Table read_table(hid_t place, const std::string& name) { return read_further_col
 Table read_further_columns(hid_t place, const std::string& name, std::span<const Field> known) {
   const OpenRows data(place, name);
   Table table;
-  for (const auto& [column, is_integer] : data.columns()) {
-    if (std::ranges::any_of(known, [&](const Field& field) { return column == field.name; })) continue;
-    table.columns.push_back({column, is_integer ? FieldType::integer : FieldType::real, ""});
+  for (const auto& column : data.columns()) {
+    if (std::ranges::any_of(known, [&](const Field& field) { return column.first == field.name; })) continue;
+    table.columns.push_back({column.first, column.second ? FieldType::integer : FieldType::real, ""});
   }
   if (table.columns.empty()) return table;
   table.values.resize(data.count(8 * table.columns.size()) * table.columns.size());

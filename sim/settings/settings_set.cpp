@@ -39,7 +39,8 @@ void Settings::set(std::string_view dotted_key, std::string_view toml_value) {
   const auto keys = split_key(dotted_key);
   // A bare word is taken as a string; everything else is read as TOML.
   auto value = parse_settings_value(toml_value, node_->origin, node_->below(dotted_key));
-  if (!value && is_bare(toml_value, "_-./")) value = std::make_unique<SettingsValue>(std::string(toml_value));
+  if (!value && is_bare(toml_value, "_-./"))
+    value = std::make_unique<SettingsValue>(SettingsValue{std::string(toml_value)});
   if (!value) user_error("cannot set '{}' to {} (not a TOML value)", dotted_key, quoted(toml_value));
 
   // Check first, then change: a refused key leaves everything as it was.
