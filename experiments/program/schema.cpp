@@ -59,7 +59,7 @@ Section& section_at(Section& root, std::string_view path) {
   return *section;
 }
 
-// What a default part reads is read by an experiment too; without it, what is left is read whatever the part.
+// An experiment's settings of a section, without those of its default part, are read whatever the part.
 void add_shared_keys(Section& section, const std::string& path, const std::vector<Settings>& experiments) {
   for (const Settings& experiment : experiments) {
     const std::vector<Declared> read = declared_at(experiment, path);

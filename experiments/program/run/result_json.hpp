@@ -1,5 +1,5 @@
 #pragma once
-// What `shoal run --json` and `shoal verify --json` print.
+// The objects that `shoal run --json` and `shoal verify --json` print.
 
 #include <string>
 
