@@ -1,6 +1,7 @@
 """Awkward words on the command line end with exit code 2 and one line without control characters, or do what they say."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import program
@@ -70,6 +71,15 @@ def test_labels_with_controls_are_shown_as_escapes():
     prepare()
     out = program.run("base.toml", "--out", "label.h5", "--set", 'grid.variants=[{label = "a\\u001B[31mb", seed = 2}]')
     assert "\x1b" not in out and "\\u001B[31mb" in out, out
+
+
+def test_output_that_cannot_be_written():
+    prepare()
+    for arguments in (["list"], ["list", "--json"], ["schema"], ["export", "base.h5", "--json"], ["explain", "local"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([program.SHOAL, *arguments], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  env=program.environment())
+        assert done.returncode == 1 and "cannot write" in done.stderr, (arguments, done)
 
 
 def test_files_with_awkward_names():
