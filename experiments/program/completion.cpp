@@ -32,7 +32,7 @@ std::string explained_names() {
   return joined(names);
 }
 
-// The kinds of a command's words, by the names of its positional arguments.
+// The kind of words that a command takes, by the names of its positional arguments.
 enum class Words { none, experiments, runs, names, commands };
 
 Words words_of(const CLI::App& command) {
@@ -40,7 +40,7 @@ Words words_of(const CLI::App& command) {
     if (!option->get_positional()) continue;
     const std::string name = option->get_name(true);
     if (name == "FILE") return Words::experiments;
-    if (name.ends_with(".h5")) return Words::runs;
+    if (name == "RUN.h5" || name == "A.h5") return Words::runs;
     if (name == "PART") return Words::names;
     if (name == "COMMAND") return Words::commands;
   }

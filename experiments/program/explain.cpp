@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "experiments/program/part_list.hpp"
 #include "experiments/program/vocabulary.hpp"
 
 namespace shoal {
@@ -28,7 +29,12 @@ std::string example_of(const Entry& entry, const std::vector<Declared>& settings
     if (one.key != "name" && !setting) setting = &one;
   }
   const std::string assignment = setting ? fmt::format("{} = {}", setting->key, setting->fallback) : "";
-  if (!is_part(entry)) return fmt::format("[{}]\n{}\n", entry.section, assignment);
+  if (!is_part(entry) && setting) return fmt::format("[{}]\n{}\n", entry.section, assignment);
+  if (!is_part(entry)) {  // a section that only names a part, or several
+    const std::vector<AnyPart> parts = all_parts();
+    const std::string first = fmt::format("\"{}\"", std::ranges::find(parts, entry.section, &AnyPart::section)->name);
+    return fmt::format("{} = {}\n", entry.section, takes_list(entry.section) ? "[" + first + "]" : first);
+  }
   const std::string table =
       setting ? fmt::format("{{name = \"{}\", {}}}", entry.name, assignment) : fmt::format("\"{}\"", entry.name);
   return fmt::format("{} = {}\n", entry.section, takes_list(entry.section) ? "[" + table + "]" : table);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <sstream>
 
 #include "experiments/program/json.hpp"
 #include "experiments/program/run/experiment.hpp"
@@ -13,7 +14,7 @@
 namespace shoal {
 namespace {
 
-// Settings that are worth changing first, by task. Comments come from the settings themselves.
+// The settings worth choosing first, by task. Comments come from the settings themselves.
 const std::map<std::string, const char*> first_settings{
     {"supervised",
      "rounds = 100\ndata.name = \"optdigits\"\npartition = {name = \"dirichlet\", clients = 100, alpha = 0.3}\n"
@@ -45,10 +46,25 @@ std::string first_settings_of(const std::string& task) {
                                        : fmt::format("task.name = \"{}\"\ngrid.seed = [1, 2, 3]\n", task);
 }
 
-// A line of the file with the setting's meaning behind it.
+constexpr std::size_t widest = 120;
+
+// Comment lines that hold the text, broken between words.
+std::string comment_of(const std::string& text) {
+  std::string lines, line = "#";
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (line.size() + 1 + word.size() > widest) lines += std::exchange(line, "#") + "\n";
+    line += " " + word;
+  }
+  return lines + line + "\n";
+}
+
+// A line of the file with the setting's meaning behind it, or above it if it is long.
 std::string line_of(const std::string& assignment, const Declared* setting) {
   if (!setting) return assignment + "\n";
-  return fmt::format("{:<24} # {} ({})\n", assignment, setting->meaning, setting->type);
+  const std::string meaning = fmt::format("{} ({})", setting->meaning, setting->type);
+  std::string line = fmt::format("{:<24} # {}\n", assignment, meaning);
+  return line.size() <= widest ? line : comment_of(meaning) + assignment + "\n";
 }
 
 class Writer {
@@ -99,9 +115,8 @@ std::string new_experiment(const std::string& task, const std::string& name, boo
   named.set("name", json_text(name));  // a JSON string is a TOML string
   Writer writer(chosen, composed, with_all);
   writer.text =
-      "# The question, the setting, and the result with its numbers. 'shoal explain NAME' tells more about every part "
-      "and "
-      "section.\n" +
+      "# The question, the setting, and the result with its numbers.\n"
+      "# 'shoal explain NAME' tells more about every part and section.\n" +
       named.canonical();
   std::vector<std::string> paths{""};
   for (const Entry& entry : vocabulary()) {

@@ -21,7 +21,7 @@ struct FirstDifference {
   std::array<double, 2> values{};       // NaN where a row is missing
 };
 
-/// A cell in the two runs.
+/// One cell in both runs.
 struct CellDiff {
   std::string label;
   std::int64_t seed = 0;
@@ -34,7 +34,7 @@ struct CellDiff {
 struct RunDiff {
   std::array<std::string, 2> files;
   std::vector<std::string> only_in_first, only_in_second;  // "fed_avg seed 1"
-  std::vector<CellDiff> cells;                             // in both runs
+  std::vector<CellDiff> cells;                             // cells that both have
 
   /// Whether both have the same cells with the same results, whatever their settings.
   bool same() const;

@@ -1,4 +1,4 @@
-// The text that `shoal diff` prints.
+// The output of `shoal diff`.
 #include "experiments/program/run_diff.hpp"
 
 #include <fmt/format.h>

@@ -15,7 +15,7 @@ namespace {
 
 using Write = std::function<void(const std::string&)>;
 
-// The separator between the items of an object or a list.
+// The comma between items: none before the first.
 class Separator {
  public:
   std::string next() { return std::exchange(is_first_, false) ? "" : ","; }

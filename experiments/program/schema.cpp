@@ -59,7 +59,7 @@ Section& section_at(Section& root, std::string_view path) {
   return *section;
 }
 
-// An experiment reads the settings of a default part too; those that are left without it are read whatever the part.
+// An experiment's settings of a section, without those of its default part, are read whatever the part.
 void add_shared_keys(Section& section, const std::string& path, const std::vector<Settings>& experiments) {
   for (const Settings& experiment : experiments) {
     const std::vector<Declared> read = declared_at(experiment, path);

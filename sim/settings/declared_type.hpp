@@ -11,8 +11,8 @@ namespace shoal {
 
 struct DeclaredType {
   std::string kind;                    // number, integer, flag, text, choice, list of numbers, of integers or of texts
-  Bounds bounds{};                     // for a number, or for each item of a list
-  std::vector<std::string> options{};  // for a choice
+  Bounds bounds{};                     // bounds of a number, or of each item of a list
+  std::vector<std::string> options{};  // options of a choice
 };
 
 /// "at least 1", "greater than 0 and at most 1", "between 0 and 1"; empty for any number.

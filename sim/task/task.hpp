@@ -39,7 +39,7 @@ struct Evaluation {
 
   std::int64_t examples = 0;
   std::int64_t correct = 0;  // -1 in a task without correct answers
-  std::int64_t loss = 0;  // LossSum::code
+  std::int64_t loss = 0;     // LossSum::code
 
   /// The code of a chunk's loss, which may be infinite or NaN: LossSum adds codes, since not all are multiples of the
   /// unit.

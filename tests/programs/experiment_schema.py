@@ -55,15 +55,18 @@ def test_parts_can_be_tried():
 def test_what_is_wrong_is_refused():
     check = validator()
     assert problem(check, "rounds = 3\n[local]\nrate = 0.5") == ""
+    wrong = []
     for experiment in ("roundz = 3", "rounds = 0", "rounds = 2.5", "rounds = '3'", "seed = -1",
                        "[planner]\ncohrot = 5", "[planner]\nname = 'uniform'\ndropout = 1.5", "[strategy]\nname = 'fed_porx'",
                        "strategy = 'fed_porx'", "strategy = {name = 'fed_avg', mu = 1}", "[local]\nrate = -0.1",
                        "[model]\nname = 'mlp'\nwidths = [8, 0]", "stages = ['clipp']", "[population.limits]\nlimit = 3",
                        "[grid]\nseed = 1", "[grid]\nseed = []", "[grid]\nsead = [1]", "[aggregator]\nweights = 'heavy'"):
         assert problem(check, experiment), experiment
-        path = program.Path("wrong.toml")
-        path.write_text(experiment)
-        assert program.shoal("plan", "wrong.toml").returncode == 2, experiment
+        wrong.append(experiment)
+    for number, experiment in enumerate(wrong):
+        program.Path(f"wrong{number}.toml").write_text(experiment)
+    ends = program.two_at_once(lambda number: program.shoal("run", f"wrong{number}.toml").returncode, range(len(wrong)))
+    assert ends == [2] * len(wrong), ends
 
 
 program.main(globals())

@@ -45,6 +45,8 @@ int print_tables(const ExportOptions& options) {
     const RunContents run = read_run(options.file);
     wanted.finished = !std::filesystem::exists(journal_folder(options.file));
     write_run_json(run, wanted, [](const std::string& piece) { std::fwrite(piece.data(), 1, piece.size(), stdout); });
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      system_error("cannot write to stdout: the disk may be full");
   });
   if (failure.code == 0) return 0;
   fmt::print(stderr, "shoal: {}\n", failure.problem);

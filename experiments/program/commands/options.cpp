@@ -1,7 +1,10 @@
 #include "experiments/program/commands/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cmath>
+#include <cstdio>
+#include <cstring>
 
 #include "experiments/program/exit_codes.hpp"
 #include "experiments/program/run/run_command.hpp"
@@ -24,12 +27,18 @@ int respond(const std::string& command, bool as_json, const std::function<Answer
     if (as_json) print_json_error(command, failure.problem, failure.code);
     return failure.code;
   }
-  if (as_json) {
-    print_json(command, answer.json);
-  } else {
-    fmt::print("{}", answer.text);
-  }
-  return answer.code;
+  return guarded("",
+                 [&] {
+                   if (as_json) {
+                     print_json(command, answer.json);
+                   } else {
+                     fmt::print("{}", answer.text);
+                   }
+                   if (std::fflush(stdout) != 0)
+                     system_error("cannot write to stdout: {}", std::strerror(errno));  // a full disk
+                 }) == 0
+             ? answer.code
+             : other_error_code;
 }
 
 CLI::Validator finite_number(const char* what, double least) {

@@ -98,8 +98,9 @@ bool replaces(const std::pair<std::string, std::string>& set, std::string_view o
 
 void check_name(const std::string& name) {
   if (name.empty()) user_error("'name' is empty. Give the experiment a name.");
-  const bool has_controls = std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-  if (has_controls) user_error("'name' \"{}\" has control characters. Leave them out.", name);
+  for (const unsigned char byte : name) {
+    if (byte < 0x20 || byte == 0x7f) user_error("'name' has the control character \\x{:02x}. Leave it out.", byte);
+  }
   constexpr std::size_t most = 200;  // file systems take 255 bytes a name
   if (name.size() > most) user_error("'name' has {} bytes. Shorten it to {} or less.", name.size(), most);
 }

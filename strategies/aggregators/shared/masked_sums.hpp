@@ -1,6 +1,6 @@
 #pragma once
-// The common part of the protocols of masked sums: a session in which every client adds masks to integer words, and the server
-// removes from their sum what does not cancel.
+// The common part of the protocols of masked sums: a session in which every client adds masks to integer words, and the
+// server removes from their sum what does not cancel.
 
 #include <functional>
 #include <memory>

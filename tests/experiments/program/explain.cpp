@@ -76,7 +76,9 @@ TEST(Explain, WritesDefaultsAsInAFile) {
   EXPECT_THAT(text, HasSubstr("fed_prox (strategy)\n"));
   EXPECT_THAT(text, HasSubstr("arXiv 1812.06127"));
   EXPECT_THAT(text, HasSubstr("\n[strategy]\n"));
-  EXPECT_THAT(text, HasSubstr("mu                 = 0.01         # strength of the pull to the server model (number, at least 0)"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("mu                 = 0.01         # strength of the pull to the server model (number, at least 0)"));
   EXPECT_THAT(explain("clip"), HasSubstr("[stages]"));
 }
 
@@ -90,6 +92,36 @@ TEST(Explain, ShowsSectionsThatAreNoParts) {
   EXPECT_THAT(explain("limits"), HasSubstr("[population.limits]"));
   EXPECT_THAT(explain("limits"), HasSubstr("take part only when the device is not in use"));
   EXPECT_THAT(explain("quadratic"), HasSubstr("curvatures"));
+}
+
+TEST(Explain, KnowsSectionsOfPartsAndKeys) {
+  EXPECT_THAT(explain("planner"),
+              HasSubstr("cohort             = 10           # clients started in each round (integer, at "
+                        "least 1)"));
+  EXPECT_THAT(explain("stages"), HasSubstr("\n  stages = [\"adaptive_clip\"]\n"));
+  EXPECT_THAT(explain("rounds"), HasSubstr("\n  rounds = 100\n"));
+  EXPECT_THAT(explain("grid"), HasSubstr("seed = [1, 2, 3]"));
+  EXPECT_THAT(explain("population.limits"), HasSubstr("[population.limits]"));
+  EXPECT_THAT(explain("fed_prox"), HasSubstr("\n  strategy = {name = \"fed_prox\", mu = 0.01}\n"));
+}
+
+// A key with its section is that setting alone.
+TEST(Explain, ShowsASingleSetting) {
+  const std::string text = explain("local.rate");
+  EXPECT_THAT(text, HasSubstr("learning rate of local SGD (number, greater than 0"));
+  EXPECT_THAT(text, Not(HasSubstr("momentum of local SGD")));
+  EXPECT_THAT(explain("strategy.mu"), HasSubstr("fed_prox (strategy)"));
+  EXPECT_THAT(explain("strategy.mu"), Not(HasSubstr("scaffold")));
+}
+
+// The examples are TOML, so that they can be pasted into a file.
+TEST(Explain, GivesExamplesThatAreToml) {
+  for (const char* name :
+       {"fed_prox", "clip", "local", "population.limits", "stages", "strategy", "rounds", "grid", "diurnal"}) {
+    for (const Json& entry : explain_json(name)) {
+      EXPECT_NO_THROW(Settings::parse(entry["example"].get<std::string>(), name)) << entry["example"];
+    }
+  }
 }
 
 TEST(Explain, SuggestsTheNearestName) {
