@@ -330,6 +330,17 @@ def test_never_replaces_a_run(tmp_path: Path) -> None:
     assert run.read_bytes() == kept
 
 
+def test_replaces_pages_only(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a.h5", [evaluated([0.5])])
+    other = tmp_path / "notes.txt"
+    other.write_text("mine")
+    done = start(run, "--out", other)
+    assert done.returncode == 2 and "is no page" in done.stderr and other.read_text() == "mine"
+    assert "no regular file" in start(run, "--out", "/dev/null").stderr
+    page = tmp_path / "page.html"
+    assert [start(run, "--out", page).returncode for _ in range(2)] == [0, 0]
+
+
 def without_joules(cell: CellFile) -> None:
     cell.clients = table([column for column in CLIENT if column[0] != "joules"], 3, accepted=1)
 

@@ -143,3 +143,17 @@ def test_an_installed_program_finds_python(program: Path, run_path: Path, tmp_pa
     done = start(copy, "table", run_path, PYTHONPATH="/nowhere")
     assert done.returncode in (0, 2)
     assert "fed_avg" in done.stdout if done.returncode == 0 else "has no package shoal" in done.stderr
+
+
+def test_table_replaces_tables_only(program: Path, run_path: Path, tmp_path: Path) -> None:
+    kept = run_path.read_bytes()
+    done = start(program, "table", run_path, "--out", run_path)
+    assert done.returncode == 2 and "is one of the run files" in done.stderr and run_path.read_bytes() == kept
+    other = tmp_path / "experiment.toml"
+    other.write_text("rounds = 3\n")
+    done = start(program, "table", run_path, "--out", other)
+    assert done.returncode == 2 and "is no table" in done.stderr and other.read_text() == "rounds = 3\n"
+    for format in ("text", "csv", "latex", "markdown"):
+        out = tmp_path / format
+        for _ in range(2):
+            assert start(program, "table", run_path, "--format", format, "--out", out).returncode == 0, format

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import table, text
+from . import output, table, text
 from .errors import ShoalError
 from .run_file import Run, read, status_text
 
@@ -89,13 +89,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args(arguments)
     try:
+        if options.out is not None:
+            output.check(options.out, [options.file], "table")
         run = read(options.file)
         if run.cells.empty:
             raise ShoalError(f"{options.file}: there is no cell to tabulate. Start the run first.")
         made = lines(run)
         shown = rendered(made) if options.format == "text" else FORMATS[options.format](table.summary(run))
         if options.out is not None:
-            options.out.write_text(shown, encoding="utf-8")
+            output.replace(options.out, shown)
     except (ShoalError, OSError) as error:
         problem = " ".join(str(error).split())
         print(f"shoal: {problem}", file=sys.stderr)

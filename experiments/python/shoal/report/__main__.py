@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 
+from shoal import output
 from shoal.errors import ShoalError
 from shoal.report.page import page
 from shoal.run_file import read
-
-
-def check_out(out: Path, files: list[Path]) -> None:
-    if not out.parent.is_dir():
-        raise ShoalError(f"--out {out}: the folder '{out.parent}' does not exist. Make it, or choose another place.")
-    if out.is_dir():
-        raise ShoalError(f"--out {out}: is a folder. Choose another name for the page.")
-    for file in files:
-        if file.exists() and out.exists() and os.path.samefile(file, out):
-            raise ShoalError(f"--out {out}: is one of the run files. Choose another name for the page.")
-
-
-def replace(out: Path, text: str) -> None:
-    """The whole page or none of it."""
-    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, out)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     warnings.simplefilter("ignore", RuntimeWarning)  # of absurd numbers in a file: the page shows them as they are
     try:
-        check_out(options.out, options.files)
-        replace(options.out, page([read(file) for file in options.files]))
+        output.check(options.out, options.files, "page")
+        output.replace(options.out, page([read(file) for file in options.files]))
     except (ShoalError, OSError) as error:
         return refuse(" ".join(str(error).split()))
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
