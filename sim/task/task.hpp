@@ -35,11 +35,11 @@ double local_flops(const ClientWork& work, const LocalSettings& local, double fr
 
 /// Sums over evaluated examples, as integers so that any split over ranks adds up to the same.
 struct Evaluation {
-  static constexpr double loss_unit = 1.0 / (1 << 30);  // that of LossSum
+  static constexpr double loss_unit = 1.0 / (1 << 30);  // the unit of LossSum
 
   std::int64_t examples = 0;
   std::int64_t correct = 0;  // -1 in a task without correct answers
-  std::int64_t loss = 0;  // LossSum::code
+  std::int64_t loss = 0;     // LossSum::code
 
   /// The code of a chunk's loss, which may be infinite or NaN: LossSum adds codes, since not all are multiples of the
   /// unit.
