@@ -14,13 +14,17 @@
 #   // Try: planner.cohort = 12, data.server = 50
 #
 # Such a line holds assignments in the syntax of experiment files, separated by commas; several lines are tried one after
-# the other. The conformance test reads them from the file when it runs; here they are only left out of what `shoal
-# explain` prints.
+# the other. A part that makes no sense beside others, which refuse it or which it refuses, names them there, with a part
+# of the message:
+#
+#   // Refused with ifca, aggregator median, every planner: does not wait for all of them
+#
+# Tests read these lines from the file when they run; here they are only left out of what `shoal explain` prints.
 
-# Sets `about` to the text of the first comment in a part's file, without the lines that begin with "Try:".
+# Sets `about` to the text of the first comment in a part's file, without the lines for tests.
 function(shoal_part_about text about)
   string(REGEX MATCH "^(//[^\n]*\n)+" comment "${text}")
-  string(REGEX REPLACE "(^|\n)//[ ]*Try:[^\n]*" "" comment "${comment}")
+  string(REGEX REPLACE "(^|\n)//[ ]*(Try:|Refused with )[^\n]*" "" comment "${comment}")
   string(REGEX REPLACE "(^|\n)//[ ]?" "\\1" comment "${comment}")
   string(STRIP "${comment}" comment)
   set(${about} "${comment}" PARENT_SCOPE)

@@ -14,6 +14,7 @@ expect_about("// Two lines;\n// [joined].\n\n// Not this one.\n" "Two lines;\n[j
 expect_about("// The end.\n// Try: planner.cohort = 12, data.server = 50\n\nint a;\n" "The end.")
 expect_about("// Try: a.b = [1, 2]\n// The start.\n" "The start.")
 expect_about("// Both\n// Try: a.b = \"x\"; c = 1\n// Try: a.b = \"y\"\n// sides.\n" "Both\nsides.")
+expect_about("// Kept.\n// Refused with ifca, every rule: has 2 groups\n// Try: a = 1\n// Refused without.\n" "Kept.\nRefused without.")
 expect_about("// Try:a.b = 1\n//Try: a.b = 2\n" "")
 expect_about("// Try this: a // Try: is no line of its own.\n" "Try this: a // Try: is no line of its own.")
 expect_about("#include <a>\n// Too late.\n" "")

@@ -193,10 +193,10 @@ void Federation::check() const {
   });
   refuse_missing_means(*this);
   refuse_missing_rows(*this);
-  refuse_missing_reference(*this);
   refuse_sending_rows(*this);
   refuse_mixed_groups(*this);
   refuse_rules_beside_rows(*this);
+  refuse_missing_reference(*this);
   refuse_prelude(*this);
   for (const auto& codec : codecs) {
     if (!(aggregator->needs_rows() || aggregator->gives_rows()) || codec->decodes_rows()) continue;

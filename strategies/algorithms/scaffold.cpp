@@ -38,11 +38,11 @@ class Scaffold final : public Strategy {
     // Option II needs no extra pass over the data. With K local steps: c_i+ - c_i = (x - y_i) / (K rate) - c.
     std::vector<double> per_step;
     for (const ClientFigures& client : fit.figures) per_step.push_back(-1 / (client.steps * clients.local().rate));
+    const at::Tensor delta = fit.delta.dense();
     const at::Tensor mean_gradient =
-        fit.delta.dense() *
-        at::from_blob(per_step.data(), {clients.count(), 1}, at::kDouble).to(fit.delta.dense().options());
+        delta * at::from_blob(per_step.data(), {clients.count(), 1}, at::kDouble).to(delta.options());
     clients.remember("control", mean_gradient - shift);
-    return {{fit.delta, mean_gradient - server.tensors.at("control")}};
+    return {{fit.delta, mean_gradient.sub_(server.tensors.at("control"))}};
   }
   void server_update(State& state, std::span<const Aggregate> groups, const ServerContext& context) const override {
     state.params().add_(groups[0].mean(0), rate_);

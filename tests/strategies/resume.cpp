@@ -2,15 +2,22 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "sim/record/checkpoint.hpp"
+#include "tests/experiments/program/tries.hpp"
 #include "tests/strategies/federations.hpp"
 
 namespace shoal {
 namespace {
 
 using namespace shoal::test;
+
+const std::string base =
+    "[task]\nname = \"quadratic\"\nclients = 60\ndimension = 11\n[population]\nspeed_sigma = 1.5\n"
+    "[local]\nsteps = 3\nblock = 2\n";
 
 class Resume : public testing::TestWithParam<std::string> {
  protected:
@@ -46,10 +53,7 @@ class Resume : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(Resume, GivesTheSameBitsOnOtherRanks) {
-  const bool has_task = GetParam().starts_with("[task]");
-  const std::string base =
-      "[task]\nname = \"quadratic\"\nclients = 60\ndimension = 11\n[population]\nspeed_sigma = 1.5\n"
-      "[local]\nsteps = 3\nblock = 2\n";
+  const bool has_task = GetParam().find("task") != std::string::npos;
   const Federation parts = federation(has_task ? GetParam() : base + GetParam());
   const auto folder = std::filesystem::path(testing::TempDir()) / fmt::format("shoal_resume_{}", ::getpid());
   std::filesystem::create_directory(folder);
@@ -91,6 +95,22 @@ std::vector<std::string> all_planners() {
   return all;
 }
 
+// Each part of a round with its defaults, or the first settings with which it asks to be tried.
+std::vector<std::string> all_others() {
+  std::vector<std::string> all;
+  for (const AnyPart& part : all_parts()) {
+    constexpr std::array<std::string_view, 6> kinds = {"strategy", "stage", "codec", "aggregator", "rule", "attack"};
+    if (std::ranges::count(kinds, part.kind) == 0 || part.name == "float_sum") continue;  // depends on ranks
+    const std::vector<std::string> asked = tries(part);
+    const std::string cohort = base + "[planner]\ncohort = 9\ndropout = 0.2\n";
+    Settings settings = Settings::parse(asked.empty() ? cohort : with(cohort, asked.front()), "test.toml");
+    settings.set(part.section, toml_of(part));
+    all.push_back(settings.canonical());
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Others, Resume, testing::ValuesIn(all_others()));
 INSTANTIATE_TEST_SUITE_P(Planners, Resume, testing::ValuesIn(all_planners()));
 INSTANTIATE_TEST_SUITE_P(
     Parts, Resume,

@@ -77,8 +77,9 @@ constexpr auto sides = std::to_array<PairOfSides>({
     {Side::study, Side::study, Fit::meaningless, "a study has one environment"},
 });
 
-/// A pair that is refused although its kinds go together. Each is the name of a part, with its kind where others have
-/// that name, "kind: ..." for all parts of a kind, or "all".
+/// A pair that is refused although its kinds go together. A new part says it in its own file, `// Refused with`
+/// (sim/parts.cmake); these are of parts that were there before. Each is the name of a part, with its kind where others
+/// have that name, "kind: ..." for all parts of a kind, or "all".
 struct PairOfParts {
   std::string_view one, other;
   std::string_view refusal;  // a part of the message

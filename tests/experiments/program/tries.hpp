@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,14 +25,38 @@ inline std::string toml_of(const AnyPart& part, const std::string& extra = "") {
   return is_listed(part) ? "[" + table + "]" : table;
 }
 
-/// The settings with which the part's file asks to be tried: the lines `// Try:` of its first comment, TOML each.
-inline std::vector<std::string> tries(const AnyPart& part) {
+/// The lines of the first comment of the part's file that begin with `start`, without it.
+inline std::vector<std::string> lines_of(const AnyPart& part, std::string_view start) {
   const char* source = std::getenv("SHOAL_SOURCE");
   std::ifstream file(std::filesystem::path(source == nullptr ? "" : source) / part.file);
   std::vector<std::string> all;
   for (std::string line; std::getline(file, line) && line.starts_with("//");) {
     const std::size_t begin = line.find_first_not_of("/ ");
-    if (begin != std::string::npos && line.substr(begin).starts_with("Try:")) all.push_back(line.substr(begin + 4));
+    if (begin != std::string::npos && line.substr(begin).starts_with(start)) {
+      all.push_back(line.substr(begin + start.size()));
+    }
+  }
+  return all;
+}
+
+/// The settings with which the part's file asks to be tried, TOML each.
+inline std::vector<std::string> tries(const AnyPart& part) { return lines_of(part, "Try:"); }
+
+/// Other parts that a part is refused with, as its file says: "Refused with NAME, NAME: a part of the message".
+struct RefusedWith {
+  std::vector<std::string> names;  // "kind: ..." for all of a kind
+  std::string message;
+};
+inline std::vector<RefusedWith> refusals(const AnyPart& part) {
+  std::vector<RefusedWith> all;
+  for (const std::string& line : lines_of(part, "Refused with ")) {
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) throw std::runtime_error(fmt::format("{}: 'Refused with' no message", part.file));
+    RefusedWith& one = all.emplace_back(RefusedWith{.names = {}, .message = line.substr(colon + 2)});
+    std::istringstream names(line.substr(0, colon));
+    for (std::string name; std::getline(names >> std::ws, name, ',');) {
+      one.names.push_back(name.starts_with("every ") ? "kind: " + name.substr(6) : name);
+    }
   }
   return all;
 }

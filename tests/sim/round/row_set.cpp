@@ -235,6 +235,37 @@ TEST(RowSet, GivesTheRowsOfAGroup) {
   EXPECT_LT(gram_error(found.narrow(0, 6000, 4), exact_gram(expected)), product_error);
 }
 
+// The second channel lies in the columns of several ranks.
+TEST(RowSet, GivesTheValuesOfAChannel) {
+  const at::Tensor rows = normal_rows(4, 9000);
+  const Arrival arrival{.widths = {1000, 7500, 500}, .weights = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}};
+  const at::Tensor found = on_any_ranks(rows, arrival, [](RowSet& set, Communicator&) {
+    return at::cat({set.channel(0), set.channel(1), set.channel(2)}, 1);
+  });
+  EXPECT_TRUE(at::equal(found, rows));
+}
+
+TEST(RowSet, MayHoldRowsOfNobody) {
+  const at::Tensor rows = normal_rows(3, 5000);
+  const at::Tensor found = on_any_ranks(rows, {}, [&](RowSet&, Communicator& comm) {
+    ThreadPool pool(2);
+    std::vector<SharedRow> shared;
+    for (std::int32_t i = 0; i < 3; ++i) {
+      shared.push_back({.group = i % 2, .weights = {1.0, 1.0 + i}, .values = rows[i]});
+    }
+    RowSet set(shared, {4000, 1000}, at::kDouble, comm, pool);
+    EXPECT_TRUE(set.clients().empty());
+    RowSet group = set.of_group(0);
+    EXPECT_EQ(group.count(), 2);
+    EXPECT_TRUE(group.clients().empty());
+    return at::cat({all_rows(set).flatten(), group.mean()});
+  });
+  EXPECT_TRUE(at::equal(found.narrow(0, 0, 15000), rows.flatten()));
+  const at::Tensor mean = found.narrow(0, 15000, 5000);
+  EXPECT_LT(difference(mean.narrow(0, 0, 4000), ((rows[0] + rows[2]) / 2).narrow(0, 0, 4000)), 1e-15);
+  EXPECT_LT(difference(mean.narrow(0, 4000, 1000), ((rows[0] + 3 * rows[2]) / 4).narrow(0, 4000, 1000)), 1e-15);
+}
+
 TEST(RowSet, MayBeCopied) {
   const at::Tensor rows = normal_rows(3, 100);
   const at::Tensor found = on_any_ranks(rows, {}, [](RowSet& set, Communicator&) {

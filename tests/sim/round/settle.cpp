@@ -37,7 +37,7 @@ class PowerStep final : public Codec {
   Encoded encode(Encoded before, const Wire& wire, const Message&, ClientBlock& clients,
                  const PartContext&) const override {
     const at::Tensor all = before.words.dense() + clients.recall("residual");
-    clients.remember("residual", all);  // what is left of it is known after the sum
+    clients.remember("residual", all);  // its rest is known after the sum
     before.words = Rows(all);
     std::ranges::fill(before.value_bytes, wire.largest_bytes);
     return before;

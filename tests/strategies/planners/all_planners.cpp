@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <map>
 #include <set>
 
 #include "sim/round/probe.hpp"
@@ -80,8 +82,6 @@ TEST_P(Planners, GiveTheSameBitsOnAnyRanks) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Planners, testing::ValuesIn(planners()), [](const auto& info) { return info.param; });
-
 // --- Each declared setting has an effect -----------------------------------------------------------------------------
 
 using Values = std::map<std::string, std::string>;
@@ -104,118 +104,44 @@ std::string trace(const std::string& planner, const Values& values) {
 
 // Another value for a setting, and the other settings that it needs to have an effect.
 struct Other {
-  std::string planner, key, value;
+  std::string key, value;
   Values base{};
 };
 
-std::vector<Other> others() {
-  const Values rare = {{"dropout", "0.6"}},
-               hinge = {{"staleness_weight", "\"hinge\""}, {"concurrency", "12"}, {"buffer", "1"}};
-  const Values hinge_async = {{"staleness_weight", "\"hinge\""}, {"concurrency", "15"}};
-  const Values hinge_periodic = {{"staleness_weight", "\"hinge\""}, {"hinge_delay", "0"}};
-  return {
-      {"uniform", "cohort", "11"},
-      {"uniform", "minimum", "6", rare},
-      {"uniform", "dropout", "0.1"},
-      {"poisson", "cohort", "11"},
-      {"poisson", "minimum", "6", rare},
-      {"poisson", "dropout", "0.1"},
-      {"fed_buff", "concurrency", "11"},
-      {"fed_buff", "max_staleness", "0"},
-      {"fed_buff", "buffer", "5"},
-      {"fed_buff", "refill", "\"at_step\"", {{"buffer", "5"}}},
-      {"fed_buff", "staleness_weight", "\"constant\""},
-      {"fed_buff", "exponent", "1"},
-      {"fed_buff", "hinge_slope", "2", hinge},
-      {"fed_buff", "hinge_delay", "8", hinge},
-      {"fed_buff", "normalise", "\"weights\""},
-      {"fed_buff", "dropout", "0.1"},
-      {"fed_async", "concurrency", "11"},
-      {"fed_async", "max_staleness", "3"},
-      {"fed_async", "staleness_weight", "\"hinge\""},
-      {"fed_async", "exponent", "1"},
-      {"fed_async", "hinge_slope", "2", hinge_async},
-      {"fed_async", "hinge_delay", "8", hinge_async},
-      {"fed_async", "dropout", "0.1"},
-      {"periodic", "concurrency", "11"},
-      {"periodic", "max_staleness", "0"},
-      {"periodic", "period", "1"},
-      {"periodic", "staleness_weight", "\"constant\""},
-      {"periodic", "exponent", "1"},
-      {"periodic", "hinge_slope", "2", hinge_periodic},
-      {"periodic", "hinge_delay", "1", hinge_periodic},
-      {"periodic", "dropout", "0.1"},
-      {"over_selection", "goal", "11"},
-      {"over_selection", "factor", "1.6"},
-      {"over_selection", "minimum", "3", rare},
-      {"over_selection", "deadline", "5"},
-      {"over_selection", "dropout", "0.1"},
-      {"deadline", "cohort", "11"},
-      {"deadline", "minimum", "6", rare},
-      {"deadline", "deadline", "2"},
-      {"deadline", "stragglers", "\"dropped\""},
-      {"deadline", "dropout", "0.1"},
-      {"stragglers", "cohort", "11"},
-      {"stragglers", "minimum", "6", rare},
-      {"stragglers", "share", "0.8"},
-      {"stragglers", "work", "\"dropped\""},
-      {"stragglers", "dropout", "0.1"},
-      {"cyclic", "cohort", "11"},
-      {"cyclic", "minimum", "5", rare},
-      {"cyclic", "groups", "3"},
-      {"cyclic", "dropout", "0.1"},
-      {"tifl", "cohort", "11", {{"tiers", "2"}}},
-      {"tifl", "minimum", "4", rare},
-      {"tifl", "tiers", "4"},
-      {"tifl", "choice", "\"uniform\"", {{"interval", "2"}}},
-      {"tifl", "interval", "3"},
-      {"tifl", "credits", "5"},
-      {"tifl", "probed", "0", {{"interval", "2"}}},
-      {"tifl", "dropout", "0.1"},
-      {"oort", "cohort", "11"},
-      {"oort", "factor", "1.5"},
-      {"oort", "minimum", "5", rare},
-      {"oort", "penalty", "0.5"},
-      {"oort", "exploration", "0.5"},
-      {"oort", "exploration_decay", "0.9"},
-      {"oort", "exploration_floor", "0.4"},
-      {"oort", "clip", "0.5"},
-      {"oort", "cut_off", "0.1"},
-      {"oort", "preferred", "0.8"},
-      {"oort", "window", "4"},
-      {"oort", "pacer_step", "0.3", {{"window", "4"}}},
-      {"oort", "blacklist", "2"},
-      {"oort", "blacklist_share", "0.1", {{"blacklist", "1"}}},
-      {"oort", "dropout", "0.1"},
-      {"power_of_choice", "cohort", "11"},
-      {"power_of_choice", "minimum", "5", rare},
-      {"power_of_choice", "candidates", "30"},
-      {"power_of_choice", "draw", "\"uniform\""},
-      {"power_of_choice", "dropout", "0.1"},
-      {"refl", "cohort", "11"},
-      {"refl", "minimum", "5", rare},
-      {"refl", "candidates", "30"},
-      {"refl", "smoothing", "0.9"},
-      {"refl", "dropout", "0.1"},
-  };
-}
-
-TEST(PlannerSettings, ChangeTheResult) {
-  std::set<std::pair<std::string, std::string>> tested;
-  for (const Other& other : others()) {
-    Values changed = other.base;
-    changed[other.key] = other.value;
-    EXPECT_NE(trace(other.planner, changed), trace(other.planner, other.base)) << other.planner << ", " << other.key;
-    tested.emplace(other.planner, other.key);
-  }
-  for (const Part<Planner>& part : parts<Planner>()) {
-    Settings settings;
-    part.make(settings);
-    for (const Declared& setting : settings.declared()) {
-      EXPECT_TRUE(tested.contains({std::string(part.name), setting.key})) << part.name << ", " << setting.key;
+// Those that the planner's file in others/ lists.
+std::vector<Other> others(std::string_view planner) {
+  const char* source = std::getenv("SHOAL_SOURCE");
+  const Settings file = Settings::load(
+      fmt::format("{}/tests/strategies/planners/others/{}.toml", source == nullptr ? "." : source, planner));
+  std::vector<Other> all;
+  for (const Settings& section : file.sections("other")) {
+    Other& other = all.emplace_back();
+    for (const Settings::Leaf& leaf : section.leaves()) {
+      if (leaf.key.starts_with("with.")) {
+        other.base[leaf.key.substr(5)] = leaf.toml;
+      } else {
+        other.key = leaf.key;
+        other.value = leaf.toml;
+      }
     }
   }
+  return all;
 }
+
+TEST_P(Planners, HaveSettingsThatChangeTheResult) {
+  std::set<std::string> tested;
+  for (const Other& other : others(GetParam())) {
+    Values changed = other.base;
+    changed[other.key] = other.value;
+    EXPECT_NE(trace(GetParam(), changed), trace(GetParam(), other.base)) << other.key;
+    tested.insert(other.key);
+  }
+  Settings settings;
+  find_part<Planner>("planner", GetParam()).make(settings);
+  for (const Declared& setting : settings.declared()) EXPECT_TRUE(tested.contains(setting.key)) << setting.key;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Planners, testing::ValuesIn(planners()), [](const auto& info) { return info.param; });
 
 // --- Selection by availability ---------------------------------------------------------------------------------------
 
