@@ -4,6 +4,10 @@
 // et al., CRYPTO 2025). Works with asynchronous planners whose staleness weights are 1. Bytes are those of the clients;
 // time and traffic of the committee are not on the clock.
 // Try: planner.cohort = 10, aggregator.minimum = 2, aggregator.enrolled = 20
+// Refused with cfl, fed_amp, fed_fomo, fed_law, alie, every rule: does not give them
+// Refused with ifca: does not keep their updates apart
+// Refused with afl, reputation, oort, power_of_choice, tifl: by what they report
+// Refused with top_k: chooses from a client's data
 
 #include <algorithm>
 #include <cmath>

@@ -3,6 +3,13 @@
 // 1 - 2^-40, no update is revealed to the server and the clients that collude with it, and with 1 - 2^-20 the sum can
 // be opened.
 // Try: planner.cohort = 12, aggregator.minimum = 2
+// Refused with cfl, fed_amp, fed_fomo, fed_law, alie, every rule: does not give them
+// Refused with ifca: does not keep their updates apart
+// Refused with afl, reputation, oort, power_of_choice, tifl: by what they report
+// Refused with top_k: chooses from a client's data
+// Refused with cyclic, deadline, planner fed_async, fed_buff, over_selection, periodic: need the whole cohort
+// Refused with refl, stragglers: need the whole cohort
+// Refused with mime: a first exchange
 
 #include "strategies/aggregators/shared/masked_sums.hpp"
 
