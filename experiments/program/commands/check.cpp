@@ -5,6 +5,7 @@
 
 #include "experiments/program/check.hpp"
 #include "experiments/program/commands/all.hpp"
+#include "experiments/program/exit_codes.hpp"
 
 namespace shoal {
 namespace {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "experiments/program/commands/all.hpp"
+#include "experiments/program/exit_codes.hpp"
 #include "experiments/program/python.hpp"
 
 namespace shoal {

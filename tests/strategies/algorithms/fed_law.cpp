@@ -72,7 +72,7 @@ struct Scene {
     double shrink = 0;
     const at::Tensor next = with_rows(changes, arrival, [&](RowSet& rows, Communicator& comm) {
       ClientMemory memory({}, comm.size(), comm.rank());
-      ServerRows given(rows, memory, "strategy/1/fed_law");
+      ServerRows given({rows}, memory, "strategy/1/fed_law");
       Trainers trainers(task, arrival.threads);
       const ServerData data(task, comm, trainers);
       Board board;
