@@ -72,6 +72,7 @@ Named verify_output() {
                             {"label", text()},
                             {"seed", integer()},
                             {"same", of_type("boolean")},
+                            {"findings", list(text())},
                             {"hash_in_file", text()},
                             {"hash_now", text()},
                             {"provenance_differs", map_of(list(text()))}});

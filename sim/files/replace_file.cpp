@@ -39,12 +39,13 @@ struct OpenFile {
 };
 
 // Opens a new file with a name of its own, which goes to `path`; -1 with errno when the system refuses.
+// For reading too: where a file system cannot reserve room, the C library reads the file to do so.
 int open_new(const std::string& of, std::string& path) {
   constexpr int attempts = 100;
   int file = -1;
   for (int i = 0; file < 0 && i < attempts; ++i) {
     path = of + std::string(partial_suffix) + random_text();
-    file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0 && errno != EEXIST) break;
   }
   return file;
@@ -81,7 +82,9 @@ void PartialFile::write(std::span<const std::byte> bytes) {
 }
 
 void PartialFile::reserve(std::int64_t bytes) {
-  if (const int failure = ::posix_fallocate(file_, 0, bytes); failure != 0) {
+  int failure = EINTR;  // a signal may interrupt it
+  while (failure == EINTR) failure = ::posix_fallocate(file_, 0, bytes);
+  if (failure != 0) {
     system_error("cannot write {} bytes to '{}': {}", bytes, path_, std::strerror(failure));
   }
 }

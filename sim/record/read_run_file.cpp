@@ -98,8 +98,10 @@ auto opened(const std::string& path, const Read& read) {
   if (!S_ISREG(status.st_mode)) user_error("run file '{}' is no regular file. Check the path.", path);
   const Seal seal = seal_at_end(path);
   if (seal == Seal::broken) {
-    user_error("run file '{}' does not match its own hash, so it is damaged. Restore it from a copy, or run again.",
-               path);
+    user_error(
+        "run file '{}' does not match its own hash, so it is damaged. Restore it from a copy, or remove it and run "
+        "again.",
+        path);
   }
   try {
     const hdf5::Handle file = hdf5::open_file(path);

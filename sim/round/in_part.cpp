@@ -15,8 +15,8 @@ void require_shapes(std::span<const Rows> filled, std::span<const Channel> decla
     const Rows& rows = filled[c];
     if (rows.count() == clients && rows.width() == declared[c].size) continue;
     user_error(
-        "'{}' has filled the channel '{}' with {} x {} values in round {} (it is declared with {} clients x {} "
-        "values). "
+        "'{}' has filled the channel '{}' with {} x {} values in round {} (its declaration and the block ask for {} x "
+        "{}). "
         "Mend this part.",
         part.name(), declared[c].name, rows.count(), rows.width(), round, clients, declared[c].size);
   }

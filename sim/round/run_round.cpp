@@ -186,11 +186,15 @@ void report(const Federation& federation, const FederationState& state, RoundRec
 
 // Why a round can have rejected all updates. The same in all rounds, so that it is said once.
 std::string rejection(const Federation& federation) {
-  return fmt::format(
+  const std::string why = fmt::format(
       "no update was accepted: all have values that are not finite or beyond their bound ('bound' = {:g} in "
-      "[aggregator]), and the learning rate of the clients is {:g} ('rate' in [local]). Lower the rate, or raise the "
-      "bound",
-      federation.sums.bound, federation.local->at(1).rate);
+      "[aggregator])",
+      federation.sums.bound);
+  if (!federation.strategy->takes_local_steps()) return why + ". Raise the bound";
+  return why +
+         fmt::format(
+             ", and the learning rate of the clients is {:g} ('rate' in [local]). Lower the rate, or raise the bound",
+             federation.local->at(1).rate);
 }
 
 }  // namespace

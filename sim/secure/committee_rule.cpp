@@ -11,8 +11,9 @@ namespace shoal {
 std::optional<Committee> committee_rule(std::int64_t population, double corrupt, double dropout) {
   if (population < 1 || !(corrupt >= 0 && corrupt < 1 && dropout >= 0 && dropout < 1)) {
     user_error(
-        "a committee of {} members, {} of them corrupt and {} lost (shares of 0 up to, not including, 1). Change "
-        "these settings.",
+        "a committee drawn from {} parties, of which a share of {} is corrupt and one of {} is lost (both are from 0 "
+        "on and "
+        "below 1). Change these settings.",
         population, corrupt, dropout);
   }
   constexpr double guard = 1e-14;  // against products such as 0.29 * 100
@@ -20,6 +21,7 @@ std::optional<Committee> committee_rule(std::int64_t population, double corrupt,
   const auto marked = static_cast<std::int64_t>(std::floor((corrupt + guard) * n));
   const auto surviving = static_cast<std::int64_t>(std::ceil((1 - dropout - guard) * n));
   const double leak = std::exp2(-41), failure = std::exp2(-20);
+  if (corrupt + 2 * dropout >= 1) return std::nullopt;  // a quorum is more than those who are expected to stay
   for (std::int64_t members = packed_coefficients + 2; members <= population; ++members) {
     const std::int64_t colluding = Hypergeometric(population, marked, members).exceeded_at_most(leak);
     // Polynomials of degree colluding + 15 open from one share more, and two quorums share an honest member.

@@ -17,7 +17,8 @@ struct Committee {
 };
 
 /// The smallest committee that is drawn at random from `population` members, of which shares of `corrupt` collude with
-/// the server and of `dropout` are lost, and that opens sums but with a probability of 2^-20. Nothing if none does.
+/// the server and of `dropout` are lost, and that fails to open a sum with a probability of at most 2^-20. Nothing if
+/// none does.
 std::optional<Committee> committee_rule(std::int64_t population, double corrupt, double dropout);
 
 }  // namespace shoal

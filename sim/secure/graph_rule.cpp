@@ -13,7 +13,7 @@ constexpr double security_bits = 40, correctness_bits = 20;
 constexpr double guard = 1e-14;  // against products such as 0.29 * 100
 constexpr std::int64_t most_clients = 1'000'000;
 
-// Whether the graph of those who are left hangs together. Clients are on a ring, and to cut it two disjoint runs of
+// Whether the graph of those who are left is connected. Clients are on a ring, and to cut it two disjoint runs of
 // degree / 2 neighbours must be missing.
 bool is_connected(std::int64_t clients, std::int64_t degree, std::int64_t missing) {
   if (degree > missing) return true;

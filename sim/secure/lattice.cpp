@@ -108,7 +108,8 @@ void NumberTransform::inverse(std::span<Coefficient> values) const {
 }
 
 Coefficient encode_word(std::uint32_t word, int bits) {
-  return static_cast<Coefficient>((Wide{lattice_modulus} * word + (Wide{1} << (bits - 1))) >> bits);
+  const std::uint64_t low = word & ((std::uint64_t{1} << bits) - 1);  // higher bits are not part of the ring
+  return static_cast<Coefficient>((Wide{lattice_modulus} * low + (Wide{1} << (bits - 1))) >> bits);
 }
 
 std::uint32_t decode_word(Coefficient value, int bits) {

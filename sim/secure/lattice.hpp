@@ -56,12 +56,13 @@ class NumberTransform {
   Factor scale_;                               // 1 / degree
 };
 
-/// round(q m / 2^bits): sums of such multiples wrap as the words do.
+/// round(q m / 2^bits) for the lowest bits m of the word, so below q: sums of such multiples wrap as the words do.
 Coefficient encode_word(std::uint32_t word, int bits = 32);
 /// round(2^bits v / q) modulo 2^bits.
 std::uint32_t decode_word(Coefficient value, int bits = 32);
 
-/// Coefficients of keys and errors: the difference of two counts of 42 fair bits. `key` makes one polynomial only.
+/// Coefficients of keys and errors: the difference of two counts of 42 fair bits. A pair of `key` and `number` makes
+/// one polynomial.
 inline constexpr std::int64_t largest_error = 42;
 std::vector<Coefficient> small_polynomial(const Key256& key, std::int64_t number);
 /// Coefficients that are uniform in the field, by rejection.

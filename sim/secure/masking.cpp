@@ -63,7 +63,10 @@ Party read_party(std::span<const std::byte> bytes, std::size_t at) {
 }
 
 // Point of a party: not 0, where the secret is.
-std::uint32_t point_of(Party party) { return static_cast<std::uint32_t>(party) + 1; }
+std::uint32_t point_of(Party party) {
+  if (party < 0) throw RefusedMessage(fmt::format("a message names a party {}", party));
+  return static_cast<std::uint32_t>(party) + 1;
+}
 
 void require_size(std::string_view what, std::span<const std::byte> message, std::int64_t size) {
   if (std::ssize(message) == size) return;

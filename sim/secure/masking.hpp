@@ -33,7 +33,7 @@ struct MaskingTerms {
   Key256 context{};
 };
 
-/// A message that a party refuses. The text names its sender.
+/// A message that a party refuses. The text names its sender where the message does.
 struct RefusedMessage : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -84,7 +84,7 @@ class MaskingClient {
 class MaskRemoval {
  public:
   MaskRemoval(const MaskingTerms& terms, const AdvertisedKeys& of, bool arrived);
-  /// Takes the answer of a neighbour; further ones than the threshold are not needed.
+  /// Takes the answer of a neighbour; those beyond the threshold are not used.
   void take(std::span<const std::byte> answer);
   bool complete() const { return std::ssize(points_) >= terms_.threshold; }
   /// Rebuilds the secret. Throws RefusedMessage if the shares are not those of one.

@@ -19,12 +19,12 @@ struct MaskingCosts {
 
 /// It sends its keys and gets those of its neighbours.
 MaskingCosts key_costs(const MaskingSize& size);
-/// It sends sealed shares to all holders and gets theirs. Making the masks of its words is counted here too: they do
+/// It sends sealed shares to all neighbours and gets theirs. Making the masks of its words is counted here too: they do
 /// not depend on the words.
 MaskingCosts share_costs(const MaskingSize& size);
 /// Its words, with its number.
 std::int64_t words_bytes(const MaskingSize& size);
-/// It gets one bit for each holder whose secret it shares, and sends one share of each.
+/// It gets one bit for each party whose shares it holds, and sends one share of each.
 MaskingCosts answer_costs(const MaskingSize& size);
 /// Masks that the server makes: one for each client that has sent words, and one for each pair of
 /// a client that was lost and one that was not.

@@ -102,6 +102,7 @@ SharedSecret::SharedSecret(const Key256& secret, std::int64_t threshold, const K
 SharedSecret::~SharedSecret() { sodium_memzero(coefficients_.data(), coefficients_.size() * sizeof(Limbs)); }
 
 Limbs SharedSecret::share(std::uint32_t x) const {
+  ensure(x >= 1, "a share at {}, where the secret is", x);
   std::array<std::uint64_t, secret_limbs> sums{};
   for (std::size_t i = coefficients_.size(); i-- > 0;) {
     for (std::size_t l = 0; l < secret_limbs; ++l) sums[l] = (sums[l] * x + coefficients_[i][l]) % shamir_prime;

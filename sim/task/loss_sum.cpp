@@ -7,7 +7,8 @@
 namespace shoal {
 namespace {
 
-constexpr double large = 0x1p23;          // 2^53 units
+constexpr double large = 0x1p16;  // this many units:
+constexpr std::int64_t units_of_large = std::int64_t{1} << 46;
 constexpr double most_in_units = 0x1p32;  // 2^62 units; the bits of any double beyond are larger than that
 
 }  // namespace
@@ -38,14 +39,14 @@ double LossSum::value() const {
 
 std::int64_t LossSum::code() const {
   const double loss = value();
-  if (std::abs(loss) < most_in_units) return words_[0] + (words_[1] << 53);
+  if (std::abs(loss) < most_in_units) return words_[0] + words_[1] * units_of_large;
   if (loss >= most_in_units) return std::bit_cast<std::int64_t>(loss);
   return std::bit_cast<std::int64_t>(std::numeric_limits<double>::quiet_NaN());
 }
 
 LossSum LossSum::of_code(std::int64_t code) {
   if (code >= std::bit_cast<std::int64_t>(most_in_units)) return LossSum(std::bit_cast<double>(code));
-  return LossSum({code, 0, 0, 0});
+  return LossSum({code % units_of_large, code / units_of_large, 0, 0});
 }
 
 }  // namespace shoal

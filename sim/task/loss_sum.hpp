@@ -30,8 +30,8 @@ class LossSum {
   const std::array<std::int64_t, size>& words() const { return words_; }
 
  private:
-  // Multiples of `unit` and of 2^23 (a term below 2^23 has none of these), number of infinite terms, number of terms
-  // that are not numbers.
+  // Multiples of `unit` and of 2^16 (a term below 2^16 has none of these; 2^16 terms cannot overflow), number of
+  // infinite terms, number of terms that are not numbers.
   std::array<std::int64_t, size> words_{};
 };
 

@@ -1,10 +1,11 @@
 // Clustered federated learning: clients begin in one cluster. When a cluster's mean update is shorter than `mean_norm`
 // although one of its updates is longer than `largest_norm`, it has converged to a compromise, and is split into the
 // two parts whose updates point in the most different directions, by complete linkage of cosine similarities. Each
-// part has a model of its own from then on. Sattler, Mueller and Samek, IEEE TNNLS 2020 (arXiv 1910.01991), algorithm
-// 1; thresholds, first round and least size as in the authors' code. Clients that are not in the round of a split stay
-// with the part of its lowest client, so every client should take part in each round. The model that is evaluated on
-// the server's examples is that of the cluster of the lowest client; clients use the model of their cluster.
+// part has a model of its own from then on. Sattler, Mueller and Samek, IEEE TNNLS 2020 (arXiv 1910.01991), with
+// linkage, thresholds, first round and least size as in the authors' code. Clients that are not in the round of a split
+// stay in the part that has the lowest client of that round, so every client should take part in each round. The model
+// that is evaluated on the server's examples is that of the cluster of the lowest client; clients use the model of
+// their cluster.
 //
 // Refused with aggregator median, exact_sum, float_sum: does not give them
 // Refused with every rule: updates of single clients

@@ -3,9 +3,10 @@
 //   theta_i + sum_j w_j (theta_j - theta_i),  w_j ~ max(0, L_i(theta_i) - L_i(theta_j)) / |theta_j - theta_i|,
 // with weights that add up to 1 (0 if no model does better). Zhang, Sapra, Fidler, Yeung and Alvarez, ICLR 2021 (arXiv
 // 2012.08565), equations 3 to 5. L_i is the loss on the validation examples that the client holds out, or on its
-// training examples if it holds out none. The server adds a client's weights to its affinities to the others and sends
-// it the models with the largest; with probability `exploration` a random one takes a place. The initial model is
-// known to all clients. The mean of the last round's models is what is evaluated on the server's examples.
+// training examples if it holds out none. The server adds these weights (not the raw ones, which may be negative and
+// have no bound) to the client's affinities to the others and sends it the models with the largest; with probability
+// `exploration` a random one takes a place. The initial model is known to all clients. The mean of the last round's
+// models is what is evaluated on the server's examples.
 //
 // Refused with aggregator median, exact_sum, float_sum: does not give them
 // Refused with every rule: updates of single clients
@@ -20,6 +21,8 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "sim/round/server_rows.hpp"
 #include "sim/round/strategy.hpp"
@@ -27,12 +30,19 @@
 namespace shoal::algorithms {
 namespace {
 
+constexpr std::int64_t most_clients = 10'000;
+
 class FedFomo final : public Strategy {
  public:
   explicit FedFomo(const Settings& s)
       : models_(s.integer("models", 5, "number of other clients' models that a client downloads", between(1, 1000))),
         exploration_(s.number("exploration", 0.3, "probability that a random model takes a place", between(0, 1))) {}
 
+  void check(const Composition& all) const override {
+    if (all.task.clients() <= most_clients) return;
+    user_error("[strategy] fed_fomo with {} clients (the server keeps an affinity for each pair). Use at most {}.",
+               all.task.clients(), most_clients);
+  }
   double operations(const ClientWork& work, const LocalSettings& local, double fraction) const override {
     return local_flops(work, local, fraction) + (1 + models_) * work.examples * work.flops_per_example / 3;
   }
@@ -134,7 +144,7 @@ class FedFomo final : public Strategy {
       for (std::int64_t k = 0; k < clients.count(); ++k) {
         const double distance = differences.back()[k].norm().item<double>();
         const double gain = before[k] - after[k];
-        if (distance > 0 && gain > 0) weights[k][m] = gain / distance;
+        if (distance > 0 && gain > 0) weights[k][m] = std::min(gain / distance, 1e100);
       }
     }
     weights.div_(weights.sum(1, /*keepdim=*/true).clamp_min(1e-300));  // 0 where all are
@@ -154,7 +164,10 @@ class FedFomo final : public Strategy {
       }
     }
     std::vector<double> means;
-    for (const Evaluation& of : seen) means.push_back(of.mean_loss());
+    for (const Evaluation& of : seen) {
+      // A model whose loss is not a number is as bad as can be.
+      means.push_back(std::isnan(of.mean_loss()) ? std::numeric_limits<double>::infinity() : of.mean_loss());
+    }
     return means;
   }
   // The m-th model that client k has downloaded, or its own if it has downloaded fewer.

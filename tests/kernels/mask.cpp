@@ -106,7 +106,7 @@ TYPED_TEST(Masks, DoNotDependOnHowTheVectorIsCut) {
   }
 }
 
-// Steps of a kilobyte and what is left at either end, in all their combinations.
+// Steps of a kilobyte and what is left at either end, in random combinations.
 TYPED_TEST(Masks, EqualTheLibrarysStreams) {
   using Word = TypeParam;
   std::mt19937_64 random(6);

@@ -48,8 +48,8 @@ def prepare():
     Path("trace.json").write_text(json.dumps(trace))
     assert shoal("trace", "fedscale", "trace.json", "trace.h5").returncode == 0
     Path("inputs.toml").write_text(EXPERIMENT)
-    done = shoal("run", "inputs.toml", "--out", "stopped.h5", "--time-limit", 1.3)
-    assert done.returncode == 75, done.stderr
+    done = shoal("run", "inputs.toml", "--out", "stopped.h5", "--time-limit", 4)
+    assert done.returncode == 75 and Path("stopped.h5.journal/cell-000000").exists(), done.stderr
     run("inputs.toml", "--set", "rounds=2", "--out", "whole.h5")
 
 

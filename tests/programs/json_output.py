@@ -73,6 +73,7 @@ def test_run_and_verify():
     assert means["scaffold"]["mean"] == run["cells"][1]["final_accuracy"] and means["scaffold"]["count"] == 1, means
     verified, _ = answer("verify", "json.h5")
     assert verified["verified"] and [cell["same"] for cell in verified["cells"]] == [True, True]
+    assert [(cell["label"], cell["seed"]) for cell in verified["cells"]] == [("fed_avg", 1), ("scaffold", 1)]
     ranks, _ = answer("run", experiment(), "--out", "ranks.h5", "--ranks", "2")
     assert ranks["hash"] == run["hash"]
 

@@ -68,7 +68,7 @@ CASES = [
     ("model beyond memory", settings("model.widths=[4000000000000000000]"), ["parameters", "Lower its widths."]),
     ("width of zero", settings("model.widths=[8, 0]"), ["item 2 of 'widths' must be at least 1"]),
     ("model that does not fit", settings("model.widths=[4294967296]"),
-     ["[model]: a model of this size needs at least 7730.9 GB, and there are", "with 'widths'"]),
+     ["[model]: a model of this size needs at least 7730.9 GB, and only", "with 'widths'"]),
     ("the same before planning", ["plan", "base.toml", "--set", "model.widths=[4294967296]"], ["needs at least 7730.9 GB"]),
     ("bound without resolution", settings("aggregator.bound=1e16"), ["'bound' = 1e+16", "at most 1.1e+10", "2^-20"]),
     ("momentum without steps", settings("strategy=fed_sgd", "local.momentum=0.9"), ["'momentum' has no effect", "'fed_sgd'"]),

@@ -1,6 +1,7 @@
 #include "experiments/program/commands/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -22,7 +23,7 @@ struct ExportOptions {
 Answer export_files(const ExportOptions& options) {
   const RunContents run = read_run(options.file);
   if (!run.sealed) {
-    fmt::print(stderr, "shoal: '{}' has no valid seal: another program has written or changed it\n", options.file);
+    complain(fmt::format("'{}' has no valid seal: another program has written or changed it", options.file));
   }
   std::string folder = options.folder;
   if (folder.empty()) folder = std::filesystem::path(options.file).replace_extension().string() + "-export";
@@ -33,8 +34,7 @@ Answer export_files(const ExportOptions& options) {
   }
   for (const CellContents& cell : run.cells) {
     const bool wanted = !options.tables.cell || cell.header.index == *options.tables.cell;
-    if (wanted && !cell.result)
-      fmt::print(stderr, "shoal: cell {} is unfinished and has no model yet\n", cell.header.index);
+    if (wanted && !cell.result) complain(fmt::format("cell {} is unfinished and has no model yet", cell.header.index));
   }
   return answer;
 }
@@ -42,14 +42,17 @@ Answer export_files(const ExportOptions& options) {
 int print_tables(const ExportOptions& options) {
   const Failure failure = caught([&] {
     RunJsonOptions wanted = options.tables;
+    // Asked first: a run that ends now is called unfinished once more, not finished too early.
+    const bool has_journals = std::filesystem::exists(journal_folder(options.file));
     const RunContents run = read_run(options.file);
-    wanted.finished = !std::filesystem::exists(journal_folder(options.file));
+    wanted.finished = !has_journals &&
+                      std::ranges::all_of(run.cells, [](const CellContents& cell) { return cell.result.has_value(); });
     write_run_json(run, wanted, [](const std::string& piece) { std::fwrite(piece.data(), 1, piece.size(), stdout); });
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       system_error("cannot write to stdout: the disk may be full");
   });
   if (failure.code == 0) return 0;
-  fmt::print(stderr, "shoal: {}\n", failure.problem);
+  complain(failure.problem);
   print_json_error("export", failure.problem, failure.code);
   return failure.code;
 }

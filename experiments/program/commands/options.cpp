@@ -23,7 +23,7 @@ int respond(const std::string& command, bool as_json, const std::function<Answer
   Answer answer;
   const Failure failure = caught([&] { answer = body(); });
   if (failure.code != 0) {
-    fmt::print(stderr, "shoal: {}\n", failure.problem);
+    complain(failure.problem);
     if (as_json) print_json_error(command, failure.problem, failure.code);
     return failure.code;
   }
@@ -34,7 +34,7 @@ int respond(const std::string& command, bool as_json, const std::function<Answer
                    } else {
                      fmt::print("{}", answer.text);
                    }
-                   if (std::fflush(stdout) != 0)
+                   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
                      system_error("cannot write to stdout: {}", std::strerror(errno));  // a full disk
                  }) == 0
              ? answer.code

@@ -28,7 +28,12 @@ CommandAction declare_report(CLI::App& app, const Arguments&) {
       ->required();
   app.add_option("--out", options->out, "page to write (HTML)")->required();
   app.add_flag("--json", options->json, "print one JSON object instead of text");
-  return [options] { return guarded("", [&] { write_report(*options); }); };
+  return [options] {
+    const Failure failure = caught([&] { write_report(*options); });  // returns only if Python cannot be started
+    complain(failure.problem);
+    if (options->json) print_json_error("report", failure.problem, failure.code);
+    return failure.code;
+  };
 }
 
 }  // namespace

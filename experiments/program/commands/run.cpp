@@ -16,7 +16,8 @@ CommandAction declare_run(CLI::App& app, const Arguments& arguments) {
   add_table_option(app, command->options.blocks);
   CLI::Option* resume = app.add_flag("--resume", command->options.resume,
                                      "continue an interrupted run of the same experiment, or start it");
-  app.add_flag("--anew", command->options.anew, "discard an interrupted run")->excludes(resume);
+  app.add_flag("--anew", command->options.anew, "discard an interrupted run, or replace a run of other settings")
+      ->excludes(resume);
   app.add_option("--checkpoint-every", command->options.limits.checkpoint_every,
                  "seconds between checkpoints (default 60); SIGUSR1 and SIGTERM save and stop")
       ->check(finite_number("time in seconds", 0));

@@ -29,7 +29,12 @@ CommandAction declare_table(CLI::App& app, const Arguments&) {
       ->check(CLI::IsMember({"text", "csv", "latex", "markdown"}));
   app.add_option("--out", options->out, "file to write; default: print");
   app.add_flag("--json", options->json, "print one JSON object instead of text");
-  return [options] { return guarded("", [&] { print_table(*options); }); };
+  return [options] {
+    const Failure failure = caught([&] { print_table(*options); });  // returns only if Python cannot be started
+    complain(failure.problem);
+    if (options->json) print_json_error("table", failure.problem, failure.code);
+    return failure.code;
+  };
 }
 
 }  // namespace

@@ -132,7 +132,6 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
     outcomes.resize(which.commits().size());
     trainers.for_each(outcomes.size(), [&](int, std::size_t i, Trainer& trainer) {
       outcomes[i] = which.train(which.commits()[i], trainer, *collector);
-      if (i == 0 && which.wants_reference()) reference = which.train_reference(trainer);
     });
   };
 
@@ -149,6 +148,12 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
   result.client = measure_training(train_share, flops_of(clients, parts), seconds);
   result.client.fixed_seconds /= std::ssize(clients);
   train(training);
+  double reference_seconds = 0;  // every rank trains the same one
+  if (training.wants_reference()) {
+    reference_seconds = time_of(seconds / 8, [&] {
+      trainers.for_each(1, [&](int, std::size_t, Trainer& trainer) { reference = training.train_reference(trainer); });
+    });
+  }
 
   if (task.chunks(evaluated) > 0) {
     const ExampleChunk chunk{.set = std::string(evaluated), .index = 0};
@@ -180,6 +185,7 @@ Measured measure(const Federation& parts, const RoundsPlan& rounds, std::string_
     if (!session.rows.empty()) context.rows = &rows.emplace(std::move(session.rows), state.memory, section);
     parts.strategy->server_update(state.strategy(), session.groups, context);
   });
+  result.server_seconds += reference_seconds;
   result.training_bytes = std::max<std::int64_t>(0, resident_bytes() - before);
   return result;
 }

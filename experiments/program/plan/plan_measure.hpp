@@ -30,10 +30,10 @@ using TrainShare = std::function<TimedTraining(double share)>;
 TrainingCost measure_training(const TrainShare& train, double full_flops, double seconds);
 
 struct Measured {
-  TrainingCost client;              // per client, from its message to the sum
-  double server_seconds = 0;        // per round: finishing the sum and the server's update
-  double evaluation_seconds = 0;    // per chunk of examples
-  double personal_seconds = 0;      // per evaluation of the models that clients use
+  TrainingCost client;            // per client, from its message to the sum
+  double server_seconds = 0;      // per round: the server's own update for rules, finishing the sum, the server's step
+  double evaluation_seconds = 0;  // per chunk of examples
+  double personal_seconds = 0;    // per evaluation of the models that clients use
   std::int64_t training_bytes = 0;  // growth of the process during the measurement
 
   /// Predicted seconds of all rounds on `ranks` free cores, with evenly divided work and free communication.

@@ -54,7 +54,7 @@ RoundsPlan plan_rounds(const Federation& parts, std::int64_t rounds, double seco
   FederationState state(parts, 1, 0);
   RoundsPlan sums{.rounds = rounds};
   sums.message_bytes = download_bytes(parts, newest_message(parts, state));
-  sums.update_bytes = expected_bytes(state.client_side.wires());
+  sums.update_bytes = state.client_side.expected_bytes_up();
 
   const double begin = processor_seconds();
   while (sums.planned < rounds && (sums.planned == 0 || processor_seconds() - begin < seconds)) {

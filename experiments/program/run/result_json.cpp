@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "experiments/program/check.hpp"
 #include "experiments/program/run_json.hpp"
 #include "experiments/program/summary.hpp"
 #include "sim/record/run_file.hpp"
@@ -53,7 +54,8 @@ Json verify_json(const std::string& path, const RunResult& now, bool& equal) {
     const auto old =
         std::ranges::find(file.cells, fresh.header.index, [](const CellContents& cell) { return cell.header.index; });
     if (old == file.cells.end()) continue;
-    const bool same = old->result->hash == fresh.result->hash;
+    const std::vector<std::string> findings = contradictions(*old);
+    const bool same = old->result->hash == fresh.result->hash && findings.empty();
     equal = equal && same;
     Json differences = Json::object();
     for (const auto& [fact, is] : fresh.header.provenance) {
@@ -64,6 +66,7 @@ Json verify_json(const std::string& path, const RunResult& now, bool& equal) {
                      {"label", fresh.header.label},
                      {"seed", fresh.header.seed},
                      {"same", same},
+                     {"findings", findings},
                      {"hash_in_file", old->result->hash},
                      {"hash_now", fresh.result->hash},
                      {"provenance_differs", differences}});

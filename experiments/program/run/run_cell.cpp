@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "experiments/program/device.hpp"
+#include "experiments/program/exit_codes.hpp"
 #include "experiments/program/run/experiment.hpp"
 #include "sim/comm/device_comm.hpp"
 #include "sim/comm/gather_text.hpp"
@@ -76,8 +77,7 @@ void restore(Progression& to, Process& process, Communicator& comm, const CellRe
   }
   const Resumed resumed = read_checkpoint(recording.journal, journal_length, process, comm);
   if (comm.rank() == 0) {
-    for (const std::string& damage : resumed.damaged)
-      fmt::print(stderr, "shoal: {}; an earlier state is used\n", damage);
+    for (const std::string& damage : resumed.damaged) complain(fmt::format("{}; an earlier state is used", damage));
     if (resumed.journal_length) to.journal.emplace(CellJournal::resume(recording.journal, *resumed.journal_length));
   }
   // Every rank needs the rows for the result, which is the same on each. They come in pieces, and an empty one is the

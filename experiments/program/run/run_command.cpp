@@ -37,8 +37,8 @@ int fail(const RunCommand& command, const Failure& failure) {
 // Returns the exit code.
 int report_json(const RunCommand& command, const Run& run, const RunResult& result) {
   bool equal = true;
-  const Json json = command.verify && !result.stopped ? verify_json(command.file, result, equal)
-                                                      : result_json(result, command.verify ? command.file : run.out);
+  Json json = command.verify ? verify_json(command.file, result, equal) : result_json(result, run.out);
+  if (command.verify && result.stopped) json["verified"] = false;
   print_json(name_of(command), json);
   if (result.stopped) return stopped_code;
   return equal ? 0 : other_error_code;

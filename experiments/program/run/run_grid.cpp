@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "experiments/program/device.hpp"
+#include "experiments/program/exit_codes.hpp"
 #include "experiments/program/launch.hpp"
 #include "experiments/program/run/experiment.hpp"
 #include "experiments/program/run/origin.hpp"
@@ -45,11 +46,15 @@ std::map<std::string, std::string> provenance(const Communicator& world, const R
 
 enum class Start : std::int64_t { anew, resume, done };
 
+// False also where a process was killed, or still is, before the header is whole.
+bool has_begun(const std::string& journal) {
+  JournalRecord header;
+  return fs::exists(journal) && JournalReader(journal).next(header);
+}
+
 // How to start a cell, by what an earlier, interrupted process left of it.
 Start start_of(const Cell& cell, const std::string& journal, const std::map<std::string, std::string>& facts) {
-  if (!fs::exists(journal)) return Start::anew;
-  JournalRecord first;
-  if (!JournalReader(journal).next(first)) return Start::anew;  // killed before its header was whole
+  if (!has_begun(journal)) return Start::anew;
   const CellContents earlier = read_cell_rounds(journal);
   if (earlier.header.config != cell.settings.canonical()) {
     user_error(
@@ -116,7 +121,7 @@ class PartialRunFile {
     std::vector<std::string> journals;
     for (const Cell& cell : run_.cells) {
       const std::string path = journal_path(run_.out, cell.index);
-      if (fs::exists(path)) journals.push_back(path);
+      if (has_begun(path)) journals.push_back(path);
     }
     assemble_run_file(run_.out, {.name = run_.name, .program = SHOAL_VERSION}, journals);
     written_ = std::chrono::steady_clock::now();
@@ -139,7 +144,8 @@ std::map<std::string, std::string> with_inputs(std::map<std::string, std::string
 std::vector<CellContents> gather_results(const std::vector<CellContents>& own, Communicator& world) {
   Packer packer;
   for (const CellContents& cell : own) {
-    packer.number(cell.header.index).text(cell.result->status).text(cell.result->hash);
+    packer.number(cell.header.index).text(cell.header.label).number(cell.header.seed);
+    packer.text(cell.result->status).text(cell.result->hash);
     packer.number<std::uint64_t>(cell.header.provenance.size());
     for (const auto& [name, text] : cell.header.provenance) packer.text(name).text(text);
   }
@@ -148,6 +154,8 @@ std::vector<CellContents> gather_results(const std::vector<CellContents>& own, C
     for (Unpacker unpacker(bytes, "the results of the ranks"); !unpacker.empty();) {
       CellContents& cell = all.emplace_back();
       cell.header.index = unpacker.number<std::int64_t>();
+      cell.header.label = unpacker.text();
+      cell.header.seed = unpacker.number<std::int64_t>();
       cell.result.emplace().status = unpacker.text();
       cell.result->hash = unpacker.text();
       for (auto left = unpacker.number<std::uint64_t>(); left > 0; --left) {
@@ -225,7 +233,7 @@ void print_doubts(const Run& run) {
   for (const Cell& cell : run.cells) {
     for (const InputFile& file : cell.inputs) {
       if (file.doubt.empty() || !printed.insert(file.path).second) continue;
-      fmt::print(stderr, "shoal: warning: file '{}' {}\n", file.path, file.doubt);
+      complain(fmt::format("warning: file '{}' {}", file.path, file.doubt));
     }
   }
 }
@@ -236,7 +244,7 @@ RunResult merge_cells(const Run& run, bool was_stopped) {
   std::vector<std::string> journals, hashes;
   for (const Cell& cell : run.cells) {
     const std::string path = journal_path(run.out, cell.index);
-    if (was_stopped && !fs::exists(path)) continue;
+    if (was_stopped && !has_begun(path)) continue;
     journals.push_back(path);
     result.cells.push_back(read_cell_rounds(path));
     ensure(was_stopped || result.cells.back().result, "cell {} has no result", cell.index);

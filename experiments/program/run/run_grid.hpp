@@ -67,8 +67,8 @@ struct RunResult {
 
 /// Runs all cells and merges their records in grid order into `run.out`. While it runs, and after a kill, the folder
 /// `run.out`.journal holds the cells' journals and checkpoints. Collective over the world; rank 0 returns the cells
-/// without the rows of clients, and the hash of the whole. Of a run that is not kept, every rank gets headers and
-/// results only.
+/// without the rows of clients, and the hash of the whole. Of a run that is not kept, every rank gets the index, label,
+/// seed, provenance, status and hash of each cell only.
 RunResult run_cells(const Run& run, const RunOptions& options, Communicator& world);
 
 }  // namespace shoal

@@ -99,7 +99,7 @@ void report_death(const std::string& name, int status, const std::string& again)
   const std::string how = number > 0 ? fmt::format("was ended by signal {} ({})", number, strsignal(number))
                                      : std::string("ended without giving a reason");
   const std::string why = number == SIGKILL ? " Unless it was sent on purpose, memory has run out." : "";
-  complain(fmt::format("{} {}.{} All records up to then are kept. Continue with: {}", name, how, why, again));
+  complain(fmt::format("{} {}.{} What was recorded is kept. Continue with: {}", name, how, why, again));
 }
 
 // The exit code for the user.

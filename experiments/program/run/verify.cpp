@@ -50,7 +50,8 @@ std::string compare_with_file(const std::string& path, const RunResult& now, boo
       for (const char* fact : {"program", "commit", "compiler", "libtorch", "processor", "environment", "device",
                                "data", "reproducible"}) {
         const auto was = old.header.provenance.find(fact), is = fresh.header.provenance.find(fact);
-        if (was == old.header.provenance.end() || was->second == is->second) continue;
+        const bool in_both = was != old.header.provenance.end() && is != fresh.header.provenance.end();
+        if (!in_both || was->second == is->second) continue;
         differences[fact] = fmt::format("{}: {} in the file, {} here\n", fact, was->second, is->second);
       }
     }

@@ -89,8 +89,9 @@ void require_memory(const ParameterLayout& layout, const Settings& section, doub
   std::vector<std::string> keys = section.keys();
   std::erase(keys, "name");
   for (std::string& key : keys) key = fmt::format("'{}'", key);
-  user_error("{}: a model of this size needs at least {}, and there are {}. Make it smaller{}.", section.where(),
-             text_of(needed), text_of(available), keys.empty() ? "" : fmt::format(" with {}", fmt::join(keys, ", ")));
+  user_error("{}: a model of this size needs at least {}, and only {} is available. Make it smaller{}.",
+             section.where(), text_of(needed), text_of(available),
+             keys.empty() ? "" : fmt::format(" with {}", fmt::join(keys, ", ")));
 }
 
 }  // namespace shoal

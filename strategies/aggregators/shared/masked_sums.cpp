@@ -300,7 +300,7 @@ void MaskedAggregator::check(const Composition& all) const {
   for (const Wire& wire : all.wires) {
     const double total = clients * largest_weight(wire.channel, all), bound = *wire.channel.bound;
     // Each client's rounding, up to half a step, is independent of the others'.
-    // The error is measured against the bound, so another bound would not change how many bits do.
+    // The error is measured against the bound, so another bound would not change how many bits suffice.
     const double most = 1e-3 * bound / std::sqrt(static_cast<double>(wire.channel.size));
     const int bits = [&] {
       int least = 8;
@@ -310,7 +310,8 @@ void MaskedAggregator::check(const Composition& all) const {
     }();
     if (bits <= bits_) continue;
     user_error(
-        "{}: words of {} bits are too short for the channel '{}' with a total weight of up to {} ({} bits do). Set "
+        "{}: words of {} bits are too short for the channel '{}' with a total weight of up to {} ({} bits suffice). "
+        "Set "
         "'bits = {}'.",
         where_, bits_, wire.channel.name, total, bits, bits <= 32 ? 32 : 64);
   }
@@ -392,7 +393,8 @@ std::shared_ptr<OpenMasking> MaskedAggregator::session_of(const AggregationPlan&
 
 std::string MaskedAggregator::refuses(const AggregationPlan& plan) const {
   const std::int64_t cohort = std::ssize(plan.cohort), clients = group_size(cohort);
-  if (!rule(clients, cohort)) return fmt::format("no graph of {} clients is secure and correct {}", clients, demand());
+  if (clients < 1 || !rule(clients, cohort))
+    return fmt::format("no graph of {} clients is secure and correct {}", clients, demand());
   for (std::size_t c = 0; c < plan.wires.size(); ++c) {
     if (plan.total_weight[c] / plan.scales[c].weight_unit < std::ldexp(1.0, bits_ - 2)) continue;
     return fmt::format("a total weight of {} does not fit words of {} bits", plan.total_weight[c], bits_);

@@ -123,8 +123,12 @@ class Mistaken : public Strategy {
 TEST(WrongShapes, NameThePartTheRoundAndTheShapes) {
   using enum Mistaken::Mistake;
   const std::map<Mistaken::Mistake, std::string> expected = {
-      {width, "'mine' has filled the channel 'delta' with 1 x 6 values in round 1 (it is declared with 1 clients x 3"},
-      {count, "'mine' has filled the channel 'delta' with 2 x 3 values in round 1 (it is declared with 1 clients x 3"},
+      {width,
+       "'mine' has filled the channel 'delta' with 1 x 6 values in round 1 (its declaration and the block ask for 1 x "
+       "3"},
+      {count,
+       "'mine' has filled the channel 'delta' with 2 x 3 values in round 1 (its declaration and the block ask for 1 x "
+       "3"},
       {channels, "'mine' has filled 2 channels in round 1 (of 1 that are declared)"},
       {server, "'mine' has left parameters of shape [6] and type Float in round 1 (the model has [3] of type Float)"},
       {arithmetic, "the client_update of 'mine' has failed in round 1: mm: mat1 and mat2 shapes cannot be multiplied"}};

@@ -87,6 +87,11 @@ TEST(Lattice, DecodesSumsThatWrap) {
   EXPECT_EQ(sum({1u << 31, 1u << 31}, wrong), 4'294'966'272U);
   EXPECT_EQ(sum({4'000'000'000, 4'000'000'000, 4'000'000'001}, right), 3'410'065'409U);
   EXPECT_EQ(sum({4'000'000'000, 4'000'000'000, 4'000'000'001}, wrong), 3'410'062'548U);
+  for (const int bits : {8, 24, 31}) {  // negative words, whose bits above the ring are set
+    Coefficient all = 0;
+    for (int i = 0; i < 2500; ++i) all = add_mod(all, encode_word(0xfffffffbU, bits));
+    EXPECT_EQ(decode_word(all, bits), (0U - 12'500U) & ((1U << bits) - 1)) << bits;
+  }
 }
 
 // All errors at their bound and of one sign.

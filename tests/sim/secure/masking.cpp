@@ -134,6 +134,9 @@ class Messages : public testing::Test {
 TEST_F(Messages, AreRefusedWithTheirSender) {
   const Bytes sealed = a_.shares_for(b_.keys());
   EXPECT_EQ(refusal([&] { b_.answer(a_.keys(), sealed, true); }), "");
+  AdvertisedKeys negative = b_.keys();
+  negative.party = -1;
+  EXPECT_EQ(refusal([&] { a_.shares_for(negative); }), "a message names a party -1");
   for (std::size_t byte = 8; byte < sealed.size(); ++byte) {
     Bytes changed = sealed;
     changed[byte] ^= std::byte{1};

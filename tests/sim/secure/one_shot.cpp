@@ -116,7 +116,7 @@ TEST_F(OneShot, WeighsMessages) {
   EXPECT_EQ(opened(messages(weights), 1), plain(weights));
 }
 
-// Without errors the ciphertext would give the key; the shares of corrupt members alone give nothing near the sum.
+// A key of zeros in place of the sum of the keys gives nothing near the sum of the words.
 TEST_F(OneShot, NeedsTheKey) {
   const std::vector<OneShotMessage> all = messages({1, 1, 1});
   std::vector<Coefficient> sum(terms_.blocks * lattice_degree, 0);
@@ -193,7 +193,7 @@ TEST_F(OneShot, RefusesForgedMessages) {
   EXPECT_EQ(forged([](OneShotMessage& m) { m.open = {}; }), "party 1 sends a key of low order");
 }
 
-// Shares of all corrupt members are uniform whatever the key: chi-square over their highest bits.
+// The shares of one member are uniform for a key of zeros: chi-square over their highest bits.
 TEST(PackedSharing, SaysNothingToTheCorrupt) {
   const PackedShares shares(committee);
   const std::vector<Coefficient> zeros(lattice_degree, 0);
@@ -209,7 +209,7 @@ TEST(PackedSharing, SaysNothingToTheCorrupt) {
   EXPECT_GT(chi_square, 26);
 }
 
-TEST(OneShotBytes, EqualTheMessages) {
+TEST(OneShotBytes, FollowFromTheSizes) {
   // A vector of 199,210 values is 98 blocks.
   EXPECT_EQ((199'210 + lattice_degree - 1) / lattice_degree, 98);
   EXPECT_EQ(one_shot_bytes({.members = 40}, 98) - one_shot_bytes({.members = 40}, 0), 1'354'752);

@@ -27,7 +27,7 @@ TEST(LossSum, IsTheLossToAUnit) {
   }
 }
 
-// A chunk of 50 examples once reported 2^23 / 50 = 167,772.16 for any loss beyond.
+// Large losses are reported as measured, below and above 2^32, where codes change their form.
 TEST(LossSum, DoesNotSaturate) {
   for (const double loss : {8388608.0, 8388609.0, 3e7, 4.2e9, 1e15, 9e18}) {
     const Evaluation chunk{.examples = 50, .loss = Evaluation::to_units(loss)};
@@ -65,6 +65,15 @@ TEST(LossSum, DoesNotDependOnTheOrder) {
   small.push_back(0x1p62);
   small.push_back(-0x1p62);
   EXPECT_EQ(sum_of(small).value(), 250);
+}
+
+// Chunks report codes; a diverged model has many large ones.
+TEST(LossSum, AddsUpCodes) {
+  for (const double loss : {8e6, 3e9, 4.2e9, 1e15}) {
+    LossSum sum;
+    for (int chunk = 0; chunk < 4096; ++chunk) sum += LossSum::of_code(LossSum(loss).code());
+    EXPECT_NEAR(sum.value(), 4096 * loss, 4096 * loss * 1e-14) << loss;
+  }
 }
 
 }  // namespace

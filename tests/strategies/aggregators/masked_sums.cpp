@@ -1,4 +1,4 @@
-// Are masked sums the plain sums of the ring, bit for bit, whoever is lost, and refused where they would reveal too
+// Are masked sums the plain sums of the ring, bit for bit, whoever drops out, and refused where they would reveal too
 // much?
 #include <gmock/gmock.h>
 
@@ -17,7 +17,7 @@ using namespace shoal::test;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
-// Phases 3 and 4 come before the download, and phase 5 after the upload: clients are lost in each.
+// Phases 3 and 4 come before the download, and phase 5 after the upload: clients drop out in each.
 std::string experiment(const std::string& aggregator) {
   return "planner = {cohort = 14}\naggregator = {minimum = 2, bound = 4, " + aggregator +
          "}\nlocal = {steps = 2, block = 2}\npopulation = {dropouts = [0.03, 0.03, 0.05, 0.05, 0.05, 0.1]}\n"
@@ -51,7 +51,7 @@ TEST(MaskedSums, AreThePlainSumsOfTheRing) {
   }
 }
 
-// The exact sum, with clients lost in the same places, differs by the ring's rounding alone.
+// The exact sum differs by the ring's rounding alone.
 TEST(MaskedSums, AreCloseToTheExactMean) {
   const std::string no_dropouts =
       "planner = {cohort = 14}\nlocal = {steps = 2}\n"
@@ -109,7 +109,7 @@ TEST(MaskedSums, RecoverTheMasksOfRejectedClients) {
   expect_close(played.strategy.tensor("mean 0"), std::vector<double>(3, 0.5 * (0 + 2 + 3 + 4) / 4), 1e-15, "mean");
 }
 
-// With more lost than the threshold allows, no client trains, and the round has a reason.
+// With more dropouts than the threshold allows, no client trains, and the round has a reason.
 TEST(MaskedSums, AreRefusedBeforeTraining) {
   const auto strategy = std::make_shared<Scripted>();
   std::atomic<int> trained = 0;

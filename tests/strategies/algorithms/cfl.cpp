@@ -115,7 +115,9 @@ TEST(Cfl, FindsClientsWithOtherLabels) {
 TEST(Cfl, HasTheSameBitsOnAnyRanks) {
   const Federation parts =
       quadratics("", "population = {dropouts = [0.1, 0.1]}\ncodec = {name = \"quantize\"}\nstages = [\"clip\"]\n");
-  const std::string one = play(parts, 30).bits;
+  const Played alone = play(parts, 30);
+  EXPECT_GT(alone.strategy.integers().at("clusters"), 1);
+  const std::string one = alone.bits;
   for (const Hands hands : {Hands{1, 3}, Hands{2, 1}, Hands{3, 2}}) {
     EXPECT_EQ(play(parts, 30, hands).bits, one) << hands.ranks << " ranks";
   }

@@ -110,7 +110,7 @@ TEST(FedFomo, IsLocalTrainingInTheFirstRound) {
   }
 }
 
-// Random models take places: clients that have been sent all others' models in turn, not always the same.
+// With exploration a client is sent more different models than without.
 TEST(FedFomo, Explores) {
   const auto lists = [](double exploration) {
     const Federation parts = federation(
