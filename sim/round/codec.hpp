@@ -37,8 +37,7 @@ class Codec : public RoundPart {
   /// Completes what one client has remembered for this codec, such as a residual against the decoded mean, before it is
   /// stored: `decoded` is what `decode_sum` has returned for the rows before this codec, which must not change and lies
   /// on the device of the sums; `state` is the codec's section after it. Called for each accepted client, for several
-  /// at once. A real client would have to receive what is used here: a codec broadcasts it, which counts it as
-  /// download.
+  /// at once. A real client would have to receive what is used here: codecs broadcast it, which counts as download.
   virtual void settle(WrittenMemory& /*client*/, const at::Tensor& /*decoded*/, const State& /*state*/,
                       const Wire& /*before*/) const {}
   /// True if the words are rows of the update already, as robust rules need them; false if only sums can be decoded.
