@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr const char* bootstrap = R"(
 import importlib.util, runpy, sys
 del sys.argv[0]
-needed = ("numpy", "pandas", "h5py", "scipy", "matplotlib", "jinja2", "shoal")
+needed = ("numpy", "pandas", "h5py", "scipy", "matplotlib", "jinja2", "tqdm", "shoal")
 missing = [name for name in needed if importlib.util.find_spec(name) is None]
 if missing:
     print(f"shoal: {sys.executable} has no package {', '.join(missing)}. Run experiments/setup in a checkout of Shoal, or "

@@ -111,6 +111,14 @@ def test_heat_map_has_its_numbers(run):
         assert (text.get_bbox_patch() is not None) == (value == 100 * frame.iloc[:, column].max())
     with pytest.raises(shoal.ShoalError, match="no setting 'strategy.mu'"):
         plot.over_settings(run, "seed", "strategy.mu")
+    with pytest.raises(shoal.ShoalError, match="cells have no value 'accuracy'. Choose"):
+        plot.over_settings(run, "seed", "strategy.name", "accuracy")
+
+
+def test_a_heat_map_leaves_out_cells_below_the_target(run):
+    cells = run.cells.assign(rounds_to_target=[-1, 6, 9, -1, *run.cells["rounds_to_target"].iloc[4:]])
+    frame = plot.over_settings(dataclasses.replace(run, cells=cells), "planner.cohort", "strategy", "rounds_to_target")
+    assert frame.loc[8, "fed_avg"] == 7.5
 
 
 def luminance(colour: str) -> float:
@@ -169,6 +177,18 @@ def test_labels_are_no_formulas(run, tmp_path):
         assert figure._repr_png_().startswith(b"\x89PNG")
         figure.savefig(tmp_path / f"{number}.svg")
         assert xml.parse(tmp_path / f"{number}.svg").getroot().tag.endswith("svg")
+
+
+def test_labels_with_an_underscore_have_legend_entries(run):
+    def renamed(frame):
+        return frame.assign(label="_" + frame["label"])
+
+    hidden = dataclasses.replace(
+        run, cells=renamed(run.cells), rounds=renamed(run.rounds), clients=renamed(run.clients)
+    )
+    for figure in (plot.curves(hidden), plot.lorenz(hidden)):
+        names = [text.get_text().split("  ")[0].strip() for text in figure.axes[0].get_legend().get_texts()]
+        assert set(hidden.labels) <= set(names)
 
 
 @pytest.mark.parametrize(("theme", "name"), [("light", "quickstart.svg"), ("dark", "quickstart-dark.svg")])

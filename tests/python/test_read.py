@@ -89,6 +89,9 @@ def test_damage_is_an_error(run_path, tmp_path):
     ):
         with pytest.raises(shoal.ShoalError, match=message):
             shoal.read(tmp_path / f"{name}.h5")
+    for name in ("text.h5", "other.h5", "none.h5", "none.safetensors"):
+        with pytest.raises(shoal.ShoalError, match=rf"{name}: .*Give a"):
+            shoal.models.weights(tmp_path / name)
 
 
 def test_the_older_schema():

@@ -153,6 +153,10 @@ def test_table_replaces_tables_only(program: Path, run_path: Path, tmp_path: Pat
     other.write_text("rounds = 3\n")
     done = start(program, "table", run_path, "--out", other)
     assert done.returncode == 2 and "is no table" in done.stderr and other.read_text() == "rounds = 3\n"
+    for mine in ("| mine |\n", "seeds of doubt\n", "label,mine\n", "\\begin{document}\n"):
+        other.write_text(mine)
+        done = start(program, "table", run_path, "--out", other)
+        assert done.returncode == 2 and "is no table" in done.stderr and other.read_text() == mine
     for format in ("text", "csv", "latex", "markdown"):
         out = tmp_path / format
         for _ in range(2):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from run_files import MEASURE, ROUND, CellFile, table, write_run
-from test_report import Page
+from test_report import CONTROL, Page
 
 import shoal
 from shoal.report import page
@@ -50,6 +50,13 @@ def studies(folder: Path, cells: Sequence[CellFile]) -> Studies:
 
 def page_of(folder: Path, cells: Sequence[CellFile]) -> Page:
     return Page(page([shoal.read(write_run(folder / "a.h5", cells))]))
+
+
+def test_hostile_labels_are_text(tmp_path: Path) -> None:
+    """Also as the note of a chart: the words that the labels of a setting share."""
+    cells = [cell(f"a\x01b, {name}", of(name), [1, 2], survival=[1, 0.5, 0.25]) for name in ("hybrid", "binary_rl")]
+    seen = page_of(tmp_path, cells)
+    assert not CONTROL.search(seen.text) and "(a\N{REPLACEMENT CHARACTER}b)" in seen.text
 
 
 def test_pairs_by_hand(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from run_files import CLIENT, ROUND, CellFile, table, write_run
 
 import shoal
-from shoal.report.usage import Usage, gini, usage_of
+from shoal.report.usage import Usage, usage_of
 from shoal.report.variants import variants_of
+from shoal.statistics import gini
 
 SECOND, HOUR = 1_000_000, 3_600_000_000
 

@@ -62,6 +62,8 @@ def test_toml_holds_any_text():
 def test_errors_are_those_of_the_program(program, tmp_path):
     with pytest.raises(shoal.ShoalError, match="unknown key 'cohrt'.*cohort"):
         shoal.run({"name": "x", "planner": {"name": "uniform", "cohrt": 5}}, out=tmp_path / "x.h5", progress=False)
+    with pytest.raises(shoal.ShoalError, match="^(?!shoal: )"):
+        shoal.program.call("run", tmp_path / "nowhere.toml")
     with pytest.raises(shoal.ShoalError, match="loggers"):
         shoal.run({"name": "x"}, loggers=[object()])
 
@@ -99,13 +101,13 @@ def test_the_environment_starts_the_program(program):
 
 INTERRUPTED = """
 import sys, shoal
-shoal.run(sys.argv[1], out=sys.argv[2], progress=False, rounds=100, options=["--checkpoint-every", "0.05"])
+shoal.run(sys.argv[1], out=sys.argv[2], progress=False, rounds=1000, options=["--checkpoint-every", "0.05"])
 """
 
 
 def test_an_interrupt_saves_the_run(program, folder, tmp_path):
     """As in a notebook, whose interrupt reaches Python alone."""
-    whole = shoal.run(folder / "tiny.toml", out=tmp_path / "whole.h5", progress=False, rounds=100)
+    whole = shoal.run(folder / "tiny.toml", out=tmp_path / "whole.h5", progress=False, rounds=1000)
     out = tmp_path / "stopped.h5"
     process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, folder / "tiny.toml", out], stderr=subprocess.PIPE)
     while process.poll() is None and not any(Path(f"{out}.journal").glob("*.state")):
@@ -114,7 +116,7 @@ def test_an_interrupt_saves_the_run(program, folder, tmp_path):
     assert b"KeyboardInterrupt" in process.communicate()[1]
     begun = shoal.read(out)
     assert begun.in_progress and 0 < len(begun.rounds) < len(whole.rounds)
-    resumed = shoal.run(folder / "tiny.toml", out=out, progress=False, rounds=100, resume=True)
+    resumed = shoal.run(folder / "tiny.toml", out=out, progress=False, rounds=1000, resume=True)
     assert resumed.hash == whole.hash
 
 
@@ -129,13 +131,43 @@ class Kept:
 
 
 def test_loggers_follow_the_run(program, folder, tmp_path):
-    kept = Kept()
-    shoal.run(
-        folder / "tiny.toml", out=tmp_path / "logged.h5", progress=False, loggers=[kept], log_every=0.02, rounds=60
-    )
-    assert kept.seen[-1] == (False, 720)
+    for rounds in (60, 240, 960):  # a short run may be over before it is read
+        kept = Kept()
+        shoal.run(
+            folder / "tiny.toml",
+            out=tmp_path / f"{rounds}.h5",
+            progress=False,
+            loggers=[kept],
+            log_every=0.02,
+            rounds=rounds,
+        )
+        if kept.seen[0][0]:
+            break
+    assert kept.seen[-1] == (False, 12 * rounds)
     counts = [count for _, count in kept.seen]
     assert counts == sorted(counts) and kept.seen[0][0], "nothing was seen while it ran"
+
+
+def test_long_names_of_folders_differ():
+    names = [shoal.log.safe(f"{'x' * 200}-seed{seed}") for seed in (1, 2)]
+    assert names[0] != names[1] and all(len(name) == 120 for name in names)
+    assert shoal.log.safe("a b-seed1") == "a_b-seed1"
+
+
+def test_a_followed_run_may_be_between_journals_and_file(run, monkeypatch):
+    answers = [shoal.ShoalError("no such file"), run]
+
+    def read(path):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(shoal.log, "read", read)
+    assert shoal.log.follow(run.path, every=0) is run
+    answers[:] = [shoal.ShoalError("damaged"), shoal.ShoalError("damaged")]
+    with pytest.raises(shoal.ShoalError, match="damaged"):
+        shoal.log.follow(run.path, every=0)
 
 
 def test_rounds_of_all_cells():

@@ -89,5 +89,7 @@ def test_too_little_to_know():
     a = np.array([1643, 1650, 1661]) / 1797
     found = statistics.paired(a, a - 1 / 1797)
     assert np.isnan(found.p) and found.difference.mean == pytest.approx(1 / 1797)
+    # Nor if a fourth seed was not measured.
+    assert np.isnan(statistics.paired(np.append(a, np.nan), np.append(a - 1 / 1797, 0.9)).p)
     assert statistics.interval([1, 2, 6], "range") == statistics.Interval(3, 1, 6)
     assert statistics.interval([1, 3], "sd") == statistics.Interval(2, 2 - np.sqrt(2), 2 + np.sqrt(2))

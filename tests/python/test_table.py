@@ -1,5 +1,6 @@
 """Tables of a run: the numbers, and texts that LaTeX and Markdown take whatever a label holds."""
 
+import dataclasses
 import io
 import shutil
 import subprocess
@@ -39,6 +40,8 @@ def test_comparison_is_paired_by_repetition(run):
     with pytest.raises(shoal.ShoalError, match="has no variant 'sgd'. Choose one of"):
         table.comparison(run, baseline="sgd")
     assert table.seeds_needed(run, run.labels[0], run.labels[2], 0.01) > 1
+    with pytest.raises(shoal.ShoalError, match="has no variant 'sgd'. Choose one of"):
+        table.seeds_needed(run, run.labels[0], "sgd", 0.01)
 
 
 def test_replicates_of_a_study_are_paired(program, tmp_path):
@@ -81,10 +84,20 @@ def test_csv_reads_back(run):
         assert [float(value) for value in again.loc[label]] == list(row)
 
 
+def test_infinite_values_are_left_out(run):
+    """As in the mean: a diverged cell has no deviation to add."""
+    values = table.by_repetition(run, "final_accuracy")[run.labels[0]]
+    cells = run.cells.assign(final_accuracy=run.cells["final_accuracy"].where(run.cells.index > 0, np.inf))
+    row = table.intervals(dataclasses.replace(run, cells=cells), "final_accuracy").loc[run.labels[0]]
+    assert row["repetitions"] == 3 and row["sd"] == pytest.approx(np.std(values.iloc[1:], ddof=1))
+
+
 def test_markdown():
     lines = table.markdown(HOSTILE).splitlines()
     assert lines[0] == "| label | value |" and lines[1] == "| --- | ---: |" and len(lines) == 6
-    assert lines[4] == "| <b>\\|c\\|</b> | 2 |" and lines[3].endswith("| - |") and lines[5] == "| two lines  | 3 |"
+    assert (
+        lines[4] == "| &lt;b>\\|c\\|&lt;/b> | 2 |" and lines[3].endswith("| - |") and lines[5] == "| two lines  | 3 |"
+    )
 
 
 def test_latex_escapes():

@@ -20,10 +20,24 @@ if TYPE_CHECKING:
     from . import models as models
     from . import plot as plot
     from . import program as program
+    from . import report as report
     from . import statistics as statistics
     from . import table as table
 
-__all__ = ["Run", "ShoalError", "hashes", "log", "models", "plot", "program", "read", "run", "statistics", "table"]
+__all__ = [
+    "Run",
+    "ShoalError",
+    "hashes",
+    "log",
+    "models",
+    "plot",
+    "program",
+    "read",
+    "report",
+    "run",
+    "statistics",
+    "table",
+]
 __version__ = "0.1.0"
 
 # Imported at their first use: matplotlib and scipy take longer to load than a file to be read.

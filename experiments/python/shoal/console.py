@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 
 from . import output, table, text
 from .errors import ShoalError
-from .run_file import Run, read, status_text
+from .run_file import Run, reached_text, read, status_of
 
 FORMATS = {"csv": table.csv, "latex": table.latex, "markdown": table.markdown}
 
@@ -42,31 +41,17 @@ def lines(run: Run) -> list[list[str]]:
                 "personal loss",
                 shown(text.number, "personal_loss"),
             ),
-            (
-                has_target,
-                "rounds to target",
-                f"{row['rounds_to_target']:.0f} ({row['reached']:.0f} of {row['seeds']:.0f})"
-                if reached
-                else "not reached",
-            ),
+            (has_target, "rounds to target", reached_text(row)),
             (has_target, "virtual time", text.duration(row["time_to_target_us"] / 1e6) if reached else text.NONE),
             (has_clients, "upload", text.size(row["bytes_up"])),
             (has_clients, "dropouts", text.count(row["dropouts"])),
             (True, "rejected", text.count(row["rejected"])),
             (has_abandoned, "abandoned", text.count(row["abandoned"])),
-            (
-                True,
-                "status",
-                status_text(row),
-            ),
+            (True, "status", status_of(row)),
         ]
 
     described = [[cell for cell in cells(str(label), row) if cell[0]] for label, row in rows.iterrows()]
-    return (
-        [[name for _, name, _ in described[0]], *([value for _, _, value in row] for row in described)]
-        if described
-        else []
-    )
+    return [[name for _, name, _ in described[0]], *([value for _, _, value in row] for row in described)]
 
 
 def rendered(table_lines: Sequence[Sequence[str]]) -> str:
@@ -92,18 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.out is not None:
             output.check(options.out, [options.file], "table")
         run = read(options.file)
-        if run.cells.empty:
-            raise ShoalError(f"{options.file}: there is no cell to tabulate. Start the run first.")
         made = lines(run)
         shown = rendered(made) if options.format == "text" else FORMATS[options.format](table.summary(run))
         if options.out is not None:
             output.replace(options.out, shown)
     except (ShoalError, OSError) as error:
-        problem = " ".join(str(error).split())
-        print(f"shoal: {problem}", file=sys.stderr)
-        if options.json:
-            print(json.dumps({"command": "table", "error": problem, "exit_code": 2}))
-        return 2
+        return output.refuse("table", str(error), options.json)
+    except output.ODD as error:
+        return output.refuse("table", output.odd([options.file], "table", error), options.json)
     if options.json:
         file = None if options.out is None else str(options.out)
         print(json.dumps({"command": "table", "file": file, "head": made[0], "rows": made[1:]}))

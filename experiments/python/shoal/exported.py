@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from . import program
+from .errors import ShoalError
 from .run_file import Run, joined, labelled, with_last_values
 
 
@@ -27,6 +28,8 @@ def read_journals(path: Path) -> Run:
         others = ("index", "label", "seed", "abandoned", "config", "provenance", "units", "tables")
         totals = {name: value for name, value in cell.items() if name not in others}
         cells.append(keys | totals | {"hash": cell["hash"] or ""})
+    if not cells:
+        raise ShoalError(f"{path}: has no cell yet. Start the run first.")
     together = {name: joined(frames) for name, frames in parts.items()}
     table = pd.DataFrame(cells)
     reals = ["final_accuracy", "best_accuracy", "final_loss", "wall_seconds"]

@@ -93,7 +93,10 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         here, there = _with_both(arguments[0])
-    except (OSError, KeyError, ShoalError) as error:
+    except OSError as error:
+        print(f"hashes: {error}. Give a run file.", file=sys.stderr)
+        return 2
+    except (KeyError, ShoalError) as error:
         print(f"hashes: {error}", file=sys.stderr)
         return 2
     for index, text in here.cells.items():

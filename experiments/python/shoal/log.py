@@ -8,6 +8,7 @@ Each cell of the grid is a run there, named LABEL-seedSEED. The step is the roun
 were measured, and the measures. Loggers are extras: pip install 'experiments/python[tensorboard]', [wandb], [mlflow].
 """
 
+import hashlib
 import math
 import os
 import time
@@ -19,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from .errors import ShoalError
-from .run_file import Run, read
+from .run_file import FAILURES, Run, read
 
 _REALS = ("accuracy", "loss", "train_loss", "personal_accuracy", "personal_accuracy_p10", "personal_loss")
 _COUNTS = ("committed", "dropouts", "rejected", "bytes_down", "bytes_up")
@@ -96,9 +97,16 @@ def scalars(run: Run, cell: int) -> Iterator[tuple[int, int, dict[str, float]]]:
 
 def follow(path: str | os.PathLike[str], *loggers: Logger, every: float = 10.0) -> Run:
     """Writes a run that another process makes, until all of its cells have ended. Returns it."""
+    failed = False
     while True:
         there = Path(path).exists() or Path(f"{path}.journal").is_dir()
-        found = read(path) if there else None
+        try:
+            found = read(path) if there else None
+            failed = False
+        except ShoalError:  # once: the journals may have become the file in between
+            if failed:
+                raise
+            found, failed = None, True
         if found is not None:
             for logger in loggers:
                 logger.update(found)
@@ -116,7 +124,7 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 class TensorBoard(Logger):
-    """Event files in FOLDER/LABEL-seedSEED; the settings as text."""
+    """Event files in FOLDER/LABEL-seedSEED."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         super().__init__()
@@ -198,12 +206,15 @@ class MLflow(Logger):
             metrics=[self.mlflow.entities.Metric(f"result.{name}", value, now, 0) for name, value in results.items()],
         )
         self.client.set_tag(opened, "status", status)
-        self.client.set_terminated(opened, "FAILED" if status == "diverged" else "FINISHED")
+        self.client.set_terminated(opened, "FAILED" if status in FAILURES else "FINISHED")
 
 
 def safe(name: str) -> str:
-    """A name of a folder: letters, digits and a few marks."""
-    return "".join(letter if letter.isalnum() or letter in "-_.=" else "_" for letter in name)[:120]
+    """A name of a folder: letters, digits and a few marks. A long one is cut, and told from others by a hash."""
+    text = "".join(letter if letter.isalnum() or letter in "-_.=" else "_" for letter in name)
+    if len(text) <= 120:
+        return text
+    return f"{text[:103]}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
 
 
 def needed(package: str) -> ModuleType:

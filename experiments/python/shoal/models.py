@@ -37,7 +37,7 @@ def weights(path: Source, cell: int | None = None, label: str | None = None, see
     given by its number, or by label and seed; neither is needed if there is one cell."""
     if Path(path).suffix == ".safetensors":
         return _safetensors(path)[0]
-    with h5py.File(path) as file:
+    with _opened(path) as file:
         group = _cell(file, path, cell, label, seed)
         found = {name: item[()] for name, item in parameters(group)}
     if not found:
@@ -105,9 +105,9 @@ def module(
     path: Source, cell: int | None = None, label: str | None = None, seed: int | None = None
 ) -> "torch.nn.Module":
     """A module with a cell's weights, for the models "mlp" and "logistic_regression": from examples of any shape to
-    scores. Of other models, build the module and use `load_into`."""
+    scores. For other models, build the module and use `load_into`."""
     torch = _torch()
-    with h5py.File(path) as file:
+    with _opened(path) as file:
         text = _cell(file, path, cell, label, seed)["config"][()]
     config = tomllib.loads(text.decode() if isinstance(text, bytes) else str(text))
     name = config.get("model", "mlp")
@@ -135,7 +135,16 @@ def save_script(model: "torch.nn.Module", path: Source) -> None:
     torch.jit.save(torch.jit.script(model.cpu()), os.fspath(path))
 
 
+def _opened(path: Source) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ShoalError(f"{path}: not an HDF5 file, or not readable ({error}). Give a run file.") from None
+
+
 def _cell(file: h5py.File, path: Source, cell: int | None, label: str | None, seed: int | None) -> h5py.Group:
+    if "cells" not in file:
+        raise ShoalError(f"{path}: an HDF5 file, but not a run file of Shoal. Give a run file.")
     cells = {int(index): group for index, group in file["cells"].items()}
     fitting = [
         index
@@ -155,7 +164,10 @@ def _array(name: str, value: Any) -> np.ndarray:
 
 
 def _safetensors(path: Source) -> tuple[Weights, dict[str, str]]:
-    data = Path(path).read_bytes()
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ShoalError(f"{path}: not readable ({error.strerror}). Give a safetensors file.") from None
     try:
         (length,) = struct.unpack_from("<Q", data)
         header = json.loads(data[8 : 8 + length])

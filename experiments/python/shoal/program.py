@@ -59,7 +59,8 @@ def call(*arguments: str | os.PathLike[str]) -> str:
         stdin=subprocess.DEVNULL,
     )
     if done.returncode != 0:
-        raise ShoalError(done.stderr.strip() or f"shoal {arguments[0]} ended with exit code {done.returncode}.")
+        said = done.stderr.strip().removeprefix("shoal: ")
+        raise ShoalError(said or f"shoal {arguments[0]} ended with exit code {done.returncode}.")
     return done.stdout
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from .errors import ShoalError
 SCHEMAS = (2, 3)
 KEYS = ("cell", "label", "seed")  # the first columns of every table of rows
 FAILURES = ("diverged", "nothing accepted", "unfinished")  # statuses of cells without a whole result
+TO_TARGET = ("rounds_to_target", "time_to_target_us")  # below 0 where a cell did not reach the target
 _SEAL, _SEAL_SIZE = b"shoal content is", 48  # sim/files/seal.hpp
 
 # What a cell states of its result; `abandoned` is counted from its rounds.
@@ -113,7 +114,7 @@ class Run:
         Values that were not measured are left out: `rounds_to_target` is the mean over the `reached` cells that reached
         the target, and NaN if none did."""
         cells = self.cells.copy()
-        for name in ("rounds_to_target", "time_to_target_us"):
+        for name in TO_TARGET:
             cells[name] = cells[name].where(cells[name] >= 0).astype(float)
         values = [name for name in (*_REALS, "metric_value", *_PERSONAL, *_COUNTS, "abandoned", "time_us")]
         cells[values] = cells[values].astype(float).replace([np.inf, -np.inf], np.nan)
@@ -135,10 +136,21 @@ class Run:
         )
 
 
-def status_text(row: pd.Series) -> str:
-    """How the cells of a variant ended, from a row of `Run.summary()`: "finished", or how many did not."""
-    counts = {status: row[status.replace(" ", "_")] for status in FAILURES}
-    return ", ".join(f"{count:.0f} {status}" for status, count in counts.items() if count) or "finished"
+def status_text(count: Callable[[str], int]) -> str:
+    """How the cells of a variant ended, from the number of those with a status: "finished", or how many did not."""
+    return ", ".join(f"{count(status)} {status}" for status in FAILURES if count(status)) or "finished"
+
+
+def status_of(row: pd.Series) -> str:
+    """As `status_text`, from a row of `Run.summary()`."""
+    return status_text(lambda status: int(row[status.replace(" ", "_")]))
+
+
+def reached_text(row: pd.Series) -> str:
+    """The rounds to the target and how many cells reached it, from a row of `Run.summary()`."""
+    if not row["reached"]:
+        return "not reached"
+    return f"{row['rounds_to_target']:.0f} ({row['reached']:.0f} of {row['seeds']:.0f})"
 
 
 def read(path: str | os.PathLike[str]) -> Run:
@@ -168,8 +180,9 @@ def read_file(path: Path) -> Run:
             raise ShoalError(f"{path}: an HDF5 file, but not a run file of Shoal. Give a run file.")
         schema = int(file.attrs.get("schema_version", 0))
         if schema not in SCHEMAS:
+            known = " and ".join(map(str, SCHEMAS))
             raise ShoalError(
-                f"{path}: has schema {schema}, and this package reads {SCHEMAS}. Install the package of that version."
+                f"{path}: has schema {schema}, and this package reads {known}. Install the package of that version."
             )
         try:
             return _run(path, file, schema, sealed)
@@ -202,6 +215,8 @@ def _run(path: Path, file: h5py.File, schema: int, sealed: bool) -> Run:
             | {name: float(stated[name]) for name in _REALS}
             | {name: int(stated[name]) for name in _COUNTS}
         )
+    if not cells:
+        raise ShoalError(f"{path}: has no cell yet. Start the run first.")
     together = {name: joined(frames) for name, frames in parts.items()}
     return Run(
         path=path,

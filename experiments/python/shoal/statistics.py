@@ -26,7 +26,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Of the differences a - b: their number, their mean with limits, and the two-sided p value."""
+    """The differences a - b: their number, their mean with limits, and the two-sided p value."""
 
     pairs: int
     difference: Interval
@@ -34,8 +34,8 @@ class PairedTest:
 
 
 def interval(values: ArrayLike, method: Method = "t", confidence: float = 0.95, seed: int = 0) -> Interval:
-    """Of the mean: Student's t; bias-corrected and accelerated bootstrap (Efron 1987), whose draws `seed` decides; or
-    the description of the sample, mean ± standard deviation ("sd") or lowest to highest ("range")."""
+    """An interval of the mean: Student's t; bias-corrected and accelerated bootstrap (Efron 1987), whose draws `seed`
+    decides; or the description of the sample, mean ± standard deviation ("sd") or lowest to highest ("range")."""
     finite = _finite(values)
     if len(finite) == 0:
         return Interval(np.nan, np.nan, np.nan)
@@ -59,7 +59,7 @@ def interval(values: ArrayLike, method: Method = "t", confidence: float = 0.95, 
 
 
 def half_width(deviation: ArrayLike, count: ArrayLike, confidence: float = 0.95) -> float:
-    """Of Student's t interval of a mean, from the sample's standard deviation; arrays give an array."""
+    """Half the width of Student's t interval of a mean, from the sample's standard deviation; arrays give an array."""
     count = np.asarray(count, dtype=float)
     return scipy.special.stdtrit(count - 1, (1 + confidence) / 2) * np.asarray(deviation) / np.sqrt(count)
 
@@ -75,7 +75,7 @@ def paired(a: ArrayLike, b: ArrayLike, test: Test = "t", confidence: float = 0.9
         return PairedTest(len(differences), Interval(0.0, 0.0, 0.0), 1.0)
     if test == "wilcoxon":
         p = float(scipy.stats.wilcoxon(differences).pvalue)
-    elif differences.std() <= _ROUNDING * np.abs(np.concatenate([np.ravel(a), np.ravel(b)])).max(initial=0):
+    elif differences.std() <= _ROUNDING * np.abs(_finite(np.concatenate([np.ravel(a), np.ravel(b)]))).max(initial=0):
         # Accuracies are counts: a few seeds can differ by the same number of examples, and t would be infinite.
         return PairedTest(len(differences), Interval(float(differences.mean()), np.nan, np.nan), np.nan)
     else:
@@ -95,7 +95,8 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def power(effect: float, pairs: int, level: float = 0.05) -> float:
-    """Of the two-sided paired t test: the probability of finding a mean difference of `effect` standard deviations."""
+    """Power of the two-sided paired t test: the probability of finding a mean difference of `effect` standard
+    deviations."""
     freedom, shift = pairs - 1, effect * np.sqrt(pairs)
     limit = scipy.stats.t.ppf(1 - level / 2, freedom)
     return float(scipy.stats.nct.sf(limit, freedom, shift) + scipy.stats.nct.cdf(-limit, freedom, shift))
@@ -110,6 +111,16 @@ def pairs_needed(effect: float, wanted: float = 0.8, level: float = 0.05, most: 
         middle = (low + high) // 2
         low, high = (middle, high) if power(effect, middle, level) < wanted else (low, middle)
     return high
+
+
+def gini(ascending: np.ndarray, clients: int) -> float:
+    """Gini's coefficient of counts among `clients` in all; those not listed count 0. Gini 1912: half the relative mean
+    difference."""
+    total = float(ascending.sum())
+    if total <= 0:
+        return np.nan
+    ranks = clients - len(ascending) + np.arange(1, len(ascending) + 1)
+    return float(2 * (ranks * ascending).sum() / (clients * total) - (clients + 1) / clients)
 
 
 def _finite(values: ArrayLike) -> np.ndarray:

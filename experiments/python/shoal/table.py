@@ -6,6 +6,7 @@ shoal.table.comparison(run, baseline="fed_avg")  differences on the same seeds, 
 print(shoal.table.latex(shoal.table.summary(run)))
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 
 from . import statistics, text
 from .errors import ShoalError
-from .run_file import Run, status_text
+from .run_file import TO_TARGET, Run, reached_text, status_of
 from .statistics import Method, Test
 
 __all__ = [
@@ -47,7 +48,7 @@ def by_repetition(run: Run, value: str | None = None) -> pd.DataFrame:
     if value in run.cells.columns:
         cells = run.cells.reset_index()[["cell", "label", "seed", value]]
         cells = cells.assign(**{value: pd.to_numeric(cells[value], errors="coerce")})
-        if value in ("rounds_to_target", "time_to_target_us"):
+        if value in TO_TARGET:
             cells[value] = cells[value].where(cells[value] >= 0)
     else:
         cells = run.series(value).drop_duplicates("cell", keep="last")
@@ -63,7 +64,7 @@ def intervals(run: Run, value: str | None = None, method: Method = "t", confiden
         rows[label] = {
             "repetitions": int(np.isfinite(values).sum()),
             "mean": found.mean,
-            "sd": values.std(ddof=1),
+            "sd": values[np.isfinite(values)].std(ddof=1),
             "low": found.low,
             "high": found.high,
         }
@@ -76,8 +77,7 @@ def comparison(
     """Paired differences a - b on the same seeds (of a study, the same replicates): of every variant against
     `baseline`, or of all pairs. `p_holm` accounts for all rows of the table; the limits of the differences do not."""
     values = by_repetition(run, value)
-    if baseline is not None and baseline not in values.columns:
-        raise ShoalError(f"{run.path}: has no variant '{baseline}'. Choose one of: {', '.join(run.labels)}.")
+    _check_variants(run, [] if baseline is None else [baseline])
     pairs = (
         list(combinations(values.columns, 2))
         if baseline is None
@@ -106,6 +106,7 @@ def seeds_needed(
 ) -> int:
     """How many seeds (of a study, replicates) show a true difference of this size with this probability, if differences
     between a and b spread over seeds as they did in the run. A guess: the spread of few seeds is uncertain itself."""
+    _check_variants(run, [a, b])
     values = by_repetition(run, value)
     spread = (values[a] - values[b]).std(ddof=1)
     if not spread > 0:
@@ -119,12 +120,6 @@ def summary(run: Run) -> pd.DataFrame:
     rows = run.summary()
     metric = {run.metric_name(label) for label in run.labels}
     loss = metric.pop() if len(metric) == 1 else "metric"
-    target = [
-        "not reached"
-        if not row["reached"]
-        else f"{row['rounds_to_target']:.0f} ({row['reached']:.0f} of {row['seeds']:.0f})"
-        for _, row in rows.iterrows()
-    ]
     has_target = any(np.isfinite(run.target(label)) for label in run.labels)
 
     def shown(form, name: str) -> list[str]:
@@ -138,23 +133,23 @@ def summary(run: Run) -> pd.DataFrame:
         ("final_accuracy", "final accuracy"),
         ("best_accuracy", "best accuracy"),
         ("personal_accuracy", "personal accuracy"),
-        ("personal_accuracy_p10", "worst decile"),
+        ("personal_accuracy_p10", "10th percentile"),
     ):
         if rows[name].notna().any():
             columns[title] = shown(text.percent, name)
     if rows["metric_value"].notna().any():
         columns[loss.replace("_", " ")] = shown(text.number, "metric_value")
     if has_target:
-        columns["rounds to target"] = target
+        columns["rounds to target"] = [reached_text(row) for _, row in rows.iterrows()]
         columns["time to target"] = [text.duration(time / 1e6) for time in rows["time_to_target_us"]]
     if (rows["time_us"] > 0).any():
-        columns["virtual time"] = [text.duration(time / 1e6) for time in rows["time_us"]]
+        columns["total virtual time"] = [text.duration(time / 1e6) for time in rows["time_us"]]
     if (rows["bytes_up"] > 0).any():
         columns["upload"] = [text.size(sent) for sent in rows["bytes_up"]]
     for name in ("dropouts", "rejected", "abandoned"):
         if (rows[name] > 0).any():
             columns[name] = [text.count(mean) for mean in rows[name]]
-    columns["status"] = [status_text(row) for _, row in rows.iterrows()]
+    columns["status"] = [status_of(row) for _, row in rows.iterrows()]
     return pd.DataFrame(columns, index=rows.index)
 
 
@@ -211,7 +206,8 @@ def markdown(frame: pd.DataFrame, path: str | PathLike[str] | None = None) -> st
     frame = _with_index(frame)
 
     def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |"
+        escaped = (cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for cell in cells)
+        return "| " + " | ".join(escaped) + " |"
 
     rule = ["---:" if pd.api.types.is_numeric_dtype(kind) else "---" for kind in frame.dtypes]
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
@@ -222,6 +218,12 @@ def markdown(frame: pd.DataFrame, path: str | PathLike[str] | None = None) -> st
 def csv(frame: pd.DataFrame, path: str | PathLike[str] | None = None) -> str:
     """Reals in the shortest form that reads back to the same bits; empty where there is none."""
     return _written(_with_index(frame).to_csv(index=False), path)
+
+
+def _check_variants(run: Run, labels: Sequence[str]) -> None:
+    for label in labels:
+        if label not in run.labels:
+            raise ShoalError(f"{run.path}: has no variant '{label}'. Choose one of: {', '.join(run.labels)}.")
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:

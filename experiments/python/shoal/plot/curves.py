@@ -16,7 +16,7 @@ from ..run_file import Run
 from ..statistics import Method
 from .dots import dots
 from .quantities import Quantity, quantity, scaled_bytes, scaled_time
-from .style import RULE, SOFT, Look, Theme, figure_of, finish, looks, marks_at, new_figure, themed
+from .style import RULE, SOFT, Look, Theme, figure_of, finish, legend_text, looks, marks_at, new_figure, themed
 
 Against = Literal["round", "time", "bytes"]
 
@@ -59,10 +59,10 @@ def bands(
             label = str(run.cells.at[cell, "label"])
             found.setdefault(label, []).append(rows.groupby(column)[value].last().astype(float))
             diverged[label] = diverged.get(label, 0) + int(run.cells.at[cell, "status"] == "diverged")
-    return [_band(label, curves, interval, confidence, diverged[label]) for label, curves in found.items()]
+    return [band_of(label, curves, interval, confidence, diverged[label]) for label, curves in found.items()]
 
 
-def _band(label: str, curves: list[pd.Series], interval: Method, confidence: float, diverged: int) -> Band:
+def band_of(label: str, curves: list[pd.Series], interval: Method, confidence: float, diverged: int) -> Band:
     x = np.unique(np.concatenate([curve.index.to_numpy(dtype=float) for curve in curves]))
     x = x[x >= max(curve.index[0] for curve in curves)]  # from where all seeds have been evaluated
     values = np.stack([np.interp(x, curve.index, curve.to_numpy()) for curve in curves])
@@ -157,7 +157,7 @@ def _line(axes: Axes, band: Band, look: Look, shown: Quantity, x_unit: float, ra
         marker=look.mark,
         markersize=5,
         markevery=marks_at(x, x[0], x[-1], rank, count),
-        label=text.plain(f"{band.label}  ({last}{note})"),
+        label=legend_text(f"{band.label}  ({last}{note})"),
     )
     if np.isfinite(band.low).any():
         axes.fill_between(

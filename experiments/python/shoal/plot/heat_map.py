@@ -9,20 +9,27 @@ from matplotlib.figure import Figure
 
 from .. import text
 from ..errors import ShoalError
-from ..run_file import Run
+from ..run_file import TO_TARGET, Run
 from .quantities import quantity
 from .style import Theme, figure_of, finish, new_figure, themed
 
 
 def over_settings(run: Run, rows: str, columns: str, value: str = "final_accuracy") -> pd.DataFrame:
-    """Means over all other settings, by two settings such as "planner.dropout" and "strategy.name"."""
+    """Means over all other settings, by two settings such as "planner.dropout" and "strategy.name"; of rounds and time
+    to the target, over the cells that reached it."""
+    if value not in run.cells.columns:
+        raise ShoalError(
+            f"{run.path}: cells have no value '{value}'. Choose a column of run.cells, such as final_accuracy."
+        )
     cells = run.cells.assign(**{key: [setting(run, cell, key) for cell in run.cells.index] for key in (rows, columns)})
+    if value in TO_TARGET:
+        cells[value] = cells[value].where(cells[value] >= 0)
     return cells.pivot_table(value, rows, columns, aggfunc="mean", sort=False, dropna=False)
 
 
 def setting(run: Run, cell: int, key: str) -> str | int | float | bool:
-    """Of one cell, by its dotted name. A section that is its part's name alone, as in strategy = "fed_avg", has no
-    other settings."""
+    """A setting of one cell, by its dotted name. A section that is its part's name alone, as in strategy = "fed_avg",
+    has no other settings."""
     found = run.settings(cell)
     for name in key.split("."):
         if isinstance(found, str) and name == "name":

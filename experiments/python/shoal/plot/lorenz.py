@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import text
+from .. import statistics
 from ..errors import ShoalError
 from ..run_file import Run
-from .style import SOFT, Theme, figure_of, finish, looks, marks_at, new_figure, themed
+from .style import SOFT, Theme, figure_of, finish, legend_text, looks, marks_at, new_figure, themed
 
 Share = Literal["participations", "accepted", "examples", "steps", "bytes_up"]
 
@@ -27,7 +27,7 @@ def shares(run: Run, label: str, of: Share = "participations") -> tuple[np.ndarr
     ordered = np.concatenate([np.zeros(clients - len(amounts)), np.sort(amounts.to_numpy(dtype=float))])
     y = np.concatenate([[0], np.cumsum(ordered)]) / ordered.sum()
     x = np.arange(clients + 1) / clients
-    return x, y, float(1 - ((y[1:] + y[:-1]) / clients).sum())
+    return x, y, statistics.gini(ordered, clients)
 
 
 def lorenz(
@@ -50,7 +50,7 @@ def lorenz(
                 marker=look.mark,
                 markersize=5,
                 markevery=marks_at(x, 0, 1, rank, len(run.labels)),
-                label=text.plain(f"{label}  (Gini {gini:.2f})"),
+                label=legend_text(f"{label}  (Gini {gini:.2f})"),
             )
         finish(
             axes,

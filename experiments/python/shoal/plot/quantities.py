@@ -8,7 +8,7 @@ from ..run_file import Run
 _NAMES = {
     "accuracy": "test accuracy (%)",
     "personal_accuracy": "personal accuracy, mean over clients (%)",
-    "personal_accuracy_p10": "personal accuracy, worst decile of clients (%)",
+    "personal_accuracy_p10": "personal accuracy, 10th percentile of clients (%)",
     "loss": "test loss (nats per example)",
     "train_loss": "training loss",
     "personal_loss": "personal loss, mean over clients",

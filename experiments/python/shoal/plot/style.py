@@ -32,7 +32,7 @@ MARKS = "os^DvPX*"
 
 @dataclass(frozen=True)
 class Look:
-    """Of one variant."""
+    """How one variant is drawn."""
 
     colour: str
     dash: Any
@@ -119,6 +119,11 @@ def finish(
         )
     axes.grid(True, axis="y", linewidth=0.8)
     axes.margins(x=0.02)
+
+
+def legend_text(name: str) -> str:
+    """Matplotlib gives no entry to a name that begins with an underscore."""
+    return plain(f" {name}" if name.startswith("_") else name)
 
 
 def marks_at(x: np.ndarray, low: float, high: float, rank: int, count: int, wanted: int = 6) -> list[int]:

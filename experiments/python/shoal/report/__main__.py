@@ -27,22 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     options = parser.parse_args(arguments)
 
-    def refuse(problem: str) -> int:
-        print(f"shoal: {problem}", file=sys.stderr)
-        if options.json:
-            print(json.dumps({"command": "report", "error": problem, "exit_code": 2}))
-        return 2
-
     warnings.simplefilter("ignore", RuntimeWarning)  # of absurd numbers in a file: the page shows them as they are
     try:
         output.check(options.out, options.files, "page")
         output.replace(options.out, page([read(file) for file in options.files]))
     except (ShoalError, OSError) as error:
-        return refuse(" ".join(str(error).split()))
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        names = ", ".join(map(str, options.files))
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return refuse(f"{names}: holds what no page can show ({reason}). Run the experiment again.")
+        return output.refuse("report", str(error), options.json)
+    except output.ODD as error:
+        return output.refuse("report", output.odd(options.files, "page", error), options.json)
     print(json.dumps({"command": "report", "page": str(options.out)}) if options.json else options.out)
     return 0
 

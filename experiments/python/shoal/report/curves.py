@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from shoal.plot.curves import _band as band_of
+from shoal.plot.curves import band_of
 from shoal.report import tables
 from shoal.report.figures import LOGARITHMIC_RATIO, Chart, Counter, Dot, Line, dot_figure, line_figure, rounded
 from shoal.report.text import LARGEST_DRAWN, Spread, clean, shortened

@@ -303,7 +303,7 @@ def as_script(data: dict[str, Any]) -> Markup:
 
 
 def caption(chart: Chart) -> Markup:
-    note = Markup(" <span>({})</span>").format(chart.note) if chart.note else ""
+    note = Markup(" <span>({})</span>").format(clean(chart.note)) if chart.note else ""
     return Markup("<figcaption>{}{}</figcaption>").format(clean(chart.title), note)
 
 

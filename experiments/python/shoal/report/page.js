@@ -112,8 +112,8 @@ const harmless = text => /^[=+@\t\r-]/.test(text) && !/^-?[\d.,]+( ?[%\w]+)?$|^-
 const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 const csv = table => cells(table).map(row => row.map(cell => quoted(harmless(cell))).join(",")).join("\r\n") + "\r\n";
 const special = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "≈": "$\\approx$",
-  "−": "$-$", "<": "\\textless{}", ">": "\\textgreater{}"};
-const escaped = text => text.replace(/[\\~^±≈−<>&%$#_{}]/g, sign => special[sign] ?? "\\" + sign);
+  "−": "$-$", "<": "\\textless{}", ">": "\\textgreater{}", "|": "$|$"};
+const escaped = text => text.replace(/[\\~^±≈−<>|&%$#_{}]/g, sign => special[sign] ?? "\\" + sign);
 const latex = table => {
   const [head, ...rows] = cells(table).map(row => "  " + row.map(escaped).join(" & ") + " \\\\");
   const columns = "l" + "r".repeat(table.rows[0].cells.length - 1);

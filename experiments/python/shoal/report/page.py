@@ -12,7 +12,6 @@ from importlib.resources import files
 from jinja2 import Environment
 from markupsafe import Markup
 
-from shoal.errors import ShoalError
 from shoal.report import sections
 from shoal.report.figures import Counter, palette
 from shoal.report.studies import Studies, studies_of
@@ -80,8 +79,6 @@ def style() -> str:
 def page(runs: Sequence[Run]) -> str:
     """One HTML page of these runs; it loads nothing."""
     report = Report(runs, variants_of(runs))
-    if not report.variants:
-        raise ShoalError("there is no cell to report. Start the run first.")
     folder = files("shoal.report")
     template = Environment(autoescape=True, trim_blocks=True).from_string((folder / "page.html.j2").read_text("utf-8"))
     return template.render(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from shoal import statistics
+from shoal.log import flat
 from shoal.report.variants import STUDIES, Variant
 
 POWER = 0.90
@@ -116,14 +117,6 @@ def paired_difference(first: Arm, second: Arm) -> PairedDifference:
     return PairedDifference(pairs, float(found.mean()), deviation, half)
 
 
-def leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def arm_of(variant: Variant) -> Arm:
     cell = variant.first
     task = cell.name_of("task", "supervised")
@@ -131,7 +124,7 @@ def arm_of(variant: Variant) -> Arm:
     axes = {"judge.false_positive", "task.directive"}
     lines = sorted(
         (key, f"{key} = {value!r}")
-        for key, value in leaves(cell.settings)
+        for key, value in flat(cell.settings).items()
         if key not in told_apart and not key.startswith("objective.")
     )
     return Arm(

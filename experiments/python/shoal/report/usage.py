@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from shoal import statistics
 from shoal.report.variants import Cell, Variant
 
 HOUR = 3_600_000_000  # microseconds
@@ -66,15 +67,6 @@ class Usage:
     @property
     def gini(self) -> float:
         return float(np.mean(self.ginis)) if self.ginis else math.nan
-
-
-def gini(ascending: np.ndarray, clients: int) -> float:
-    """Of counts among `clients` in all; those not listed count 0. Gini 1912: half the relative mean difference."""
-    total = float(ascending.sum())
-    if total <= 0:
-        return math.nan
-    ranks = clients - len(ascending) + np.arange(1, len(ascending) + 1)
-    return float(2 * (ranks * ascending).sum() / (clients * total) - (clients + 1) / clients)
 
 
 def lorenz(ascending: np.ndarray, clients: int) -> np.ndarray:
@@ -179,7 +171,7 @@ def add_contributions(use: Usage, cell: Cell, rows: pd.DataFrame) -> None:
     contributions = np.sort(np.unique(rows["client"].to_numpy(), return_counts=True)[1])
     told = cell.provenance.get("clients", "0")
     clients = max(int(told) if told.isdecimal() and len(told) < 16 else 0, len(contributions))
-    use.ginis.append(gini(contributions, clients))
+    use.ginis.append(statistics.gini(contributions, clients))
     use.lorenz.append(lorenz(contributions, clients))
 
 

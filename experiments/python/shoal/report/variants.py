@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from shoal.report.text import Spread, shortened
-from shoal.run_file import FAILURES, Run
+from shoal.run_file import Run, status_text
 
 MOST_LINES = 8  # that one chart tells apart
 LONGEST_LABEL = 160  # characters shown of one
@@ -82,7 +82,8 @@ class Cell:
 
 @dataclass
 class Variant:
-    """Cells that differ in the seed only. A diverged or unfinished cell counts with what was measured last."""
+    """Cells that differ in the seed only. A cell that diverged, accepted nothing or is unfinished counts
+    with what was measured last."""
 
     label: str
     style: int  # number of its colour, dash and mark, the same on the whole page
@@ -131,8 +132,7 @@ class Variant:
 
     @property
     def status(self) -> str:
-        failures = [f"{self.count(name)} {name}" for name in FAILURES if self.count(name)]
-        return ", ".join(failures) or "finished"
+        return status_text(self.count)
 
     @property
     def failed(self) -> bool:

@@ -19,9 +19,9 @@ OPEN_SETTINGS, OPEN_ARMS = 2, 6  # tables of more settings or arms need a click
 def verdict(difference: PairedDifference) -> str:
     if difference.pairs >= difference.needed:
         return "enough pairs"
-    return (
-        "told apart, by less than the power asked for" if difference.told_apart else "too few pairs to tell them apart"
-    )
+    if difference.told_apart:
+        return "told apart, but with less power than asked for"
+    return "too few pairs to tell them apart"
 
 
 def row(first: Arm, second: Arm, found: PairedDifference) -> list[Markup]:

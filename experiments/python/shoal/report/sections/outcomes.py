@@ -71,8 +71,8 @@ def closed_gate(studies: Studies) -> Markup:
         gain = arm.outcome("hint_gain")
         if len(gain) == 3 and not gain[1] > LEAST_HINT_GAIN:
             return Markup(
-                "<p><strong>No claim about hints can be made from {}</strong>: to its untrained policy a hint is worth {} nats a reply "
-                "(95 % interval {} to {}), and the interval must lie above {}.</p>\n"
+                "<p><strong>No claim about hints can be made from {}</strong>: to its untrained policy a hint is worth "
+                "{} nats per reply (95 % interval {} to {}), and the interval must lie above {}.</p>\n"
             ).format(clean(arm.variant.label), *(f"{value:.2f}" for value in gain), LEAST_HINT_GAIN)
     return Markup("")
 
@@ -111,7 +111,8 @@ def body(report: Report) -> Markup:
             studies,
             WAITING,
             "Queues and waiting",
-            "Means over replicates: times in virtual seconds unless hours are said, idle as shares of the time.",
+            "Means over replicates: times in virtual seconds unless hours are stated, idle times as shares of the "
+            "total.",
         )
         + table(studies, others, "What else was counted", "Means over replicates.")
     )

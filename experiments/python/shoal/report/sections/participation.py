@@ -152,10 +152,10 @@ def body(report: Report) -> Markup:
         return Markup("")
     uses = [usage_of(variant) for variant in variants]
     explanation = (
-        "Attempts and energy: means over seeds. Wasted: of attempts that were lost, late, stopped or rejected. Energy: power x "
-        "time of [population]. Clients at work: device time over virtual time; busy: that over the most at one instant, the "
-        "rest of whose time was waiting. Busiest rank: its work over the mean rank's, as placed. Gini of contributions over "
-        "all clients: 0 if all made as many, 1 if one made all."
+        "Attempts and energy: means over seeds. Wasted: of attempts that dropped out, were late, stopped or rejected. "
+        "Energy: power x time of [population]. Clients at work: device time over virtual time; busy: that as a share "
+        "of the most clients at one instant. Busiest rank: its work over the mean rank's, as placed. Gini of "
+        "contributions over all clients: 0 if all contributed equally, near 1 if one client made all."
     )
     return (
         tables.table(HEAD, (row(variant, use) for variant, use in zip(variants, uses, strict=True)))

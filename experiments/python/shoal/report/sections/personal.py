@@ -20,7 +20,8 @@ LOSS = Measure("personal_loss", "personal loss")
 
 
 def accuracies(cell: Cell) -> np.ndarray:
-    """Of every client at the last evaluation, ascending; empty where the run file has no table of clients' models."""
+    """The accuracy of every client at the last evaluation, ascending; empty where the run file has no table of clients'
+    models."""
     table = cell.tables.get("personal")
     if table is None or not len(table) or not {"round", "accuracy"} <= set(table):
         return np.empty(0)

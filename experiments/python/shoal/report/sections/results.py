@@ -84,7 +84,7 @@ def note(variants: Sequence[Variant]) -> Markup:
         words += "; rounds and time to the target: over the seeds that reached it"
     words += "."
     if any(variant.failed for variant in variants):
-        words += " A cell that diverged or is unfinished counts with what was measured last."
+        words += " A cell that diverged, accepted nothing or is unfinished counts with what was measured last."
     return tables.soft(words)
 
 

@@ -115,6 +115,6 @@ def body(report: Report) -> Markup:
     metric = " or ".join(dict.fromkeys(arm.variant.loss_name for arm in report.studies.arms))
     return Markup("").join(drawn(found) + in_words(found) for found in maps) + tables.soft(
         f"Each cell names the objective with the lowest mean of {metric}, and gives it. Pale, with ≈: the paired 95 % interval of the "
-        "difference to the second holds zero. Rows: how often users say what they want; columns: the judge's false-positive "
-        "rate."
+        "difference to the second contains zero. Rows: how often users say what they want; columns: the judge's "
+        "false-positive rate."
     )
