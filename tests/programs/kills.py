@@ -10,6 +10,7 @@ SHOAL_KILLS sets how many kills (32 by default, about a minute), SHOAL_SEED the 
 import os
 import random
 import re
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -111,11 +112,10 @@ def check_export(out, expected):
     """The tables that the program itself reads from run file and journals."""
     done = program.shoal("export", out, "--out", f"{out}.export")
     assert done.returncode == 0, done.stderr
-    tables = list(Path(f"{out}.export").glob("*rounds.csv"))
+    tables = list(Path(f"{out}.export").glob("*/rounds.csv"))
     sizes = sorted(len(table.read_text().splitlines()) - 1 for table in tables)
     assert sizes == sorted(expected), (sizes, expected)
-    for path in Path(f"{out}.export").iterdir():
-        path.unlink()
+    shutil.rmtree(f"{out}.export")
 
 
 def printed_rounds(text):

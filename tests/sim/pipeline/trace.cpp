@@ -80,7 +80,7 @@ TEST(PipelineTrace, TwoUsersByHand) {
   EXPECT_EQ(result.training.staleness[0], 6);  // 2 turns of 3 tokens
   EXPECT_EQ(result.training.staleness[1], 6);
   EXPECT_EQ(result.judging.negative, 4);
-  EXPECT_EQ(result.training.all_negative, 1);  // 0.1.2 has no vote
+  EXPECT_EQ(result.training.all_negative, 2);  // 0.1.2 has no vote, so that of 1.1.0 decides for the second batch
   EXPECT_NEAR(result.idle_trainer, 1 - 14.0 / 139, 1e-12);
   EXPECT_NEAR(result.idle_serving, 1 - 24.0 / 139, 1e-12);
   EXPECT_NEAR(result.idle_judge, 1 - 8.0 / 139, 1e-12);
