@@ -5,7 +5,8 @@ import os
 import h5py
 import program
 
-FILES = {file.stem: file for file in (program.SOURCE / "experiments").rglob("*.toml") if file.parent.name != "tables"}
+OTHERS = ("tables", "python")  # folders with TOML files of another kind
+FILES = {file.stem: file for file in (program.SOURCE / "experiments").rglob("*.toml") if file.parent.name not in OTHERS}
 
 
 def run(name, *arguments):
