@@ -104,7 +104,7 @@ class OneShotSums final : public Collector {
     std::ranges::move(theirs.sealed_, std::back_inserter(sealed_));
   }
 
-  Intake finish(Communicator& comm, ThreadPool& pool, State& state) override {
+  Intake finish(Communicator& comm, ThreadPool& pool, State& /*state*/) override {
     const std::vector<Heading> all = share_headings(comm);
     if (std::string reason = failure(std::ssize(all)); !reason.empty()) return {.aborted = std::move(reason)};
     const std::vector<std::vector<Coefficient>> answers = ask_decryptors(all, comm, pool);
