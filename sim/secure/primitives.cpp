@@ -22,10 +22,16 @@ void choose_fast_implementation() {
   if (!chosen) system_error("libsodium could not be initialised");
 }
 
+// The library takes no null pointer, not even with a size of 0.
+const std::uint8_t* pointer_to(std::span<const std::uint8_t> bytes) {
+  static constexpr std::uint8_t none = 0;
+  return bytes.empty() ? &none : bytes.data();
+}
+
 Key256 hmac(std::span<const std::uint8_t> key, std::initializer_list<std::span<const std::uint8_t>> parts) {
   crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, key.data(), key.size());
-  for (const auto& part : parts) crypto_auth_hmacsha256_update(&state, part.data(), part.size());
+  crypto_auth_hmacsha256_init(&state, pointer_to(key), key.size());
+  for (const auto& part : parts) crypto_auth_hmacsha256_update(&state, pointer_to(part), part.size());
   Key256 out;
   crypto_auth_hmacsha256_final(&state, out.data());
   return out;
