@@ -120,7 +120,7 @@ std::string cells_csv(const std::vector<CellContents>& cells, const std::map<std
 
 // Means and deviations over the seeds of each label, as the table at the end of a run shows them.
 std::string summary_csv(const std::vector<CellContents>& cells) {
-  std::string text = "cells,label,diverged,unfinished";
+  std::string text = "cells,label,diverged,nothing_accepted,unfinished";
   constexpr const char* names[] = {
       "final_accuracy",   "best_accuracy",     "final_loss", "personal_accuracy", "personal_accuracy_p10",
       "rounds_to_target", "seconds_to_target", "rounds",     "seconds",           "bytes_down",
@@ -128,7 +128,7 @@ std::string summary_csv(const std::vector<CellContents>& cells) {
   for (const char* name : names) text += fmt::format(",{},{}_sd", name, name);
   text += line_end;
   for (const LabelSummary& s : summarize(cells)) {
-    std::string line = csv_line(std::ssize(s.cells), s.label, s.diverged, s.unfinished);
+    std::string line = csv_line(std::ssize(s.cells), s.label, s.diverged, s.nothing_accepted, s.unfinished);
     line.resize(line.size() - line_end.size());
     for (const Spread* spread : {&s.final_accuracy, &s.best_accuracy, &s.final_loss, &s.personal_accuracy,
                                  &s.personal_accuracy_p10, &s.rounds_to_target, &s.seconds_to_target, &s.rounds,

@@ -56,7 +56,8 @@ Named totals() {
 Named run_output() {
   const Json spread = object({{"mean", real()}, {"deviation", real()}, {"count", integer()}});
   const Named label =
-      Named{{"label", text()}, {"loss_name", text()}} + each({"cells", "diverged", "unfinished"}, integer()) +
+      Named{{"label", text()}, {"loss_name", text()}} +
+      each({"cells", "diverged", "nothing_accepted", "unfinished"}, integer()) +
       each({"final_accuracy", "best_accuracy", "final_loss", "personal_accuracy", "personal_accuracy_p10",
             "rounds_to_target", "seconds_to_target", "bytes_up", "bytes_down", "dropouts", "rejected"},
            spread);

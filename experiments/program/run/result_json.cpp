@@ -18,6 +18,7 @@ Json label_json(const LabelSummary& label) {
   return {{"label", label.label},
           {"cells", label.cells.size()},
           {"diverged", label.diverged},
+          {"nothing_accepted", label.nothing_accepted},
           {"unfinished", label.unfinished},
           {"loss_name", label.loss_name},
           {"final_accuracy", spread_json(label.final_accuracy)},
