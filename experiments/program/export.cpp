@@ -39,7 +39,7 @@ std::string csv_field(std::int64_t value) { return std::to_string(value); }
 std::string csv_field(const std::string& formula_or_text) {
   const bool formula =
       !formula_or_text.empty() && std::string_view("=+-@\t\r").find(formula_or_text[0]) != std::string_view::npos;
-  const std::string text = (formula ? "'" : "") + formula_or_text;
+  std::string text = (formula ? "'" : "") + formula_or_text;
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {
@@ -228,8 +228,8 @@ std::vector<std::string> export_run(const RunContents& run, const std::string& f
   write_text(place("summary.csv"), summary_csv(run.cells));
   write_text(place("cells.csv"), cells_csv(run.cells, folders));
   for (const CellContents* cell : cells) {
-    const std::string name = folders.at(cell->header.index);
-    make_folder(folder + "/" + name);
+    const std::string& name = folders.at(cell->header.index);
+    make_folder(fmt::format("{}/{}", folder, name));
     if (cell->result) write_safetensors(place(name + "/model.safetensors"), cell->model, metadata(run, *cell));
     write_text(place(name + "/rounds.csv"), csv_table(cell->rounds));
     write_text(place(name + "/clients.csv"), csv_table(cell->participations, cell->figures));

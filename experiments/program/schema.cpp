@@ -1,6 +1,8 @@
 // The schema of experiment files.
 #include "experiments/program/schema.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -109,7 +111,7 @@ Json section_schema(const Section& section, const std::string& path);
 Json shared_properties(const Section& section, const std::string& path) {
   Json properties = section.keys;
   for (const auto& [name, below] : section.sections) {
-    properties[name] = section_schema(below, path.empty() ? name : path + "." + name);
+    properties[name] = section_schema(below, path.empty() ? name : fmt::format("{}.{}", path, name));
   }
   return properties;
 }

@@ -66,15 +66,13 @@ std::vector<ClientRecord> ClientMemory::fetch(const std::vector<std::vector<Clie
   std::vector<Bytes> to_each(wanted.size());
   const ClientRecord nothing(slots_.size());
   ClientRecord some(slots_.size());
-  const auto part_of = [&](const ClientRecord& record) -> const ClientRecord& {
-    for (const std::size_t s : only) some[s] = record[s];
-    return only.empty() ? record : some;
-  };
   for (std::size_t r = 0; r < wanted.size(); ++r) {
     for (const ClientId client : wanted[r]) {
       if (home(client) != rank_) continue;
       const auto found = records_.find(client);
-      append(to_each[r], found == records_.end() ? nothing : part_of(found->second));
+      const ClientRecord& whole = found == records_.end() ? nothing : found->second;
+      for (const std::size_t s : only) some[s] = whole[s];
+      append(to_each[r], only.empty() ? whole : some);
     }
   }
   const std::vector<Bytes> from_each = comm.exchange(to_each);

@@ -14,6 +14,7 @@
 #include <limits>
 #include <memory>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "sim/error.hpp"
@@ -149,7 +150,7 @@ JournalReader::JournalReader(const std::string& path) : path_(path), file_(std::
   if (!S_ISREG(status.st_mode)) user_error("journal '{}' is not a file. Check the path.", path);
   size_ = status.st_size;
   if (has_head(file_, path)) length_ = sizeof(FileHead);
-  guard.release();
+  std::ignore = guard.release();
 }
 
 JournalReader::~JournalReader() { std::fclose(file_); }

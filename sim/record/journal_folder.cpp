@@ -48,9 +48,10 @@ std::int64_t checkpoint_round(const std::string& journal, const std::string& fil
   constexpr std::string_view memory = ".memory-";
   if (!suffix.starts_with(memory)) return -1;
   int rank = -1;
-  rest = std::from_chars(suffix.data() + memory.size(), end, rank).ptr;
-  const std::string_view shard(suffix.data(), rest - suffix.data());
-  return rank >= 0 && (rest == end || is_partial_name(suffix, shard)) ? round : -1;
+  const char* const number = rest + memory.size();
+  const char* const shard_end = std::from_chars(number, end, rank).ptr;
+  const std::string_view shard = suffix.substr(0, shard_end - rest);
+  return rank >= 0 && (shard_end == end || is_partial_name(suffix, shard)) ? round : -1;
 }
 
 void check_journal_folder(const std::string& run) {
