@@ -59,7 +59,8 @@ void read_idx(Bytes bytes) {
   for (const int dimensions : {1, 2, 3}) {
     try {
       readers::parse_idx(copy(bytes), "fuzzed", {.dimensions = dimensions});
-    } catch (const UserError&) {  // another shape
+    } catch (const UserError&) {
+      continue;  // another shape
     }
   }
   readers::parse_idx(copy(bytes), "fuzzed", {.type = readers::IdxType::int32, .dimensions = 2});

@@ -26,7 +26,7 @@ TEST(Inputs, RecordEveryReader) {
   readers::map_idx(mapped, 3);
   readers::map_idx(packed, 1);  // finds that it is packed, and maps it only to see that
   readers::read_idx(packed, {.dimensions = 1});
-  MappedFile{empty};
+  const MappedFile of_nothing(empty);
   read_file(plain);
   ASSERT_EQ(record.files().size(), 4);
   EXPECT_EQ(inputs_text(record.files()), hash(bytes("text")) + "  " + plain + "\n" + hash(images) + "  " + mapped +

@@ -22,7 +22,7 @@ std::vector<std::string> names(const std::string& folder) {
 }
 
 void fill(const std::string& folder, const std::vector<std::string>& files) {
-  for (const std::string& name : files) std::ofstream(folder + "/" + name) << "x";
+  for (const std::string& name : files) std::ofstream(fmt::format("{}/{}", folder, name)) << "x";
 }
 
 const std::vector<std::string> own = {"cell-000000",
