@@ -29,7 +29,7 @@ class LocalSettingsOf : public ::testing::TestWithParam<AnyPart> {
     const std::vector<std::string> asked = tries(GetParam());
     Settings settings = Settings::parse(asked.empty() ? base : with(base, asked.front()), "test.toml");
     if (!settings.has("strategy")) settings.set("strategy", toml_of(GetParam()));
-    if (!settings.section("strategy").has("name")) settings.set("strategy.name", std::string(GetParam().name));
+    if (!settings.section("strategy").has("name")) settings.set("strategy.name", GetParam().name);
     settings = settings.clone();
     if (!key.empty()) settings.set("local." + key, value);
     return finished(settings).bits;

@@ -108,8 +108,10 @@ TEST(Settle, WorksBeforeAnotherCodec) { expect_nothing_lost(power_steps({part<Co
 
 TEST(Settle, GivesEachMatrixOfRankOneAtOnce) {
   Federation parts = power_steps();
-  parts.strategy = std::make_shared<FixedRows>(
-      [](const Participation&, std::int64_t j) { return (1.0 + j / width) * (2.0 - j % width); });
+  parts.strategy = std::make_shared<FixedRows>([](const Participation&, std::int64_t j) {
+    const std::int64_t row = j / width, column = j % width;
+    return (1.0 + row) * (2.0 - column);
+  });
   const Played played = play(parts, 1);
   EXPECT_GT(played.memory.size(), 2U);
   for (const auto& [client, record] : played.memory) EXPECT_LT(record[0].norm().item<double>(), 1e-13);

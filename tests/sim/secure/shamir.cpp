@@ -93,13 +93,14 @@ TEST(Shamir, SharesAreUniform) {
   // The share of one party over many random polynomials of one secret: chi-square over 64 ranges of the field.
   constexpr int draws = 20'000, ranges = 64;
   std::array<double, ranges> counts{};
-  for (int i = 0; i < draws / 9; ++i) {
+  const int secrets = draws / 9;
+  for (int i = 0; i < secrets; ++i) {
     const Key256 randomness = Transcript("test").add(i).hash();
     for (const std::uint32_t value : SharedSecret(some_secret(0), 2, randomness).share(5)) {
       counts[value * std::uint64_t{ranges} / shamir_prime] += 1;
     }
   }
-  const double expected = draws / 9 * 9.0 / ranges;
+  const double expected = secrets * 9.0 / ranges;
   double chi_square = 0;
   for (const double count : counts) chi_square += (count - expected) * (count - expected) / expected;
   EXPECT_LT(chi_square, 114.4);  // 63 degrees of freedom, p = 1e-4

@@ -26,7 +26,8 @@ std::string experiment(const std::string& aggregator, const std::string& planner
 TEST(OneShotSums, AreThePlainSumsOfTheRing) {
   for (const int bits : {24, 32}) {
     const std::string width = fmt::format(", bits = {}", bits), planner = "cohort = 9, dropout = 0.2";
-    const Played one_shot = play(federation(experiment("name = \"one_shot\", " + committee + width, planner)), 3);
+    const std::string settings = fmt::format("name = \"one_shot\", {}{}", committee, width);
+    const Played one_shot = play(federation(experiment(settings, planner)), 3);
     const Played counted = play(
         federation(experiment("name = \"sec_agg\", minimum = 2, bound = 4, work = \"counted\"" + width, planner)), 3);
     EXPECT_EQ(one_shot.records[2].verdict, Verdict::commit);

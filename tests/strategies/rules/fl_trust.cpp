@@ -18,7 +18,7 @@ at::Tensor trusted(const at::Tensor& rows, const at::Tensor& reference, const Ar
     State state;
     std::vector<double> own(set.count());
     rules_of("[\"fl_trust\"]")[0]->apply(set, state, {.reference = &reference, .evidence = own});
-    if (evidence != nullptr) *evidence = own;
+    if (evidence != nullptr) *evidence = std::move(own);
     return set.mean();
   });
 }
