@@ -17,9 +17,9 @@ std::optional<Committee> committee_rule(std::int64_t population, double corrupt,
         population, corrupt, dropout);
   }
   constexpr double guard = 1e-14;  // against products such as 0.29 * 100
-  const auto n = static_cast<double>(population);
-  const auto marked = static_cast<std::int64_t>(std::floor((corrupt + guard) * n));
-  const auto surviving = static_cast<std::int64_t>(std::ceil((1 - dropout - guard) * n));
+  const double n = population;
+  const std::int64_t marked = std::floor((corrupt + guard) * n);
+  const std::int64_t surviving = std::ceil((1 - dropout - guard) * n);
   const double leak = std::exp2(-41), failure = std::exp2(-20);
   if (corrupt + 2 * dropout >= 1) return std::nullopt;  // a quorum is more than those who are expected to stay
   for (std::int64_t members = packed_coefficients + 2; members <= population; ++members) {

@@ -36,8 +36,8 @@ void require_ranges(const GraphDemand& demand) {
 }  // namespace
 
 std::int64_t most_corrupt(std::int64_t group, std::int64_t cohort, double corrupt) {
-  const auto marked = static_cast<std::int64_t>(std::floor((corrupt + guard) * static_cast<double>(cohort)));
-  const double groups = static_cast<double>(cohort) / static_cast<double>(group);
+  const std::int64_t marked = std::floor((corrupt + guard) * cohort);
+  const double groups = 1.0 * cohort / group;
   return Hypergeometric(cohort, marked, group).exceeded_at_most(std::exp2(-(security_bits + 1)) / groups);
 }
 
@@ -46,17 +46,17 @@ std::optional<GraphRule> graph_rule(const GraphDemand& demand) {
   const bool semi_malicious = demand.server == ServerModel::semi_malicious;
   if (demand.corrupt + (semi_malicious ? 2 : 1) * demand.dropout > 0.9) return std::nullopt;
   const std::int64_t n = demand.clients;
-  const auto down = [&](double share) { return static_cast<std::int64_t>(std::floor((share + guard) * n)); };
+  const auto down = [&](double share) -> std::int64_t { return std::floor((share + guard) * n); };
   const std::int64_t corrupt = demand.corrupt_clients.value_or(down(demand.corrupt));
   const std::int64_t missing = corrupt + down(demand.dropout);
-  const auto surviving = static_cast<std::int64_t>(std::ceil((1 - demand.dropout - guard) * n));
+  const std::int64_t surviving = std::ceil((1 - demand.dropout - guard) * n);
   const double leak = std::exp2(-(security_bits + 1)) / n, failure = std::exp2(-correctness_bits) / n;
   for (std::int64_t degree = 2; degree < n - 1; degree += 2) {
     if (!is_connected(n, degree, missing)) continue;
     std::int64_t colluding = Hypergeometric(n, corrupt, degree).exceeded_at_most(leak);
     const std::int64_t answering = Hypergeometric(n, surviving, degree).reached_at_least(failure);
     // Two sets of `threshold` neighbours, which a server can tell different things, then share an honest one.
-    if (semi_malicious) colluding = static_cast<std::int64_t>(std::ceil((colluding + degree - 1.25) / 2));
+    if (semi_malicious) colluding = std::ceil((colluding + degree - 1.25) / 2);
     if (answering <= colluding) continue;
     return GraphRule{.degree = degree, .threshold = std::max<std::int64_t>(colluding + 1, 2)};
   }

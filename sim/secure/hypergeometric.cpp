@@ -58,7 +58,7 @@ double Hypergeometric::below(std::int64_t x) const {
 std::int64_t Hypergeometric::first_that_counts(std::int64_t end) const {
   constexpr double negligible = -200;  // all terms beyond together are far below any limit
   if (log_of(end) > negligible) return end;
-  const double mean = static_cast<double>(marked_) / static_cast<double>(population_) * static_cast<double>(drawn_);
+  const double mean = 1.0 * marked_ / population_ * drawn_;
   std::int64_t outside = end, inside = std::clamp(static_cast<std::int64_t>(mean), least_, most_);
   while (std::abs(inside - outside) > 1) {
     const std::int64_t middle = (inside + outside) / 2;

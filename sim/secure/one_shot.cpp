@@ -138,10 +138,10 @@ std::vector<Coefficient> Decryptor::answer(std::int64_t round, std::span<const A
   for (const OneShotLeaf& leaf : leaves) {
     if (leaf.weight < 1) throw RefusedMessage(fmt::format("party {} has the weight {}", leaf.client, leaf.weight));
     weight += leaf.weight;
-    squares += static_cast<double>(leaf.weight) * leaf.weight;
+    squares += 1.0 * leaf.weight * leaf.weight;
     models.insert(leaf.model);
   }
-  if (squares * static_cast<double>(terms_.minimum) > weight * weight) {
+  if (squares * terms_.minimum > weight * weight) {
     throw RefusedMessage("the weights of the set single out some messages");
   }
   if (weight > static_cast<double>(most_weight(terms_.bits))) {

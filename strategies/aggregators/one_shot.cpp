@@ -257,8 +257,8 @@ class OneShot final : public Aggregator {
   std::string refuses(const AggregationPlan& plan) const override {
     for (std::size_t c = 0; c < plan.wires.size(); ++c) {
       // The demand of masked sums: rounding errors stay below a thousandth of the bound.
-      const auto values = static_cast<double>(plan.wires[c].channel.size);
-      const double fine = std::min(1.0, 1e-3 * std::sqrt(static_cast<double>(plan.contributing.size()) / values));
+      const double values = plan.wires[c].channel.size;
+      const double fine = std::min(1.0, 1e-3 * std::sqrt(plan.contributing.size() / values));
       if (plan.total_weight[c] / plan.scales[c].weight_unit <= std::ldexp(fine, bits_ - 2)) continue;
       return fmt::format("a total weight of {} in steps of {} does not fit words of {} bits", plan.total_weight[c],
                          plan.scales[c].weight_unit, bits_);

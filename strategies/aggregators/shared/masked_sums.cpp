@@ -301,11 +301,10 @@ void MaskedAggregator::check(const Composition& all) const {
     const double total = clients * largest_weight(wire.channel, all), bound = *wire.channel.bound;
     // Each client's rounding, up to half a step, is independent of the others'.
     // The error is measured against the bound, so another bound would not change how many bits suffice.
-    const double most = 1e-3 * bound / std::sqrt(static_cast<double>(wire.channel.size));
+    const double most = 1e-3 * bound / std::sqrt(wire.channel.size);
     const int bits = [&] {
       int least = 8;
-      while (std::ldexp(0.5, -exponent_of(least, total, bound)) / std::sqrt(static_cast<double>(clients)) > most)
-        ++least;
+      while (std::ldexp(0.5, -exponent_of(least, total, bound)) / std::sqrt(clients) > most) ++least;
       return least;
     }();
     if (bits <= bits_) continue;
@@ -346,8 +345,8 @@ std::vector<std::string> MaskedAggregator::notes(const Composition& all) const {
 
 void MaskedAggregator::report(const State& state, Measures& measures, Tables&) const {
   if (state.integer("sessions") == 0) return;
-  measures["sessions"] = static_cast<double>(state.integer("sessions"));
-  measures["recovered"] = static_cast<double>(state.integer("recovered"));
+  measures["sessions"] = state.integer("sessions");
+  measures["recovered"] = state.integer("recovered");
 }
 
 std::vector<ProtocolPhase> MaskedAggregator::phases(std::span<const Wire> wires, double expected) const {
